@@ -1,0 +1,32 @@
+/* Error objects: what the world said no to, as scripts meet it.
+   Must not know: how errors come about. */
+#ifndef LCA_ERROR_H
+#define LCA_ERROR_H
+
+#include <lua5.4/lua.h>
+#include "api.h"
+#include "err.h"
+
+/* Pushes an error object. api and account may be NULL. Fields: name, message,
+   code, slug, status, request_id, suggested_fix, operation, account_id,
+   attempts, retryable, outcome. [-0, +1, m] */
+void lca_error_push(lua_State *L, const struct ca_api *api,
+                    const char *account, const struct ca_err *err);
+/* The same with a name of its own, such as ConnectionRequestTimeoutError. */
+void lca_error_push_named(lua_State *L, const char *name,
+                          const struct ca_api *api, const char *account,
+                          const struct ca_err *err);
+/* Pushes and throws. */
+int lca_error_throw(lua_State *L, const struct ca_api *api,
+                    const char *account, const struct ca_err *err);
+
+/* Raises "…: unknown option 'userIds' (did you mean 'user_ids'?)" with the
+   script's position. known: NULL-ended. */
+int lca_error_unknown_option(lua_State *L, const char *function,
+                             const char *option, const char *const *known);
+/* The nearest of known to word, or NULL when none is near. */
+const char *lca_error_nearest(const char *word, const char *const *known);
+
+void lca_error_open(lua_State *L);
+
+#endif

@@ -1,0 +1,31 @@
+/* Values across the wall: replies decoded by lua-cjson and then corrected,
+   requests' free tables encoded by our own small writer.
+   Must not know: operations' meaning, tasks. */
+#ifndef LCA_JSON_H
+#define LCA_JSON_H
+
+#include <lua5.4/lua.h>
+#include <stdbool.h>
+#include "buf.h"
+#include "request.h"
+
+/* Decodes and corrects: integral numbers up to 2^53 become integers, null
+   fields are absent, known arrays stay arrays when empty (they carry the
+   metatable of composio.array). Throws a string when it is not JSON or nested
+   deeper than 128. [-0, +1, e] */
+void lca_json_decode(lua_State *L, const char *text, size_t len);
+
+/* Appends the value at index as JSON; keys of objects sorted. Raises with the
+   path of what cannot be written: holes, mixed keys, functions, NaN, invalid
+   UTF-8, depth over 128, masked secrets. is_null tells composio.null.
+   [-0, +0, e] — out is left as it is on a throw; its owner clears it. */
+void lca_json_encode(lua_State *L, int index, struct ca_buf *out,
+                     const char *path);
+
+/* Pushes composio.null (a light userdata, cjson.null). [-0, +1, -] */
+void lca_json_push_null(lua_State *L);
+bool lca_json_is_null(lua_State *L, int index);
+
+void lca_json_open(lua_State *L);
+
+#endif

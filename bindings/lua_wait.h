@@ -1,0 +1,38 @@
+/* Waiting: the only place that yields. The law: suspend if we can, otherwise
+   wait. Suspends when L is the thread of the running task and yieldable;
+   everywhere else it drives the engine until the op has ended.
+   Must not know: what is waited for. */
+#ifndef LCA_WAIT_H
+#define LCA_WAIT_H
+
+#include "lua_sched.h"
+
+/* One op under way, a full userdata in a to-be-closed slot: when its task
+   dies the op is cancelled by itself. */
+struct lca_op {
+  struct lca_sched *sched;
+  uint64_t id;      /* of the engine; 0 when ended */
+  uint64_t token;   /* of the task that waits; 0: someone drives */
+  bool ended;
+  struct ca_result result;
+};
+
+/* Pushes a new op (to be closed) and returns it. [-0, +1, m] */
+struct lca_op *lca_op_push(lua_State *L);
+/* The done function to submit with; owner is the op. */
+void lca_op_done(void *owner, uint64_t token, struct ca_result *result);
+
+/* Waits until op->ended and continues in k (which finds the op on the stack
+   where it was). Use as `return lca_wait_op(L, op, ctx, k);`. k is called
+   directly when no suspension was needed. Raises when the task was cancelled
+   or the run interrupted; the op is then cancelled by its close.
+   [-?, +?, e] */
+int lca_wait_op(lua_State *L, struct lca_op *op, lua_KContext ctx,
+                lua_KFunction k);
+
+/* Waits until *flag becomes true; something else sets it and calls
+   lca_sched_wake with the token that this stores in *token. Same law. */
+int lca_wait_flag(lua_State *L, const bool *flag, uint64_t *token,
+                  lua_KContext ctx, lua_KFunction k);
+
+#endif

@@ -1,0 +1,62 @@
+/* Carries out the ledger's changes through the engine: intent, send, outcome.
+   In order within an item, many items at once; a change that fails ends its
+   item. Executes recorded changes and decides nothing.
+   Must not know: Lua, what a script is. */
+#ifndef CA_APPLY_H
+#define CA_APPLY_H
+
+#include "endpoint.h"
+#include "engine.h"
+#include "ledger.h"
+
+struct ca_apply;
+
+/* The secret bodies of changes live in this process only. Takes a copy,
+   registered as a secret; wiped when sent or when the apply is freed. */
+CA_MUST_USE enum ca_code ca_apply_keep_secret(struct ca_apply *apply,
+                                              int64_t change,
+                                              const char *body, size_t len);
+
+/* One finished change; result is borrowed for the call and its body may be
+   moved out. last: no more of this item follow. `after` in the struct's
+   item outcome: done only when every change of it is done or same. */
+struct ca_applied {
+  const struct ca_change_row *row; /* borrowed for the call */
+  enum ca_outcome outcome;
+  struct ca_result *result; /* NULL for same and not tried */
+  bool last;
+};
+typedef void ca_applied_fn(void *owner, const struct ca_applied *applied);
+
+/* Borrows all four for its life. concurrency: items at once. */
+struct ca_apply *ca_apply_new(struct ca_engine *engine,
+                              struct ca_endpoint *endpoint,
+                              struct ca_ledger *ledger, struct ca_err *err);
+void ca_apply_free(struct ca_apply *apply);
+
+/* Begins to carry out the planned changes of a bulk; `visit` is called once
+   per change that ended, from within ca_engine_step or ca_apply_fill. */
+CA_MUST_USE enum ca_code ca_apply_start(struct ca_apply *apply, int bulk,
+                                        int concurrency, ca_applied_fn *visit,
+                                        void *owner, struct ca_err *err);
+/* Writes intents for the next changes in one durable group and submits them.
+   Call before each ca_engine_step while not finished. A ledger that cannot be
+   written stops it: err, and nothing without intent leaves. */
+CA_MUST_USE enum ca_code ca_apply_fill(struct ca_apply *apply,
+                                       struct ca_err *err);
+bool ca_apply_finished(const struct ca_apply *apply);
+/* No new change; those under way go on. */
+void ca_apply_stop(struct ca_apply *apply);
+/* Changes under way are cancelled: those that may have left become
+   CA_UNKNOWN, the others stay CA_PLANNED. */
+CA_MUST_USE enum ca_code ca_apply_abandon(struct ca_apply *apply,
+                                          struct ca_err *err);
+
+/* One change at once, outside a bulk: intent (durable), send, outcome. `visit`
+   is called when it ended. */
+CA_MUST_USE enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
+                                      const struct ca_change *change,
+                                      ca_applied_fn *visit, void *owner,
+                                      int64_t *number, struct ca_err *err);
+
+#endif
