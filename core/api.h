@@ -38,11 +38,11 @@ enum ca_type {
   CA_TEXTS,   /* list of CA_TEXT: comma-joined in a query, array in a body */
   CA_INTEGER, /* positive */
   CA_BOOLEAN,
-  CA_WORD,    /* one of `values`; unknown words are refused */
-  CA_WORDS,   /* list of words, unknown ones pass: the service's lists grow */
-  CA_ACL,     /* {allow_all_users, allowed_user_ids, not_allowed_user_ids} */
-  CA_SCHEME,  /* {authScheme, val}: what composio.auth_scheme makes */
-  CA_OPEN     /* free table of texts, numbers, booleans, null, tables */
+  CA_WORD,   /* one of `values`; unknown words are refused */
+  CA_WORDS,  /* list of words, unknown ones pass: the service's lists grow */
+  CA_ACL,    /* {allow_all_users, allowed_user_ids, not_allowed_user_ids} */
+  CA_SCHEME, /* {authScheme, val}: what composio.auth_scheme makes */
+  CA_OPEN    /* free table of texts, numbers, booleans, null, tables */
 };
 
 enum ca_field_flag {
@@ -50,9 +50,9 @@ enum ca_field_flag {
   CA_POSITIONAL = 2, /* an argument of its own, before the options */
   CA_SECRET = 4,     /* never in the ledger, a plan or a log */
   CA_MAY_BE_EMPTY = 8,
-  CA_NULLABLE = 16,      /* composio.null is sent as null */
+  CA_NULLABLE = 16,           /* composio.null is sent as null */
   CA_MAKES_IRREVERSIBLE = 32, /* raises the op's class when set */
-  CA_NO_COMMA = 64       /* cannot be filtered on when it holds a comma */
+  CA_NO_COMMA = 64            /* cannot be filtered on when it holds a comma */
 };
 
 struct ca_field {

@@ -14,8 +14,8 @@ struct ca_apply;
 /* The secret bodies of changes live in this process only. Takes a copy,
    registered as a secret; wiped when sent or when the apply is freed. */
 CA_MUST_USE enum ca_code ca_apply_keep_secret(struct ca_apply *apply,
-                                              int64_t change,
-                                              const char *body, size_t len);
+                                              int64_t change, const char *body,
+                                              size_t len);
 
 /* One finished change; result is borrowed for the call and its body may be
    moved out. last: no more of this item follow. `after` in the struct's

@@ -48,9 +48,9 @@ static int64_t days_of(int64_t year, int month, int day)
   int64_t era = (y >= 0 ? y : y - 399) / 400;
   int64_t year_of_era = y - era * 400;
   int64_t day_of_year =
-    (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+      (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
   int64_t day_of_era =
-    year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146097 + day_of_era - 719468;
 }
 
@@ -158,9 +158,8 @@ bool ca_clock_parse(const char *text, int64_t *wall_ms)
   text = digits(text, 4, &year);
   if(!text || *text != '-' || !(text = digits(text + 1, 2, &month)) ||
      *text != '-' || !(text = digits(text + 1, 2, &day)) ||
-     (*text != 'T' && *text != ' ') ||
-     !(text = digits(text + 1, 2, &hour)) || *text != ':' ||
-     !(text = digits(text + 1, 2, &minute)) || *text != ':' ||
+     (*text != 'T' && *text != ' ') || !(text = digits(text + 1, 2, &hour)) ||
+     *text != ':' || !(text = digits(text + 1, 2, &minute)) || *text != ':' ||
      !(text = digits(text + 1, 2, &second)) || !(text = fraction(text, &ms)) ||
      !zone(text, &offset))
     return false;

@@ -9,29 +9,29 @@
 #include "rate.h"
 
 struct ca_endpoint_options {
-  const char *base_url;    /* NULL: https://backend.composio.dev */
-  const char *api_key;     /* required; copied into a wiped place */
-  int64_t timeout_ms;      /* per attempt; 0: 60 000 */
-  int64_t connect_ms;      /* 0: 10 000 */
-  int64_t max_wait_ms;     /* the longest Retry-After obeyed; 0: 120 000 */
-  int retries;             /* after the first attempt; -1: 2 */
-  int concurrency;         /* attempts at once, 1 to 512; 0: 32 */
-  double budget_percent;   /* of the organisation's limit; 0: 25 */
-  double rate_per_second;  /* 0: none but the service's own */
-  const char *ca_file;     /* NULL: the system's */
+  const char *base_url;   /* NULL: https://backend.composio.dev */
+  const char *api_key;    /* required; copied into a wiped place */
+  int64_t timeout_ms;     /* per attempt; 0: 60 000 */
+  int64_t connect_ms;     /* 0: 10 000 */
+  int64_t max_wait_ms;    /* the longest Retry-After obeyed; 0: 120 000 */
+  int retries;            /* after the first attempt; -1: 2 */
+  int concurrency;        /* attempts at once, 1 to 512; 0: 32 */
+  double budget_percent;  /* of the organisation's limit; 0: 25 */
+  double rate_per_second; /* 0: none but the service's own */
+  const char *ca_file;    /* NULL: the system's */
 };
 
 struct ca_endpoint {
-  char *base_url;     /* without trailing slash */
-  char *key_header;   /* "x-api-key: …"; a registered secret */
-  char *ca_file;      /* or NULL */
+  char *base_url;   /* without trailing slash */
+  char *key_header; /* "x-api-key: …"; a registered secret */
+  char *ca_file;    /* or NULL */
   bool is_loopback;
   int64_t timeout_ms;
   int64_t connect_ms;
   int64_t max_wait_ms;
   int retries;
   int concurrency;
-  int active;         /* attempts under way; the engine counts */
+  int active; /* attempts under way; the engine counts */
   struct ca_rate rate;
   char deprecation[160]; /* last Deprecation/Sunset notice; "" when none */
   char fingerprint[17];  /* of base URL and key: names the project */

@@ -55,23 +55,25 @@ enum ca_gate ca_engine_gate(const struct ca_engine *engine);
    cleared). timeout_ms > 0 bounds the whole op over all attempts; 0: only the
    endpoint's limits. *op is its id (never 0). Mutating requests need an OPEN
    gate: else CA_GATE. Borrows endpoint until done is called. */
-CA_MUST_USE enum ca_code
-ca_engine_submit(struct ca_engine *engine, struct ca_endpoint *endpoint,
-                 struct ca_request *request, int64_t timeout_ms,
-                 ca_done_fn *done, void *owner, uint64_t token, uint64_t *op,
-                 struct ca_err *err);
+CA_MUST_USE enum ca_code ca_engine_submit(struct ca_engine *engine,
+                                          struct ca_endpoint *endpoint,
+                                          struct ca_request *request,
+                                          int64_t timeout_ms, ca_done_fn *done,
+                                          void *owner, uint64_t token,
+                                          uint64_t *op, struct ca_err *err);
 
 /* The same for a change whose intent is durable in the ledger; passes OPEN
    and LEDGER gates. Only apply may call it. */
 CA_MUST_USE enum ca_code ca_engine_submit_recorded(
-  struct ca_engine *engine, struct ca_endpoint *endpoint,
-  struct ca_request *request, int64_t timeout_ms, ca_done_fn *done,
-  void *owner, uint64_t token, uint64_t *op, struct ca_err *err);
+    struct ca_engine *engine, struct ca_endpoint *endpoint,
+    struct ca_request *request, int64_t timeout_ms, ca_done_fn *done,
+    void *owner, uint64_t token, uint64_t *op, struct ca_err *err);
 
 /* An op that only waits; done is called with CA_OK after delay_ms. */
-CA_MUST_USE enum ca_code
-ca_engine_sleep(struct ca_engine *engine, int64_t delay_ms, ca_done_fn *done,
-                void *owner, uint64_t token, uint64_t *op, struct ca_err *err);
+CA_MUST_USE enum ca_code ca_engine_sleep(struct ca_engine *engine,
+                                         int64_t delay_ms, ca_done_fn *done,
+                                         void *owner, uint64_t token,
+                                         uint64_t *op, struct ca_err *err);
 
 /* The op is dropped and done is NOT called. False when no such op runs (it
    ended, or never was). *may_have_left, when not NULL, tells whether bytes of

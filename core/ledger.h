@@ -20,45 +20,45 @@ enum ca_outcome {
   CA_INTENDED,    /* durable intent; a request may have left */
   CA_NOT_TRIED,   /* the run ended before it */
   CA_DONE,
-  CA_SAME,        /* was so already; nothing sent */
+  CA_SAME, /* was so already; nothing sent */
   CA_FAILED,
   CA_SKIPPED,
   CA_UNKNOWN,
   CA_STALE,
-  CA_PENDING      /* a person has to act */
+  CA_PENDING /* a person has to act */
 };
 #define CA_OUTCOME_COUNT 10
 /* "planned", "intended", "not tried", "done", …; static storage. */
 const char *ca_outcome_name(enum ca_outcome outcome);
 
 struct ca_run_info {
-  const char *script;      /* path as given */
-  const char *script_sha;  /* SHA-256 in hex */
-  const char *params;      /* JSON object, secrets left out */
-  const char *options;     /* JSON object of host options */
-  const char *mode;        /* "preview" or "apply" */
-  const char *who;         /* user name */
-  const char *host;        /* machine's name */
-  const char *project;     /* fingerprint of base URL and key */
+  const char *script;     /* path as given */
+  const char *script_sha; /* SHA-256 in hex */
+  const char *params;     /* JSON object, secrets left out */
+  const char *options;    /* JSON object of host options */
+  const char *mode;       /* "preview" or "apply" */
+  const char *who;        /* user name */
+  const char *host;       /* machine's name */
+  const char *project;    /* fingerprint of base URL and key */
   const char *base_url;
-  const char *version;     /* of composio-lua */
+  const char *version; /* of composio-lua */
 };
 
 /* The projection of an account that an item keeps (<= 300 bytes), or a CSV
    row as JSON in `row`. Absent texts are NULL. Borrowed for the call. */
 struct ca_item {
-  int bulk;             /* 1, 2, … within the run; 0: straight-line calls */
-  const char *key;      /* stable within the run; account id by default */
-  const char *account;  /* id or NULL */
+  int bulk;            /* 1, 2, … within the run; 0: straight-line calls */
+  const char *key;     /* stable within the run; account id by default */
+  const char *account; /* id or NULL */
   const char *user;
   const char *toolkit;
   const char *scheme;
   const char *status;
   const char *alias;
-  unsigned flags;       /* of enum ca_item_flag */
+  unsigned flags; /* of enum ca_item_flag */
   int64_t created_ms;
   int64_t updated_ms;
-  const char *row;      /* CSV row as JSON, secret columns left out */
+  const char *row; /* CSV row as JSON, secret columns left out */
 };
 enum ca_item_flag {
   CA_ITEM_DISABLED = 1,
@@ -69,23 +69,22 @@ enum ca_item_flag {
 
 struct ca_change {
   const struct ca_api *api;
-  const char *account;  /* target id; "" for creates and links */
-  const char *user;     /* creates and links: whose */
-  const char *config;   /* creates and links: auth config */
-  const char *query;    /* NULL: none */
-  const char *body;     /* NULL: the row's constant, none, or secret */
+  const char *account;     /* target id; "" for creates and links */
+  const char *user;        /* creates and links: whose */
+  const char *config;      /* creates and links: auth config */
+  const char *query;       /* NULL: none */
+  const char *body;        /* NULL: the row's constant, none, or secret */
   const char *fingerprint; /* salted, of a secret body; else NULL */
-  const char *reason;   /* or NULL */
-  const char *line;     /* "script.lua:12" */
-  const char *before;   /* status before, or NULL when not known */
+  const char *reason;      /* or NULL */
+  const char *line;        /* "script.lua:12" */
+  const char *before;      /* status before, or NULL when not known */
   enum ca_class cost;
   enum ca_outcome outcome; /* CA_PLANNED, or CA_SAME / CA_SKIPPED at once */
 };
 
 /* Opens or makes the database `dir`/ledger.db; the directory is made 0700,
    files 0600. A newer schema is refused. Borrows clock. */
-struct ca_ledger *ca_ledger_open(const char *dir,
-                                 const struct ca_clock *clock,
+struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,
                                  struct ca_err *err);
 /* Commits what is open and closes; safe with NULL. */
 void ca_ledger_close(struct ca_ledger *ledger);
@@ -98,8 +97,8 @@ CA_MUST_USE enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
                                          struct ca_err *err);
 /* Turns what is left CA_PLANNED of an applied run into CA_NOT_TRIED, writes
    end and exit code, durable on return. */
-CA_MUST_USE enum ca_code ca_ledger_end(struct ca_ledger *ledger,
-                                       int exit_code, struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
+                                       struct ca_err *err);
 
 /* Plan writes: cheap, committed every 1,000 rows or 50 ms. *item and *change
    are row numbers. A key that the bulk already has is CA_USAGE. */
@@ -123,18 +122,15 @@ CA_MUST_USE enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger,
 /* Marks changes CA_INTENDED; when it returns CA_OK the mark has been synced
    to disk, together with every write before it. */
 CA_MUST_USE enum ca_code ca_ledger_intend(struct ca_ledger *ledger,
-                                          const int64_t *changes,
-                                          size_t count, struct ca_err *err);
+                                          const int64_t *changes, size_t count,
+                                          struct ca_err *err);
 /* How a change ended; err NULL when well. Synced with the next intent, with
    ca_ledger_sync, or after 100 ms by the next call, whichever is first. */
-CA_MUST_USE enum ca_code ca_ledger_settle(struct ca_ledger *ledger,
-                                          int64_t change,
-                                          enum ca_outcome outcome,
-                                          int attempts,
-                                          const char *request_id,
-                                          const char *status_after,
-                                          const struct ca_err *cause,
-                                          struct ca_err *err);
+CA_MUST_USE enum ca_code
+ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
+                 enum ca_outcome outcome, int attempts, const char *request_id,
+                 const char *status_after, const struct ca_err *cause,
+                 struct ca_err *err);
 /* Commits and syncs what is open. */
 CA_MUST_USE enum ca_code ca_ledger_sync(struct ca_ledger *ledger,
                                         struct ca_err *err);
@@ -160,11 +156,11 @@ ca_ledger_changes(struct ca_ledger *ledger, int bulk, int64_t after,
 
 /* Counts of changes by (operation, outcome), and of items by outcome with
    operation NULL. */
-CA_MUST_USE enum ca_code ca_ledger_counts(
-  struct ca_ledger *ledger, int bulk,
-  void (*visit)(void *ctx, const char *operation, enum ca_outcome outcome,
-                int64_t count),
-  void *ctx, struct ca_err *err);
+CA_MUST_USE enum ca_code
+ca_ledger_counts(struct ca_ledger *ledger, int bulk,
+                 void (*visit)(void *ctx, const char *operation,
+                               enum ca_outcome outcome, int64_t count),
+                 void *ctx, struct ca_err *err);
 
 /* A salted fingerprint of a secret text (hex, at least 33 bytes): the salt is
    made once per state directory. */

@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 struct ca_rate {
-  double budget;          /* share of the limit that is ours, 0 to 1 */
-  double per_second;      /* fixed rate, 0 for none */
-  int64_t next_ms;        /* with a fixed rate: the next start */
-  int64_t limit;          /* of the window; 0 until a reply told */
-  int64_t remaining;      /* at the last reply */
+  double budget;     /* share of the limit that is ours, 0 to 1 */
+  double per_second; /* fixed rate, 0 for none */
+  int64_t next_ms;   /* with a fixed rate: the next start */
+  int64_t limit;     /* of the window; 0 until a reply told */
+  int64_t remaining; /* at the last reply */
   int64_t window_ms;
   int64_t window_from_ms; /* when the window now counted began, for us */
   int64_t used;           /* our starts in it */

@@ -8,22 +8,18 @@
 #include <stdint.h>
 #include "api.h"
 #include "buf.h"
-
-struct ca_slice {
-  const char *data;
-  size_t len;
-};
+#include "encode.h"
 
 struct ca_request {
   const struct ca_api *api;
-  char id[160];         /* of the account or auth config; "" when none */
-  struct ca_buf query;  /* without the '?' */
-  struct ca_buf body;   /* JSON */
-  struct ca_buf open;   /* the body path now open, dotted */
-  enum ca_class cost;   /* of the row, raised by fields */
-  bool secret;          /* a field marked CA_SECRET was set */
+  char id[160];        /* of the account or auth config; "" when none */
+  struct ca_buf query; /* without the '?' */
+  struct ca_buf body;  /* JSON */
+  struct ca_buf open;  /* the body path now open, dotted */
+  enum ca_class cost;  /* of the row, raised by fields */
+  bool secret;         /* a field marked CA_SECRET was set */
   bool finished;
-  unsigned seen;        /* bit per field that was set */
+  unsigned seen; /* bit per field that was set */
 };
 
 /* Starts a request for the row. The fields are then set in the row's order
@@ -85,20 +81,5 @@ CA_MUST_USE enum ca_code ca_check_id(struct ca_slice value, const char *what,
 
 /* True for what the service shows instead of a secret: REDACTED, abcd... */
 bool ca_is_masked(struct ca_slice value);
-
-/* JSON text of a string: quoted, non-ASCII raw, controls escaped. CA_USAGE at
-   invalid UTF-8. */
-CA_MUST_USE enum ca_code ca_json_string(struct ca_buf *out,
-                                        struct ca_slice value);
-
-/* Percent-encoding of a query value: only A-Za-z0-9-._~ stay bare. */
-CA_MUST_USE enum ca_code ca_encode_query(struct ca_buf *out,
-                                         struct ca_slice value);
-/* Percent-encoding of a path segment: A-Za-z0-9-._~!$&'()*+,;=:@ stay. */
-CA_MUST_USE enum ca_code ca_encode_segment(struct ca_buf *out,
-                                           struct ca_slice value);
-
-/* Length of valid UTF-8, or the offset of the first bad byte + false. */
-bool ca_is_utf8(struct ca_slice value, size_t *bad_offset);
 
 #endif

@@ -16,22 +16,22 @@ enum ca_verdict {
 };
 
 struct ca_attempt_end {
-  int status;          /* HTTP status, 0 without a whole reply */
-  bool never_left;     /* without reply: no byte of it was sent */
-  bool refused_stream; /* HTTP/2 said that it did not process it */
-  int should_retry;    /* x-should-retry: 1 true, 0 false, -1 absent */
+  int status;             /* HTTP status, 0 without a whole reply */
+  bool never_left;        /* without reply: no byte of it was sent */
+  bool refused_stream;    /* HTTP/2 said that it did not process it */
+  int should_retry;       /* x-should-retry: 1 true, 0 false, -1 absent */
   int64_t retry_after_ms; /* -1 absent */
-  bool about_alias;    /* a 409 whose message speaks of an alias */
+  bool about_alias;       /* a 409 whose message speaks of an alias */
 };
 
 struct ca_retry_state {
   const struct ca_api *api;
-  int attempt;       /* that just ended, from 1 */
-  int retries;       /* allowed after the first */
-  bool maybe_sent;   /* an earlier attempt of this op may have arrived */
-  int64_t left_ms;   /* until the op's deadline; -1 none */
+  int attempt;     /* that just ended, from 1 */
+  int retries;     /* allowed after the first */
+  bool maybe_sent; /* an earlier attempt of this op may have arrived */
+  int64_t left_ms; /* until the op's deadline; -1 none */
   int64_t max_wait_ms;
-  double random;     /* 0 to 1, for the jitter */
+  double random; /* 0 to 1, for the jitter */
 };
 
 /* *delay_ms is set for CA_VERDICT_AGAIN. */

@@ -1,0 +1,182 @@
+/* The register of secrets: a small array, since a process knows its key and
+   the credentials now on their way. Knows nothing of where texts go. */
+#include <stdlib.h>
+#include <string.h>
+#include "encode.h"
+#include "secret.h"
+
+/* Masking anything shorter would mangle ordinary words. */
+#define SHORTEST 6
+
+struct secret {
+  char *plain;
+  size_t len;
+  char *spellings[3]; /* base64, query- and JSON-escaped; NULL when equal */
+  int uses;
+};
+
+static struct secret *secrets;
+static size_t secret_count;
+static size_t secret_size;
+
+void ca_wipe(void *memory, size_t len)
+{
+  explicit_bzero(memory, len);
+}
+
+static char *base64(const char *bytes, size_t len)
+{
+  static const char set[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  char *out = malloc(len / 3 * 4 + 5);
+  char *p = out;
+  size_t i;
+
+  /* whole groups only: the last group differs with what follows */
+  for(i = 0; out && i + 3 <= len; i += 3) {
+    unsigned n = (unsigned)(unsigned char)bytes[i] << 16 |
+                 (unsigned)(unsigned char)bytes[i + 1] << 8 |
+                 (unsigned char)bytes[i + 2];
+    *p++ = set[n >> 18];
+    *p++ = set[n >> 12 & 63];
+    *p++ = set[n >> 6 & 63];
+    *p++ = set[n & 63];
+  }
+  if(out)
+    *p = '\0';
+  return out;
+}
+
+/* A spelling by one of the encoders, NULL when it is the plain one. */
+static char *spelled(const struct secret *secret,
+                     enum ca_code (*encode)(struct ca_buf *, struct ca_slice))
+{
+  struct ca_buf buf;
+  struct ca_slice value = { secret->plain, secret->len };
+  char *from;
+
+  ca_buf_init(&buf, secret->len * 6 + 3);
+  if(encode(&buf, value) || !buf.data) {
+    ca_buf_wipe(&buf);
+    return NULL;
+  }
+  from = buf.data;
+  if(encode == ca_json_string) { /* without its quotes */
+    buf.data[--buf.len] = '\0';
+    memmove(from, from + 1, buf.len--);
+  }
+  if(buf.len == secret->len && !memcmp(from, secret->plain, buf.len)) {
+    ca_buf_wipe(&buf);
+    return NULL;
+  }
+  return from;
+}
+
+static struct secret *find(const char *plain, size_t len)
+{
+  size_t i;
+  for(i = 0; i < secret_count; i++)
+    if(secrets[i].len == len && !memcmp(secrets[i].plain, plain, len))
+      return &secrets[i];
+  return NULL;
+}
+
+void ca_secret_add(const char *plain, size_t len)
+{
+  struct secret *secret;
+
+  if(len < SHORTEST)
+    return;
+  secret = find(plain, len);
+  if(secret) {
+    secret->uses++;
+    return;
+  }
+  if(secret_count == secret_size) {
+    size_t size = secret_size ? secret_size * 2 : 8;
+    struct secret *more = realloc(secrets, size * sizeof(*more));
+    if(!more)
+      return;
+    secrets = more;
+    secret_size = size;
+  }
+  secret = &secrets[secret_count];
+  memset(secret, 0, sizeof(*secret));
+  secret->plain = malloc(len + 1);
+  if(!secret->plain)
+    return;
+  memcpy(secret->plain, plain, len);
+  secret->plain[len] = '\0';
+  secret->len = len;
+  secret->uses = 1;
+  secret->spellings[0] = base64(plain, len);
+  secret->spellings[1] = spelled(secret, ca_encode_query);
+  secret->spellings[2] = spelled(secret, ca_json_string);
+  secret_count++;
+}
+
+static void wipe_text(char *text)
+{
+  if(text) {
+    ca_wipe(text, strlen(text));
+    free(text);
+  }
+}
+
+void ca_secret_remove(const char *plain, size_t len)
+{
+  struct secret *secret = find(plain, len);
+  int i;
+
+  if(!secret || --secret->uses)
+    return;
+  ca_wipe(secret->plain, secret->len);
+  free(secret->plain);
+  for(i = 0; i < 3; i++)
+    wipe_text(secret->spellings[i]);
+  *secret = secrets[--secret_count];
+  if(!secret_count) {
+    free(secrets);
+    secrets = NULL;
+    secret_size = 0;
+  }
+}
+
+static size_t mask_one(char *text, size_t len, const char *secret, size_t size)
+{
+  char *from = text;
+  while(size >= SHORTEST && (size_t)(text + len - from) >= size) {
+    char *hit = memmem(from, (size_t)(text + len - from), secret, size);
+    if(!hit)
+      break;
+    memcpy(hit, "***", 3);
+    memmove(hit + 3, hit + size, (size_t)(text + len - hit) - size);
+    len -= size - 3;
+    from = hit + 3;
+  }
+  return len;
+}
+
+size_t ca_secret_mask(char *text, size_t len)
+{
+  size_t before = len;
+  size_t i;
+  int k;
+
+  for(i = 0; i < secret_count; i++) {
+    const struct secret *secret = &secrets[i];
+    for(k = 0; k < 3; k++)
+      if(secret->spellings[k])
+        len = mask_one(text, len, secret->spellings[k],
+                       strlen(secret->spellings[k]));
+    len = mask_one(text, len, secret->plain, secret->len);
+  }
+  if(len < before)
+    text[len] = '\0';
+  return len;
+}
+
+size_t ca_secret_count(void)
+{
+  return secret_count;
+}
