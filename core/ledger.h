@@ -55,7 +55,8 @@ struct ca_item {
   const char *scheme;
   const char *status;
   const char *alias;
-  unsigned flags; /* of enum ca_item_flag */
+  const char *status_reason; /* as the service says it, cut to 120 bytes */
+  unsigned flags;            /* of enum ca_item_flag */
   int64_t created_ms;
   int64_t updated_ms;
   const char *row; /* CSV row as JSON, secret columns left out */
@@ -111,6 +112,11 @@ CA_MUST_USE enum ca_code ca_ledger_add_change(struct ca_ledger *ledger,
                                               const struct ca_change *change,
                                               int64_t *number,
                                               struct ca_err *err);
+/* Reads an item back, as it was added; its texts are borrowed until the next
+   read. What was planned is visible at once, committed or not. */
+CA_MUST_USE enum ca_code ca_ledger_item(struct ca_ledger *ledger,
+                                        int64_t number, struct ca_item *item,
+                                        struct ca_err *err);
 /* An item's own verdict (its action or `after` raised, skipped, pending);
    detail is text for people or NULL. */
 CA_MUST_USE enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger,
