@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "buf.h"
-#include "secret.h"
+
+void ca_wipe(void *memory, size_t len)
+{
+  explicit_bzero(memory, len);
+}
 
 void ca_buf_init(struct ca_buf *buf, size_t max)
 {

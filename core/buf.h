@@ -33,4 +33,7 @@ CA_MUST_USE enum ca_code ca_buf_printf(struct ca_buf *buf, const char *fmt,
 /* Never NULL. Borrows until the next change of the buffer. */
 const char *ca_buf_text(const struct ca_buf *buf);
 
+/* memset that the compiler keeps. */
+void ca_wipe(void *memory, size_t len);
+
 #endif

@@ -10,20 +10,27 @@
 #include "buf.h"
 #include "encode.h"
 
+/* No row has more fields. */
+#define CA_FIELDS_MAX 16
+
 struct ca_request {
   const struct ca_api *api;
-  char id[160];        /* of the account or auth config; "" when none */
-  struct ca_buf query; /* without the '?' */
-  struct ca_buf body;  /* JSON */
-  struct ca_buf open;  /* the body path now open, dotted */
-  enum ca_class cost;  /* of the row, raised by fields */
-  bool secret;         /* a field marked CA_SECRET was set */
+  char id[160];         /* of the account or auth config; "" when none */
+  struct ca_buf query;  /* without the '?' */
+  struct ca_buf body;   /* JSON; written by ca_request_finish */
+  struct ca_buf pieces; /* values of body fields, as JSON, one by one */
+  struct {
+    size_t from;
+    size_t len; /* 0: not set */
+  } piece[CA_FIELDS_MAX];
+  enum ca_class cost; /* of the row, raised by fields */
+  bool secret;        /* a field marked CA_SECRET was set */
   bool finished;
   unsigned seen; /* bit per field that was set */
 };
 
-/* Starts a request for the row. The fields are then set in the row's order
-   (ca_request_field asserts it), and ca_request_finish ends it. */
+/* Starts a request for the row. Fields are then set, in the row's order since
+   the query keeps it, and ca_request_finish ends it. */
 void ca_request_init(struct ca_request *request, const struct ca_api *api);
 void ca_request_clear(struct ca_request *request);
 

@@ -19,11 +19,6 @@ static struct secret *secrets;
 static size_t secret_count;
 static size_t secret_size;
 
-void ca_wipe(void *memory, size_t len)
-{
-  explicit_bzero(memory, len);
-}
-
 static char *base64(const char *bytes, size_t len)
 {
   static const char set[] =

@@ -17,7 +17,4 @@ void ca_secret_remove(const char *secret, size_t len);
 size_t ca_secret_mask(char *text, size_t len);
 size_t ca_secret_count(void);
 
-/* memset that the compiler keeps. */
-void ca_wipe(void *memory, size_t len);
-
 #endif
