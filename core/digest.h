@@ -1,0 +1,31 @@
+/* Fingerprints and chance: SHA-256 in hex of bytes and of files, the same
+   keyed with a salt, and bytes nobody can foresee. Knows nothing of what is
+   fingerprinted. */
+#ifndef CA_DIGEST_H
+#define CA_DIGEST_H
+
+#include <stddef.h>
+#include "err.h"
+
+/* 64 hex digits and a NUL. */
+#define CA_DIGEST_SIZE 65
+
+/* SHA-256 of len bytes into out, lower-case hex. CA_SYSTEM when the crypto
+   library refuses. */
+CA_MUST_USE enum ca_code ca_digest_bytes(const void *bytes, size_t len,
+                                         char out[CA_DIGEST_SIZE]);
+
+/* The same keyed (HMAC), so that equal texts under other keys differ. */
+CA_MUST_USE enum ca_code ca_digest_keyed(const void *key, size_t key_len,
+                                         const void *bytes, size_t len,
+                                         char out[CA_DIGEST_SIZE]);
+
+/* SHA-256 of a whole file, read in pieces. CA_SYSTEM with a text that names
+   the file when it cannot be read. */
+CA_MUST_USE enum ca_code
+ca_digest_file(const char *path, char out[CA_DIGEST_SIZE], struct ca_err *err);
+
+/* Fills memory with bytes from the kernel's generator. */
+CA_MUST_USE enum ca_code ca_digest_random(void *memory, size_t len);
+
+#endif
