@@ -8,6 +8,8 @@
 #include "err.h"
 #include "rate.h"
 
+struct ca_op;
+
 struct ca_endpoint_options {
   const char *base_url;   /* NULL: https://backend.composio.dev */
   const char *api_key;    /* required; copied into a wiped place */
@@ -31,7 +33,11 @@ struct ca_endpoint {
   int64_t max_wait_ms;
   int retries;
   int concurrency;
-  int active; /* attempts under way; the engine counts */
+  int active;          /* attempts under way; the engine counts */
+  double retry_tokens; /* retries left before a storm is stopped */
+  struct ca_op *first; /* ops that wait for a start; the engine's */
+  struct ca_op *last;
+  struct ca_endpoint *next; /* with ops that wait; the engine's */
   struct ca_rate rate;
   char deprecation[160]; /* last Deprecation/Sunset notice; "" when none */
   char fingerprint[17];  /* of base URL and key: names the project */
@@ -44,6 +50,13 @@ struct ca_endpoint *ca_endpoint_new(const struct ca_endpoint_options *options,
                                     struct ca_err *err);
 /* Wipes the key. */
 void ca_endpoint_free(struct ca_endpoint *endpoint);
+
+/* An op ended: successes refill what retries use up, so that a struggling
+   service gets at most half as many retries as it answers well, and a dead
+   one CA_RETRY_TOKENS in all. */
+#define CA_RETRY_TOKENS 100
+bool ca_endpoint_may_retry(struct ca_endpoint *endpoint);
+void ca_endpoint_did_well(struct ca_endpoint *endpoint);
 
 /* The documented default. */
 #define CA_DEFAULT_BASE_URL "https://backend.composio.dev"

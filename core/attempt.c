@@ -1,0 +1,378 @@
+/* The curl side of one exchange. Must not know: retries, other attempts, Lua.
+   Settings follow from three facts: a custom header such as x-api-key follows
+   redirects to other hosts, so none are followed; a request on a reused
+   connection that dies is resent silently, so what must not be doubled gives
+   its body by a read callback that cannot rewind; defaults have no total
+   timeout. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "attempt.h"
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
+{
+  struct ca_attempt *attempt = ctx;
+  if(ca_buf_add(&attempt->body, bytes, size * count)) {
+    attempt->too_large = true;
+    return 0;
+  }
+  return size * count;
+}
+
+static size_t on_read(char *bytes, size_t size, size_t count, void *ctx)
+{
+  struct ca_attempt *attempt = ctx;
+  size_t len = size * count;
+  if(len > attempt->sending.len)
+    len = attempt->sending.len;
+  if(len)
+    memcpy(bytes, attempt->sending.data, len);
+  attempt->sending.data += len;
+  attempt->sending.len -= len;
+  return len;
+}
+
+static int64_t to_number(const char *text)
+{
+  char *end;
+  long long value;
+  if(*text < '0' || *text > '9')
+    return -1;
+  value = strtoll(text, &end, 10);
+  return value;
+}
+
+/* "60s" or "60" seconds, as the window's size is written. */
+static int64_t to_window_ms(const char *text)
+{
+  int64_t seconds = to_number(text);
+  return seconds > 0 && seconds <= 86400 ? seconds * 1000 : -1;
+}
+
+/* Host of an absolute URL, for a message; "" for a relative one. */
+static void copy_host(char *to, size_t size, const char *url)
+{
+  const char *from = strstr(url, "://");
+  from = from ? from + 3 : "";
+  ca_copy_text(to, size, from, strcspn(from, "/?#"));
+}
+
+static void take_header(struct ca_headers *said, const char *name,
+                        const char *value)
+{
+  if(!strcasecmp(name, "x-ratelimit"))
+    said->limit = to_number(value);
+  else if(!strcasecmp(name, "x-ratelimit-remaining"))
+    said->remaining = to_number(value);
+  else if(!strcasecmp(name, "x-ratelimit-window-size"))
+    said->window_ms = to_window_ms(value);
+  else if(!strcasecmp(name, "x-request-id"))
+    ca_copy_text(said->request_id, sizeof(said->request_id), value,
+                 strlen(value));
+  else if(!strcasecmp(name, "x-should-retry"))
+    said->should_retry = !strcasecmp(value, "true")    ? 1
+                         : !strcasecmp(value, "false") ? 0
+                                                       : -1;
+  else if(!strcasecmp(name, "retry-after"))
+    ca_copy_text(said->retry_after, sizeof(said->retry_after), value,
+                 strlen(value));
+  else if(!strcasecmp(name, "retry-after-ms"))
+    said->retry_after_ms = to_number(value) > 0 ? to_number(value) : -1;
+  else if(!strcasecmp(name, "content-type"))
+    said->is_json = !strncasecmp(value, "application/json", 16) ||
+                    strstr(value, "+json") != NULL;
+  else if(!strcasecmp(name, "location"))
+    copy_host(said->location_host, sizeof(said->location_host), value);
+  else if(!strcasecmp(name, "deprecation"))
+    ca_copy_text(said->deprecation, sizeof(said->deprecation), value,
+                 strlen(value));
+  else if(!strcasecmp(name, "sunset"))
+    ca_copy_text(said->sunset, sizeof(said->sunset), value, strlen(value));
+}
+
+static void forget_headers(struct ca_headers *said)
+{
+  memset(said, 0, sizeof(*said));
+  said->limit = -1;
+  said->remaining = -1;
+  said->window_ms = -1;
+  said->retry_after_ms = -1;
+  said->should_retry = -1;
+}
+
+/* Only headers that begin like one of ours are looked at closely: a reply has
+   fifteen to twenty. */
+static size_t on_header(char *line, size_t size, size_t count, void *ctx)
+{
+  struct ca_attempt *attempt = ctx;
+  size_t len = size * count;
+  char copy[256];
+  char *colon;
+  char *value;
+
+  if(len >= 5 && !memcmp(line, "HTTP/", 5)) {
+    forget_headers(&attempt->said);
+    return len;
+  }
+  if(len < 3 || !strchr("xXrRcClLdDsS", line[0]))
+    return len;
+  ca_copy_text(copy, sizeof(copy), line, len);
+  colon = strchr(copy, ':');
+  if(!colon)
+    return len;
+  *colon = '\0';
+  value = colon + 1 + strspn(colon + 1, " \t");
+  value[strcspn(value, "\r\n")] = '\0';
+  take_header(&attempt->said, copy, value);
+  return len;
+}
+
+/* Sets one option and remembers the first failure. */
+static void set_long(CURL *easy, CURLcode *failed, CURLoption option,
+                     long value)
+{
+  CURLcode code = curl_easy_setopt(easy, option, value);
+  if(code && !*failed)
+    *failed = code;
+}
+
+static void set_ptr(CURL *easy, CURLcode *failed, CURLoption option,
+                    const void *value)
+{
+  CURLcode code = curl_easy_setopt(easy, option, value);
+  if(code && !*failed)
+    *failed = code;
+}
+
+/* Function pointers do not fit through a void pointer in ISO C. */
+static void set_callbacks(CURL *easy, CURLcode *failed)
+{
+  CURLcode code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  if(!code)
+    code = curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+  if(!code)
+    code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  if(code && !*failed)
+    *failed = code;
+}
+
+static CURLcode set_constants(struct ca_attempt *attempt)
+{
+  CURL *easy = attempt->easy;
+  CURLcode failed = CURLE_OK;
+
+  set_callbacks(easy, &failed);
+  set_ptr(easy, &failed, CURLOPT_WRITEDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_READDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_HEADERDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_PRIVATE, attempt);
+  set_ptr(easy, &failed, CURLOPT_ERRORBUFFER, attempt->error);
+  set_ptr(easy, &failed, CURLOPT_USERAGENT, "composio-lua/" COMPOSIO_VERSION);
+  set_ptr(easy, &failed, CURLOPT_ACCEPT_ENCODING, "");
+  set_long(easy, &failed, CURLOPT_NOSIGNAL, 1L);
+  set_long(easy, &failed, CURLOPT_FOLLOWLOCATION, 0L);
+  set_long(easy, &failed, CURLOPT_MAXREDIRS, 0L);
+  set_long(easy, &failed, CURLOPT_NETRC, CURL_NETRC_IGNORED);
+  set_long(easy, &failed, CURLOPT_PATH_AS_IS, 1L);
+  set_long(easy, &failed, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+  set_long(easy, &failed, CURLOPT_MAXAGE_CONN, 60L);
+  set_long(easy, &failed, CURLOPT_MAXLIFETIME_CONN, 300L);
+  set_long(easy, &failed, CURLOPT_TCP_KEEPALIVE, 1L);
+  set_long(easy, &failed, CURLOPT_QUICK_EXIT, 1L);
+  return failed;
+}
+
+/* What depends on where it goes; done once per handle and endpoint. */
+static CURLcode set_endpoint(struct ca_attempt *attempt,
+                             struct ca_endpoint *endpoint)
+{
+  CURL *easy = attempt->easy;
+  bool https = !strncasecmp(endpoint->base_url, "https:", 6);
+  CURLcode failed = CURLE_OK;
+
+  set_ptr(easy, &failed, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
+  set_ptr(easy, &failed, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+  set_long(easy, &failed, CURLOPT_CONNECTTIMEOUT_MS,
+           (long)endpoint->connect_ms);
+  /* a proxy from the environment is right for the world, not for loopback */
+  set_ptr(easy, &failed, CURLOPT_PROXY, endpoint->is_loopback ? "" : NULL);
+  if(https) {
+    set_long(easy, &failed, CURLOPT_HTTP_VERSION,
+             (long)CURL_HTTP_VERSION_2TLS);
+    set_long(easy, &failed, CURLOPT_PIPEWAIT, 1L);
+  }
+  if(endpoint->ca_file)
+    set_ptr(easy, &failed, CURLOPT_CAINFO, endpoint->ca_file);
+  attempt->endpoint = endpoint;
+  return failed;
+}
+
+/* The header list is made of nodes that live in the attempt, so that a request
+   costs no allocation for it. */
+static struct curl_slist *chain_headers(struct ca_attempt *attempt,
+                                        bool with_body, bool with_type)
+{
+  static char accept[] = "Accept: application/json";
+  static char json[] = "Content-Type: application/json";
+  static char no_type[] = "Content-Type:";
+  static char no_expect[] = "Expect:";
+  struct curl_slist *node = attempt->headers;
+  int used = 0;
+
+  node[used++].data = accept;
+  node[used++].data = attempt->endpoint->key_header;
+  node[used++].data = attempt->request_id;
+  if(with_body) {
+    node[used++].data = with_type ? json : no_type;
+    node[used++].data = no_expect;
+  }
+  while(used--)
+    node[used].next = used + 1 < (with_body ? 5 : 3) ? &node[used + 1] : NULL;
+  return node;
+}
+
+static void set_body(struct ca_attempt *attempt, CURLcode *failed,
+                     const struct ca_api *api, struct ca_slice body)
+{
+  CURL *easy = attempt->easy;
+  set_long(easy, failed, CURLOPT_POST, 1L);
+  set_long(easy, failed, CURLOPT_POSTFIELDSIZE, (long)body.len);
+  if(api->repeat == CA_REPEAT_NEVER) {
+    attempt->sending = body;
+    set_ptr(easy, failed, CURLOPT_POSTFIELDS, NULL);
+  } else
+    set_ptr(easy, failed, CURLOPT_POSTFIELDS, body.data);
+}
+
+static CURLcode set_request(struct ca_attempt *attempt,
+                            const struct ca_request *request,
+                            int64_t timeout_ms)
+{
+  CURL *easy = attempt->easy;
+  const struct ca_api *api = request->api;
+  struct ca_slice body = ca_request_body(request);
+  CURLcode failed = CURLE_OK;
+
+  if(body.data)
+    set_body(attempt, &failed, api, body);
+  else
+    set_long(easy, &failed, CURLOPT_HTTPGET, 1L);
+  set_ptr(easy, &failed, CURLOPT_CUSTOMREQUEST,
+          api->method == CA_GET || api->method == CA_POST
+              ? NULL
+              : ca_method_name(api->method));
+  set_ptr(easy, &failed, CURLOPT_HTTPHEADER,
+          chain_headers(attempt, body.data != NULL, body.len > 0));
+  set_ptr(easy, &failed, CURLOPT_URL, attempt->url.data);
+  set_long(easy, &failed, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+  return failed;
+}
+
+struct ca_attempt *ca_attempt_new(void)
+{
+  struct ca_attempt *attempt = calloc(1, sizeof(*attempt));
+  if(!attempt)
+    return NULL;
+  ca_buf_init(&attempt->url, 32768);
+  ca_buf_init(&attempt->body, CA_REPLY_MAX);
+  attempt->easy = curl_easy_init();
+  if(!attempt->easy || set_constants(attempt)) {
+    ca_attempt_free(attempt);
+    return NULL;
+  }
+  return attempt;
+}
+
+void ca_attempt_free(struct ca_attempt *attempt)
+{
+  if(!attempt)
+    return;
+  curl_easy_cleanup(attempt->easy);
+  ca_buf_clear(&attempt->url);
+  ca_buf_wipe(&attempt->body);
+  free(attempt);
+}
+
+enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
+                                struct ca_endpoint *endpoint,
+                                const struct ca_request *request,
+                                const char *request_id, int64_t timeout_ms,
+                                struct ca_err *err)
+{
+  static const char name[] = "x-request-id: ";
+  CURLcode failed = CURLE_OK;
+  enum ca_code code;
+
+  ca_buf_reset(&attempt->url);
+  ca_buf_reset(&attempt->body);
+  forget_headers(&attempt->said);
+  attempt->error[0] = '\0';
+  attempt->too_large = false;
+  memcpy(attempt->request_id, name, sizeof(name) - 1);
+  ca_copy_text(attempt->request_id + sizeof(name) - 1,
+               sizeof(attempt->request_id) - sizeof(name) + 1, request_id,
+               strlen(request_id));
+  code = ca_buf_add_text(&attempt->url, endpoint->base_url);
+  if(!code)
+    code = ca_request_target(request, &attempt->url);
+  if(code)
+    return ca_err_set(err, code, "the request's URL is too long");
+  if(attempt->endpoint != endpoint)
+    failed = set_endpoint(attempt, endpoint);
+  if(!failed)
+    failed = set_request(attempt, request, timeout_ms);
+  if(failed)
+    return ca_err_set(err, CA_SYSTEM, "libcurl refuses an option: %s",
+                      curl_easy_strerror(failed));
+  return CA_OK;
+}
+
+bool ca_attempt_never_left(const struct ca_attempt *attempt, CURLcode result)
+{
+  long sent = 0;
+  switch(result) {
+  case CURLE_COULDNT_RESOLVE_PROXY:
+  case CURLE_COULDNT_RESOLVE_HOST:
+  case CURLE_COULDNT_CONNECT:
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_PEER_FAILED_VERIFICATION:
+  case CURLE_SSL_CACERT_BADFILE:
+  case CURLE_URL_MALFORMAT:
+    return true;
+  case CURLE_OK:
+  case CURLE_OPERATION_TIMEDOUT:
+  case CURLE_ABORTED_BY_CALLBACK:
+    /* the size of the request as far as it was sent */
+    if(curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent))
+      return false;
+    return sent == 0;
+  default:
+    return false;
+  }
+}
+
+void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
+                        struct ca_err *err)
+{
+  const char *detail =
+      attempt->error[0] ? attempt->error : curl_easy_strerror(result);
+  const char *way_out = "";
+
+  if(result == CURLE_COULDNT_RESOLVE_HOST)
+    way_out = "; check the base URL and the network";
+  else if(result == CURLE_COULDNT_CONNECT)
+    way_out = "; is the service up at this address?";
+  else if(result == CURLE_PEER_FAILED_VERIFICATION)
+    way_out = "; give the right certificate authority by --tls-ca";
+  if(attempt->too_large) {
+    ca_err_set(err, CA_REPLY, "the reply is larger than %d MB",
+               CA_REPLY_MAX >> 20);
+    err->curl_code = (int)result;
+    return;
+  }
+  ca_err_set(err, result == CURLE_OPERATION_TIMEDOUT ? CA_TIMEOUT : CA_NETWORK,
+             "no reply from %s: %s%s", attempt->endpoint->base_url, detail,
+             way_out);
+  err->curl_code = (int)result;
+  err->retryable = true;
+}

@@ -1,0 +1,68 @@
+/* One exchange with the service: owns the curl easy handle, and all curl
+   callbacks live here. Callbacks copy bytes and return; no Lua, no engine call
+   can happen inside one. A *request* is data, an *op* is meaning (engine).
+   Must not know: retries, other attempts, Lua. */
+#ifndef CA_ATTEMPT_H
+#define CA_ATTEMPT_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "buf.h"
+#include "endpoint.h"
+#include "request.h"
+
+/* A reply body past this is cut off and the attempt fails. */
+#define CA_REPLY_MAX (16 << 20)
+
+/* What the reply's headers said; absent numbers are -1. */
+struct ca_headers {
+  int64_t limit;
+  int64_t remaining;
+  int64_t window_ms;
+  int64_t retry_after_ms; /* `retry-after-ms` */
+  char retry_after[64];   /* `retry-after`, as sent; "" absent */
+  int should_retry;       /* 1 true, 0 false, -1 absent */
+  bool is_json;
+  char request_id[64];
+  char location_host[128];
+  char deprecation[80];
+  char sunset[80];
+};
+
+struct ca_attempt {
+  CURL *easy;
+  struct ca_attempt *next; /* in the engine's pool */
+  void *op;                /* the engine's */
+  struct ca_endpoint *endpoint;
+  struct curl_slist headers[6]; /* nodes of ours, chained per request */
+  char request_id[64];          /* "x-request-id: <uuid>" */
+  char error[CURL_ERROR_SIZE];
+  struct ca_buf url;
+  struct ca_buf body; /* of the reply */
+  struct ca_headers said;
+  struct ca_slice sending; /* what the read callback still has to give */
+  bool too_large;
+};
+
+/* NULL when out of memory. */
+struct ca_attempt *ca_attempt_new(void);
+void ca_attempt_free(struct ca_attempt *attempt);
+
+/* Makes the handle ready for a request (borrowed until the end) at endpoint;
+   request_id is the op's own uuid. may_resend false: libcurl must not repeat
+   it on a new connection behind our back. */
+CA_MUST_USE enum ca_code
+ca_attempt_prepare(struct ca_attempt *attempt, struct ca_endpoint *endpoint,
+                   const struct ca_request *request, const char *request_id,
+                   int64_t timeout_ms, struct ca_err *err);
+
+/* Could no byte of the request have reached the service, given how curl ended
+   it? Also valid while it runs, with CURLE_OK. */
+bool ca_attempt_never_left(const struct ca_attempt *attempt, CURLcode result);
+
+/* One line about a transport failure, for people. */
+void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
+                        struct ca_err *err);
+
+#endif
