@@ -178,7 +178,7 @@ struct ca_endpoint *ca_endpoint_new(const struct ca_endpoint_options *options,
 {
   const char *url =
       options->base_url ? options->base_url : CA_DEFAULT_BASE_URL;
-  struct url_parts parts;
+  struct url_parts parts = { 0 };
   struct ca_endpoint *endpoint;
 
   if(split_url(url, &parts, err) || check_key(options->api_key, err) ||

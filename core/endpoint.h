@@ -39,7 +39,7 @@ struct ca_endpoint {
   struct ca_op *last;
   struct ca_endpoint *next; /* with ops that wait; the engine's */
   struct ca_rate rate;
-  char deprecation[160]; /* last Deprecation/Sunset notice; "" when none */
+  char deprecation[192]; /* last Deprecation/Sunset notice; "" when none */
   char fingerprint[17];  /* of base URL and key: names the project */
 };
 

@@ -9,6 +9,9 @@
 #include "buf.h"
 #include "engine.h"
 
+/* Longer texts are not read. */
+#define CA_JSON_MAX (64 << 20)
+
 struct ca_json; /* a reader; one per user, not shared between threads */
 
 struct ca_json *ca_json_new(struct ca_err *err);

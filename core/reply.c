@@ -1,0 +1,293 @@
+/* Reading the service's replies by SQLite's JSON functions. Knows nothing of
+   Lua. The envelope is {"error":{message,code,slug,status,request_id,
+   suggested_fix,errors[]}}; a 429 is flat, proxies answer text or HTML, and
+   some bodies are empty: all of them have to end in one good line. */
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include "log.h"
+#include "reply.h"
+#include "secret.h"
+
+struct ca_json {
+  sqlite3 *db;
+  sqlite3_stmt *valid;
+  sqlite3_stmt *extract;
+  sqlite3_stmt *count;
+};
+
+struct ca_json *ca_json_new(struct ca_err *err)
+{
+  struct ca_json *json = calloc(1, sizeof(*json));
+  if(json &&
+     !sqlite3_open_v2(":memory:", &json->db,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) &&
+     !sqlite3_prepare_v3(json->db, "SELECT json_valid(?1)", -1,
+                         SQLITE_PREPARE_PERSISTENT, &json->valid, NULL) &&
+     !sqlite3_prepare_v3(json->db, "SELECT json_extract(?1, ?2)", -1,
+                         SQLITE_PREPARE_PERSISTENT, &json->extract, NULL) &&
+     !sqlite3_prepare_v3(json->db, "SELECT json_array_length(?1, ?2)", -1,
+                         SQLITE_PREPARE_PERSISTENT, &json->count, NULL))
+    return json;
+  ca_err_set(err, json ? CA_SYSTEM : CA_NOMEM, "JSON reader: %s",
+             json && json->db ? sqlite3_errmsg(json->db) : "out of memory");
+  ca_json_free(json);
+  return NULL;
+}
+
+void ca_json_free(struct ca_json *json)
+{
+  if(!json)
+    return;
+  sqlite3_finalize(json->valid);
+  sqlite3_finalize(json->extract);
+  sqlite3_finalize(json->count);
+  sqlite3_close(json->db);
+  free(json);
+}
+
+/* Binds and steps: true when the row holds a value that is not NULL. The
+   caller resets. */
+static bool ask(sqlite3_stmt *statement, const char *text, size_t len,
+                const char *path)
+{
+  if(len > CA_JSON_MAX ||
+     sqlite3_bind_text(statement, 1, text ? text : "", (int)len,
+                       SQLITE_STATIC) ||
+     (path && sqlite3_bind_text(statement, 2, path, -1, SQLITE_STATIC)))
+    return false;
+  return sqlite3_step(statement) == SQLITE_ROW &&
+         sqlite3_column_type(statement, 0) != SQLITE_NULL;
+}
+
+/* Also lets go of the text: it belongs to the caller. */
+static void rest(sqlite3_stmt *statement)
+{
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+}
+
+bool ca_json_valid(struct ca_json *json, const char *text, size_t len)
+{
+  bool valid = ask(json->valid, text, len, NULL) &&
+               sqlite3_column_int(json->valid, 0) == 1;
+  rest(json->valid);
+  return valid;
+}
+
+bool ca_json_text(struct ca_json *json, const char *text, size_t len,
+                  const char *path, char *out, size_t size)
+{
+  bool found = ask(json->extract, text, len, path);
+  if(found) {
+    const char *value = (const char *)sqlite3_column_text(json->extract, 0);
+    size_t value_len = (size_t)sqlite3_column_bytes(json->extract, 0);
+    /* objects and arrays come back as their JSON text */
+    found = value && !(value_len && (*value == '{' || *value == '[') &&
+                       ca_json_valid(json, value, value_len));
+    if(found)
+      ca_copy_text(out, size, value, value_len);
+  }
+  rest(json->extract);
+  return found;
+}
+
+bool ca_json_integer(struct ca_json *json, const char *text, size_t len,
+                     const char *path, int64_t *out)
+{
+  bool found = ask(json->extract, text, len, path) &&
+               sqlite3_column_type(json->extract, 0) == SQLITE_INTEGER;
+  if(found)
+    *out = sqlite3_column_int64(json->extract, 0);
+  rest(json->extract);
+  return found;
+}
+
+int ca_json_count(struct ca_json *json, const char *text, size_t len,
+                  const char *path)
+{
+  int count = ask(json->count, text, len, path)
+                  ? sqlite3_column_int(json->count, 0)
+                  : -1;
+  rest(json->count);
+  return count;
+}
+
+/* The first of the NULL-ended paths at which a text stands. */
+static bool first_text(struct ca_json *json, const struct ca_buf *body,
+                       const char *const *paths, char *out, size_t size)
+{
+  for(; *paths; paths++)
+    if(ca_json_text(json, body->data, body->len, *paths, out, size) && *out)
+      return true;
+  if(size)
+    *out = '\0';
+  return false;
+}
+
+static void mask_and_clean(char *to, size_t size, const char *from, size_t len)
+{
+  char copy[1024];
+  ca_copy_text(copy, sizeof(copy), from, len);
+  len = ca_secret_mask(copy, strlen(copy));
+  ca_log_clean(to, size, copy, len);
+}
+
+/* What the envelope says, into the record. False when it says nothing. */
+static bool read_envelope(struct ca_json *json, const struct ca_buf *body,
+                          struct ca_err *err, char *message, size_t size)
+{
+  static const char *const messages[] = { "$.error.message", "$.message",
+                                          "$.error", "$.detail", NULL };
+  static const char *const slugs[] = { "$.error.slug", "$.slug", NULL };
+  static const char *const ids[] = { "$.error.request_id", "$.request_id",
+                                     NULL };
+  static const char *const fixes[] = { "$.error.suggested_fix",
+                                       "$.error.suggestedFix",
+                                       "$.suggested_fix", NULL };
+  static const char *const details[] = { "$.error.errors[0]",
+                                         "$.error.errors[0].message", NULL };
+  char text[512];
+  char detail[256];
+  int64_t code;
+
+  if(ca_json_integer(json, body->data, body->len, "$.error.code", &code) ||
+     ca_json_integer(json, body->data, body->len, "$.error.error_code",
+                     &code) ||
+     ca_json_integer(json, body->data, body->len, "$.code", &code))
+    err->api_code = code >= 0 && code <= 0x7FFFFFFF ? (int)code : 0;
+  if(first_text(json, body, slugs, text, sizeof(text)))
+    mask_and_clean(err->slug, sizeof(err->slug), text, strlen(text));
+  if(first_text(json, body, ids, text, sizeof(text)))
+    mask_and_clean(err->request_id, sizeof(err->request_id), text,
+                   strlen(text));
+  if(first_text(json, body, fixes, text, sizeof(text)))
+    mask_and_clean(err->fix, sizeof(err->fix), text, strlen(text));
+  if(!first_text(json, body, messages, text, sizeof(text)))
+    return false;
+  mask_and_clean(message, size, text, strlen(text));
+  if(first_text(json, body, details, text, sizeof(text))) {
+    size_t used = strlen(message);
+    mask_and_clean(detail, sizeof(detail), text, strlen(text));
+    snprintf(message + used, size - used, " (%s)", detail);
+  }
+  return true;
+}
+
+static const char *advice(int status)
+{
+  switch(status) {
+  case 401:
+    return "check the API key; one without the permission for this operation "
+           "looks the same";
+  case 403:
+    return "the API key may not do this";
+  case 429:
+    return "wait, or lower --concurrency or --rate";
+  default:
+    return "";
+  }
+}
+
+static void explain_status(struct ca_json *json, struct ca_result *result)
+{
+  struct ca_err *err = &result->err;
+  char message[480] = "";
+  bool told = false;
+
+  if(err->status >= 300 && err->status < 400)
+    return; /* the engine has said where it wanted to send us */
+  if(result->body.len &&
+     ca_json_valid(json, result->body.data, result->body.len))
+    told = read_envelope(json, &result->body, err, message, sizeof(message));
+  if(told)
+    snprintf(err->text, sizeof(err->text), "%s (HTTP %d%s%s)", message,
+             err->status, err->slug[0] ? " " : "", err->slug);
+  else if(result->body.len) {
+    mask_and_clean(message, 201, result->body.data, result->body.len);
+    snprintf(err->text, sizeof(err->text),
+             "HTTP %d, and the reply is no error of the service: %s",
+             err->status, message);
+  } else
+    snprintf(err->text, sizeof(err->text), "HTTP %d with an empty reply",
+             err->status);
+  if(!err->fix[0])
+    ca_copy_text(err->fix, sizeof(err->fix), advice(err->status),
+                 strlen(advice(err->status)));
+}
+
+/* A 2xx that is not JSON proves nothing: a captive portal or a proxy's page
+   has been seen to say 200. */
+static void doubt(const struct ca_api *api, struct ca_result *result)
+{
+  char start[121];
+  mask_and_clean(start, sizeof(start), result->body.data, result->body.len);
+  ca_err_set(&result->err, CA_REPLY,
+             "HTTP %d, but the reply is not JSON: %s; does the base URL lead "
+             "to the service?",
+             result->status, start);
+  result->err.status = result->status;
+  result->err.attempts = result->attempts;
+  result->err.unknown = ca_api_mutates(api);
+  ca_copy_text(result->err.request_id, sizeof(result->err.request_id),
+               result->request_id, strlen(result->request_id));
+}
+
+void ca_reply_explain(struct ca_json *json, const struct ca_api *api,
+                      struct ca_result *result)
+{
+  if(result->err.code == CA_HTTP)
+    explain_status(json, result);
+  else if(!result->err.code && ca_api_mutates(api) && result->body.len &&
+          !ca_json_valid(json, result->body.data, result->body.len))
+    doubt(api, result);
+}
+
+static const char *status_name(const struct ca_api *api,
+                               const struct ca_err *err)
+{
+  switch(err->status) {
+  case 400:
+    return "BadRequestError";
+  case 401:
+    return "AuthenticationError";
+  case 403:
+    return "PermissionDeniedError";
+  case 404:
+    if(!strncmp(err->slug, "AuthConfig", 10))
+      return "ComposioAuthConfigNotFoundError";
+    if(api && !strcmp(api->resource, "connected_accounts"))
+      return "ComposioConnectedAccountNotFoundError";
+    return "NotFoundError";
+  case 409:
+    return "ConflictError";
+  case 422:
+    return "UnprocessableEntityError";
+  case 429:
+    return "RateLimitError";
+  default:
+    return err->status >= 500 ? "InternalServerError" : "APIError";
+  }
+}
+
+const char *ca_reply_error_name(const struct ca_api *api,
+                                const struct ca_err *err)
+{
+  switch(err->code) {
+  case CA_HTTP:
+    return status_name(api, err);
+  case CA_NETWORK:
+    return "APIConnectionError";
+  case CA_TIMEOUT:
+    return "APIConnectionTimeoutError";
+  case CA_CANCELLED:
+  case CA_CLOSED:
+    return "ComposioRequestCancelledError";
+  case CA_USAGE:
+    return "ValidationError";
+  case CA_GATE:
+    return "ComposioWriteRefusedError";
+  default:
+    return "APIError";
+  }
+}
