@@ -53,9 +53,11 @@ CA_MUST_USE enum ca_code ca_apply_abandon(struct ca_apply *apply,
                                           struct ca_err *err);
 
 /* One change at once, outside a bulk: intent (durable), send, outcome. `visit`
-   is called when it ended. */
+   is called when it ended. secret: the body of a change that has a fingerprint
+   in its place, else empty; copied, and wiped when sent. */
 CA_MUST_USE enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
                                       const struct ca_change *change,
+                                      struct ca_slice secret,
                                       ca_applied_fn *visit, void *owner,
                                       int64_t *number, struct ca_err *err);
 
