@@ -1,0 +1,307 @@
+/* Items: what an account table becomes in the ledger, and running a script's
+   function on behalf of one item.
+   Must not know: curl, options of the command line, terminals.
+
+   An item is written at its first change or at its failure: a selection of a
+   hundred thousand accounts of which ten change leaves ten items. */
+#include <string.h>
+#include "lua_error.h"
+#include "lua_ledger_run.h"
+
+/* ---- from an account table to a row ---- */
+
+/* The text of a field, which stays on the stack; NULL when it is none. */
+static const char *text_field(lua_State *L, int index, const char *name)
+{
+  const char *text = NULL;
+  if(lua_getfield(L, index, name) == LUA_TSTRING)
+    text = lua_tostring(L, -1);
+  return text;
+}
+
+static bool true_field(lua_State *L, int index, const char *name)
+{
+  bool is;
+  lua_getfield(L, index, name);
+  is = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is;
+}
+
+static int64_t time_field(lua_State *L, int index, const char *name)
+{
+  int64_t wall_ms = 0;
+  const char *text = text_field(L, index, name);
+  if(!text || !ca_clock_parse(text, &wall_ms))
+    wall_ms = 0;
+  lua_pop(L, 1);
+  return wall_ms;
+}
+
+/* Pushes the table field, or an empty table so that reading it is safe. */
+static int table_field(lua_State *L, int index, const char *name)
+{
+  if(lua_getfield(L, index, name) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+  }
+  return lua_gettop(L);
+}
+
+/* Fills the projection; its texts live on the stack above. [-0, +many, e] */
+static void project(lua_State *L, int account, struct ca_item *row)
+{
+  int table;
+  luaL_checkstack(L, 20, "an account's projection");
+  row->account = text_field(L, account, "id");
+  row->user = text_field(L, account, "user_id");
+  row->status = text_field(L, account, "status");
+  row->alias = text_field(L, account, "alias");
+  row->status_reason = text_field(L, account, "status_reason");
+  row->created_ms = time_field(L, account, "created_at");
+  row->updated_ms = time_field(L, account, "updated_at");
+  if(true_field(L, account, "is_disabled"))
+    row->flags |= CA_ITEM_DISABLED;
+  table = table_field(L, account, "toolkit");
+  row->toolkit = text_field(L, table, "slug");
+  table = table_field(L, account, "state");
+  row->scheme = text_field(L, table, "authScheme");
+  table = table_field(L, account, "auth_config");
+  if(!row->scheme)
+    row->scheme = text_field(L, table, "auth_scheme");
+  if(true_field(L, table, "is_disabled"))
+    row->flags |= CA_ITEM_CONFIG_DISABLED;
+  if(true_field(L, table, "is_composio_managed"))
+    row->flags |= CA_ITEM_MANAGED;
+  table = table_field(L, account, "experimental");
+  row->user = row->user ? row->user : NULL;
+  {
+    const char *type = text_field(L, table, "account_type");
+    if(type && !strcmp(type, "SHARED"))
+      row->flags |= CA_ITEM_SHARED;
+  }
+}
+
+/* ---- into the ledger ---- */
+
+void lca_item_store(lua_State *L, struct lca_run *run, int index)
+{
+  struct lca_item *item = lua_touserdata(L, index);
+  struct ca_item row;
+  struct ca_err err;
+  int top = lua_gettop(L);
+  if(item->number)
+    return;
+  index = lua_absindex(L, index);
+  lca_run_begin(L, run);
+  ca_err_clear(&err);
+  memset(&row, 0, sizeof(row));
+  row.bulk = item->bulk;
+  if(lua_getiuservalue(L, index, LCA_ITEM_ACCOUNT) == LUA_TTABLE)
+    project(L, lua_gettop(L), &row);
+  lua_getiuservalue(L, index, LCA_ITEM_KEY);
+  row.key = lua_tostring(L, -1);
+  if(lua_getiuservalue(L, index, LCA_ITEM_ROW) == LUA_TSTRING)
+    row.row = lua_tostring(L, -1);
+  switch(ca_ledger_add_item(run->ledger, &row, &item->number, &err)) {
+  case CA_OK:
+    break;
+  case CA_USAGE:
+    luaL_error(L, "composio.bulk: two items have the key '%s'", row.key);
+    break;
+  default:
+    lca_run_ledger_failed(L, run, &err);
+  }
+  lua_settop(L, top);
+}
+
+int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
+                            const char *id)
+{
+  struct ca_item row;
+  struct ca_err err;
+  int64_t number = 0;
+  char key[32];
+  int top = lua_gettop(L);
+  ca_err_clear(&err);
+  memset(&row, 0, sizeof(row));
+  if(account)
+    project(L, account, &row);
+  else
+    row.account = id[0] ? id : NULL;
+  snprintf(key, sizeof(key), "call %lld", (long long)++run->last_call);
+  row.key = key;
+  if(ca_ledger_add_item(run->ledger, &row, &number, &err))
+    lca_run_ledger_failed(L, run, &err);
+  lua_settop(L, top);
+  return number;
+}
+
+struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
+                                    int64_t id)
+{
+  struct lca_item *item;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->live_ref);
+  lua_rawgeti(L, -1, id);
+  lua_remove(L, -2);
+  item = lua_touserdata(L, -1);
+  return item;
+}
+
+/* ---- running a script's function for one item ---- */
+
+static void set_live(lua_State *L, struct lca_run *run, int64_t id, int index)
+{
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->live_ref);
+  if(index)
+    lua_pushvalue(L, index);
+  else
+    lua_pushnil(L);
+  lua_rawseti(L, -2, id);
+  lua_pop(L, 1);
+}
+
+/* Is the error on top one that the service answered with 401? */
+static bool is_key_rejected(lua_State *L)
+{
+  bool is = false;
+  if(lua_istable(L, -1)) {
+    lua_getfield(L, -1, "status");
+    is = lua_isinteger(L, -1) && lua_tointeger(L, -1) == 401;
+    lua_pop(L, 1);
+  }
+  return is;
+}
+
+static bool is_waiting_for_person(lua_State *L)
+{
+  bool is = false;
+  if(lua_istable(L, -1)) {
+    is = lua_getfield(L, -1, "name") == LUA_TSTRING &&
+         !strcmp(lua_tostring(L, -1), "ConnectionRequestTimeoutError");
+    lua_pop(L, 1);
+  }
+  return is;
+}
+
+/* The error on top becomes the item's outcome. [-0, +0, e] */
+static void fail_item(lua_State *L, struct lca_run *run, int64_t number,
+                      const char *key, const char *operation,
+                      enum ca_outcome outcome)
+{
+  struct ca_err err;
+  const char *text = luaL_tolstring(L, -1, NULL); /* error text */
+  ca_err_clear(&err);
+  if(ca_ledger_item_outcome(run->ledger, number, outcome, text, &err))
+    lca_run_ledger_failed(L, run, &err);
+  if(outcome == CA_PENDING) {
+    run->stats.pending_items++;
+  } else {
+    run->stats.failed_items++;
+    lca_run_note_failure(run, key, operation, outcome, "", text);
+  }
+  lua_pop(L, 1);
+}
+
+enum {
+  PLAN_BULK = 1,
+  PLAN_ACTION,
+  PLAN_SUBJECT,
+  PLAN_KEY,
+  PLAN_ACCOUNT,
+  PLAN_ROW,
+  PLAN_ITEM
+};
+
+static int planned(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_item *item = lua_touserdata(L, PLAN_ITEM);
+  (void)ctx;
+  lca_task_set_item(lca_sched_running(run->sched), 0);
+  set_live(L, run, item->id, 0);
+  if(status == LUA_OK || status == LUA_YIELD) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lca_run_check(L);
+  if(is_key_rejected(L)) {
+    run->stats.key_rejected = true;
+    return lua_error(L);
+  }
+  lca_item_store(L, run, PLAN_ITEM);
+  fail_item(L, run, item->number, lua_tostring(L, PLAN_KEY), "action",
+            CA_FAILED);
+  run->plan.failed++;
+  lua_pushboolean(L, 0);
+  return 1;
+}
+
+/* host.plan_item(bulk, action, subject, key, account, row): runs the action
+   for one item of the selection; true when it did not raise. */
+int lca_item_plan(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_task *task = lca_sched_running(run->sched);
+  struct lca_item *item;
+  lua_settop(L, PLAN_ROW);
+  luaL_checkstring(L, PLAN_KEY);
+  item = lua_newuserdatauv(L, sizeof(*item), LCA_ITEM_VALUES);
+  memset(item, 0, sizeof(*item));
+  item->bulk = (int)luaL_checkinteger(L, PLAN_BULK);
+  item->id = ++run->last_item;
+  lua_pushvalue(L, PLAN_ACCOUNT);
+  lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_ACCOUNT);
+  lua_pushvalue(L, PLAN_KEY);
+  lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_KEY);
+  lua_pushvalue(L, PLAN_ROW);
+  lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_ROW);
+  run->plan.selected++;
+  run->stats.selected++;
+  set_live(L, run, item->id, PLAN_ITEM);
+  lca_task_set_item(task, item->id);
+  lua_pushvalue(L, PLAN_ACTION);
+  lua_pushvalue(L, PLAN_SUBJECT);
+  return planned(L, lua_pcallk(L, 1, 0, 0, 0, planned), 0);
+}
+
+enum {
+  AFTER_ITEM = 1,
+  AFTER_FUNCTION,
+  AFTER_SUBJECT,
+  AFTER_RESULTS,
+  AFTER_KEY
+};
+
+static int after_ended(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_run *run = lca_run_of(L);
+  (void)ctx;
+  lca_task_set_item(lca_sched_running(run->sched), 0);
+  if(status == LUA_OK || status == LUA_YIELD) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lca_run_check(L);
+  if(is_key_rejected(L))
+    run->stats.key_rejected = true;
+  fail_item(L, run, lua_tointeger(L, AFTER_ITEM), lua_tostring(L, AFTER_KEY),
+            "after", is_waiting_for_person(L) ? CA_PENDING : CA_FAILED);
+  lua_pushboolean(L, 0);
+  return 1;
+}
+
+/* host.after_item(item, after, subject, results, key): runs the bulk's `after`
+   for one finished item; its task carries the negative number, which the
+   recorder refuses to write for. */
+int lca_item_after(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  lua_settop(L, AFTER_KEY);
+  lca_task_set_item(lca_sched_running(run->sched),
+                    -luaL_checkinteger(L, AFTER_ITEM));
+  lua_pushvalue(L, AFTER_FUNCTION);
+  lua_pushvalue(L, AFTER_SUBJECT);
+  lua_pushvalue(L, AFTER_RESULTS);
+  return after_ended(L, lua_pcallk(L, 2, 0, 0, 0, after_ended), 0);
+}
