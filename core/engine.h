@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "err.h"
 #include "request.h"
+#include "result.h"
 
 struct ca_engine;
 struct ca_endpoint; /* where ops go: base URL, key, pace (endpoint.h) */
@@ -22,21 +23,6 @@ enum ca_gate {
   CA_GATE_LEDGER, /* only what ca_engine_submit_recorded brings */
   CA_GATE_SHUT    /* nothing, ever: preview. Cannot be opened again */
 };
-
-/* How one op ended. */
-struct ca_result {
-  struct ca_err err; /* code CA_OK when a 2xx reply is in body */
-  int status;        /* HTTP status of the last attempt, 0 without reply */
-  int attempts;
-  char request_id[64]; /* the x-request-id we sent, or the service's own */
-  struct ca_buf body;  /* of the last attempt; move it out to keep it */
-  bool is_json;        /* by its content type */
-};
-
-/* Called from ca_engine_step, after curl has returned; never from submit.
-   May submit and cancel. result is borrowed for the call; its body may be
-   moved out (leave an initialised buf behind). */
-typedef void ca_done_fn(void *owner, uint64_t token, struct ca_result *result);
 
 /* Borrows clock and log for its life. NULL when out of memory or when libcurl
    is unusable; err says. */

@@ -5,8 +5,8 @@
 #define CA_OP_H
 
 #include "endpoint.h"
-#include "engine.h"
 #include "request.h"
+#include "result.h"
 #include "timerq.h"
 
 enum ca_op_state {

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "buf.h"
-#include "engine.h"
+#include "api.h"
+#include "result.h"
 
 /* Longer texts are not read. */
 #define CA_JSON_MAX (64 << 20)
