@@ -1,0 +1,50 @@
+# Thin: each target is one script or one cmake call. `make demo` and `make test`
+# need nothing installed beforehand but make itself.
+PREFIX ?= /usr/local
+
+.PHONY: all demo test bench prove lint install clean
+all: build/build.ninja
+	@cmake --build --preset release
+
+build/build.ninja:
+	@.ci/setup
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+
+build/asan/build.ninja:
+	@cmake --preset asan >/dev/null
+
+# Preview, apply and second preview of the main job, against the emulator.
+demo:
+	@.ci/setup
+	@$(MAKE) --no-print-directory -s all
+	@spec/demo.sh
+
+# Every spec: C units and busted, under AddressSanitizer and UBSan, and the
+# release module in stock Lua.
+test:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory all build/asan/build.ninja
+	@cmake --build --preset asan
+	@spec/test.sh
+
+# Figures beside a bare curl_multi loop: timings, never tests.
+bench: all
+	@spec/bench/run.sh
+
+# The long sweeps: kills and faults.
+prove:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory all build/asan/build.ninja
+	@cmake --build --preset asan
+	@spec/prove.sh
+
+lint:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory build/build.ninja
+	@spec/lint/lint.sh
+
+install: all
+	@cmake --install build --prefix $(PREFIX)
+
+clean:
+	@rm -rf build

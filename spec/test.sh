@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# `make test`: runs what is built in build and build/asan. Stops at nothing, so
+# that one look shows every failure; exits 1 when there was one.
+set -u
+cd "$(dirname "$0")/.."
+failed=0
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
+export UBSAN_OPTIONS=print_stacktrace=1
+
+echo "== C units and checks"
+ctest --test-dir build/asan --output-on-failure -j "$(nproc)" || failed=1
+
+echo "== specs, AddressSanitizer and UBSan"
+COMPOSIO_BUILD=build/asan build/asan/composio-spec spec/run.lua || failed=1
+
+echo "== the release module in stock Lua"
+COMPOSIO_BUILD=build LUA_CPATH='build/?.so;;' lua5.4 spec/run.lua spec/stock || failed=1
+
+[ $failed -eq 0 ] || echo "make test: FAILED" >&2
+exit $failed
