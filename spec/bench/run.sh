@@ -117,25 +117,27 @@ median() { # file ops
 }
 
 failures() { # file: runs that did not exit with 0
-  [ -s "$1" ] && grep -cv '"exit":0}' "$1"
+  if [ -s "$1" ]; then grep -cv '"exit":0}' "$1"; else echo 0; fi
 }
 
 row() { # name job target ops rounds
   local a b bad
   a=$(median "$work/ours" "$4")
   b=$(median "$work/limit" "$4")
-  echo "$a $b" | awk -v name="$1" -v target="$3" -v n="$5" '{
-    ratio = $1 == "-" || $3 == "-" ? "-" : sprintf("%.2fx", $1 / $3)
+  # A run that failed did not do the work: it gets no ratio.
+  bad=$(($(failures "$work/ours") + $(failures "$work/limit")))
+  echo "$a $b" | awk -v name="$1" -v target="$3" -v n="$5" -v bad="$bad" '{
+    ratio = $1 == "-" || $3 == "-" || bad ? "-" : sprintf("%.2fx", $1 / $3)
     printf "%-34s %11s %11s %7s %8s %8s %8s %4d\n", name, $1, $3, ratio,
       target, $2, $4, n
   }'
   bad=$(failures "$work/ours")
-  if [ "${bad:-0}" != 0 ]; then
+  if [ "$bad" != 0 ]; then
     echo "  $bad of $5 of our runs did not exit with 0; the last one said:"
     tail -n 3 "$work/ours.err" | sed 's/^/    /'
   fi
   bad=$(failures "$work/limit")
-  [ "${bad:-0}" != 0 ] && echo "  $bad of $5 yardstick runs failed"
+  [ "$bad" != 0 ] && echo "  $bad of $5 yardstick runs failed"
 }
 
 measure() { # name job target ops rounds
