@@ -1,0 +1,215 @@
+/* Intents and outcomes. An intent is on disk when ca_ledger_intend returns;
+   outcomes wait in memory and go along with the next intent, so that a sync
+   is paid once per group and no lock is held while replies are on their way.
+   What a crash takes of them reads as unknown afterwards, never as lost.
+   Must not know: how changes are sent. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ledger_private.h"
+#include "secret.h"
+
+#define TEXT_SIZE 1024
+
+/* Plain bounded texts without secrets, cut at a whole character. */
+static char *copy_text(const char *text)
+{
+  size_t len = strlen(text);
+  size_t size = len < TEXT_SIZE ? len + 1 : TEXT_SIZE;
+  char *copy = malloc(size);
+
+  if(copy) {
+    ca_copy_text(copy, size, text, len);
+    ca_secret_mask(copy, strlen(copy));
+  }
+  return copy;
+}
+
+void ca_ledger_forget_marks(struct ca_ledger *ledger)
+{
+  size_t i;
+
+  for(i = 0; i < ledger->mark_count; i++) {
+    free(ledger->marks[i].text);
+    ledger->marks[i].text = NULL;
+  }
+  ledger->mark_count = 0;
+}
+
+static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
+                      const struct ca_mark *mark)
+{
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int64(statement, 2, mark->number);
+  sqlite3_bind_int(statement, 3, (int)mark->outcome);
+  ca_ledger_bind(statement, 4, mark->text);
+  return ca_ledger_run(statement);
+}
+
+static int write_change(struct ca_ledger *ledger, sqlite3_stmt *statement,
+                        const struct ca_mark *mark)
+{
+  const char *id = mark->request_id;
+
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int64(statement, 2, mark->number);
+  sqlite3_bind_int(statement, 3, (int)mark->outcome);
+  sqlite3_bind_int64(statement, 4, mark->at_ms);
+  sqlite3_bind_int(statement, 5, mark->attempts);
+  if(mark->http)
+    sqlite3_bind_int(statement, 6, mark->http);
+  else
+    sqlite3_bind_null(statement, 6);
+  ca_ledger_bind(statement, 7, *id ? id : NULL);
+  ca_ledger_bind(statement, 8,
+                 *mark->status_after ? mark->status_after : NULL);
+  ca_ledger_bind(statement, 9, *mark->slug ? mark->slug : NULL);
+  ca_ledger_bind(statement, 10, mark->text);
+  return ca_ledger_run(statement);
+}
+
+enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
+                                   struct ca_err *err)
+{
+  size_t i;
+
+  for(i = 0; i < ledger->mark_count; i++) {
+    const struct ca_mark *mark = &ledger->marks[i];
+    bool of_item = mark->attempts < 0;
+    sqlite3_stmt *statement = ca_ledger_sql(
+        ledger, of_item ? CA_SQL_ITEM_OUTCOME : CA_SQL_CHANGE_SETTLE, err);
+    int rc;
+
+    if(!statement)
+      return CA_SYSTEM;
+    rc = of_item ? write_item(ledger, statement, mark)
+                 : write_change(ledger, statement, mark);
+    if(rc)
+      return ca_ledger_fail(ledger, rc, err);
+  }
+  return CA_OK;
+}
+
+/* The next free mark; commits those that wait when there are many, or when
+   the first has waited long. */
+static enum ca_code new_mark(struct ca_ledger *ledger, struct ca_mark **mark,
+                             struct ca_err *err)
+{
+  int64_t now_ms = ca_clock_mono_ms(ledger->clock);
+  enum ca_code code = CA_OK;
+
+  if(!ledger->run)
+    return ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
+  if(ledger->mark_count == CA_MARK_COUNT ||
+     (ledger->mark_count && now_ms - ledger->mark_ms >= CA_MARK_MS))
+    code = ca_ledger_commit(ledger, err);
+  if(code)
+    return code;
+  if(!ledger->mark_count)
+    ledger->mark_ms = now_ms;
+  *mark = &ledger->marks[ledger->mark_count];
+  memset(*mark, 0, sizeof(**mark));
+  return CA_OK;
+}
+
+static enum ca_code keep_text(struct ca_mark *mark, const char *text,
+                              struct ca_err *err)
+{
+  mark->text = text && *text ? copy_text(text) : NULL;
+  return text && *text && !mark->text
+             ? ca_err_set(err, CA_NOMEM, "out of memory")
+             : CA_OK;
+}
+
+enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger, int64_t item,
+                                    enum ca_outcome outcome,
+                                    const char *detail, struct ca_err *err)
+{
+  struct ca_mark *mark;
+  enum ca_code code = new_mark(ledger, &mark, err);
+
+  if(!code)
+    code = keep_text(mark, detail, err);
+  if(code)
+    return code;
+  mark->number = item;
+  mark->outcome = outcome;
+  mark->attempts = -1;
+  ledger->mark_count++;
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
+                              enum ca_outcome outcome, int attempts,
+                              const char *request_id, const char *status_after,
+                              const struct ca_err *cause, struct ca_err *err)
+{
+  struct ca_mark *mark;
+  enum ca_code code = new_mark(ledger, &mark, err);
+
+  if(!code && cause)
+    code = keep_text(mark, cause->text, err);
+  if(code)
+    return code;
+  mark->number = change;
+  mark->outcome = outcome;
+  mark->attempts = attempts < 0 ? 0 : attempts;
+  mark->at_ms = ca_clock_wall_ms(ledger->clock);
+  if(request_id)
+    ca_copy_text(mark->request_id, sizeof(mark->request_id), request_id,
+                 strlen(request_id));
+  if(status_after)
+    ca_copy_text(mark->status_after, sizeof(mark->status_after), status_after,
+                 strlen(status_after));
+  if(cause) {
+    mark->http = cause->status;
+    ca_copy_text(mark->slug, sizeof(mark->slug), cause->slug,
+                 strlen(cause->slug));
+  }
+  ledger->mark_count++;
+  return CA_OK;
+}
+
+/* Exactly one change that was still planned: a second intent would be a
+   second send. */
+static enum ca_code intend_one(struct ca_ledger *ledger, int64_t change,
+                               int64_t at_ms, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_INTEND, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int64(statement, 2, change);
+  sqlite3_bind_int(statement, 3, CA_INTENDED);
+  sqlite3_bind_int64(statement, 4, at_ms);
+  rc = ca_ledger_run(statement);
+  if(rc)
+    return ca_ledger_fail(ledger, rc, err);
+  if(sqlite3_changes(ledger->db) != 1)
+    return ca_err_set(err, CA_USAGE, "change %lld is not planned (any more)",
+                      (long long)change);
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_intend(struct ca_ledger *ledger, const int64_t *changes,
+                              size_t count, struct ca_err *err)
+{
+  struct ca_err why;
+  int64_t at_ms = ca_clock_wall_ms(ledger->clock);
+  enum ca_code code = ca_ledger_usable(ledger, err);
+  size_t i;
+
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  code = ca_ledger_txn(ledger, &why);
+  for(i = 0; !code && i < count; i++)
+    code = intend_one(ledger, changes[i], at_ms, &why);
+  if(!code)
+    return ca_ledger_commit(ledger, err);
+  if(err)
+    *err = why;
+  return ca_ledger_undo_txn(ledger, code, &why);
+}

@@ -1,0 +1,161 @@
+/* What the files of the ledger share: the open database, its cached
+   statements, the open transaction, the outcomes not yet written. Nobody else
+   includes this. */
+#ifndef CA_LEDGER_PRIVATE_H
+#define CA_LEDGER_PRIVATE_H
+
+#include <sqlite3.h>
+#include "buf.h"
+#include "ledger.h"
+
+/* Plan rows are committed when this many wait, or this long. */
+#define CA_PLAN_ROWS 1000
+#define CA_PLAN_MS   50
+/* Outcomes wait in memory, without a lock on the file, this many and this
+   long; the next intent takes them along for free. */
+#define CA_MARK_COUNT 512
+#define CA_MARK_MS    100
+
+/* A change's number is its item's, shifted, plus its place within the item:
+   so the order of numbers is the order of the selection, all changes of an
+   item stand together, and no column or index for the item is needed. */
+#define CA_PLACE_BITS 20
+#define CA_PLACE_MAX  ((INT64_C(1) << CA_PLACE_BITS) - 1)
+
+/* In the stored flags only: the account is the key, so it is not kept
+   twice. */
+#define CA_ITEM_KEYED 0x10000
+
+/* More operations than the service will have; ids beyond are looked up. */
+#define CA_OPERATION_MAX  256
+#define CA_OPERATION_SIZE 96 /* of "resource.name" */
+
+enum ca_sql {
+  CA_SQL_BEGIN,
+  CA_SQL_COMMIT,
+  CA_SQL_ROLLBACK,
+  CA_SQL_RUN_ADD,
+  CA_SQL_RUN_END,
+  CA_SQL_CHANGE_TURN,
+  CA_SQL_ITEM_ADD,
+  CA_SQL_ITEM_ACCOUNT,
+  CA_SQL_ITEM_READ,
+  CA_SQL_ITEM_OUTCOME,
+  CA_SQL_CHANGE_ADD,
+  CA_SQL_CHANGE_LAST,
+  CA_SQL_CHANGE_INTEND,
+  CA_SQL_CHANGE_SETTLE,
+  CA_SQL_CHANGES,
+  CA_SQL_COUNTS,
+  CA_SQL_OPERATION_ADD,
+  CA_SQL_OPERATION_ID,
+  CA_SQL_OPERATION_NAME,
+  CA_SQL_SALT_ADD,
+  CA_SQL_SALT,
+  CA_SQL_COUNT
+};
+
+/* An outcome not yet written, of a change or (attempts < 0) of an item. */
+struct ca_mark {
+  int64_t number;
+  int64_t at_ms;
+  enum ca_outcome outcome;
+  int attempts;
+  int http;
+  char request_id[64];
+  char status_after[32];
+  char slug[80];
+  char *text; /* owned; NULL when well */
+};
+
+struct ca_ledger {
+  sqlite3 *db;
+  char *path;
+  const struct ca_clock *clock; /* borrowed */
+  sqlite3_stmt *statements[CA_SQL_COUNT];
+
+  int64_t run; /* row of the run, 0 before the first */
+  bool applies;
+  int64_t items; /* added so far */
+
+  /* the item that add_change last met */
+  int64_t item;
+  int64_t last_change;
+  struct ca_buf account; /* its account */
+  bool has_account;
+
+  bool in_txn;
+  int txn_rows;       /* plan rows in it */
+  int64_t txn_ms;     /* when it began */
+  struct ca_err lost; /* set once plan rows were lost */
+
+  struct ca_mark *marks; /* CA_MARK_COUNT */
+  size_t mark_count;
+  int64_t mark_ms; /* when the first came */
+
+  struct ca_buf texts; /* of the item last read */
+  unsigned char salt[32];
+  bool has_salt;
+  /* operation ids by row of the table, 0 not known yet; and back */
+  int64_t operation_ids[CA_OPERATION_MAX];
+  const struct ca_api *operations[CA_OPERATION_MAX];
+};
+
+/* Directory, file, access rights, schema: ledger_file.c. */
+CA_MUST_USE enum ca_code ca_ledger_file_open(struct ca_ledger *ledger,
+                                             const char *dir,
+                                             struct ca_err *err);
+
+/* The statement, prepared once; NULL with err set. */
+sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
+                            struct ca_err *err);
+/* Steps a statement that gives no rows and resets it; an SQLite code. */
+int ca_ledger_run(sqlite3_stmt *statement);
+/* SQLite's code as an error of ours: names the file, the cause, the way
+   out. */
+enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
+                            struct ca_err *err);
+enum ca_code ca_ledger_file_fail(sqlite3 *db, const char *path, int rc,
+                                 struct ca_err *err);
+
+/* Waits in line for the write lock, then BEGIN IMMEDIATE. Nothing to do
+   when a transaction is open. */
+CA_MUST_USE enum ca_code ca_ledger_txn(struct ca_ledger *ledger,
+                                       struct ca_err *err);
+/* Writes the waiting outcomes and commits; with synchronous=FULL the log is
+   on disk when it returns. */
+CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
+                                          struct ca_err *err);
+/* Rolls back; when plan rows go with it, the run cannot be added to any
+   more, and later calls say why. Returns code. */
+enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
+                                const struct ca_err *why);
+/* CA_OK unless plan rows were lost. */
+CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
+                                          struct ca_err *err);
+
+/* Writes the waiting outcomes into the open transaction: ledger_mark.c. */
+CA_MUST_USE enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
+                                               struct ca_err *err);
+void ca_ledger_forget_marks(struct ca_ledger *ledger);
+
+/* The id under which this database knows an operation, made when new; and
+   back (NULL: this version has no such operation): ledger_plan.c. */
+CA_MUST_USE enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
+                                                const struct ca_api *api,
+                                                int64_t *id,
+                                                struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_operation(struct ca_ledger *ledger,
+                                             int64_t id,
+                                             const struct ca_api **api,
+                                             struct ca_err *err);
+
+/* "resource.name", as it is stored. */
+CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
+                                                  char *out, size_t size,
+                                                  struct ca_err *err);
+
+/* NULL binds NULL; the text must live until the statement was run. */
+void ca_ledger_bind(sqlite3_stmt *statement, int place, const char *text);
+
+#endif

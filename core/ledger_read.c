@@ -1,0 +1,298 @@
+/* Reading runs back: an item, the changes in order, the counts. What waits to
+   be written is written first, so that readers see it.
+   Must not know: how changes are sent. */
+#include <string.h>
+#include "ledger_private.h"
+
+/* Outcomes that wait in memory are invisible to a statement. */
+static enum ca_code before_read(struct ca_ledger *ledger, struct ca_err *err)
+{
+  if(!ledger->run)
+    return ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
+  return ledger->mark_count ? ca_ledger_commit(ledger, err) : CA_OK;
+}
+
+static const char *text_at(sqlite3_stmt *statement, int column)
+{
+  return (const char *)sqlite3_column_text(statement, column);
+}
+
+/* One item. */
+
+#define ITEM_TEXTS 9
+
+/* Keeps the texts of the row, which end with the statement; offsets first,
+   since the buffer moves while it grows. */
+static enum ca_code keep_texts(struct ca_ledger *ledger,
+                               sqlite3_stmt *statement,
+                               const char *texts[ITEM_TEXTS])
+{
+  size_t at[ITEM_TEXTS];
+  enum ca_code code = CA_OK;
+  int i;
+
+  ca_buf_reset(&ledger->texts);
+  for(i = 0; !code && i < ITEM_TEXTS; i++) {
+    const char *text = text_at(statement, i + 4);
+    at[i] = ledger->texts.len;
+    if(text)
+      code = ca_buf_add(&ledger->texts, text, strlen(text) + 1);
+  }
+  for(i = 0; !code && i < ITEM_TEXTS; i++)
+    texts[i] = text_at(statement, i + 4) ? ledger->texts.data + at[i] : NULL;
+  return code;
+}
+
+static enum ca_code take_item(struct ca_ledger *ledger,
+                              sqlite3_stmt *statement, struct ca_item *item)
+{
+  const char *texts[ITEM_TEXTS];
+  enum ca_code code = keep_texts(ledger, statement, texts);
+  unsigned flags = (unsigned)sqlite3_column_int(statement, 1);
+
+  if(code)
+    return code;
+  memset(item, 0, sizeof(*item));
+  item->bulk = sqlite3_column_int(statement, 0);
+  item->flags = flags & ~(unsigned)CA_ITEM_KEYED;
+  item->created_ms = sqlite3_column_int64(statement, 2);
+  item->updated_ms = sqlite3_column_int64(statement, 3);
+  item->key = texts[0];
+  item->account = flags & CA_ITEM_KEYED ? texts[0] : texts[1];
+  item->user = texts[2];
+  item->toolkit = texts[3];
+  item->scheme = texts[4];
+  item->status = texts[5];
+  item->status_reason = texts[6];
+  item->alias = texts[7];
+  item->row = texts[8];
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
+                            struct ca_item *item, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_READ, err);
+  enum ca_code code;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int64(statement, 2, number);
+  rc = sqlite3_step(statement);
+  if(rc == SQLITE_ROW) {
+    code = take_item(ledger, statement, item);
+    if(code)
+      ca_err_set(err, code, "out of memory");
+  } else if(rc == SQLITE_DONE)
+    code = ca_err_set(err, CA_USAGE, "the run has no item %lld",
+                      (long long)number);
+  else
+    code = ca_ledger_fail(ledger, rc, err);
+  sqlite3_reset(statement);
+  return code;
+}
+
+/* Changes. */
+
+static enum ca_code take_change(struct ca_ledger *ledger,
+                                sqlite3_stmt *statement,
+                                struct ca_change_row *row, struct ca_err *err)
+{
+  struct ca_change *change = &row->change;
+
+  memset(row, 0, sizeof(*row));
+  row->number = sqlite3_column_int64(statement, 0);
+  row->item = row->number >> CA_PLACE_BITS;
+  change->cost = (enum ca_class)sqlite3_column_int(statement, 2);
+  row->outcome = (enum ca_outcome)sqlite3_column_int(statement, 3);
+  change->outcome = row->outcome;
+  row->key = text_at(statement, 4);
+  change->account = text_at(statement, 5);
+  change->user = text_at(statement, 6);
+  change->config = text_at(statement, 7);
+  change->query = text_at(statement, 8);
+  change->body = text_at(statement, 9);
+  change->fingerprint = text_at(statement, 10);
+  change->reason = text_at(statement, 11);
+  change->line = text_at(statement, 12);
+  change->before = text_at(statement, 13);
+  row->error = text_at(statement, 14);
+  row->request_id = text_at(statement, 15);
+  return ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
+                             &change->api, err);
+}
+
+enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
+                               int64_t after, unsigned outcomes, size_t limit,
+                               bool (*visit)(void *ctx,
+                                             const struct ca_change_row *row),
+                               void *ctx, struct ca_err *err)
+{
+  struct ca_change_row row;
+  sqlite3_stmt *statement;
+  enum ca_code code = before_read(ledger, err);
+  int rc;
+
+  if(code)
+    return code;
+  statement = ca_ledger_sql(ledger, CA_SQL_CHANGES, err);
+  if(!statement)
+    return CA_SYSTEM;
+  if(sqlite3_stmt_busy(statement))
+    return ca_err_set(err, CA_USAGE, "the changes are being read already");
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int64(statement, 2, after);
+  sqlite3_bind_int64(statement, 3, outcomes);
+  sqlite3_bind_int(statement, 4, bulk);
+  sqlite3_bind_int64(statement, 5, (int64_t)limit);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    code = take_change(ledger, statement, &row, err);
+    if(code || !visit(ctx, &row)) {
+      rc = SQLITE_DONE;
+      break;
+    }
+  }
+  if(rc != SQLITE_DONE)
+    code = ca_ledger_fail(ledger, rc, err);
+  sqlite3_reset(statement);
+  return code;
+}
+
+/* Counts. */
+
+/* What an item's changes make of it: the worst of them counts, done beats
+   same. */
+static int badness(enum ca_outcome outcome)
+{
+  switch(outcome) {
+  case CA_SAME:
+    return 1;
+  case CA_DONE:
+    return 2;
+  case CA_SKIPPED:
+    return 3;
+  case CA_PLANNED:
+    return 4;
+  case CA_NOT_TRIED:
+    return 5;
+  case CA_PENDING:
+    return 6;
+  case CA_STALE:
+    return 7;
+  case CA_FAILED:
+    return 8;
+  case CA_INTENDED:
+    return 9;
+  case CA_UNKNOWN:
+    return 10;
+  }
+  return 0;
+}
+
+struct tally {
+  int64_t items[CA_OUTCOME_COUNT];
+  int64_t changes[CA_OPERATION_MAX][CA_OUTCOME_COUNT];
+  int64_t item;            /* now being counted, 0 before the first */
+  enum ca_outcome outcome; /* its own, or the worst of its changes */
+  bool own;
+  bool any; /* has a verdict or a change */
+};
+
+static void close_item(struct tally *tally)
+{
+  if(tally->item && tally->any)
+    tally->items[tally->outcome]++;
+}
+
+static void count_row(struct tally *tally, sqlite3_stmt *statement)
+{
+  int64_t item = sqlite3_column_int64(statement, 0);
+  int64_t operation = sqlite3_column_int64(statement, 2);
+  unsigned outcome = (unsigned)sqlite3_column_int(statement, 3);
+
+  if(item != tally->item) {
+    close_item(tally);
+    tally->item = item;
+    tally->outcome = (enum ca_outcome)sqlite3_column_int(statement, 1);
+    tally->own = tally->outcome != CA_PLANNED;
+    tally->any = tally->own;
+  }
+  if(sqlite3_column_type(statement, 2) == SQLITE_NULL)
+    return;
+  if(outcome >= CA_OUTCOME_COUNT || operation < 0 ||
+     operation >= CA_OPERATION_MAX)
+    return;
+  tally->changes[operation][outcome]++;
+  if(!tally->own && (!tally->any || badness((enum ca_outcome)outcome) >
+                                        badness(tally->outcome)))
+    tally->outcome = (enum ca_outcome)outcome;
+  tally->any = true;
+}
+
+#define ACCOUNTS "connected_accounts."
+
+static enum ca_code tell(struct ca_ledger *ledger, const struct tally *tally,
+                         void (*visit)(void *ctx, const char *operation,
+                                       enum ca_outcome outcome, int64_t count),
+                         void *ctx, struct ca_err *err)
+{
+  char name[CA_OPERATION_SIZE];
+  const char *bare;
+  int64_t id;
+  int k;
+
+  for(id = 0; id < CA_OPERATION_MAX; id++)
+    for(k = 0; k < CA_OUTCOME_COUNT; k++) {
+      const struct ca_api *api;
+      enum ca_code code;
+
+      if(!tally->changes[id][k])
+        continue;
+      code = ca_ledger_operation(ledger, id, &api, err);
+      if(code)
+        return code;
+      code = ca_ledger_operation_name(api, name, sizeof(name), err);
+      if(code)
+        return code;
+      /* accounts are what nearly all is about: their operations go by the
+         bare name, as scripts say it */
+      bare = strncmp(name, ACCOUNTS, sizeof(ACCOUNTS) - 1)
+                 ? name
+                 : name + sizeof(ACCOUNTS) - 1;
+      visit(ctx, bare, (enum ca_outcome)k, tally->changes[id][k]);
+    }
+  for(k = 0; k < CA_OUTCOME_COUNT; k++)
+    if(tally->items[k])
+      visit(ctx, NULL, (enum ca_outcome)k, tally->items[k]);
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
+                              void (*visit)(void *ctx, const char *operation,
+                                            enum ca_outcome outcome,
+                                            int64_t count),
+                              void *ctx, struct ca_err *err)
+{
+  struct tally tally;
+  sqlite3_stmt *statement;
+  enum ca_code code = before_read(ledger, err);
+  int rc;
+
+  if(code)
+    return code;
+  statement = ca_ledger_sql(ledger, CA_SQL_COUNTS, err);
+  if(!statement)
+    return CA_SYSTEM;
+  memset(&tally, 0, sizeof(tally));
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int(statement, 2, bulk);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW)
+    count_row(&tally, statement);
+  sqlite3_reset(statement);
+  if(rc != SQLITE_DONE)
+    return ca_ledger_fail(ledger, rc, err);
+  close_item(&tally);
+  return tell(ledger, &tally, visit, ctx, err);
+}
