@@ -57,37 +57,100 @@ static void copy_host(char *to, size_t size, const char *url)
   ca_copy_text(to, size, from, strcspn(from, "/?#"));
 }
 
-static void take_header(struct ca_headers *said, const char *name,
+enum header {
+  H_LIMIT,
+  H_REMAINING,
+  H_WINDOW,
+  H_REQUEST_ID,
+  H_SHOULD_RETRY,
+  H_RETRY_AFTER,
+  H_RETRY_AFTER_MS,
+  H_CONTENT_TYPE,
+  H_LOCATION,
+  H_DEPRECATION,
+  H_SUNSET
+};
+
+struct header_name {
+  const char *name;
+  size_t len;
+  enum header header;
+};
+#define NAME(text, header)         \
+  {                                \
+    text, sizeof(text) - 1, header \
+  }
+
+/* A reply has fifteen to twenty headers; the length rules out nearly all, so
+   that few are compared letter by letter. NULL: none of ours. */
+static const struct header_name *find_header(const char *line, size_t len)
+{
+  static const struct header_name names[] = {
+    NAME("x-ratelimit", H_LIMIT),
+    NAME("x-ratelimit-remaining", H_REMAINING),
+    NAME("x-ratelimit-window-size", H_WINDOW),
+    NAME("x-request-id", H_REQUEST_ID),
+    NAME("x-should-retry", H_SHOULD_RETRY),
+    NAME("retry-after", H_RETRY_AFTER),
+    NAME("retry-after-ms", H_RETRY_AFTER_MS),
+    NAME("content-type", H_CONTENT_TYPE),
+    NAME("location", H_LOCATION),
+    NAME("deprecation", H_DEPRECATION),
+    NAME("sunset", H_SUNSET),
+  };
+  size_t i;
+  for(i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    if(names[i].len == len && (names[i].name[0] | 0x20) == (line[0] | 0x20) &&
+       !strncasecmp(names[i].name, line, len))
+      return &names[i];
+  return NULL;
+}
+
+static void copy_value(char *to, size_t size, const char *value)
+{
+  ca_copy_text(to, size, value, strlen(value));
+}
+
+static void take_header(struct ca_headers *said, enum header header,
                         const char *value)
 {
-  if(!strcasecmp(name, "x-ratelimit"))
+  switch(header) {
+  case H_LIMIT:
     said->limit = to_number(value);
-  else if(!strcasecmp(name, "x-ratelimit-remaining"))
+    break;
+  case H_REMAINING:
     said->remaining = to_number(value);
-  else if(!strcasecmp(name, "x-ratelimit-window-size"))
+    break;
+  case H_WINDOW:
     said->window_ms = to_window_ms(value);
-  else if(!strcasecmp(name, "x-request-id"))
-    ca_copy_text(said->request_id, sizeof(said->request_id), value,
-                 strlen(value));
-  else if(!strcasecmp(name, "x-should-retry"))
-    said->should_retry = !strcasecmp(value, "true")    ? 1
-                         : !strcasecmp(value, "false") ? 0
-                                                       : -1;
-  else if(!strcasecmp(name, "retry-after"))
-    ca_copy_text(said->retry_after, sizeof(said->retry_after), value,
-                 strlen(value));
-  else if(!strcasecmp(name, "retry-after-ms"))
+    break;
+  case H_REQUEST_ID:
+    copy_value(said->request_id, sizeof(said->request_id), value);
+    break;
+  case H_SHOULD_RETRY:
+    if(!strcasecmp(value, "true") || !strcasecmp(value, "false"))
+      said->should_retry = (value[0] | 0x20) == 't';
+    break;
+  case H_RETRY_AFTER:
+    copy_value(said->retry_after, sizeof(said->retry_after), value);
+    break;
+  case H_RETRY_AFTER_MS:
     said->retry_after_ms = to_number(value) > 0 ? to_number(value) : -1;
-  else if(!strcasecmp(name, "content-type"))
+    break;
+  case H_CONTENT_TYPE:
     said->is_json = !strncasecmp(value, "application/json", 16) ||
                     strstr(value, "+json") != NULL;
-  else if(!strcasecmp(name, "location"))
+    break;
+  case H_LOCATION:
     copy_host(said->location_host, sizeof(said->location_host), value);
-  else if(!strcasecmp(name, "deprecation"))
-    ca_copy_text(said->deprecation, sizeof(said->deprecation), value,
-                 strlen(value));
-  else if(!strcasecmp(name, "sunset"))
-    ca_copy_text(said->sunset, sizeof(said->sunset), value, strlen(value));
+    break;
+  case H_DEPRECATION:
+    copy_value(said->deprecation, sizeof(said->deprecation), value);
+    break;
+  case H_SUNSET:
+    copy_value(said->sunset, sizeof(said->sunset), value);
+    break;
+  }
 }
 
 static void forget_headers(struct ca_headers *said)
@@ -100,30 +163,30 @@ static void forget_headers(struct ca_headers *said)
   said->should_retry = -1;
 }
 
-/* Only headers that begin like one of ours are looked at closely: a reply has
-   fifteen to twenty. */
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
   struct ca_attempt *attempt = ctx;
   size_t len = size * count;
-  char copy[256];
-  char *colon;
-  char *value;
+  const struct header_name *name;
+  const char *colon;
+  char value[256];
 
   if(len >= 5 && !memcmp(line, "HTTP/", 5)) {
     forget_headers(&attempt->said);
     return len;
   }
-  if(len < 3 || !strchr("xXrRcClLdDsS", line[0]))
-    return len;
-  ca_copy_text(copy, sizeof(copy), line, len);
-  colon = strchr(copy, ':');
-  if(!colon)
-    return len;
-  *colon = '\0';
-  value = colon + 1 + strspn(colon + 1, " \t");
-  value[strcspn(value, "\r\n")] = '\0';
-  take_header(&attempt->said, copy, value);
+  colon = memchr(line, ':', len);
+  name = colon ? find_header(line, (size_t)(colon - line)) : NULL;
+  if(name) {
+    const char *from = colon + 1;
+    const char *end = line + len;
+    while(from < end && (*from == ' ' || *from == '\t'))
+      from++;
+    while(end > from && (end[-1] == '\r' || end[-1] == '\n'))
+      end--;
+    ca_copy_text(value, sizeof(value), from, (size_t)(end - from));
+    take_header(&attempt->said, name->header, value);
+  }
   return len;
 }
 
@@ -208,26 +271,25 @@ static CURLcode set_endpoint(struct ca_attempt *attempt,
 }
 
 /* The header list is made of nodes that live in the attempt, so that a request
-   costs no allocation for it. */
+   costs no allocation for it. No "Expect:" is needed: curl asks for a
+   100-continue only above the 1 MB that no body of ours exceeds. */
 static struct curl_slist *chain_headers(struct ca_attempt *attempt,
                                         bool with_body, bool with_type)
 {
   static char accept[] = "Accept: application/json";
   static char json[] = "Content-Type: application/json";
   static char no_type[] = "Content-Type:";
-  static char no_expect[] = "Expect:";
   struct curl_slist *node = attempt->headers;
   int used = 0;
 
   node[used++].data = accept;
   node[used++].data = attempt->endpoint->key_header;
   node[used++].data = attempt->request_id;
-  if(with_body) {
+  if(with_body)
     node[used++].data = with_type ? json : no_type;
-    node[used++].data = no_expect;
-  }
+  node[--used].next = NULL;
   while(used--)
-    node[used].next = used + 1 < (with_body ? 5 : 3) ? &node[used + 1] : NULL;
+    node[used].next = &node[used + 1];
   return node;
 }
 

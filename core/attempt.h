@@ -35,7 +35,7 @@ struct ca_attempt {
   struct ca_attempt *next; /* in the engine's pool */
   void *op;                /* the engine's */
   struct ca_endpoint *endpoint;
-  struct curl_slist headers[6]; /* nodes of ours, chained per request */
+  struct curl_slist headers[4]; /* nodes of ours, chained per request */
   char request_id[64];          /* "x-request-id: <uuid>" */
   char error[CURL_ERROR_SIZE];
   struct ca_buf url;
