@@ -151,8 +151,8 @@ static int host_job(lua_State *L)
   run->may = (enum ca_class)luaL_checkoption(L, 1, NULL, words);
   params = luaL_checklstring(L, 2, &len);
   if(len >= sizeof(run->params))
-    return luaL_error(L, "the parameters are longer than %d bytes",
-                      (int)sizeof(run->params) - 1);
+    return lca_error_usage(L, "the parameters are longer than %d bytes",
+                           (int)sizeof(run->params) - 1);
   memcpy(run->params, params, len + 1);
   run->job_seen = true;
   return 0;

@@ -358,7 +358,7 @@ int lca_apply_bulk(lua_State *L)
   int concurrency = (int)luaL_checkinteger(L, 2);
   struct lca_applier *applier;
   if(!run->options.apply)
-    return luaL_error(L, "a preview carries nothing out");
+    return lca_error_usage(L, "a preview carries nothing out");
   applier = lua_newuserdatauv(L, sizeof(*applier), 0);
   memset(applier, 0, sizeof(*applier));
   applier->waiters_end = &applier->waiters;

@@ -107,7 +107,7 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index)
   case CA_OK:
     break;
   case CA_USAGE:
-    luaL_error(L, "composio.bulk: two items have the key '%s'", row.key);
+    lca_error_usage(L, "composio.bulk: two items have the key '%s'", row.key);
     break;
   default:
     lca_run_ledger_failed(L, run, &err);

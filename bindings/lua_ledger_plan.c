@@ -33,16 +33,17 @@ static const char *own_field(lua_State *L, const char *name)
 /* Reading a result in a bulk's action: the result comes later. */
 static int planned_index(lua_State *L)
 {
-  return luaL_error(L,
-                    "'%s' of this %s is not known while planning; look in the "
-                    "bulk's `after`",
-                    luaL_tolstring(L, 2, NULL), own_field(L, "operation"));
+  return lca_error_usage(
+      L,
+      "'%s' of this %s is not known while planning; look in the "
+      "bulk's `after`",
+      luaL_tolstring(L, 2, NULL), own_field(L, "operation"));
 }
 
 /* The same outside a bulk: from here on the script would only guess. */
 static int straight_index(lua_State *L)
 {
-  luaL_where(L, 1);
+  lca_error_where(L);
   return lca_run_stop(L, LCA_STOP_PREVIEW,
                       "%sthe preview ends here: '%s' of this %s is known only "
                       "once it is carried out",
@@ -260,8 +261,8 @@ static void check_client(lua_State *L, struct lca_run *run,
                          struct lca_client *client)
 {
   if(!client->is_default)
-    luaL_error(L, "changes of a run go through the default client; start "
-                  "another run for another project");
+    lca_error_usage(L, "changes of a run go through the default client; start "
+                       "another run for another project");
   if(run->client)
     return;
   lua_pushvalue(L, 1);
@@ -285,7 +286,7 @@ static void check_cost(lua_State *L, struct lca_run *run,
   if(run->stats.planning)
     lca_run_stop(L, LCA_STOP_REFUSED, "%s", lua_tostring(L, -1));
   run->stats.refused = true;
-  luaL_error(L, "%s", lua_tostring(L, -1));
+  lca_error_usage(L, "%s", lua_tostring(L, -1));
 }
 
 static void draft_body(lua_State *L, struct lca_run *run,
@@ -425,19 +426,20 @@ int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
   if(arguments && !lua_istable(L, arguments))
     arguments = 0;
   if(id < 0)
-    return luaL_error(L, "a bulk's `after` cannot change anything; plan the "
-                         "change in the bulk's action");
+    return lca_error_usage(L,
+                           "a bulk's `after` cannot change anything; plan the "
+                           "change in the bulk's action");
   if(!id && run->stats.planning)
-    return luaL_error(L, "while a bulk plans, only its action may plan "
-                         "changes");
+    return lca_error_usage(L, "while a bulk plans, only its action may plan "
+                              "changes");
   check_client(L, run, client);
   check_cost(L, run, request);
   if(!id)
     return record_straight(L, run, request, arguments, account);
   item = lca_item_push_live(L, run, id);
   if(!item)
-    return luaL_error(L, "the item's action has ended; its changes are "
-                         "planned already");
+    return lca_error_usage(L, "the item's action has ended; its changes are "
+                              "planned already");
   return record_planned(L, run, item, request, arguments, account);
 }
 
@@ -449,16 +451,18 @@ int lca_plan_begin_bulk(lua_State *L)
   struct lca_run *run = lca_run_of(L);
   const char *name = luaL_checkstring(L, 1);
   if(run->stats.planning || run->stats.applying)
-    return luaL_error(L, "composio.bulk: another bulk is under way; bulks "
-                         "run one after the other");
+    return lca_error_usage(L,
+                           "composio.bulk: another bulk is under way; bulks "
+                           "run one after the other");
   lua_rawgeti(L, LUA_REGISTRYINDEX, run->names_ref);
   if(lua_getfield(L, -1, name) != LUA_TNIL)
-    return luaL_error(L,
-                      name[0] ? "composio.bulk: the name '%s' is taken by "
-                                "another bulk of this run"
-                              : "composio.bulk: a script with several bulks "
-                                "names them: composio.bulk(\"name\", …)%s",
-                      name);
+    return lca_error_usage(L,
+                           name[0]
+                               ? "composio.bulk: the name '%s' is taken by "
+                                 "another bulk of this run"
+                               : "composio.bulk: a script with several bulks "
+                                 "names them: composio.bulk(\"name\", …)%s",
+                           name);
   lua_pushboolean(L, 1);
   lua_setfield(L, -3, name);
   lca_run_begin(L, run);

@@ -1,0 +1,134 @@
+/* A private emulator.
+   Must not know: Lua, what a run is. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "emulator.h"
+#include "place.h"
+#include "reply.h"
+
+#define READY_MS 60000
+#define END_MS   2000
+
+/* In the child: becomes the emulator or ends with 127. Own process group, so
+   that a Ctrl-C reaches the host alone and the ops under way can end. */
+static void become(const char *path, int64_t accounts, int out, pid_t parent)
+{
+  char number[24];
+  int null = open("/dev/null", O_RDONLY);
+  (void)setpgid(0, 0);
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if(getppid() != parent)
+    _exit(127);
+  (void)signal(SIGPIPE, SIG_DFL);
+  if(null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0)
+    _exit(127);
+  snprintf(number, sizeof(number), "%lld", (long long)accounts);
+  execl(path, "composio-emulator", "--port", "0", "--accounts", number,
+        (char *)NULL);
+  _exit(127);
+}
+
+/* The first line, without its end. */
+static bool read_line(int fd, char *line, size_t size)
+{
+  size_t used = 0;
+  while(used + 1 < size) {
+    struct pollfd poll_for = { fd, POLLIN, 0 };
+    ssize_t got;
+    int ready = poll(&poll_for, 1, READY_MS);
+    if(ready < 0 && errno == EINTR)
+      continue;
+    if(ready <= 0)
+      return false;
+    got = read(fd, line + used, 1);
+    if(got < 0 && errno == EINTR)
+      continue;
+    if(got <= 0)
+      return false;
+    if(line[used] == '\n') {
+      line[used] = '\0';
+      return true;
+    }
+    used++;
+  }
+  return false;
+}
+
+static enum ca_code read_ready(struct host_emulator *emulator, int fd,
+                               struct ca_err *err)
+{
+  char line[1024];
+  struct ca_json *json;
+  bool good;
+  if(!read_line(fd, line, sizeof(line)))
+    return ca_err_set(err, CA_SYSTEM, "the emulator did not start");
+  json = ca_json_new(err);
+  if(!json)
+    return err->code;
+  good = ca_json_text(json, line, strlen(line), "$.url", emulator->url,
+                      sizeof(emulator->url)) &&
+         ca_json_text(json, line, strlen(line), "$.api_key", emulator->api_key,
+                      sizeof(emulator->api_key));
+  ca_json_free(json);
+  if(!good)
+    return ca_err_set(err, CA_SYSTEM,
+                      "the emulator's first line cannot be read: %.200s",
+                      line);
+  return CA_OK;
+}
+
+enum ca_code host_emulator_start(struct host_emulator *emulator,
+                                 int64_t accounts, struct ca_err *err)
+{
+  char path[HOST_PATH_SIZE];
+  pid_t parent = getpid();
+  int ends[2];
+  enum ca_code code = host_emulator_path(path, sizeof(path), err);
+  memset(emulator, 0, sizeof(*emulator));
+  if(code)
+    return code;
+  if(pipe2(ends, O_CLOEXEC))
+    return ca_err_set(err, CA_SYSTEM, "pipe: %s", strerror(errno));
+  emulator->pid = fork();
+  if(!emulator->pid)
+    become(path, accounts, ends[1], parent);
+  close(ends[1]);
+  if(emulator->pid < 0) {
+    emulator->pid = 0;
+    code = ca_err_set(err, CA_SYSTEM, "fork: %s", strerror(errno));
+  } else {
+    code = read_ready(emulator, ends[0], err);
+  }
+  close(ends[0]);
+  if(code)
+    host_emulator_stop(emulator);
+  return code;
+}
+
+void host_emulator_stop(struct host_emulator *emulator)
+{
+  struct timespec pause = { 0, 10 * 1000000 };
+  int waited_ms;
+  if(!emulator->pid)
+    return;
+  (void)kill(emulator->pid, SIGTERM);
+  for(waited_ms = 0; waited_ms < END_MS; waited_ms += 10) {
+    if(waitpid(emulator->pid, NULL, WNOHANG) != 0)
+      break;
+    (void)nanosleep(&pause, NULL);
+  }
+  if(waited_ms >= END_MS) {
+    (void)kill(emulator->pid, SIGKILL);
+    (void)waitpid(emulator->pid, NULL, 0);
+  }
+  emulator->pid = 0;
+}

@@ -1,0 +1,24 @@
+/* A private emulator: started for one run, removed after it.
+   Must not know: Lua, what a run is. */
+#ifndef HOST_EMULATOR_H
+#define HOST_EMULATOR_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include "err.h"
+
+struct host_emulator {
+  pid_t pid; /* 0: none runs */
+  char url[128];
+  char api_key[128];
+};
+
+/* Starts one with that many accounts and waits until it is ready. It dies with
+   this process, however that ends. */
+CA_MUST_USE enum ca_code host_emulator_start(struct host_emulator *emulator,
+                                             int64_t accounts,
+                                             struct ca_err *err);
+/* Ends it; nothing to do when none runs. */
+void host_emulator_stop(struct host_emulator *emulator);
+
+#endif
