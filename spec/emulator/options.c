@@ -1,0 +1,228 @@
+/* What the command line may say.
+   It must not know what the emulator does with it. */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "Usage: composio-emulator [options]\n"
+    "A local, stateful Composio on 127.0.0.1. The first line on stdout is\n"
+    "JSON with its url, an api_key and the number of accounts.\n"
+    "\n"
+    "  --port N          listen there (default 0: any free port)\n"
+    "  --accounts N      connected accounts to start with (default 100)\n"
+    "  --seed S          the same N and S give the same accounts (default 1)\n"
+    "  --odd             also accounts that clients do not expect: status\n"
+    "                    PAUSED, scheme PASSKEY, no user_id\n"
+    "  --db FILE         keep the state there (default :memory:); an "
+    "existing\n"
+    "                    file keeps its accounts\n"
+    "  --api-key KEY     accept this key; may be repeated\n"
+    "  --rate-limit N    requests a minute (default 10000, 0: no limit)\n"
+    "  --mask MODE       how secrets show: redact (default), mask4, raw\n"
+    "  --page-default N  page size when a listing asks for none (default 20)\n"
+    "  --page-max N      the most a page holds (default 100)\n"
+    "  --latency-ms N    answer every API request that much later\n"
+    "  --request-log FILE  append each request as a line of JSON\n"
+    "  --faults FILE     JSON array of fault rules, see /_emulator/faults\n"
+    "  --legacy          answer as in January 2026: enable from any status,\n"
+    "                    create on Composio-managed OAuth with Deprecation\n"
+    "  --help            this text\n"
+    "  --version         the version\n"
+    "\n"
+    "Ends on SIGTERM and SIGINT. Exit: 0 ended, 1 cannot run, 2 usage.\n";
+
+enum {
+  PORT = 256,
+  ACCOUNTS,
+  SEED,
+  ODD,
+  DB,
+  API_KEY,
+  RATE_LIMIT,
+  MASK,
+  PAGE_DEFAULT,
+  PAGE_MAX,
+  LATENCY,
+  REQUEST_LOG,
+  FAULTS,
+  LEGACY,
+  HELP,
+  VERSION
+};
+
+static const struct option known[] = {
+  { "port", required_argument, NULL, PORT },
+  { "accounts", required_argument, NULL, ACCOUNTS },
+  { "seed", required_argument, NULL, SEED },
+  { "odd", no_argument, NULL, ODD },
+  { "db", required_argument, NULL, DB },
+  { "api-key", required_argument, NULL, API_KEY },
+  { "rate-limit", required_argument, NULL, RATE_LIMIT },
+  { "mask", required_argument, NULL, MASK },
+  { "page-default", required_argument, NULL, PAGE_DEFAULT },
+  { "page-max", required_argument, NULL, PAGE_MAX },
+  { "latency-ms", required_argument, NULL, LATENCY },
+  { "request-log", required_argument, NULL, REQUEST_LOG },
+  { "faults", required_argument, NULL, FAULTS },
+  { "legacy", no_argument, NULL, LEGACY },
+  { "help", no_argument, NULL, HELP },
+  { "version", no_argument, NULL, VERSION },
+  { NULL, 0, NULL, 0 },
+};
+
+static bool number(const char *option, const char *text, int64_t least,
+                   int64_t most, int64_t *result)
+{
+  char *end = NULL;
+  errno = 0;
+  long long parsed = strtoll(text, &end, 10);
+  if(errno || end == text || *end || parsed < least || parsed > most) {
+    fprintf(stderr,
+            "composio-emulator: --%s %s: must be a whole number from %" PRId64
+            " to %" PRId64 "\n",
+            option, text, least, most);
+    return false;
+  }
+  *result = parsed;
+  return true;
+}
+
+static bool read_mask(struct emu_options *options, const char *text)
+{
+  static const char *const modes[] = { "redact", "mask4", "raw" };
+  for(int i = 0; i < 3; i++)
+    if(!strcmp(modes[i], text)) {
+      options->mask = (enum emu_mask)i;
+      return true;
+    }
+  fprintf(stderr,
+          "composio-emulator: --mask %s: must be redact, mask4 or raw\n",
+          text);
+  return false;
+}
+
+/* A key travels in a header: what cannot stand there could never match. */
+static bool read_key(struct emu_options *options, const char *text)
+{
+  const char *why = NULL;
+  if(!*text)
+    why = "must not be empty";
+  if(options->key_count == EMU_KEYS_MAX)
+    why = "is one too many, 16 are kept";
+  for(const char *at = text; *at; at++)
+    if(*at < 0x21 || *at > 0x7e)
+      why = "must be printable ASCII without blanks";
+  if(why) {
+    fprintf(stderr, "composio-emulator: --api-key %s\n", why);
+    return false;
+  }
+  options->keys[options->key_count++] = text;
+  return true;
+}
+
+static bool read_number(struct emu_options *options, int option,
+                        const char *text)
+{
+  int64_t value = 0;
+  switch(option) {
+  case PORT:
+    if(!number("port", text, 0, 65535, &value))
+      return false;
+    options->port = (uint16_t)value;
+    return true;
+  case ACCOUNTS:
+    if(!number("accounts", text, 0, 10000000, &value))
+      return false;
+    options->accounts = (uint32_t)value;
+    return true;
+  case SEED:
+    if(!number("seed", text, 0, INT64_MAX, &value))
+      return false;
+    options->seed = (uint64_t)value;
+    return true;
+  case RATE_LIMIT:
+    return number("rate-limit", text, 0, 1000000000, &options->rate_limit);
+  case PAGE_DEFAULT:
+    return number("page-default", text, 1, 100000, &options->page_default);
+  case PAGE_MAX:
+    return number("page-max", text, 1, 100000, &options->page_max);
+  default:
+    return number("latency-ms", text, 0, 3600000, &options->latency_ms);
+  }
+}
+
+static bool read_one(struct emu_options *options, int option, const char *text)
+{
+  switch(option) {
+  case ODD:
+    options->odd = true;
+    return true;
+  case LEGACY:
+    options->legacy = true;
+    return true;
+  case DB:
+    options->db = text;
+    return true;
+  case API_KEY:
+    return read_key(options, text);
+  case MASK:
+    return read_mask(options, text);
+  case REQUEST_LOG:
+    options->request_log = text;
+    return true;
+  case FAULTS:
+    options->faults = text;
+    return true;
+  default:
+    return read_number(options, option, text);
+  }
+}
+
+static enum emu_options_verdict wrong(void)
+{
+  fprintf(stderr, "Try: composio-emulator --help\n");
+  return EMU_OPTIONS_WRONG;
+}
+
+enum emu_options_verdict emu_options_read(struct emu_options *options,
+                                          int argc, char **argv)
+{
+  *options = (struct emu_options){
+    .accounts = 100,
+    .seed = 1,
+    .db = ":memory:",
+    .rate_limit = 10000,
+    .page_default = 20,
+    .page_max = 100,
+  };
+  int option;
+  while((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    if(option == HELP) {
+      fputs(usage, stdout);
+      return EMU_OPTIONS_SAID;
+    }
+    if(option == VERSION) {
+      puts("composio-emulator " COMPOSIO_VERSION);
+      return EMU_OPTIONS_SAID;
+    }
+    if(option == '?' || !read_one(options, option, optarg))
+      return wrong();
+  }
+  if(optind < argc) {
+    fprintf(stderr,
+            "composio-emulator: %s: it takes options only, no arguments\n",
+            argv[optind]);
+    return wrong();
+  }
+  if(options->page_default > options->page_max)
+    options->page_default = options->page_max;
+  if(!options->key_count)
+    options->keys[options->key_count++] = "ak_emulator";
+  return EMU_OPTIONS_RUN;
+}
