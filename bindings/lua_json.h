@@ -7,7 +7,9 @@
 #include <lua5.4/lua.h>
 #include <stdbool.h>
 #include "buf.h"
-#include "request.h"
+
+/* Nesting deeper than this is refused in both directions. */
+#define LCA_JSON_DEPTH 128
 
 /* Decodes and corrects: integral numbers up to 2^53 become integers, null
    fields are absent, known arrays stay arrays when empty (they carry the
@@ -17,7 +19,7 @@ void lca_json_decode(lua_State *L, const char *text, size_t len);
 
 /* Appends the value at index as JSON; keys of objects sorted. Raises with the
    path of what cannot be written: holes, mixed keys, functions, NaN, invalid
-   UTF-8, depth over 128, masked secrets. is_null tells composio.null.
+   UTF-8, depth over 128, masked secrets. composio.null is written as null.
    [-0, +0, e] — out is left as it is on a throw; its owner clears it. */
 void lca_json_encode(lua_State *L, int index, struct ca_buf *out,
                      const char *path);
@@ -26,6 +28,8 @@ void lca_json_encode(lua_State *L, int index, struct ca_buf *out,
 void lca_json_push_null(lua_State *L);
 bool lca_json_is_null(lua_State *L, int index);
 
+/* composio.null, composio.array and the private decode and encode into the
+   table on top. [-0, +0, m] */
 void lca_json_open(lua_State *L);
 
 #endif

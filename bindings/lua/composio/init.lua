@@ -1,0 +1,72 @@
+-- The public table of the module, made of the private one (composio.core).
+-- Must not know: how calls are made.
+-- Every file beside this one returns a function (composio, core) that adds its
+-- words; those of the host are inside the module too, and say so when there is
+-- no host.
+
+local core = require "composio.core"
+
+local composio = {
+  _VERSION = core.version,
+  null = core.null,
+  array = core.array,
+  spawn = core.spawn,
+  sleep = core.sleep,
+  run = core.run,
+}
+
+-- Composites may take the place of an operation: they are given the plain one.
+local resources = {}
+
+local function make_resource(client, name)
+  local resource = {}
+  for _, row in ipairs(core.operations()) do
+    if row.resource == name then
+      resource[row.name] = core.operation(client, name, row.name)
+    end
+  end
+  return resource
+end
+
+-- resource_maker("connected_accounts", f): f(resource, client) completes every
+-- client's table of that name.
+function core.on_resource(name, complete)
+  resources[name] = resources[name] or {}
+  table.insert(resources[name], complete)
+end
+
+local function dress(client)
+  local fields, methods = {}, {}
+  for _, name in ipairs { "connected_accounts", "auth_configs" } do
+    local resource = make_resource(client, name)
+    for _, complete in ipairs(resources[name] or {}) do
+      complete(resource, client, methods)
+    end
+    fields[name] = resource
+  end
+  local accounts = fields.connected_accounts
+  for _, row in ipairs(core.operations()) do
+    if row.resource == "connected_accounts" and row.arguments[1] == "id" and row.name ~= "get" then
+      methods[row.name] = accounts[row.name]
+    end
+  end
+  core.client_dress(client, fields, { __name = "composio.account", __index = methods, __metatable = false })
+  return client
+end
+
+function composio.client(options)
+  return dress(core.client_new(options))
+end
+
+local parts = { "auth_scheme", "wait", "initiate", "pages", "time", "csv", "report", "job", "bulk" }
+for _, name in ipairs(parts) do
+  if core.has(name) then
+    require("composio." .. name)(composio, core)
+  end
+end
+
+local default = dress(core.default_client())
+composio.connected_accounts = default.connected_accounts
+composio.auth_configs = default.auth_configs
+
+return composio

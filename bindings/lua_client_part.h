@@ -1,0 +1,29 @@
+/* What the files of lua_client share. Private to them.
+   Must not know: curl, the ledger. */
+#ifndef LCA_CLIENT_PART_H
+#define LCA_CLIENT_PART_H
+
+#include "lua_client.h"
+#include "reply.h"
+
+/* One per Lua state, in the registry. */
+struct lca_clients {
+  lca_recorder_fn *recorder;
+  void *recorder_ctx;
+  const struct ca_endpoint_options *defaults; /* borrowed; or NULL */
+  struct ca_json *json;                       /* made at the first error */
+};
+
+/* [-0, +0, m] */
+struct lca_clients *lca_clients_of(lua_State *L);
+
+/* ---- lua_client_call.c ---- */
+
+/* operation(client, resource, name) → the function of that row. */
+int lca_call_operation(lua_State *L);
+/* operations() → every row as a table, for the shipped Lua and the specs. */
+int lca_call_operations(lua_State *L);
+
+/* ---- lua_client_result.c: lca_client_push_result ---- */
+
+#endif

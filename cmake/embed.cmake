@@ -1,0 +1,20 @@
+# Turns Lua files into one C file of byte arrays, so that the module and the
+# host carry them. Runs as a script while building:
+#   cmake -D OUT=embedded.c -D FILES=a.lua;b.lua -P embed.cmake
+set(ARRAYS "")
+set(TABLE "")
+foreach(FILE IN LISTS FILES)
+  get_filename_component(NAME ${FILE} NAME_WE)
+  file(READ ${FILE} HEX HEX)
+  string(REGEX REPLACE "(................................)" "\\1\n" HEX "${HEX}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," HEX "${HEX}")
+  string(APPEND ARRAYS "static const unsigned char file_${NAME}[] = {\n${HEX}0\n};\n")
+  string(APPEND TABLE
+    "  { \"${NAME}\", \"@composio/${NAME}.lua\", (const char *)file_${NAME}, sizeof(file_${NAME}) - 1 },\n")
+endforeach()
+file(WRITE ${OUT}.new
+  "/* Generated from bindings/lua/composio; see cmake/embed.cmake. */\n"
+  "#include \"lua_embed.h\"\n\n${ARRAYS}\n"
+  "const struct lca_embedded lca_embedded[] = {\n${TABLE}  { NULL, NULL, NULL, 0 }\n};\n")
+file(COPY_FILE ${OUT}.new ${OUT} ONLY_IF_DIFFERENT)
+file(REMOVE ${OUT}.new)
