@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lua_error.h"
-#include "lua_task.h"
+#include "lua_sched_part.h"
 
 #define TASK         "composio.task"
 #define GRACE_MS     10000

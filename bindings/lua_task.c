@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "lua_error.h"
+#include "lua_sched_part.h"
 #include "lua_task.h"
 #include "lua_wait.h"
 

@@ -3,7 +3,7 @@
    After a yield C locals are gone; what the continuation needs lies in the
    task's wait, and the op on the stack where it was. */
 #include <string.h>
-#include "lua_task.h"
+#include "lua_sched_part.h"
 #include "lua_wait.h"
 
 #define OP      "composio.op"
