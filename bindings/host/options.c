@@ -1,5 +1,5 @@
 /* The command line.
-   Must not know: Lua, the engine, what the options do.
+   Must not know: the engine, what the options do.
 
    getopt_long cannot do it: options of the host and of the script stand in one
    line, in any order, and only the script knows its own. */
@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lua_error.h"
 #include "options.h"
 
 enum kind {
@@ -241,49 +242,6 @@ static bool read_value(struct host_options *options,
   return read_special(options, option->name, value);
 }
 
-/* ---- nearest words ---- */
-
-static size_t distance(const char *a, const char *b)
-{
-  size_t row[40];
-  size_t la = strlen(a);
-  size_t lb = strlen(b);
-  size_t i;
-  size_t j;
-  if(la > 39 || lb > 39)
-    return 99;
-  for(j = 0; j <= lb; j++)
-    row[j] = j;
-  for(i = 1; i <= la; i++) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for(j = 1; j <= lb; j++) {
-      size_t best = diagonal + (a[i - 1] != b[j - 1]);
-      if(row[j] + 1 < best)
-        best = row[j] + 1;
-      if(row[j - 1] + 1 < best)
-        best = row[j - 1] + 1;
-      diagonal = row[j];
-      row[j] = best;
-    }
-  }
-  return row[lb];
-}
-
-const char *host_nearest(const char *word, const char *const *known)
-{
-  const char *best = NULL;
-  size_t best_distance = strlen(word) / 3 + 2;
-  for(; *known; known++) {
-    size_t now = distance(word, *known);
-    if(now < best_distance) {
-      best_distance = now;
-      best = *known;
-    }
-  }
-  return best;
-}
-
 /* ---- the line ---- */
 
 static const struct option *find_option(const char *name, size_t len)
@@ -315,7 +273,7 @@ static enum ca_code unknown_option(const char *word, struct ca_err *err)
     names[i] = table[i].name;
   names[i] = NULL;
   ca_copy_text(name, sizeof(name), word + 2, len);
-  near = host_nearest(name, names);
+  near = lca_error_nearest(name, names);
   if(near)
     return ca_err_set(err, CA_USAGE,
                       "unknown option '--%s' (did you mean '--%s'?)", name,

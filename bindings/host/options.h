@@ -1,6 +1,6 @@
 /* The command line: the host's options as a table, and what a command line
    came to.
-   Must not know: Lua, the engine, what the options do. */
+   Must not know: the engine, what the options do. */
 #ifndef HOST_OPTIONS_H
 #define HOST_OPTIONS_H
 
@@ -61,10 +61,6 @@ void host_options_print(FILE *file);
 void host_options_text(char *out, size_t size);
 /* The i-th option's name without dashes; NULL after the last. */
 const char *host_options_name(int i);
-
-/* The known word nearest to `word`, or NULL when none is near. known:
-   NULL-ended. */
-const char *host_nearest(const char *word, const char *const *known);
 
 /* "90s", "5m", "20h", "14d", or bare seconds, into milliseconds. */
 bool host_duration_ms(const char *text, int64_t *out);

@@ -1,5 +1,5 @@
 /* Where things are on this machine.
-   Must not know: Lua, the engine, what a run is. */
+   Must not know: the engine, what a run is. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,11 +9,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "buf.h"
-#include "options.h"
+#include "lua_client.h"
+#include "lua_error.h"
 #include "place.h"
 
-#define KEY_MAX     4096
 #define SCRIPTS_MAX 256
 
 /* ---- files ---- */
@@ -86,47 +85,6 @@ static bool own_dir(char *out, size_t size)
 
 /* ---- the key ---- */
 
-static char *trim(char *key)
-{
-  size_t len = strlen(key);
-  while(len && strchr(" \t\r\n", key[len - 1]))
-    key[--len] = '\0';
-  return key;
-}
-
-static char *key_of_file(const char *path, mode_t refused, struct ca_err *err)
-{
-  struct stat info;
-  size_t len = 0;
-  char *key;
-  if(stat(path, &info)) {
-    ca_err_set(err, CA_USAGE, "cannot read the API key from %s: %s", path,
-               strerror(errno));
-    return NULL;
-  }
-  if(info.st_mode & refused) {
-    ca_err_set(err, CA_USAGE,
-               "the API key in %s can be read by others; chmod 600 %s", path,
-               path);
-    return NULL;
-  }
-  key = host_read_file(path, KEY_MAX, &len, err);
-  if(key && strlen(key) != len) {
-    host_key_free(key);
-    ca_err_set(err, CA_USAGE, "the API key in %s holds a NUL byte", path);
-    return NULL;
-  }
-  return key ? trim(key) : NULL;
-}
-
-static char *key_of_environment(void)
-{
-  char *value = getenv("COMPOSIO_API_KEY");
-  char *key = value && *value ? strdup(value) : NULL;
-  host_key_forget();
-  return key ? trim(key) : NULL;
-}
-
 void host_key_forget(void)
 {
   char *value = getenv("COMPOSIO_API_KEY");
@@ -136,35 +94,15 @@ void host_key_forget(void)
   unsetenv("COMPOSIO_API_KEY");
 }
 
-void host_key_free(char *key)
+enum ca_code host_key(const char *file, struct ca_buf *key, struct ca_err *err)
 {
-  if(key)
-    ca_wipe(key, strlen(key));
-  free(key);
-}
-
-char *host_key(const char *file, struct ca_err *err)
-{
-  const char *dir = getenv("CREDENTIALS_DIRECTORY");
-  char path[HOST_PATH_SIZE];
-  char *key;
-  if(file) {
-    host_key_forget();
-    return key_of_file(file, 077, err);
-  }
-  if(dir && *dir) {
-    int len = snprintf(path, sizeof(path), "%s/composio-api-key", dir);
-    if(len > 0 && (size_t)len < sizeof(path) && exists(path)) {
-      host_key_forget();
-      return key_of_file(path, 007, err);
-    }
-  }
-  key = key_of_environment();
-  if(!key)
-    ca_err_set(err, CA_USAGE,
-               "no API key: set COMPOSIO_API_KEY, or give --api-key-file "
-               "FILE; --emulator needs none");
-  return key;
+  enum ca_code code = lca_client_find_key(file, key, err);
+  host_key_forget();
+  if(!code && !key->len)
+    code = ca_err_set(err, CA_USAGE,
+                      "no API key: set COMPOSIO_API_KEY, or give "
+                      "--api-key-file FILE; --emulator needs none");
+  return code;
 }
 
 /* ---- the state directory ---- */
@@ -312,7 +250,7 @@ static enum ca_code no_script(const char *word, const char *dir,
   struct names names;
   const char *near;
   read_names(dir, &names);
-  near = host_nearest(word, (const char *const *)names.list);
+  near = lca_error_nearest(word, (const char *const *)names.list);
   if(near)
     ca_err_set(err, CA_USAGE,
                "no shipped script or verb is called '%s' (did you mean "

@@ -1,21 +1,21 @@
 /* Where things are on this machine: the API key, the state directory, shipped
    scripts, the emulator.
-   Must not know: Lua, the engine, what a run is. */
+   Must not know: the engine, what a run is. */
 #ifndef HOST_PLACE_H
 #define HOST_PLACE_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include "err.h"
+#include "buf.h"
 
 #define HOST_PATH_SIZE 4096
 
-/* The API key, of the file when one is named, else of
+/* The API key: of the file when one is named, else of
    $CREDENTIALS_DIRECTORY/composio-api-key, else of COMPOSIO_API_KEY, which is
-   wiped from the environment in any case. Returns owned, to be wiped by
-   host_key_free; NULL with a text that names the three places. */
-char *host_key(const char *file, struct ca_err *err);
-void host_key_free(char *key);
+   wiped from the environment in any case. CA_USAGE with a text that names the
+   places when there is none. The buffer is the caller's to wipe. */
+CA_MUST_USE enum ca_code host_key(const char *file, struct ca_buf *key,
+                                  struct ca_err *err);
 /* Takes the key out of the environment without reading it. */
 void host_key_forget(void);
 

@@ -1,0 +1,293 @@
+/* What a script may use.
+   Must not know: options of the command line, the ledger's rows. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <lua5.4/lauxlib.h>
+#include <lua5.4/lualib.h>
+#include "limits.h"
+#include "log.h"
+#include "lua_error.h"
+#include "lua_ledger.h"
+#include "lua_sched.h"
+
+#define HOOK_STEP 10000
+
+/* ---- memory ---- */
+
+static void *allocate(void *ctx, void *old, size_t old_size, size_t size)
+{
+  struct host_limits *limits = ctx;
+  void *now;
+  if(!old)
+    old_size = 0; /* Lua puts the kind of object there */
+  if(!size) {
+    free(old);
+    limits->used_bytes -= old_size;
+    return NULL;
+  }
+  if(size > old_size &&
+     limits->used_bytes + (size - old_size) > limits->memory_bytes) {
+    limits->memory_refused = true;
+    return NULL;
+  }
+  now = realloc(old, size);
+  if(now)
+    limits->used_bytes += size - old_size;
+  return now;
+}
+
+static int panic(lua_State *L)
+{
+  const char *text = lua_tostring(L, -1);
+  fprintf(stderr, "composio-lua: %s\n", text ? text : "out of memory");
+  _exit(70);
+}
+
+static const char limits_key;
+
+lua_State *host_limits_state(struct host_limits *limits)
+{
+  lua_State *L = lua_newstate(allocate, limits);
+  if(!L)
+    return NULL;
+  lua_atpanic(L, panic);
+  lua_pushlightuserdata(L, limits);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &limits_key);
+  return L;
+}
+
+/* ---- instructions ---- */
+
+static void hook(lua_State *L, lua_Debug *debug)
+{
+  struct host_limits *limits;
+  (void)debug;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &limits_key);
+  limits = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  limits->executed += HOOK_STEP;
+  if(limits->instructions && limits->executed > limits->instructions)
+    lca_run_stop(L, LCA_STOP_LIMIT,
+                 "the script executed more than %lld instructions "
+                 "(--instructions)",
+                 (long long)limits->instructions);
+  lca_run_check(L);
+}
+
+void host_limits_hook(lua_State *L)
+{
+  lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_STEP);
+  lca_sched_set_hook(lca_sched_of(L), hook, HOOK_STEP);
+}
+
+/* ---- what scripts find ---- */
+
+/* print, harmless for a terminal: what it shows may come from anywhere. */
+static int safe_print(lua_State *L)
+{
+  bool terminal = isatty(STDOUT_FILENO);
+  int n = lua_gettop(L);
+  int i;
+  for(i = 1; i <= n; i++) {
+    size_t len;
+    const char *text = luaL_tolstring(L, i, &len);
+    if(i > 1)
+      (void)fputc('\t', stdout);
+    if(terminal) {
+      size_t size = len * 6 + 1;
+      char *clean = lua_newuserdatauv(L, size, 0);
+      const char *line = text;
+      const char *end = text + len;
+      while(line < end) {
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        ca_log_clean(clean, size, line, (size_t)((stop ? stop : end) - line));
+        (void)fputs(clean, stdout);
+        if(stop)
+          (void)fputc('\n', stdout);
+        line = stop ? stop + 1 : end;
+      }
+      lua_pop(L, 1);
+    } else {
+      (void)fwrite(text, 1, len, stdout);
+    }
+    lua_pop(L, 1);
+  }
+  (void)fputc('\n', stdout);
+  (void)fflush(stdout);
+  return 0;
+}
+
+/* load, for text only; upvalue 1 is the real one. */
+static int text_load(lua_State *L)
+{
+  int n = lua_gettop(L);
+  if(n < 3)
+    lua_settop(L, 3);
+  lua_pushliteral(L, "t");
+  lua_replace(L, 3);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* os.exit(code): ends the run, its ledger closed. */
+static int run_exit(lua_State *L)
+{
+  int code;
+  if(lua_isnoneornil(L, 1) || lua_isboolean(L, 1))
+    code = lua_isboolean(L, 1) && !lua_toboolean(L, 1) ? 1 : 0;
+  else
+    code = (int)luaL_checkinteger(L, 1) & 0xff;
+  lca_run_set_exit_code(L, code);
+  return lca_run_stop(L, LCA_STOP_EXIT, "os.exit");
+}
+
+static bool is_module_name(const char *name)
+{
+  bool at_start = true;
+  for(; *name; name++) {
+    bool word = (*name >= 'a' && *name <= 'z') ||
+                (*name >= 'A' && *name <= 'Z') ||
+                (*name >= '0' && *name <= '9') || *name == '_' || *name == '-';
+    if(*name == '.' && !at_start)
+      at_start = true;
+    else if(word)
+      at_start = false;
+    else
+      return false;
+  }
+  return !at_start;
+}
+
+/* A searcher of require: text files in the script's directory, upvalue 1. */
+static int find_beside(lua_State *L)
+{
+  const char *name = luaL_checkstring(L, 1);
+  const char *dir = lua_tostring(L, lua_upvalueindex(1));
+  const char *path;
+  if(!is_module_name(name)) {
+    lua_pushfstring(L, "'%s' is no module name", name);
+    return 1;
+  }
+  path = lua_pushfstring(L, "%s/%s.lua", dir, luaL_gsub(L, name, ".", "/"));
+  if(access(path, R_OK)) {
+    lua_pushfstring(L,
+                    "no file '%s'; a script may require composio and the "
+                    "modules beside it",
+                    path);
+    return 1;
+  }
+  if(luaL_loadfilex(L, path, "t"))
+    return luaL_error(L, "%s", lua_tostring(L, -1));
+  lua_pushstring(L, path);
+  return 2;
+}
+
+/* ---- taking away ---- */
+
+static void forget_module(lua_State *L, const char *name)
+{
+  lua_pushnil(L);
+  lua_setglobal(L, name);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushnil(L);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
+}
+
+/* require keeps the preloaded modules and finds those beside the script. */
+static void narrow_require(lua_State *L, const char *dir)
+{
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "searchers"); /* package searchers */
+  lua_createtable(L, 2, 0);         /* package searchers mine */
+  lua_rawgeti(L, -2, 1);
+  lua_rawseti(L, -2, 1);
+  lua_pushstring(L, dir);
+  lua_pushcclosure(L, find_beside, 1);
+  lua_rawseti(L, -2, 2);
+  lua_setfield(L, -3, "searchers");
+  lua_pop(L, 2);
+}
+
+static void narrow_os(lua_State *L, bool allow_os)
+{
+  static const char *const harmless[] = { "time", "date", "clock", "difftime",
+                                          NULL };
+  int i;
+  lua_getglobal(L, "os");
+  if(allow_os) {
+    lua_pushcfunction(L, run_exit);
+    lua_setfield(L, -2, "exit");
+    lua_pop(L, 1);
+    return;
+  }
+  lua_createtable(L, 0, 4); /* os mine */
+  for(i = 0; harmless[i]; i++) {
+    lua_getfield(L, -2, harmless[i]);
+    lua_setfield(L, -2, harmless[i]);
+  }
+  forget_module(L, "os");
+  lua_pushvalue(L, -1);
+  lua_setglobal(L, "os");
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "os");
+  lua_pop(L, 3);
+}
+
+void host_limits_sandbox(lua_State *L, const char *dir, bool allow_io,
+                         bool allow_os)
+{
+  narrow_require(L, dir);
+  narrow_os(L, allow_os);
+  if(!allow_io) {
+    forget_module(L, "io");
+    lua_pushnil(L);
+    lua_setglobal(L, "dofile");
+    lua_pushnil(L);
+    lua_setglobal(L, "loadfile");
+  }
+  forget_module(L, "debug");
+  forget_module(L, "package");
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushnil(L);
+  lua_setfield(L, -2, "composio.host");
+  lua_pop(L, 1);
+  lua_getglobal(L, "string");
+  lua_pushnil(L);
+  lua_setfield(L, -2, "dump");
+  lua_pop(L, 1);
+  lua_getglobal(L, "load");
+  lua_pushcclosure(L, text_load, 1);
+  lua_setglobal(L, "load");
+  lua_pushcfunction(L, safe_print);
+  lua_setglobal(L, "print");
+}
+
+int host_limits_load(lua_State *L, const char *text, size_t len,
+                     const char *path)
+{
+  int status;
+  lua_pushfstring(L, "@%s", path);
+  if(len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+    text += 3;
+    len -= 3;
+  }
+  if(len && text[0] == '#') { /* the line's end stays: lines keep numbers */
+    const char *end = memchr(text, '\n', len);
+    len = end ? len - (size_t)(end - text) : 0;
+    text = end ? end : text;
+  }
+  if(len && text[0] == LUA_SIGNATURE[0]) {
+    lua_pushfstring(L, "%s is bytecode; scripts are Lua text", path);
+    status = LUA_ERRSYNTAX;
+  } else {
+    status = luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t");
+  }
+  lua_remove(L, -2); /* the name */
+  return status;
+}

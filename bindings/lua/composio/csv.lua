@@ -1,0 +1,58 @@
+-- composio.csv: the rows of a CSV file as a selection, read as they are asked
+-- for.
+-- Must not know: accounts, the ledger.
+
+local host = package.loaded["composio.host"]
+
+local KNOWN = { "secret" }
+
+return function(composio, core)
+  if not host then
+    function composio.csv()
+      core.usage "composio.csv needs the host: run this script with composio-lua"
+    end
+    return
+  end
+
+  local function check_list(what, list)
+    if type(list) ~= "table" then
+      core.usage(("composio.csv: %s: expected a list of names, got %s"):format(what, type(list)))
+    end
+    for _, name in ipairs(list) do
+      if type(name) ~= "string" or name == "" then
+        core.usage(("composio.csv: %s: a column name is a text"):format(what))
+      end
+    end
+    return list
+  end
+
+  -- composio.csv("staff.csv", { "user", "key" }, { secret = { "key" } }):
+  -- callable, gives one table per row. Columns that are named must be there
+  -- and not empty; secret ones stay out of ledger, logs and plans.
+  function composio.csv(path, columns, options)
+    if type(path) ~= "string" then
+      core.usage("composio.csv: expected a path, got " .. type(path))
+    end
+    for key in pairs(options or {}) do
+      if key ~= "secret" then
+        core.unknown_option("composio.csv", key, KNOWN)
+      end
+    end
+    local secret = check_list("secret", options and options.secret or {})
+    local reader = host.csv(path, check_list("columns", columns or {}))
+    local selection = { is_rows = true, secret = secret, path = path }
+    return setmetatable(selection, {
+      __name = "composio.csv",
+      __metatable = false,
+      __call = function()
+        local row = reader:next()
+        for _, name in ipairs(row and secret or {}) do
+          if row[name] and row[name] ~= "" then
+            host.secret(row[name])
+          end
+        end
+        return row
+      end,
+    })
+  end
+end

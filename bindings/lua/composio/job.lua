@@ -1,0 +1,270 @@
+-- composio.job: what a script is about, the most it may do, and its parameters
+-- as options of the command line, on top of argparse.
+-- Must not know: accounts, the ledger.
+
+local host = package.loaded["composio.host"]
+
+local KNOWN = { "summary", "may", "params" }
+local KNOWN_PARAM = { "type", "default", "min", "max", "required", "help", "values" }
+local CLASSES = { "read", "reversible", "irreversible" }
+local TYPES = { "string", "integer", "number", "boolean", "duration", "enum", "file" }
+
+local function contains(list, word)
+  for _, known in ipairs(list) do
+    if known == word then
+      return true
+    end
+  end
+  return false
+end
+
+local function without_host(core)
+  return function()
+    core.usage "composio.job needs the host: run this script with composio-lua"
+  end
+end
+
+-- What one parameter's text means: value, or nil and why not.
+local convert = {}
+
+function convert.string(text)
+  return text
+end
+
+convert.file = convert.string
+
+function convert.integer(text)
+  local number = text:match "^[+-]?%d+$" and math.tointeger(tonumber(text))
+  return number, number == nil and "is no whole number" or nil
+end
+
+function convert.number(text)
+  local number = tonumber(text)
+  if not number or number ~= number or number == math.huge or number == -math.huge then
+    return nil, "is no number"
+  end
+  return number
+end
+
+function convert.enum(text, param)
+  if contains(param.values, text) then
+    return text
+  end
+  return nil, "is none of " .. table.concat(param.values, ", ")
+end
+
+local function option_of(name)
+  return "--" .. name:gsub("_", "-")
+end
+
+return function(composio, core)
+  if not host then
+    composio.job = without_host(core)
+    return
+  end
+
+  function convert.duration(text)
+    local seconds = core.seconds(text)
+    return seconds, seconds == nil and "is no duration such as 90s, 5m, 20h or 14d" or nil
+  end
+
+  local declared = false
+
+  local function check_known(where, table_given, known)
+    for key in pairs(table_given) do
+      if not contains(known, key) then
+        core.unknown_option(where, tostring(key), known)
+      end
+    end
+  end
+
+  -- The declared bound of a number or duration, as a number.
+  local function bound(name, param, which)
+    local value = param[which]
+    if value == nil then
+      return nil
+    end
+    local number = param.type == "duration" and core.seconds(value) or value
+    if not math.type(number) then
+      core.usage(("composio.job: params.%s: %s is no %s"):format(name, which, param.type))
+    end
+    return number
+  end
+
+  local function check_param(name, param)
+    local where = "composio.job: params." .. tostring(name)
+    if type(name) ~= "string" or not name:match "^%l[%l%d_]*$" then
+      core.usage(where .. ": a parameter is named with small letters, digits and _")
+    end
+    if type(param) ~= "table" then
+      core.usage(where .. ": expected a table such as { type = \"integer\", default = 90 }")
+    end
+    check_known(where, param, KNOWN_PARAM)
+    if not contains(TYPES, param.type) then
+      core.usage(("%s: type is one of %s"):format(where, table.concat(TYPES, ", ")))
+    end
+    if param.type == "enum" and type(param.values) ~= "table" then
+      core.usage(where .. ": an enum needs values = { … }")
+    end
+    for _, option in ipairs(host.option_names) do
+      if option_of(name) == "--" .. option or option_of("no_" .. name) == "--" .. option then
+        core.usage(where .. ": composio-lua has an option --" .. option .. "; choose another name")
+      end
+    end
+  end
+
+  -- Reads one text by its parameter's type and bounds; ends the run when it
+  -- cannot be.
+  local function read(name, param, text)
+    local value, why = convert[param.type](text, param)
+    local least, most = bound(name, param, "min"), bound(name, param, "max")
+    if value ~= nil and least and value < least then
+      why = "is less than " .. tostring(param.min)
+    elseif value ~= nil and most and value > most then
+      why = "is more than " .. tostring(param.max)
+    elseif value ~= nil and param.type == "file" then
+      why = host.unreadable(value)
+    end
+    if why then
+      host.stop("usage", ("%s %s: '%s' %s"):format(option_of(name), param.type, text, why))
+    end
+    return value
+  end
+
+  local function sorted_names(params)
+    local names = {}
+    for name in pairs(params) do
+      names[#names + 1] = name
+    end
+    table.sort(names)
+    return names
+  end
+
+  local function describe(param)
+    local notes = { param.type == "enum" and table.concat(param.values, "|") or param.type }
+    if param.required then
+      notes[#notes + 1] = "required"
+    end
+    if param.default ~= nil then
+      notes[#notes + 1] = "default " .. tostring(param.default)
+    end
+    if param.min ~= nil then
+      notes[#notes + 1] = "at least " .. tostring(param.min)
+    end
+    if param.max ~= nil then
+      notes[#notes + 1] = "at most " .. tostring(param.max)
+    end
+    return ("%s (%s)"):format(param.help or "", table.concat(notes, ", ")):gsub("^ ", "")
+  end
+
+  local function print_help(job, names)
+    local usage = ("composio-lua %s [--apply] [options] [parameters]"):format(host.script)
+    local lines = { usage, "", job.summary }
+    lines[#lines + 1] = ("May plan at most %s changes."):format(job.may)
+    if #names > 0 then
+      lines[#lines + 1] = "\nParameters:"
+    end
+    for _, name in ipairs(names) do
+      local param = job.params[name]
+      local label = option_of(name) .. (param.type == "boolean" and "" or " " .. param.type:upper())
+      lines[#lines + 1] = ("  %-24s %s"):format(label, describe(param))
+    end
+    lines[#lines + 1] = "\nOptions of composio-lua:"
+    lines[#lines + 1] = host.options_text
+    print(table.concat(lines, "\n"))
+    host.stop("help", "")
+  end
+
+  -- Words that are no parameter: the nearest of the script's and the host's.
+  local function check_words(names)
+    local known, all = {}, {}
+    for _, name in ipairs(names) do
+      known[option_of(name)], known["--" .. name] = true, true
+      known[option_of("no_" .. name)] = true
+      all[#all + 1] = option_of(name):sub(3)
+    end
+    for _, name in ipairs(host.option_names) do
+      all[#all + 1] = name
+    end
+    for _, word in ipairs(host.params) do
+      local option = word:match "^(%-%-[^=]+)"
+      if option and not known[option] then
+        local near = core.nearest(option:sub(3), all)
+        local hint = near and (" (did you mean '--%s'?)"):format(near) or ""
+        host.stop("usage", ("unknown option '%s'%s"):format(option, hint))
+      end
+    end
+  end
+
+  local function make_parser(params, names)
+    local parser = host.argparse(host.script):add_help(false)
+    for _, name in ipairs(names) do
+      local dashed = option_of(name)
+      local spelled = dashed == "--" .. name and dashed or dashed .. " --" .. name
+      if params[name].type == "boolean" then
+        parser:flag(spelled):target(name)
+        parser:flag(option_of("no_" .. name)):target(name):action "store_false"
+      else
+        parser:option(spelled):target(name):args(1):overwrite(false)
+      end
+    end
+    return parser
+  end
+
+  local function read_params(params, names)
+    check_words(names)
+    local good, given = make_parser(params, names):pparse(host.params)
+    if not good then
+      host.stop("usage", (tostring(given):gsub("\n", "; ")))
+    end
+    local values, texts = {}, {}
+    for _, name in ipairs(names) do
+      local param, text = params[name], given[name]
+      texts[name] = text
+      if text == nil then
+        if param.required then
+          host.stop("usage", ("%s is missing: %s"):format(option_of(name), describe(param)))
+        end
+        values[name] = param.default
+        if param.type == "duration" and param.default ~= nil then
+          values[name] = core.seconds(param.default)
+        end
+      elseif param.type == "boolean" then
+        values[name] = text
+      else
+        values[name] = read(name, param, text)
+      end
+    end
+    return values, texts
+  end
+
+  -- composio.job { summary, may, params } → { summary, may, params = values }
+  function composio.job(job)
+    if type(job) ~= "table" then
+      core.usage "composio.job: expected a table such as { summary = \"…\", may = \"reversible\" }"
+    end
+    if declared then
+      core.usage "composio.job: a script has one job"
+    end
+    check_known("composio.job", job, KNOWN)
+    local full = { summary = job.summary or "", may = job.may or "reversible" }
+    full.params = job.params or {}
+    if not contains(CLASSES, full.may) then
+      core.usage("composio.job: may is one of " .. table.concat(CLASSES, ", "))
+    end
+    if type(full.summary) ~= "string" or type(full.params) ~= "table" then
+      core.usage "composio.job: summary is a text and params a table"
+    end
+    for name, param in pairs(full.params) do
+      check_param(name, param)
+    end
+    declared = true
+    local names = sorted_names(full.params)
+    if host.wants_help then
+      print_help(full, names)
+    end
+    local values, texts = read_params(full.params, names)
+    host.job(full.may, core.json_encode(texts))
+    return { summary = full.summary, may = full.may, params = values }
+  end
+end

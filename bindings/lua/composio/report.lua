@@ -1,0 +1,58 @@
+-- composio.report: a CSV file for people, written row by row, complete or not
+-- there at all. A preview writes none.
+-- Must not know: accounts, the ledger.
+
+local host = package.loaded["composio.host"]
+
+local KNOWN = { "raw" }
+
+return function(composio, core)
+  if not host then
+    function composio.report()
+      core.usage "composio.report needs the host: run this script with composio-lua"
+    end
+    return
+  end
+
+  -- composio.report("links.csv", { "user", "url" }): report:add { user = …,
+  -- url = … }. Only you can read the file. Cells that a spreadsheet would take
+  -- for a formula get a quote in front, unless { raw = true }.
+  function composio.report(path, columns, options)
+    if type(path) ~= "string" or path == "" then
+      core.usage "composio.report: expected a path"
+    end
+    if type(columns) ~= "table" or #columns == 0 then
+      core.usage "composio.report: expected a list of column names"
+    end
+    for key in pairs(options or {}) do
+      if key ~= "raw" then
+        core.unknown_option("composio.report", key, KNOWN)
+      end
+    end
+    local known = {}
+    for _, name in ipairs(columns) do
+      known[name] = true
+    end
+    local file = host.report(path, columns, options ~= nil and options.raw == true)
+    local report = { path = path }
+
+    function report:add(row)
+      if self ~= report or type(row) ~= "table" then
+        core.usage "report:add: expected a table, called with a colon"
+      end
+      local cells = {}
+      for name in pairs(row) do
+        if not known[name] then
+          core.unknown_option("report:add", name, columns)
+        end
+      end
+      for place, name in ipairs(columns) do
+        local value = row[name]
+        cells[place] = value == nil and "" or value
+      end
+      file:add(cells)
+    end
+
+    return report
+  end
+end
