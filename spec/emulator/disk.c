@@ -19,6 +19,7 @@ struct emu_disk {
 };
 
 static const char schema[] =
+    "PRAGMA locking_mode=EXCLUSIVE;" /* two emulators would fight over it */
     "PRAGMA journal_mode=WAL;"
     "PRAGMA synchronous=OFF;"
     "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER)"
@@ -198,8 +199,21 @@ static const char *column(sqlite3_stmt *rows, int at)
   return (const char *)sqlite3_column_text(rows, at);
 }
 
+/* A file that something else wrote must not be walked into. */
+static void not_ours(const struct emu *emu)
+{
+  fprintf(stderr, "composio-emulator: --db %s: not written by this program\n",
+          emu->options.db);
+  exit(1);
+}
+
 static void read_config(struct emu *emu, sqlite3_stmt *row)
 {
+  for(int i = 1; i < 6; i++)
+    if(!column(row, i))
+      not_ours(emu);
+  if(!emu_toolkit_parse(column(row, 3)) || !emu_scheme_parse(column(row, 4)))
+    not_ours(emu);
   struct emu_config *config =
       emu_store_add_config(&emu->store, column(row, 1));
   snprintf(config->uuid, sizeof(config->uuid), "%s", column(row, 2));
@@ -237,6 +251,10 @@ static void read_flow(struct emu *emu, struct emu_account *account,
 
 static void read_account(struct emu *emu, sqlite3_stmt *row)
 {
+  if(!column(row, 1) || !column(row, 3) ||
+     (size_t)sqlite3_column_int64(row, 2) >= emu->store.config_count ||
+     (uint64_t)sqlite3_column_int64(row, 5) >= EMU_STATUSES)
+    not_ours(emu);
   uint32_t user = emu_store_user(&emu->store, column(row, 3));
   struct emu_account *account = emu_store_new(
       &emu->store, column(row, 1), (uint32_t)sqlite3_column_int(row, 2), user,
@@ -263,6 +281,9 @@ static void read_change(struct emu *emu, sqlite3_stmt *row)
     .before = (uint8_t)sqlite3_column_int(row, 5),
     .after = (uint8_t)sqlite3_column_int(row, 6),
   };
+  if((change.slot != EMU_NONE && change.slot >= emu->store.accounts) ||
+     change.config >= emu->store.config_count)
+    not_ours(emu);
   emu_journal_change(&emu->journal, &change);
 }
 

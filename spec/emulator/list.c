@@ -252,7 +252,9 @@ static void read_ids(const struct emu *emu, const struct emu_call *call,
     if(slot != EMU_NONE)
       candidate(emu, filter, slot);
   }
-  qsort(filter->slots, filter->slot_count, sizeof(*filter->slots), by_number);
+  if(filter->slot_count)
+    qsort(filter->slots, filter->slot_count, sizeof(*filter->slots),
+          by_number);
   size_t kept = 0;
   for(size_t i = 0; i < filter->slot_count; i++)
     if(!i || filter->slots[i] != filter->slots[i - 1])

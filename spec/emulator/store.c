@@ -192,8 +192,9 @@ static void queue_pending(struct emu_store *store, uint32_t slot)
 {
   if(store->pending_used == store->pending_room) {
     size_t live = store->pending_used - store->pending_first;
-    memmove(store->pending, store->pending + store->pending_first,
-            live * sizeof(*store->pending));
+    if(live)
+      memmove(store->pending, store->pending + store->pending_first,
+              live * sizeof(*store->pending));
     store->pending_first = 0;
     store->pending_used = live;
     store->pending_room = live * 2 + 64;
@@ -252,7 +253,8 @@ void emu_store_sort_updated(struct emu_store *store)
   for(uint32_t i = 0; i < store->accounts; i++)
     if(!store->hot[i].gone)
       slots[count++] = i;
-  qsort_r(slots, count, sizeof(*slots), by_updated, store);
+  if(count)
+    qsort_r(slots, count, sizeof(*slots), by_updated, store);
   emu_order_clear(&store->by_updated);
   for(size_t i = 0; i < count; i++)
     emu_order_append(&store->by_updated, store->hot, slots[i]);
