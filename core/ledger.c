@@ -7,6 +7,11 @@
 #include "ledger_private.h"
 #include "secret.h"
 
+/* Where a change stands: its outcome, else that it may have left, else as it
+   was recorded. */
+#define STATE \
+  "coalesce(o.outcome, CASE WHEN n.id IS NULL THEN c.outcome ELSE 1 END)"
+
 static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_BEGIN] = "BEGIN IMMEDIATE",
   [CA_SQL_COMMIT] = "COMMIT",
@@ -18,49 +23,54 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " ON CONFLICT DO NOTHING",
   [CA_SQL_RUN_END] =
       "UPDATE run SET ended_ms = ?2, exit_code = ?3 WHERE id = ?1",
-  [CA_SQL_CHANGE_TURN] = "UPDATE change SET outcome = ?3"
-                         " WHERE run = ?1 AND outcome = ?2",
+  [CA_SQL_RUN_REST] =
+      "INSERT INTO outcome(id, outcome)"
+      " SELECT c.id, CASE WHEN n.id IS NULL THEN 2 ELSE 7 END FROM change c"
+      " LEFT JOIN outcome o ON o.id = c.id LEFT JOIN intent n ON n.id = c.id"
+      " WHERE c.id BETWEEN ?1 AND ?2 AND c.outcome = 0 AND o.id IS NULL",
   [CA_SQL_ITEM_ADD] =
-      "INSERT INTO item(run, number, bulk, outcome, flags, key, account,"
+      "INSERT INTO item(id, run, bulk, outcome, flags, key, account,"
       " user, toolkit, scheme, status, status_reason, alias, created_ms,"
       " updated_ms, row) VALUES(?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
       " ?11, ?12, ?13, ?14, ?15)",
   [CA_SQL_ITEM_ACCOUNT] =
       "SELECT CASE WHEN flags & 65536 THEN key ELSE account END"
-      " FROM item WHERE run = ?1 AND number = ?2",
+      " FROM item WHERE id = ?1",
   [CA_SQL_ITEM_READ] =
       "SELECT bulk, flags, created_ms, updated_ms, key, account, user,"
       " toolkit, scheme, status, status_reason, alias, row"
-      " FROM item WHERE run = ?1 AND number = ?2",
-  [CA_SQL_ITEM_OUTCOME] = "UPDATE item SET outcome = ?3, detail = ?4"
-                          " WHERE run = ?1 AND number = ?2",
+      " FROM item WHERE id = ?1",
+  [CA_SQL_ITEM_OUTCOME] =
+      "UPDATE item SET outcome = ?2, detail = ?3 WHERE id = ?1",
   [CA_SQL_CHANGE_ADD] =
-      "INSERT INTO change(run, number, operation, cost, outcome, account,"
-      " user, config, query, body, fingerprint, reason, line, status_before)"
-      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-  [CA_SQL_CHANGE_LAST] = "SELECT max(number) FROM change"
-                         " WHERE run = ?1 AND number BETWEEN ?2 AND ?3",
-  [CA_SQL_CHANGE_INTEND] = "UPDATE change SET outcome = ?3, sent_ms = ?4"
-                           " WHERE run = ?1 AND number = ?2 AND outcome = 0",
+      "INSERT INTO change(id, operation, cost, outcome, account, user,"
+      " config, query, body, fingerprint, reason, line, status_before)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+  [CA_SQL_CHANGE_LAST] =
+      "SELECT max(id) FROM change WHERE id BETWEEN ?1 AND ?2",
+  [CA_SQL_CHANGE_INTEND] = "INSERT INTO intent(id, sent_ms) VALUES(?1, ?2)",
   [CA_SQL_CHANGE_SETTLE] =
-      "UPDATE change SET outcome = ?3, ended_ms = ?4, attempts = ?5,"
-      " http = ?6, request_id = ?7, status_after = ?8, slug = ?9, error = ?10"
-      " WHERE run = ?1 AND number = ?2",
+      "REPLACE INTO outcome(id, outcome, ended_ms, attempts, http,"
+      " request_id, status_after, slug, error)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
   [CA_SQL_CHANGES] =
-      "SELECT c.number, c.operation, c.cost, c.outcome, i.key,"
+      "SELECT c.id, c.operation, c.cost, " STATE ", i.key,"
       " coalesce(c.account, CASE WHEN i.flags & 65536 THEN i.key"
       " ELSE i.account END), c.user, c.config, c.query, c.body,"
-      " c.fingerprint, c.reason, c.line, c.status_before, c.error,"
-      " c.request_id"
-      " FROM change c CROSS JOIN item i"
-      " ON i.run = c.run AND i.number = c.number >> 20"
-      " WHERE c.run = ?1 AND c.number > ?2 AND (?3 >> c.outcome) & 1"
-      " AND (?4 < 0 OR i.bulk = ?4) ORDER BY c.number LIMIT ?5",
+      " c.fingerprint, c.reason, c.line, c.status_before, o.error,"
+      " o.request_id"
+      " FROM change c LEFT JOIN outcome o ON o.id = c.id"
+      " LEFT JOIN intent n ON n.id = c.id"
+      " CROSS JOIN item i ON i.id = c.id >> 15"
+      " WHERE c.id > ?1 AND c.id <= ?2 AND (?3 >> " STATE ") & 1"
+      " AND (?4 < 0 OR i.bulk = ?4) ORDER BY c.id LIMIT ?5",
   [CA_SQL_COUNTS] =
-      "SELECT i.number, i.outcome, c.operation, c.outcome"
-      " FROM item i LEFT JOIN change c ON c.run = i.run AND c.number"
-      " BETWEEN i.number << 20 AND (i.number << 20) + 1048575"
-      " WHERE i.run = ?1 AND (?2 < 0 OR i.bulk = ?2) ORDER BY i.number",
+      "SELECT i.id, i.outcome, c.operation, " STATE
+      " FROM item i LEFT JOIN change c"
+      " ON c.id BETWEEN i.id << 15 AND (i.id << 15) + 32767"
+      " LEFT JOIN outcome o ON o.id = c.id LEFT JOIN intent n ON n.id = c.id"
+      " WHERE i.id BETWEEN ?1 AND ?2 AND (?3 < 0 OR i.bulk = ?3)"
+      " ORDER BY i.id",
   [CA_SQL_OPERATION_ADD] =
       "INSERT INTO operation(name) VALUES(?1) ON CONFLICT DO NOTHING",
   [CA_SQL_OPERATION_ID] = "SELECT id FROM operation WHERE name = ?1",
@@ -127,13 +137,21 @@ static enum ca_code run_plain(struct ca_ledger *ledger, enum ca_sql which,
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
+enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
+                                struct ca_err *err)
+{
+  return ledger->run && !ledger->ended
+             ? CA_OK
+             : ca_err_set(err, CA_USAGE, "no run is open in the ledger");
+}
+
 enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                               struct ca_err *err)
 {
-  if(ledger->lost.code && err)
+  if(!ledger->lost.code)
+    return ca_ledger_open_run(ledger, err);
+  if(err)
     *err = ledger->lost;
-  if(!ledger->lost.code && !ledger->run)
-    return ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
   return ledger->lost.code;
 }
 
@@ -322,6 +340,7 @@ static enum ca_code add_run(struct ca_ledger *ledger,
 static void forget_run(struct ca_ledger *ledger)
 {
   ledger->run = 0;
+  ledger->ended = false;
   ledger->items = 0;
   ledger->item = 0;
   ledger->last_change = 0;
@@ -338,7 +357,7 @@ enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
   int tries;
 
   ca_err_clear(&why);
-  if(ledger->run)
+  if(ledger->run && !ledger->ended)
     return ca_err_set(err, CA_USAGE, "a run has already begun");
   if(size < 96)
     return ca_err_set(err, CA_USAGE, "too little room for a run's id");
@@ -351,6 +370,11 @@ enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
   if(!code && !added)
     code = ca_err_set(&why, CA_SYSTEM,
                       "the ledger %s has no free run id in this minute",
+                      ledger->path);
+  if(!code && sqlite3_last_insert_rowid(ledger->db) > CA_RUN_MAX)
+    code = ca_err_set(&why, CA_SYSTEM,
+                      "the ledger %s is full of runs: name another state "
+                      "directory",
                       ledger->path);
   if(code) {
     if(err)
@@ -366,18 +390,17 @@ enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
   return code;
 }
 
-/* All of the run's changes with one outcome get another. */
-static enum ca_code turn(struct ca_ledger *ledger, enum ca_outcome from,
-                         enum ca_outcome to, struct ca_err *err)
+/* What is still planned was not tried; what was intended and has no outcome
+   is unknown, and nobody waits for it any more. */
+static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_TURN, err);
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_RUN_REST, err);
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int(statement, 2, (int)from);
-  sqlite3_bind_int(statement, 3, (int)to);
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
   rc = ca_ledger_run(statement);
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
@@ -401,20 +424,17 @@ enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
                            struct ca_err *err)
 {
   struct ca_err why;
-  enum ca_code code;
+  enum ca_code code = ca_ledger_open_run(ledger, err);
 
+  if(code)
+    return code;
   ca_err_clear(&why);
-  if(!ledger->run)
-    return ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
   /* the outcomes that wait come before what is left over is judged */
   code = ca_ledger_commit(ledger, &why);
   if(!code)
     code = ca_ledger_txn(ledger, &why);
-  if(!code && ledger->applies) {
-    code = turn(ledger, CA_PLANNED, CA_NOT_TRIED, &why);
-    if(!code)
-      code = turn(ledger, CA_INTENDED, CA_UNKNOWN, &why);
-  }
+  if(!code && ledger->applies)
+    code = close_rest(ledger, &why);
   if(!code)
     code = write_end(ledger, exit_code, &why);
   if(!code)
@@ -424,7 +444,7 @@ enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
       *err = why;
     return ca_ledger_undo_txn(ledger, code, &why);
   }
-  forget_run(ledger);
+  ledger->ended = true;
   return CA_OK;
 }
 

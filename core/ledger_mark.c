@@ -39,32 +39,32 @@ void ca_ledger_forget_marks(struct ca_ledger *ledger)
 static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
                       const struct ca_mark *mark)
 {
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, mark->number);
-  sqlite3_bind_int(statement, 3, (int)mark->outcome);
-  ca_ledger_bind(statement, 4, mark->text);
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, mark->number));
+  sqlite3_bind_int(statement, 2, (int)mark->outcome);
+  ca_ledger_bind(statement, 3, mark->text);
   return ca_ledger_run(statement);
+}
+
+static const char *or_null(const char *text)
+{
+  return *text ? text : NULL;
 }
 
 static int write_change(struct ca_ledger *ledger, sqlite3_stmt *statement,
                         const struct ca_mark *mark)
 {
-  const char *id = mark->request_id;
-
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, mark->number);
-  sqlite3_bind_int(statement, 3, (int)mark->outcome);
-  sqlite3_bind_int64(statement, 4, mark->at_ms);
-  sqlite3_bind_int(statement, 5, mark->attempts);
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, mark->number));
+  sqlite3_bind_int(statement, 2, (int)mark->outcome);
+  sqlite3_bind_int64(statement, 3, mark->at_ms);
+  sqlite3_bind_int(statement, 4, mark->attempts);
   if(mark->http)
-    sqlite3_bind_int(statement, 6, mark->http);
+    sqlite3_bind_int(statement, 5, mark->http);
   else
-    sqlite3_bind_null(statement, 6);
-  ca_ledger_bind(statement, 7, *id ? id : NULL);
-  ca_ledger_bind(statement, 8,
-                 *mark->status_after ? mark->status_after : NULL);
-  ca_ledger_bind(statement, 9, *mark->slug ? mark->slug : NULL);
-  ca_ledger_bind(statement, 10, mark->text);
+    sqlite3_bind_null(statement, 5);
+  ca_ledger_bind(statement, 6, or_null(mark->request_id));
+  ca_ledger_bind(statement, 7, or_null(mark->status_after));
+  ca_ledger_bind(statement, 8, or_null(mark->slug));
+  ca_ledger_bind(statement, 9, mark->text);
   return ca_ledger_run(statement);
 }
 
@@ -96,12 +96,10 @@ static enum ca_code new_mark(struct ca_ledger *ledger, struct ca_mark **mark,
                              struct ca_err *err)
 {
   int64_t now_ms = ca_clock_mono_ms(ledger->clock);
-  enum ca_code code = CA_OK;
+  enum ca_code code = ca_ledger_open_run(ledger, err);
 
-  if(!ledger->run)
-    return ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
-  if(ledger->mark_count == CA_MARK_COUNT ||
-     (ledger->mark_count && now_ms - ledger->mark_ms >= CA_MARK_MS))
+  if(!code && (ledger->mark_count == CA_MARK_COUNT ||
+               (ledger->mark_count && now_ms - ledger->mark_ms >= CA_MARK_MS)))
     code = ca_ledger_commit(ledger, err);
   if(code)
     return code;
@@ -170,8 +168,7 @@ enum ca_code ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
   return CA_OK;
 }
 
-/* Exactly one change that was still planned: a second intent would be a
-   second send. */
+/* A second intent would be a second send: the table's key refuses it. */
 static enum ca_code intend_one(struct ca_ledger *ledger, int64_t change,
                                int64_t at_ms, struct ca_err *err)
 {
@@ -180,17 +177,13 @@ static enum ca_code intend_one(struct ca_ledger *ledger, int64_t change,
 
   if(!statement)
     return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, change);
-  sqlite3_bind_int(statement, 3, CA_INTENDED);
-  sqlite3_bind_int64(statement, 4, at_ms);
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, change));
+  sqlite3_bind_int64(statement, 2, at_ms);
   rc = ca_ledger_run(statement);
-  if(rc)
-    return ca_ledger_fail(ledger, rc, err);
-  if(sqlite3_changes(ledger->db) != 1)
-    return ca_err_set(err, CA_USAGE, "change %lld is not planned (any more)",
+  if(rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID)
+    return ca_err_set(err, CA_USAGE, "change %lld was sent already",
                       (long long)change);
-  return CA_OK;
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
 enum ca_code ca_ledger_intend(struct ca_ledger *ledger, const int64_t *changes,

@@ -52,8 +52,9 @@ static void bind_item(sqlite3_stmt *statement, const struct ca_ledger *ledger,
 {
   bool keyed = item->account && !strcmp(item->account, item->key);
 
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, ledger->items + 1);
+  sqlite3_bind_int64(statement, 1,
+                     ca_ledger_item_id(ledger, ledger->items + 1));
+  sqlite3_bind_int64(statement, 2, ledger->run);
   sqlite3_bind_int(statement, 3, item->bulk);
   sqlite3_bind_int64(statement, 4,
                      (int64_t)(item->flags | (keyed ? CA_ITEM_KEYED : 0U)));
@@ -100,6 +101,9 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
 
   if(!item->key || !*item->key)
     return ca_err_set(err, CA_USAGE, "an item needs a key");
+  if(ledger->items >= CA_ITEM_MAX)
+    return ca_err_set(err, CA_USAGE, "more than %lld items in one run",
+                      (long long)CA_ITEM_MAX);
   code = plan_txn(ledger, err);
   if(code)
     return code;
@@ -234,12 +238,12 @@ static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
 
   if(!statement)
     return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, last);
-  sqlite3_bind_int64(statement, 3, last + CA_PLACE_MAX);
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, last));
+  sqlite3_bind_int64(statement, 2,
+                     ca_ledger_change_id(ledger, last + CA_PLACE_MAX));
   rc = sqlite3_step(statement);
   if(rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL)
-    last = sqlite3_column_int64(statement, 0);
+    last = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
   sqlite3_reset(statement);
   if(rc != SQLITE_ROW)
     return ca_ledger_fail(ledger, rc, err);
@@ -247,8 +251,7 @@ static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
   statement = ca_ledger_sql(ledger, CA_SQL_ITEM_ACCOUNT, err);
   if(!statement)
     return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, item);
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
   rc = sqlite3_step(statement);
   if(rc == SQLITE_ROW)
     code = remember_item(
@@ -271,20 +274,20 @@ static void bind_change(sqlite3_stmt *statement,
 
   if(ledger->has_account && !strcmp(account, ca_buf_text(&ledger->account)))
     account = NULL; /* the item's */
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, ledger->last_change + 1);
-  sqlite3_bind_int64(statement, 3, operation);
-  sqlite3_bind_int(statement, 4, (int)change->cost);
-  sqlite3_bind_int(statement, 5, (int)change->outcome);
-  ca_ledger_bind(statement, 6, account);
-  ca_ledger_bind(statement, 7, change->user);
-  ca_ledger_bind(statement, 8, change->config);
-  ca_ledger_bind(statement, 9, change->query);
-  ca_ledger_bind(statement, 10, change->body);
-  ca_ledger_bind(statement, 11, change->fingerprint);
-  ca_ledger_bind(statement, 12, change->reason);
-  ca_ledger_bind(statement, 13, change->line);
-  ca_ledger_bind(statement, 14, change->before);
+  sqlite3_bind_int64(statement, 1,
+                     ca_ledger_change_id(ledger, ledger->last_change + 1));
+  sqlite3_bind_int64(statement, 2, operation);
+  sqlite3_bind_int(statement, 3, (int)change->cost);
+  sqlite3_bind_int(statement, 4, (int)change->outcome);
+  ca_ledger_bind(statement, 5, account);
+  ca_ledger_bind(statement, 6, change->user);
+  ca_ledger_bind(statement, 7, change->config);
+  ca_ledger_bind(statement, 8, change->query);
+  ca_ledger_bind(statement, 9, change->body);
+  ca_ledger_bind(statement, 10, change->fingerprint);
+  ca_ledger_bind(statement, 11, change->reason);
+  ca_ledger_bind(statement, 12, change->line);
+  ca_ledger_bind(statement, 13, change->before);
 }
 
 static enum ca_code write_change(struct ca_ledger *ledger,

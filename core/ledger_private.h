@@ -16,11 +16,18 @@
 #define CA_MARK_COUNT 512
 #define CA_MARK_MS    100
 
-/* A change's number is its item's, shifted, plus its place within the item:
-   so the order of numbers is the order of the selection, all changes of an
-   item stand together, and no column or index for the item is needed. */
-#define CA_PLACE_BITS 20
+/* Numbers are made so that their order is the order of the selection, that
+   all changes of an item stand together, and that one integer key says run,
+   item and place, without a second index:
+     item id   = run << 26 | number of the item in the run
+     change id = item id << 15 | place of the change in the item, from 1
+   Outside the ledger numbers are without the run. */
+#define CA_ITEM_BITS  26
+#define CA_ITEM_MAX   ((INT64_C(1) << CA_ITEM_BITS) - 1)
+#define CA_PLACE_BITS 15
 #define CA_PLACE_MAX  ((INT64_C(1) << CA_PLACE_BITS) - 1)
+#define CA_CHANGE_MAX ((INT64_C(1) << (CA_ITEM_BITS + CA_PLACE_BITS)) - 1)
+#define CA_RUN_MAX    ((INT64_C(1) << (62 - CA_ITEM_BITS - CA_PLACE_BITS)) - 1)
 
 /* In the stored flags only: the account is the key, so it is not kept
    twice. */
@@ -36,7 +43,7 @@ enum ca_sql {
   CA_SQL_ROLLBACK,
   CA_SQL_RUN_ADD,
   CA_SQL_RUN_END,
-  CA_SQL_CHANGE_TURN,
+  CA_SQL_RUN_REST,
   CA_SQL_ITEM_ADD,
   CA_SQL_ITEM_ACCOUNT,
   CA_SQL_ITEM_READ,
@@ -75,6 +82,7 @@ struct ca_ledger {
   sqlite3_stmt *statements[CA_SQL_COUNT];
 
   int64_t run; /* row of the run, 0 before the first */
+  bool ended;  /* it can be read, not written */
   bool applies;
   int64_t items; /* added so far */
 
@@ -100,6 +108,20 @@ struct ca_ledger {
   int64_t operation_ids[CA_OPERATION_MAX];
   const struct ca_api *operations[CA_OPERATION_MAX];
 };
+
+/* Ids of the current run's rows. */
+static inline int64_t ca_ledger_item_id(const struct ca_ledger *ledger,
+                                        int64_t number)
+{
+  return (ledger->run << CA_ITEM_BITS) | (number & CA_ITEM_MAX);
+}
+
+static inline int64_t ca_ledger_change_id(const struct ca_ledger *ledger,
+                                          int64_t number)
+{
+  return (ledger->run << (CA_ITEM_BITS + CA_PLACE_BITS)) |
+         (number & CA_CHANGE_MAX);
+}
 
 /* Directory, file, access rights, schema: ledger_file.c. */
 CA_MUST_USE enum ca_code ca_ledger_file_open(struct ca_ledger *ledger,
@@ -130,7 +152,10 @@ CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
    more, and later calls say why. Returns code. */
 enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
                                 const struct ca_err *why);
-/* CA_OK unless plan rows were lost. */
+/* CA_OK when a run is open. */
+CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
+                                            struct ca_err *err);
+/* The same, and no plan rows were lost. */
 CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                                           struct ca_err *err);
 

@@ -78,8 +78,7 @@ enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
 
   if(!statement)
     return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, number);
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, number));
   rc = sqlite3_step(statement);
   if(rc == SQLITE_ROW) {
     code = take_item(ledger, statement, item);
@@ -103,7 +102,7 @@ static enum ca_code take_change(struct ca_ledger *ledger,
   struct ca_change *change = &row->change;
 
   memset(row, 0, sizeof(*row));
-  row->number = sqlite3_column_int64(statement, 0);
+  row->number = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
   row->item = row->number >> CA_PLACE_BITS;
   change->cost = (enum ca_class)sqlite3_column_int(statement, 2);
   row->outcome = (enum ca_outcome)sqlite3_column_int(statement, 3);
@@ -142,8 +141,8 @@ enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
     return CA_SYSTEM;
   if(sqlite3_stmt_busy(statement))
     return ca_err_set(err, CA_USAGE, "the changes are being read already");
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, after);
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, after));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
   sqlite3_bind_int64(statement, 3, outcomes);
   sqlite3_bind_int(statement, 4, bulk);
   sqlite3_bind_int64(statement, 5, (int64_t)limit);
@@ -286,8 +285,9 @@ enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
   if(!statement)
     return CA_SYSTEM;
   memset(&tally, 0, sizeof(tally));
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int(statement, 2, bulk);
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
+  sqlite3_bind_int(statement, 3, bulk);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW)
     count_row(&tally, statement);
   sqlite3_reset(statement);
