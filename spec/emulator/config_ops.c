@@ -464,5 +464,7 @@ void emu_config_toolkit(struct emu *emu, struct emu_call *call)
     detail(out, toolkit, config->scheme, separator);
     separator = ",";
   }
+  if(toolkit->managed && !seen[scheme->id])
+    detail(out, toolkit, scheme, separator);
   emu_buf_text(out, "]}");
 }

@@ -138,7 +138,7 @@ static void take_body(struct emu_call *call, const char *bytes, size_t size)
 {
   if(call->body.size + size > EMU_BODY_MAX)
     call->too_large = true;
-  else
+  if(!call->too_large) /* else the rest is read and dropped */
     emu_buf_add(&call->body, bytes, size);
 }
 
@@ -303,8 +303,8 @@ static struct MHD_Daemon *start(struct loop *loop, int listening)
       MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_URI_LOG_CALLBACK, begin,
       loop, MHD_OPTION_NOTIFY_COMPLETED, done, loop,
       MHD_OPTION_UNESCAPE_CALLBACK, leave_as_is, NULL,
-      MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)65536, MHD_OPTION_END);
+      MHD_OPTION_CONNECTION_LIMIT, EMU_CONNECTIONS,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_END);
 }
 
 bool emu_loop_run(struct emu *emu, int listening)

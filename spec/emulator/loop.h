@@ -5,6 +5,8 @@
 
 #include "emu.h"
 
+#define EMU_CONNECTIONS 4096u
+
 /* A socket that listens on 127.0.0.1; -1 with the reason told on stderr.
    Writes the port that was got. */
 int emu_loop_listen(uint16_t port, uint16_t *got);

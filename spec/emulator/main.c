@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +67,18 @@ static void block_signals(void)
   signal(SIGPIPE, SIG_IGN);
 }
 
+/* The usual soft limit of 1,024 descriptors ends a run with a thousand
+   connections in the middle of accepting. */
+static void allow_connections(void)
+{
+  struct rlimit limit;
+  if(getrlimit(RLIMIT_NOFILE, &limit))
+    return;
+  rlim_t wanted = EMU_CONNECTIONS + 64;
+  limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run(struct emu *emu)
 {
   uint16_t port = 0;
@@ -102,6 +115,7 @@ int main(int argc, char **argv)
     break;
   }
   block_signals();
+  allow_connections();
   emu_store_init(&emu.store);
   emu_clock_init(&emu.clock);
   emu.limit.budget = emu.options.rate_limit;

@@ -82,13 +82,11 @@ static void data(struct emu_buf *out, const struct emu_account *account,
 {
   emu_buf_text(out, ",\"data\":");
   emu_buf_again(out, val, size - 1); /* without the closing brace */
-  if(account->status == EMU_ACTIVE || account->status == EMU_INACTIVE) {
-    emu_buf_char(out, ',');
-    bare(out, "base_url", config->toolkit->base_url);
-    if(config->scheme->id != EMU_NO_AUTH && mask != EMU_MASK_RAW)
-      emu_buf_text(out, ",\"headers\":{\"Authorization\":\"REDACTED\","
-                        "\"x-request-id\":\"REDACTED\"},\"queryParams\":{}");
-  }
+  bool usable =
+      account->status == EMU_ACTIVE || account->status == EMU_INACTIVE;
+  if(usable && config->scheme->id != EMU_NO_AUTH && mask != EMU_MASK_RAW)
+    emu_buf_text(out, ",\"headers\":{\"Authorization\":\"REDACTED\","
+                      "\"x-request-id\":\"REDACTED\"},\"queryParams\":{}");
   emu_buf_char(out, '}');
 }
 

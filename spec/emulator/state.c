@@ -98,8 +98,11 @@ static void active(struct pen *pen, enum emu_scheme_id scheme)
     /* fall through */
   case EMU_OAUTH2:
     secret(pen, "access_token", pen->toolkit->token_prefix);
-    if(scheme != EMU_S2S_OAUTH2)
+    if(scheme != EMU_S2S_OAUTH2) {
       secret(pen, "refresh_token", "rt_");
+      secret(pen, "id_token", "eyJ");
+      secret(pen, "webhook_signature", "whsig_");
+    }
     plain(pen, "token_type", "Bearer");
     name(pen, "expires_in");
     emu_buf_int(pen->out, 3599);
@@ -203,8 +206,11 @@ static void made_up(const struct emu *emu, struct pen *pen,
   case EMU_ACTIVE:
   case EMU_INACTIVE:
   case EMU_PAUSED:
-    if(!(pen->account->flags & EMU_OWN_CREDENTIALS))
+    if(!(pen->account->flags & EMU_OWN_CREDENTIALS)) {
       active(pen, scheme);
+      plain(pen, "base_url", pen->toolkit->base_url);
+      plain(pen, "account_id", pen->account->id + 3);
+    }
     break;
   default:
     ended(pen, scheme);
