@@ -8,13 +8,13 @@ local root = arg[1] or "."
 
 -- Levels of the rooms; a name stands for NAME.c and NAME.h.
 local levels = {
-  [0] = { "err", "buf", "clock", "timerq", "digest", "encode" },
+  [0] = { "err", "buf", "clock", "timerq", "digest", "encode", "scan" },
   [1] = { "secret", "log", "rate", "result" },
   [2] = { "api", "retry", "request", "endpoint", "attempt", "op",
           "ledger", "ledger_file", "ledger_plan", "ledger_read", "ledger_private" },
   [3] = { "engine", "reply", "apply", "composio" },
-  [4] = { "lua_json", "lua_error", "lua_embed" },
-  [5] = { "lua_sched", "lua_task", "lua_wait" },
+  [4] = { "lua_json", "lua_error", "lua_embed", "lua_seen" },
+  [5] = { "lua_page", "lua_sched", "lua_task", "lua_wait" },
   [6] = { "lua_client", "lua_ledger", "lua_csv" },
   [7] = { "lua_open" },
   [8] = { "host" },
