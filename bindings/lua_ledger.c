@@ -54,7 +54,8 @@ void lca_run_check(lua_State *L)
   lua_sethook(L, end_hook, LUA_MASKCOUNT, 1);
   if(thread && thread != L)
     lua_sethook(thread, end_hook, LUA_MASKCOUNT, 1);
-  luaL_error(L, "%s", stop_text(run));
+  lua_pushstring(L, stop_text(run));
+  lua_error(L);
 }
 
 int lca_run_stop(lua_State *L, enum lca_stop reason, const char *fmt, ...)
@@ -91,6 +92,11 @@ void lca_run_set_exit_code(lua_State *L, int code)
 const char *lca_run_params(lua_State *L)
 {
   return lca_run_of(L)->params;
+}
+
+bool lca_run_job_seen(lua_State *L)
+{
+  return lca_run_of(L)->job_seen;
 }
 
 const struct lca_run_stats *lca_run_stats(lua_State *L)

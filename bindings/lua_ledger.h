@@ -122,6 +122,7 @@ void lca_run_check(lua_State *L);
 
 /* Summary and parameters as composio.job set them; "" and "{}" before. */
 const char *lca_run_params(lua_State *L);
+bool lca_run_job_seen(lua_State *L);
 const struct lca_run_stats *lca_run_stats(lua_State *L);
 
 /* After the script: lets changes under way end until deadline_ms (monotonic,

@@ -172,15 +172,15 @@ void host_scratch_remove(const char *dir)
 
 static enum ca_code scripts_dir(char *out, size_t size, struct ca_err *err)
 {
-  char own[HOST_PATH_SIZE - 64];
-  if(own_dir(own, sizeof(own))) {
-    snprintf(out, size, "%s/scripts", own);
-    if(exists(out))
+  static const char *const places[] = { "/scripts",
+                                        "/../share/composio-lua/scripts" };
+  char own[HOST_PATH_SIZE];
+  struct ca_err ignored;
+  size_t i;
+  for(i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+    if(own_dir(own, sizeof(own)) &&
+       !join(out, size, own, places[i], &ignored) && exists(out))
       return CA_OK;
-    snprintf(out, size, "%s/../share/composio-lua/scripts", own);
-    if(exists(out))
-      return CA_OK;
-  }
   return ca_err_set(err, CA_USAGE,
                     "the shipped scripts are not installed: "
                     "name a file instead, such as ./job.lua");
@@ -291,15 +291,13 @@ enum ca_code host_emulator_path(char *out, size_t size, struct ca_err *err)
     "/composio-emulator", "/../libexec/composio-lua/composio-emulator",
     "/../libexec/composio-emulator", NULL
   };
-  char own[HOST_PATH_SIZE - 64];
+  char own[HOST_PATH_SIZE];
+  struct ca_err ignored;
   int i;
-  if(own_dir(own, sizeof(own))) {
-    for(i = 0; places[i]; i++) {
-      snprintf(out, size, "%s%s", own, places[i]);
-      if(access(out, X_OK) == 0)
-        return CA_OK;
-    }
-  }
+  for(i = 0; places[i]; i++)
+    if(own_dir(own, sizeof(own)) &&
+       !join(out, size, own, places[i], &ignored) && !access(out, X_OK))
+      return CA_OK;
   return ca_err_set(err, CA_USAGE,
                     "composio-emulator is not installed beside composio-lua "
                     "nor in libexec");

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>
-#include "limits.h"
+#include "sandbox.h"
 #include "log.h"
 #include "lua_error.h"
 #include "lua_ledger.h"
@@ -18,7 +18,7 @@
 
 static void *allocate(void *ctx, void *old, size_t old_size, size_t size)
 {
-  struct host_limits *limits = ctx;
+  struct host_sandbox *limits = ctx;
   void *now;
   if(!old)
     old_size = 0; /* Lua puts the kind of object there */
@@ -47,7 +47,7 @@ static int panic(lua_State *L)
 
 static const char limits_key;
 
-lua_State *host_limits_state(struct host_limits *limits)
+lua_State *host_sandbox_state(struct host_sandbox *limits)
 {
   lua_State *L = lua_newstate(allocate, limits);
   if(!L)
@@ -62,7 +62,7 @@ lua_State *host_limits_state(struct host_limits *limits)
 
 static void hook(lua_State *L, lua_Debug *debug)
 {
-  struct host_limits *limits;
+  struct host_sandbox *limits;
   (void)debug;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &limits_key);
   limits = lua_touserdata(L, -1);
@@ -76,7 +76,7 @@ static void hook(lua_State *L, lua_Debug *debug)
   lca_run_check(L);
 }
 
-void host_limits_hook(lua_State *L)
+void host_sandbox_hook(lua_State *L)
 {
   lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_STEP);
   lca_sched_set_hook(lca_sched_of(L), hook, HOOK_STEP);
@@ -239,8 +239,8 @@ static void narrow_os(lua_State *L, bool allow_os)
   lua_pop(L, 3);
 }
 
-void host_limits_sandbox(lua_State *L, const char *dir, bool allow_io,
-                         bool allow_os)
+void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
+                        bool allow_os)
 {
   narrow_require(L, dir);
   narrow_os(L, allow_os);
@@ -268,8 +268,8 @@ void host_limits_sandbox(lua_State *L, const char *dir, bool allow_io,
   lua_setglobal(L, "print");
 }
 
-int host_limits_load(lua_State *L, const char *text, size_t len,
-                     const char *path)
+int host_sandbox_load(lua_State *L, const char *text, size_t len,
+                      const char *path)
 {
   int status;
   lua_pushfstring(L, "@%s", path);

@@ -1,15 +1,15 @@
 /* What a script may use: memory, instructions, and which libraries. Against
    mistakes, not against malice: a slow C function is not interrupted.
    Must not know: options of the command line, the ledger's rows. */
-#ifndef HOST_LIMITS_H
-#define HOST_LIMITS_H
+#ifndef HOST_SANDBOX_H
+#define HOST_SANDBOX_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <lua5.4/lua.h>
 
-struct host_limits {
+struct host_sandbox {
   size_t memory_bytes;  /* ceiling */
   size_t used_bytes;    /* now */
   bool memory_refused;  /* an allocation hit the ceiling */
@@ -19,20 +19,20 @@ struct host_limits {
 
 /* A state whose memory is counted; NULL when there is none. limits must
    outlive it. */
-lua_State *host_limits_state(struct host_limits *limits);
+lua_State *host_sandbox_state(struct host_sandbox *limits);
 /* Sets the hook on this thread and, by the scheduler, on every task's.
    [-0, +0, e] */
-void host_limits_hook(lua_State *L);
+void host_sandbox_hook(lua_State *L);
 
 /* Takes away what scripts do not get: io, debug, package, the parts of os that
    reach outside, bytecode; require finds composio and text modules in dir. To
    be called when composio is loaded. [-0, +0, e] */
-void host_limits_sandbox(lua_State *L, const char *dir, bool allow_io,
-                         bool allow_os);
+void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
+                        bool allow_os);
 
 /* Loads a script's text (a first line with "#!" is skipped) and pushes its
    function. LUA_OK, or an error with its message on top. */
-int host_limits_load(lua_State *L, const char *text, size_t len,
-                     const char *path);
+int host_sandbox_load(lua_State *L, const char *text, size_t len,
+                      const char *path);
 
 #endif

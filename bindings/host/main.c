@@ -1,0 +1,153 @@
+/* composio-lua: reads the command line, readies the process, runs a script.
+   Must not know: how runs work. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "host.h"
+
+static struct host host;
+
+/* ---- the process ---- */
+
+/* Descriptors 0 to 2 are there, so that no file of ours becomes one. */
+static void fill_descriptors(void)
+{
+  int fd;
+  do
+    fd = open("/dev/null", O_RDWR);
+  while(fd >= 0 && fd <= 2);
+  if(fd > 2)
+    close(fd);
+}
+
+static void on_signal(int signal_number)
+{
+  if(host.stop > 0 && host.stop < LCA_STOP_PREVIEW)
+    _exit(128 + signal_number); /* the second: out at once */
+  host.stop = signal_number;
+}
+
+static void set_signals(void)
+{
+  static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+  struct sigaction action;
+  size_t i;
+  memset(&action, 0, sizeof(action));
+  sigemptyset(&action.sa_mask);
+  action.sa_handler = SIG_IGN;
+  (void)sigaction(SIGPIPE, &action, NULL);
+  action.sa_handler = on_signal;
+  for(i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
+    struct sigaction before;
+    (void)sigaction(ending[i], NULL, &before);
+    if(before.sa_handler != SIG_IGN) /* nohup stays nohup */
+      (void)sigaction(ending[i], &action, NULL);
+  }
+}
+
+/* ---- verbs ---- */
+
+static void print_usage(FILE *file)
+{
+  fputs("composio-lua " COMPOSIO_VERSION
+        ": bulk operations on Composio connected accounts\n\n"
+        "  composio-lua run SCRIPT [--apply] [options] [parameters]\n"
+        "  composio-lua SCRIPT …         the same\n"
+        "  composio-lua scripts          the scripts that come with it\n"
+        "  composio-lua help SCRIPT      a script's parameters\n\n"
+        "SCRIPT is a path, or the name of a script that comes with it. "
+        "Without --apply\nnothing is changed: what would be is listed.\n\n"
+        "Options, before or after SCRIPT:\n",
+        file);
+  host_options_print(file);
+  fputs("\nThe API key is read from --api-key-file, from\n"
+        "$CREDENTIALS_DIRECTORY/composio-api-key, or from COMPOSIO_API_KEY.\n"
+        "\nExit: 0 done or nothing to do, 1 the script raised, 2 usage or "
+        "configuration,\n3 some items failed, 4 refused, 6 key rejected, 8 "
+        "unknown outcomes remain,\n9 people still have to act, 129 130 143 "
+        "ended by a signal.\n",
+        file);
+}
+
+/* What a script is for: the summary in its composio.job, read as text. */
+static void print_script(void *ctx, const char *name, const char *path)
+{
+  struct ca_err err;
+  char clean[400] = "";
+  size_t len = 0;
+  char *text;
+  const char *at;
+  (void)ctx;
+  ca_err_clear(&err);
+  text = host_read_file(path, 1u << 20, &len, &err);
+  at = text ? strstr(text, "summary") : NULL;
+  at = at ? strchr(at, '"') : NULL;
+  if(at) {
+    at++;
+    ca_log_clean(clean, sizeof(clean), at, strcspn(at, "\"\n"));
+  }
+  printf("  %-20s %s\n", name, clean);
+  free(text);
+}
+
+static int list_scripts(void)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(host_scripts(print_script, NULL, &err)) {
+    host_complain(&host, "%s", err.text);
+    return 2;
+  }
+  return 0;
+}
+
+static int dispatch(void)
+{
+  const struct host_options *options = &host.options;
+  if(options->verb == HOST_VERSION) {
+    puts("composio-lua " COMPOSIO_VERSION);
+    return 0;
+  }
+  if(options->verb == HOST_SCRIPTS)
+    return list_scripts();
+  if(options->verb == HOST_HELP)
+    host.options.help = true;
+  if(!options->script && options->help) {
+    print_usage(stdout);
+    return 0;
+  }
+  if(!options->script) {
+    print_usage(stderr);
+    return 2;
+  }
+  return host_run(&host);
+}
+
+int main(int argc, char **argv)
+{
+  struct ca_err err;
+  int code;
+  fill_descriptors();
+  (void)prctl(PR_SET_DUMPABLE, 0);
+  (void)umask(077);
+  set_signals();
+  host.argc = argc;
+  host.argv = argv;
+  host.clock = ca_clock_system();
+  host.start_ms = ca_clock_mono_ms(host.clock);
+  ca_err_clear(&err);
+  if(host_options_parse(&host.options, argc, argv, &err)) {
+    host_complain(&host, "%s", err.text);
+    code = 2;
+  } else {
+    code = dispatch();
+  }
+  host_options_clear(&host.options);
+  (void)fflush(stdout);
+  return code;
+}

@@ -1,0 +1,575 @@
+/* One run: from the script's text over its plan and its changes to its exit
+   code.
+   Must not know: curl, how options are spelled. */
+#include <errno.h>
+
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <lua5.4/lauxlib.h>
+#include <lua5.4/lualib.h>
+#include "digest.h"
+#include "encode.h"
+#include "host.h"
+#include "lua_client.h"
+#include "lua_csv.h"
+#include "lua_error.h"
+#include "lua_open.h"
+#include "lua_report.h"
+#include "lua_sched.h"
+
+#define SCRIPT_MAX (4u << 20)
+#define GRACE_MS   10000
+
+/* ---- before the script ---- */
+
+static enum ca_code read_script(struct host *host, struct ca_err *err)
+{
+  char *slash;
+  enum ca_code code = host_script_path(host->options.script, host->script,
+                                       sizeof(host->script), err);
+  if(code)
+    return code;
+  host->script_text =
+      host_read_file(host->script, SCRIPT_MAX, &host->script_len, err);
+  if(!host->script_text)
+    return CA_USAGE;
+  ca_copy_text(host->script_dir, sizeof(host->script_dir), host->script,
+               strlen(host->script));
+  slash = strrchr(host->script_dir, '/');
+  if(slash)
+    *slash = '\0';
+  else
+    memcpy(host->script_dir, ".", 2);
+  return ca_digest_bytes(host->script_text, host->script_len,
+                         host->script_sha);
+}
+
+static enum ca_code find_service(struct host *host, struct ca_err *err)
+{
+  struct ca_endpoint_options *endpoint = &host->endpoint;
+  const struct host_options *options = &host->options;
+  enum ca_code code;
+  endpoint->base_url = options->base_url;
+  endpoint->timeout_ms = options->timeout_ms;
+  endpoint->max_wait_ms = options->max_wait_ms;
+  endpoint->retries = (int)options->retries;
+  endpoint->concurrency = (int)options->concurrency;
+  endpoint->budget_percent = options->budget_percent;
+  endpoint->rate_per_second = options->rate_per_second;
+  endpoint->ca_file = options->tls_ca;
+  if(options->emulator) {
+    host_key_forget();
+    code =
+        host_emulator_start(&host->emulator, options->emulator_accounts, err);
+    endpoint->base_url = host->emulator.url;
+    endpoint->api_key = host->emulator.api_key;
+    return code;
+  }
+  code = host_key(options->api_key_file, &host->key, err);
+  endpoint->api_key = ca_buf_text(&host->key);
+  if(!endpoint->base_url)
+    endpoint->base_url = getenv("COMPOSIO_BASE_URL");
+  if(endpoint->base_url && !*endpoint->base_url)
+    endpoint->base_url = NULL;
+  return code;
+}
+
+/* Refuses what no request could be made with, before anything is tried. */
+static enum ca_code check_service(struct host *host, struct ca_err *err)
+{
+  struct ca_endpoint *endpoint = ca_endpoint_new(&host->endpoint, err);
+  if(!endpoint)
+    return err->code;
+  ca_copy_text(host->project, sizeof(host->project), endpoint->fingerprint,
+               strlen(endpoint->fingerprint));
+  ca_copy_text(host->base_url, sizeof(host->base_url), endpoint->base_url,
+               strlen(endpoint->base_url));
+  ca_endpoint_free(endpoint);
+  return CA_OK;
+}
+
+static enum ca_code find_state(struct host *host, struct ca_err *err)
+{
+  if(host->options.emulator && !host->options.state_dir) {
+    enum ca_code code =
+        host_scratch_dir(host->state_dir, sizeof(host->state_dir), err);
+    host->scratch = !code;
+    return code;
+  }
+  return host_state_dir(host->options.state_dir, host->state_dir,
+                        sizeof(host->state_dir), err);
+}
+
+static enum ca_code prepare(struct host *host, struct ca_err *err)
+{
+  enum ca_code code = read_script(host, err);
+  if(code || host->options.help) {
+    host_key_forget();
+    return code;
+  }
+  code = find_service(host, err);
+  if(!code)
+    code = check_service(host, err);
+  if(!code)
+    code = find_state(host, err);
+  if(!code && host->options.log) {
+    host->log = fopen(host->options.log, "ae");
+    if(!host->log)
+      code = ca_err_set(err, CA_USAGE, "cannot write to --log %s: %s",
+                        host->options.log, strerror(errno));
+  }
+  return code;
+}
+
+/* ---- what lua_ledger asks of the host ---- */
+
+static struct ca_ledger *begin(void *ctx, struct ca_err *err)
+{
+  struct host *host = ctx;
+  const struct passwd *user = getpwuid(getuid());
+  char machine[256] = "";
+  char options[160];
+  struct ca_run_info info;
+  (void)gethostname(machine, sizeof(machine) - 1);
+  snprintf(options, sizeof(options),
+           "{\"apply\":%s,\"concurrency\":%lld,\"limit_items\":%lld}",
+           host->options.apply ? "true" : "false",
+           (long long)host->options.concurrency,
+           (long long)host->options.limit_items);
+  memset(&info, 0, sizeof(info));
+  info.script = host->script;
+  info.script_sha = host->script_sha;
+  info.params = lca_run_params(host->L);
+  info.options = options;
+  info.mode = host->options.apply ? "apply" : "preview";
+  info.who = user ? user->pw_name : "";
+  info.host = machine;
+  info.project = host->project;
+  info.base_url = host->base_url;
+  info.version = COMPOSIO_VERSION;
+  host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
+  if(!host->ledger)
+    return NULL;
+  if(ca_ledger_begin(host->ledger, &info, host->run_id, sizeof(host->run_id),
+                     err)) {
+    ca_ledger_close(host->ledger);
+    host->ledger = NULL;
+    host->run_id[0] = '\0';
+  }
+  return host->ledger;
+}
+
+static void show(void *ctx, const struct lca_plan *plan)
+{
+  host_show_plan(ctx, plan);
+}
+
+static int64_t deadline_ms(void *ctx)
+{
+  struct host *host = ctx;
+  if(!host->stop || host->stop >= LCA_STOP_PREVIEW)
+    return -1;
+  if(!host->stop_since_ms)
+    host->stop_since_ms = ca_clock_mono_ms(host->clock);
+  return host->stop_since_ms + GRACE_MS;
+}
+
+static void tick(void *ctx)
+{
+  struct host *host = ctx;
+  (void)deadline_ms(host);
+  host_show_progress(host);
+}
+
+static void say(void *ctx, const char *text)
+{
+  host_say(ctx, "%s", text);
+}
+
+/* ---- what job.lua asks of the host ---- */
+
+/* host.unreadable(path): why it cannot be read, or nil. */
+static int host_unreadable(lua_State *L)
+{
+  if(access(luaL_checkstring(L, 1), R_OK))
+    lua_pushfstring(L, "cannot be read: %s", strerror(errno));
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* The file of a Lua library in Lua's own places; pushes its path or nil. */
+static bool find_library(lua_State *L, const char *name)
+{
+  const char *place = LUA_PATH_DEFAULT;
+  while(*place) {
+    size_t len = strcspn(place, ";");
+    const char *path;
+    lua_pushlstring(L, place, len);
+    path = luaL_gsub(L, lua_tostring(L, -1), "?", name);
+    lua_remove(L, -2);
+    if(*place == '/' && !access(path, R_OK))
+      return true;
+    lua_pop(L, 1);
+    place += len + (place[len] == ';');
+  }
+  return false;
+}
+
+/* host.argparse(name): a parser. */
+static int host_argparse(lua_State *L)
+{
+  luaL_checkstring(L, 1);
+  if(!find_library(L, "argparse"))
+    return lca_run_stop(L, LCA_STOP_USAGE,
+                        "composio.job needs argparse for Lua: install the "
+                        "package lua-argparse");
+  if(luaL_loadfilex(L, lua_tostring(L, -1), "t"))
+    return lua_error(L);
+  lua_call(L, 0, 1);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+static void push_words(lua_State *L, char **words, int count)
+{
+  int i;
+  lua_createtable(L, count, 1);
+  for(i = 0; i < count; i++) {
+    lua_pushstring(L, words[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+/* Completes composio.host, the table on top. */
+static void add_words(lua_State *L, struct host *host)
+{
+  char text[4096];
+  int i;
+  lua_newtable(L);
+  for(i = 0; host_options_name(i); i++) {
+    lua_pushstring(L, host_options_name(i));
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "option_names");
+  host_options_text(text, sizeof(text));
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, "options_text");
+  push_words(L, host->options.params, host->options.param_count);
+  lua_setfield(L, -2, "params");
+  lua_pushstring(L, host->options.script);
+  lua_setfield(L, -2, "script");
+  lua_pushboolean(L, host->options.help);
+  lua_setfield(L, -2, "wants_help");
+  lua_pushcfunction(L, host_unreadable);
+  lua_setfield(L, -2, "unreadable");
+  lua_pushcfunction(L, host_argparse);
+  lua_setfield(L, -2, "argparse");
+}
+
+/* ---- the script ---- */
+
+/* Before any call: parameters without a job would be ignored silently, and
+   help must not reach the service. */
+static void before_call(lua_State *L, void *ctx)
+{
+  struct host *host = ctx;
+  lca_run_check(L);
+  if(lca_run_job_seen(L))
+    return;
+  if(host->options.help)
+    lca_run_stop(L, LCA_STOP_USAGE,
+                 "%s calls the service before composio.job, so it cannot "
+                 "tell its parameters; composio.job comes first",
+                 host->script);
+  if(host->options.param_count)
+    lca_run_stop(L, LCA_STOP_USAGE,
+                 "%s takes no parameters before it calls composio.job: '%s'",
+                 host->script, host->options.params[0]);
+}
+
+static void set_log(struct host *host)
+{
+  struct ca_log *log = lca_sched_log(lca_sched_of(host->L));
+  enum ca_log_level told = CA_LOG_WARN;
+  if(host->options.verbose)
+    told = host->options.verbose > 1 ? CA_LOG_DEBUG : CA_LOG_INFO;
+  log->file = host->log ? host->log : stderr;
+  log->level = host->log && told < CA_LOG_INFO ? CA_LOG_INFO : told;
+  if(host->options.quiet && !host->log)
+    log->level = CA_LOG_QUIET;
+  log->format = host->options.log_json ? CA_LOG_JSON : CA_LOG_TEXT;
+}
+
+/* Everything a script finds; the argument is the host. */
+static int open_state(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, 1);
+  struct lca_run_options options;
+  luaL_openlibs(L);
+  memset(&options, 0, sizeof(options));
+  options.apply = host->options.apply;
+  options.concurrency = (int)host->options.concurrency;
+  options.limit_items = host->options.limit_items;
+  options.stop = &host->stop;
+  options.ctx = host;
+  options.begin = begin;
+  options.show = show;
+  options.tick = tick;
+  options.say = say;
+  lca_client_set_defaults(L, &host->endpoint);
+  lca_ledger_open(L, &options);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, -1, "composio.host"); /* loaded host */
+  add_words(L, host);
+  lca_csv_open(L);
+  lca_report_open(L, host->options.apply);
+  lua_pop(L, 2);
+  luaL_requiref(L, "composio", luaopen_composio, 0);
+  lua_pop(L, 1);
+  lca_ledger_install(L);
+  lca_client_set_before(L, before_call, host);
+  set_log(host);
+  host_sandbox_hook(L);
+  host_sandbox_close(L, host->script_dir, host->options.allow_io,
+                     host->options.allow_os);
+  push_words(L, host->options.rest, host->options.rest_count);
+  lua_pushstring(L, host->script);
+  lua_rawseti(L, -2, 0);
+  lua_setglobal(L, "arg");
+  return 0;
+}
+
+/* composio.run(script): the argument is the script's function. */
+static int run_script(lua_State *L)
+{
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, -1, "composio");
+  lua_getfield(L, -1, "run");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+/* The error on top as a text, without a chance to throw again. */
+static int error_text(lua_State *L)
+{
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+static void keep_error(struct host *host, int status)
+{
+  lua_State *L = host->L;
+  const char *text = NULL;
+  host->failed = true;
+  if(lua_istable(L, -1)) {
+    lua_pushliteral(L, "status");
+    lua_rawget(L, -2);
+    host->key_rejected = lua_isinteger(L, -1) && lua_tointeger(L, -1) == 401;
+    lua_pop(L, 1);
+  }
+  if(status == LUA_ERRMEM) {
+    snprintf(host->error, sizeof(host->error),
+             "%s: the script needs more memory than %lld MB (--memory MB)",
+             host->script, (long long)host->options.memory_mb);
+    return;
+  }
+  lua_pushcfunction(L, error_text);
+  lua_insert(L, -2);
+  if(lua_pcall(L, 1, 1, 0) == LUA_OK)
+    text = lua_tostring(L, -1);
+  ca_copy_text(host->error, sizeof(host->error), text ? text : "unknown error",
+               text ? strlen(text) : 13);
+  if(host->sandbox.memory_refused && strstr(host->error, "not enough memory"))
+    snprintf(host->error, sizeof(host->error),
+             "%s: the script needs more memory than %lld MB (--memory MB)",
+             host->script, (long long)host->options.memory_mb);
+}
+
+static void show_traceback(struct host *host)
+{
+  const char *text;
+  if(!host->options.verbose || host->stop)
+    return;
+  lca_sched_push_traceback(host->L, lca_sched_of(host->L));
+  text = lua_tostring(host->L, -1);
+  while(text && *text) {
+    size_t len = strcspn(text, "\n");
+    host_say(host, "  %.*s", (int)len, text);
+    text += len + (text[len] == '\n');
+  }
+}
+
+/* False: the text is no Lua; told. */
+static bool execute(struct host *host)
+{
+  lua_State *L = host->L;
+  int status;
+  lua_pushcfunction(L, run_script);
+  if(host_sandbox_load(L, host->script_text, host->script_len, host->script)) {
+    host_complain(host, "%s", lua_tostring(L, -1));
+    return false;
+  }
+  status = lua_pcall(L, 1, 0, 0);
+  if(status) {
+    keep_error(host, status);
+    show_traceback(host);
+  }
+  return true;
+}
+
+/* ---- after the script ---- */
+
+/* A script without a job was given words, or asked for help. */
+static bool check_job(struct host *host)
+{
+  if(lca_run_job_seen(host->L) || host->stop || host->failed)
+    return true;
+  if(host->options.help) {
+    printf("composio-lua %s [--apply] [options]\n\nThis script has no "
+           "parameters.\n\nOptions of composio-lua:\n",
+           host->options.script);
+    host_options_print(stdout);
+    return true;
+  }
+  if(!host->options.param_count)
+    return true;
+  host_complain(host,
+                "%s has no composio.job, so it takes no parameters: "
+                "'%s'; what follows -- reaches it as arg",
+                host->script, host->options.params[0]);
+  return false;
+}
+
+static bool any(const struct host *host, enum ca_outcome outcome)
+{
+  size_t i;
+  if(host->counts.items[outcome])
+    return true;
+  for(i = 0; i < host->counts.operation_count; i++)
+    if(host->counts.operations[i].changes[outcome])
+      return true;
+  return false;
+}
+
+/* Which exit wins: the order in which these stand. */
+static int exit_code(const struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  bool rejected = host->key_rejected || stats->key_rejected;
+  if(host->stop == LCA_STOP_USAGE ||
+     (host->stop == LCA_STOP_LEDGER && !stats->written))
+    return 2;
+  if(rejected && !stats->written)
+    return 6;
+  if(host->stop == LCA_STOP_REFUSED || stats->refused)
+    return 4;
+  if(host->stop > 0 && host->stop < LCA_STOP_PREVIEW)
+    return 128 + host->stop;
+  if(host->stop == LCA_STOP_LIMIT || host->stop == LCA_STOP_LEDGER ||
+     host->report_failed || (host->failed && !host->stop && !rejected))
+    return 1;
+  if(rejected)
+    return 6;
+  if(any(host, CA_UNKNOWN))
+    return 8;
+  if(any(host, CA_FAILED) || any(host, CA_STALE))
+    return 3;
+  if(any(host, CA_PENDING))
+    return 9;
+  return host->stop == LCA_STOP_EXIT ? lca_run_exit_code(host->L) : 0;
+}
+
+static void finish_reports(struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  struct lca_report_end end;
+  while(lca_report_finish(host->L, stats->written, &end)) {
+    if(end.err.code) {
+      host->report_failed = true;
+      host_complain(host, "%s", end.err.text);
+    } else if(!host->options.apply) {
+      host_say(host, "report: --apply writes %s", end.path);
+    } else if(end.written) {
+      host_say(host, "report: %s, %lld rows", end.path, (long long)end.rows);
+    }
+  }
+}
+
+static void end_run(struct host *host)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  lca_run_drain(host->L, deadline_ms, host);
+  host_clear_progress(host);
+  finish_reports(host);
+  host_read_counts(host);
+  host->exit_code = exit_code(host);
+  if(host->ledger && ca_ledger_end(host->ledger, host->exit_code, &err))
+    host_complain(host, "the ledger cannot be written: %s", err.text);
+  host_read_counts(host);
+  host_show_summary(host);
+}
+
+static void clean_up(struct host *host)
+{
+  if(host->L) {
+    lca_run_close(host->L);
+    lua_close(host->L);
+  }
+  ca_ledger_close(host->ledger);
+  host_emulator_stop(&host->emulator);
+  if(host->scratch)
+    host_scratch_remove(host->state_dir);
+  ca_buf_wipe(&host->key);
+  free(host->script_text);
+  if(host->log)
+    (void)fclose(host->log);
+}
+
+static int refuse(struct host *host, const struct ca_err *err)
+{
+  host_complain(host, "%s", err->text);
+  host->exit_code = 2;
+  return host->exit_code;
+}
+
+int host_run(struct host *host)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  ca_buf_init(&host->key, 1);
+  host->sandbox.memory_bytes = (size_t)host->options.memory_mb << 20;
+  host->sandbox.instructions = host->options.instructions;
+  if(prepare(host, &err)) {
+    refuse(host, &err);
+    goto out;
+  }
+  host->L = host_sandbox_state(&host->sandbox);
+  if(!host->L) {
+    ca_err_set(&err, CA_NOMEM, "out of memory");
+    refuse(host, &err);
+    goto out;
+  }
+  lua_pushcfunction(host->L, open_state);
+  lua_pushlightuserdata(host->L, host);
+  if(lua_pcall(host->L, 1, 0, 0)) {
+    ca_err_set(&err, CA_SYSTEM, "%s", lua_tostring(host->L, -1));
+    refuse(host, &err);
+    goto out;
+  }
+  if(!execute(host) || !check_job(host)) {
+    host->exit_code = 2;
+    goto out;
+  }
+  end_run(host);
+out:
+  host_write_summary(host);
+  clean_up(host);
+  return host->exit_code;
+}

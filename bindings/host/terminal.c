@@ -1,0 +1,428 @@
+/* What people see: the plan, the progress line, the last words. All of it goes
+   to stderr, cleaned and masked; a failing write changes nothing.
+   Must not know: curl, how Lua values look. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "host.h"
+#include "lua_sched.h"
+#include "secret.h"
+
+#define FIRST_LINES 10
+#define FIRST_ROWS  12
+#define BATCH       64
+#define LINE_SIZE   1600
+
+/* ---- lines ---- */
+
+static void put_line(struct host *host, const char *prefix, const char *fmt,
+                     va_list args)
+{
+  char raw[LINE_SIZE];
+  char clean[2 * LINE_SIZE];
+  vsnprintf(raw, sizeof(raw), fmt, args);
+  ca_secret_mask(raw, strlen(raw));
+  ca_log_clean(clean, sizeof(clean), raw, strlen(raw));
+  host_clear_progress(host);
+  (void)fprintf(stderr, "%s%s\n", prefix, clean);
+}
+
+void host_say(struct host *host, const char *fmt, ...)
+{
+  va_list args;
+  if(host->options.quiet)
+    return;
+  va_start(args, fmt);
+  put_line(host, "", fmt, args);
+  va_end(args);
+}
+
+void host_complain(struct host *host, const char *fmt, ...)
+{
+  va_list args;
+  va_start(args, fmt);
+  put_line(host, "composio-lua: ", fmt, args);
+  va_end(args);
+}
+
+/* A failure's line: shown also with -q. */
+static void tell(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
+static void tell(struct host *host, const char *fmt, ...)
+{
+  va_list args;
+  va_start(args, fmt);
+  put_line(host, "", fmt, args);
+  va_end(args);
+}
+
+/* 12345 as "12,345". */
+static const char *number(int64_t value, char out[32])
+{
+  char digits[24];
+  size_t len;
+  size_t i;
+  size_t used = 0;
+  snprintf(digits, sizeof(digits), "%lld", (long long)value);
+  len = strlen(digits);
+  for(i = 0; i < len; i++) {
+    if(i && (len - i) % 3 == 0)
+      out[used++] = ',';
+    out[used++] = digits[i];
+  }
+  out[used] = '\0';
+  return out;
+}
+
+/* ---- the plan ---- */
+
+static int by_count(const void *a, const void *b)
+{
+  const struct lca_cell *x = *(const struct lca_cell *const *)a;
+  const struct lca_cell *y = *(const struct lca_cell *const *)b;
+  if(x->planned != y->planned)
+    return x->planned < y->planned ? 1 : -1;
+  if(x->same != y->same)
+    return x->same < y->same ? 1 : -1;
+  if(strcmp(x->api->name, y->api->name) != 0)
+    return strcmp(x->api->name, y->api->name);
+  if(strcmp(x->toolkit, y->toolkit) != 0)
+    return strcmp(x->toolkit, y->toolkit);
+  return strcmp(x->status, y->status);
+}
+
+static void show_table(struct host *host, const struct lca_plan *plan)
+{
+  const struct lca_cell *rows[LCA_CELLS];
+  size_t used = 0;
+  size_t shown;
+  size_t i;
+  char count[32];
+  for(i = 0; i < LCA_CELLS; i++)
+    if(plan->cells[i].api)
+      rows[used++] = &plan->cells[i];
+  qsort(rows, used, sizeof(rows[0]), by_count);
+  shown = host->options.show_all || used <= FIRST_ROWS ? used : FIRST_ROWS;
+  if(used)
+    host_say(host, "  %-10s %-18s %-12s %8s", "change", "toolkit", "status",
+             "accounts");
+  for(i = 0; i < shown; i++) {
+    int64_t n = rows[i]->planned ? rows[i]->planned : rows[i]->same;
+    host_say(host, "  %-10s %-18s %-12s %8s%s", rows[i]->api->name,
+             rows[i]->toolkit, rows[i]->status, number(n, count),
+             rows[i]->planned ? "" : "  already so");
+  }
+  if(shown < used)
+    host_say(host, "  … and %zu more kinds (--show all)", used - shown);
+}
+
+/* A change as a line; copied, for reading its item ends its texts. */
+struct line {
+  int64_t number;
+  int64_t item;
+  char operation[32];
+  char account[160];
+  char before[32];
+  char reason[200];
+  char at[120];
+};
+struct lines {
+  struct line list[BATCH];
+  size_t used;
+};
+
+static void copy(char *to, size_t size, const char *from)
+{
+  ca_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
+}
+
+static bool take_line(void *ctx, const struct ca_change_row *row)
+{
+  struct lines *lines = ctx;
+  struct line *line = &lines->list[lines->used++];
+  line->number = row->number;
+  line->item = row->item;
+  copy(line->operation, sizeof(line->operation), row->change.api->name);
+  copy(line->account, sizeof(line->account), row->change.account);
+  copy(line->before, sizeof(line->before), row->change.before);
+  copy(line->reason, sizeof(line->reason), row->change.reason);
+  copy(line->at, sizeof(line->at), row->change.line);
+  return true;
+}
+
+static void show_line(struct host *host, const struct line *line)
+{
+  struct ca_item item;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(ca_ledger_item(host->ledger, line->item, &item, &err))
+    return;
+  host_say(host, "  %-8s %-16s %-14s %-20s %-9s %s%s%s", line->operation,
+           line->account[0] ? line->account : item.key,
+           item.toolkit ? item.toolkit : "-", item.user ? item.user : "-",
+           line->before[0] ? line->before : "-", line->at,
+           line->reason[0] ? "  " : "", line->reason);
+}
+
+static void show_lines(struct host *host, int bulk, int64_t total)
+{
+  size_t wanted = host->options.show_all ? BATCH : FIRST_LINES;
+  struct lines lines;
+  struct ca_err err;
+  int64_t after = 0;
+  int64_t shown = 0;
+  char count[32];
+  do {
+    size_t i;
+    lines.used = 0;
+    ca_err_clear(&err);
+    if(ca_ledger_changes(host->ledger, bulk, after, 1u << CA_PLANNED, wanted,
+                         take_line, &lines, &err)) {
+      host_complain(host, "the ledger cannot be read: %s", err.text);
+      return;
+    }
+    for(i = 0; i < lines.used; i++)
+      show_line(host, &lines.list[i]);
+    shown += (int64_t)lines.used;
+    if(lines.used)
+      after = lines.list[lines.used - 1].number;
+  } while(host->options.show_all && lines.used == wanted);
+  if(shown < total)
+    host_say(host, "  … and %s more (--show all)",
+             number(total - shown, count));
+}
+
+void host_show_plan(struct host *host, const struct lca_plan *plan)
+{
+  char planned[32];
+  char selected[32];
+  char extra[200] = "";
+  char count[32];
+  if(plan->same)
+    snprintf(extra, sizeof(extra), ", %s already so",
+             number(plan->same, count));
+  if(plan->failed)
+    snprintf(extra + strlen(extra), sizeof(extra) - strlen(extra),
+             ", %s failed", number(plan->failed, count));
+  host_say(host, "plan%s%s: %s change%s for %s item%s looked at%s",
+           plan->name[0] ? " " : "", plan->name,
+           number(plan->planned, planned), plan->planned == 1 ? "" : "s",
+           number(plan->selected, selected), plan->selected == 1 ? "" : "s",
+           extra);
+  if(plan->listing)
+    tell(host, "  the listing is incomplete: %s", plan->listing);
+  if(host->options.quiet)
+    return;
+  show_table(host, plan);
+  if(plan->planned)
+    show_lines(host, plan->bulk, plan->planned);
+}
+
+/* ---- progress ---- */
+
+static bool wants_progress(const struct host *host)
+{
+  if(host->options.progress == HOST_NEVER || host->options.quiet)
+    return false;
+  return host->options.progress == HOST_ALWAYS || isatty(STDERR_FILENO);
+}
+
+void host_clear_progress(struct host *host)
+{
+  if(!host->progress_shown)
+    return;
+  host->progress_shown = false;
+  (void)fputs("\r\033[K", stderr);
+}
+
+static void draw_apply(const struct lca_run_stats *stats)
+{
+  char bar[21] = "                    ";
+  int64_t total = stats->to_apply ? stats->to_apply : 1;
+  int64_t filled = stats->ended * 20 / total;
+  memset(bar, '#', (size_t)(filled > 20 ? 20 : filled));
+  (void)fprintf(stderr,
+                "\r\033[K[%s] %lld/%lld  done %lld  failed %lld  unknown %lld",
+                bar, (long long)stats->ended, (long long)stats->to_apply,
+                (long long)stats->outcomes[CA_DONE],
+                (long long)stats->outcomes[CA_FAILED],
+                (long long)stats->outcomes[CA_UNKNOWN]);
+}
+
+void host_show_progress(struct host *host)
+{
+  const struct lca_run_stats *stats;
+  int64_t now_ms;
+  if(!wants_progress(host))
+    return;
+  stats = lca_run_stats(host->L);
+  if(!stats->planning && !stats->applying)
+    return;
+  now_ms = ca_clock_mono_ms(host->clock);
+  if(now_ms - host->progress_ms < 100)
+    return;
+  host->progress_ms = now_ms;
+  if(stats->applying)
+    draw_apply(stats);
+  else
+    (void)fprintf(stderr, "\r\033[Klooked at %lld, %lld changes planned",
+                  (long long)stats->selected, (long long)stats->planned);
+  (void)fflush(stderr);
+  host->progress_shown = true;
+}
+
+/* ---- the last words ---- */
+
+static void show_operation(struct host *host, size_t at)
+{
+  const int64_t *changes = host->counts.operations[at].changes;
+  char line[400] = "";
+  char count[32];
+  int i;
+  for(i = 0; i < CA_OUTCOME_COUNT; i++) {
+    size_t len = strlen(line);
+    if(changes[i])
+      snprintf(line + len, sizeof(line) - len, "%s%s %s", len ? " · " : "",
+               ca_outcome_name((enum ca_outcome)i), number(changes[i], count));
+  }
+  host_say(host, "%s: %s", host->counts.operations[at].name, line);
+}
+
+static void show_failures(struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  int64_t failed =
+      host->counts.items[CA_FAILED] + host->counts.items[CA_UNKNOWN];
+  char count[32];
+  size_t i;
+  for(i = 0; i < stats->failure_count; i++) {
+    const struct lca_failure *failure = &stats->failures[i];
+    tell(host, "  %s  %s  %s: %s%s%s%s", ca_outcome_name(failure->outcome),
+         failure->operation, failure->key, failure->text,
+         failure->request_id[0] ? " (request " : "", failure->request_id,
+         failure->request_id[0] ? ")" : "");
+  }
+  if(failed > (int64_t)stats->failure_count)
+    tell(host, "  … and %s more, in the ledger",
+         number(failed - (int64_t)stats->failure_count, count));
+}
+
+static bool needs_quotes(const char *word)
+{
+  return !*word || word[strspn(word, "abcdefghijklmnopqrstuvwxyz"
+                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "0123456789-_=./:%+@,")] != '\0';
+}
+
+static void add_word(char *out, size_t size, const char *word)
+{
+  size_t len = strlen(out);
+  if(!needs_quotes(word)) {
+    snprintf(out + len, size - len, " %s", word);
+    return;
+  }
+  if(len + 4 >= size)
+    return;
+  out[len++] = ' ';
+  out[len++] = '\'';
+  for(; *word && len + 8 < size; word++) {
+    if(*word == '\'') {
+      memcpy(out + len, "'\\''", 4);
+      len += 4;
+    } else {
+      out[len++] = *word;
+    }
+  }
+  out[len++] = '\'';
+  out[len] = '\0';
+}
+
+void host_next_command(const struct host *host, char *out, size_t size)
+{
+  const struct host_counts *counts = &host->counts;
+  bool apply = !host->options.apply && counts->items[CA_PLANNED] &&
+               !host->failed && host->exit_code != 4;
+  bool again = host->options.apply &&
+               (counts->items[CA_FAILED] || counts->items[CA_NOT_TRIED]);
+  int i;
+  out[0] = '\0';
+  if((!apply && !again) || host->emulator.url[0])
+    return;
+  snprintf(out, size, "composio-lua");
+  for(i = 1; i < host->argc && strcmp(host->argv[i], "--") != 0; i++)
+    if(!again || strcmp(host->argv[i], "--apply") != 0)
+      add_word(out, size, host->argv[i]);
+  if(apply)
+    add_word(out, size, "--apply");
+  for(; i < host->argc; i++)
+    add_word(out, size, host->argv[i]);
+}
+
+/* Why the run ended before the script did. */
+static void show_stop(struct host *host)
+{
+  const char *text = lca_run_stop_text(host->L);
+  if(!host->stop)
+    return;
+  if(host->stop < LCA_STOP_PREVIEW)
+    tell(host, "interrupted by SIG%s", sigabbrev_np(host->stop));
+  else if(host->stop == LCA_STOP_PREVIEW)
+    host_say(host, "%s", text);
+  else if(host->stop != LCA_STOP_HELP && host->stop != LCA_STOP_EXIT)
+    host_complain(host, "%s", text);
+}
+
+static void show_preview(struct host *host, const char *next)
+{
+  int64_t planned = 0;
+  char count[32];
+  size_t i;
+  for(i = 0; i < host->counts.operation_count; i++)
+    planned += host->counts.operations[i].changes[CA_PLANNED];
+  if(!planned) {
+    host_say(host, "preview: nothing would be changed");
+    return;
+  }
+  host_say(host, "preview: nothing was changed; --apply makes %s change%s",
+           number(planned, count), planned == 1 ? "" : "s");
+  if(*next)
+    host_say(host, "next: %s", next);
+}
+
+void host_show_summary(struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  char next[2048];
+  char count[32];
+  size_t i;
+  show_stop(host);
+  if(host->failed && !host->stop)
+    host_complain(host, "%s", host->error);
+  if(!host->ledger)
+    return;
+  host_next_command(host, next, sizeof(next));
+  if(stats->planned && !stats->bulks)
+    show_lines(host, 0, stats->planned);
+  if(!host->options.apply) {
+    show_failures(host);
+    show_preview(host, next);
+    return;
+  }
+  for(i = 0; i < host->counts.operation_count; i++)
+    show_operation(host, i);
+  if(!host->counts.operation_count)
+    host_say(host, "nothing was to be changed");
+  show_failures(host);
+  if(host->counts.items[CA_UNKNOWN])
+    tell(host,
+         "%s may or may not have been carried out: look at them before "
+         "anything is repeated",
+         number(host->counts.items[CA_UNKNOWN], count));
+  if(host->counts.items[CA_PENDING])
+    tell(host, "%s wait for a person",
+         number(host->counts.items[CA_PENDING], count));
+  host_say(host, "run: %s", host->run_id);
+  if(*next)
+    host_say(host, "next: %s", next);
+}
