@@ -49,6 +49,13 @@ void lca_client_set_recorder(lua_State *L, lca_recorder_fn *recorder,
   room->recorder_ctx = ctx;
 }
 
+void lca_client_set_before(lua_State *L, lca_before_fn *before, void *ctx)
+{
+  struct lca_clients *room = lca_clients_of(L);
+  room->before = before;
+  room->before_ctx = ctx;
+}
+
 void lca_client_set_defaults(lua_State *L,
                              const struct ca_endpoint_options *options)
 {
@@ -328,6 +335,16 @@ static int client_tostring(lua_State *L)
   return 1;
 }
 
+/* close as a method. The default client of a host is its run's: changes that
+   are planned go through it later. */
+static int client_close_call(lua_State *L)
+{
+  const struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
+  if(client->is_default && lca_clients_of(L)->recorder)
+    return lca_error_usage(L, "the default client belongs to the run");
+  return client_close(L);
+}
+
 /* client_dress(client, fields, account_class): what client.xyz finds, and the
    metatable that its accounts get. */
 static int client_dress(lua_State *L)
@@ -336,7 +353,7 @@ static int client_dress(lua_State *L)
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);
-  lua_pushcfunction(L, client_close);
+  lua_pushcfunction(L, client_close_call);
   lua_setfield(L, 2, "close");
   lua_rawsetp(L, LUA_REGISTRYINDEX, client);
   lua_setiuservalue(L, 1, FIELDS);

@@ -34,6 +34,11 @@ typedef int lca_recorder_fn(lua_State *L, void *ctx, struct lca_client *client,
 void lca_client_set_recorder(lua_State *L, lca_recorder_fn *recorder,
                              void *ctx);
 
+/* Called before any call, reads too, once its arguments are read; may throw.
+   The host stops there what must not reach the service. NULL: nothing. */
+typedef void lca_before_fn(lua_State *L, void *ctx);
+void lca_client_set_before(lua_State *L, lca_before_fn *before, void *ctx);
+
 /* Typed helper; refuses closed clients, and readies the default one: reads
    its key and makes its endpoint. [-0, +0, e] */
 struct lca_client *lca_client_check(lua_State *L, int index);

@@ -10,6 +10,8 @@
 struct lca_clients {
   lca_recorder_fn *recorder;
   void *recorder_ctx;
+  lca_before_fn *before;
+  void *before_ctx;
   const struct ca_endpoint_options *defaults; /* borrowed; or NULL */
   struct ca_json *json;                       /* made at the first error */
 };
@@ -19,7 +21,8 @@ struct lca_clients *lca_clients_of(lua_State *L);
 
 /* ---- lua_client_call.c ---- */
 
-/* operation(client, resource, name) → the function of that row. */
+/* operation(client, resource, name, extra) → the function of that row; extra,
+   or nil, is an option that the Lua above it takes out before. */
 int lca_call_operation(lua_State *L);
 /* operations() → every row as a table, for the shipped Lua and the specs. */
 int lca_call_operations(lua_State *L);
