@@ -49,7 +49,7 @@ void emu_buf_reset(struct emu_buf *buf)
   buf->size = 0;
 }
 
-static void need(struct emu_buf *buf, size_t more)
+void emu_buf_need(struct emu_buf *buf, size_t more)
 {
   if(buf->room - buf->size >= more)
     return;
@@ -64,27 +64,16 @@ void emu_buf_add(struct emu_buf *buf, const char *bytes, size_t size)
 {
   if(!size)
     return;
-  need(buf, size);
+  emu_buf_need(buf, size);
   memcpy(buf->bytes + buf->size, bytes, size);
   buf->size += size;
 }
 
 void emu_buf_again(struct emu_buf *buf, size_t from, size_t size)
 {
-  need(buf, size);
+  emu_buf_need(buf, size);
   memcpy(buf->bytes + buf->size, buf->bytes + from, size);
   buf->size += size;
-}
-
-void emu_buf_text(struct emu_buf *buf, const char *text)
-{
-  emu_buf_add(buf, text, strlen(text));
-}
-
-void emu_buf_char(struct emu_buf *buf, char byte)
-{
-  need(buf, 1);
-  buf->bytes[buf->size++] = byte;
 }
 
 void emu_buf_int(struct emu_buf *buf, int64_t number)
@@ -109,7 +98,7 @@ void emu_buf_format(struct emu_buf *buf, const char *format, ...)
   va_copy(again, args);
   int length = vsnprintf(NULL, 0, format, args);
   if(length > 0) {
-    need(buf, (size_t)length + 1);
+    emu_buf_need(buf, (size_t)length + 1);
     vsnprintf(buf->bytes + buf->size, (size_t)length + 1, format, again);
     buf->size += (size_t)length;
   }
@@ -160,6 +149,7 @@ void emu_buf_json_bytes(struct emu_buf *buf, const char *text, size_t size)
   const unsigned char *bytes = (const unsigned char *)text;
   size_t plain = 0; /* start of the run not yet written */
   size_t at = 0;
+  emu_buf_need(buf, size + 2); /* enough when there is nothing to escape */
   emu_buf_char(buf, '"');
   while(at < size) {
     unsigned char byte = bytes[at];
@@ -249,7 +239,7 @@ void emu_buf_time(struct emu_buf *buf, int64_t time_ms)
 
 const char *emu_buf_string(struct emu_buf *buf)
 {
-  need(buf, 1);
+  emu_buf_need(buf, 1);
   buf->bytes[buf->size] = '\0';
   return buf->bytes;
 }

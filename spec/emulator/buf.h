@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct emu_buf {
   char *bytes;
@@ -18,8 +19,27 @@ void emu_buf_clear(struct emu_buf *buf);
 void emu_buf_reset(struct emu_buf *buf);
 
 void emu_buf_add(struct emu_buf *buf, const char *bytes, size_t size);
-void emu_buf_text(struct emu_buf *buf, const char *text);
-void emu_buf_char(struct emu_buf *buf, char byte);
+/* Makes room for that many bytes more. */
+void emu_buf_need(struct emu_buf *buf, size_t more);
+
+/* These two are most of what a listing does, nearly always with a literal;
+   inline, its length and its copy are known when compiling. */
+static inline void emu_buf_text(struct emu_buf *buf, const char *text)
+{
+  size_t size = strlen(text);
+  if(buf->room - buf->size <= size) /* also when there is no room at all */
+    emu_buf_need(buf, size + 1);
+  memcpy(buf->bytes + buf->size, text, size);
+  buf->size += size;
+}
+
+static inline void emu_buf_char(struct emu_buf *buf, char byte)
+{
+  if(buf->room == buf->size)
+    emu_buf_need(buf, 1);
+  buf->bytes[buf->size++] = byte;
+}
+
 void emu_buf_int(struct emu_buf *buf, int64_t number);
 void emu_buf_format(struct emu_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
