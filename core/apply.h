@@ -12,7 +12,8 @@
 struct ca_apply;
 
 /* The secret bodies of changes live in this process only. Takes a copy,
-   registered as a secret; wiped when sent or when the apply is freed. */
+   registered as a secret; wiped when the change ended (a reply may echo it
+   until then) or when the apply is freed. */
 CA_MUST_USE enum ca_code ca_apply_keep_secret(struct ca_apply *apply,
                                               int64_t change, const char *body,
                                               size_t len);
@@ -45,10 +46,14 @@ CA_MUST_USE enum ca_code ca_apply_start(struct ca_apply *apply, int bulk,
 CA_MUST_USE enum ca_code ca_apply_fill(struct ca_apply *apply,
                                        struct ca_err *err);
 bool ca_apply_finished(const struct ca_apply *apply);
-/* No new change; those under way go on. */
+/* A reply said 401: the apply has stopped by itself. */
+bool ca_apply_key_rejected(const struct ca_apply *apply);
+/* No new change, for good; those under way go on. What has an intent but was
+   not sent becomes CA_NOT_TRIED, as does the rest of an item that had begun;
+   `visit` is told of both, here when no callback is on the stack. */
 void ca_apply_stop(struct ca_apply *apply);
 /* Changes under way are cancelled: those that may have left become
-   CA_UNKNOWN, the others stay CA_PLANNED. */
+   CA_UNKNOWN, the others CA_NOT_TRIED; `visit` is told. Synced on return. */
 CA_MUST_USE enum ca_code ca_apply_abandon(struct ca_apply *apply,
                                           struct ca_err *err);
 

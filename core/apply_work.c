@@ -1,0 +1,234 @@
+/* Items under way, and the secret bodies that wait: lists and copies.
+   Must not know: the engine, the ledger's file, the order of sending. */
+#include <stdlib.h>
+#include <string.h>
+#include "apply_private.h"
+#include "secret.h"
+
+/* Where the row's texts are, so that copying is one loop. */
+#define TEXTS 14
+
+static void collect(struct ca_change_row *row, const char **at[TEXTS])
+{
+  struct ca_change *change = &row->change;
+  int n = 0;
+
+  at[n++] = &change->account;
+  at[n++] = &change->user;
+  at[n++] = &change->config;
+  at[n++] = &change->query;
+  at[n++] = &change->body;
+  at[n++] = &change->fingerprint;
+  at[n++] = &change->reason;
+  at[n++] = &change->line;
+  at[n++] = &change->before;
+  at[n++] = &row->key;
+  at[n++] = &row->error;
+  at[n++] = &row->request_id;
+  while(n < TEXTS)
+    at[n++] = NULL;
+}
+
+struct ca_step *ca_step_new(const struct ca_change_row *row)
+{
+  struct ca_change_row copy = *row;
+  const char **at[TEXTS];
+  size_t size = sizeof(struct ca_step);
+  struct ca_step *step;
+  char *to;
+  int i;
+
+  collect(&copy, at);
+  for(i = 0; i < TEXTS && at[i]; i++)
+    if(*at[i])
+      size += strlen(*at[i]) + 1;
+  step = malloc(size);
+  if(!step)
+    return NULL;
+  to = (char *)(step + 1);
+  for(i = 0; i < TEXTS && at[i]; i++)
+    if(*at[i]) {
+      size_t len = strlen(*at[i]) + 1;
+      memcpy(to, *at[i], len);
+      *at[i] = to;
+      to += len;
+    }
+  step->next = NULL;
+  step->row = copy;
+  return step;
+}
+
+void ca_work_add(struct ca_work *work, struct ca_step *step)
+{
+  if(work->last)
+    work->last->next = step;
+  else
+    work->first = step;
+  work->last = step;
+}
+
+struct ca_step *ca_work_take(struct ca_work *work)
+{
+  struct ca_step *step = work->first;
+
+  work->first = step->next;
+  if(!work->first)
+    work->last = NULL;
+  return step;
+}
+
+void ca_work_free(struct ca_work *work)
+{
+  if(!work)
+    return;
+  while(work->first)
+    free(ca_work_take(work));
+  free(work);
+}
+
+void ca_work_push(struct ca_work_queue *queue, struct ca_work *work)
+{
+  work->next = NULL;
+  if(queue->last)
+    queue->last->next = work;
+  else
+    queue->first = work;
+  queue->last = work;
+  queue->count++;
+}
+
+struct ca_work *ca_work_pop(struct ca_work_queue *queue)
+{
+  struct ca_work *work = queue->first;
+
+  if(!work)
+    return NULL;
+  queue->first = work->next;
+  if(!queue->first)
+    queue->last = NULL;
+  queue->count--;
+  work->next = NULL;
+  return work;
+}
+
+void ca_work_clear(struct ca_work_queue *queue)
+{
+  struct ca_work *work;
+
+  while((work = ca_work_pop(queue)))
+    ca_work_free(work);
+}
+
+/* Secret bodies. Their changes come in rising order nearly always, so a
+   sorted array that is added to at its end is the shortest thing to do. */
+
+/* The first entry that is not before the change. */
+static size_t kept_place(const struct ca_apply *apply, int64_t change)
+{
+  size_t from = 0;
+  size_t to = apply->kept_count;
+
+  while(from < to) {
+    size_t middle = from + (to - from) / 2;
+    if(apply->kept[middle].change < change)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from;
+}
+
+static struct ca_kept *kept_at(const struct ca_apply *apply, int64_t change)
+{
+  size_t place = kept_place(apply, change);
+
+  if(place == apply->kept_count || apply->kept[place].change != change)
+    return NULL;
+  return &apply->kept[place];
+}
+
+const struct ca_kept *ca_kept_find(const struct ca_apply *apply,
+                                   int64_t change)
+{
+  const struct ca_kept *kept = kept_at(apply, change);
+  return kept && kept->body ? kept : NULL;
+}
+
+static void give_up(struct ca_kept *kept)
+{
+  if(!kept->body)
+    return;
+  ca_secret_remove(kept->body, kept->len);
+  ca_wipe(kept->body, kept->len);
+  free(kept->body);
+  kept->body = NULL;
+}
+
+void ca_kept_drop(struct ca_apply *apply, int64_t change)
+{
+  struct ca_kept *kept = kept_at(apply, change);
+
+  if(kept)
+    give_up(kept);
+  /* what was given up at the end is forgotten; elsewhere it waits for that */
+  while(apply->kept_count && !apply->kept[apply->kept_count - 1].body)
+    apply->kept_count--;
+}
+
+void ca_kept_clear(struct ca_apply *apply)
+{
+  size_t i;
+
+  for(i = 0; i < apply->kept_count; i++)
+    give_up(&apply->kept[i]);
+  free(apply->kept);
+  apply->kept = NULL;
+  apply->kept_count = 0;
+  apply->kept_size = 0;
+}
+
+static bool make_room(struct ca_apply *apply)
+{
+  size_t size = apply->kept_size ? apply->kept_size * 2 : 16;
+  struct ca_kept *more;
+
+  if(apply->kept_count < apply->kept_size)
+    return true;
+  more = realloc(apply->kept, size * sizeof(*more));
+  if(!more)
+    return false;
+  apply->kept = more;
+  apply->kept_size = size;
+  return true;
+}
+
+enum ca_code ca_apply_keep_secret(struct ca_apply *apply, int64_t change,
+                                  const char *body, size_t len)
+{
+  struct ca_kept *kept = kept_at(apply, change);
+  char *copy = malloc(len + 1);
+  size_t place;
+
+  if(!copy)
+    return CA_NOMEM;
+  memcpy(copy, body, len);
+  copy[len] = '\0';
+  if(!kept) {
+    if(!make_room(apply)) {
+      ca_wipe(copy, len);
+      free(copy);
+      return CA_NOMEM;
+    }
+    place = kept_place(apply, change);
+    kept = &apply->kept[place];
+    memmove(kept + 1, kept, (apply->kept_count - place) * sizeof(*kept));
+    apply->kept_count++;
+    kept->body = NULL;
+  }
+  give_up(kept);
+  kept->change = change;
+  kept->body = copy;
+  kept->len = len;
+  ca_secret_add(copy, len);
+  return CA_OK;
+}
