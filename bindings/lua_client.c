@@ -377,6 +377,7 @@ void lca_client_open(lua_State *L)
                                         { "default_client", default_client },
                                         { "client_dress", client_dress },
                                         { "operation", lca_call_operation },
+                                        { "check", lca_call_check },
                                         { "operations", lca_call_operations },
                                         { NULL, NULL } };
   if(luaL_newmetatable(L, CLIENT)) {

@@ -9,13 +9,13 @@
 #include "lua_json.h"
 
 #define CALL        "composio.call"
-#define OPTIONS_MAX (CA_FIELDS_MAX + 4)
+#define OPTIONS_MAX (CA_FIELDS_MAX + 5)
 #define DAY_S       86400.0
 #define JSON_MAX    (1u << 20)
 
 /* The stack of a call. Positional arguments follow, until they are read. */
 enum { AT_CLIENT = 1, AT_OPTIONS, AT_ACCOUNT, AT_CALL, AT_OP };
-enum { UP_CLIENT = 1, UP_API };
+enum { UP_CLIENT = 1, UP_API, UP_EXTRA };
 
 /* What a call holds of the core, in a to-be-closed slot. */
 struct call {
@@ -282,6 +282,8 @@ static void unknown_option(lua_State *L, const struct ca_api *api,
   for(field = api->fields; field->name; field++)
     if(!(field->flags & CA_POSITIONAL))
       known[count++] = field->name;
+  if(lua_isstring(L, lua_upvalueindex(UP_EXTRA)))
+    known[count++] = lua_tostring(L, lua_upvalueindex(UP_EXTRA));
   known[count++] = "timeout";
   if(ca_api_mutates(api))
     known[count++] = "reason";
@@ -446,6 +448,8 @@ static int call_operation(lua_State *L)
   lua_rotate(L, 1, AT_CALL); /* client options account call, positional … */
   lua_toclose(L, AT_CALL);
   read_arguments(L, call, room);
+  if(room->before)
+    room->before(L, room->before_ctx);
   client = lca_client_check(L, AT_CLIENT);
   lca_sched_check(L, client->sched, false);
   if(room->recorder && ca_api_mutates(api)) {
@@ -464,18 +468,44 @@ static int call_operation(lua_State *L)
   return send(L, client, call);
 }
 
-int lca_call_operation(lua_State *L)
+/* Reads the arguments as the call would, and lets it be. */
+static int check_operation(lua_State *L)
+{
+  const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
+  struct call *call;
+
+  order_arguments(L, api);
+  call = push_call(L, api);
+  lua_rotate(L, 1, AT_CALL);
+  lua_toclose(L, AT_CALL);
+  read_arguments(L, call, lca_clients_of(L));
+  return 0;
+}
+
+static int push_operation(lua_State *L, lua_CFunction function)
 {
   const char *resource = luaL_checkstring(L, 2);
   const char *name = luaL_checkstring(L, 3);
   const struct ca_api *api = ca_api_find(resource, name);
+  lua_settop(L, 4);
   luaL_checkudata(L, 1, "composio.client");
   if(!api)
     return luaL_error(L, "no operation %s.%s", resource, name);
   lua_pushvalue(L, 1);
   lua_pushlightuserdata(L, (void *)api);
-  lua_pushcclosure(L, call_operation, 2);
+  lua_pushvalue(L, 4);
+  lua_pushcclosure(L, function, 3);
   return 1;
+}
+
+int lca_call_operation(lua_State *L)
+{
+  return push_operation(L, call_operation);
+}
+
+int lca_call_check(lua_State *L)
+{
+  return push_operation(L, check_operation);
 }
 
 /* ---- the table, for who wants to read it ---- */

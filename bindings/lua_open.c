@@ -10,6 +10,7 @@
 #include "lua_error.h"
 #include "lua_json.h"
 #include "lua_open.h"
+#include "lua_seen.h"
 #include "lua_task.h"
 
 static const struct lca_embedded *find(const char *name)
@@ -44,6 +45,7 @@ static int open_core(lua_State *L)
   lua_newtable(L);
   lca_error_open(L);
   lca_json_open(L);
+  lca_seen_open(L);
   lca_task_open(L);
   lca_client_open(L);
   lua_pushcfunction(L, has);

@@ -497,7 +497,7 @@ static void finish(lua_State *L, struct lca_sched *s, struct lca_task *task,
   if(count)
     lua_setiuservalue(L, -2, LCA_TASK_RESULT);
   store_thread(L, s, task);
-  if(task->failed && !task->cancelled && !task->joiners) {
+  if(task->failed && !task->cancelled && !task->joined && !task->joiners) {
     push_part(L, FAILED);
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, ++s->failures);
@@ -805,15 +805,24 @@ void lca_sched_turn(lua_State *L, struct lca_sched *s, bool may_resume,
 static int sched_gc(lua_State *L)
 {
   struct lca_sched *s = lua_touserdata(L, 1);
+  int unjoined = 0;
   uint32_t i;
   if(s->live)
     ca_log_event(&s->log, CA_LOG_WARN, "task",
                  "%zu tasks were spawned and never finished; join them, or "
                  "use composio.run",
                  s->live);
-  if(s->failures)
+  lua_getiuservalue(L, 1, FAILED);
+  for(i = 1; i <= (uint32_t)s->failures; i++) {
+    struct lca_task *task;
+    lua_rawgeti(L, -1, (lua_Integer)i);
+    task = lua_touserdata(L, -1);
+    unjoined += task && !task->joined;
+    lua_pop(L, 1);
+  }
+  if(unjoined)
     ca_log_event(&s->log, CA_LOG_WARN, "task",
-                 "%d tasks failed and were never joined", s->failures);
+                 "%d tasks failed and were never joined", unjoined);
   for(i = 0; i < s->size; i++)
     if(s->tasks[i])
       s->tasks[i]->sched = NULL;

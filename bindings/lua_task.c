@@ -10,6 +10,8 @@
 
 #define TASK        "composio.task"
 #define SCOPE       "composio.scope"
+#define PAUSE       "composio.pause"
+#define WOKEN       (-1)
 #define TURN_MS     1000
 #define GRACE_S     10.0
 #define SLEEP_MAX_S (366.0 * 86400.0)
@@ -160,11 +162,10 @@ static int task_tostring(lua_State *L)
 
 /* ---- sleep ---- */
 
-static int after_sleep(lua_State *L, int status, lua_KContext ctx)
+static int after_sleep(lua_State *L, int status, lua_KContext at)
 {
-  struct lca_op *op = lua_touserdata(L, 1);
+  struct lca_op *op = lua_touserdata(L, (int)at);
   (void)status;
-  (void)ctx;
   if(op->result.err.code) {
     lca_error_push_named(L, "ComposioRequestCancelledError", NULL, NULL,
                          &op->result.err);
@@ -192,7 +193,128 @@ static int sleep_for(lua_State *L)
   if(ca_engine_sleep(lca_sched_engine(sched), (int64_t)ceil(seconds * 1000),
                      lca_op_done, op, 0, &op->id, &err))
     return lca_error_throw(L, NULL, NULL, &err);
-  return lca_wait_op(L, op, 0, after_sleep);
+  return lca_wait_op(L, op, 1, after_sleep);
+}
+
+/* ---- for the shipped Lua ---- */
+
+/* pause() → an object whose wait(seconds) another task can end early by
+   wake(): { wait(seconds) → true when woken }. */
+static int pause_new(lua_State *L)
+{
+  struct lca_ops *ops = lua_newuserdatauv(L, sizeof(*ops), 0);
+  ops->first = NULL;
+  luaL_setmetatable(L, PAUSE);
+  return 1;
+}
+
+static int pause_ended(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_op *op = lua_touserdata(L, 2);
+  (void)status;
+  (void)ctx;
+  if(op->result.err.code == CA_OK) {
+    lua_pushboolean(L, op->result.attempts == WOKEN);
+    return 1;
+  }
+  return after_sleep(L, status, 2);
+}
+
+static int pause_wait(lua_State *L)
+{
+  struct lca_ops *ops = luaL_checkudata(L, 1, PAUSE);
+  struct lca_sched *sched = lca_sched_of(L);
+  double seconds = luaL_checknumber(L, 2);
+  struct lca_op *op;
+  struct ca_err err;
+
+  lca_sched_check(L, sched, false);
+  lua_settop(L, 1);
+  op = lca_op_push(L);
+  ca_err_clear(&err);
+  if(ca_engine_sleep(lca_sched_engine(sched), (int64_t)ceil(seconds * 1000),
+                     lca_op_done, op, 0, &op->id, &err))
+    return lca_error_throw(L, NULL, NULL, &err);
+  lca_op_list(op, ops);
+  return lca_wait_op(L, op, 0, pause_ended);
+}
+
+static int pause_wake(lua_State *L)
+{
+  struct lca_ops *ops = luaL_checkudata(L, 1, PAUSE);
+  struct ca_err none;
+  ca_err_clear(&none);
+  if(ops->first)
+    ops->first->result.attempts = WOKEN;
+  lca_ops_end(ops, &none);
+  return 0;
+}
+
+/* can_suspend(): is this a task's own code? */
+static int can_suspend(lua_State *L)
+{
+  lua_pushboolean(L, lca_wait_can_suspend(L, lca_sched_of(L)));
+  return 1;
+}
+
+/* in_item(): does the running task plan for an item, so that changes are
+   recorded and not sent? */
+static int in_item(lua_State *L)
+{
+  struct lca_task *task = lca_sched_running(lca_sched_of(L));
+  lua_pushboolean(L, task && lca_task_item(task) != 0);
+  return 1;
+}
+
+/* is_looping(thread, iterator, control): is a generic for under way on that
+   thread with this iterator, which came as far as this control value? They lie
+   in neighbouring places of its frame. (A closing value would say when a loop
+   is left, but with one Lua 5.4.4 makes wrong code of `break` in a loop whose
+   variable is captured.) */
+static int is_looping(lua_State *L)
+{
+  lua_State *thread = lua_tothread(L, 1);
+  lua_Debug frame;
+  int level;
+  int n;
+  luaL_argexpected(L, thread, 1, "thread");
+  luaL_checkany(L, 3);
+  if(!lua_checkstack(thread, 2))
+    return luaL_error(L, "out of memory");
+  for(level = 0; lua_getstack(thread, level, &frame); level++)
+    for(n = 1; lua_getlocal(thread, &frame, n); n++) {
+      bool same;
+      lua_xmove(thread, L, 1);
+      same = lua_rawequal(L, -1, 2);
+      lua_pop(L, 1);
+      if(!same || !lua_getlocal(thread, &frame, n + 2))
+        continue;
+      lua_xmove(thread, L, 1);
+      same = lua_rawequal(L, -1, 3);
+      lua_pop(L, 1);
+      if(same) {
+        lua_pushboolean(L, true);
+        return 1;
+      }
+    }
+  lua_pushboolean(L, false);
+  return 1;
+}
+
+/* now(): monotonic seconds. */
+static int now(lua_State *L)
+{
+  struct ca_engine *engine = lca_sched_engine(lca_sched_of(L));
+  lua_pushnumber(L,
+                 (double)ca_clock_mono_ms(ca_engine_clock(engine)) / 1000.0);
+  return 1;
+}
+
+/* live_tasks(): tasks that are not finished. */
+static int live_tasks(lua_State *L)
+{
+  lua_pushinteger(L, (lua_Integer)lca_sched_live(lca_sched_of(L)));
+  return 1;
 }
 
 /* ---- run ---- */
@@ -217,7 +339,6 @@ static int run_end(lua_State *L)
   struct lca_task *self = lca_sched_running(scope->sched);
 
   if(task->failed) {
-    task->joined = true;
     lca_sched_keep_trace(L, scope->sched, RUN_TASK);
     lua_getiuservalue(L, RUN_TASK, LCA_TASK_RESULT);
     return lua_error(L);
@@ -286,6 +407,7 @@ static int run(lua_State *L)
   lua_insert(L, 1); /* scope f … */
   lua_toclose(L, 1);
   task = lca_sched_spawn(L, sched, scope, count); /* scope task */
+  task->joined = true; /* its failure is this run's */
   if(lca_wait_can_suspend(L, sched)) {
     task->joiners = self;
     self->joining = task;
@@ -310,6 +432,9 @@ static void new_classes(lua_State *L)
   static const luaL_Reg methods[] = { { "join", join },
                                       { "cancel", cancel },
                                       { NULL, NULL } };
+  static const luaL_Reg pauses[] = { { "wait", pause_wait },
+                                     { "wake", pause_wake },
+                                     { NULL, NULL } };
   if(luaL_newmetatable(L, TASK)) {
     luaL_newlib(L, methods);
     lua_pushcclosure(L, task_index, 1);
@@ -318,6 +443,13 @@ static void new_classes(lua_State *L)
     lua_setfield(L, -2, "__tostring");
     lua_pushboolean(L, false);
     lua_setfield(L, -2, "__metatable");
+  }
+  lua_pop(L, 1);
+  if(luaL_newmetatable(L, PAUSE)) {
+    luaL_newlib(L, pauses);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, pause_wake); /* the list of ops dies with it */
+    lua_setfield(L, -2, "__gc");
   }
   lua_pop(L, 1);
   if(luaL_newmetatable(L, SCOPE)) {
@@ -331,9 +463,16 @@ static void new_classes(lua_State *L)
 
 void lca_task_open(lua_State *L)
 {
-  static const luaL_Reg functions[] = {
-    { "spawn", spawn }, { "sleep", sleep_for }, { "run", run }, { NULL, NULL }
-  };
+  static const luaL_Reg functions[] = { { "spawn", spawn },
+                                        { "sleep", sleep_for },
+                                        { "run", run },
+                                        { "pause", pause_new },
+                                        { "can_suspend", can_suspend },
+                                        { "in_item", in_item },
+                                        { "now", now },
+                                        { "is_looping", is_looping },
+                                        { "live_tasks", live_tasks },
+                                        { NULL, NULL } };
   new_classes(L);
   lca_sched_of(L);
   luaL_setfuncs(L, functions, 0);

@@ -124,7 +124,7 @@ static const struct ca_api rows[] = {
     CA_REPEAT_FREELY, CA_PROBE_NONE, NULL, NULL, NULL, list_fields },
   { "connected_accounts", "get", CA_GET, ACCOUNTS "/{id}", NULL, false,
     CA_READ, CA_REPEAT_FREELY, CA_PROBE_NONE, NULL, NULL, NULL, id_fields },
-  { "connected_accounts", "create", CA_POST, ACCOUNTS, NULL, true,
+  { "connected_accounts", "initiate", CA_POST, ACCOUNTS, NULL, true,
     CA_REVERSIBLE, CA_REPEAT_NEVER, CA_PROBE_LISTED, NULL, NULL, NULL,
     create_fields },
   { "connected_accounts", "link", CA_POST, ACCOUNTS "/link", NULL, true,

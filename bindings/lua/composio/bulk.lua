@@ -88,9 +88,9 @@ return function(composio, core)
       end
     end
     function source.why()
-      local state = selection:progress()
+      local state = selection:listing()
       host.listing(state.accounts, state.pages, state.complete)
-      return state.why
+      return state.reason
     end
     return source
   end
@@ -128,7 +128,7 @@ return function(composio, core)
       for account in selection do
         found[account.id] = account
       end
-      why = why or selection:progress().why
+      why = why or selection:listing().reason
       ready, first = {}, 1
       for place, id in ipairs(chunk) do
         ready[place] = { id, found[id] }
@@ -180,7 +180,7 @@ return function(composio, core)
           kept[name] = value
         end
       end
-      return row, key, nil, core.json_encode(kept)
+      return row, key, nil, core.json_encode(kept, "composio.bulk: row")
     end
     function source.why() end
     return source
@@ -197,7 +197,7 @@ return function(composio, core)
   local function make_source(selection, options)
     local kind = type(selection)
     local is_selection = kind == "table" or kind == "userdata"
-    if is_selection and not selection.is_rows and selection.progress then
+    if is_selection and not selection.is_rows and selection.listing then
       return of_accounts(selection)
     elseif is_selection and selection.is_rows then
       return of_rows(selection, options, selection.secret)
@@ -261,10 +261,11 @@ return function(composio, core)
   end
 
   local function plan(bulk, source, action, workers)
-    local trouble
+    local trouble, cut
     local limit, taken = host.limit_items, 0
     local pull = make_turns(function()
-      if trouble or (limit > 0 and taken >= limit) then
+      cut = limit > 0 and taken >= limit
+      if trouble or cut then
         return nil
       end
       taken = taken + 1
@@ -287,15 +288,20 @@ return function(composio, core)
         host.plan_item(bulk, missing and not_found or action, subject, key, account, row)
       end
     end)
-    return trouble or source.why()
+    local why = source.why()
+    return trouble or (not cut and why or nil) -- what was cut was asked for
   end
 
-  -- What `after` gets as the item: the row, or the account as it was planned.
-  local function subject_of(row, account)
-    if row then
-      return core.json_decode(row)
+  -- What calls would have returned, for what the service answered.
+  local function results_of(replies)
+    local results = {}
+    for key, reply in pairs(replies) do
+      results[key] = reply
+      if core.connection_request and (key == "link" or key == "create") then
+        results[key] = core.connection_request(key, reply)
+      end
     end
-    return core.dress_account(account)
+    return results
   end
 
   local function apply(bulk, workers, after)
@@ -306,7 +312,8 @@ return function(composio, core)
     end
     together(workers, function()
       for number, key, row, account, results in applier.next, applier do
-        host.after_item(number, after, subject_of(row, account), results, key)
+        local subject = row and core.json_decode(row) or account
+        host.after_item(number, after, subject, results_of(results), key)
       end
     end)
   end

@@ -28,13 +28,14 @@ local function make_resource(client, name)
   return resource
 end
 
--- resource_maker("connected_accounts", f): f(resource, client) completes every
--- client's table of that name.
+-- core.on_resource("connected_accounts", f): f(resource, client, methods) completes
+-- every client's table of that name, and the methods of its accounts.
 function core.on_resource(name, complete)
   resources[name] = resources[name] or {}
   table.insert(resources[name], complete)
 end
 
+-- Fills a client: its resources, and the methods of its accounts.
 local function dress(client)
   local fields, methods = {}, {}
   for _, name in ipairs { "connected_accounts", "auth_configs" } do
@@ -44,18 +45,19 @@ local function dress(client)
     end
     fields[name] = resource
   end
-  local accounts = fields.connected_accounts
   for _, row in ipairs(core.operations()) do
-    if row.resource == "connected_accounts" and row.arguments[1] == "id" and row.name ~= "get" then
-      methods[row.name] = accounts[row.name]
+    local of_account = row.resource == "connected_accounts" and row.arguments[1] == "id"
+    if of_account and row.name ~= "get" then
+      methods[row.name] = fields.connected_accounts[row.name]
     end
   end
-  core.client_dress(client, fields, { __name = "composio.account", __index = methods, __metatable = false })
-  return client
+  local class = { __name = "composio.account", __index = methods, __metatable = false }
+  core.client_dress(client, fields, class)
+  return client, class
 end
 
 function composio.client(options)
-  return dress(core.client_new(options))
+  return (dress(core.client_new(options)))
 end
 
 local parts = { "auth_scheme", "wait", "initiate", "pages", "time", "csv", "report", "job", "bulk" }
@@ -65,8 +67,13 @@ for _, name in ipairs(parts) do
   end
 end
 
-local default = dress(core.default_client())
+local default, account_class = dress(core.default_client())
 composio.connected_accounts = default.connected_accounts
 composio.auth_configs = default.auth_configs
+
+-- An account that was kept as a table gets the default client's methods.
+function core.dress_account(account)
+  return setmetatable(account, account_class)
+end
 
 return composio

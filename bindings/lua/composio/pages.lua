@@ -1,0 +1,329 @@
+-- each: all accounts of a filter, page by page, as a selection.
+-- Must not know: what is done with the accounts.
+-- Pages are numbered behind their cursors, so whatever changes the list while
+-- it is walked moves rows between pages. Hence: oldest first, nothing inferred
+-- from a short page, every id remembered, the count compared at the end. What
+-- does not add up makes the listing incomplete; it is never passed over.
+
+local REST_MAX = 10000 -- accounts that may be read ahead of a change
+
+local FILTERS = { -- option → what an account has there
+  user_ids = function(account)
+    return account.user_id
+  end,
+  toolkit_slugs = function(account)
+    local slug = type(account.toolkit) == "table" and account.toolkit.slug
+    return type(slug) == "string" and slug:lower() or nil
+  end,
+  statuses = function(account)
+    return account.status
+  end,
+  auth_config_ids = function(account)
+    return type(account.auth_config) == "table" and account.auth_config.id or nil
+  end,
+  connected_account_ids = function(account)
+    return account.id
+  end,
+}
+
+local TYPES = { PRIVATE = true, SHARED = true }
+
+return function(_, core)
+  -- Open walks by client: those with unread pages. Weak: who forgets a walk
+  -- will not read on.
+  local open = setmetatable({}, { __mode = "k" })
+
+  -- ---- one walk ----
+
+  local function listing_error(message)
+    return core.error_object {
+      name = "ComposioListingError",
+      message = message,
+      operation = "connected_accounts.list",
+      retryable = true,
+      outcome = "failed",
+    }
+  end
+
+  -- A function that tells whether an account matches what was asked for. What
+  -- an account does not have cannot be compared and matches.
+  local function make_filter(options)
+    local sets = {}
+    for name in pairs(FILTERS) do
+      if options[name] then
+        local set = {}
+        for _, value in ipairs(options[name]) do
+          set[name == "toolkit_slugs" and value:lower() or value] = true
+        end
+        sets[name] = set
+      end
+    end
+    local kind = TYPES[options.account_type] and options.account_type
+    return function(account)
+      for name, set in pairs(sets) do
+        local value = FILTERS[name](account)
+        if value ~= nil and not set[value] then
+          return false
+        end
+      end
+      local experimental = kind and account.experimental
+      local got = type(experimental) == "table" and experimental.account_type
+      return not got or got == kind
+    end
+  end
+
+  local Walk = {}
+  local walk_class = { __name = "composio.walk", __index = Walk, __metatable = false }
+
+  local function new_walk(selection)
+    local options = {}
+    for key, value in pairs(selection.options) do
+      options[key] = value
+    end
+    local walk = setmetatable({
+      list = selection.list,
+      options = options, -- with the cursor of the next page
+      client = selection.client,
+      matches = make_filter(options),
+      ids = core.seen(),
+      cursors = core.seen(),
+      ready = {}, -- accounts of pages that were read
+      first = 1,
+      last = 0,
+      unread = true, -- there are more pages
+      state = { accounts = 0, pages = 0, dropped = 0, repeated = 0 },
+    }, walk_class)
+    open[selection.client][walk] = true
+    selection.latest = walk
+    return walk
+  end
+
+  local function stop(walk, reason)
+    walk.unread = false
+    walk.state.reason = walk.state.reason or reason
+    if open[walk.client] then
+      open[walk.client][walk] = nil
+    end
+  end
+
+  local function finish(walk)
+    local state = walk.state
+    local listed = walk.ids:count()
+    stop(walk)
+    if state.repeated > 0 then
+      local text = "%d accounts came twice: the list moved while it was read"
+      state.reason = text:format(state.repeated)
+    elseif state.total_items and state.total_items ~= listed then
+      local text = "the service counts %d accounts, %d were listed"
+      state.reason = text:format(state.total_items, listed)
+    end
+    state.complete = not state.reason
+  end
+
+  local function take(walk, page)
+    local state = walk.state
+    state.pages = state.pages + 1
+    state.total_items = math.tointeger(page.total_items) or state.total_items
+    for _, account in ipairs(page.items) do
+      if not walk.ids:add(account.id) then
+        state.repeated = state.repeated + 1
+      elseif not walk.matches(account) then
+        state.dropped = state.dropped + 1
+      else
+        state.accounts = state.accounts + 1
+        walk.last = walk.last + 1
+        walk.ready[walk.last] = account
+      end
+    end
+    local cursor = page.next_cursor
+    if type(cursor) ~= "string" or cursor == "" then
+      finish(walk)
+    elseif not walk.cursors:add(cursor) then
+      stop(walk, "the service gave the same page cursor twice")
+      walk.failure = listing_error(walk.state.reason)
+    else
+      walk.options.cursor = cursor
+    end
+  end
+
+  -- In a task of its own a page comes while the one before is worked on. It
+  -- must not fail: nobody may be there to join it.
+  local function fetch(list, options)
+    return pcall(list, options)
+  end
+
+  local function ask_ahead(walk)
+    if walk.unread and not walk.fetching and core.can_suspend() then
+      walk.fetching = core.spawn(fetch, walk.list, walk.options)
+    end
+  end
+
+  local function read_page(walk)
+    local ok, page
+    if core.can_suspend() then
+      local task = walk.fetching or core.spawn(fetch, walk.list, walk.options)
+      walk.fetching = task
+      ok, page = task:join()
+      if walk.fetching ~= task then
+        return -- another task had it first
+      end
+    else
+      ok, page = fetch(walk.list, walk.options)
+    end
+    walk.fetching = nil
+    if not ok then
+      stop(walk, "a page could not be read: " .. tostring(page))
+      walk.failure = page
+      return
+    end
+    take(walk, page)
+  end
+
+  -- The next account, or nil at the end. Raises once what ended the walk
+  -- before its end; it stays in the listing.
+  local function step(walk)
+    while walk.first > walk.last and walk.unread do
+      read_page(walk)
+    end
+    if walk.first > walk.last then
+      local failure = walk.failure
+      walk.failure = nil
+      if failure then
+        error(failure, 0)
+      end
+      return nil
+    end
+    local account = walk.ready[walk.first]
+    walk.ready[walk.first] = nil
+    walk.first = walk.first + 1
+    ask_ahead(walk)
+    return account
+  end
+
+  walk_class.__call = step
+
+  -- How the walk came out; incomplete until it was read to its end.
+  function Walk.listing(walk)
+    local state = walk.state
+    local listing = { complete = state.complete or false, total_items = state.total_items }
+    for _, name in ipairs { "accounts", "pages", "dropped", "repeated" } do
+      listing[name] = state[name]
+    end
+    if not listing.complete then
+      listing.reason = state.reason or "it was not read to its end"
+    end
+    return listing
+  end
+
+  -- ---- selections ----
+
+  local Selection = {}
+
+  -- A new walk: callable, gives the next account; walk:listing() says how it
+  -- came out.
+  function Selection.walk(selection)
+    return new_walk(selection)
+  end
+
+  -- The same of the latest walk.
+  function Selection.listing(selection)
+    return (selection.latest or new_walk(selection)):listing()
+  end
+
+  -- A generic for calls with the account before: with none a new walk begins,
+  -- later ones find theirs by it.
+  local function call(selection, _, before)
+    local walk = before and selection.walks[before] or new_walk(selection)
+    local account = step(walk)
+    if account then
+      selection.walks[account] = walk
+    end
+    walk.loop = { coroutine.running(), selection, account }
+    return account
+  end
+
+  local class = {
+    __name = "composio.selection",
+    __index = Selection,
+    __metatable = false,
+    __call = call,
+    __tostring = function(selection)
+      local listing = selection:listing()
+      local text = "selection of accounts (%d read, %d pages)"
+      return text:format(listing.accounts, listing.pages)
+    end,
+  }
+
+  -- ---- changes while a walk is open ----
+
+  local function read_rest(client)
+    if core.in_item() then
+      return -- it is planned, not sent: no page moves
+    end
+    for walk in pairs(open[client]) do
+      if walk.loop and not core.is_looping(table.unpack(walk.loop, 1, 3)) then
+        stop(walk) -- the loop was left; nobody will read the rest
+      end
+    end
+    for walk in pairs(open[client]) do
+      local total = walk.state.total_items or 0
+      if walk.state.pages > 0 and total > REST_MAX then
+        local text = "a change now would move the unread pages of accounts.each under it, "
+          .. "and %d accounts are too many to read first; use composio.bulk"
+        core.usage(text:format(total))
+      end
+    end
+    local walk = next(open[client])
+    while walk do
+      if walk.state.pages == 0 then
+        open[client][walk] = nil
+      end
+      while walk.unread and walk.state.pages > 0 do
+        read_page(walk)
+      end
+      walk = next(open[client])
+    end
+  end
+
+  local function guard_changes(resource, client, name)
+    for _, row in ipairs(core.operations()) do
+      local change = row.resource == name and row.class ~= "read" and resource[row.name]
+      if change then
+        resource[row.name] = function(...)
+          if next(open[client]) then
+            read_rest(client)
+          end
+          return change(...)
+        end
+      end
+    end
+  end
+
+  core.on_resource("connected_accounts", function(accounts, client)
+    open[client] = setmetatable({}, { __mode = "k" })
+    guard_changes(accounts, client, "connected_accounts")
+    local list = core.operation(client, "connected_accounts", "list")
+    local check = core.check(client, "connected_accounts", "list")
+
+    function accounts.each(given)
+      if given ~= nil and type(given) ~= "table" then
+        core.usage("connected_accounts.each: expected a table of options, got " .. type(given))
+      end
+      local options = { order_by = "created_at", order_direction = "asc", limit = 100 }
+      for key, value in pairs(given or {}) do
+        options[key] = value
+      end
+      check(options)
+      return setmetatable({
+        options = options,
+        list = list,
+        client = client,
+        walks = setmetatable({}, { __mode = "k" }),
+      }, class)
+    end
+  end)
+
+  core.on_resource("auth_configs", function(configs, client)
+    guard_changes(configs, client, "auth_configs")
+  end)
+end
