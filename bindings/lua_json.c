@@ -450,6 +450,7 @@ static int encode(lua_State *L)
 {
   struct ca_buf *text;
   luaL_checkany(L, 1);
+  lua_settop(L, 2);
   text = lua_newuserdatauv(L, sizeof(*text), 0);
   ca_buf_init(text, TEXT_MAX);
   if(luaL_newmetatable(L, "composio.text")) {
