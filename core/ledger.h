@@ -96,13 +96,17 @@ CA_MUST_USE enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
                                          const struct ca_run_info *info,
                                          char *id, size_t size,
                                          struct ca_err *err);
-/* Turns what is left CA_PLANNED of an applied run into CA_NOT_TRIED, writes
-   end and exit code, durable on return. */
+/* Turns what is left CA_PLANNED of an applied run into CA_NOT_TRIED and what
+   is left CA_INTENDED into CA_UNKNOWN, writes end and exit code, durable on
+   return. The run can still be read until the next begins. */
 CA_MUST_USE enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
                                        struct ca_err *err);
 
-/* Plan writes: cheap, committed every 1,000 rows or 50 ms. *item and *change
-   are row numbers. A key that the bulk already has is CA_USAGE. */
+/* Plan writes: cheap, committed every 1,000 rows or 50 ms by the next of
+   them. They hold the write lock of the database until then, so call
+   ca_ledger_sync before waiting for anything. *number counts from 1 within
+   the run. A key that the bulk already has is CA_USAGE. Once plan rows were
+   lost (a full disk) every later write of the plan fails with that error. */
 CA_MUST_USE enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
                                             const struct ca_item *item,
                                             int64_t *number,
@@ -152,7 +156,8 @@ struct ca_change_row {
   enum ca_outcome outcome;
 };
 /* Reads changes of a bulk (all bulks with -1) whose number is > after and
-   whose outcome is in the bit set `outcomes` (1u << CA_PLANNED …), in order.
+   whose outcome is in the bit set `outcomes` (1u << CA_PLANNED …), in order of
+   their numbers: items as they were added, each item's changes together.
    False from visit stops. */
 CA_MUST_USE enum ca_code
 ca_ledger_changes(struct ca_ledger *ledger, int bulk, int64_t after,
@@ -161,7 +166,10 @@ ca_ledger_changes(struct ca_ledger *ledger, int bulk, int64_t after,
                   void *ctx, struct ca_err *err);
 
 /* Counts of changes by (operation, outcome), and of items by outcome with
-   operation NULL. */
+   operation NULL. An operation is said as scripts say it ("disable"), those of
+   auth configs with their resource ("auth_configs.disable"). An item's outcome
+   is its own verdict, else the worst of its changes; an item with neither is
+   not counted. */
 CA_MUST_USE enum ca_code
 ca_ledger_counts(struct ca_ledger *ledger, int bulk,
                  void (*visit)(void *ctx, const char *operation,

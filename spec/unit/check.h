@@ -80,6 +80,7 @@ static inline void check_case(const char *name, void (*run)(void))
     printf("FAILED: %s\n", name);
   } else
     check_passed++;
+  fflush(stdout); /* before a case forks, and before one crashes */
 }
 
 /* What main returns: 0 only when cases ran and none failed. */
