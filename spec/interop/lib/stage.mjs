@@ -15,7 +15,7 @@ for (const name of Object.keys(process.env)) if (/^COMPOSIO_(API_KEY|BASE_URL|CU
 // What the SDK finds odd about a reply it only says on the console: kept here,
 // so that a test can insist on silence.
 export const warnings = [];
-console.warn = (...words) => warnings.push(words.join(' '));
+console.warn = console.error = (...words) => warnings.push(words.join(' '));
 
 export const { Composio, AuthScheme, ...sdk } = await import('@composio/core');
 
