@@ -1,0 +1,197 @@
+-- Starts the programs that specs talk to, asks and tells them things, and
+-- stops them.
+--
+--   local server = require "spec.support.server"
+--   local emulator = server.emulator { "--accounts", "50", "--seed", "3" }
+--   emulator.url, emulator.api_key, emulator.port
+--   emulator:client { retries = 0 }       composio.client for it
+--   emulator:requests()                   list of { method, path, body, … },
+--                                         since the last forget()
+--   emulator:forget()
+--   emulator:changes(), emulator:stats()
+--   emulator:tell("accounts/ca_x/complete"), emulator:tell("faults", { … })
+--   emulator:ask("clock")                 GET below /_emulator/
+--   emulator:reset()                      as it was at its start
+--   emulator:stop()
+--   server.proxy(emulator, { "request=2,when=reply,do=reset" })
+--                                         { url, port, stop(), log() }
+--
+-- What is started ends with stop(), or when Lua closes. Without a library for
+-- sockets or processes: popen gives the pid and the first line, and bash opens
+-- connections (/dev/tcp).
+-- Must not know: what specs want of the programs.
+local cjson = require "cjson"
+
+local server = {}
+
+server.build = os.getenv "COMPOSIO_BUILD" or "build"
+
+local function quote(text)
+  return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
+end
+server.quote = quote
+
+local Program = {}
+Program.__index = Program
+
+-- Starts it and reads its first line, a JSON object, into the result.
+function server.start(program, arguments)
+  local words = { "echo $$; exec", quote(server.build .. "/" .. program) }
+  for _, argument in ipairs(arguments or {}) do
+    words[#words + 1] = quote(argument)
+  end
+  local pipe = assert(io.popen(table.concat(words, " "), "r"))
+  local pid = pipe:read "l"
+  local line = pipe:read "l"
+  if not line then
+    pipe:close()
+    error(program .. " did not start", 2)
+  end
+  local handle = cjson.decode(line)
+  handle.pid, handle.pipe, handle.program = pid, pipe, program
+  handle.port = math.tointeger(handle.port) or tonumber((handle.url or ""):match ":(%d+)$")
+  return setmetatable(handle, Program)
+end
+
+-- Ends it and waits for that; true when it exited with 0.
+function Program:stop()
+  if not self.pipe then
+    return true
+  end
+  local pipe = self.pipe
+  self.pipe = nil
+  os.execute("kill " .. self.pid .. " 2>/dev/null")
+  while pipe:read(4096) do
+  end
+  return (pipe:close())
+end
+Program.__gc = Program.stop
+
+-- One HTTP exchange with a port of this machine: status, body.
+function server.http(port, method, path, body)
+  local name = os.tmpname()
+  local file = assert(io.open(name, "wb"))
+  file:write(
+    ("%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n"):format(method, path, port),
+    ("Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"):format(#(body or "")),
+    body or ""
+  )
+  file:close()
+  local script = ("exec 3<>/dev/tcp/127.0.0.1/%d; cat %s >&3; cat <&3"):format(port, name)
+  local pipe = assert(io.popen("bash -c " .. quote(script) .. " 2>&1", "r"))
+  local reply = pipe:read "a"
+  pipe:close()
+  os.remove(name)
+  local status, rest = reply:match "^HTTP/1%.%d (%d+)[^\n]*\n.-\r\n\r\n(.*)$"
+  if not status then
+    error("no reply to " .. method .. " " .. path .. ": " .. reply, 2)
+  end
+  return tonumber(status), rest
+end
+
+local function lines(text)
+  local list = {}
+  for line in text:gmatch "[^\n]+" do
+    list[#list + 1] = cjson.decode(line)
+  end
+  return list
+end
+
+local Emulator = setmetatable({}, Program)
+Emulator.__index = Emulator
+Emulator.__gc = Program.stop
+
+function server.emulator(arguments)
+  return setmetatable(server.start("composio-emulator", arguments), Emulator)
+end
+
+function Emulator:control(method, path, body)
+  local text = body and cjson.encode(body) or ""
+  local status, reply = server.http(self.port, method, "/_emulator/" .. path, text)
+  if status ~= 200 then
+    error(("%s %s: %d %s"):format(method, path, status, reply), 3)
+  end
+  return reply
+end
+
+function Emulator:ask(path)
+  return cjson.decode(self:control("GET", path))
+end
+
+function Emulator:tell(path, body)
+  return self:control("POST", path, body)
+end
+
+function Emulator:requests()
+  return lines(self:control("GET", "requests"))
+end
+
+function Emulator:forget()
+  self:control("DELETE", "requests")
+end
+
+function Emulator:changes()
+  return lines(self:control("GET", "changes"))
+end
+
+function Emulator:stats()
+  return self:ask "stats"
+end
+
+-- Fault rules instead of those there were; see docs/emulator.md.
+function Emulator:faults(rules)
+  self:control("DELETE", "faults")
+  if rules then
+    self:tell("faults", rules)
+  end
+end
+
+function Emulator:reset()
+  self:tell "reset"
+end
+
+-- Each request as "METHOD /path?query", without the API's prefix.
+function Emulator:lines()
+  local list = {}
+  for place, request in ipairs(self:requests()) do
+    list[place] = request.method .. " " .. request.path:gsub("^/api/v3%.1", "")
+  end
+  return list
+end
+
+function Emulator:client(options)
+  local all = { base_url = self.url, api_key = self.api_key, timeout = 10, retries = 0 }
+  for key, value in pairs(options or {}) do
+    all[key] = value
+  end
+  return require("composio").client(all)
+end
+
+-- A composio-faultproxy in front of it; rules as spec/faultproxy/README.md
+-- tells.
+function server.proxy(target, rules)
+  local log = os.tmpname()
+  local arguments = { "--to", target.port, "--log", log }
+  for _, rule in ipairs(rules) do
+    arguments[#arguments + 1] = "--rule"
+    arguments[#arguments + 1] = rule
+  end
+  local proxy = server.start("composio-faultproxy", arguments)
+  proxy.url = "http://127.0.0.1:" .. proxy.port
+  proxy.api_key = target.api_key
+  proxy.client = Emulator.client
+  -- One table per request that the proxy saw end.
+  function proxy.log()
+    local file = assert(io.open(log, "rb"))
+    local text = file:read "a"
+    file:close()
+    return lines(text)
+  end
+  function proxy.stop(self)
+    os.remove(log)
+    return Program.stop(self)
+  end
+  return proxy
+end
+
+return server
