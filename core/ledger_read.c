@@ -4,12 +4,20 @@
 #include <string.h>
 #include "ledger_private.h"
 
-/* Outcomes that wait in memory are invisible to a statement. */
-static enum ca_code before_read(struct ca_ledger *ledger, struct ca_err *err)
+/* Outcomes that wait in memory are invisible to a statement; those of changes
+   up to `after` are not asked for. So who reads the plan on while it is being
+   carried out pays no sync for that. */
+static enum ca_code before_read(struct ca_ledger *ledger, int64_t after,
+                                struct ca_err *err)
 {
+  size_t i;
+
   if(!ledger->run)
     return ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
-  return ledger->mark_count ? ca_ledger_commit(ledger, err) : CA_OK;
+  for(i = 0; i < ledger->mark_count; i++)
+    if(ledger->marks[i].number > after)
+      return ca_ledger_commit(ledger, err);
+  return CA_OK;
 }
 
 static const char *text_at(sqlite3_stmt *statement, int column)
@@ -131,7 +139,7 @@ enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
 {
   struct ca_change_row row;
   sqlite3_stmt *statement;
-  enum ca_code code = before_read(ledger, err);
+  enum ca_code code = before_read(ledger, after, err);
   int rc;
 
   if(code)
@@ -276,7 +284,7 @@ enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
 {
   struct tally tally;
   sqlite3_stmt *statement;
-  enum ca_code code = before_read(ledger, err);
+  enum ca_code code = before_read(ledger, -1, err);
   int rc;
 
   if(code)

@@ -52,7 +52,7 @@ static inline bool check_text(const char *got, const char *want,
   bool same = got && want ? !strcmp(got, want) : got == want;
   if(!same) {
     check_case_failed = true;
-    printf("  %s:%d: %s is \"%s\", not \"%s\"\n", file, line, what,
+    printf("  %s:%d: %s is \"%.600s\", not \"%.600s\"\n", file, line, what,
            got ? got : "(null)", want ? want : "(null)");
   }
   return same;
@@ -64,7 +64,7 @@ static inline bool check_holds(const char *text, const char *words,
   bool holds = text && strstr(text, words);
   if(!holds) {
     check_case_failed = true;
-    printf("  %s:%d: %s is \"%s\", without \"%s\"\n", file, line, what,
+    printf("  %s:%d: %s is \"%.600s\", without \"%s\"\n", file, line, what,
            text ? text : "(null)", words);
   }
   return holds;
