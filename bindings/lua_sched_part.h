@@ -33,6 +33,7 @@ struct lca_wait {
 /* What one composio.run holds together; a userdata on its stack. */
 struct lca_scope {
   struct lca_sched *sched;
+  uint64_t id;
   size_t live;
   bool empty;     /* live became 0 */
   uint64_t token; /* of the task that waits for that */
@@ -50,6 +51,7 @@ struct lca_task {
   struct lca_task *next_joiner;
   struct lca_wait wait;
   uint64_t joiner_token; /* what wakes it while joining */
+  uint64_t scope_id;     /* whose run it was, when that is over */
   int64_t item;
   int64_t kill_at_ms; /* once cancelled */
   int64_t grace_ms;
@@ -66,8 +68,69 @@ struct lca_task {
   bool killed;
 };
 
+/* User values of the scheduler: tables, and a string. */
+enum {
+  LCA_SCHED_LIVE = 1, /* slot + 1 → task */
+  LCA_SCHED_IDLE,     /* threads for later tasks */
+  LCA_SCHED_FAILED,   /* tasks whose failure nobody joined yet */
+  LCA_SCHED_TRACE
+};
+
+struct lca_sched {
+  struct ca_engine *engine; /* NULL when the state is closing */
+  struct ca_log log;
+  struct lca_task **tasks; /* by slot; NULL: free */
+  uint32_t *generations;   /* by slot; outlive the tasks */
+  uint32_t size;
+  uint32_t free_hint;
+  size_t live;
+  struct lca_task *first; /* ready, FIFO */
+  struct lca_task *last;
+  size_t ready;
+  struct lca_task *running;
+  bool busy; /* within the resuming loop */
+  int idle;  /* threads in the pool */
+  int failures;
+  int cancelled;   /* live tasks with a time to be killed at */
+  uint64_t scopes; /* how many there were: their ids */
+  struct lca_scope root;
+  void (*pump)(void *ctx, lua_State *L);
+  void *pump_ctx;
+  const volatile int *interrupt;
+  int interrupted; /* the signal, once seen */
+  int64_t interrupted_ms;
+  bool gave_up; /* the time for ops under way is over */
+  lua_Hook hook;
+  int hook_count;
+  lua_CFunction pcall; /* how a swallowed error is told from unwinding */
+  lua_CFunction xpcall;
+};
+
+/* ---- lua_sched_state.c ---- */
+
+/* The scheduler's userdata; NULL before lca_sched_of. [-0, +1, -] */
+struct lca_sched *lca_sched_push(lua_State *L);
+/* One of its user values. [-0, +1, -] */
+void lca_sched_push_part(lua_State *L, int part);
+/* The userdata of a live task. [-0, +1, -] */
+void lca_sched_push_task(lua_State *L, const struct lca_task *task);
+int64_t lca_sched_now_ms(const struct lca_sched *sched);
+void lca_sched_make_ready(struct lca_sched *sched, struct lca_task *task);
+void lca_sched_leave_queue(struct lca_sched *sched, struct lca_task *task);
+/* False when out of memory. */
+bool lca_sched_take_slot(struct lca_sched *sched, struct lca_task *task);
+void lca_sched_free_slot(struct lca_sched *sched, struct lca_task *task);
+
 /* ---- lua_sched.c ---- */
 
+/* The bottom frame of every task. */
+int lca_task_body(lua_State *L);
+/* Ends a task that will not run again by itself. [-0, +0, m] */
+void lca_sched_kill(lua_State *L, struct lca_sched *sched,
+                    struct lca_task *task);
+/* A new scope within another, for a run whose task waits in owner. */
+void lca_sched_init_scope(struct lca_sched *sched, struct lca_scope *scope,
+                          struct lca_task *owner);
 /* The bottom of all scopes: tasks spawned outside any run. */
 struct lca_scope *lca_sched_root(struct lca_sched *sched);
 /* Are tasks being resumed further up the C stack, outside of any task? Then
@@ -93,6 +156,8 @@ void lca_sched_cancel_scope(lua_State *L, struct lca_sched *sched,
    __close raise. */
 void lca_sched_kill_scope(lua_State *L, struct lca_sched *sched,
                           struct lca_scope *scope);
+/* Ends the cancelled ones whose time is over. */
+void lca_sched_kill_overdue(lua_State *L, struct lca_sched *sched);
 /* Takes the failures of the scope that nobody joined: pushes the value of the
    first and returns true, and logs the others. [-0, +(0|1), m] */
 bool lca_sched_take_failure(lua_State *L, struct lca_sched *sched,

@@ -399,10 +399,7 @@ static int run(lua_State *L)
         L, "composio.run: not from here (inside table.sort, gsub, __tostring, "
            "a coroutine of your own, …): run in the task's own code");
   scope = lua_newuserdatauv(L, sizeof(*scope), 0);
-  memset(scope, 0, sizeof(*scope));
-  scope->sched = sched;
-  scope->up = self ? self->scope : lca_sched_root(sched);
-  scope->owner = self;
+  lca_sched_init_scope(sched, scope, self);
   luaL_setmetatable(L, SCOPE);
   lua_insert(L, 1); /* scope f … */
   lua_toclose(L, 1);
