@@ -76,6 +76,18 @@ static struct secret *find(const char *plain, size_t len)
   return NULL;
 }
 
+/* The longest come first: masking one that stands within another would leave
+   the rest of that other to be read. */
+static void sort_last(void)
+{
+  size_t i;
+  for(i = secret_count - 1; i && secrets[i - 1].len < secrets[i].len; i--) {
+    struct secret swap = secrets[i - 1];
+    secrets[i - 1] = secrets[i];
+    secrets[i] = swap;
+  }
+}
+
 void ca_secret_add(const char *plain, size_t len)
 {
   struct secret *secret;
@@ -108,6 +120,7 @@ void ca_secret_add(const char *plain, size_t len)
   secret->spellings[1] = spelled(secret, ca_encode_query);
   secret->spellings[2] = spelled(secret, ca_json_string);
   secret_count++;
+  sort_last();
 }
 
 static void wipe_text(char *text)
@@ -129,7 +142,9 @@ void ca_secret_remove(const char *plain, size_t len)
   free(secret->plain);
   for(i = 0; i < 3; i++)
     wipe_text(secret->spellings[i]);
-  *secret = secrets[--secret_count];
+  secret_count--;
+  memmove(secret, secret + 1,
+          (size_t)(secrets + secret_count - secret) * sizeof(*secret));
   if(!secret_count) {
     free(secrets);
     secrets = NULL;

@@ -1,0 +1,226 @@
+/* Secrets do not leave, in any spelling; terminals meet no control bytes.
+   Must not know: where texts go. */
+#include "check.h"
+#include "fake_clock.h"
+#include "log.h"
+#include "secret.h"
+
+#define KEY "ak_1+2/\"x\" y\xC3\xA9=z"
+
+static const char *masked(const char *text)
+{
+  static char copy[512];
+  size_t len;
+
+  memset(copy, '#', sizeof(copy));
+  snprintf(copy, sizeof(copy), "%s", text);
+  len = ca_secret_mask(copy, strlen(copy));
+  CHECK_INT(strlen(copy), len);
+  return copy;
+}
+
+static void plain_and_spelled(void)
+{
+  ca_secret_add(KEY, strlen(KEY));
+  CHECK_INT(ca_secret_count(), 1);
+  CHECK_TEXT(masked("key " KEY "!"), "key ***!");
+  CHECK_TEXT(masked(KEY), "***");
+  CHECK_TEXT(masked(KEY KEY), "******");
+  CHECK_TEXT(masked("?k=ak_1%2B2%2F%22x%22%20y%C3%A9%3Dz&"), "?k=***&");
+  CHECK_TEXT(masked("{\"k\":\"ak_1+2/\\\"x\\\" y\xC3\xA9=z\"}"),
+             "{\"k\":\"***\"}");
+  CHECK_TEXT(masked("ak_1"), "ak_1");
+  CHECK_TEXT(masked(""), "");
+  ca_secret_remove(KEY, strlen(KEY));
+  CHECK_INT(ca_secret_count(), 0);
+  CHECK_TEXT(masked(KEY), KEY);
+}
+
+static void base64(void)
+{
+  const char *out;
+
+  ca_secret_add("user:hunter2!", 13);
+  /* all whole groups go; what is left of the last one tells nothing */
+  out = masked("Basic dXNlcjpodW50ZXIyIQ==");
+  CHECK(!strstr(out, "dXNlcjpodW50ZXIy"));
+  CHECK_HOLDS(out, "Basic ***");
+  ca_secret_remove("user:hunter2!", 13);
+}
+
+static void short_ones_are_ignored(void)
+{
+  ca_secret_add("12345", 5);
+  CHECK_INT(ca_secret_count(), 0);
+  ca_secret_remove("12345", 5);
+  ca_secret_add("123456", 6);
+  CHECK_INT(ca_secret_count(), 1);
+  CHECK_TEXT(masked("1234567"), "***7");
+  ca_secret_remove("123456", 6);
+}
+
+static void registrations_are_counted(void)
+{
+  ca_secret_add("abcdefgh", 8);
+  ca_secret_add("abcdefgh", 8);
+  ca_secret_add("other secret", 12);
+  CHECK_INT(ca_secret_count(), 2);
+  ca_secret_remove("abcdefgh", 8);
+  CHECK_TEXT(masked("abcdefgh"), "***");
+  ca_secret_remove("abcdefgh", 8);
+  CHECK_TEXT(masked("abcdefgh other secret"), "abcdefgh ***");
+  ca_secret_remove("abcdefgh", 8); /* once too often */
+  ca_secret_remove("other secret", 12);
+  CHECK_INT(ca_secret_count(), 0);
+}
+
+static void one_within_another(void)
+{
+  ca_secret_add("secret", 6);
+  ca_secret_add("my secret place", 15);
+  CHECK_TEXT(masked("it is my secret place and a secret"),
+             "it is *** and a ***");
+  ca_secret_remove("secret", 6);
+  CHECK_TEXT(masked("it is my secret place and a secret"),
+             "it is *** and a secret");
+  ca_secret_remove("my secret place", 15);
+}
+
+static void many_secrets(void)
+{
+  char text[32];
+  int i;
+
+  for(i = 0; i < 100; i++) {
+    snprintf(text, sizeof(text), "secret-%03d", i);
+    ca_secret_add(text, strlen(text));
+  }
+  CHECK_TEXT(masked("a secret-042 b secret-099 c secret-100"),
+             "a *** b *** c secret-100");
+  for(i = 0; i < 100; i++) {
+    snprintf(text, sizeof(text), "secret-%03d", i);
+    ca_secret_remove(text, strlen(text));
+  }
+  CHECK_INT(ca_secret_count(), 0);
+}
+
+/* Cleaning. */
+
+static const char *clean(const char *from, size_t len)
+{
+  static char to[256];
+  ca_log_clean(to, sizeof(to), from, len);
+  return to;
+}
+
+static void control_bytes_become_visible(void)
+{
+  CHECK_TEXT(clean("plain text", 10), "plain text");
+  CHECK_TEXT(clean("a\nb\tc", 5), "a\\x0ab\\x09c");
+  CHECK_TEXT(clean("\x1b[31mred\x1b[0m", 12), "\\x1b[31mred\\x1b[0m");
+  CHECK_TEXT(clean("\0\x7f", 2), "\\x00\\x7f");
+  CHECK_TEXT(clean("\xC2\x9b", 2), "\\x9b"); /* CSI as one character */
+  CHECK_TEXT(clean("j\xC3\xB6s\xC3\xA9 \xE6\x97\xA5", 10),
+             "j\xC3\xB6s\xC3\xA9 \xE6\x97\xA5");
+  CHECK_TEXT(clean("\xF0\x9F\x98\x80", 4), "\xF0\x9F\x98\x80");
+}
+
+static void direction_becomes_visible(void)
+{
+  CHECK_TEXT(clean("a\xE2\x80\xAE"
+                   "b",
+                   5),
+             "a\\u{202e}b");
+  CHECK_TEXT(clean("\xE2\x81\xA6\xE2\x81\xA9", 6), "\\u{2066}\\u{2069}");
+  CHECK_TEXT(clean("\xE2\x80\x8F\xD8\x9C", 5), "\\u{200f}\\u{61c}");
+  CHECK_TEXT(clean("\xE2\x80\xA8", 3), "\\u{2028}");
+  CHECK_TEXT(clean("\xEF\xBB\xBFx", 4), "\\u{feff}x");
+}
+
+static void bad_bytes_become_visible(void)
+{
+  CHECK_TEXT(clean("\xFF\xFE", 2), "\\xff\\xfe");
+  CHECK_TEXT(clean("\xC3", 1), "\\xc3");                   /* cut */
+  CHECK_TEXT(clean("\xC0\x9B", 2), "\\xc0\\x9b");          /* overlong ESC */
+  CHECK_TEXT(clean("\xED\xA0\x80", 3), "\\xed\\xa0\\x80"); /* surrogate */
+  CHECK_TEXT(clean("a\x80z", 3), "a\\x80z");
+}
+
+static void cleaning_stays_in_its_room(void)
+{
+  char to[8];
+  size_t size;
+
+  for(size = 0; size <= sizeof(to); size++) {
+    memset(to, '#', sizeof(to));
+    ca_log_clean(to, size, "a\x1b\xE6\x97\xA5zzzzz", 10);
+    CHECK(size == 0 || memchr(to, '\0', size));
+    CHECK(size == sizeof(to) || to[size] == '#');
+  }
+  ca_log_clean(to, 7,
+               "ab\x1b"
+               "c",
+               4); /* no half of an escape */
+  CHECK_TEXT(to, "ab\\x1b");
+  ca_log_clean(to, 6,
+               "ab\x1b"
+               "c",
+               4);
+  CHECK_TEXT(to, "ab");
+}
+
+/* Lines. */
+
+static const char *line(enum ca_log_format format, enum ca_log_level level,
+                        enum ca_log_level of, const char *text)
+{
+  static char out[1024];
+  struct fake_clock fake;
+  struct ca_log log = { NULL, level, format, NULL };
+  size_t len;
+
+  fake_clock_init(&fake);
+  log.clock = &fake.clock;
+  log.file = tmpfile();
+  ca_log_event(&log, of, "retry", "%s", text);
+  rewind(log.file);
+  len = fread(out, 1, sizeof(out) - 1, log.file);
+  out[len] = '\0';
+  fclose(log.file);
+  return out;
+}
+
+static void log_lines(void)
+{
+  struct ca_log nowhere = { NULL, CA_LOG_DEBUG, CA_LOG_TEXT, NULL };
+
+  ca_secret_add("hunter2hunter2", 14);
+  CHECK_TEXT(line(CA_LOG_TEXT, CA_LOG_INFO, CA_LOG_WARN,
+                  "no \"hunter2hunter2\"\nhere"),
+             "2026-11-22T06:00:12.000Z warning retry: no \"***\"\\x0ahere\n");
+  CHECK_TEXT(line(CA_LOG_JSON, CA_LOG_INFO, CA_LOG_INFO,
+                  "no \"hunter2hunter2\"\nhere"),
+             "{\"time\":\"2026-11-22T06:00:12.000Z\",\"level\":\"info\","
+             "\"event\":\"retry\",\"text\":\"no \\\"***\\\"\\\\x0ahere\"}\n");
+  CHECK_TEXT(line(CA_LOG_TEXT, CA_LOG_INFO, CA_LOG_DEBUG, "x"), "");
+  CHECK_TEXT(line(CA_LOG_TEXT, CA_LOG_QUIET, CA_LOG_WARN, "x"), "");
+  ca_log_event(&nowhere, CA_LOG_WARN, "x", "y");
+  ca_log_event(NULL, CA_LOG_WARN, "x", "y");
+  ca_secret_remove("hunter2hunter2", 14);
+}
+
+int main(void)
+{
+  check_case("plain and spelled", plain_and_spelled);
+  check_case("base64", base64);
+  check_case("short ones are ignored", short_ones_are_ignored);
+  check_case("registrations are counted", registrations_are_counted);
+  check_case("one within another", one_within_another);
+  check_case("many secrets", many_secrets);
+  check_case("control bytes become visible", control_bytes_become_visible);
+  check_case("direction becomes visible", direction_becomes_visible);
+  check_case("bad bytes become visible", bad_bytes_become_visible);
+  check_case("cleaning stays in its room", cleaning_stays_in_its_room);
+  check_case("log lines", log_lines);
+  return check_end();
+}
