@@ -80,15 +80,15 @@ return function(composio, core)
   -- why the listing is incomplete, or nil.
 
   local function of_accounts(selection)
-    local source = {}
+    local source, walk = {}, selection:walk()
     function source.next()
-      local account = selection()
+      local account = walk()
       if account then
         return account, account.id, account
       end
     end
     function source.why()
-      local state = selection:listing()
+      local state = walk:listing()
       host.listing(state.accounts, state.pages, state.complete)
       return state.reason
     end
@@ -120,15 +120,13 @@ return function(composio, core)
       if #chunk == 0 then
         return false
       end
-      local selection = accounts_of().each {
-        connected_account_ids = chunk,
-        account_type = "ALL",
-        limit = CHUNK,
-      }
-      for account in selection do
+      local walk = accounts_of()
+        .each({ connected_account_ids = chunk, account_type = "ALL", limit = CHUNK })
+        :walk()
+      for account in walk do
         found[account.id] = account
       end
-      why = why or selection:listing().reason
+      why = why or walk:listing().reason
       ready, first = {}, 1
       for place, id in ipairs(chunk) do
         ready[place] = { id, found[id] }
