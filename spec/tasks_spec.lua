@@ -67,7 +67,8 @@ describe("composio.spawn", function()
   end)
 
   it("takes functions only", function()
-    assert.matches("tasks_spec%.lua:%d+: composio%.spawn: expected a function, got nil", (raised(composio.spawn, nil)))
+    local text = raised(composio.spawn, nil)
+    assert.matches("tasks_spec%.lua:%d+: composio%.spawn: expected a function, got nil", text)
   end)
 
   it("works outside a run, where join turns the loop", function()
@@ -486,9 +487,11 @@ local places = {
     return setmetatable({}, { __concat = function() return wait "x" end }) .. ""
   end,
   ["a generic for"] = function(wait)
+    local got = ""
     for value in function(_, before) return not before and wait "x" or nil end do
-      return value
+      got = got .. value
     end
+    return got
   end,
   ["__close at the end of a block"] = function(wait)
     local got
