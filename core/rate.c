@@ -3,6 +3,7 @@
 #include "rate.h"
 
 #define DEFAULT_WINDOW_MS 60000
+#define TIMER_GRAIN_MS    2
 
 void ca_rate_init(struct ca_rate *rate, double budget_percent,
                   double per_second, int max_window)
@@ -42,8 +43,11 @@ int64_t ca_rate_wait_ms(struct ca_rate *rate, int64_t now_ms, int active)
     return -1;
   if(rate->pause_until_ms > now_ms)
     wait = rate->pause_until_ms - now_ms;
-  if(rate->per_second > 0 && rate->next_ms > now_ms)
-    wait = later(wait, rate->next_ms - now_ms);
+  if(rate->per_second > 0 && rate->next_ms > (double)now_ms) {
+    double ms = rate->next_ms - (double)now_ms;
+    int64_t whole_ms = (int64_t)ms;
+    wait = later(wait, whole_ms + ((double)whole_ms < ms));
+  }
   if(rate->limit > 0) {
     int64_t share = (int64_t)((double)rate->limit * rate->budget);
     int64_t left;
@@ -63,8 +67,12 @@ void ca_rate_start(struct ca_rate *rate, int64_t now_ms)
   roll(rate, now_ms);
   rate->used++;
   if(rate->per_second > 0) {
-    int64_t step_ms = (int64_t)(1000.0 / rate->per_second + 0.5);
-    rate->next_ms = later(rate->next_ms, now_ms) + (step_ms ? step_ms : 1);
+    /* whole milliseconds would make 300/s into 333/s; what a late timer cost
+       is caught up with, up to its grain */
+    double from = (double)now_ms - TIMER_GRAIN_MS;
+    if(rate->next_ms > from)
+      from = rate->next_ms;
+    rate->next_ms = from + 1000.0 / rate->per_second;
   }
 }
 

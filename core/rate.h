@@ -12,7 +12,7 @@
 struct ca_rate {
   double budget;     /* share of the limit that is ours, 0 to 1 */
   double per_second; /* fixed rate, 0 for none */
-  int64_t next_ms;   /* with a fixed rate: the next start */
+  double next_ms;    /* with a fixed rate: the next start */
   int64_t limit;     /* of the window; 0 until a reply told */
   int64_t remaining; /* at the last reply */
   int64_t window_ms;
