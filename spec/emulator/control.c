@@ -109,6 +109,7 @@ static void reset(struct emu *emu, struct emu_call *call)
   emu_seed(emu);
   emu->random = emu_random_for(emu->options.seed,
                                ((uint64_t)1 << 40) + emu->store.accounts);
+  emu->request_ids = emu_random_for(emu->options.seed, 0x7e9);
   emu_reply_success(call);
 }
 

@@ -23,6 +23,9 @@ struct emu {
   struct emu_faults *faults;
   struct emu_disk *disk;    /* NULL: nothing is kept */
   struct emu_random random; /* ids made at run time */
+  /* A stream of its own: what an account is called must not depend on which
+     clients bring their own x-request-id. */
+  struct emu_random request_ids;
   char base_url[64];
 };
 

@@ -97,6 +97,7 @@ static int run(struct emu *emu)
     emu_seed(emu);
   emu->random = emu_random_for(emu->options.seed,
                                ((uint64_t)1 << 40) + emu->store.accounts);
+  emu->request_ids = emu_random_for(emu->options.seed, 0x7e9);
   emu_disk_save(emu);
   ready(emu);
   return emu_loop_run(emu, listening) ? 0 : 1;

@@ -206,7 +206,7 @@ static void choose_request_id(struct emu *emu, struct emu_call *call)
   if(length && length < sizeof(call->request_id))
     memcpy(call->request_id, call->asked_id, length + 1);
   else
-    emu_random_uuid(&emu->random, call->request_id);
+    emu_random_uuid(&emu->request_ids, call->request_id);
   emu_call_header(call, "x-request-id", call->request_id);
 }
 
