@@ -15,6 +15,8 @@
 
 /* The stack of a call. Positional arguments follow, until they are read. */
 enum { AT_CLIENT = 1, AT_OPTIONS, AT_ACCOUNT, AT_CALL, AT_OP };
+/* UP_EXTRA: the name of an option that a composite takes besides, or true: a
+   list whose accounts are read as bulk work wants them. */
 enum { UP_CLIENT = 1, UP_API, UP_EXTRA };
 
 /* What a call holds of the core, in a to-be-closed slot. */
@@ -411,11 +413,13 @@ static int call_ended(lua_State *L, int status, lua_KContext ctx)
   struct lca_client *client = lua_touserdata(L, AT_CLIENT);
   struct call *call = lua_touserdata(L, AT_CALL);
   struct lca_op *op = lua_touserdata(L, AT_OP);
+  const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
   (void)status;
   (void)ctx;
-  return lca_client_push_result(L, client,
-                                lua_touserdata(L, lua_upvalueindex(UP_API)),
-                                &op->result, call->id[0] ? call->id : NULL);
+  if(lua_isboolean(L, lua_upvalueindex(UP_EXTRA)))
+    return lca_client_push_page(L, client, api, &op->result);
+  return lca_client_push_result(L, client, api, &op->result,
+                                call->id[0] ? call->id : NULL);
 }
 
 static int send(lua_State *L, struct lca_client *client, struct call *call)

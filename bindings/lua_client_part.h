@@ -32,4 +32,9 @@ int lca_call_operations(lua_State *L);
 
 /* ---- lua_client_result.c: lca_client_push_result ---- */
 
+/* The same for a list of accounts: their heavy members are decoded when they
+   are first touched (lua_page). [-0, +1, e] */
+int lca_client_push_page(lua_State *L, struct lca_client *client,
+                         const struct ca_api *api, struct ca_result *result);
+
 #endif

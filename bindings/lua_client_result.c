@@ -6,6 +6,7 @@
 #include "lua_client_part.h"
 #include "lua_error.h"
 #include "lua_json.h"
+#include "lua_page.h"
 #include "secret.h"
 
 static int decode(lua_State *L)
@@ -117,6 +118,24 @@ int lca_client_push_result(lua_State *L, struct lca_client *client,
     return fail(L, api, result, account);
   }
   lua_settop(L, top + 1);
+  ca_buf_wipe(&result->body);
+  return 1;
+}
+
+int lca_client_push_page(lua_State *L, struct lca_client *client,
+                         const struct ca_api *api, struct ca_result *result)
+{
+  int class;
+  if(result->err.code)
+    return fail(L, api, result, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, client);
+  class = lua_gettop(L);
+  if(!lua_istable(L, class) || !result->is_json ||
+     !lca_page_push(L, result->body.data, result->body.len, class)) {
+    lua_settop(L, class - 1);
+    /* decoded the other way it says what is wrong with it */
+    return lca_client_push_result(L, client, api, result, NULL);
+  }
   ca_buf_wipe(&result->body);
   return 1;
 }

@@ -80,7 +80,7 @@ return function(composio, core)
   -- why the listing is incomplete, or nil.
 
   local function of_accounts(selection)
-    local source, walk = {}, selection:walk()
+    local source, walk = {}, selection:walk(true)
     function source.next()
       local account = walk()
       if account then
@@ -122,7 +122,7 @@ return function(composio, core)
       end
       local walk = accounts_of()
         .each({ connected_account_ids = chunk, account_type = "ALL", limit = CHUNK })
-        :walk()
+        :walk(true)
       for account in walk do
         found[account.id] = account
       end
