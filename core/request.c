@@ -54,10 +54,16 @@ static enum ca_code no_memory(enum ca_code code, const struct ca_field *field,
 
 bool ca_is_masked(struct ca_slice value)
 {
+  size_t shown = 0; /* characters before the dots, of one to four bytes */
+  size_t i;
+
   if(value.len == 8 && !memcmp(value.data, "REDACTED", 8))
     return true;
-  return value.len >= 4 && value.len <= 7 &&
-         !memcmp(value.data + value.len - 3, "...", 3);
+  if(value.len < 4 || memcmp(value.data + value.len - 3, "...", 3) != 0)
+    return false;
+  for(i = 0; i < value.len - 3; i++)
+    shown += ((unsigned char)value.data[i] & 0xC0) != 0x80;
+  return shown <= 4;
 }
 
 enum ca_code ca_check_id(struct ca_slice value, const char *what,
