@@ -190,6 +190,18 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
   return len;
 }
 
+static int on_send(void *ctx, char *remote, char *local, int remote_port,
+                   int local_port)
+{
+  struct ca_attempt *attempt = ctx;
+  (void)remote;
+  (void)local;
+  (void)remote_port;
+  (void)local_port;
+  attempt->sends++;
+  return CURL_PREREQFUNC_OK;
+}
+
 /* Sets one option and remembers the first failure. */
 static void set_long(CURL *easy, CURLcode *failed, CURLoption option,
                      long value)
@@ -215,6 +227,8 @@ static void set_callbacks(CURL *easy, CURLcode *failed)
     code = curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
   if(!code)
     code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  if(!code)
+    code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
   if(code && !*failed)
     *failed = code;
 }
@@ -228,6 +242,7 @@ static CURLcode set_constants(struct ca_attempt *attempt)
   set_ptr(easy, &failed, CURLOPT_WRITEDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_READDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_HEADERDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_PREREQDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_PRIVATE, attempt);
   set_ptr(easy, &failed, CURLOPT_ERRORBUFFER, attempt->error);
   set_ptr(easy, &failed, CURLOPT_USERAGENT, "composio-lua/" COMPOSIO_VERSION);
@@ -365,6 +380,7 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
   CURLcode failed = CURLE_OK;
   enum ca_code code;
 
+  attempt->sends = 0;
   ca_buf_reset(&attempt->url);
   ca_buf_reset(&attempt->body);
   forget_headers(&attempt->said);

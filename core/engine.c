@@ -232,7 +232,7 @@ static enum ca_verdict judge(struct ca_engine *engine, struct ca_op *op,
   state.api = op->request.api;
   state.attempt = op->attempts;
   state.retries = engine->stopped ? 0 : op->endpoint->retries;
-  state.maybe_sent = op->maybe_sent;
+  state.maybe_sent = op->maybe_sent || op->attempt->sends > 1;
   state.left_ms = op->deadline_ms ? op->deadline_ms - now_ms(engine) : -1;
   state.max_wait_ms = op->endpoint->max_wait_ms;
   state.random = (double)(next_random(engine) >> 11) / 9007199254740992.0;
