@@ -199,8 +199,6 @@ static void bulk_visit(void *owner, const struct ca_applied *applied)
   if(!applier->run)
     return;
   count_ended(applier->run, applied);
-  if(applied->result && applied->result->status == 401)
-    ca_apply_stop(applier->run->apply); /* it will not get better */
   if(applier->keep)
     keep_ended(applier, applied);
 }
@@ -452,7 +450,8 @@ static void set_time(lua_State *L, const char *name, int64_t wall_ms)
 }
 
 /* The account as the plan saw it, of what the ledger keeps. */
-static void push_account(lua_State *L, const struct ca_item *item)
+static void push_account(lua_State *L, const struct lca_run *run,
+                         const struct ca_item *item)
 {
   lua_createtable(L, 0, 12);
   set_text(L, "id", item->account);
@@ -478,6 +477,10 @@ static void push_account(lua_State *L, const struct ca_item *item)
   set_text(L, "account_type",
            item->flags & CA_ITEM_SHARED ? "SHARED" : "PRIVATE");
   lua_setfield(L, -2, "experimental");
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, run->client) == LUA_TTABLE)
+    lua_setmetatable(L, -2); /* the methods of its client's accounts */
+  else
+    lua_pop(L, 1);
 }
 
 struct item_box {
@@ -515,7 +518,7 @@ static int push_item(lua_State *L, struct lca_applier *applier)
     lua_pushstring(L, row.row);
   else
     lua_pushnil(L);
-  push_account(L, &row);
+  push_account(L, run, &row);
   push_results(L, run, box->item);
   return 5; /* number key row account results */
 }

@@ -107,7 +107,7 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index)
   case CA_OK:
     break;
   case CA_USAGE:
-    lca_error_usage(L, "composio.bulk: two items have the key '%s'", row.key);
+    lca_error_usage(L, "composio.bulk: %s", err.text);
     break;
   default:
     lca_run_ledger_failed(L, run, &err);
@@ -230,6 +230,7 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
     return lua_error(L);
   }
   lca_item_store(L, run, PLAN_ITEM);
+  lca_plan_take_back(L, run, item);
   fail_item(L, run, item->number, lua_tostring(L, PLAN_KEY), "action",
             CA_FAILED);
   run->plan.failed++;

@@ -234,17 +234,20 @@ static struct lca_cell *find_cell(struct lca_run *run,
   return cell;
 }
 
+/* Counts a change; item: NULL for a straight-line one. */
 static void count_change(lua_State *L, struct lca_run *run,
-                         const struct ca_change *change, int account)
+                         struct lca_item *item, const struct ca_change *change,
+                         int account)
 {
   const char *toolkit = NULL;
   struct lca_cell *cell;
   int top = lua_gettop(L);
   bool same = change->outcome == CA_SAME;
   *(same ? &run->stats.same : &run->stats.planned) += 1;
-  if(!run->stats.planning)
+  if(!item)
     return;
   *(same ? &run->plan.same : &run->plan.planned) += 1;
+  *(same ? &item->same : &item->planned) += 1;
   if(account && lua_getfield(L, account, "toolkit") == LUA_TTABLE) {
     lua_getfield(L, -1, "slug");
     toolkit = lua_tostring(L, -1);
@@ -252,7 +255,35 @@ static void count_change(lua_State *L, struct lca_run *run,
   cell = find_cell(run, change->api, toolkit ? toolkit : "-",
                    change->before ? change->before : "-");
   *(same ? &cell->same : &cell->planned) += 1;
+  if(item->changes < (int)(sizeof(item->counted) / sizeof(item->counted[0]))) {
+    item->counted[item->changes].cell = cell;
+    item->counted[item->changes].same = same;
+  }
+  item->changes++;
   lua_settop(L, top);
+}
+
+void lca_plan_take_back(lua_State *L, struct lca_run *run,
+                        struct lca_item *item)
+{
+  struct ca_err cause;
+  struct ca_err err;
+  int i;
+  ca_err_clear(&err);
+  ca_err_clear(&cause);
+  ca_err_set(&cause, CA_CANCELLED, "the item's action raised");
+  run->stats.planned -= item->planned;
+  run->stats.same -= item->same;
+  run->plan.planned -= item->planned;
+  run->plan.same -= item->same;
+  for(i = 0; i < item->changes; i++) {
+    if(i < (int)(sizeof(item->counted) / sizeof(item->counted[0])))
+      *(item->counted[i].same ? &item->counted[i].cell->same
+                              : &item->counted[i].cell->planned) -= 1;
+    if(ca_ledger_settle(run->ledger, item->first_change + i, CA_NOT_TRIED, 0,
+                        NULL, NULL, &cause, &err))
+      lca_run_ledger_failed(L, run, &err);
+  }
 }
 
 /* ---- recording ---- */
@@ -364,6 +395,7 @@ static int record_planned(lua_State *L, struct lca_run *run,
                           int arguments, int account)
 {
   struct draft draft;
+  int64_t number;
   int at = lua_gettop(L);
   int known = account;
   if(!known && lua_getiuservalue(L, at, LCA_ITEM_ACCOUNT) == LUA_TTABLE) {
@@ -377,9 +409,11 @@ static int record_planned(lua_State *L, struct lca_run *run,
   if(!touch(item, request->id) && request->id[0] &&
      is_same(L, request, draft.change.before, known, arguments))
     draft.change.outcome = CA_SAME;
-  item->changes++;
-  count_change(L, run, &draft.change, known);
-  keep_secret(L, run, &draft, add_change(L, run, item->number, &draft.change));
+  number = add_change(L, run, item->number, &draft.change);
+  if(!item->changes)
+    item->first_change = number;
+  count_change(L, run, item, &draft.change, known);
+  keep_secret(L, run, &draft, number);
   return push_planned(L, &draft.change, PLANNED_CLASS);
 }
 
@@ -405,7 +439,7 @@ static int record_straight(lua_State *L, struct lca_run *run,
   draft_change(L, run, request, arguments, account, &draft);
   if(is_same(L, request, draft.change.before, account, arguments))
     draft.change.outcome = CA_SAME;
-  count_change(L, run, &draft.change, account);
+  count_change(L, run, NULL, &draft.change, account);
   if(run->options.apply && draft.change.outcome != CA_SAME)
     return lca_apply_now(L, run, &draft.change, item, draft.secret);
   (void)add_change(L, run, item, &draft.change);

@@ -43,6 +43,14 @@ struct lca_item {
   int changes;
   uint64_t touched[6]; /* hashes of ids this item changes */
   size_t touched_count;
+  int64_t first_change; /* of the ledger; its others follow it */
+  int64_t planned;
+  int64_t same;
+  /* what to take back from the plan's table if the action raises */
+  struct {
+    struct lca_cell *cell;
+    bool same;
+  } counted[16];
 };
 enum { LCA_ITEM_ACCOUNT = 1, LCA_ITEM_KEY, LCA_ITEM_ROW, LCA_ITEM_VALUES = 3 };
 
@@ -83,6 +91,9 @@ int lca_item_after(lua_State *L);
 /* The recorder (see lua_client.h). */
 int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
                     struct ca_request *request, int arguments, int account);
+/* The item's action raised: what it planned is not tried. [-0, +0, e] */
+void lca_plan_take_back(lua_State *L, struct lca_run *run,
+                        struct lca_item *item);
 /* host.begin_bulk, host.end_plan, host.counts. */
 int lca_plan_begin_bulk(lua_State *L);
 int lca_plan_end(lua_State *L);

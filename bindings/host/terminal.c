@@ -100,7 +100,7 @@ static void show_table(struct host *host, const struct lca_plan *plan)
   size_t i;
   char count[32];
   for(i = 0; i < LCA_CELLS; i++)
-    if(plan->cells[i].api)
+    if(plan->cells[i].planned || plan->cells[i].same)
       rows[used++] = &plan->cells[i];
   qsort(rows, used, sizeof(rows[0]), by_count);
   shown = host->options.show_all || used <= FIRST_ROWS ? used : FIRST_ROWS;

@@ -264,7 +264,7 @@ return function(composio, core)
       print_help(full, names)
     end
     local values, texts = read_params(full.params, names)
-    host.job(full.may, core.json_encode(texts))
+    host.job(full.may, core.json_encode(texts, "composio.job"))
     return { summary = full.summary, may = full.may, params = values }
   end
 end
