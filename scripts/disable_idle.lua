@@ -1,0 +1,45 @@
+#!/usr/bin/env composio-lua
+-- Disables ACTIVE accounts that were not updated for a while; never deletes.
+-- A disabled account can be enabled again, and nobody has to log in for it.
+-- Not updated is not the same as not used: a token that is renewed in the
+-- background may move updated_at. Shared accounts are left alone, unless
+-- --shared says otherwise: many people may work with one of them.
+
+local composio = require "composio"
+local accounts = composio.connected_accounts
+
+local job = composio.job {
+  summary = "Disable accounts that nobody has used for a while; never delete.",
+  may = "reversible",
+  params = {
+    days = { type = "integer", default = 90, min = 1, help = "idle for this long" },
+    shared = { type = "boolean", default = false, help = "disable shared accounts, too" },
+  },
+}
+
+local since = composio.ago(job.params.days .. "d")
+local shared = { idle = 0, left = 0 }
+
+local counts = composio.bulk(
+  "idle",
+  accounts.each { statuses = { "ACTIVE" }, account_type = "ALL" },
+  function(account)
+    if account.updated_at >= since then
+      return
+    end
+    if account.experimental and account.experimental.account_type == "SHARED" then
+      shared.idle = shared.idle + 1
+      if not job.params.shared then
+        shared.left = shared.left + 1
+        return
+      end
+    end
+    account:disable { reason = "idle for " .. job.params.days .. " days" }
+  end
+)
+
+print(("%d ACTIVE accounts looked at, idle since %s"):format(counts.selected, since:sub(1, 10)))
+print(("  shared and idle  %5d, of them left alone %d"):format(shared.idle, shared.left))
+for outcome, count in pairs(counts.operations.disable or {}) do
+  print(("  disable %-8s %5d"):format(outcome, count))
+end

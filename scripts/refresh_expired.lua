@@ -1,0 +1,61 @@
+#!/usr/bin/env composio-lua
+-- Refreshes EXPIRED accounts and sorts them three ways: healed (ACTIVE again,
+-- nobody had to do anything), waiting for a person (who gets a link), and in
+-- need of new credentials (an expired key cannot be refreshed, only replaced).
+-- ACTIVE accounts are never touched: a refresh would log their users out.
+
+local composio = require "composio"
+local accounts = composio.connected_accounts
+
+local job = composio.job {
+  summary = "Refresh expired accounts; a link for whoever has to log in again.",
+  may = "reversible",
+  params = {
+    reconnect = {
+      type = "enum", values = { "refresh", "link" }, default = "refresh",
+      help = "link: a new hosted link, which makes a new account",
+    },
+    waiting = { type = "string", default = "waiting.csv", help = "who has to log in" },
+  },
+}
+
+-- Schemes whose login can be renewed; the others hold what somebody typed in.
+local RENEWABLE = {
+  OAUTH1 = true, OAUTH2 = true, DCR_OAUTH = true, -- a person logs in again
+  S2S_OAUTH2 = true, GOOGLE_SERVICE_ACCOUNT = true, SERVICE_ACCOUNT = true, -- nobody has to
+}
+local count = { healed = 0, waiting = 0, credentials = 0, shared = 0 }
+local waiting =
+  composio.report(job.params.waiting, { "user", "toolkit", "reason", "expires_at", "redirect_url" })
+
+composio.bulk({
+  name = "expired",
+  after = function(account, results)
+    local answer = results.refresh or results.link
+    if answer.status == "ACTIVE" then
+      count.healed = count.healed + 1
+    else
+      count.waiting = count.waiting + 1
+      waiting:add {
+        user = account.user_id, toolkit = account.toolkit.slug, reason = account.status_reason,
+        expires_at = answer.expires_at, redirect_url = answer.redirect_url,
+      }
+    end
+  end,
+}, accounts.each { statuses = { "EXPIRED" }, account_type = "ALL" }, function(account)
+  if account.experimental and account.experimental.account_type == "SHARED" then
+    count.shared = count.shared + 1
+  end
+  local scheme = account.state and account.state.authScheme or account.auth_config.auth_scheme
+  if not RENEWABLE[scheme] then
+    count.credentials = count.credentials + 1
+  elseif job.params.reconnect == "link" and scheme:find "OAUTH" and scheme ~= "S2S_OAUTH2" then
+    accounts.link(account.user_id, account.auth_config.id, { allow_multiple = true })
+  else
+    account:refresh { reason = "expired" }
+  end
+end)
+
+for _, word in ipairs { "healed", "waiting", "credentials", "shared" } do
+  print(("%-12s %6d"):format(word, count[word]))
+end
