@@ -1,0 +1,246 @@
+/* What replies say, in every shape they have been seen in.
+   Must not know: Lua, sockets. */
+#include "check.h"
+#include "reply.h"
+#include "secret.h"
+
+static struct ca_json *json;
+static struct ca_result result;
+static const struct ca_api *api;
+
+static void explain(const char *operation, int status, const char *body,
+                    bool is_json)
+{
+  api = ca_api_find("connected_accounts", operation);
+  ca_buf_clear(&result.body);
+  memset(&result, 0, sizeof(result));
+  ca_buf_init(&result.body, 1 << 20);
+  CHECK_INT(ca_buf_add_text(&result.body, body), CA_OK);
+  result.status = status;
+  result.attempts = 2;
+  result.is_json = is_json;
+  snprintf(result.request_id, sizeof(result.request_id), "ours");
+  if(status < 200 || status > 299) {
+    result.err.code = CA_HTTP;
+    result.err.status = status;
+    result.err.attempts = 2;
+  }
+  ca_reply_explain(json, api, &result);
+}
+
+static void nested_error(void)
+{
+  explain("get", 404,
+          "{\"error\":{\"message\":\"Connected account \\\"ca_x\\\" not "
+          "found\",\"code\":606,\"slug\":\"ConnectedAccount_ResourceNotFound\""
+          ",\"status\":404,\"request_id\":\"r-1\",\"suggested_fix\":"
+          "\"Check the id.\"}}",
+          true);
+  CHECK_TEXT(result.err.text, "Connected account \"ca_x\" not found (HTTP 404 "
+                              "ConnectedAccount_ResourceNotFound)");
+  CHECK_INT(result.err.api_code, 606);
+  CHECK_TEXT(result.err.slug, "ConnectedAccount_ResourceNotFound");
+  CHECK_TEXT(result.err.request_id, "r-1");
+  CHECK_TEXT(result.err.fix, "Check the id.");
+  CHECK_INT(result.err.status, 404);
+  CHECK_INT(result.err.attempts, 2);
+  CHECK_TEXT(ca_reply_error_name(api, &result.err),
+             "ComposioConnectedAccountNotFoundError");
+}
+
+static void other_shapes(void)
+{
+  explain("get", 429, "{\"message\":\"Rate limit exceeded.\"}", true);
+  CHECK_TEXT(result.err.text, "Rate limit exceeded. (HTTP 429)");
+  CHECK_TEXT(ca_reply_error_name(api, &result.err), "RateLimitError");
+  CHECK(result.err.fix[0]);
+  explain("get", 400, "{\"error\":\"text\"}", true);
+  CHECK_TEXT(result.err.text, "text (HTTP 400)");
+  explain("get", 400,
+          "{\"error\":{\"message\":\"Validation error while processing "
+          "request\",\"error_code\":10400,\"suggestedFix\":\"Please check the "
+          "payload.\",\"errors\":[\"limit: too small\",\"x\"]}}",
+          true);
+  CHECK_HOLDS(result.err.text, "Validation error while processing request");
+  CHECK_HOLDS(result.err.text, "limit: too small");
+  CHECK_INT(result.err.api_code, 10400);
+  CHECK_TEXT(result.err.fix, "Please check the payload.");
+  explain("get", 400, "{\"error\":{\"message\":\"m\",\"code\":\"Bad\"}}",
+          true);
+  CHECK_INT(result.err.api_code, 0);
+  explain("get", 500, "", false);
+  CHECK_HOLDS(result.err.text, "HTTP 500 with an empty reply");
+  explain("get", 502, "<html><title>502 Bad Gateway</title></html>", false);
+  CHECK_HOLDS(result.err.text, "HTTP 502");
+  CHECK_HOLDS(result.err.text, "502 Bad Gateway");
+  explain("get", 500, "{\"error\":", true);
+  CHECK_HOLDS(result.err.text, "HTTP 500");
+  explain("get", 500, "[]", true);
+  CHECK_HOLDS(result.err.text, "HTTP 500");
+  explain("get", 500, "{\"error\":{\"message\":{\"deep\":1}}}", true);
+  CHECK_HOLDS(result.err.text, "HTTP 500");
+}
+
+static void text_of_strangers(void)
+{
+  ca_secret_add("hunter2hunter2", 14);
+  explain("get", 400,
+          "{\"error\":{\"message\":\"bad key hunter2hunter2\\n\\u001b[31m\","
+          "\"slug\":\"hunter2hunter2\",\"suggested_fix\":\"use "
+          "hunter2hunter2\",\"request_id\":\"hunter2hunter2\"}}",
+          true);
+  CHECK_HOLDS(result.err.text, "bad key ***\\x0a\\x1b[31m");
+  CHECK(!strstr(result.err.text, "hunter2"));
+  CHECK(!strstr(result.err.slug, "hunter2"));
+  CHECK(!strstr(result.err.fix, "hunter2"));
+  CHECK(!strstr(result.err.request_id, "hunter2"));
+  explain("get", 500, "plain hunter2hunter2 \x1b]0;title\x07", false);
+  CHECK(!strstr(result.err.text, "hunter2"));
+  CHECK(!strchr(result.err.text, '\x1b') && !strchr(result.err.text, '\x07'));
+  explain("disable", 200, "<p>hunter2hunter2\x1b</p>", false);
+  CHECK(!strstr(result.err.text, "hunter2"));
+  CHECK(!strchr(result.err.text, '\x1b'));
+  ca_secret_remove("hunter2hunter2", 14);
+}
+
+static void long_texts_are_cut(void)
+{
+  char *body = malloc(300001);
+  int i;
+
+  memcpy(body, "{\"error\":{\"message\":\"", 22);
+  for(i = (int)strlen(body); i < 299990; i++)
+    body[i] = 'm';
+  memcpy(body + 299990, "\"}}", 4);
+  explain("get", 400, body, true);
+  CHECK(strlen(result.err.text) < sizeof(result.err.text));
+  CHECK_HOLDS(result.err.text, "HTTP 400");
+  free(body);
+}
+
+static void success(void)
+{
+  explain("disable", 200, "{\"success\":true}", true);
+  CHECK_INT(result.err.code, CA_OK);
+  explain("delete", 204, "", false);
+  CHECK_INT(result.err.code, CA_OK);
+}
+
+static void success_that_is_none(void)
+{
+  explain("disable", 200, "<html>Log in</html>", false);
+  CHECK_INT(result.err.code, CA_REPLY);
+  CHECK(result.err.unknown);
+  CHECK_INT(result.err.status, 200);
+  CHECK_INT(result.err.attempts, 2);
+  CHECK_TEXT(result.err.request_id, "ours");
+  CHECK_HOLDS(result.err.text, "not JSON");
+  CHECK_HOLDS(result.err.text, "Log in");
+  explain("disable", 200, "{\"success\":tr", true);
+  CHECK_INT(result.err.code, CA_REPLY);
+}
+
+static void other_codes_are_left_alone(void)
+{
+  ca_buf_clear(&result.body);
+  memset(&result, 0, sizeof(result));
+  ca_buf_init(&result.body, 10);
+  ca_err_set(&result.err, CA_NETWORK, "connection refused");
+  ca_reply_explain(json, ca_api_find("connected_accounts", "get"), &result);
+  CHECK_INT(result.err.code, CA_NETWORK);
+  CHECK_TEXT(result.err.text, "connection refused");
+}
+
+static const char *name_of(const char *resource, const char *operation,
+                           enum ca_code code, int status)
+{
+  struct ca_err err;
+  ca_err_set(&err, code, "x");
+  err.status = status;
+  return ca_reply_error_name(ca_api_find(resource, operation), &err);
+}
+
+static void error_names(void)
+{
+  static const struct {
+    int status;
+    const char *name;
+  } cases[] = {
+    { 400, "BadRequestError" },
+    { 401, "AuthenticationError" },
+    { 403, "PermissionDeniedError" },
+    { 404, "ComposioConnectedAccountNotFoundError" },
+    { 409, "ConflictError" },
+    { 422, "UnprocessableEntityError" },
+    { 429, "RateLimitError" },
+    { 500, "InternalServerError" },
+    { 503, "InternalServerError" },
+    { 418, "APIError" },
+  };
+  size_t i;
+
+  for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    CHECK_TEXT(name_of("connected_accounts", "get", CA_HTTP, cases[i].status),
+               cases[i].name);
+  CHECK_TEXT(name_of("connected_accounts", "get", CA_NETWORK, 0),
+             "APIConnectionError");
+  CHECK(strcmp(name_of("auth_configs", "get", CA_HTTP, 404),
+               "ComposioConnectedAccountNotFoundError") != 0);
+  CHECK(name_of("connected_accounts", "get", CA_TIMEOUT, 0)[0]);
+  CHECK(name_of("connected_accounts", "get", CA_USAGE, 0)[0]);
+}
+
+static void reading_json(void)
+{
+  static const char text[] = "{\"a\":{\"b\":\"x\",\"n\":12,\"f\":1.5,\"z\":"
+                             "null,\"l\":[1,2,3]},\"u\":\"j\\u00f6s\"}";
+  size_t len = sizeof(text) - 1;
+  char out[4];
+  int64_t n = -7;
+
+  CHECK(ca_json_valid(json, text, len));
+  CHECK(!ca_json_valid(json, text, len - 1));
+  CHECK(!ca_json_valid(json, "", 0));
+  CHECK(!ca_json_valid(json, NULL, 0));
+  CHECK(!ca_json_valid(json, "{} {}", 5));
+  CHECK(ca_json_valid(json, "[1]", 3));
+  CHECK(ca_json_text(json, text, len, "$.a.b", out, sizeof(out)));
+  CHECK_TEXT(out, "x");
+  CHECK(ca_json_text(json, text, len, "$.u", out, sizeof(out)));
+  CHECK_TEXT(out, "j\xC3\xB6"); /* cut between characters */
+  CHECK(!ca_json_text(json, text, len, "$.a.z", out, sizeof(out)));
+  CHECK(!ca_json_text(json, text, len, "$.a", out, sizeof(out)));
+  CHECK(!ca_json_text(json, text, len, "$.none", out, sizeof(out)));
+  CHECK(!ca_json_text(json, "no json", 7, "$.a", out, sizeof(out)));
+  CHECK(ca_json_integer(json, text, len, "$.a.n", &n));
+  CHECK_INT(n, 12);
+  CHECK(!ca_json_integer(json, text, len, "$.a.f", &n));
+  CHECK(!ca_json_integer(json, text, len, "$.a.b", &n));
+  CHECK_INT(n, 12);
+  CHECK_INT(ca_json_count(json, text, len, "$.a.l"), 3);
+  CHECK_INT(ca_json_count(json, text, len, "$.a.none"), -1);
+  CHECK_INT(ca_json_count(json, "no json", 7, "$"), -1);
+  ca_json_free(NULL);
+}
+
+int main(void)
+{
+  struct ca_err err;
+
+  json = ca_json_new(&err);
+  if(!json)
+    return 2;
+  ca_buf_init(&result.body, 1);
+  check_case("a nested error", nested_error);
+  check_case("other shapes", other_shapes);
+  check_case("text of strangers", text_of_strangers);
+  check_case("long texts are cut", long_texts_are_cut);
+  check_case("success", success);
+  check_case("success that is none", success_that_is_none);
+  check_case("other codes are left alone", other_codes_are_left_alone);
+  check_case("error names", error_names);
+  check_case("reading JSON", reading_json);
+  ca_buf_clear(&result.body);
+  ca_json_free(json);
+  return check_end();
+}
