@@ -10,15 +10,12 @@
 /* 64 hex digits and a NUL. */
 #define CA_DIGEST_SIZE 65
 
-/* SHA-256 of len bytes into out, lower-case hex. CA_SYSTEM when the crypto
-   library refuses. */
-CA_MUST_USE enum ca_code ca_digest_bytes(const void *bytes, size_t len,
-                                         char out[CA_DIGEST_SIZE]);
+/* SHA-256 of len bytes into out, lower-case hex. */
+void ca_digest_bytes(const void *bytes, size_t len, char out[CA_DIGEST_SIZE]);
 
 /* The same keyed (HMAC), so that equal texts under other keys differ. */
-CA_MUST_USE enum ca_code ca_digest_keyed(const void *key, size_t key_len,
-                                         const void *bytes, size_t len,
-                                         char out[CA_DIGEST_SIZE]);
+void ca_digest_keyed(const void *key, size_t key_len, const void *bytes,
+                     size_t len, char out[CA_DIGEST_SIZE]);
 
 /* SHA-256 of a whole file, read in pieces. CA_SYSTEM with a text that names
    the file when it cannot be read. */

@@ -143,12 +143,12 @@ static enum ca_code set_fingerprint(struct ca_endpoint *endpoint,
 
   ca_buf_init(&both, 65536);
   code = ca_buf_printf(&both, "%s\n%s", endpoint->base_url, key);
-  if(!code)
-    code = ca_digest_bytes(both.data, both.len, hex);
-  ca_buf_wipe(&both);
-  if(!code)
+  if(!code) {
+    ca_digest_bytes(both.data, both.len, hex);
     ca_copy_text(endpoint->fingerprint, sizeof(endpoint->fingerprint), hex,
                  16);
+  }
+  ca_buf_wipe(&both);
   return code;
 }
 

@@ -138,16 +138,14 @@ static void digests(void)
   char hex[CA_DIGEST_SIZE];
 
   /* of FIPS 180-4 */
-  CHECK_INT(ca_digest_bytes("abc", 3, hex), CA_OK);
+  ca_digest_bytes("abc", 3, hex);
   CHECK_TEXT(hex, "ba7816bf8f01cfea414140de5dae2223"
                   "b00361a396177a9cb410ff61f20015ad");
-  CHECK_INT(ca_digest_bytes("", 0, hex), CA_OK);
+  ca_digest_bytes("", 0, hex);
   CHECK_TEXT(hex, "e3b0c44298fc1c149afbf4c8996fb924"
                   "27ae41e4649b934ca495991b7852b855");
   /* of RFC 4231, case 2 */
-  CHECK_INT(
-      ca_digest_keyed("Jefe", 4, "what do ya want for nothing?", 28, hex),
-      CA_OK);
+  ca_digest_keyed("Jefe", 4, "what do ya want for nothing?", 28, hex);
   CHECK_TEXT(hex, "5bdcc146bf60754e6a042426089575c7"
                   "5a003f089d2739839dec58b964ec3843");
 }
@@ -166,7 +164,7 @@ static void digests_of_files(void)
   CHECK(file && fwrite(bytes, 1, 100000, file) == 100000);
   fclose(file);
   CHECK_INT(ca_digest_file(scratch_path("file"), hex, &err), CA_OK);
-  CHECK_INT(ca_digest_bytes(bytes, 100000, of_bytes), CA_OK);
+  ca_digest_bytes(bytes, 100000, of_bytes);
   CHECK_TEXT(hex, of_bytes);
   CHECK_INT(ca_digest_file(scratch_path("none"), hex, &err), CA_SYSTEM);
   CHECK_HOLDS(err.text, "none: No such file");
