@@ -295,7 +295,7 @@ static enum ca_code write_change(struct ca_ledger *ledger,
                                  struct ca_err *err)
 {
   sqlite3_stmt *statement;
-  int64_t operation;
+  int64_t operation = 0;
   int rc;
   enum ca_code code =
       ca_ledger_operation_id(ledger, change->api, &operation, err);

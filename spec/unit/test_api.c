@@ -24,8 +24,8 @@ static void look_complete(const struct ca_api *api)
 {
   CHECK(!strcmp(api->resource, "connected_accounts") ||
         !strcmp(api->resource, "auth_configs"));
-  CHECK(api->name && *api->name);
-  CHECK(api->path && !strncmp(api->path, "/", 1));
+  if(!CHECK(api->name && *api->name) || !CHECK(api->path && *api->path == '/'))
+    return;
   CHECK(!strncmp(api->path + 1, api->resource, strlen(api->resource)));
   CHECK(api->fields != NULL);
   CHECK(ca_api_find(api->resource, api->name) == api);
