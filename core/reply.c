@@ -75,21 +75,32 @@ bool ca_json_valid(struct ca_json *json, const char *text, size_t len)
   return valid;
 }
 
+/* The text at path, or NULL. The caller rests the statement when it is done
+   with it. */
+static const char *ask_text(struct ca_json *json, const char *text, size_t len,
+                            const char *path, size_t *value_len)
+{
+  const char *value;
+  if(!ask(json->extract, text, len, path))
+    return NULL;
+  value = (const char *)sqlite3_column_text(json->extract, 0);
+  *value_len = (size_t)sqlite3_column_bytes(json->extract, 0);
+  /* objects and arrays come back as their JSON text */
+  if(value && *value_len && (*value == '{' || *value == '[') &&
+     ca_json_valid(json, value, *value_len))
+    return NULL;
+  return value;
+}
+
 bool ca_json_text(struct ca_json *json, const char *text, size_t len,
                   const char *path, char *out, size_t size)
 {
-  bool found = ask(json->extract, text, len, path);
-  if(found) {
-    const char *value = (const char *)sqlite3_column_text(json->extract, 0);
-    size_t value_len = (size_t)sqlite3_column_bytes(json->extract, 0);
-    /* objects and arrays come back as their JSON text */
-    found = value && !(value_len && (*value == '{' || *value == '[') &&
-                       ca_json_valid(json, value, value_len));
-    if(found)
-      ca_copy_text(out, size, value, value_len);
-  }
+  size_t value_len;
+  const char *value = ask_text(json, text, len, path, &value_len);
+  if(value)
+    ca_copy_text(out, size, value, value_len);
   rest(json->extract);
-  return found;
+  return value != NULL;
 }
 
 bool ca_json_integer(struct ca_json *json, const char *text, size_t len,
@@ -113,24 +124,37 @@ int ca_json_count(struct ca_json *json, const char *text, size_t len,
   return count;
 }
 
-/* The first of the NULL-ended paths at which a text stands. */
+/* Masked before it is cut: of a secret that a cut has halved, the mask would
+   know nothing. */
+static void mask_and_clean(char *to, size_t size, const char *from, size_t len)
+{
+  char *copy = malloc(len + 1);
+  if(size)
+    *to = '\0';
+  if(!copy)
+    return;
+  if(len)
+    memcpy(copy, from, len);
+  copy[len] = '\0';
+  ca_log_clean(to, size, copy, ca_secret_mask(copy, len));
+  ca_wipe(copy, len);
+  free(copy);
+}
+
+/* The first of the NULL-ended paths at which a text stands, fit to be shown.
+ */
 static bool first_text(struct ca_json *json, const struct ca_buf *body,
                        const char *const *paths, char *out, size_t size)
 {
-  for(; *paths; paths++)
-    if(ca_json_text(json, body->data, body->len, *paths, out, size) && *out)
-      return true;
-  if(size)
-    *out = '\0';
-  return false;
-}
-
-static void mask_and_clean(char *to, size_t size, const char *from, size_t len)
-{
-  char copy[1024];
-  ca_copy_text(copy, sizeof(copy), from, len);
-  len = ca_secret_mask(copy, strlen(copy));
-  ca_log_clean(to, size, copy, len);
+  *out = '\0';
+  for(; *paths && !*out; paths++) {
+    size_t len;
+    const char *text = ask_text(json, body->data, body->len, *paths, &len);
+    if(text)
+      mask_and_clean(out, size, text, len);
+    rest(json->extract);
+  }
+  return *out != '\0';
 }
 
 /* What the envelope says, into the record. False when it says nothing. */
@@ -147,7 +171,6 @@ static bool read_envelope(struct ca_json *json, const struct ca_buf *body,
                                        "$.suggested_fix", NULL };
   static const char *const details[] = { "$.error.errors[0]",
                                          "$.error.errors[0].message", NULL };
-  char text[512];
   char detail[256];
   int64_t code;
 
@@ -156,20 +179,18 @@ static bool read_envelope(struct ca_json *json, const struct ca_buf *body,
                      &code) ||
      ca_json_integer(json, body->data, body->len, "$.code", &code))
     err->api_code = code >= 0 && code <= 0x7FFFFFFF ? (int)code : 0;
-  if(first_text(json, body, slugs, text, sizeof(text)))
-    mask_and_clean(err->slug, sizeof(err->slug), text, strlen(text));
-  if(first_text(json, body, ids, text, sizeof(text)))
-    mask_and_clean(err->request_id, sizeof(err->request_id), text,
-                   strlen(text));
-  if(first_text(json, body, fixes, text, sizeof(text)))
-    mask_and_clean(err->fix, sizeof(err->fix), text, strlen(text));
-  if(!first_text(json, body, messages, text, sizeof(text)))
+  /* what the headers said of the request's id stays, unless the body does */
+  if(first_text(json, body, ids, detail, sizeof(err->request_id)))
+    ca_copy_text(err->request_id, sizeof(err->request_id), detail,
+                 strlen(detail));
+  first_text(json, body, slugs, err->slug, sizeof(err->slug));
+  first_text(json, body, fixes, err->fix, sizeof(err->fix));
+  if(!first_text(json, body, messages, message, size))
     return false;
-  mask_and_clean(message, size, text, strlen(text));
-  if(first_text(json, body, details, text, sizeof(text))) {
-    size_t used = strlen(message);
-    mask_and_clean(detail, sizeof(detail), text, strlen(text));
-    snprintf(message + used, size - used, " (%s)", detail);
+  if(first_text(json, body, details, detail, sizeof(detail))) {
+    char both[768];
+    snprintf(both, sizeof(both), "%s (%s)", message, detail);
+    ca_copy_text(message, size, both, strlen(both));
   }
   return true;
 }
