@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 #include "attempt.h"
+#include "log.h"
+#include "secret.h"
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
@@ -32,6 +34,10 @@ static size_t on_read(char *bytes, size_t size, size_t count, void *ctx)
   return len;
 }
 
+/* More is no number of requests or milliseconds, and every smaller one can be
+   reckoned with, as a double too. */
+#define NUMBER_MAX INT64_C(1000000000000)
+
 static int64_t to_number(const char *text)
 {
   char *end;
@@ -39,7 +45,7 @@ static int64_t to_number(const char *text)
   if(*text < '0' || *text > '9')
     return -1;
   value = strtoll(text, &end, 10);
-  return value;
+  return value < NUMBER_MAX ? value : NUMBER_MAX;
 }
 
 /* "60s" or "60" seconds, as the window's size is written. */
@@ -53,8 +59,10 @@ static int64_t to_window_ms(const char *text)
 static void copy_host(char *to, size_t size, const char *url)
 {
   const char *from = strstr(url, "://");
+  size_t len;
   from = from ? from + 3 : "";
-  ca_copy_text(to, size, from, strcspn(from, "/?#"));
+  len = strcspn(from, "/?#");
+  ca_log_clean(to, size, from, len < size ? len : 0);
 }
 
 enum header {
@@ -106,9 +114,10 @@ static const struct header_name *find_header(const char *line, size_t len)
   return NULL;
 }
 
+/* What messages will hold: terminal-safe; the caller has masked it. */
 static void copy_value(char *to, size_t size, const char *value)
 {
-  ca_copy_text(to, size, value, strlen(value));
+  ca_log_clean(to, size, value, strlen(value));
 }
 
 static void take_header(struct ca_headers *said, enum header header,
@@ -132,7 +141,8 @@ static void take_header(struct ca_headers *said, enum header header,
       said->should_retry = (value[0] | 0x20) == 't';
     break;
   case H_RETRY_AFTER:
-    copy_value(said->retry_after, sizeof(said->retry_after), value);
+    ca_copy_text(said->retry_after, sizeof(said->retry_after), value,
+                 strlen(value));
     break;
   case H_RETRY_AFTER_MS:
     said->retry_after_ms = to_number(value) > 0 ? to_number(value) : -1;
@@ -184,7 +194,12 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
       from++;
     while(end > from && (end[-1] == '\r' || end[-1] == '\n'))
       end--;
+    /* a secret cut in two would not be known for one; so nothing longer is
+       taken, but for the host at the start of a long URL */
+    if((size_t)(end - from) >= sizeof(value) && name->header != H_LOCATION)
+      return len;
     ca_copy_text(value, sizeof(value), from, (size_t)(end - from));
+    ca_secret_mask(value, strlen(value));
     take_header(&attempt->said, name->header, value);
   }
   return len;
