@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "digest.h"
 #include "ledger_private.h"
 #include "secret.h"
@@ -161,7 +162,9 @@ enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
 
   if(ledger->in_txn)
     return CA_OK;
+  ca_ledger_turn_enter(ledger);
   code = run_plain(ledger, CA_SQL_BEGIN, err);
+  ca_ledger_turn_leave(ledger);
   if(code)
     return code;
   ledger->in_txn = true;
@@ -234,6 +237,7 @@ struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,
     return NULL;
   }
   ledger->clock = clock;
+  ledger->turn = -1;
   ca_buf_init(&ledger->account, 4096);
   ca_buf_init(&ledger->texts, 64U << 20);
   if(ca_ledger_file_open(ledger, dir, err)) {
@@ -255,6 +259,8 @@ void ca_ledger_close(struct ca_ledger *ledger)
   for(i = 0; i < CA_SQL_COUNT; i++)
     sqlite3_finalize(ledger->statements[i]);
   sqlite3_close(ledger->db);
+  if(ledger->turn >= 0)
+    close(ledger->turn);
   ca_buf_clear(&ledger->account);
   ca_buf_clear(&ledger->texts);
   free(ledger->marks);

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "ledger_private.h"
 
 #define APPLICATION_ID 0x636c6c67 /* "cllg" in the file's header */
 #define CACHE_KIB      4096
 #define BUSY_MS        10000
+#define POLL_MS        1
 
 /* Version n of the schema comes out of migrations[n - 1]. A version that was
    released is never edited; a change is a new entry. Numbers of outcomes,
@@ -207,6 +210,55 @@ enum ca_code ca_ledger_file_fail(sqlite3 *db, const char *path, int rc,
   }
 }
 
+/* Waiting for the write lock. SQLite polls, ever more slowly; who writes
+   without a pause would keep others out for seconds, since it takes the lock
+   again within microseconds. So whoever wants it holds the turn while it
+   polls, a lock on a file of its own (a second descriptor of the database
+   would, when closed, drop SQLite's locks). */
+
+static void pause_a_little(void)
+{
+  struct timespec pause = { 0, POLL_MS * 1000000L };
+  nanosleep(&pause, NULL);
+}
+
+static int poll_lock(void *ctx, int count)
+{
+  (void)ctx;
+  pause_a_little();
+  return count < BUSY_MS / POLL_MS;
+}
+
+void ca_ledger_turn_enter(struct ca_ledger *ledger)
+{
+  int tries;
+
+  /* after that long it goes on without: the turn is for fairness alone */
+  for(tries = 0; ledger->turn >= 0 && tries < BUSY_MS / POLL_MS; tries++) {
+    if(!flock(ledger->turn, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+      return;
+    pause_a_little();
+  }
+}
+
+void ca_ledger_turn_leave(struct ca_ledger *ledger)
+{
+  if(ledger->turn >= 0)
+    flock(ledger->turn, LOCK_UN);
+}
+
+static int open_turn(const char *dir)
+{
+  char path[PATH_MAX + 16];
+  int fd;
+
+  snprintf(path, sizeof(path), "%s/ledger.turn", dir);
+  fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if(fd >= 0 && fchmod(fd, 0600))
+    errno = 0; /* another user's: his to say who may open it */
+  return fd;
+}
+
 static int read_number(sqlite3 *db, const char *sql, int *number)
 {
   sqlite3_stmt *statement = NULL;
@@ -302,7 +354,7 @@ static int configure(sqlite3 *db)
   int rc;
 
   sqlite3_extended_result_codes(db, 1);
-  sqlite3_busy_timeout(db, BUSY_MS);
+  sqlite3_busy_handler(db, poll_lock, NULL);
   rc = sqlite3_exec(db, settings, NULL, NULL, NULL);
   snprintf(cache, sizeof(cache), "PRAGMA cache_size=-%d;", CACHE_KIB);
   if(!rc)
@@ -375,5 +427,7 @@ enum ca_code ca_ledger_file_open(struct ca_ledger *ledger, const char *dir,
     return ca_err_set(err, CA_NOMEM, "out of memory");
   snprintf(ledger->path, size, "%s/ledger.db", real);
   code = make_file(real, ledger->path, err);
+  if(!code)
+    ledger->turn = open_turn(real);
   return code ? code : open_database(ledger, err);
 }

@@ -80,6 +80,7 @@ struct ca_ledger {
   char *path;
   const struct ca_clock *clock; /* borrowed */
   sqlite3_stmt *statements[CA_SQL_COUNT];
+  int turn; /* descriptor of the queue for the write lock, or -1 */
 
   int64_t run; /* row of the run, 0 before the first */
   bool ended;  /* it can be read, not written */
@@ -127,6 +128,11 @@ static inline int64_t ca_ledger_change_id(const struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_file_open(struct ca_ledger *ledger,
                                              const char *dir,
                                              struct ca_err *err);
+
+/* Waits until no other process stands in line before this one for the write
+   lock, or for as long as anybody waits for it; then leave must follow. */
+void ca_ledger_turn_enter(struct ca_ledger *ledger);
+void ca_ledger_turn_leave(struct ca_ledger *ledger);
 
 /* The statement, prepared once; NULL with err set. */
 sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,

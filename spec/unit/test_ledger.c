@@ -2,7 +2,9 @@
    for others to see, and what cannot be written is said.
    Must not know: how changes are sent. */
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
+#include <time.h>
 #include "check.h"
 #include "fake_clock.h"
 #include "ledger_private.h"
@@ -177,6 +179,7 @@ static void rights_whatever_the_umask(void)
     CHECK_INT(scratch_mode("state/composio-lua/ledger.db"), 0600);
     CHECK_INT(scratch_mode("state/composio-lua/ledger.db-wal"), 0600);
     CHECK_INT(scratch_mode("state/composio-lua/ledger.db-shm"), 0600);
+    CHECK_INT(scratch_mode("state/composio-lua/ledger.turn"), 0600);
     stop();
   }
 }
@@ -1120,6 +1123,44 @@ static void lock_held_by_another(void)
   stop();
 }
 
+/* Holds the turn for a while, as one does who waits for the write lock. */
+static void hold_turn(int say)
+{
+  struct timespec while_ms = { 0, 150 * 1000000L };
+  int fd = open(scratch_path("ledger.turn"), O_RDWR);
+
+  if(fd < 0 || flock(fd, LOCK_EX) || write(say, "x", 1) != 1)
+    _exit(1);
+  nanosleep(&while_ms, NULL);
+  _exit(0);
+}
+
+static void who_waits_comes_first(void)
+{
+  const struct ca_clock *clock = ca_clock_system();
+  int64_t one, before_ms;
+  int pipes[2];
+  int status;
+  char x;
+  pid_t child;
+
+  start("apply");
+  one = add_both(1, "one", "disable");
+  CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
+  CHECK(!pipe(pipes));
+  child = fork();
+  if(!child)
+    hold_turn(pipes[1]);
+  CHECK_INT(read(pipes[0], &x, 1), 1);
+  before_ms = ca_clock_mono_ms(clock);
+  CHECK_INT(intend(one), CA_OK);
+  CHECK(ca_clock_mono_ms(clock) - before_ms >= 100);
+  CHECK(waitpid(child, &status, 0) == child && !status);
+  close(pipes[0]);
+  close(pipes[1]);
+  stop();
+}
+
 #define PROCESSES 6
 
 static int run_beside_others(void)
@@ -1268,6 +1309,7 @@ int main(void)
   check_case("a full disk means no intent", full_disk_means_no_intent);
   check_case("a full disk while planning", full_disk_while_planning);
   check_case("a lock held by another", lock_held_by_another);
+  check_case("who waits comes first", who_waits_comes_first);
   check_case("processes share a new ledger", processes_share_a_new_ledger);
   check_case("fingerprints", fingerprints);
   check_case("outcome names", outcome_names);
