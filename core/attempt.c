@@ -185,6 +185,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     forget_headers(&attempt->said);
     return len;
   }
+  if(*line == '\r' || *line == '\n')
+    attempt->said.whole = true;
   colon = memchr(line, ':', len);
   name = colon ? find_header(line, (size_t)(colon - line)) : NULL;
   if(name) {

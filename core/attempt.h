@@ -24,6 +24,7 @@ struct ca_headers {
   char retry_after[64];   /* `retry-after`, as sent; "" absent */
   int should_retry;       /* 1 true, 0 false, -1 absent */
   bool is_json;
+  bool whole; /* up to the empty line; without it the head was cut off */
   char request_id[64];
   char location_host[128];
   char deprecation[80];

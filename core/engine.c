@@ -242,7 +242,8 @@ static enum ca_verdict judge(struct ca_engine *engine, struct ca_op *op,
     verdict = ca_retry_decide(&state, &end, delay_ms);
   }
   /* a later attempt has to know what this one may have done */
-  if(status ? status >= 500 || status == 408 : !end.never_left)
+  if(op->attempt->sends > 1 ||
+     (status ? status >= 500 || status == 408 : !end.never_left))
     op->maybe_sent = true;
   return verdict;
 }
@@ -257,6 +258,9 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   enum ca_verdict verdict;
 
   curl_easy_getinfo(op->attempt->easy, CURLINFO_RESPONSE_CODE, &http);
+  /* to libcurl a head that was cut off is a whole one with an empty body */
+  if(!curl && (!op->attempt->said.whole || http < 200))
+    curl = CURLE_PARTIAL_FILE;
   /* a status whose body did not arrive whole is no reply */
   status = curl ? 0 : (int)http;
   wait_ms = status ? retry_after(engine, &op->attempt->said) : -1;
@@ -284,8 +288,11 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   if(verdict != CA_VERDICT_DONE) {
     describe_failure(op, curl, status);
     op->result.err.unknown = verdict == CA_VERDICT_UNKNOWN;
+    /* what may be done and must not be doubled is for looking, not again */
     op->result.err.retryable =
-        !status || status == 408 || status == 429 || status >= 500;
+        (!status || status == 408 || status == 429 || status >= 500) &&
+        !(verdict == CA_VERDICT_UNKNOWN &&
+          op->request.api->repeat == CA_REPEAT_NEVER);
   }
   ca_buf_clear(&op->result.body);
   op->result.body = op->attempt->body;
