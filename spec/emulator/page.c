@@ -58,8 +58,17 @@ static struct emu_buf *begin(struct emu_call *call, unsigned status,
                ":root{color-scheme:light dark}\n"
                "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;"
                "margin:3rem auto;padding:0 1rem;overflow-wrap:anywhere}\n"
+               "h1{line-height:1.2;margin:0 0 1rem}\n"
+               "dl{border:1px solid;border-radius:.5rem;padding:1rem;"
+               "margin:0 0 1.5rem}\n"
+               "dt{font-size:.9rem}\n"
+               "dd{margin:0 0 .8rem;font-weight:600}\n"
+               "dd:last-child{margin:0}\n"
                "button{font:inherit;padding:.6rem 1.4rem;margin:0 .8rem .8rem "
-               "0;min-width:7rem;border:2px solid;border-radius:.4rem}\n"
+               "0;min-width:8rem;border:2px solid;border-radius:.4rem;"
+               "cursor:pointer}\n"
+               "button[value=allow]{background:#1a5fb4;border-color:#1a5fb4;"
+               "color:#fff}\n"
                "button:focus-visible{outline:3px solid;outline-offset:3px}\n"
                "</style>\n</head>\n<body>\n<main>\n<h1>");
   escaped(out, title);
@@ -92,15 +101,17 @@ static void ask(const struct emu *emu, struct emu_call *call,
   emu_buf_format(&title, "Connect %s", toolkit->name);
   struct emu_buf *out = begin(call, 200, emu_buf_string(&title));
   emu_buf_clear(&title);
-  emu_buf_text(out, "<p>May <strong>");
+  emu_buf_text(out, "<p>An application asks to act in this account.</p>\n"
+                    "<dl>\n<dt>Toolkit</dt>\n<dd>");
   escaped(out, toolkit->name);
-  emu_buf_text(out, "</strong> be connected for the user <strong>");
+  emu_buf_text(out, "</dd>\n<dt>For the user</dt>\n<dd>");
   escaped(out, emu_store_user_name(&emu->store, account));
-  emu_buf_text(out, "</strong>?</p>\n<form method=\"post\">\n"
+  emu_buf_text(out, "</dd>\n</dl>\n<form method=\"post\">\n"
                     "<button name=\"decision\" value=\"allow\">Allow"
                     "</button>\n"
                     "<button name=\"decision\" value=\"deny\">Deny</button>\n"
-                    "</form>\n");
+                    "</form>\n<p>This page is good for ten minutes from the "
+                    "moment the link was made, and once.</p>\n");
   end(out);
 }
 
