@@ -13,7 +13,10 @@ local world = setmetatable({
   scheme = composio.auth_scheme,
 }, { __index = _G })
 
-local ERROR = { "name", "message", "status", "code", "slug", "request_id", "suggested_fix", "outcome", "attempts" }
+local ERROR = {
+  "name", "message", "status", "code", "slug",
+  "request_id", "suggested_fix", "outcome", "attempts",
+}
 
 -- A copy without metatables, functions and userdata: what JSON can hold.
 local function plain(value)

@@ -10,7 +10,9 @@ import { lua } from './lib/lua.mjs';
 const ID = 'ca_github_u123A'; // ACTIVE, OAUTH2
 const ACTIVE_STRIPE = 'auth_config_ids=ac_StripeApiKey&statuses=ACTIVE';
 const inStatus = status => async stage => ({ id: (await stage.find(account => account.status === status)).id });
-const scheme = (name, status) => async stage => ({ id: (await stage.find(account => account.state.authScheme === name && account.status === status)).id });
+const scheme = (name, status) => async stage => ({
+  id: (await stage.find(account => account.state.authScheme === name && account.status === status)).id,
+});
 
 // ---- what would silently mean something else is refused ----
 
@@ -126,7 +128,10 @@ const REFUSED = [
     odd: true,
     why: 'a DELETE of the collection is nothing to find out about on a server that tidies slashes',
   })),
-  ...[['ca_ä', 'ca_%C3%A4'], ['ca b', 'ca%20b']].map(([id, path]) => ({
+  ...[
+    ['ca_ä', 'ca_%C3%A4'],
+    ['ca b', 'ca%20b'],
+  ].map(([id, path]) => ({
     name: `the id '${id}'`,
     sdk: s => s.accounts.get(id),
     lua: `accounts.get(${lua(id)})`,
@@ -172,7 +177,8 @@ const REFUSED = [
   },
   {
     name: 'a masked secret as a credential',
-    sdk: s => s.accounts.initiate('user_new', 'ac_StripeApiKey', { config: AuthScheme.APIKey({ api_key: 'REDACTED' }) }),
+    sdk: s =>
+      s.accounts.initiate('user_new', 'ac_StripeApiKey', { config: AuthScheme.APIKey({ api_key: 'REDACTED' }) }),
     lua: 'accounts.initiate("user_new", "ac_StripeApiKey", { allow_multiple = true, config = scheme.api_key { api_key = "REDACTED" } })',
     theirs: {
       lines: [
@@ -185,10 +191,15 @@ const REFUSED = [
   },
   {
     name: 'the same in a patch',
-    sdk: s => s.raw.connectedAccounts.patch(ID, { connection: { state: { authScheme: 'BASIC', val: { password: 'abcd...' } } } }),
+    sdk: s =>
+      s.raw.connectedAccounts.patch(ID, {
+        connection: { state: { authScheme: 'BASIC', val: { password: 'abcd...' } } },
+      }),
     lua: `accounts.update(${lua(ID)}, { credentials = { authScheme = "BASIC", val = { password = "abcd..." } } })`,
     theirs: {
-      lines: [`PATCH /connected_accounts/${ID} {"connection":{"state":{"authScheme":"BASIC","val":{"password":"abcd..."}}}}`],
+      lines: [
+        `PATCH /connected_accounts/${ID} {"connection":{"state":{"authScheme":"BASIC","val":{"password":"abcd..."}}}}`,
+      ],
       raises: { status: 400 },
     },
     ours: { lines: [], raises: /masked|\.\.\./ },
@@ -374,7 +385,11 @@ const FRUGAL = [
     name: 'an auth config’s credentials',
     sdk: s => s.configs.update('ac_GithubCustom', { type: 'custom', credentials: { client_id: 'i' } }),
     lua: 'configs.update("ac_GithubCustom", { type = "custom", credentials = { client_id = "i" } })',
-    theirs: { lines: ['PATCH /auth_configs/ac_GithubCustom {"type":"custom","credentials":{"client_id":"i"},"tool_access_config":{}}'] },
+    theirs: {
+      lines: [
+        'PATCH /auth_configs/ac_GithubCustom {"type":"custom","credentials":{"client_id":"i"},"tool_access_config":{}}',
+      ],
+    },
     ours: { lines: ['PATCH /auth_configs/ac_GithubCustom {"type":"custom","credentials":{"client_id":"i"}}'] },
     why: 'an update is partial: what was not asked for is not sent',
   },
@@ -383,8 +398,16 @@ const FRUGAL = [
     sdk: (s, w) => s.accounts.waitForConnection(w.id, 1500),
     lua: w => `accounts.wait_for_connection(${lua(w.id)}, { timeout = 1.5 })`,
     arrange: inStatus('INITIATED'),
-    theirs: { lines: w => Array(3).fill(`GET /connected_accounts/${w.id}`), raises: { name: 'ConnectionRequestTimeoutError' }, seconds: 1.9 },
-    ours: { lines: w => Array(4).fill(`GET /connected_accounts/${w.id}`), raises: /^Connection request timed out for/, seconds: 1.4 },
+    theirs: {
+      lines: w => Array(3).fill(`GET /connected_accounts/${w.id}`),
+      raises: { name: 'ConnectionRequestTimeoutError' },
+      seconds: 1.9,
+    },
+    ours: {
+      lines: w => Array(4).fill(`GET /connected_accounts/${w.id}`),
+      raises: /^Connection request timed out for/,
+      seconds: 1.4,
+    },
     sooner: true,
     why: 'the SDK sleeps past its deadline; ours ends at it, with one more look',
   },
@@ -392,7 +415,16 @@ const FRUGAL = [
 
 // ---- what is repeated after a failure ----
 
-const again = (status, rule = {}) => [{ path: '/api/*', action: 'reply', status, body: { error: { message: 'ordered', code: 1, slug: 'Ordered', status } }, headers: { 'retry-after-ms': '5', 'retry-after': '0' }, ...rule }];
+const again = (status, rule = {}) => [
+  {
+    path: '/api/*',
+    action: 'reply',
+    status,
+    body: { error: { message: 'ordered', code: 1, slug: 'Ordered', status } },
+    headers: { 'retry-after-ms': '5', 'retry-after': '0' },
+    ...rule,
+  },
+];
 const LINK = 'POST /connected_accounts/link';
 
 const REPEATED = [
@@ -401,8 +433,14 @@ const REPEATED = [
     faults: again(500, { path: '*/link' }),
     sdk: s => s.raw.link.create({ user_id: 'u', auth_config_id: 'ac_GithubManage' }),
     lua: 'accounts.link("u", "ac_GithubManage", { allow_multiple = true })',
-    theirs: { lines: Array(3).fill(`${LINK} {"user_id":"u","auth_config_id":"ac_GithubManage"}`), raises: { status: 500 } },
-    ours: { lines: [`${LINK} {"user_id":"u","auth_config_id":"ac_GithubManage"}`], raises: { outcome: 'unknown', status: 500 } },
+    theirs: {
+      lines: Array(3).fill(`${LINK} {"user_id":"u","auth_config_id":"ac_GithubManage"}`),
+      raises: { status: 500 },
+    },
+    ours: {
+      lines: [`${LINK} {"user_id":"u","auth_config_id":"ac_GithubManage"}`],
+      raises: { outcome: 'unknown', status: 500 },
+    },
     why: 'it may have been made: sent again it may exist twice. The outcome is unknown, and said to be',
   },
   {
@@ -425,11 +463,23 @@ const REPEATED = [
   },
   {
     name: 'an alias that is taken',
-    faults: again(409, { body: { error: { message: 'Alias "work" is already used by another connected account', code: 609, slug: 'ConnectedAccount_Conflict', status: 409 } } }),
+    faults: again(409, {
+      body: {
+        error: {
+          message: 'Alias "work" is already used by another connected account',
+          code: 609,
+          slug: 'ConnectedAccount_Conflict',
+          status: 409,
+        },
+      },
+    }),
     sdk: s => s.raw.connectedAccounts.patch(ID, { alias: 'work' }),
     lua: `accounts.update(${lua(ID)}, { alias = "work" })`,
     theirs: { lines: Array(3).fill(`PATCH /connected_accounts/${ID} {"alias":"work"}`), raises: { status: 409 } },
-    ours: { lines: [`PATCH /connected_accounts/${ID} {"alias":"work"}`], raises: { name: 'ConflictError', status: 409 } },
+    ours: {
+      lines: [`PATCH /connected_accounts/${ID} {"alias":"work"}`],
+      raises: { name: 'ConflictError', status: 409 },
+    },
     why: 'asking again does not free the alias; a 409 of a lease is repeated by both',
   },
   {

@@ -24,7 +24,11 @@ async function run(stage, row, make) {
     const result = await make(world);
     return { ...result, seconds: (performance.now() - began) / 1000 };
   };
-  const result = row.faults ? await stage.withFaults(row.faults, work) : row.odd ? await stage.withFaults([], work) : await work();
+  const result = row.faults
+    ? await stage.withFaults(row.faults, work)
+    : row.odd
+      ? await stage.withFaults([], work)
+      : await work();
   return { world, result, lines: (await stage.requests()).map(line) };
 }
 
@@ -58,7 +62,8 @@ for (const row of differences) {
     ]);
     hold('theirs', sdk, row);
     hold('ours', lua, row);
-    if (row.sooner) assert.ok(lua.result.seconds < sdk.result.seconds, `${lua.result.seconds} s and ${sdk.result.seconds} s`);
+    if (row.sooner)
+      assert.ok(lua.result.seconds < sdk.result.seconds, `${lua.result.seconds} s and ${sdk.result.seconds} s`);
   });
 }
 
@@ -75,7 +80,11 @@ test(`headers: ${headers.why}`, async () => {
     const unexplained = (list, patterns) => list.filter(name => !patterns.some(pattern => pattern.test(name)));
     assert.deepEqual(unexplained(only('sdk', 'lua'), headers.onlyTheirs), []);
     assert.deepEqual(unexplained(only('lua', 'sdk'), headers.onlyOurs), []);
-    for (const pattern of headers.onlyTheirs) assert.ok(only('sdk', 'lua').some(name => pattern.test(name)), pattern);
+    for (const pattern of headers.onlyTheirs)
+      assert.ok(
+        only('sdk', 'lua').some(name => pattern.test(name)),
+        pattern,
+      );
     assert.match(row.headers['x-request-id'], /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   }
   assert.notEqual(lua[0].headers['x-request-id'], lua[1].headers['x-request-id']);
@@ -83,7 +92,12 @@ test(`headers: ${headers.why}`, async () => {
 
 test('one x-request-id for all attempts of an operation, and errors tell it', async () => {
   await ours.requests();
-  const rule = { path: '/api/*', action: 'reply', status: 503, body: { error: { message: 'ordered', code: 1, slug: 'Ordered', status: 503 } } };
+  const rule = {
+    path: '/api/*',
+    action: 'reply',
+    status: 503,
+    body: { error: { message: 'ordered', code: 1, slug: 'Ordered', status: 503 } },
+  };
   const { error } = await ours.withFaults([rule], () => ours.lua('return accounts.get("ca_github_u123A")'));
   const ids = (await ours.requests()).map(row => row.headers['x-request-id']);
   assert.equal(ids.length, 3);

@@ -45,11 +45,14 @@ async function compare(call) {
   for (const row of lua.requests) assertReferenceOrder(row);
   assert.equal(lua.result.ok, sdk.result.ok, `outcome: ${sdk.result.error} / ${JSON.stringify(lua.result.error)}`);
   if (lua.result.ok) assert.deepEqual(outcome(lua.result.value), outcome(JSON.parse(JSON.stringify(sdk.result.value))));
-  else assert.deepEqual(failure(lua.result.error), ourFailure(failure(sdk.result.error), sdk.requests.at(-1)), 'errors');
+  else
+    assert.deepEqual(failure(lua.result.error), ourFailure(failure(sdk.result.error), sdk.requests.at(-1)), 'errors');
   compared++;
 }
 
-const groups = Map.groupBy?.(calls, call => call.group) ?? calls.reduce((map, call) => map.set(call.group, [...(map.get(call.group) ?? []), call]), new Map());
+const groups =
+  Map.groupBy?.(calls, call => call.group) ??
+  calls.reduce((map, call) => map.set(call.group, [...(map.get(call.group) ?? []), call]), new Map());
 for (const [group, rows] of groups) {
   test(`${group}: ${rows.length} calls are the same on the wire`, async () => {
     const failures = [];

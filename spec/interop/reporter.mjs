@@ -15,7 +15,8 @@ export default async function* report(events) {
   let skipped = 0;
   for await (const { type, data } of events) {
     if (type === 'test:stderr') yield data.message;
-    else if (type === 'test:diagnostic' && /^\d+ (calls compared|differences held)$/.test(data.message)) yield `${data.message}\n`;
+    else if (type === 'test:diagnostic' && /^\d+ (calls compared|differences held)$/.test(data.message))
+      yield `${data.message}\n`;
     else if (type === 'test:pass' && data.details.type !== 'suite') data.skip === undefined ? passed++ : skipped++;
     else if (type === 'test:fail' && data.details.type !== 'suite') {
       failed++;

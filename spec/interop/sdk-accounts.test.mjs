@@ -33,7 +33,7 @@ async function notFound(promise, id = GONE) {
 
 test('get: each seeded account, of every scheme and status', async () => {
   const seen = new Set();
-  for (let cursor = null; cursor !== undefined; ) {
+  for (let cursor = null; cursor !== undefined;) {
     const page = await accounts.list({ accountType: 'ALL', limit: 100, cursor });
     for (const item of page.items) {
       const account = await accounts.get(item.id);
@@ -79,7 +79,10 @@ test('disable and enable: only {success: true}, the effect is on the next get', 
   const { id } = await having(status('ACTIVE'), scheme('OAUTH2'));
   assert.deepEqual(await accounts.disable(id), { success: true });
   const off = await accounts.get(id);
-  assert.deepEqual([off.status, off.isDisabled, off.statusReason], ['INACTIVE', true, 'Connection status updated by user']);
+  assert.deepEqual(
+    [off.status, off.isDisabled, off.statusReason],
+    ['INACTIVE', true, 'Connection status updated by user'],
+  );
   assert.deepEqual(await accounts.disable(id), { success: true });
   assert.deepEqual(await accounts.enable(id), { success: true });
   const on = await accounts.get(id);
@@ -137,7 +140,10 @@ test('delete: gone for get, list and a second delete', async () => {
   assert.deepEqual(await accounts.delete(id), { success: true });
   await notFound(accounts.get(id), id);
   await notFound(accounts.delete(id), id);
-  assert.equal((await accounts.list({ userIds: [user] })).items.some(item => item.id === id), false);
+  assert.equal(
+    (await accounts.list({ userIds: [user] })).items.some(item => item.id === id),
+    false,
+  );
   assert.equal((await truth(id)).deleted, true);
 });
 
@@ -154,7 +160,11 @@ test('updateAcl: lists replace, [] clears, what is left out stays', async () => 
   const { id } = await having(account => account.experimental.account_type === 'SHARED', status('ACTIVE'));
   const acl = async () => (await accounts.get(id)).experimental.aclConfigForShared;
   for (const update of [accounts, stage.composio.experimental]) {
-    const result = await update.updateAcl(id, { allowAllUsers: false, allowedUserIds: ['a', 'ü, b'], notAllowedUserIds: ['c'] });
+    const result = await update.updateAcl(id, {
+      allowAllUsers: false,
+      allowedUserIds: ['a', 'ü, b'],
+      notAllowedUserIds: ['c'],
+    });
     assert.deepEqual(result, { success: true, id, status: 'ACTIVE' });
     assert.deepEqual(await acl(), { allowAllUsers: false, allowedUserIds: ['a', 'ü, b'], notAllowedUserIds: ['c'] });
     await update.updateAcl(id, { allowedUserIds: [] });
@@ -176,7 +186,12 @@ test('updateAcl: only of SHARED accounts, never of nothing, within its bounds', 
   assert.match(error.possibleFixes[0], /accountType: "SHARED"/);
   await stage.requests();
   const many = Array.from({ length: 1001 }, (_, n) => `user_${n}`);
-  for (const acl of [{}, { allowedUserIds: [''] }, { allowedUserIds: many }, { notAllowedUserIds: ['x'.repeat(257)] }]) {
+  for (const acl of [
+    {},
+    { allowedUserIds: [''] },
+    { allowedUserIds: many },
+    { notAllowedUserIds: ['x'.repeat(257)] },
+  ]) {
     await refusal(accounts.updateAcl(id, acl), { class: sdk.ValidationError });
   }
   assert.deepEqual(await stage.requests(), []);
@@ -188,7 +203,10 @@ test('updateAcl: only of SHARED accounts, never of nothing, within its bounds', 
 
 test('patch of the generated client: alias set, taken, cleared', async () => {
   const mine = await having(account => account.user_id === 'user_123' && account.alias === 'work');
-  const other = await stage.plain('POST', '/connected_accounts/link', { auth_config_id: mine.auth_config.id, user_id: 'user_123' });
+  const other = await stage.plain('POST', '/connected_accounts/link', {
+    auth_config_id: mine.auth_config.id,
+    user_id: 'user_123',
+  });
   const id = other.connected_account_id;
   const taken = await refusal(raw.connectedAccounts.patch(id, { alias: 'work' }), { status: 409 });
   assert.match(taken.error.error.message, /^Alias "work"/);

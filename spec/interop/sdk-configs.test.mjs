@@ -17,13 +17,25 @@ after(() => stage.close());
 
 const GONE = 'ac_goneGONEgone';
 const SCHEMES = [
-  'OAUTH2', 'OAUTH1', 'API_KEY', 'BASIC', 'BILLCOM_AUTH', 'BEARER_TOKEN', 'GOOGLE_SERVICE_ACCOUNT', 'NO_AUTH',
-  'BASIC_WITH_JWT', 'CALCOM_AUTH', 'SERVICE_ACCOUNT', 'SAML', 'DCR_OAUTH', 'S2S_OAUTH2',
+  'OAUTH2',
+  'OAUTH1',
+  'API_KEY',
+  'BASIC',
+  'BILLCOM_AUTH',
+  'BEARER_TOKEN',
+  'GOOGLE_SERVICE_ACCOUNT',
+  'NO_AUTH',
+  'BASIC_WITH_JWT',
+  'CALCOM_AUTH',
+  'SERVICE_ACCOUNT',
+  'SAML',
+  'DCR_OAUTH',
+  'S2S_OAUTH2',
 ];
 
 async function walk(options) {
   const items = [];
-  for (let cursor; cursor !== null; ) {
+  for (let cursor; cursor !== null;) {
     const page = await configs.list({ ...options, cursor });
     items.push(...page.items);
     cursor = page.nextCursor;
@@ -37,14 +49,24 @@ test('list: the enabled ones, twenty a page; all of them when asked', async () =
   assert.ok(shown.every(item => item.status === 'ENABLED'));
   const all = await walk({ showDisabled: true, limit: 3 });
   assert.equal(all.length, 21);
-  assert.deepEqual(ids(all).filter(id => !ids(shown).includes(id)), ['ac_JiraDisabled']);
+  assert.deepEqual(
+    ids(all).filter(id => !ids(shown).includes(id)),
+    ['ac_JiraDisabled'],
+  );
   assert.equal((await configs.list({ showDisabled: true })).items.length, 20);
   assert.equal((await configs.list({ showDisabled: true })).nextCursor, 'Mi0yMA==');
 });
 
 test('list: by toolkit, one or several in one string; by owner; by text', async () => {
-  assert.deepEqual(ids((await configs.list({ toolkit: 'github' })).items), ['ac_GithubAppSvc', 'ac_GithubCustom', 'ac_GithubManage']);
-  assert.deepEqual([...new Set((await configs.list({ toolkit: 'github,slack' })).items.map(item => item.toolkit.slug))].sort(), ['github', 'slack']);
+  assert.deepEqual(ids((await configs.list({ toolkit: 'github' })).items), [
+    'ac_GithubAppSvc',
+    'ac_GithubCustom',
+    'ac_GithubManage',
+  ]);
+  assert.deepEqual(
+    [...new Set((await configs.list({ toolkit: 'github,slack' })).items.map(item => item.toolkit.slug))].sort(),
+    ['github', 'slack'],
+  );
   const managed = (await configs.list({ isComposioManaged: true, limit: 50 })).items;
   assert.ok(managed.length > 2 && managed.every(item => item.isComposioManaged));
   const custom = (await configs.list({ isComposioManaged: false, limit: 50 })).items;
@@ -75,7 +97,9 @@ test('get: a client id is shown, a client secret is not', async () => {
 
 test('an unknown id is a NotFoundError everywhere', async () => {
   for (const verb of ['get', 'delete', 'enable', 'disable', 'update']) {
-    const error = await refusal(configs[verb](GONE, verb === 'update' ? { type: 'custom' } : undefined), { status: 404 });
+    const error = await refusal(configs[verb](GONE, verb === 'update' ? { type: 'custom' } : undefined), {
+      status: 404,
+    });
     assert.equal(error.constructor.name, 'NotFoundError');
     assert.equal(error.error.error.slug, 'AuthConfig_ResourceNotFound');
   }
@@ -86,7 +110,11 @@ test('create: by default on Composio’s own app', async () => {
   assert.deepEqual({ ...made, id: '' }, { id: '', authScheme: 'OAUTH2', isComposioManaged: true, toolkit: 'github' });
   const config = await configs.get(made.id);
   assert.deepEqual([config.status, config.noOfConnections, config.name], ['ENABLED', 0, 'GitHub Auth Config']);
-  const named = await configs.create('github', { type: 'use_composio_managed_auth', name: 'mine', credentials: { scopes: ['repo'] } });
+  const named = await configs.create('github', {
+    type: 'use_composio_managed_auth',
+    name: 'mine',
+    credentials: { scopes: ['repo'] },
+  });
   assert.equal((await configs.get(named.id)).name, 'mine');
   assert.deepEqual((await configs.get(named.id)).credentials.scopes, ['repo']);
 });
@@ -104,7 +132,10 @@ for (const scheme of SCHEMES) {
     });
     assert.deepEqual({ ...made, id: '' }, { id: '', authScheme: scheme, isComposioManaged: false, toolkit: 'zoom' });
     const config = await configs.get(made.id);
-    assert.deepEqual([config.name, config.authScheme, config.isEnabledForToolRouter], [`custom ${scheme} ü`, scheme, false]);
+    assert.deepEqual(
+      [config.name, config.authScheme, config.isEnabledForToolRouter],
+      [`custom ${scheme} ü`, scheme, false],
+    );
     assert.deepEqual(config.toolAccessConfig.toolsForConnectedAccountCreation, ['ZOOM_GET_ME']);
     assert.notEqual(config.credentials.client_secret, 'secret');
   });
@@ -113,11 +144,19 @@ for (const scheme of SCHEMES) {
 test('create: refused for toolkits without auth, without an app, or unknown', async () => {
   const none = await refusal(configs.create('composio'), { status: 400 });
   assert.equal(none.error.error.slug, 'Auth_Config_NoAuthApp');
-  assert.equal(none.error.error.message, 'Cannot create an auth config for toolkit "composio" because it does not require authentication.');
+  assert.equal(
+    none.error.error.message,
+    'Cannot create an auth config for toolkit "composio" because it does not require authentication.',
+  );
   await refusal(configs.create('stripe'), { status: 400 });
   await refusal(configs.create('nosuchtoolkit'), { status: 404 });
   await stage.requests();
-  for (const options of [{}, { type: 'other' }, { type: 'use_custom_auth' }, { type: 'use_custom_auth', authScheme: 'MAGIC', credentials: {} }]) {
+  for (const options of [
+    {},
+    { type: 'other' },
+    { type: 'use_custom_auth' },
+    { type: 'use_custom_auth', authScheme: 'MAGIC', credentials: {} },
+  ]) {
     await refusal(configs.create('github', options), {
       class: sdk.ValidationError,
       code: 'TS-SDK::VALIDATION_ERROR',
@@ -159,17 +198,28 @@ test('update: the type must be the config’s; the SDK knows the two types', asy
 
 test('disable turns its ACTIVE connections INACTIVE, enable turns those back', async () => {
   const of = async status =>
-    (await stage.accounts.list({ authConfigIds: ['ac_GithubCustom'], accountType: 'ALL', statuses: [status], limit: 100 })).items;
+    (
+      await stage.accounts.list({
+        authConfigIds: ['ac_GithubCustom'],
+        accountType: 'ALL',
+        statuses: [status],
+        limit: 100,
+      })
+    ).items;
   const active = ids(await of('ACTIVE'));
   const inactive = ids(await of('INACTIVE'));
   assert.ok(active.length && inactive.length);
-  for (const off of [() => configs.disable('ac_GithubCustom'), () => configs.updateStatus('DISABLED', 'ac_GithubCustom')]) {
+  for (const off of [
+    () => configs.disable('ac_GithubCustom'),
+    () => configs.updateStatus('DISABLED', 'ac_GithubCustom'),
+  ]) {
     assert.equal((await off()).success, true);
     assert.equal((await configs.get('ac_GithubCustom')).status, 'DISABLED');
     assert.deepEqual(await of('ACTIVE'), []);
     const turned = (await of('INACTIVE')).filter(item => active.includes(item.id));
     assert.equal(turned.length, active.length);
-    for (const item of turned) assert.deepEqual([item.statusReason, item.authConfig.isDisabled], ['Auth config is disabled', true]);
+    for (const item of turned)
+      assert.deepEqual([item.statusReason, item.authConfig.isDisabled], ['Auth config is disabled', true]);
     assert.equal((await configs.enable('ac_GithubCustom')).success, true);
     assert.deepEqual(ids(await of('ACTIVE')), active);
     assert.deepEqual(ids(await of('INACTIVE')), inactive);

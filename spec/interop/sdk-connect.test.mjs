@@ -76,7 +76,10 @@ for (const verb of ['link', 'initiate']) {
     });
     assert.match(error.possibleFixes[0], /allowMultiple/);
     assert.equal(await posts(), 0);
-    const request = await accounts[verb]('user_456', config, { ...(verb === 'link' ? {} : options), allowMultiple: true });
+    const request = await accounts[verb]('user_456', config, {
+      ...(verb === 'link' ? {} : options),
+      allowMultiple: true,
+    });
     assert.match(request.id, /^ca_/);
     assert.match(said().join(), /\[Warn:AllowMultiple\] Multiple connected accounts found for user user_456/);
     assert.equal(await posts(), 1);
@@ -104,11 +107,14 @@ test('link: whatever the service refuses is one error, its reason the cause', as
 });
 
 test('link: an ACL without SHARED has an error of its own', async () => {
-  const error = await refusal(accounts.link('user_new', 'ac_GithubManage', { experimental: { aclConfigForShared: {} } }), {
-    class: sdk.ComposioAclOnlyForSharedError,
-    code: 'TS-SDK::ACL_ONLY_FOR_SHARED',
-    statusCode: 400,
-  });
+  const error = await refusal(
+    accounts.link('user_new', 'ac_GithubManage', { experimental: { aclConfigForShared: {} } }),
+    {
+      class: sdk.ComposioAclOnlyForSharedError,
+      code: 'TS-SDK::ACL_ONLY_FOR_SHARED',
+      statusCode: 400,
+    },
+  );
   assert.equal(error.cause.status, 400);
 });
 
@@ -124,7 +130,13 @@ test('link: options of the wrong type never leave', async () => {
 });
 
 // Each helper: what it takes, the scheme it makes, and how the account begins.
-const KEYS = { access_token: 'tok-1234', refresh_token: 'ref-1234', token_type: 'Bearer', expires_in: 3600, scope: 'a b' };
+const KEYS = {
+  access_token: 'tok-1234',
+  refresh_token: 'ref-1234',
+  token_type: 'Bearer',
+  expires_in: 3600,
+  scope: 'a b',
+};
 const HELPERS = [
   ['OAuth2', {}, 'OAUTH2', 'INITIATED'],
   ['OAuth2', KEYS, 'OAUTH2', 'ACTIVE'],
@@ -161,7 +173,8 @@ for (const [helper, fields, scheme, begins] of HELPERS) {
     const account = await accounts.get(request.id);
     assert.deepEqual([account.status, account.alias, account.state.authScheme], [begins, 'made', scheme]);
     const { val } = (await truth(request.id)).state;
-    for (const [name, value] of Object.entries(fields ?? {})) if (name !== 'status') assert.deepEqual(val[name], value, name);
+    for (const [name, value] of Object.entries(fields ?? {}))
+      if (name !== 'status') assert.deepEqual(val[name], value, name);
     if (begins === 'ACTIVE') assert.equal((await request.waitForConnection(1000)).id, request.id);
   });
 }
@@ -183,7 +196,9 @@ test('initiate: what is missing or does not fit is a BadRequestError', async () 
     const error = await refusal(accounts.initiate('user_new', config, { config: state }), { status: 400 });
     assert.equal(error.constructor.name, 'BadRequestError');
   }
-  const field = await accounts.initiate('user_new', 'ac_ZendeskOAuth', { config: AuthScheme.OAuth2({ subdomain: 'example' }) });
+  const field = await accounts.initiate('user_new', 'ac_ZendeskOAuth', {
+    config: AuthScheme.OAuth2({ subdomain: 'example' }),
+  });
   assert.equal((await accounts.get(field.id)).state.val.subdomain, 'example');
   await refusal(accounts.initiate('user_new', 'ac_nobody'), { status: 404 });
 });
@@ -268,10 +283,14 @@ test('wait: one look, another at once, then one a second', async () => {
 test('wait: denied and timed out logins', async () => {
   const denied = await accounts.link('user_new', 'ac_GithubManage');
   await act(denied.id, 'deny');
-  await refusal(denied.waitForConnection(), { message: /FAILED, reason: OAuth callback failed during token exchange$/ });
+  await refusal(denied.waitForConnection(), {
+    message: /FAILED, reason: OAuth callback failed during token exchange$/,
+  });
   const late = await accounts.link('user_new', 'ac_GithubManage');
   await stage.control('POST', 'clock/advance', { seconds: 601 });
-  await refusal(late.waitForConnection(), { message: /EXPIRED, reason: Connection initiation did not complete within 10 minutes$/ });
+  await refusal(late.waitForConnection(), {
+    message: /EXPIRED, reason: Connection initiation did not complete within 10 minutes$/,
+  });
 });
 
 test('wait: not found is an error of its own at the first look', async () => {

@@ -22,18 +22,24 @@ const envelope = (status, message) => ({ error: { message, code: 1, slug: 'Order
 const count = async () => (await stage.requests()).length;
 
 test('no key: an error before any request', async () => {
-  await refusal((async () => new Composio({ apiKey: null, baseURL: stage.url, disableVersionCheck: true, allowTracking: false }))(), {
-    class: sdk.ComposioNoAPIKeyError,
-    name: 'ComposioNoAPIKeyError',
-    code: 'TS-SDK::NO_API_KEY_PROVIDED',
-    statusCode: 401,
-  });
+  await refusal(
+    (async () => new Composio({ apiKey: null, baseURL: stage.url, disableVersionCheck: true, allowTracking: false }))(),
+    {
+      class: sdk.ComposioNoAPIKeyError,
+      name: 'ComposioNoAPIKeyError',
+      code: 'TS-SDK::NO_API_KEY_PROVIDED',
+      statusCode: 401,
+    },
+  );
   assert.match(said().join(), /ERROR {2}No Composio API key provided/);
 });
 
 test('a wrong key: AuthenticationError in the standard envelope', async () => {
   const stranger = stage.client({ apiKey: 'ak_wrong' });
-  const error = await refusal(stranger.connectedAccounts.list(), { status: 401, message: /^401 \{"error":\{"message":"Invalid API key"/ });
+  const error = await refusal(stranger.connectedAccounts.list(), {
+    status: 401,
+    message: /^401 \{"error":\{"message":"Invalid API key"/,
+  });
   assert.equal(error.constructor.name, 'AuthenticationError');
   assert.equal(error.error.error.slug, 'HTTP_Unauthorized');
 });
@@ -62,33 +68,58 @@ test('the rate limit: RateLimitError with the message at the top of the body', a
 });
 
 const CLASSES = {
-  400: 'BadRequestError', 401: 'AuthenticationError', 403: 'PermissionDeniedError', 404: 'NotFoundError',
-  422: 'UnprocessableEntityError', 402: 'APIError', 410: 'APIError', 413: 'APIError', 418: 'APIError',
+  400: 'BadRequestError',
+  401: 'AuthenticationError',
+  403: 'PermissionDeniedError',
+  404: 'NotFoundError',
+  422: 'UnprocessableEntityError',
+  402: 'APIError',
+  410: 'APIError',
+  413: 'APIError',
+  418: 'APIError',
 };
 for (const [status, name] of Object.entries(CLASSES)) {
   test(`a reply of ${status} is a ${name}, asked for once`, async () => {
     const body = envelope(Number(status), 'ordered');
     await fault(reply(Number(status), body), async () => {
-      const error = await refusal(stage.accounts.list(), { status: Number(status), message: `${status} ${JSON.stringify(body)}` });
+      const error = await refusal(stage.accounts.list(), {
+        status: Number(status),
+        message: `${status} ${JSON.stringify(body)}`,
+      });
       assert.equal(error.constructor.name, name);
     });
     assert.equal(await count(), 1);
   });
 }
 
-for (const [status, name] of [[409, 'ConflictError'], [500, 'InternalServerError'], [501, 'InternalServerError'], [503, 'InternalServerError']]) {
+for (const [status, name] of [
+  [409, 'ConflictError'],
+  [500, 'InternalServerError'],
+  [501, 'InternalServerError'],
+  [503, 'InternalServerError'],
+]) {
   test(`a reply of ${status} is a ${name}, asked for three times`, async () => {
     await fault(reply(status, envelope(status, 'ordered'), { headers: { 'retry-after-ms': '10' } }), async () => {
       const error = await refusal(stage.accounts.list(), { status });
       assert.equal(error.constructor.name, name);
     });
     const rows = await stage.requests();
-    assert.deepEqual(rows.map(row => row.headers['x-stainless-retry-count']), ['0', '1', '2']);
+    assert.deepEqual(
+      rows.map(row => row.headers['x-stainless-retry-count']),
+      ['0', '1', '2'],
+    );
   });
 }
 
 test('a POST is sent again too, so a link may exist twice', async () => {
-  const rule = { path: '*/link', action: 'apply_then_reply', status: 500, body: envelope(500, 'ordered'), times: 1, headers: { 'retry-after-ms': '10' } };
+  const rule = {
+    path: '*/link',
+    action: 'apply_then_reply',
+    status: 500,
+    body: envelope(500, 'ordered'),
+    times: 1,
+    headers: { 'retry-after-ms': '10' },
+  };
   await stage.withFaults([rule], () => stage.accounts.link('user_new', 'ac_GithubManage'));
   const { items } = await stage.accounts.list({ userIds: ['user_new'] });
   assert.equal(items.length, 2);
@@ -101,15 +132,24 @@ test('a DELETE whose reply is lost answers 404 to its own repetition', async () 
 });
 
 test('the service decides on retries with x-should-retry', async () => {
-  await fault(reply(503, envelope(503, 'ordered'), { headers: { 'x-should-retry': 'false' } }), () => refusal(stage.accounts.list(), { status: 503 }));
+  await fault(reply(503, envelope(503, 'ordered'), { headers: { 'x-should-retry': 'false' } }), () =>
+    refusal(stage.accounts.list(), { status: 503 }),
+  );
   assert.equal(await count(), 1);
-  await fault(reply(400, envelope(400, 'ordered'), { headers: { 'x-should-retry': 'true', 'retry-after-ms': '10' }, times: 1 }), () => stage.accounts.list());
+  await fault(
+    reply(400, envelope(400, 'ordered'), { headers: { 'x-should-retry': 'true', 'retry-after-ms': '10' }, times: 1 }),
+    () => stage.accounts.list(),
+  );
   assert.equal(await count(), 2);
 });
 
 test('bodies that are no envelope: text, nothing, a page, half a reply', async () => {
-  await fault(reply(400, 'plain words', { content_type: 'text/plain' }), () => refusal(stage.accounts.list(), { status: 400, message: '400 plain words' }));
-  await fault(reply(400, ''), () => refusal(stage.accounts.list(), { status: 400, message: '400 status code (no body)' }));
+  await fault(reply(400, 'plain words', { content_type: 'text/plain' }), () =>
+    refusal(stage.accounts.list(), { status: 400, message: '400 plain words' }),
+  );
+  await fault(reply(400, ''), () =>
+    refusal(stage.accounts.list(), { status: 400, message: '400 status code (no body)' }),
+  );
   await fault({ action: 'garbage' }, () => refusal(stage.accounts.list(), { name: 'SyntaxError' }));
 });
 
@@ -137,7 +177,9 @@ test('cancelled by the caller: an error that says so', async () => {
       name: 'ComposioRequestCancelledError',
       code: 'TS-SDK::REQUEST_CANCELLED',
     });
-    await refusal(stage.accounts.link('user_new', 'ac_GithubManage', {}, { signal: stop }), { class: sdk.ComposioRequestCancelledError });
+    await refusal(stage.accounts.link('user_new', 'ac_GithubManage', {}, { signal: stop }), {
+      class: sdk.ComposioRequestCancelledError,
+    });
   });
 });
 
@@ -146,7 +188,11 @@ test('the old versions of the API are gone', async () => {
     assert.equal((await fetch(stage.emulatorUrl + target, { headers: { 'x-api-key': stage.key } })).status, 410);
   }
   const [older, newer] = await Promise.all(
-    ['v3', 'v3.1'].map(version => fetch(`${stage.emulatorUrl}/api/${version}/connected_accounts`, { headers: { 'x-api-key': stage.key } }).then(answer => answer.text())),
+    ['v3', 'v3.1'].map(version =>
+      fetch(`${stage.emulatorUrl}/api/${version}/connected_accounts`, { headers: { 'x-api-key': stage.key } }).then(
+        answer => answer.text(),
+      ),
+    ),
   );
   assert.equal(older, newer);
 });

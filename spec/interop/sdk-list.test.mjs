@@ -65,7 +65,11 @@ test('pages walked to the end hold each account once, by account type', async ()
   assert.equal(shares.length, shared);
   for (const item of shares) {
     assert.equal(item.experimental.accountType, 'SHARED');
-    assert.deepEqual(Object.keys(item.experimental.aclConfigForShared), ['allowAllUsers', 'allowedUserIds', 'notAllowedUserIds']);
+    assert.deepEqual(Object.keys(item.experimental.aclConfigForShared), [
+      'allowAllUsers',
+      'allowedUserIds',
+      'notAllowedUserIds',
+    ]);
   }
   assert.deepEqual(ids([...privates, ...shares]), ids(all));
 });
@@ -110,13 +114,19 @@ test('user ids: plain, unicode and reserved characters find their accounts', asy
 
 test('a comma in a user id makes two ids of it, so the wrong account is found', async () => {
   const page = await list({ userIds: ['smith, john'] });
-  assert.deepEqual(page.items.map(item => item.authConfig.id), ['ac_GmailManaged']);
+  assert.deepEqual(
+    page.items.map(item => item.authConfig.id),
+    ['ac_GmailManaged'],
+  );
 });
 
 test('an empty list, an empty value and null are no filter at all', async () => {
   const bare = ids((await list()).items);
   for (const none of [[], [''], null]) {
-    assert.deepEqual(ids((await list({ userIds: none, statuses: none === null ? null : [], toolkitSlugs: none })).items), bare);
+    assert.deepEqual(
+      ids((await list({ userIds: none, statuses: none === null ? null : [], toolkitSlugs: none })).items),
+      bare,
+    );
   }
   assert.deepEqual(ids((await list({ limit: null, cursor: null })).items), bare);
 });
@@ -149,7 +159,10 @@ test('the cursor’s own limit wins, and past the end there is nothing', async (
 
 test('the service refuses what it cannot read: BadRequestError with the details', async () => {
   for (const options of [{ limit: 0 }, { limit: -1.5 }, { cursor: 'garbage!' }]) {
-    const error = await refusal(list(options), { status: 400, message: /^400 \{"error":\{"message":"Validation error/ });
+    const error = await refusal(list(options), {
+      status: 400,
+      message: /^400 \{"error":\{"message":"Validation error/,
+    });
     assert.equal(error.constructor.name, 'BadRequestError');
     assert.equal(error.error.error.errors.length, 1);
     assert.equal(error.error.error.code, 10400);
@@ -158,7 +171,13 @@ test('the service refuses what it cannot read: BadRequestError with the details'
 
 test('the SDK refuses what it knows to be wrong before any request', async () => {
   await stage.requests();
-  const wrong = [{ limit: '10' }, { statuses: ['PENDING'] }, { userIds: 'user_123' }, { orderBy: 'id' }, { accountType: 'BOTH' }];
+  const wrong = [
+    { limit: '10' },
+    { statuses: ['PENDING'] },
+    { userIds: 'user_123' },
+    { orderBy: 'id' },
+    { accountType: 'BOTH' },
+  ];
   for (const options of wrong) {
     const error = await refusal(list(options), {
       name: 'ValidationError',

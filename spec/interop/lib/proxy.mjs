@@ -14,7 +14,13 @@ export async function openProxy(target, onExchange) {
       answer.on('error', () => reply.destroy());
       answer.on('end', () => {
         const body = Buffer.concat(chunks);
-        onExchange({ method, target: url, status: answer.statusCode, headers: answer.headers, body: body.toString('utf8') });
+        onExchange({
+          method,
+          target: url,
+          status: answer.statusCode,
+          headers: answer.headers,
+          body: body.toString('utf8'),
+        });
         reply.writeHead(answer.statusCode, answer.rawHeaders);
         reply.end(body);
       });

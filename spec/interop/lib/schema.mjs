@@ -34,9 +34,15 @@ export function problemsOfBody(component, body) {
 }
 
 function problemsOfHeaders({ status, headers }) {
-  const wanted = ['x-ratelimit', 'x-ratelimit-remaining', 'x-ratelimit-window-size', ...(status === 429 ? ['retry-after'] : [])];
+  const wanted = [
+    'x-ratelimit',
+    'x-ratelimit-remaining',
+    'x-ratelimit-window-size',
+    ...(status === 429 ? ['retry-after'] : []),
+  ];
   const problems = wanted.filter(name => headers[name] === undefined).map(name => `no header ${name}`);
-  if (!/^application\/json/.test(headers['content-type'] ?? '')) problems.push(`content-type ${headers['content-type']}`);
+  if (!/^application\/json/.test(headers['content-type'] ?? ''))
+    problems.push(`content-type ${headers['content-type']}`);
   return problems;
 }
 

@@ -10,7 +10,8 @@ import { openLua } from './lua.mjs';
 import { problemsOfReply } from './schema.mjs';
 
 Object.assign(process.env, { TELEMETRY_DISABLED: 'true', NO_COLOR: '1', HOME: '/nonexistent' });
-for (const name of Object.keys(process.env)) if (/^COMPOSIO_(API_KEY|BASE_URL|CUSTOM|LOG)/.test(name)) delete process.env[name];
+for (const name of Object.keys(process.env))
+  if (/^COMPOSIO_(API_KEY|BASE_URL|CUSTOM|LOG)/.test(name)) delete process.env[name];
 
 // What the SDK finds odd about a reply it only says on the console: kept here,
 // so that a test can insist on silence.
@@ -50,7 +51,9 @@ export async function openStage({ accounts = 300, seed = 1, args = [], retries }
     });
     const text = await reply.text();
     if (!reply.ok) throw new Error(`${method} ${where}: ${reply.status} ${text}`);
-    return /ndjson/.test(reply.headers.get('content-type')) ? text.split('\n').filter(Boolean).map(JSON.parse) : JSON.parse(text);
+    return /ndjson/.test(reply.headers.get('content-type'))
+      ? text.split('\n').filter(Boolean).map(JSON.parse)
+      : JSON.parse(text);
   }
 
   // The API without either client and past the proxy: to arrange and to look.
@@ -66,7 +69,13 @@ export async function openStage({ accounts = 300, seed = 1, args = [], retries }
   }
 
   function client(options = {}) {
-    const composio = new Composio({ apiKey: emulator.api_key, baseURL: proxy.url, allowTracking: false, disableVersionCheck: true, ...options });
+    const composio = new Composio({
+      apiKey: emulator.api_key,
+      baseURL: proxy.url,
+      allowTracking: false,
+      disableVersionCheck: true,
+      ...options,
+    });
     if (retries !== undefined) composio.client.maxRetries = retries;
     return composio;
   }
@@ -113,8 +122,11 @@ export async function openStage({ accounts = 300, seed = 1, args = [], retries }
     },
     // The first account, in the order of ids' making, that the test accepts.
     async find(test) {
-      for (let cursor = '1'; cursor; ) {
-        const page = await plain('GET', `/connected_accounts?account_type=ALL&limit=100&order_direction=asc&cursor=${encodeURIComponent(cursor)}`);
+      for (let cursor = '1'; cursor;) {
+        const page = await plain(
+          'GET',
+          `/connected_accounts?account_type=ALL&limit=100&order_direction=asc&cursor=${encodeURIComponent(cursor)}`,
+        );
         const found = page.items.find(test);
         if (found) return found;
         cursor = page.next_cursor;

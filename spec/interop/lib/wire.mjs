@@ -8,8 +8,18 @@ import assert from 'node:assert/strict';
 
 const REFERENCE = {
   connected_accounts: [
-    'toolkit_slugs', 'statuses', 'user_ids', 'auth_config_ids', 'connected_account_ids', 'account_type', 'order_by',
-    'order_direction', 'limit', 'cursor', 'redirect_url', 'revoke_on_delete',
+    'toolkit_slugs',
+    'statuses',
+    'user_ids',
+    'auth_config_ids',
+    'connected_account_ids',
+    'account_type',
+    'order_by',
+    'order_direction',
+    'limit',
+    'cursor',
+    'redirect_url',
+    'revoke_on_delete',
   ],
   auth_configs: ['cursor', 'is_composio_managed', 'limit', 'search', 'show_disabled', 'toolkit_slug'],
 };
@@ -31,7 +41,9 @@ export function wire(row) {
 
 // Only what a line of the table of differences says of a request.
 export function line(row) {
-  return [row.method, row.path.replace('/api/v3.1', ''), row.body].filter(part => part !== null && part !== '').join(' ');
+  return [row.method, row.path.replace('/api/v3.1', ''), row.body]
+    .filter(part => part !== null && part !== '')
+    .join(' ');
 }
 
 export function assertReferenceOrder(row) {
@@ -54,7 +66,8 @@ export function outcome(value) {
     return { ids: items.map(item => item.id), next: next ?? null, pages: value.totalPages ?? value.total_pages };
   }
   const url = value.redirectUrl ?? value.redirect_url;
-  if (value.toolkit) return { id: value.id, status: value.status, alias: value.alias ?? null, toolkit: value.toolkit.slug };
+  if (value.toolkit)
+    return { id: value.id, status: value.status, alias: value.alias ?? null, toolkit: value.toolkit.slug };
   // of the generated client: the reply as it came
   if (value.connected_account_id) return { id: value.connected_account_id, status: 'INITIATED', url: local(url) };
   if (value.id && !value.success) return { id: value.id, status: value.status, url: local(url) ?? null };
