@@ -225,8 +225,12 @@ void lca_apply_pump(void *ctx, lua_State *L)
 {
   struct lca_run *run = ctx;
   struct lca_applier *applier = run->applier;
-  (void)L;
+  struct ca_err err;
   run->options.tick(run->options.ctx);
+  ca_err_clear(&err);
+  /* a wait may follow, and others may want to write meanwhile */
+  if(run->ledger && ca_ledger_unlock(run->ledger, &err))
+    lca_run_ledger_failed(L, run, &err);
   if(!run->apply)
     return;
   if(*run->options.stop)

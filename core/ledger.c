@@ -222,6 +222,13 @@ enum ca_code ca_ledger_sync(struct ca_ledger *ledger, struct ca_err *err)
   return ca_ledger_commit(ledger, err);
 }
 
+enum ca_code ca_ledger_unlock(struct ca_ledger *ledger, struct ca_err *err)
+{
+  if(!ledger->in_txn && !ca_ledger_marks_due(ledger))
+    return CA_OK;
+  return ca_ledger_commit(ledger, err);
+}
+
 /* Life. */
 
 struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,

@@ -104,7 +104,7 @@ CA_MUST_USE enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
 
 /* Plan writes: cheap, committed every 1,000 rows or 50 ms by the next of
    them. They hold the write lock of the database until then, so call
-   ca_ledger_sync before waiting for anything. *number counts from 1 within
+   ca_ledger_unlock before waiting for anything. *number counts from 1 within
    the run. A key that the bulk already has is CA_USAGE. Once plan rows were
    lost (a full disk) every later write of the plan fails with that error. */
 CA_MUST_USE enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
@@ -141,6 +141,11 @@ ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
                  enum ca_outcome outcome, int attempts, const char *request_id,
                  const char *status_after, const struct ca_err *cause,
                  struct ca_err *err);
+/* Call it before waiting for anything, it costs nothing when there is nothing
+   to do: commits plan rows, which hold the write lock, and outcomes, which do
+   not, once they have waited 100 ms. */
+CA_MUST_USE enum ca_code ca_ledger_unlock(struct ca_ledger *ledger,
+                                          struct ca_err *err);
 /* Commits and syncs what is open. */
 CA_MUST_USE enum ca_code ca_ledger_sync(struct ca_ledger *ledger,
                                         struct ca_err *err);

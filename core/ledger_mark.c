@@ -90,21 +90,26 @@ enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
   return CA_OK;
 }
 
+bool ca_ledger_marks_due(const struct ca_ledger *ledger)
+{
+  return ledger->mark_count == CA_MARK_COUNT ||
+         (ledger->mark_count &&
+          ca_clock_mono_ms(ledger->clock) - ledger->mark_ms >= CA_MARK_MS);
+}
+
 /* The next free mark; commits those that wait when there are many, or when
    the first has waited long. */
 static enum ca_code new_mark(struct ca_ledger *ledger, struct ca_mark **mark,
                              struct ca_err *err)
 {
-  int64_t now_ms = ca_clock_mono_ms(ledger->clock);
   enum ca_code code = ca_ledger_open_run(ledger, err);
 
-  if(!code && (ledger->mark_count == CA_MARK_COUNT ||
-               (ledger->mark_count && now_ms - ledger->mark_ms >= CA_MARK_MS)))
+  if(!code && ca_ledger_marks_due(ledger))
     code = ca_ledger_commit(ledger, err);
   if(code)
     return code;
   if(!ledger->mark_count)
-    ledger->mark_ms = now_ms;
+    ledger->mark_ms = ca_clock_mono_ms(ledger->clock);
   *mark = &ledger->marks[ledger->mark_count];
   memset(*mark, 0, sizeof(**mark));
   return CA_OK;

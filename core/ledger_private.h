@@ -169,6 +169,8 @@ CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
                                                struct ca_err *err);
 void ca_ledger_forget_marks(struct ca_ledger *ledger);
+/* Have outcomes waited for long enough, or are they too many? */
+bool ca_ledger_marks_due(const struct ca_ledger *ledger);
 
 /* The id under which this database knows an operation, made when new; and
    back (NULL: this version has no such operation): ledger_plan.c. */

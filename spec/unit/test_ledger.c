@@ -848,6 +848,27 @@ static void no_lock_while_outcomes_wait(void)
   stop();
 }
 
+static void unlocking_before_a_wait(void)
+{
+  int64_t one;
+
+  start("apply");
+  CHECK_INT(ca_ledger_unlock(ledger, &err), CA_OK);
+  one = add_both(1, "one", "disable");
+  CHECK_INT(ca_ledger_unlock(ledger, &err), CA_OK);
+  CHECK_INT(ask(ITEMS), 1);
+  scratch_do("ledger.db", "BEGIN IMMEDIATE; COMMIT");
+  CHECK_INT(intend(one), CA_OK);
+  CHECK_INT(settle(one, CA_DONE), CA_OK);
+  fake_clock_pass(&fake, 99);
+  CHECK_INT(ca_ledger_unlock(ledger, &err), CA_OK);
+  CHECK_INT(ask(OUTCOMES), 0);
+  fake_clock_pass(&fake, 1);
+  CHECK_INT(ca_ledger_unlock(ledger, &err), CA_OK);
+  CHECK_INT(ask(OUTCOMES), 1);
+  stop();
+}
+
 static void many_outcomes_are_written(void)
 {
   char key[16];
@@ -1298,6 +1319,7 @@ int main(void)
              outcome_waits_for_the_next_sync);
   check_case("an outcome waits 100 ms at most", outcome_waits_100_ms_at_most);
   check_case("no lock while outcomes wait", no_lock_while_outcomes_wait);
+  check_case("unlocking before a wait", unlocking_before_a_wait);
   check_case("many outcomes are written", many_outcomes_are_written);
   check_case("a cause is kept without secrets", cause_is_kept_without_secrets);
   check_case("counts of changes and items", counts_of_changes_and_items);
