@@ -1,0 +1,155 @@
+-- The release module in the stock interpreter, as `make test` runs it with
+-- lua5.4: nothing but composio.so on its path.
+local server = require "spec.support.server"
+
+local module = server.build .. "/composio.so"
+
+-- Runs a script in a lua5.4 of its own; its output, and whether it exited with
+-- 0. before: shell words in front.
+local function run(script, environment, before)
+  local name = os.tmpname()
+  local file = assert(io.open(name, "wb"))
+  file:write(script)
+  file:close()
+  local command = "%s env -u COMPOSIO_API_KEY LUA_CPATH=%s %s lua5.4 %s 2>&1"
+  local path = server.quote(server.build .. "/?.so;;")
+  local pipe = assert(io.popen(command:format(before or "", path, environment or "", name)))
+  local text = pipe:read "a"
+  local ok = pipe:close()
+  os.remove(name)
+  return text, ok
+end
+
+describe("composio.so", function()
+  local emulator, environment
+
+  setup(function()
+    emulator = server.emulator { "--accounts", "150" }
+    environment = "COMPOSIO_BASE_URL=%s COMPOSIO_API_KEY=%s"
+    environment = environment:format(emulator.url, emulator.api_key)
+  end)
+  teardown(function()
+    emulator:stop()
+  end)
+
+  it("exports luaopen_composio alone, and brings no Lua of its own", function()
+    local pipe = assert(io.popen("nm -D --defined-only " .. module .. "; ldd " .. module))
+    local text = pipe:read "a"
+    pipe:close()
+    local symbols = {}
+    for name in text:gmatch "%x+ [TDBRVW] ([%w_]+)" do
+      symbols[#symbols + 1] = name
+    end
+    assert.same({ "luaopen_composio" }, symbols)
+    assert.is_nil(text:find "liblua")
+  end)
+
+  it("is all that require needs", function()
+    local text, ok = run "print(type(require 'composio'.connected_accounts.list))"
+    assert.is_truthy(ok)
+    assert.equal("function\n", text)
+  end)
+
+  it("acts at once in the main chunk, like any SDK", function()
+    local text, ok = run(
+      [[
+        local accounts = require "composio".connected_accounts
+        local count = 0
+        for account in accounts.each { account_type = "ALL" } do
+          count = count + 1
+        end
+        print(count)
+        accounts.disable "ca_github_u123A"
+        print(accounts.get "ca_github_u123A".status)
+      ]],
+      environment
+    )
+    assert.is_truthy(ok)
+    assert.equal("150\nINACTIVE\n", text)
+    assert.equal("disable", emulator:changes()[1].op)
+  end)
+
+  it("runs tasks with composio.run", function()
+    local text = run(
+      [[
+        local composio = require "composio"
+        local accounts = composio.connected_accounts
+        composio.run(function()
+          local tasks = {}
+          for _, account in ipairs(accounts.list { limit = 20 }.items) do
+            tasks[#tasks + 1] = composio.spawn(accounts.get, account.id)
+          end
+          for place, task in ipairs(tasks) do
+            assert(task:join().id)
+          end
+          print(#tasks)
+        end)
+      ]],
+      environment
+    )
+    assert.equal("20\n", text)
+  end)
+
+  it("says which words need the host", function()
+    for _, call in ipairs {
+      "composio.bulk('x', {}, print)",
+      "composio.job {}",
+      "composio.csv 'x.csv'",
+      "composio.report('x.csv', { 'a' })",
+    } do
+      local text, ok = run("local composio = require 'composio' " .. call)
+      assert.is_nil(ok)
+      assert.matches("needs the host: run this script with composio%-lua", text)
+    end
+  end)
+
+  it("reports an error as one good line", function()
+    local text, ok = run("require 'composio'.connected_accounts.get 'ca_nosuch'", environment)
+    assert.is_nil(ok)
+    assert.matches("ComposioConnectedAccountNotFoundError: connected_accounts%.get ca_nosuch", text)
+  end)
+
+  it("tells of tasks that nobody waited for", function()
+    local text = run "local c = require 'composio' c.spawn(print, 'ran')"
+    assert.matches("1 tasks were spawned and never finished", text)
+    assert.is_nil(text:find "\nran")
+  end)
+
+  for _, place in ipairs { "composio.sleep(30)", "composio.run(composio.sleep, 30)" } do
+    it("is interrupted by Ctrl-C in " .. place, function()
+      local start = os.time()
+      local text, ok = run(
+        "local composio = require 'composio' " .. place,
+        environment,
+        "timeout --signal=INT 0.5"
+      )
+      assert.is_nil(ok)
+      assert.matches("interrupted!", text)
+      assert.is_true(os.time() - start < 10)
+    end)
+  end
+
+  it("closes with calls, tasks and clients that were left as they were", function()
+    emulator:faults { { action = "delay", delay_ms = 3000 } }
+    local text, ok = run(
+      [[
+        local composio = require "composio"
+        composio.client { api_key = "ak_emulator" }
+        local thread = coroutine.create(function()
+          local closing <close> = setmetatable({}, { __close = function() end })
+          coroutine.yield()
+        end)
+        coroutine.resume(thread)
+        composio.spawn(composio.connected_accounts.get, "ca_github_u123A")
+        local done = composio.spawn(composio.sleep, 0.05)
+        done:join()
+        leaked = { thread, composio.connected_accounts.each(), done }
+        print "end"
+      ]],
+      environment
+    )
+    emulator:faults()
+    assert.is_truthy(ok)
+    assert.matches("^end\n", text)
+  end)
+end)
