@@ -1,5 +1,8 @@
 /* The strict JSON scanner. Knows nothing of what members mean. */
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include "scan.h"
 
 static void skip_blanks(struct ca_scan *scan)
@@ -38,14 +41,38 @@ static const unsigned char stops[256] = {
   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['"'] = 1, ['\\'] = 1
 };
 
+/* The first byte that ends a plain run, or end. Nearly all bytes of a reply
+   stand in strings, so sixteen are looked at a time where the machine can. */
+static const char *skip_plain(const char *at, const char *end)
+{
+#ifdef __SSE2__
+  const __m128i quote = _mm_set1_epi8('"');
+  const __m128i backslash = _mm_set1_epi8('\\');
+  const __m128i last_control = _mm_set1_epi8(0x1F);
+  while(end - at >= 16) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i hits =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
+                                  _mm_cmpeq_epi8(bytes, backslash)),
+                     _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes));
+    int mask = _mm_movemask_epi8(hits);
+    if(mask)
+      return at + __builtin_ctz((unsigned)mask);
+    at += 16;
+  }
+#endif
+  while(at < end && !stops[(unsigned char)*at])
+    at++;
+  return at;
+}
+
 /* On the opening quote. */
 static bool skip_string(struct ca_scan *scan)
 {
   const char *at = scan->at + 1;
   const char *end = scan->end;
   for(;;) {
-    while(at < end && !stops[(unsigned char)*at])
-      at++;
+    at = skip_plain(at, end);
     if(at >= end)
       return false;
     scan->at = at + 1;

@@ -510,8 +510,21 @@ static void finish_reports(struct host *host)
   }
 }
 
+/* Will the end of the run turn changes into something else: what was never
+   tried, what nobody knows of? */
+static bool has_open_changes(const struct host *host)
+{
+  size_t i;
+  for(i = 0; i < host->counts.operation_count; i++)
+    if(host->counts.operations[i].changes[CA_PLANNED] ||
+       host->counts.operations[i].changes[CA_INTENDED])
+      return host->options.apply;
+  return false;
+}
+
 static void end_run(struct host *host)
 {
+  bool open;
   struct ca_err err;
   ca_err_clear(&err);
   lca_run_drain(host->L, deadline_ms, host);
@@ -519,9 +532,11 @@ static void end_run(struct host *host)
   finish_reports(host);
   host_read_counts(host);
   host->exit_code = exit_code(host);
+  open = has_open_changes(host);
   if(host->ledger && ca_ledger_end(host->ledger, host->exit_code, &err))
     host_complain(host, "the ledger cannot be written: %s", err.text);
-  host_read_counts(host);
+  if(open) /* counting reads every item once more */
+    host_read_counts(host);
   host_show_summary(host);
 }
 

@@ -83,8 +83,7 @@ ours_once() { # script options...
 once() { # job side
   case $1.$2 in
   j1.ours)
-    ours_once j1_disable.lua --apply --max-changes "$accounts" \
-      --max-percent 100
+    ours_once j1_disable.lua --apply
     ;;
   j1.limit)
     timed limit "$build/bench-limit" --base-url "$url" --job j1 \

@@ -213,7 +213,10 @@ return function(composio, core)
 
   local function read_params(params, names)
     check_words(names)
-    local good, given = make_parser(params, names):pparse(host.params)
+    local good, given = true, {}
+    if #host.params > 0 then -- a run without parameters need not load the parser
+      good, given = make_parser(params, names):pparse(host.params)
+    end
     if not good then
       host.stop("usage", (tostring(given):gsub("\n", "; ")))
     end

@@ -59,6 +59,9 @@ return function(_, core)
       end
     end
     local kind = TYPES[options.account_type] and options.account_type
+    if not next(sets) and not kind then
+      return nil -- everything was asked for
+    end
     return function(account)
       for name, set in pairs(sets) do
         local value = FILTERS[name](account)
@@ -121,13 +124,13 @@ return function(_, core)
   end
 
   local function take(walk, page)
-    local state = walk.state
+    local state, ids, matches = walk.state, walk.ids, walk.matches
     state.pages = state.pages + 1
     state.total_items = math.tointeger(page.total_items) or state.total_items
     for _, account in ipairs(page.items) do
-      if not walk.ids:add(account.id) then
+      if not ids:add(account.id) then
         state.repeated = state.repeated + 1
-      elseif not walk.matches(account) then
+      elseif matches and not matches(account) then
         state.dropped = state.dropped + 1
       else
         state.accounts = state.accounts + 1
@@ -236,10 +239,15 @@ return function(_, core)
   local function call(selection, _, before)
     local walk = before and selection.walks[before] or new_walk(selection)
     local account = step(walk)
+    if before then
+      selection.walks[before] = nil
+    end
     if account then
       selection.walks[account] = walk
     end
-    walk.loop = { coroutine.running(), selection, account }
+    local loop = walk.loop or {}
+    loop[1], loop[2], loop[3] = (coroutine.running()), selection, account
+    walk.loop = loop
     return account
   end
 
