@@ -182,7 +182,7 @@ static int host_say(lua_State *L)
   return 0;
 }
 
-/* host.listing{accounts, pages, complete}: what a selection came to. */
+/* host.listing(accounts, pages, complete): what a selection came to. */
 static int host_listing(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -194,7 +194,14 @@ static int host_listing(lua_State *L)
   return 0;
 }
 
-/* host.mask(text, register): registers a secret of the run. */
+/* host.key_rejected(): did the service answer with 401? */
+static int host_key_rejected(lua_State *L)
+{
+  lua_pushboolean(L, lca_run_of(L)->stats.key_rejected);
+  return 1;
+}
+
+/* host.secret(text): a text that must not leave from now on. */
 static int host_secret(lua_State *L)
 {
   size_t len;
@@ -304,6 +311,7 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
                                         { "stop", host_stop },
                                         { "say", host_say },
                                         { "secret", host_secret },
+    { "key_rejected", host_key_rejected },
                                         { "listing", host_listing },
                                         { "can_suspend", host_can_suspend },
                                         { "signal", signal_new },

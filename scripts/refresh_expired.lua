@@ -3,7 +3,6 @@
 -- nobody had to do anything), waiting for a person (who gets a link), and in
 -- need of new credentials (an expired key cannot be refreshed, only replaced).
 -- ACTIVE accounts are never touched: a refresh would log their users out.
-
 local composio = require "composio"
 local accounts = composio.connected_accounts
 
@@ -11,11 +10,9 @@ local job = composio.job {
   summary = "Refresh expired accounts; a link for whoever has to log in again.",
   may = "reversible",
   params = {
-    reconnect = {
-      type = "enum", values = { "refresh", "link" }, default = "refresh",
-      help = "link: a new hosted link, which makes a new account",
-    },
-    waiting = { type = "string", default = "waiting.csv", help = "who has to log in" },
+    reconnect = { type = "enum", values = { "refresh", "link" }, default = "refresh",
+      help = "link: a new hosted link, which makes a new account" },
+    report = { type = "string", default = "waiting.csv", help = "CSV of who has to log in" },
   },
 }
 
@@ -24,9 +21,10 @@ local RENEWABLE = {
   OAUTH1 = true, OAUTH2 = true, DCR_OAUTH = true, -- a person logs in again
   S2S_OAUTH2 = true, GOOGLE_SERVICE_ACCOUNT = true, SERVICE_ACCOUNT = true, -- nobody has to
 }
+local LINK_LIFE = 600 -- seconds
 local count = { healed = 0, waiting = 0, credentials = 0, shared = 0 }
 local waiting =
-  composio.report(job.params.waiting, { "user", "toolkit", "reason", "expires_at", "redirect_url" })
+  composio.report(job.params.report, { "user", "toolkit", "reason", "expires_at", "redirect_url" })
 
 composio.bulk({
   name = "expired",
@@ -34,13 +32,14 @@ composio.bulk({
     local answer = results.refresh or results.link
     if answer.status == "ACTIVE" then
       count.healed = count.healed + 1
-    else
-      count.waiting = count.waiting + 1
-      waiting:add {
-        user = account.user_id, toolkit = account.toolkit.slug, reason = account.status_reason,
-        expires_at = answer.expires_at, redirect_url = answer.redirect_url,
-      }
+      return
     end
+    count.waiting = count.waiting + 1
+    waiting:add {
+      user = account.user_id, toolkit = account.toolkit.slug, reason = account.status_reason,
+      expires_at = answer.expires_at or os.date("!%Y-%m-%dT%H:%M:%SZ", os.time() + LINK_LIFE),
+      redirect_url = answer.redirect_url,
+    }
   end,
 }, accounts.each { statuses = { "EXPIRED" }, account_type = "ALL" }, function(account)
   if account.experimental and account.experimental.account_type == "SHARED" then

@@ -79,12 +79,12 @@ return function(composio, core)
   -- A source has next() → subject, key, account, row; and why(), the reason
   -- why the listing is incomplete, or nil.
 
-  local function of_accounts(selection)
+  local function of_accounts(selection, options)
     local source, walk = {}, selection:walk(true)
     function source.next()
       local account = walk()
       if account then
-        return account, account.id, account
+        return account, options.key and options.key(account) or account.id, account
       end
     end
     function source.why()
@@ -170,7 +170,7 @@ return function(composio, core)
         key = row.id
       end
       if type(key) ~= "string" or key == "" then
-        core.usage(("composio.bulk: row %d has no key; give key = function(row) … end"):format(place))
+        core.usage(("composio.bulk: row %d has no key: give key = function(row)"):format(place))
       end
       local kept = {}
       for name, value in pairs(row) do
@@ -196,7 +196,7 @@ return function(composio, core)
     local kind = type(selection)
     local is_selection = kind == "table" or kind == "userdata"
     if is_selection and not selection.is_rows and selection.listing then
-      return of_accounts(selection)
+      return of_accounts(selection, options)
     elseif is_selection and selection.is_rows then
       return of_rows(selection, options, selection.secret)
     elseif kind == "function" then
@@ -295,10 +295,17 @@ return function(composio, core)
     local results = {}
     for key, reply in pairs(replies) do
       results[key] = reply
-      if core.connection_request and (key == "link" or key == "create") then
-        results[key] = core.connection_request(key, reply)
+    end
+    for _, name in ipairs { "link", "create" } do
+      local reply = results[name]
+      if reply then
+        local request = core.connection_request(name, reply)
+        for key, other in pairs(results) do
+          results[key] = rawequal(other, reply) and request or other
+        end
       end
     end
+    results.initiate = results.create -- as scripts call it
     return results
   end
 
@@ -327,11 +334,15 @@ return function(composio, core)
     end
     local planned, same = host.end_plan(why)
     if host.is_apply and why and planned > 0 then
-      core.usage(("composio.bulk: the listing is incomplete (%s): nothing was changed; "):format(why)
-        .. "run it again, or give allow_incomplete = true")
+      local text = "composio.bulk: the listing is incomplete (%s): nothing was changed; "
+        .. "run it again, or give allow_incomplete = true"
+      core.usage(text:format(why))
     end
     if host.is_apply and (planned > 0 or (same > 0 and options.after)) then
       apply(bulk, workers, options.after)
+      if host.key_rejected() then
+        error("the API key was rejected: nothing more was sent", 0)
+      end
     end
     return host.counts(bulk)
   end

@@ -229,6 +229,14 @@ return function(_, core)
     end
     local refresh, update = plain("refresh", "even_if_active"), accounts.update
     local class = request_class(accounts)
+    local makers = { link = of_link, create = of_create }
+
+    -- What link or initiate would have returned for this reply; of the default
+    -- client, which is dressed first.
+    core.connection_request = core.connection_request
+      or function(name, reply)
+        return setmetatable(makers[name](reply), class)
+      end
 
     local function begin(name, make, name_error)
       local call = plain(name, "allow_multiple")
