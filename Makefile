@@ -2,7 +2,7 @@
 # need nothing installed beforehand but make itself.
 PREFIX ?= /usr/local
 
-.PHONY: all demo test bench prove lint install clean
+.PHONY: all demo test interop bench prove lint install clean
 all: build/build.ninja
 	@cmake --build --preset release
 
@@ -26,6 +26,10 @@ test:
 	@$(MAKE) --no-print-directory all build/asan/build.ninja
 	@cmake --build --preset asan
 	@spec/test.sh
+
+# The official TypeScript SDK against the emulator and beside our module.
+interop: all
+	@spec/interop/run.sh
 
 # Figures beside a bare curl_multi loop: timings, never tests.
 bench: all

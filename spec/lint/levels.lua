@@ -15,7 +15,7 @@ local levels = {
   [3] = { "engine", "reply", "apply", "composio" },
   [4] = { "lua_json", "lua_error", "lua_embed", "lua_seen" },
   [5] = { "lua_page", "lua_sched", "lua_task", "lua_wait" },
-  [6] = { "lua_client", "lua_ledger", "lua_csv" },
+  [6] = { "lua_client", "lua_ledger", "lua_csv", "lua_report" },
   [7] = { "lua_open" },
   [8] = { "host" },
 }

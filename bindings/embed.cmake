@@ -20,7 +20,7 @@ foreach(FILE IN LISTS FILES)
 endforeach()
 file(REMOVE ${OUT}.luac)
 file(WRITE ${OUT}.new
-  "/* Generated from bindings/lua/composio; see cmake/embed.cmake. */\n"
+  "/* Generated from bindings/lua/composio; see bindings/embed.cmake. */\n"
   "#include \"lua_embed.h\"\n\n${ARRAYS}\n"
   "const struct lca_embedded lca_embedded[] = {\n${TABLE}  { NULL, NULL, NULL, 0 }\n};\n")
 file(COPY_FILE ${OUT}.new ${OUT} ONLY_IF_DIFFERENT)
