@@ -371,6 +371,13 @@ static int error_text(lua_State *L)
   return 1;
 }
 
+static void say_memory(struct host *host)
+{
+  snprintf(host->error, sizeof(host->error),
+           "%.1000s: the script needs more memory than %lld MB (--memory MB)",
+           host->script, (long long)host->options.memory_mb);
+}
+
 static void keep_error(struct host *host, int status)
 {
   lua_State *L = host->L;
@@ -383,9 +390,7 @@ static void keep_error(struct host *host, int status)
     lua_pop(L, 1);
   }
   if(status == LUA_ERRMEM) {
-    snprintf(host->error, sizeof(host->error),
-             "%s: the script needs more memory than %lld MB (--memory MB)",
-             host->script, (long long)host->options.memory_mb);
+    say_memory(host);
     return;
   }
   lua_pushcfunction(L, error_text);
@@ -395,9 +400,7 @@ static void keep_error(struct host *host, int status)
   ca_copy_text(host->error, sizeof(host->error), text ? text : "unknown error",
                text ? strlen(text) : 13);
   if(host->sandbox.memory_refused && strstr(host->error, "not enough memory"))
-    snprintf(host->error, sizeof(host->error),
-             "%s: the script needs more memory than %lld MB (--memory MB)",
-             host->script, (long long)host->options.memory_mb);
+    say_memory(host);
 }
 
 static void show_traceback(struct host *host)
