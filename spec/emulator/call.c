@@ -15,6 +15,7 @@ void emu_call_clear(struct emu_call *call)
   free(call->org_key);
   free(call->content_type);
   free(call->asked_id);
+  free(call->encodings);
   free(call->decoded);
   free(call->query);
   free(call->params);

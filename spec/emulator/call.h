@@ -34,6 +34,7 @@ struct emu_call {
   char *org_key;
   char *content_type;
   char *asked_id;             /* the client's x-request-id */
+  char *encodings;            /* accept-encoding */
   struct emu_buf headers;     /* for the request log */
   struct emu_buf credentials; /* likewise */
 
@@ -55,6 +56,8 @@ struct emu_call {
   struct emu_buf out;
   struct emu_header reply[EMU_REPLY_HEADERS];
   size_t reply_count;
+  bool leased; /* holds lease_slot until it is answered */
+  uint32_t lease_slot;
   bool close;    /* close the connection without a word */
   bool truncate; /* close after truncate_at bytes of the body */
   size_t truncate_at;

@@ -25,7 +25,8 @@ static void set_enabled(struct emu *emu, struct emu_call *call,
 {
   enum emu_status goal = enabled ? EMU_ACTIVE : EMU_INACTIVE;
   enum emu_status from = enabled ? EMU_INACTIVE : EMU_ACTIVE;
-  if(account->status == goal) {
+  if(account->status == goal &&
+     !emu->options.assume.other[EMU_GUESS_REPEAT_REFUSED]) {
     emu_reply_success(call);
     return;
   }
@@ -92,11 +93,20 @@ void emu_change_refresh(struct emu *emu, struct emu_call *call)
     return;
   const struct emu_scheme *scheme =
       emu_store_config_of(&emu->store, account)->scheme;
-  if(scheme->renewal == EMU_RENEW_NEVER) {
+  if(scheme->renewal == EMU_RENEW_NEVER ||
+     (scheme->renewal == EMU_RENEW_ALONE &&
+      emu->options.assume.other[EMU_GUESS_MACHINES_REFUSED])) {
     emu_reply_fail(call, &EMU_ACCOUNT_STATE,
                    "Connected account \"%s\" cannot be refreshed: auth "
                    "scheme %s",
                    account->id, scheme->name);
+    return;
+  }
+  if(account->flags & EMU_STUCK) {
+    emu_reply_fail(call, &EMU_ACCOUNT_STUCK,
+                   "Connected account \"%s\" cannot be initiated again from "
+                   "what is stored of it",
+                   account->id);
     return;
   }
   if(scheme->renewal == EMU_RENEW_ALONE) {
@@ -279,7 +289,8 @@ static void carry_out(struct emu *emu, struct emu_account *account,
     account->val = patch->val;
     account->flags |= EMU_OWN_CREDENTIALS;
     patch->val = NULL;
-    if(before == EMU_EXPIRED || before == EMU_FAILED)
+    if((before == EMU_EXPIRED || before == EMU_FAILED) &&
+       !emu->options.assume.other[EMU_GUESS_NO_HEALING])
       emu_store_set_status(&emu->store, account, EMU_ACTIVE, NULL, now_ms);
   }
   emu_store_touch(&emu->store, account, now_ms);

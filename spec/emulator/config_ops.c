@@ -93,7 +93,7 @@ void emu_config_list(struct emu *emu, struct emu_call *call)
   struct wish wish = { .search = emu_call_param(call, "search"),
                        .toolkits = emu_call_param(call, "toolkit_slug") };
   bool given = false;
-  if(!emu_list_page(call, PAGE_USUAL, PAGE_MOST, &page) ||
+  if(!emu_list_page(emu, call, PAGE_USUAL, PAGE_MOST, &page) ||
      !flag_of(call, "show_disabled", &given, &wish.disabled_too) ||
      !flag_of(call, "is_composio_managed", &given, &wish.managed))
     return;

@@ -103,6 +103,7 @@ static void reset(struct emu *emu, struct emu_call *call)
   emu->journal.change_count = 0;
   emu_journal_forget(&emu->journal);
   emu_faults_clear(emu->faults);
+  emu_leases_clear(&emu->leases);
   emu_clock_init(&emu->clock);
   emu->limit.used = 0;
   emu->limit.window_start_ms = 0;
@@ -193,13 +194,20 @@ static void set(struct emu *emu, struct emu_call *call,
     return;
   const json_t *reason = json_object_get(call->json, "status_reason");
   const json_t *updated = json_object_get(call->json, "updated_at");
-  if((reason && !json_is_string(reason) && !json_is_null(reason)) ||
+  const json_t *refreshable = json_object_get(call->json, "refreshable");
+  if((refreshable && !json_is_boolean(refreshable)) ||
+     (reason && !json_is_string(reason) && !json_is_null(reason)) ||
      (updated && (!json_is_string(updated) ||
                   !parse_time(json_string_value(updated), &now_ms)))) {
     emu_reply_invalid(call, "status_reason: Expected string or null; "
-                            "updated_at: Expected ISO 8601 in UTC");
+                            "updated_at: Expected ISO 8601 in UTC; "
+                            "refreshable: Expected boolean");
     return;
   }
+  if(refreshable)
+    account->flags =
+        (uint8_t)(json_is_true(refreshable) ? account->flags & ~EMU_STUCK
+                                            : account->flags | EMU_STUCK);
   bool login = status == EMU_INITIALIZING || status == EMU_INITIATED;
   if(login && !account->expires_ms)
     emu_account_login(emu, account, status == EMU_INITIALIZING, NULL);
@@ -226,6 +234,23 @@ static void session(struct emu *emu, struct emu_call *call,
   emu_buf_char(out, '{');
   emu_buf_pair(out, "session_uri", flow->session);
   emu_buf_char(out, '}');
+}
+
+/* Another operation holds the account for that long; 0: no longer. */
+static void hold(struct emu *emu, struct emu_call *call,
+                 const struct emu_account *account)
+{
+  if(!emu_reply_want_body(call, false))
+    return;
+  const json_t *value = json_object_get(call->json, "seconds");
+  double seconds = json_number_value(value);
+  if(!json_is_number(value) || seconds < 0 || seconds > 1e10) {
+    emu_reply_invalid(call, "seconds: Expected a number of at least 0");
+    return;
+  }
+  emu_leases_take(&emu->leases, emu_store_slot(&emu->store, account),
+                  emu_clock_now(&emu->clock) + (int64_t)(seconds * 1000));
+  emu_reply_success(call);
 }
 
 static void act(struct emu *emu, struct emu_call *call,
@@ -277,6 +302,8 @@ static void on_account(struct emu *emu, struct emu_call *call)
     return;
   if(!strcmp(verb, "set"))
     set(emu, call, account);
+  else if(!strcmp(verb, "lease"))
+    hold(emu, call, account);
   else if(!strcmp(verb, "session"))
     session(emu, call, account);
   else

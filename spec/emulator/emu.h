@@ -6,6 +6,7 @@
 #include "call.h"
 #include "clock.h"
 #include "journal.h"
+#include "lease.h"
 #include "limit.h"
 #include "options.h"
 #include "random.h"
@@ -19,6 +20,7 @@ struct emu {
   struct emu_clock clock;
   struct emu_store store;
   struct emu_limit limit;
+  struct emu_leases leases;
   struct emu_journal journal;
   struct emu_faults *faults;
   struct emu_disk *disk;    /* NULL: nothing is kept */

@@ -77,7 +77,14 @@ static bool ignored(const struct emu_call *call, const char *name)
   return emu_fault_ignores(call->fault, name);
 }
 
-static bool read_statuses(struct emu_call *call, struct filter *filter)
+/* An enum member nobody knows: true when it is to be passed over. */
+static bool passed_over(const struct emu *emu)
+{
+  return emu->options.assume.other[EMU_GUESS_ENUM_IGNORED];
+}
+
+static bool read_statuses(const struct emu *emu, struct emu_call *call,
+                          struct filter *filter)
 {
   struct walk walk = { .call = call, .name = "statuses" };
   bool any = false;
@@ -85,6 +92,8 @@ static bool read_statuses(struct emu_call *call, struct filter *filter)
   const char *value;
   while((value = walk_next(&walk)) != NULL) {
     enum emu_status status = emu_status_parse(value);
+    if(status == EMU_STATUSES && passed_over(emu))
+      continue;
     if(status == EMU_STATUSES) {
       emu_reply_invalid(call,
                         "statuses: Invalid enum value. Expected "
@@ -102,7 +111,8 @@ static bool read_statuses(struct emu_call *call, struct filter *filter)
   return true;
 }
 
-static bool read_type(struct emu_call *call, struct filter *filter)
+static bool read_type(const struct emu *emu, struct emu_call *call,
+                      struct filter *filter)
 {
   const char *type = emu_call_param(call, "account_type");
   bool private = true;
@@ -112,7 +122,8 @@ static bool read_type(struct emu_call *call, struct filter *filter)
   } else if(type && !strcmp(type, "SHARED")) {
     private = false;
     shared = true;
-  } else if(type && *type && strcmp(type, "PRIVATE") != 0) {
+  } else if(type && *type && strcmp(type, "PRIVATE") != 0 &&
+            !passed_over(emu)) {
     emu_reply_invalid(call,
                       "account_type: Invalid enum value. Expected 'PRIVATE' | "
                       "'SHARED' | 'ALL', received '%s'",
@@ -126,13 +137,15 @@ static bool read_type(struct emu_call *call, struct filter *filter)
   return true;
 }
 
-static bool read_order(struct emu_call *call, struct filter *filter)
+static bool read_order(const struct emu *emu, struct emu_call *call,
+                       struct filter *filter)
 {
   const char *by = emu_call_param(call, "order_by");
   const char *direction = emu_call_param(call, "order_direction");
   filter->by_updated = by && !strcmp(by, "updated_at");
   filter->ascending = direction && !strcmp(direction, "asc");
-  if(by && *by && !filter->by_updated && strcmp(by, "created_at") != 0) {
+  if(by && *by && !filter->by_updated && strcmp(by, "created_at") != 0 &&
+     !passed_over(emu)) {
     emu_reply_invalid(call,
                       "order_by: Invalid enum value. Expected 'created_at' | "
                       "'updated_at', received '%s'",
@@ -140,7 +153,7 @@ static bool read_order(struct emu_call *call, struct filter *filter)
     return false;
   }
   if(direction && *direction && !filter->ascending &&
-     strcmp(direction, "desc") != 0) {
+     strcmp(direction, "desc") != 0 && !passed_over(emu)) {
     emu_reply_invalid(call,
                       "order_direction: Invalid enum value. Expected 'asc' | "
                       "'desc', received '%s'",
@@ -164,6 +177,9 @@ static void narrow(const struct emu *emu, const struct emu_call *call,
     any = true;
     const struct emu_toolkit *toolkit =
         by_toolkit ? emu_toolkit_parse(value) : NULL;
+    if(toolkit && emu->options.assume.other[EMU_GUESS_TOOLKIT_EXACT] &&
+       strcmp(toolkit->slug, value) != 0)
+      toolkit = NULL;
     for(size_t i = 0; i < count; i++)
       if(by_toolkit ? toolkit == emu->store.configs[i]->toolkit
                     : !strcmp(emu->store.configs[i]->id, value))
@@ -292,8 +308,8 @@ static void cut_few(const struct emu_order *order, struct filter *filter,
 static bool read_filter(const struct emu *emu, struct emu_call *call,
                         struct filter *filter)
 {
-  if(!read_statuses(call, filter) || !read_type(call, filter) ||
-     !read_order(call, filter))
+  if(!read_statuses(emu, call, filter) || !read_type(emu, call, filter) ||
+     !read_order(emu, call, filter))
     return false;
   narrow(emu, call, filter, "toolkit_slugs");
   narrow(emu, call, filter, "auth_config_ids");
@@ -332,8 +348,8 @@ void emu_list_accounts(struct emu *emu, struct emu_call *call)
   struct filter filter = { 0 };
   struct emu_page page = { 0 };
   struct emu_order_cut cut = { 0 };
-  if(!emu_list_page(call, emu->options.page_default, emu->options.page_max,
-                    &page) ||
+  if(!emu_list_page(emu, call, emu->options.page_default,
+                    emu->options.page_max, &page) ||
      !read_filter(emu, call, &filter))
     goto out;
   const struct emu_order *order =
@@ -426,16 +442,19 @@ static bool read_cursor(const char *cursor, struct emu_page *page)
   return page->page && page->limit;
 }
 
-bool emu_list_page(struct emu_call *call, int64_t usual, int64_t most,
-                   struct emu_page *page)
+bool emu_list_page(const struct emu *emu, struct emu_call *call, int64_t usual,
+                   int64_t most, struct emu_page *page)
 {
   const char *limit = emu_call_param(call, "limit");
   const char *cursor = emu_call_param(call, "cursor");
+  const bool *guess = emu->options.assume.other;
   page->page = 1;
   page->limit = usual;
   if(limit && *limit) {
     const char *at = limit;
     page->limit = digits(&at, '\0');
+    if(!page->limit && guess[EMU_GUESS_LIMIT_CLAMPED])
+      page->limit = 1;
     if(!page->limit) {
       emu_reply_invalid(call,
                         "limit: Expected a whole number of at least 1, "
@@ -446,10 +465,17 @@ bool emu_list_page(struct emu_call *call, int64_t usual, int64_t most,
   }
   if(emu_fault_is(call->fault, EMU_FAULT_CURSOR_IGNORED))
     cursor = NULL;
+  int64_t asked = page->limit;
   if(cursor && *cursor && !read_cursor(cursor, page)) {
-    emu_reply_invalid(call, "cursor: Invalid cursor '%s'", cursor);
-    return false;
+    if(!guess[EMU_GUESS_CURSOR_FIRST]) {
+      emu_reply_invalid(call, "cursor: Invalid cursor '%s'", cursor);
+      return false;
+    }
+    page->page = 1;
+    page->limit = asked;
   }
+  if(limit && *limit && guess[EMU_GUESS_LIMIT_BY_PARAMETER])
+    page->limit = asked;
   if(page->limit > most)
     page->limit = most;
   return true;

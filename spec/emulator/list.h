@@ -13,8 +13,8 @@ struct emu_page {
 };
 
 /* Reads limit and cursor; false with the refusal written. */
-bool emu_list_page(struct emu_call *call, int64_t usual, int64_t most,
-                   struct emu_page *page);
+bool emu_list_page(const struct emu *emu, struct emu_call *call, int64_t usual,
+                   int64_t most, struct emu_page *page);
 /* Writes what stands after the items: next_cursor to total_items. */
 void emu_list_end(struct emu_call *call, const struct emu_page *page,
                   int64_t total);

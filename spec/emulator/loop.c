@@ -101,6 +101,8 @@ static char **place_of(struct emu_call *call, const char *name, bool *secret)
     return &call->content_type;
   if(!strcasecmp(name, "x-request-id"))
     return &call->asked_id;
+  if(!strcasecmp(name, "accept-encoding"))
+    return &call->encodings;
   return NULL;
 }
 
@@ -233,6 +235,7 @@ static void done(void *context, struct MHD_Connection *connection,
   if(!exchange)
     return;
   emu_timers_remove(&exchange->loop->timers, &exchange->timer);
+  emu_route_done(exchange->loop->emu, &exchange->call);
   if(exchange->response)
     MHD_destroy_response(exchange->response);
   emu_call_clear(&exchange->call);

@@ -123,6 +123,7 @@ int main(int argc, char **argv)
   emu_disk_close(&emu);
   emu_faults_free(emu.faults);
   emu_journal_clear(&emu.journal);
+  emu_leases_clear(&emu.leases);
   emu_store_clear(&emu.store);
   return code;
 }

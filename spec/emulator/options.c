@@ -32,6 +32,11 @@ static const char usage[] =
     "  --faults FILE     JSON array of fault rules, see /_emulator/faults\n"
     "  --legacy          answer as in January 2026: enable from any status,\n"
     "                    create on Composio-managed OAuth with Deprecation\n"
+    "  --leases          a change while another of the same account is not\n"
+    "                    yet answered is 409\n"
+    "  --gzip            replies in gzip for who accepts it\n"
+    "  --assume NAME=VALUE  another answer where the real one is not known;\n"
+    "                    may be repeated; a wrong one names them\n"
     "  --help            this text\n"
     "  --version         the version\n"
     "\n"
@@ -52,6 +57,9 @@ enum {
   REQUEST_LOG,
   FAULTS,
   LEGACY,
+  LEASES,
+  GZIP,
+  ASSUME,
   HELP,
   VERSION
 };
@@ -71,6 +79,9 @@ static const struct option known[] = {
   { "request-log", required_argument, NULL, REQUEST_LOG },
   { "faults", required_argument, NULL, FAULTS },
   { "legacy", no_argument, NULL, LEGACY },
+  { "leases", no_argument, NULL, LEASES },
+  { "gzip", no_argument, NULL, GZIP },
+  { "assume", required_argument, NULL, ASSUME },
   { "help", no_argument, NULL, HELP },
   { "version", no_argument, NULL, VERSION },
   { NULL, 0, NULL, 0 },
@@ -166,6 +177,14 @@ static bool read_one(struct emu_options *options, int option, const char *text)
   case LEGACY:
     options->legacy = true;
     return true;
+  case LEASES:
+    options->leases = true;
+    return true;
+  case GZIP:
+    options->gzip = true;
+    return true;
+  case ASSUME:
+    return emu_assume_read(&options->assume, text);
   case DB:
     options->db = text;
     return true;
@@ -201,6 +220,7 @@ enum emu_options_verdict emu_options_read(struct emu_options *options,
     .page_default = 20,
     .page_max = 100,
   };
+  emu_assume_init(&options->assume);
   int option;
   while((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
     if(option == HELP) {

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assume.h"
+
 enum emu_mask { EMU_MASK_REDACT, EMU_MASK_MASK4, EMU_MASK_RAW };
 
 #define EMU_KEYS_MAX 16
@@ -27,6 +29,9 @@ struct emu_options {
   const char *faults;
   bool odd;
   bool legacy;
+  bool leases;
+  bool gzip;
+  struct emu_assume assume;
 };
 
 enum emu_options_verdict {

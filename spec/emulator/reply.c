@@ -28,6 +28,14 @@ const struct emu_problem EMU_ACCOUNT_STATE = {
   409, 609, "ConnectedAccount_Conflict",
   "Read the account's status and choose an operation that it allows."
 };
+const struct emu_problem EMU_ACCOUNT_LEASED = {
+  409, 609, "ConnectedAccount_Conflict",
+  "Another operation is changing this account. Try again in a moment."
+};
+const struct emu_problem EMU_ACCOUNT_STUCK = {
+  422, 622, "ConnectedAccount_UnprocessableEntity",
+  "Connect the user anew: POST /api/v3.1/connected_accounts/link."
+};
 const struct emu_problem EMU_ACCOUNT_RETIRED = {
   400, 600, "ConnectedAccount_BadRequest",
   "Call POST /api/v3/connected_accounts/link with the same auth_config_id "

@@ -17,6 +17,8 @@ extern const struct emu_problem EMU_ACCOUNT_BAD;
 extern const struct emu_problem EMU_ACCOUNT_FIELDS;
 extern const struct emu_problem EMU_ACCOUNT_CONFLICT;
 extern const struct emu_problem EMU_ACCOUNT_STATE;
+extern const struct emu_problem EMU_ACCOUNT_LEASED;
+extern const struct emu_problem EMU_ACCOUNT_STUCK;
 extern const struct emu_problem EMU_ACCOUNT_RETIRED;
 extern const struct emu_problem EMU_CONFIG_NOT_FOUND;
 extern const struct emu_problem EMU_CONFIG_BAD;

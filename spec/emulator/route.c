@@ -11,36 +11,44 @@
 #include "create.h"
 #include "disk.h"
 #include "fault.h"
+#include "gzip.h"
 #include "list.h"
 #include "page.h"
 #include "reply.h"
+
+enum {
+  USER_KEY = 1, /* x-user-api-key is as good as the project's key */
+  CHANGES = 2,  /* the account of the path: one at a time */
+  NEWER = 4     /* came with v3.1 */
+};
 
 struct row {
   const char *method;
   const char *path; /* after the version; * is the id */
   void (*run)(struct emu *emu, struct emu_call *call);
-  bool user_key; /* x-user-api-key is as good as the project's key */
+  unsigned is;
 };
 
 static const struct row rows[] = {
-  { "GET", "connected_accounts", emu_list_accounts, true },
-  { "POST", "connected_accounts", emu_create_account, false },
-  { "POST", "connected_accounts/link", emu_create_link, true },
-  { "POST", "connected_accounts/complete_auth", emu_create_complete, false },
-  { "GET", "connected_accounts/*", emu_account_get, true },
-  { "PATCH", "connected_accounts/*", emu_change_patch, false },
-  { "DELETE", "connected_accounts/*", emu_change_delete, true },
-  { "PATCH", "connected_accounts/*/status", emu_change_status, false },
-  { "POST", "connected_accounts/*/refresh", emu_change_refresh, false },
-  { "POST", "connected_accounts/*/revoke", emu_change_revoke, false },
-  { "GET", "auth_configs", emu_config_list, true },
-  { "POST", "auth_configs", emu_config_create, true },
-  { "GET", "auth_configs/*", emu_config_get, true },
-  { "PATCH", "auth_configs/*", emu_config_update, true },
-  { "DELETE", "auth_configs/*", emu_config_delete, true },
-  { "PATCH", "auth_configs/*/ENABLED", emu_config_enable, false },
-  { "PATCH", "auth_configs/*/DISABLED", emu_config_disable, false },
-  { "GET", "toolkits/*", emu_config_toolkit, true },
+  { "GET", "connected_accounts", emu_list_accounts, USER_KEY },
+  { "POST", "connected_accounts", emu_create_account, 0 },
+  { "POST", "connected_accounts/link", emu_create_link, USER_KEY },
+  { "POST", "connected_accounts/complete_auth", emu_create_complete, NEWER },
+  { "GET", "connected_accounts/*", emu_account_get, USER_KEY },
+  { "PATCH", "connected_accounts/*", emu_change_patch, CHANGES },
+  { "DELETE", "connected_accounts/*", emu_change_delete, USER_KEY | CHANGES },
+  { "PATCH", "connected_accounts/*/status", emu_change_status, CHANGES },
+  { "POST", "connected_accounts/*/refresh", emu_change_refresh, CHANGES },
+  { "POST", "connected_accounts/*/revoke", emu_change_revoke,
+    CHANGES | NEWER },
+  { "GET", "auth_configs", emu_config_list, USER_KEY },
+  { "POST", "auth_configs", emu_config_create, USER_KEY },
+  { "GET", "auth_configs/*", emu_config_get, USER_KEY },
+  { "PATCH", "auth_configs/*", emu_config_update, USER_KEY },
+  { "DELETE", "auth_configs/*", emu_config_delete, USER_KEY },
+  { "PATCH", "auth_configs/*/ENABLED", emu_config_enable, 0 },
+  { "PATCH", "auth_configs/*/DISABLED", emu_config_disable, 0 },
+  { "GET", "toolkits/*", emu_config_toolkit, USER_KEY },
 };
 
 /* Does the path from segment 2 on follow the pattern? */
@@ -62,12 +70,14 @@ static bool follows(struct emu_call *call, const char *pattern,
   return at == call->segment_count;
 }
 
-static const struct row *find(struct emu_call *call)
+static const struct row *find(const struct emu *emu, struct emu_call *call)
 {
+  bool narrow = emu->options.assume.other[EMU_GUESS_NEWER_NARROW] &&
+                !strcmp(call->segments[1], "v3");
   bool other_method = false;
   for(size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
     const char *id = NULL;
-    if(!follows(call, rows[i].path, &id))
+    if(!follows(call, rows[i].path, &id) || (rows[i].is & NEWER && narrow))
       continue;
     if(emu_call_is(call, rows[i].method)) {
       call->id = id;
@@ -92,6 +102,14 @@ static bool known_key(const struct emu *emu, const char *key)
   return false;
 }
 
+static void refuse_key(const struct emu *emu, struct emu_call *call,
+                       const char *why)
+{
+  struct emu_problem problem = EMU_UNAUTHORIZED;
+  problem.code = emu->options.assume.unauthorized_code;
+  emu_reply_fail(call, &problem, "%s", why);
+}
+
 static bool authentic(const struct emu *emu, struct emu_call *call)
 {
   int given = (call->api_key != NULL) + (call->user_key != NULL) +
@@ -106,7 +124,7 @@ static bool authentic(const struct emu *emu, struct emu_call *call)
   else if(!key || !known_key(emu, key))
     why = "Invalid API key";
   if(why)
-    emu_reply_fail(call, &EMU_UNAUTHORIZED, "%s", why);
+    refuse_key(emu, call, why);
   return !why;
 }
 
@@ -135,6 +153,27 @@ static void limit_headers(const struct emu *emu, struct emu_call *call)
   emu_call_header(call, "X-RateLimit-Window-Size", "60s");
 }
 
+/* One change of an account at a time. False: the refusal is written. */
+static bool lease(struct emu *emu, struct emu_call *call)
+{
+  const struct emu_account *account = emu_store_find(&emu->store, call->id);
+  if(!account || account->flags & EMU_DELETED)
+    return true; /* the operation says 404 */
+  uint32_t slot = emu_store_slot(&emu->store, account);
+  if(emu_leases_held(&emu->leases, slot, emu_clock_now(&emu->clock))) {
+    emu_reply_fail(call, &EMU_ACCOUNT_LEASED,
+                   "Connected account \"%s\" is leased by another operation",
+                   account->id);
+    return false;
+  }
+  if(emu->options.leases) {
+    emu_leases_take(&emu->leases, slot, 0);
+    call->leased = true;
+    call->lease_slot = slot;
+  }
+  return true;
+}
+
 static void operate(struct emu *emu, struct emu_call *call)
 {
   if(!authentic(emu, call) || !within_limit(emu, call))
@@ -144,13 +183,15 @@ static void operate(struct emu *emu, struct emu_call *call)
                    EMU_BODY_MAX);
     return;
   }
-  const struct row *row = find(call);
+  const struct row *row = find(emu, call);
   if(!row)
     return;
-  if(!row->user_key && !call->api_key) {
-    emu_reply_fail(call, &EMU_UNAUTHORIZED, "Invalid API key");
+  if(!(row->is & USER_KEY) && !call->api_key) {
+    refuse_key(emu, call, "Invalid API key");
     return;
   }
+  if(row->is & CHANGES && !lease(emu, call))
+    return;
   row->run(emu, call);
 }
 
@@ -164,6 +205,12 @@ static void serve_api(struct emu *emu, struct emu_call *call)
       emu_fault_after(call->fault, call);
   }
   limit_headers(emu, call);
+  if(emu->options.gzip && !call->truncate && call->out.size &&
+     call->encodings && strstr(call->encodings, "gzip")) {
+    emu_gzip(&call->out);
+    emu_call_header(call, "Content-Encoding", "gzip");
+    emu_call_header(call, "Vary", "Accept-Encoding");
+  }
 }
 
 static void serve(struct emu *emu, struct emu_call *call)
@@ -224,4 +271,10 @@ void emu_route(struct emu *emu, struct emu_call *call)
     emu_reply_fail(call, &EMU_NO_ROUTE, "Route %s %.200s not found",
                    call->method, call->target);
   emu_disk_save(emu);
+}
+
+void emu_route_done(struct emu *emu, const struct emu_call *call)
+{
+  if(call->leased)
+    emu_leases_give_back(&emu->leases, call->lease_slot);
 }

@@ -7,5 +7,7 @@
 
 /* Fills in the answer, whatever was asked. */
 void emu_route(struct emu *emu, struct emu_call *call);
+/* The answer has left, or never will. */
+void emu_route_done(struct emu *emu, const struct emu_call *call);
 
 #endif

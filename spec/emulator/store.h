@@ -17,7 +17,8 @@ enum {
   EMU_DISABLED = 4,        /* what is_disabled tells */
   EMU_OWN_CREDENTIALS = 8, /* val holds them; nothing is made up */
   EMU_NO_USER = 16,        /* replies leave user_id out */
-  EMU_DIRTY = 32           /* not yet on disk */
+  EMU_DIRTY = 32,          /* not yet on disk */
+  EMU_STUCK = 64           /* what is stored does not allow a refresh */
 };
 
 /* A login under way: what the browser's page needs to know. */

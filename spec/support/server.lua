@@ -67,12 +67,14 @@ function Program:stop()
 end
 Program.__gc = Program.stop
 
--- One HTTP exchange with a port of this machine: status, body.
-function server.http(port, method, path, body)
+-- One HTTP exchange with a port of this machine: status, body, head.
+-- headers: more of them, each ended by CR LF.
+function server.http(port, method, path, body, headers)
   local name = os.tmpname()
   local file = assert(io.open(name, "wb"))
   file:write(
     ("%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n"):format(method, path, port),
+    headers or "",
     ("Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"):format(#(body or "")),
     body or ""
   )
@@ -82,11 +84,11 @@ function server.http(port, method, path, body)
   local reply = pipe:read "a"
   pipe:close()
   os.remove(name)
-  local status, rest = reply:match "^HTTP/1%.%d (%d+)[^\n]*\n.-\r\n\r\n(.*)$"
+  local status, head, rest = reply:match "^HTTP/1%.%d (%d+)[^\n]*\n(.-\r\n)\r\n(.*)$"
   if not status then
     error("no reply to " .. method .. " " .. path .. ": " .. reply, 2)
   end
-  return tonumber(status), rest
+  return tonumber(status), rest, head
 end
 
 local function lines(text)

@@ -1,0 +1,12 @@
+/* A body in gzip's clothes: stored blocks, nothing smaller. What a client has
+   to undo is the same, and nothing has to be linked for it.
+   It must not know what the bytes mean. */
+#ifndef EMU_GZIP_H
+#define EMU_GZIP_H
+
+#include "buf.h"
+
+/* Replaces the bytes by a gzip file that holds them. */
+void emu_gzip(struct emu_buf *body);
+
+#endif
