@@ -7,6 +7,7 @@
 #include "lua_client_part.h"
 #include "lua_error.h"
 #include "lua_json.h"
+#include "secret.h"
 
 #define CALL        "composio.call"
 #define OPTIONS_MAX (CA_FIELDS_MAX + 5)
@@ -22,7 +23,8 @@ enum { UP_CLIENT = 1, UP_API, UP_EXTRA };
 /* What a call holds of the core, in a to-be-closed slot. */
 struct call {
   struct ca_request request;
-  struct ca_buf json; /* a free table on its way into the request */
+  struct ca_buf json;   /* a free table on its way into the request */
+  struct ca_buf secret; /* the body whose credentials are masked meanwhile */
   int64_t timeout_ms;
   char id[160];
 };
@@ -32,6 +34,9 @@ static int call_close(lua_State *L)
   struct call *call = lua_touserdata(L, 1);
   ca_request_clear(&call->request);
   ca_buf_wipe(&call->json);
+  if(call->secret.len)
+    ca_secret_remove_json(call->secret.data, call->secret.len);
+  ca_buf_wipe(&call->secret);
   return 0;
 }
 
@@ -40,6 +45,7 @@ static struct call *push_call(lua_State *L, const struct ca_api *api)
   struct call *call = lua_newuserdatauv(L, sizeof(*call), 0);
   ca_request_init(&call->request, api);
   ca_buf_init(&call->json, JSON_MAX);
+  ca_buf_init(&call->secret, JSON_MAX);
   call->timeout_ms = 0;
   call->id[0] = '\0';
   if(luaL_newmetatable(L, CALL)) {
@@ -406,6 +412,17 @@ static void read_arguments(lua_State *L, struct call *call,
     refused(L, api, call->id[0] ? call->id : NULL, &err);
 }
 
+/* The service may echo what it was given: until the call ends, no text of ours
+   shows the credentials in it. */
+static void hide_credentials(struct call *call)
+{
+  struct ca_slice body = ca_request_body(&call->request);
+  if(!call->request.secret || call->secret.len || !body.len)
+    return;
+  if(!ca_buf_add(&call->secret, body.data, body.len))
+    ca_secret_add_json(call->secret.data, call->secret.len);
+}
+
 /* ---- the call ---- */
 
 static int call_ended(lua_State *L, int status, lua_KContext ctx)
@@ -452,6 +469,7 @@ static int call_operation(lua_State *L)
   lua_rotate(L, 1, AT_CALL); /* client options account call, positional … */
   lua_toclose(L, AT_CALL);
   read_arguments(L, call, room);
+  hide_credentials(call);
   if(room->before)
     room->before(L, room->before_ctx);
   client = lca_client_check(L, AT_CLIENT);

@@ -112,7 +112,8 @@ static void add_part(luaL_Buffer *line, const char *before, const char *text)
   luaL_addstring(line, text);
 }
 
-/* One line: what kind, which operation on which account, why, what to do. */
+/* One line: what kind, which operation on which account, why, what to do, and
+   the id by which the service's support finds it. */
 static int error_tostring(lua_State *L)
 {
   luaL_Buffer line;
@@ -123,6 +124,7 @@ static int error_tostring(lua_State *L)
   const char *message;
   const char *fix;
   const char *outcome;
+  const char *request;
   const char *text;
   size_t len;
 
@@ -134,6 +136,7 @@ static int error_tostring(lua_State *L)
   message = field(L, "message");
   fix = field(L, "suggested_fix");
   outcome = field(L, "outcome");
+  request = field(L, "request_id");
   luaL_buffinit(L, &line);
   luaL_addstring(&line, *name ? name : "Error");
   add_part(&line, ": ", operation);
@@ -147,6 +150,7 @@ static int error_tostring(lua_State *L)
     add_part(&line, "; ", fix);
   else if(!*fix)
     add_part(&line, "; ", advice(name));
+  add_part(&line, "; request ", request);
   luaL_pushresult(&line);
   text = lua_tolstring(L, -1, &len);
   ca_copy_text(masked, sizeof(masked), text, len);

@@ -158,7 +158,7 @@ static void give_up(struct ca_kept *kept)
 {
   if(!kept->body)
     return;
-  ca_secret_remove(kept->body, kept->len);
+  ca_secret_remove_json(kept->body, kept->len);
   ca_wipe(kept->body, kept->len);
   free(kept->body);
   kept->body = NULL;
@@ -229,6 +229,6 @@ enum ca_code ca_apply_keep_secret(struct ca_apply *apply, int64_t change,
   kept->change = change;
   kept->body = copy;
   kept->len = len;
-  ca_secret_add(copy, len);
+  ca_secret_add_json(copy, len);
   return CA_OK;
 }

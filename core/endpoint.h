@@ -39,8 +39,9 @@ struct ca_endpoint {
   struct ca_op *last;
   struct ca_endpoint *next; /* with ops that wait; the engine's */
   struct ca_rate rate;
-  char deprecation[192]; /* last Deprecation/Sunset notice; "" when none */
-  char fingerprint[17];  /* of base URL and key: names the project */
+  uint64_t notices[8]; /* Deprecation/Sunset notices told, hashed */
+  int notice_count;
+  char fingerprint[17]; /* of base URL and key: names the project */
 };
 
 /* CA_USAGE: not http(s), http to a host that is not loopback, user info, a

@@ -148,22 +148,39 @@ static void end_with(struct ca_engine *engine, struct ca_op *op,
   end_op(engine, op);
 }
 
-/* One notice per endpoint and run, not one per reply. */
+/* True the first time; a service that has more to say than fits has said
+   enough. FNV-1a. */
+static bool is_new_notice(struct ca_endpoint *endpoint, const char *notice)
+{
+  uint64_t hash = 0xCBF29CE484222325U;
+  int i;
+  for(; *notice; notice++)
+    hash = (hash ^ (unsigned char)*notice) * 0x100000001B3U;
+  for(i = 0; i < endpoint->notice_count; i++)
+    if(endpoint->notices[i] == hash)
+      return false;
+  if(endpoint->notice_count ==
+     (int)(sizeof(endpoint->notices) / sizeof(endpoint->notices[0])))
+    return false;
+  endpoint->notices[endpoint->notice_count++] = hash;
+  return true;
+}
+
+/* Each notice once per endpoint and run, not once per reply: routes may take
+   turns with theirs. */
 static void note_deprecation(struct ca_engine *engine,
                              struct ca_endpoint *endpoint,
                              const struct ca_headers *said)
 {
-  char notice[sizeof(endpoint->deprecation)];
+  char notice[192];
   if(!said->deprecation[0] && !said->sunset[0])
     return;
   snprintf(notice, sizeof(notice), "%s%s%s%s",
            said->deprecation[0] ? "Deprecation: " : "", said->deprecation,
            said->sunset[0] ? " Sunset: " : "", said->sunset);
-  if(!strcmp(notice, endpoint->deprecation))
-    return;
-  memcpy(endpoint->deprecation, notice, sizeof(notice));
-  ca_log_event(engine->log, CA_LOG_WARN, "deprecated",
-               "the service announces the end of a route: %s", notice);
+  if(is_new_notice(endpoint, notice))
+    ca_log_event(engine->log, CA_LOG_WARN, "deprecated",
+                 "the service announces the end of a route: %s", notice);
 }
 
 static void observe(struct ca_engine *engine, struct ca_op *op, int status,

@@ -164,6 +164,8 @@ static bool read_envelope(struct ca_json *json, const struct ca_buf *body,
   static const char *const messages[] = { "$.error.message", "$.message",
                                           "$.error", "$.detail", NULL };
   static const char *const slugs[] = { "$.error.slug", "$.slug", NULL };
+  static const char *const words[] = { "$.error.code", "$.error.error_code",
+                                       "$.code", NULL };
   static const char *const ids[] = { "$.error.request_id", "$.request_id",
                                      NULL };
   static const char *const fixes[] = { "$.error.suggested_fix",
@@ -173,17 +175,22 @@ static bool read_envelope(struct ca_json *json, const struct ca_buf *body,
                                          "$.error.errors[0].message", NULL };
   char detail[256];
   int64_t code;
+  bool numbered;
 
-  if(ca_json_integer(json, body->data, body->len, "$.error.code", &code) ||
-     ca_json_integer(json, body->data, body->len, "$.error.error_code",
-                     &code) ||
-     ca_json_integer(json, body->data, body->len, "$.code", &code))
+  numbered =
+      ca_json_integer(json, body->data, body->len, "$.error.code", &code) ||
+      ca_json_integer(json, body->data, body->len, "$.error.error_code",
+                      &code) ||
+      ca_json_integer(json, body->data, body->len, "$.code", &code);
+  if(numbered)
     err->api_code = code >= 0 && code <= 0x7FFFFFFF ? (int)code : 0;
   /* what the headers said of the request's id stays, unless the body does */
   if(first_text(json, body, ids, detail, sizeof(err->request_id)))
     ca_copy_text(err->request_id, sizeof(err->request_id), detail,
                  strlen(detail));
-  first_text(json, body, slugs, err->slug, sizeof(err->slug));
+  /* a code that is a word is what others call the slug */
+  if(!first_text(json, body, slugs, err->slug, sizeof(err->slug)) && !numbered)
+    first_text(json, body, words, err->slug, sizeof(err->slug));
   first_text(json, body, fixes, err->fix, sizeof(err->fix));
   if(!first_text(json, body, messages, message, size))
     return false;

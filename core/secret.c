@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "encode.h"
+#include "scan.h"
 #include "secret.h"
 
 /* Masking anything shorter would mangle ordinary words. */
@@ -150,6 +151,137 @@ void ca_secret_remove(const char *plain, size_t len)
     secrets = NULL;
     secret_size = 0;
   }
+}
+
+/* ---- the strings in a JSON text ---- */
+
+/* Members of a scheme's val that may be shown: messages would be mangled. */
+static bool is_plain(struct ca_slice name)
+{
+  static const char *const plain[] = { "status",
+                                       "authScheme",
+                                       "subdomain",
+                                       "your-domain",
+                                       "region",
+                                       "shop",
+                                       "account_url",
+                                       "COMPANYDOMAIN",
+                                       "extension",
+                                       "api_url",
+                                       "form_api_base_url",
+                                       "domain",
+                                       "version",
+                                       "dc",
+                                       "site_name",
+                                       "instanceName",
+                                       "account_id",
+                                       "your_server",
+                                       "instanceEndpoint",
+                                       "server_location",
+                                       "base_url",
+                                       "token_type",
+                                       "scope",
+                                       "scopes",
+                                       "user_scopes",
+                                       "username",
+                                       "proxy_username",
+                                       "client_id",
+                                       "user_agent",
+                                       "callback_url",
+                                       "application_id",
+                                       "installation_id",
+                                       "type",
+                                       "auth_config",
+                                       "user_id",
+                                       "auth_config_id",
+                                       "alias",
+                                       "experimental",
+                                       NULL };
+  int i;
+  for(i = 0; plain[i]; i++)
+    if(strlen(plain[i]) == name.len && !memcmp(plain[i], name.data, name.len))
+      return true;
+  return false;
+}
+
+typedef void secret_fn(const char *plain, size_t len);
+
+/* False where it is not JSON. Depth is bounded by ca_scan_value, which has
+   gone over the whole text before. */
+static bool each_string(struct ca_slice value, secret_fn *visit);
+
+static bool each_member(struct ca_slice value, secret_fn *visit)
+{
+  struct ca_scan scan = { value.data, value.data + value.len };
+  struct ca_slice key;
+  struct ca_slice member;
+  bool first = true;
+  int more;
+
+  if(!ca_scan_enter(&scan, '{'))
+    return false;
+  while((more = ca_scan_member(&scan, &first, &key)) > 0) {
+    if(ca_scan_value(&scan, &member) == CA_SCAN_BAD)
+      return false;
+    if(!is_plain(key) && !each_string(member, visit))
+      return false;
+  }
+  return !more;
+}
+
+static bool each_element(struct ca_slice value, secret_fn *visit)
+{
+  struct ca_scan scan = { value.data, value.data + value.len };
+  struct ca_slice element;
+  bool first = true;
+  int more;
+
+  if(!ca_scan_enter(&scan, '['))
+    return false;
+  while((more = ca_scan_element(&scan, &first)) > 0)
+    if(ca_scan_value(&scan, &element) == CA_SCAN_BAD ||
+       !each_string(element, visit))
+      return false;
+  return !more;
+}
+
+static bool each_string(struct ca_slice value, secret_fn *visit)
+{
+  char *plain;
+  int64_t len;
+
+  if(value.len && *value.data == '{')
+    return each_member(value, visit);
+  if(value.len && *value.data == '[')
+    return each_element(value, visit);
+  if(!value.len || *value.data != '"')
+    return true;
+  plain = malloc(value.len);
+  len = plain ? ca_scan_unescape(value, plain) : -1;
+  if(len > 0)
+    visit(plain, (size_t)len);
+  if(plain)
+    ca_wipe(plain, value.len);
+  free(plain);
+  return len >= 0;
+}
+
+static void visit_json(const char *json, size_t len, secret_fn *visit)
+{
+  struct ca_scan scan = { json, json + len };
+  struct ca_slice value;
+  if(ca_scan_value(&scan, &value) == CA_SCAN_BAD || !each_string(value, visit))
+    visit(json, len); /* then at least as a whole */
+}
+
+void ca_secret_add_json(const char *json, size_t len)
+{
+  visit_json(json, len, ca_secret_add);
+}
+
+void ca_secret_remove_json(const char *json, size_t len)
+{
+  visit_json(json, len, ca_secret_remove);
 }
 
 static size_t mask_one(char *text, size_t len, const char *secret, size_t size)
