@@ -175,24 +175,48 @@ return function(composio, core)
     host.stop("help", "")
   end
 
-  -- Words that are no parameter: the nearest of the script's and the host's.
-  local function check_words(names)
-    local known, all = {}, {}
+  -- The options that the parameters make: true for those with a value.
+  local function make_options(params, names)
+    local options = {}
     for _, name in ipairs(names) do
-      known[option_of(name)], known["--" .. name] = true, true
-      known[option_of("no_" .. name)] = true
-      all[#all + 1] = option_of(name):sub(3)
-    end
-    for _, name in ipairs(host.option_names) do
-      all[#all + 1] = name
-    end
-    for _, word in ipairs(host.params) do
-      local option = word:match "^(%-%-[^=]+)"
-      if option and not known[option] then
-        local near = core.nearest(option:sub(3), all)
-        local hint = near and (" (did you mean '--%s'?)"):format(near) or ""
-        host.stop("usage", ("unknown option '%s'%s"):format(option, hint))
+      local has_value = params[name].type ~= "boolean"
+      options[option_of(name)], options["--" .. name] = has_value, has_value
+      if not has_value then
+        options[option_of("no_" .. name)] = false
       end
+    end
+    return options
+  end
+
+  local function unknown_word(word, options)
+    local option = word:match "^%-%-([^=]+)"
+    if not option then
+      local text = "'%s' stands alone; parameters are written --name VALUE"
+      host.stop("usage", text:format(word))
+    end
+    local all = {}
+    for name in pairs(options) do
+      all[#all + 1] = name:sub(3)
+    end
+    table.move(host.option_names, 1, #host.option_names, #all + 1, all)
+    local near = core.nearest(option, all)
+    local hint = near and (" (did you mean '--%s'?)"):format(near) or ""
+    host.stop("usage", ("unknown option '--%s'%s"):format(option, hint))
+  end
+
+  -- Words that are no parameter, told better than a parser can that knows
+  -- nothing of the host's options.
+  local function check_words(params, names)
+    local options, place = make_options(params, names), 1
+    while host.params[place] do
+      local word = host.params[place]
+      local has_value = options[word:match "^%-%-[^=]+"]
+      if has_value == nil then
+        unknown_word(word, options)
+      elseif has_value and not word:find("=", 1, true) then
+        place = place + 1
+      end
+      place = place + 1
     end
   end
 
@@ -212,7 +236,7 @@ return function(composio, core)
   end
 
   local function read_params(params, names)
-    check_words(names)
+    check_words(params, names)
     local good, given = true, {}
     if #host.params > 0 then -- a run without parameters need not load the parser
       good, given = make_parser(params, names):pparse(host.params)

@@ -1,0 +1,226 @@
+-- Runs composio-lua as a child process, as operators do, in a directory of its
+-- own and with no environment but what the spec gives.
+--
+--   local host = require "spec.support.host"
+--   local place = host.place(emulator)        a new directory; emulator or nil
+--   local run = place:run({ "job.lua", "--apply" }, { script = "…" })
+--   run.code, run.out, run.err                exit code, stdout, stderr
+--   run.summary                               decoded, when --summary was given
+--   place:script("print(1)")                  writes job.lua, gives its path
+--   place:write("x.csv", text), place:read("x.csv"), place:mode("x.csv")
+--   local process = place:start({ … })        the same in the background
+--   process:signal "INT"; process:wait()      → run
+--   place:remove()
+--
+-- Every run's stdout, stderr and all files of the place are searched for the
+-- emulator's API key and for what place.secrets lists; a hit is an error.
+-- Must not know: what specs want of it.
+local cjson = require "cjson"
+local server = require "spec.support.server"
+
+local host = {}
+
+local quote = server.quote
+
+local function shell(command)
+  local pipe = assert(io.popen(command, "r"))
+  local text = pipe:read "a"
+  pipe:close()
+  return (text:gsub("\n$", ""))
+end
+host.shell = shell
+
+local here = shell "pwd"
+local build = server.build:find "^/" and server.build or here .. "/" .. server.build
+host.program = build .. "/composio-lua"
+host.has_sanitizer = shell("grep -c __asan_init " .. quote(host.program)) ~= "0"
+
+local Place = {}
+Place.__index = Place
+
+function host.place(emulator)
+  local place = setmetatable({ path = shell "mktemp -d", secrets = {}, runs = 0 }, Place)
+  place.env = { PATH = os.getenv "PATH", HOME = place.path }
+  for _, name in ipairs { "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" } do
+    place.env[name] = os.getenv(name)
+  end
+  if emulator then
+    place.env.COMPOSIO_BASE_URL = emulator.url
+    place.env.COMPOSIO_API_KEY = emulator.api_key
+    place.secrets[1] = emulator.api_key
+  end
+  return place
+end
+
+function Place:remove()
+  shell("rm -rf " .. quote(self.path))
+end
+
+function Place:write(name, text, mode)
+  local path = self.path .. "/" .. name
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  if mode then
+    shell("chmod " .. mode .. " " .. quote(path))
+  end
+  return path
+end
+
+function Place:read(name)
+  local file = io.open(self.path .. "/" .. name, "rb")
+  local text = file and file:read "a"
+  if file then
+    file:close()
+  end
+  return text
+end
+
+function Place:mode(name)
+  return shell("stat -c %a " .. quote(self.path .. "/" .. name))
+end
+
+-- The head that every script here has, and the text after it.
+local HEAD = [[
+local composio = require "composio"
+local accounts = composio.connected_accounts
+]]
+
+function Place:script(text, name)
+  return self:write(name or "job.lua", HEAD .. text)
+end
+
+-- The shell command; options: env (name → value, false: unset), prefix (words
+-- before the program), program (in place of composio-lua), script (text, written to job.lua first), redirect (shell
+-- text in place of the captured output).
+local function command_of(place, arguments, options, suffix)
+  local words = { "cd", quote(place.path), "&& exec env -i" }
+  local env = setmetatable({}, { __index = place.env })
+  for name, value in pairs(options.env or {}) do
+    env[name] = value
+  end
+  for name in pairs(place.env) do
+    if env[name] == place.env[name] then
+      rawset(env, name, place.env[name])
+    end
+  end
+  for name, value in pairs(env) do
+    if value then
+      words[#words + 1] = quote(name .. "=" .. value)
+    end
+  end
+  words[#words + 1] = options.prefix
+  words[#words + 1] = quote(options.program or host.program)
+  for _, argument in ipairs(arguments) do
+    words[#words + 1] = quote(argument)
+  end
+  words[#words + 1] = options.redirect or (">out.%d 2>err.%d"):format(suffix, suffix)
+  words[#words + 1] = options.stdin or "</dev/null"
+  return table.concat(words, " ")
+end
+
+local function check_secrets(place)
+  for _, secret in ipairs(place.secrets) do
+    local script = "grep -rlaF --exclude=job.lua --exclude='*.secret' -- %s %s || true"
+    local hits = shell(script:format(quote(secret), quote(place.path)))
+    if hits ~= "" then
+      error("the secret '" .. secret .. "' is in " .. hits, 3)
+    end
+  end
+end
+
+local function result(place, code, suffix)
+  local run = {
+    code = code,
+    out = place:read("out." .. suffix) or "",
+    err = place:read("err." .. suffix) or "",
+  }
+  if run.err:find "ERROR: %a+Sanitizer" or run.err:find("runtime error:", 1, true) then
+    error(run.err, 3)
+  end
+  check_secrets(place)
+  local summary = place:read "summary.json"
+  if summary then
+    run.summary = cjson.decode(summary)
+    os.remove(place.path .. "/summary.json")
+  end
+  return run
+end
+
+function Place:run(arguments, options)
+  options = options or {}
+  if options.script then
+    self:script(options.script)
+  end
+  self.runs = self.runs + 1
+  local suffix = self.runs
+  local command = command_of(self, arguments, options, suffix)
+  local _, kind, code = os.execute("timeout -k 5 60 bash -c " .. quote(command))
+  assert(kind == "exit", kind)
+  return result(self, code, suffix)
+end
+
+local Process = {}
+Process.__index = Process
+
+function Place:start(arguments, options)
+  options = options or {}
+  if options.script then
+    self:script(options.script)
+  end
+  self.runs = self.runs + 1
+  local suffix = self.runs
+  local command = command_of(self, arguments, options, suffix)
+  local pipe = assert(io.popen("echo $$; exec bash -c " .. quote(command), "r"))
+  local pid = pipe:read "l"
+  return setmetatable({ place = self, suffix = suffix, pid = pid, pipe = pipe }, Process)
+end
+
+function Process:signal(name)
+  shell("kill -" .. name .. " " .. self.pid .. " 2>/dev/null")
+end
+
+-- What it has written so far.
+function Process:output()
+  local place, suffix = self.place, self.suffix
+  return place:read("out." .. suffix) or "", place:read("err." .. suffix) or ""
+end
+
+-- Waits until stdout or stderr holds the text.
+function Process:wait_for(text, seconds)
+  for _ = 1, (seconds or 20) * 50 do
+    local out, err = self:output()
+    if out:find(text, 1, true) or err:find(text, 1, true) then
+      return
+    end
+    shell "sleep 0.02"
+  end
+  local out, err = self:output()
+  error(("'%s' did not come:\n%s\n%s"):format(text, out, err), 2)
+end
+
+function Process:wait()
+  while self.pipe:read(4096) do
+  end
+  local _, kind, code = self.pipe:close()
+  local run = result(self.place, code, self.suffix)
+  run.kind = kind
+  return run
+end
+
+-- One query of the ledger, as a list of lists of texts.
+function Place:ledger(query, dir)
+  local path = (dir or ".local/state/composio-lua") .. "/ledger.db"
+  local command = "sqlite3 -readonly -separator '|' %s %s"
+  local rows = {}
+  for line in shell(command:format(quote(self.path .. "/" .. path), quote(query))):gmatch "[^\n]+" do
+    local row = {}
+    for cell in (line .. "|"):gmatch "([^|]*)|" do
+      row[#row + 1] = cell
+    end
+    rows[#rows + 1] = row
+  end
+  return rows
+end
+
+return host
