@@ -9,10 +9,14 @@
 /* Masking anything shorter would mangle ordinary words. */
 #define SHORTEST 6
 
+/* base64 at the three places it may have in a group, the query's and JSON's
+   escapes, and these two as others write them: %2f, \/ */
+enum { BASE64, QUERY = 3, QUERY_SMALL, JSON, JSON_SLASHES, SPELLINGS };
+
 struct secret {
   char *plain;
   size_t len;
-  char *spellings[3]; /* base64, query- and JSON-escaped; NULL when equal */
+  char *spellings[SPELLINGS]; /* NULL when equal to another */
   int uses;
 };
 
@@ -68,6 +72,55 @@ static char *spelled(const struct secret *secret,
   return from;
 }
 
+/* %2F as %2f; NULL when that is no difference. */
+static char *small_percent(const char *query)
+{
+  char *out = query ? strdup(query) : NULL;
+  char *p = out;
+  int i;
+  while(p && (p = strchr(p, '%')) != NULL)
+    for(p++, i = 0; i < 2 && *p; i++, p++)
+      if(*p >= 'A' && *p <= 'F')
+        *p = (char)(*p | 0x20);
+  if(out && !strcmp(out, query)) {
+    ca_wipe(out, strlen(out));
+    free(out);
+    return NULL;
+  }
+  return out;
+}
+
+/* a/b as a\/b; NULL when it holds no slash. */
+static char *escaped_slashes(const char *json)
+{
+  char *out;
+  char *to;
+  if(!strchr(json, '/'))
+    return NULL;
+  out = malloc(strlen(json) * 2 + 1);
+  for(to = out; out && *json; json++) {
+    if(*json == '/')
+      *to++ = '\\';
+    *to++ = *json;
+  }
+  if(out)
+    *to = '\0';
+  return out;
+}
+
+static void spell(struct secret *secret)
+{
+  char **to = secret->spellings;
+  size_t i;
+  for(i = 0; i < 3; i++)
+    if(secret->len >= SHORTEST + i)
+      to[BASE64 + i] = base64(secret->plain + i, secret->len - i);
+  to[QUERY] = spelled(secret, ca_encode_query);
+  to[QUERY_SMALL] = small_percent(to[QUERY]);
+  to[JSON] = spelled(secret, ca_json_string);
+  to[JSON_SLASHES] = escaped_slashes(to[JSON] ? to[JSON] : secret->plain);
+}
+
 static struct secret *find(const char *plain, size_t len)
 {
   size_t i;
@@ -117,9 +170,7 @@ void ca_secret_add(const char *plain, size_t len)
   secret->plain[len] = '\0';
   secret->len = len;
   secret->uses = 1;
-  secret->spellings[0] = base64(plain, len);
-  secret->spellings[1] = spelled(secret, ca_encode_query);
-  secret->spellings[2] = spelled(secret, ca_json_string);
+  spell(secret);
   secret_count++;
   sort_last();
 }
@@ -141,7 +192,7 @@ void ca_secret_remove(const char *plain, size_t len)
     return;
   ca_wipe(secret->plain, secret->len);
   free(secret->plain);
-  for(i = 0; i < 3; i++)
+  for(i = 0; i < SPELLINGS; i++)
     wipe_text(secret->spellings[i]);
   secret_count--;
   memmove(secret, secret + 1,
@@ -307,7 +358,7 @@ size_t ca_secret_mask(char *text, size_t len)
 
   for(i = 0; i < secret_count; i++) {
     const struct secret *secret = &secrets[i];
-    for(k = 0; k < 3; k++)
+    for(k = 0; k < SPELLINGS; k++)
       if(secret->spellings[k])
         len = mask_one(text, len, secret->spellings[k],
                        strlen(secret->spellings[k]));

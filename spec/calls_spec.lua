@@ -154,7 +154,7 @@ describe("on the wire", function()
       "PATCH /connected_accounts/ca_github_u123A",
       {
         connection = {
-          state = { authScheme = "API_KEY", val = { api_key = "canary-6f1c", status = "ACTIVE" } },
+          state = { authScheme = "API_KEY", val = { api_key = "canary-6f1c" } },
         },
       },
     },

@@ -100,7 +100,7 @@ end
 -- A directory's files are searched to the bytes; anything else is a text.
 function canary.search(place, where)
   local found = {}
-  local is_path = #place < 4096 and place:find "^/" and not place:find "%s"
+  local is_path = #place < 4096 and place:find "^/" and not place:find "[%s%z]"
   if is_path then
     local pipe = assert(io.popen("find " .. quote(place) .. " -type f 2>/dev/null"))
     for path in pipe:lines() do

@@ -18,8 +18,12 @@ return function(composio, core)
     if type(list) ~= "table" then
       core.usage(("composio.csv: %s: expected a list of names, got %s"):format(what, type(list)))
     end
-    for _, name in ipairs(list) do
-      if type(name) ~= "string" or name == "" then
+    for key, name in pairs(list) do
+      if math.type(key) ~= "integer" then -- options where columns belong: secrets would be kept
+        local wrong = "composio.csv: %s: '%s' is no place in a list; "
+          .. "options such as secret come after the columns"
+        core.usage(wrong:format(what, tostring(key)))
+      elseif type(name) ~= "string" or name == "" then
         core.usage(("composio.csv: %s: a column name is a text"):format(what))
       end
     end

@@ -63,6 +63,28 @@ return function(_, core)
       )
   end
 
+  -- The helpers of auth_scheme say in which status an account begins. A change
+  -- of credentials has none, and the service refuses it.
+  local function without_status(options)
+    local credentials = type(options) == "table" and rawget(options, "credentials")
+    local val = type(credentials) == "table" and rawget(credentials, "val")
+    if type(val) ~= "table" or rawget(val, "status") == nil then
+      return options
+    end
+    local function copy(from)
+      local to = {}
+      for key, value in next, from do
+        to[key] = value
+      end
+      return to
+    end
+    options, credentials = copy(options), copy(credentials)
+    credentials.val = copy(val)
+    credentials.val.status = nil
+    options.credentials = credentials
+    return options
+  end
+
   -- ---- connection requests ----
 
   local function request_class(accounts)
@@ -272,7 +294,7 @@ return function(_, core)
     end
 
     function accounts.update(target, options)
-      local ok, result = pcall(update, target, options)
+      local ok, result = pcall(update, target, without_status(options))
       if not ok then
         error(acl_error(result) or result, 0)
       end
