@@ -10,8 +10,25 @@
 
 /* Where a change stands: its outcome, else that it may have left, else as it
    was recorded. */
-#define STATE \
-  "coalesce(o.outcome, CASE WHEN n.id IS NULL THEN c.outcome ELSE 1 END)"
+#define STATE                                                             \
+  "CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN c.outcome = 0 AND" \
+  " EXISTS (SELECT 1 FROM intent WHERE id = c.id) THEN 1 ELSE c.outcome END"
+
+/* Rows of statements that write many; in each a number of its own for every
+   '?', ?1 being shared. */
+#define INTENT    "(?1, ?)"
+#define INTENT_4  INTENT "," INTENT "," INTENT "," INTENT
+#define INTENT_16 INTENT_4 "," INTENT_4 "," INTENT_4 "," INTENT_4
+#define INTENT_32 INTENT_16 "," INTENT_16
+
+#define OUTCOME    "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define OUTCOME_4  OUTCOME "," OUTCOME "," OUTCOME "," OUTCOME
+#define OUTCOME_16 OUTCOME_4 "," OUTCOME_4 "," OUTCOME_4 "," OUTCOME_4
+
+#define INSERT_INTENT "INSERT INTO intent(sent_ms, id) VALUES"
+#define INSERT_OUTCOME                                                      \
+  "REPLACE INTO outcome(id, outcome, ended_ms, attempts, http, request_id," \
+  " status_after, slug, error) VALUES"
 
 static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -25,9 +42,9 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_RUN_END] =
       "UPDATE run SET ended_ms = ?2, exit_code = ?3 WHERE id = ?1",
   [CA_SQL_RUN_REST] =
-      "INSERT INTO outcome(id, outcome)"
-      " SELECT c.id, CASE WHEN n.id IS NULL THEN 2 ELSE 7 END FROM change c"
-      " LEFT JOIN outcome o ON o.id = c.id LEFT JOIN intent n ON n.id = c.id"
+      "INSERT INTO outcome(id, outcome) SELECT c.id, CASE WHEN EXISTS"
+      " (SELECT 1 FROM intent n WHERE n.id = c.id) THEN 7 ELSE 2 END"
+      " FROM change c LEFT JOIN outcome o ON o.id = c.id"
       " WHERE c.id BETWEEN ?1 AND ?2 AND c.outcome = 0 AND o.id IS NULL",
   [CA_SQL_ITEM_ADD] =
       "INSERT INTO item(id, run, bulk, outcome, flags, key, account,"
@@ -35,7 +52,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " updated_ms, row) VALUES(?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
       " ?11, ?12, ?13, ?14, ?15)",
   [CA_SQL_ITEM_ACCOUNT] =
-      "SELECT CASE WHEN flags & 65536 THEN key ELSE account END"
+      "SELECT CASE WHEN flags & 65536 THEN key ELSE account END, bulk"
       " FROM item WHERE id = ?1",
   [CA_SQL_ITEM_READ] =
       "SELECT bulk, flags, created_ms, updated_ms, key, account, user,"
@@ -44,16 +61,15 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_ITEM_OUTCOME] =
       "UPDATE item SET outcome = ?2, detail = ?3 WHERE id = ?1",
   [CA_SQL_CHANGE_ADD] =
-      "INSERT INTO change(id, operation, cost, outcome, account, user,"
+      "INSERT INTO change(id, bulk, operation, cost, outcome, account, user,"
       " config, query, body, fingerprint, reason, line, status_before)"
-      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
   [CA_SQL_CHANGE_LAST] =
       "SELECT max(id) FROM change WHERE id BETWEEN ?1 AND ?2",
-  [CA_SQL_CHANGE_INTEND] = "INSERT INTO intent(id, sent_ms) VALUES(?1, ?2)",
-  [CA_SQL_CHANGE_SETTLE] =
-      "REPLACE INTO outcome(id, outcome, ended_ms, attempts, http,"
-      " request_id, status_after, slug, error)"
-      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+  [CA_SQL_CHANGE_INTEND] = INSERT_INTENT INTENT,
+  [CA_SQL_CHANGES_INTEND] = INSERT_INTENT INTENT_32,
+  [CA_SQL_CHANGE_SETTLE] = INSERT_OUTCOME OUTCOME,
+  [CA_SQL_CHANGES_SETTLE] = INSERT_OUTCOME OUTCOME_16,
   [CA_SQL_CHANGES] =
       "SELECT c.id, c.operation, c.cost, " STATE ", i.key,"
       " coalesce(c.account, CASE WHEN i.flags & 65536 THEN i.key"
@@ -61,17 +77,16 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " c.fingerprint, c.reason, c.line, c.status_before, o.error,"
       " o.request_id"
       " FROM change c LEFT JOIN outcome o ON o.id = c.id"
-      " LEFT JOIN intent n ON n.id = c.id"
       " CROSS JOIN item i ON i.id = c.id >> 15"
-      " WHERE c.id > ?1 AND c.id <= ?2 AND (?3 >> " STATE ") & 1"
-      " AND (?4 < 0 OR i.bulk = ?4) ORDER BY c.id LIMIT ?5",
-  [CA_SQL_COUNTS] =
-      "SELECT i.id, i.outcome, c.operation, " STATE
-      " FROM item i LEFT JOIN change c"
-      " ON c.id BETWEEN i.id << 15 AND (i.id << 15) + 32767"
-      " LEFT JOIN outcome o ON o.id = c.id LEFT JOIN intent n ON n.id = c.id"
-      " WHERE i.id BETWEEN ?1 AND ?2 AND (?3 < 0 OR i.bulk = ?3)"
-      " ORDER BY i.id",
+      " WHERE c.id > ?1 AND c.id <= ?2 AND (?4 < 0 OR c.bulk = ?4)"
+      " AND (?3 >> " STATE ") & 1 ORDER BY c.id LIMIT ?5",
+  [CA_SQL_COUNTS] = "SELECT c.id, c.operation, " STATE
+                    " FROM change c LEFT JOIN outcome o ON o.id = c.id"
+                    " WHERE c.id BETWEEN ?1 AND ?2 AND (?3 < 0 OR c.bulk = ?3)"
+                    " ORDER BY c.id",
+  [CA_SQL_VERDICTS] =
+      "SELECT id, outcome FROM item WHERE id BETWEEN ?1 AND ?2"
+      " AND outcome <> 0 AND (?3 < 0 OR bulk = ?3) ORDER BY id",
   [CA_SQL_OPERATION_ADD] =
       "INSERT INTO operation(name) VALUES(?1) ON CONFLICT DO NOTHING",
   [CA_SQL_OPERATION_ID] = "SELECT id FROM operation WHERE name = ?1",
@@ -356,6 +371,7 @@ static void forget_run(struct ca_ledger *ledger)
   ledger->ended = false;
   ledger->items = 0;
   ledger->item = 0;
+  ledger->bulk = 0;
   ledger->last_change = 0;
   ledger->has_account = false;
 }

@@ -39,13 +39,12 @@ static const char *const migrations[] = {
   " status_reason TEXT, alias TEXT, created_ms INTEGER, updated_ms INTEGER,"
   " row TEXT, detail TEXT);"
   "CREATE UNIQUE INDEX item_key ON item(run, key, bulk);"
-  "CREATE INDEX item_account ON item(account) WHERE account <> '';"
   "CREATE TABLE change("
-  " id INTEGER PRIMARY KEY, operation INTEGER NOT NULL,"
-  " cost INTEGER NOT NULL, outcome INTEGER NOT NULL, account TEXT,"
+  " id INTEGER PRIMARY KEY, bulk INTEGER NOT NULL,"
+  " operation INTEGER NOT NULL, cost INTEGER NOT NULL,"
+  " outcome INTEGER NOT NULL, account TEXT,"
   " user TEXT, config TEXT, query TEXT, body TEXT, fingerprint TEXT,"
   " reason TEXT, line TEXT, status_before TEXT);"
-  "CREATE INDEX change_account ON change(account) WHERE account <> '';"
   /* A change is only ever added to: its intent and its outcome are rows of
      their own. Rewriting its row twice took 24,000 instructions, adding two
      short ones takes half of that, and no page is torn by growing rows. */

@@ -50,42 +50,70 @@ static const char *or_null(const char *text)
   return *text ? text : NULL;
 }
 
-static int write_change(struct ca_ledger *ledger, sqlite3_stmt *statement,
-                        const struct ca_mark *mark)
+/* The nine values of one outcome, from the given place on. */
+static void bind_outcome(const struct ca_ledger *ledger,
+                         sqlite3_stmt *statement, int from,
+                         const struct ca_mark *mark)
 {
-  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, mark->number));
-  sqlite3_bind_int(statement, 2, (int)mark->outcome);
-  sqlite3_bind_int64(statement, 3, mark->at_ms);
-  sqlite3_bind_int(statement, 4, mark->attempts);
+  sqlite3_bind_int64(statement, from,
+                     ca_ledger_change_id(ledger, mark->number));
+  sqlite3_bind_int(statement, from + 1, (int)mark->outcome);
+  sqlite3_bind_int64(statement, from + 2, mark->at_ms);
+  sqlite3_bind_int(statement, from + 3, mark->attempts);
   if(mark->http)
-    sqlite3_bind_int(statement, 5, mark->http);
+    sqlite3_bind_int(statement, from + 4, mark->http);
   else
-    sqlite3_bind_null(statement, 5);
-  ca_ledger_bind(statement, 6, or_null(mark->request_id));
-  ca_ledger_bind(statement, 7, or_null(mark->status_after));
-  ca_ledger_bind(statement, 8, or_null(mark->slug));
-  ca_ledger_bind(statement, 9, mark->text);
-  return ca_ledger_run(statement);
+    sqlite3_bind_null(statement, from + 4);
+  ca_ledger_bind(statement, from + 5, or_null(mark->request_id));
+  ca_ledger_bind(statement, from + 6, or_null(mark->status_after));
+  ca_ledger_bind(statement, from + 7, or_null(mark->slug));
+  ca_ledger_bind(statement, from + 8, mark->text);
+}
+
+static bool of_item(const struct ca_mark *mark)
+{
+  return mark->attempts < 0;
+}
+
+/* How many marks from here on one statement writes. */
+static size_t marks_at_once(const struct ca_mark *marks, size_t count)
+{
+  size_t n = 0;
+
+  while(n < count && n < CA_SETTLE_ROWS && !of_item(&marks[n]))
+    n++;
+  return n == CA_SETTLE_ROWS ? n : 1;
 }
 
 enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
                                    struct ca_err *err)
 {
-  size_t i;
+  size_t i = 0;
 
-  for(i = 0; i < ledger->mark_count; i++) {
-    const struct ca_mark *mark = &ledger->marks[i];
-    bool of_item = mark->attempts < 0;
-    sqlite3_stmt *statement = ca_ledger_sql(
-        ledger, of_item ? CA_SQL_ITEM_OUTCOME : CA_SQL_CHANGE_SETTLE, err);
+  while(i < ledger->mark_count) {
+    const struct ca_mark *marks = &ledger->marks[i];
+    size_t count = marks_at_once(marks, ledger->mark_count - i);
+    sqlite3_stmt *statement =
+        ca_ledger_sql(ledger,
+                      of_item(marks) ? CA_SQL_ITEM_OUTCOME
+                      : count > 1    ? CA_SQL_CHANGES_SETTLE
+                                     : CA_SQL_CHANGE_SETTLE,
+                      err);
+    size_t k;
     int rc;
 
     if(!statement)
       return CA_SYSTEM;
-    rc = of_item ? write_item(ledger, statement, mark)
-                 : write_change(ledger, statement, mark);
+    if(of_item(marks))
+      rc = write_item(ledger, statement, marks);
+    else {
+      for(k = 0; k < count; k++)
+        bind_outcome(ledger, statement, (int)k * 9 + 1, &marks[k]);
+      rc = ca_ledger_run(statement);
+    }
     if(rc)
       return ca_ledger_fail(ledger, rc, err);
+    i += count;
   }
   return CA_OK;
 }
@@ -174,20 +202,26 @@ enum ca_code ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
 }
 
 /* A second intent would be a second send: the table's key refuses it. */
-static enum ca_code intend_one(struct ca_ledger *ledger, int64_t change,
-                               int64_t at_ms, struct ca_err *err)
+static enum ca_code write_intents(struct ca_ledger *ledger,
+                                  const int64_t *changes, size_t count,
+                                  int64_t at_ms, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_INTEND, err);
+  sqlite3_stmt *statement = ca_ledger_sql(
+      ledger, count > 1 ? CA_SQL_CHANGES_INTEND : CA_SQL_CHANGE_INTEND, err);
+  size_t i;
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, change));
-  sqlite3_bind_int64(statement, 2, at_ms);
+  sqlite3_bind_int64(statement, 1, at_ms);
+  for(i = 0; i < count; i++)
+    sqlite3_bind_int64(statement, (int)i + 2,
+                       ca_ledger_change_id(ledger, changes[i]));
   rc = ca_ledger_run(statement);
   if(rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID)
-    return ca_err_set(err, CA_USAGE, "change %lld was sent already",
-                      (long long)change);
+    return ca_err_set(err, CA_USAGE, "change %lld%s was sent already",
+                      (long long)changes[0],
+                      count > 1 ? " or one after it" : "");
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
@@ -197,14 +231,17 @@ enum ca_code ca_ledger_intend(struct ca_ledger *ledger, const int64_t *changes,
   struct ca_err why;
   int64_t at_ms = ca_clock_wall_ms(ledger->clock);
   enum ca_code code = ca_ledger_usable(ledger, err);
-  size_t i;
+  size_t i = 0;
 
   if(code)
     return code;
   ca_err_clear(&why);
   code = ca_ledger_txn(ledger, &why);
-  for(i = 0; !code && i < count; i++)
-    code = intend_one(ledger, changes[i], at_ms, &why);
+  while(!code && i < count) {
+    size_t many = count - i >= CA_INTEND_ROWS ? CA_INTEND_ROWS : 1;
+    code = write_intents(ledger, changes + i, many, at_ms, &why);
+    i += many;
+  }
   if(!code)
     return ca_ledger_commit(ledger, err);
   if(err)

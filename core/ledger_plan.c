@@ -73,7 +73,8 @@ static void bind_item(sqlite3_stmt *statement, const struct ca_ledger *ledger,
 
 /* The changes of this item come next, most likely. */
 static enum ca_code remember_item(struct ca_ledger *ledger, int64_t number,
-                                  const char *account, int64_t last_change)
+                                  int bulk, const char *account,
+                                  int64_t last_change)
 {
   enum ca_code code = CA_OK;
 
@@ -84,6 +85,7 @@ static enum ca_code remember_item(struct ca_ledger *ledger, int64_t number,
   if(code)
     return code;
   ledger->item = number;
+  ledger->bulk = bulk;
   ledger->has_account = account != NULL;
   ledger->last_change = last_change;
   return CA_OK;
@@ -122,7 +124,8 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
     return plan_fail(ledger, ca_ledger_fail(ledger, rc, &why), &why, err);
   ledger->txn_rows++;
   *number = ++ledger->items;
-  if(remember_item(ledger, *number, item->account, *number << CA_PLACE_BITS))
+  if(remember_item(ledger, *number, item->bulk, item->account,
+                   *number << CA_PLACE_BITS))
     ledger->item = 0; /* looked up again when it is asked for */
   return CA_OK;
 }
@@ -254,8 +257,9 @@ static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
   rc = sqlite3_step(statement);
   if(rc == SQLITE_ROW)
-    code = remember_item(
-        ledger, item, (const char *)sqlite3_column_text(statement, 0), last);
+    code =
+        remember_item(ledger, item, sqlite3_column_int(statement, 1),
+                      (const char *)sqlite3_column_text(statement, 0), last);
   else if(rc == SQLITE_DONE)
     code = CA_USAGE;
   else
@@ -276,18 +280,19 @@ static void bind_change(sqlite3_stmt *statement,
     account = NULL; /* the item's */
   sqlite3_bind_int64(statement, 1,
                      ca_ledger_change_id(ledger, ledger->last_change + 1));
-  sqlite3_bind_int64(statement, 2, operation);
-  sqlite3_bind_int(statement, 3, (int)change->cost);
-  sqlite3_bind_int(statement, 4, (int)change->outcome);
-  ca_ledger_bind(statement, 5, account);
-  ca_ledger_bind(statement, 6, change->user);
-  ca_ledger_bind(statement, 7, change->config);
-  ca_ledger_bind(statement, 8, change->query);
-  ca_ledger_bind(statement, 9, change->body);
-  ca_ledger_bind(statement, 10, change->fingerprint);
-  ca_ledger_bind(statement, 11, change->reason);
-  ca_ledger_bind(statement, 12, change->line);
-  ca_ledger_bind(statement, 13, change->before);
+  sqlite3_bind_int(statement, 2, ledger->bulk);
+  sqlite3_bind_int64(statement, 3, operation);
+  sqlite3_bind_int(statement, 4, (int)change->cost);
+  sqlite3_bind_int(statement, 5, (int)change->outcome);
+  ca_ledger_bind(statement, 6, account);
+  ca_ledger_bind(statement, 7, change->user);
+  ca_ledger_bind(statement, 8, change->config);
+  ca_ledger_bind(statement, 9, change->query);
+  ca_ledger_bind(statement, 10, change->body);
+  ca_ledger_bind(statement, 11, change->fingerprint);
+  ca_ledger_bind(statement, 12, change->reason);
+  ca_ledger_bind(statement, 13, change->line);
+  ca_ledger_bind(statement, 14, change->before);
 }
 
 static enum ca_code write_change(struct ca_ledger *ledger,

@@ -33,6 +33,11 @@
    twice. */
 #define CA_ITEM_KEYED 0x10000
 
+/* Rows that one statement writes: running a statement costs as much as the row
+   it writes. */
+#define CA_INTEND_ROWS 32
+#define CA_SETTLE_ROWS 16
+
 /* More operations than the service will have; ids beyond are looked up. */
 #define CA_OPERATION_MAX  256
 #define CA_OPERATION_SIZE 96 /* of "resource.name" */
@@ -51,9 +56,12 @@ enum ca_sql {
   CA_SQL_CHANGE_ADD,
   CA_SQL_CHANGE_LAST,
   CA_SQL_CHANGE_INTEND,
+  CA_SQL_CHANGES_INTEND,
   CA_SQL_CHANGE_SETTLE,
+  CA_SQL_CHANGES_SETTLE,
   CA_SQL_CHANGES,
   CA_SQL_COUNTS,
+  CA_SQL_VERDICTS,
   CA_SQL_OPERATION_ADD,
   CA_SQL_OPERATION_ID,
   CA_SQL_OPERATION_NAME,
@@ -89,6 +97,7 @@ struct ca_ledger {
 
   /* the item that add_change last met */
   int64_t item;
+  int bulk;
   int64_t last_change;
   struct ca_buf account; /* its account */
   bool has_account;

@@ -198,44 +198,63 @@ static int badness(enum ca_outcome outcome)
   return 0;
 }
 
+/* Changes and verdicts come in the order of items, and are merged. */
 struct tally {
   int64_t items[CA_OUTCOME_COUNT];
   int64_t changes[CA_OPERATION_MAX][CA_OUTCOME_COUNT];
-  int64_t item;            /* now being counted, 0 before the first */
-  enum ca_outcome outcome; /* its own, or the worst of its changes */
-  bool own;
-  bool any; /* has a verdict or a change */
+  int64_t item; /* whose changes are being counted, 0 before the first */
+  enum ca_outcome worst;
+  sqlite3_stmt *verdicts;
+  int64_t verdict_item; /* INT64_MAX: no more */
+  unsigned verdict;
+  int rc; /* of the verdicts */
 };
+
+static void next_verdict(struct tally *tally)
+{
+  tally->verdict_item = INT64_MAX;
+  tally->rc = sqlite3_step(tally->verdicts);
+  if(tally->rc != SQLITE_ROW)
+    return;
+  tally->verdict_item = sqlite3_column_int64(tally->verdicts, 0);
+  tally->verdict = (unsigned)sqlite3_column_int(tally->verdicts, 1);
+}
+
+/* Counts the verdicts of items before this one. */
+static void pass_verdicts(struct tally *tally, int64_t item)
+{
+  while(tally->verdict_item < item) {
+    if(tally->verdict < CA_OUTCOME_COUNT)
+      tally->items[tally->verdict]++;
+    next_verdict(tally);
+  }
+}
 
 static void close_item(struct tally *tally)
 {
-  if(tally->item && tally->any)
-    tally->items[tally->outcome]++;
+  if(!tally->item)
+    return;
+  pass_verdicts(tally, tally->item);
+  if(tally->verdict_item != tally->item) /* else it is counted by that */
+    tally->items[tally->worst]++;
 }
 
 static void count_row(struct tally *tally, sqlite3_stmt *statement)
 {
-  int64_t item = sqlite3_column_int64(statement, 0);
-  int64_t operation = sqlite3_column_int64(statement, 2);
-  unsigned outcome = (unsigned)sqlite3_column_int(statement, 3);
+  int64_t item = sqlite3_column_int64(statement, 0) >> CA_PLACE_BITS;
+  int64_t operation = sqlite3_column_int64(statement, 1);
+  unsigned outcome = (unsigned)sqlite3_column_int(statement, 2);
 
-  if(item != tally->item) {
-    close_item(tally);
-    tally->item = item;
-    tally->outcome = (enum ca_outcome)sqlite3_column_int(statement, 1);
-    tally->own = tally->outcome != CA_PLANNED;
-    tally->any = tally->own;
-  }
-  if(sqlite3_column_type(statement, 2) == SQLITE_NULL)
-    return;
   if(outcome >= CA_OUTCOME_COUNT || operation < 0 ||
      operation >= CA_OPERATION_MAX)
     return;
   tally->changes[operation][outcome]++;
-  if(!tally->own && (!tally->any || badness((enum ca_outcome)outcome) >
-                                        badness(tally->outcome)))
-    tally->outcome = (enum ca_outcome)outcome;
-  tally->any = true;
+  if(item != tally->item) {
+    close_item(tally);
+    tally->item = item;
+    tally->worst = (enum ca_outcome)outcome;
+  } else if(badness((enum ca_outcome)outcome) > badness(tally->worst))
+    tally->worst = (enum ca_outcome)outcome;
 }
 
 #define ACCOUNTS "connected_accounts."
@@ -276,6 +295,30 @@ static enum ca_code tell(struct ca_ledger *ledger, const struct tally *tally,
   return CA_OK;
 }
 
+static int count_all(struct ca_ledger *ledger, int bulk, struct tally *tally,
+                     sqlite3_stmt *statement)
+{
+  int rc;
+
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+  sqlite3_bind_int(statement, 3, bulk);
+  sqlite3_bind_int64(tally->verdicts, 1, ca_ledger_item_id(ledger, 0));
+  sqlite3_bind_int64(tally->verdicts, 2,
+                     ca_ledger_item_id(ledger, CA_ITEM_MAX));
+  sqlite3_bind_int(tally->verdicts, 3, bulk);
+  next_verdict(tally);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW)
+    count_row(tally, statement);
+  close_item(tally);
+  pass_verdicts(tally, INT64_MAX);
+  if(rc == SQLITE_DONE)
+    rc = tally->rc;
+  sqlite3_reset(statement);
+  sqlite3_reset(tally->verdicts);
+  return rc;
+}
+
 enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
                               void (*visit)(void *ctx, const char *operation,
                                             enum ca_outcome outcome,
@@ -289,18 +332,13 @@ enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
 
   if(code)
     return code;
-  statement = ca_ledger_sql(ledger, CA_SQL_COUNTS, err);
-  if(!statement)
-    return CA_SYSTEM;
   memset(&tally, 0, sizeof(tally));
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
-  sqlite3_bind_int(statement, 3, bulk);
-  while((rc = sqlite3_step(statement)) == SQLITE_ROW)
-    count_row(&tally, statement);
-  sqlite3_reset(statement);
+  statement = ca_ledger_sql(ledger, CA_SQL_COUNTS, err);
+  tally.verdicts = ca_ledger_sql(ledger, CA_SQL_VERDICTS, err);
+  if(!statement || !tally.verdicts)
+    return CA_SYSTEM;
+  rc = count_all(ledger, bulk, &tally, statement);
   if(rc != SQLITE_DONE)
     return ca_ledger_fail(ledger, rc, err);
-  close_item(&tally);
   return tell(ledger, &tally, visit, ctx, err);
 }
