@@ -195,6 +195,10 @@ static bool read_special(struct host_options *options, const char *name,
                       options->emulator_accounts > 0 &&
                       options->emulator_accounts <= 10000000);
   }
+  if(!value) { /* --version, the only other one that stands alone */
+    options->verb = HOST_VERSION;
+    return true;
+  }
   if(!strcmp(name, "show")) {
     options->show_all = true;
     return !strcmp(value, "all");
@@ -209,10 +213,7 @@ static bool read_special(struct host_options *options, const char *name,
     options->log_json = !strcmp(value, "json");
     return options->log_json || !strcmp(value, "text");
   }
-  if(!strcmp(name, "allow"))
-    return read_allow(options, value);
-  options->verb = HOST_VERSION;
-  return true;
+  return !strcmp(name, "allow") && read_allow(options, value);
 }
 
 static bool read_value(struct host_options *options,
@@ -220,6 +221,9 @@ static bool read_value(struct host_options *options,
 {
   void *to = (char *)options + option->offset;
   int64_t *number = to;
+  if(!value && option->kind != FLAG && option->kind != MORE &&
+     option->kind != SPECIAL)
+    return false;
   switch(option->kind) {
   case FLAG:
     *(bool *)to = true;

@@ -16,21 +16,21 @@ fi
 
 if lua5.4 spec/lint/levels.lua; then say levels ok; else failed=1; fi
 
-if luacheck -q bindings scripts spec; then say luacheck ok; else failed=1; fi
+if luacheck -q bindings scripts spec docs; then say luacheck ok; else failed=1; fi
 
-mapfile -t units < <(git ls-files '*.c')
+# Tests are plain code that sanitizers run; analysing them as well would double
+# the time.
+mapfile -t units < <(git ls-files 'core/*.c' 'bindings/*.c' 'spec/emulator/*.c' 'spec/faultproxy/*.c')
 cmake --build --preset release >/dev/null || failed=1 # generated sources
-if printf '%s\n' "${units[@]}" |
-  xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build 2>build/clang-tidy.log |
-  tee build/clang-tidy.out | grep -q 'error:'; then
-  grep -E 'error:' build/clang-tidy.out | sort -u
+printf '%s\n' "${units[@]}" |
+  xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build >build/clang-tidy.out 2>build/clang-tidy.log
+if grep -q 'error:' build/clang-tidy.out build/clang-tidy.log; then
+  grep -h 'error:' build/clang-tidy.out build/clang-tidy.log | sort -u
   say clang-tidy FAILED
-  failed=1
-elif [ ! -s build/clang-tidy.out ] && grep -q 'Error' build/clang-tidy.log; then
-  tail -n 5 build/clang-tidy.log
-  say clang-tidy "FAILED to run"
   failed=1
 else
   say clang-tidy "${#units[@]} files"
 fi
+
+if lua5.4 docs/make_api.lua --check; then say docs ok; else failed=1; fi
 exit $failed
