@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# `make prove`: the long sweeps. Each hurts runs at every point there is and
+# compares what the ledger says with what the service did. One line a sweep with
+# its figure, a closing line "N passed, N failed" over all points; exits 1 when
+# there was a contradiction, or a sweep that did not get to its figure.
+# Usage: spec/prove.sh [short]   (short: few points of each, under a minute)
+# COMPOSIO_BUILD and COMPOSIO_ASAN_BUILD: where the programs are.
+set -u
+cd "$(dirname "$0")/.."
+how=${1:-full}
+export COMPOSIO_BUILD=${COMPOSIO_BUILD:-build}
+export COMPOSIO_ASAN_BUILD=${COMPOSIO_ASAN_BUILD:-build/asan}
+export UBSAN_OPTIONS=print_stacktrace=1
+# the sweeps' own, and none that the caller happens to have
+unset COMPOSIO_BASE_URL CREDENTIALS_DIRECTORY http_proxy all_proxy ALL_PROXY
+
+for tool in strace sqlite3 lua5.4; do
+  command -v "$tool" >/dev/null || {
+    echo "prove: $tool is not installed" >&2
+    exit 1
+  }
+done
+if ! strace -o /dev/null true 2>/dev/null; then
+  echo "prove: strace may not watch a program here" >&2
+  exit 1
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# One after the other would leave a core idle.
+sweeps=(
+  "forge.lua"
+  "kill.lua refresh" "kill.lua disable" "kill.lua link"
+  "kill.lua initiate" "kill.lua update" "kill.lua delete"
+)
+one() {
+  # shellcheck disable=SC2086
+  set -- $1 "$2"
+  lua5.4 spec/prove/"$@" || echo "$* FAILED" >&2
+}
+export -f one
+printf '%s\n' "${sweeps[@]}" |
+  xargs -d '\n' -P 2 -I '{}' bash -c 'one "$@"' - '{}' "$how" | tee "$work/figures"
+
+awk -v expected="${#sweeps[@]}" '
+  match($0, /: [0-9]+ [a-z]+, [0-9]+ contradictions$/) {
+    split(substr($0, RSTART + 2), word, " ")
+    points += word[1]
+    failed += word[3]
+    figures++
+  }
+  END {
+    if (figures < expected) {
+      printf "%d of %d sweeps gave no figure\n", expected - figures, expected
+      failed += expected - figures
+    }
+    printf "%d passed, %d failed\n", points < failed ? 0 : points - failed, failed
+    exit failed > 0
+  }' "$work/figures"
