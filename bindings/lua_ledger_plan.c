@@ -43,12 +43,15 @@ static int planned_index(lua_State *L)
 /* The same outside a bulk: from here on the script would only guess. */
 static int straight_index(lua_State *L)
 {
+  const char *where;
+  const char *name;
   lca_error_where(L);
+  where = lua_tostring(L, -1);
+  name = luaL_tolstring(L, 2, NULL);
   return lca_run_stop(L, LCA_STOP_PREVIEW,
                       "%sthe preview ends here: '%s' of this %s is known only "
                       "once it is carried out",
-                      lua_tostring(L, -1), luaL_tolstring(L, 2, NULL),
-                      own_field(L, "operation"));
+                      where, name, own_field(L, "operation"));
 }
 
 static int planned_text(lua_State *L)

@@ -60,6 +60,11 @@ end
 local count = 0
 
 function canary.watch(name, secret)
+  for _, other in ipairs(known) do
+    if other.spellings[1] == secret then
+      return secret
+    end
+  end
   known[#known + 1] = { name = name, spellings = spellings(secret) }
   return secret
 end
@@ -97,14 +102,17 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
--- A directory's files are searched to the bytes; anything else is a text.
-function canary.search(place, where)
+-- A directory's files are searched to the bytes, but for those whose path
+-- skip(path) is true of; anything else is a text.
+function canary.search(place, where, skip)
   local found = {}
   local is_path = #place < 4096 and place:find "^/" and not place:find "[%s%z]"
   if is_path then
     local pipe = assert(io.popen("find " .. quote(place) .. " -type f 2>/dev/null"))
     for path in pipe:lines() do
-      search_text(read(path), path, found)
+      if not (skip and skip(path)) then
+        search_text(read(path), path, found)
+      end
     end
     pipe:close()
   end

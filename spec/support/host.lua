@@ -16,6 +16,7 @@
 -- emulator's API key and for what place.secrets lists; a hit is an error.
 -- Must not know: what specs want of it.
 local cjson = require "cjson"
+local canary = require "spec.support.canary"
 local server = require "spec.support.server"
 
 local host = {}
@@ -47,7 +48,7 @@ function host.place(emulator)
   if emulator then
     place.env.COMPOSIO_BASE_URL = emulator.url
     place.env.COMPOSIO_API_KEY = emulator.api_key
-    place.secrets[1] = emulator.api_key
+    place.secrets[1] = canary.watch("API key", emulator.api_key)
   end
   return place
 end
@@ -91,8 +92,8 @@ function Place:script(text, name)
 end
 
 -- The shell command; options: env (name → value, false: unset), prefix (words
--- before the program), program (in place of composio-lua), script (text, written to job.lua first), redirect (shell
--- text in place of the captured output).
+-- before the program), program (in place of composio-lua), script (text, written
+-- to job.lua first), redirect (shell text in place of the captured output).
 local function command_of(place, arguments, options, suffix)
   local words = { "cd", quote(place.path), "&& exec env -i" }
   local env = setmetatable({}, { __index = place.env })
@@ -126,6 +127,13 @@ local function check_secrets(place)
     if hits ~= "" then
       error("the secret '" .. secret .. "' is in " .. hits, 3)
     end
+  end
+  -- the same for the canaries, in every spelling; scripts are the user's own
+  local found = canary.search(place.path, nil, function(path)
+    return path:find "job%.lua$" or path:find "%.secret$"
+  end)
+  if #found > 0 then
+    error("secrets leaked:\n  " .. table.concat(found, "\n  "), 3)
   end
 end
 
@@ -213,7 +221,8 @@ function Place:ledger(query, dir)
   local path = (dir or ".local/state/composio-lua") .. "/ledger.db"
   local command = "sqlite3 -readonly -separator '|' %s %s"
   local rows = {}
-  for line in shell(command:format(quote(self.path .. "/" .. path), quote(query))):gmatch "[^\n]+" do
+  local text = shell(command:format(quote(self.path .. "/" .. path), quote(query)))
+  for line in text:gmatch "[^\n]+" do
     local row = {}
     for cell in (line .. "|"):gmatch "([^|]*)|" do
       row[#row + 1] = cell

@@ -276,7 +276,7 @@ return function(composio, core)
           if not is_listing_trouble(got[2]) then
             error(got[2], 0)
           end
-          trouble = trouble or tostring(got[2])
+          trouble = trouble or got[2]
           return
         end
         local subject, key, account, row, missing = table.unpack(got, 2, 6)
@@ -286,8 +286,13 @@ return function(composio, core)
         host.plan_item(bulk, missing and not_found or action, subject, key, account, row)
       end
     end)
+    -- nothing at all could be read: that is no listing without accounts
+    if trouble and taken <= 1 then
+      error(trouble, 0)
+    end
     local why = source.why()
-    return trouble or (not cut and why or nil) -- what was cut was asked for
+    -- what was cut was asked for
+    return trouble and tostring(trouble) or (not cut and why or nil)
   end
 
   -- What calls would have returned, for what the service answered.
@@ -296,7 +301,7 @@ return function(composio, core)
     for key, reply in pairs(replies) do
       results[key] = reply
     end
-    for _, name in ipairs { "link", "create" } do
+    for _, name in ipairs { "link", "initiate" } do
       local reply = results[name]
       if reply then
         local request = core.connection_request(name, reply)
@@ -305,7 +310,6 @@ return function(composio, core)
         end
       end
     end
-    results.initiate = results.create -- as scripts call it
     return results
   end
 
@@ -333,7 +337,7 @@ return function(composio, core)
       why = nil
     end
     local planned, same = host.end_plan(why)
-    if host.is_apply and why and planned > 0 then
+    if host.is_apply and why then
       local text = "composio.bulk: the listing is incomplete (%s): nothing was changed; "
         .. "run it again, or give allow_incomplete = true"
       core.usage(text:format(why))

@@ -251,7 +251,7 @@ return function(_, core)
     end
     local refresh, update = plain("refresh", "even_if_active"), accounts.update
     local class = request_class(accounts)
-    local makers = { link = of_link, create = of_create }
+    local makers = { link = of_link, initiate = of_create }
 
     -- What link or initiate would have returned for this reply; of the default
     -- client, which is dressed first.
