@@ -262,6 +262,10 @@ static void op_done(void *owner, uint64_t token, struct ca_result *result)
 
   leave(apply, work);
   ca_reply_explain(apply->json, work->first->row.change.api, result);
+  /* the service's own id for it, where it gave another than ours */
+  if(result->err.request_id[0])
+    ca_copy_text(result->request_id, sizeof(result->request_id),
+                 result->err.request_id, strlen(result->err.request_id));
   end_step(apply, work, classify(result), result, &result->err);
   drop_queued(apply);
 }
