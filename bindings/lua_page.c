@@ -30,7 +30,19 @@ struct reader {
   int plain; /* the same for other tables */
   int array; /* metatable of composio.array */
   int side;  /* the first of the three side tables */
+  int names; /* the list of well-known names */
 };
+
+/* Names that every account has: kept as Lua strings, so that they need not be
+   looked up by their bytes again and again. */
+static const char *const names[] = {
+  "id",           "toolkit",      "slug",       "auth_config",
+  "auth_scheme",  "is_disabled",  "user_id",    "is_composio_managed",
+  "authScheme",   "alias",        "word_id",    "status_reason",
+  "status",       "state",        "created_at", "updated_at",
+  "experimental", "account_type", NULL
+};
+static const char names_key; /* in the registry: the list of them */
 
 static int heavy_index(struct ca_slice key)
 {
@@ -199,6 +211,41 @@ static void push_number(lua_State *L, struct ca_slice value)
 
 static bool push_value(struct reader *reader, int depth);
 
+static void push_names(lua_State *L)
+{
+  int i;
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key) == LUA_TTABLE)
+    return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  for(i = 0; names[i]; i++) {
+    lua_pushstring(L, names[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
+}
+
+/* Pushes a member's name. False when it is no valid text. */
+static bool push_name(struct reader *reader, struct ca_slice key)
+{
+  lua_State *L = reader->L;
+  int i;
+  for(i = 0; names[i]; i++)
+    if(names[i][0] == key.data[0] && !strncmp(names[i], key.data, key.len) &&
+       !names[i][key.len]) {
+      lua_rawgeti(L, reader->names, i + 1);
+      return true;
+    }
+  if(memchr(key.data, '\\', key.len)) {
+    struct ca_slice quoted = { key.data - 1, key.len + 2 };
+    push_string(L, quoted);
+    return !lua_isnil(L, -1);
+  }
+  lua_pushlstring(L, key.data, key.len);
+  return true;
+}
+
 /* Pushes what is not kept aside. *kept tells that something was. */
 static bool push_members(struct reader *reader, int depth, bool *kept)
 {
@@ -225,13 +272,8 @@ static bool push_members(struct reader *reader, int depth, bool *kept)
       }
       reader->scan = before;
     }
-    if(memchr(key.data, '\\', key.len)) {
-      struct ca_slice quoted = { key.data - 1, key.len + 2 };
-      push_string(L, quoted);
-      if(lua_isnil(L, -1))
-        return false;
-    } else
-      lua_pushlstring(L, key.data, key.len);
+    if(!push_name(reader, key))
+      return false;
     if(!push_value(reader, depth + 1))
       return false;
     lua_rawset(L, table); /* nil: a null member is absent */
@@ -329,7 +371,7 @@ static bool is_page(lua_State *L)
 
 bool lca_page_push(lua_State *L, const char *text, size_t len, int class)
 {
-  struct reader reader = { L, { text, text + len }, 0, 0, 0, 0 };
+  struct reader reader = { L, { text, text + len }, 0, 0, 0, 0, 0 };
   int top = lua_gettop(L);
   int which;
 
@@ -343,6 +385,8 @@ bool lca_page_push(lua_State *L, const char *text, size_t len, int class)
   for(which = 0; heavy[which]; which++)
     push_side(L, which);
   reader.side = reader.array + 1;
+  push_names(L);
+  reader.names = lua_gettop(L);
   /* depth 0 the page, 1 its items, 2 an account */
   if(!push_value(&reader, 0) || !ca_scan_at_end(&reader.scan)) {
     lua_settop(L, top);

@@ -263,7 +263,6 @@ static CURLcode set_constants(struct ca_attempt *attempt)
   set_ptr(easy, &failed, CURLOPT_PRIVATE, attempt);
   set_ptr(easy, &failed, CURLOPT_ERRORBUFFER, attempt->error);
   set_ptr(easy, &failed, CURLOPT_USERAGENT, "composio-lua/" COMPOSIO_VERSION);
-  set_ptr(easy, &failed, CURLOPT_ACCEPT_ENCODING, "");
   set_long(easy, &failed, CURLOPT_NOSIGNAL, 1L);
   set_long(easy, &failed, CURLOPT_FOLLOWLOCATION, 0L);
   set_long(easy, &failed, CURLOPT_MAXREDIRS, 0L);
@@ -351,6 +350,10 @@ static CURLcode set_request(struct ca_attempt *attempt,
     set_body(attempt, &failed, api, body);
   else
     set_long(easy, &failed, CURLOPT_HTTPGET, 1L);
+  /* pages shrink to a tenth; what a change answers is shorter than the header
+     that would ask for it */
+  set_ptr(easy, &failed, CURLOPT_ACCEPT_ENCODING,
+          api->method == CA_GET ? "" : NULL);
   set_ptr(easy, &failed, CURLOPT_CUSTOMREQUEST,
           api->method == CA_GET || api->method == CA_POST
               ? NULL
