@@ -386,6 +386,7 @@ void lca_client_open(lua_State *L)
     lua_setfield(L, -2, "__metatable");
   }
   lua_pop(L, 1);
+  lca_call_open(L);
   lca_clients_of(L);
   luaL_setfuncs(L, functions, 0);
 }

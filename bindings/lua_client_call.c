@@ -48,14 +48,19 @@ static struct call *push_call(lua_State *L, const struct ca_api *api)
   ca_buf_init(&call->secret, JSON_MAX);
   call->timeout_ms = 0;
   call->id[0] = '\0';
+  luaL_setmetatable(L, CALL);
+  return call;
+}
+
+void lca_call_open(lua_State *L)
+{
   if(luaL_newmetatable(L, CALL)) {
     lua_pushcfunction(L, call_close);
     lua_setfield(L, -2, "__close");
     lua_pushcfunction(L, call_close);
     lua_setfield(L, -2, "__gc");
   }
-  lua_setmetatable(L, -2);
-  return call;
+  lua_pop(L, 1);
 }
 
 /* ---- arguments ---- */

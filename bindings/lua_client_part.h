@@ -21,6 +21,9 @@ struct lca_clients *lca_clients_of(lua_State *L);
 
 /* ---- lua_client_call.c ---- */
 
+/* The class of calls under way. [-0, +0, m] */
+void lca_call_open(lua_State *L);
+
 /* operation(client, resource, name, extra) → the function of that row; extra,
    or nil, is an option that the Lua above it takes out before. */
 int lca_call_operation(lua_State *L);

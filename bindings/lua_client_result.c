@@ -100,6 +100,7 @@ int lca_client_push_result(lua_State *L, struct lca_client *client,
 {
   int top = lua_gettop(L);
   bool reads = !ca_api_mutates(api);
+  int status = LUA_ERRRUN;
 
   if(result->err.code)
     return fail(L, api, result, account);
@@ -109,7 +110,11 @@ int lca_client_push_result(lua_State *L, struct lca_client *client,
   }
   lua_pushcfunction(L, decode);
   lua_pushlightuserdata(L, &result->body);
-  if(!result->is_json || lua_pcall(L, 1, 1, 0)) {
+  if(result->is_json)
+    status = lua_pcall(L, 1, 1, 0);
+  if(status == LUA_ERRMEM)
+    return lua_error(L);
+  if(status != LUA_OK) {
     doubt(api, result, "is not JSON");
     return fail(L, api, result, account);
   }

@@ -17,6 +17,7 @@
 #include "request.h"
 
 #define ARRAY    "composio.array"
+#define TEXT     "composio.text"
 #define EXACT    9007199254740992.0 /* 2^53 */
 #define TEXT_MAX (16u << 20)
 
@@ -63,12 +64,16 @@ bool lca_json_is_null(lua_State *L, int index)
 static void push_decoder(lua_State *L)
 {
   int top = lua_gettop(L);
+  int status;
   if(lua_rawgetp(L, LUA_REGISTRYINDEX, &decoder_key) == LUA_TFUNCTION)
     return;
   lua_settop(L, top);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &require_key);
   lua_pushliteral(L, "cjson");
-  if(lua_pcall(L, 1, 1, 0))
+  status = lua_pcall(L, 1, 1, 0);
+  if(status == LUA_ERRMEM)
+    lua_error(L);
+  if(status)
     luaL_error(L,
                "lua-cjson is needed to read replies (Debian: apt install "
                "lua-cjson): %s",
@@ -453,13 +458,7 @@ static int encode(lua_State *L)
   lua_settop(L, 2);
   text = lua_newuserdatauv(L, sizeof(*text), 0);
   ca_buf_init(text, TEXT_MAX);
-  if(luaL_newmetatable(L, "composio.text")) {
-    lua_pushcfunction(L, free_text);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, free_text);
-    lua_setfield(L, -2, "__close");
-  }
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, TEXT);
   lua_toclose(L, -1);
   lca_json_encode(L, 1, text, luaL_optstring(L, 2, "value"));
   lua_pushlstring(L, ca_buf_text(text), text->len);
@@ -477,6 +476,13 @@ void lca_json_open(lua_State *L)
     lua_setfield(L, -2, "__name");
     lua_pushboolean(L, false);
     lua_setfield(L, -2, "__metatable");
+  }
+  lua_pop(L, 1);
+  if(luaL_newmetatable(L, TEXT)) {
+    lua_pushcfunction(L, free_text);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, free_text);
+    lua_setfield(L, -2, "__close");
   }
   lua_pop(L, 1);
   /* kept now: scripts may lose or replace it later */

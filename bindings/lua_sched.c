@@ -64,6 +64,7 @@ struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
   int base = lua_gettop(L) - count + 1;
   struct lca_task *task = lua_newuserdatauv(L, sizeof(*task), 4);
   lua_State *thread;
+  uint32_t slot;
 
   memset(task, 0, sizeof(*task));
   task->state = LCA_DONE;
@@ -76,17 +77,18 @@ struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
   thread = lua_tothread(L, -1); /* f … task idle thread */
   if(!lua_checkstack(thread, count + 2))
     luaL_error(L, "composio.spawn: too many arguments");
+  if(!lca_sched_find_slot(s, &slot))
+    luaL_error(L, "composio.spawn: out of memory");
+  lca_sched_push_part(L, LCA_SCHED_LIVE);
+  lua_pushvalue(L, -4);
+  lua_rawseti(L, -2, (lua_Integer)slot + 1);
+  lua_pop(L, 1);
+  /* from here on nothing throws */
   if(s->idle) {
     lua_pushnil(L);
     lua_rawseti(L, -3, s->idle--);
   }
   lua_setiuservalue(L, -3, LCA_TASK_THREAD);
-  lua_pop(L, 1);
-  lca_sched_push_part(L, LCA_SCHED_LIVE);
-  if(!lca_sched_take_slot(s, task))
-    luaL_error(L, "composio.spawn: out of memory");
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, (lua_Integer)task->slot + 1);
   lua_pop(L, 1);
   lua_rotate(L, base, 1); /* task f … */
   lua_pushcfunction(thread, lca_task_body);
@@ -100,9 +102,47 @@ struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
   task->item = s->running ? s->running->item : 0;
   scope->live++;
   scope->empty = false;
-  s->live++;
+  lca_sched_take_slot(s, task, slot);
   lca_sched_make_ready(s, task);
   return task;
+}
+
+static void leave_scope(struct lca_sched *s, struct lca_scope *scope)
+{
+  if(--scope->live == 0) {
+    uint64_t token = scope->token;
+    scope->empty = true;
+    scope->token = 0;
+    lca_sched_wake(s, token);
+  }
+}
+
+/* The task is over: lets go of what C holds of it, and wakes who waits. The
+   caller has its userdata on the stack. Never throws, so that no memory error can
+   leave a task between two states. */
+static void retire(lua_State *L, struct lca_sched *s, struct lca_task *task)
+{
+  task->state = LCA_DONE;
+  task->done = true;
+  task->unseen = task->failed && !task->cancelled && !task->killed &&
+                 !task->joined && !task->joiners;
+  task->count = 0; /* until the results are stored */
+  if(task->cancelled)
+    s->cancelled--;
+  lca_task_leave(task);
+  lca_sched_push_part(L, LCA_SCHED_LIVE);
+  lua_pushnil(L);
+  lua_rawseti(L, -2, (lua_Integer)task->slot + 1);
+  lua_pop(L, 1);
+  lca_sched_free_slot(s, task);
+  while(task->joiners) {
+    struct lca_task *joiner = task->joiners;
+    uint64_t token = joiner->joiner_token;
+    lca_task_leave(joiner);
+    lca_sched_wake(s, token);
+  }
+  leave_scope(s, task->scope);
+  task->scope = NULL;
 }
 
 /* Gives the thread back. The task's userdata is on top. [-0, +0, m] */
@@ -116,38 +156,20 @@ static void store_thread(lua_State *L, struct lca_sched *s,
   if(s->idle < IDLE_MAX) {
     lca_sched_push_part(L, LCA_SCHED_IDLE);
     lua_getiuservalue(L, -2, LCA_TASK_THREAD);
-    lua_rawseti(L, -2, ++s->idle);
+    lua_rawseti(L, -2, s->idle + 1);
+    s->idle++;
     lua_pop(L, 1);
   }
   lua_pushnil(L);
   lua_setiuservalue(L, -2, LCA_TASK_THREAD);
 }
 
-static void leave_scope(struct lca_sched *s, struct lca_scope *scope)
-{
-  if(--scope->live == 0) {
-    uint64_t token = scope->token;
-    scope->empty = true;
-    scope->token = 0;
-    lca_sched_wake(s, token);
-  }
-}
-
-/* The task is over; its results, or its error, are the `count` values on top
-   of L. [-count, +0, m] */
-static void finish(lua_State *L, struct lca_sched *s, struct lca_task *task,
-                   int count)
+/* Stack: … task results. Keeps them in the task; of a retired one.
+   [-(count + 1), +0, m] */
+static void store(lua_State *L, struct lca_sched *s, struct lca_task *task,
+                  int count)
 {
   int i;
-
-  task->state = LCA_DONE;
-  task->done = true;
-  task->count = count;
-  if(task->cancelled)
-    s->cancelled--;
-  lca_task_leave(task);
-  lca_sched_push_task(L, task);
-  lua_insert(L, -1 - count); /* task results */
   if(count > 1) {
     lua_createtable(L, count, 0);
     lua_insert(L, -1 - count);
@@ -156,43 +178,59 @@ static void finish(lua_State *L, struct lca_sched *s, struct lca_task *task,
   }
   if(count)
     lua_setiuservalue(L, -2, LCA_TASK_RESULT);
-  store_thread(L, s, task);
-  if(task->failed && !task->cancelled && !task->killed && !task->joined &&
-     !task->joiners) {
+  task->count = count;
+  if(task->unseen) {
     lca_sched_push_part(L, LCA_SCHED_FAILED);
     lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, ++s->failures);
+    lua_rawseti(L, -2, s->failures + 1);
+    s->failures++;
     lua_pop(L, 1);
   }
-  lca_sched_push_part(L, LCA_SCHED_LIVE);
-  lua_pushnil(L);
-  lua_rawseti(L, -2, (lua_Integer)task->slot + 1);
-  lua_pop(L, 2);
-  lca_sched_free_slot(s, task);
-  s->live--;
-  while(task->joiners) {
-    struct lca_task *joiner = task->joiners;
-    uint64_t token = joiner->joiner_token;
-    lca_task_leave(joiner);
-    lca_sched_wake(s, token);
-  }
-  leave_scope(s, task->scope);
-  task->scope = NULL;
+  store_thread(L, s, task);
+  lua_pop(L, 1);
 }
 
-/* Ends a task that will not run again by itself. [-0, +0, m] */
 void lca_sched_kill(lua_State *L, struct lca_sched *s, struct lca_task *task)
 {
   struct lca_task *before = s->running;
   lca_sched_leave_queue(s, task);
+  lca_sched_push_task(L, task);
   task->killed = true;
   task->failed = true;
   task->state = LCA_RUNNING; /* completions from now on are dropped */
   s->running = task;
   reset_thread(task->thread, L);
   s->running = before;
+  retire(L, s, task);
   lca_sched_push_cancelled(L, s, task, false);
-  finish(L, s, task, 1);
+  store(L, s, task, 1);
+}
+
+/* The thread has come to its end: status as of lua_resume, count values on its
+   stack. */
+static void end_task(lua_State *L, struct lca_sched *s, struct lca_task *task,
+                     int status, int count)
+{
+  lua_State *thread = task->thread;
+  bool many = count > KEPT_RESULTS || !lua_checkstack(L, count + 10);
+
+  lca_sched_push_task(L, task);
+  if(status != LUA_OK) { /* somebody closed the coroutine under us */
+    lua_xmove(thread, L, 1);
+    reset_thread(thread, L);
+    task->failed = true;
+    count = 1;
+  } else if(many)
+    task->failed = true;
+  else
+    lua_xmove(thread, L, count);
+  retire(L, s, task);
+  if(many && status == LUA_OK) {
+    lua_pushfstring(L, "a task returned %d values; %d can be kept", count,
+                    KEPT_RESULTS);
+    count = 1;
+  }
+  store(L, s, task, count);
 }
 
 static void resume(lua_State *L, struct lca_sched *s, struct lca_task *task)
@@ -212,29 +250,13 @@ static void resume(lua_State *L, struct lca_sched *s, struct lca_task *task)
   status = lua_resume(thread, L, task->started ? 0 : task->count, &count);
   s->running = NULL;
   task->started = true;
-  if(status == LUA_YIELD) {
-    lua_pop(thread, count);
-    if(task->state == LCA_RUNNING) /* a bare coroutine.yield(): others' turn */
-      lca_sched_make_ready(s, task);
+  if(status != LUA_YIELD) {
+    end_task(L, s, task, status, count);
     return;
   }
-  if(status != LUA_OK) { /* somebody closed the coroutine under us */
-    lua_xmove(thread, L, 1);
-    reset_thread(thread, L);
-    task->failed = true;
-    count = 1;
-  } else {
-    if(!task->failed && count > KEPT_RESULTS) {
-      lua_settop(thread, 0);
-      lua_pushfstring(thread, "a task returned %d values; %d can be kept",
-                      count, KEPT_RESULTS);
-      task->failed = true;
-      count = 1;
-    }
-    luaL_checkstack(L, count + 8, "task results");
-    lua_xmove(thread, L, count);
-  }
-  finish(L, s, task, count);
+  lua_pop(thread, count);
+  if(task->state == LCA_RUNNING) /* a bare coroutine.yield(): others' turn */
+    lca_sched_make_ready(s, task);
 }
 
 /* ---- turning ---- */
@@ -245,7 +267,6 @@ static bool run_ready(lua_State *L, struct lca_sched *s)
   size_t count = s->ready;
   if(!count)
     return false;
-  s->busy = true;
   while(count-- && s->first) {
     struct lca_task *task = s->first;
     s->first = task->next;
@@ -254,7 +275,6 @@ static bool run_ready(lua_State *L, struct lca_sched *s)
     s->ready--;
     resume(L, s, task);
   }
-  s->busy = false;
   return true;
 }
 
@@ -283,7 +303,7 @@ void lca_sched_turn(lua_State *L, struct lca_sched *s, bool may_resume,
                     int wait_ms)
 {
   struct ca_err err;
-  bool top = may_resume && !s->running && !s->busy;
+  bool top = may_resume && !s->running;
 
   if(!s->engine)
     luaL_error(L, "composio: the Lua state is closing");

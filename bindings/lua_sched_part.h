@@ -64,6 +64,7 @@ struct lca_task {
   bool done; /* what joins wait for */
   bool failed;
   bool joined;
+  bool unseen; /* a failure that is kept for who ends the run */
   bool cancelled;
   bool killed;
 };
@@ -88,8 +89,7 @@ struct lca_sched {
   struct lca_task *last;
   size_t ready;
   struct lca_task *running;
-  bool busy; /* within the resuming loop */
-  int idle;  /* threads in the pool */
+  int idle; /* threads in the pool */
   int failures;
   int cancelled;   /* live tasks with a time to be killed at */
   uint64_t scopes; /* how many there were: their ids */
@@ -117,8 +117,11 @@ void lca_sched_push_task(lua_State *L, const struct lca_task *task);
 int64_t lca_sched_now_ms(const struct lca_sched *sched);
 void lca_sched_make_ready(struct lca_sched *sched, struct lca_task *task);
 void lca_sched_leave_queue(struct lca_sched *sched, struct lca_task *task);
-/* False when out of memory. */
-bool lca_sched_take_slot(struct lca_sched *sched, struct lca_task *task);
+/* A free slot, room made for it; false when out of memory. It stays free until
+   it is taken. */
+bool lca_sched_find_slot(struct lca_sched *sched, uint32_t *slot);
+void lca_sched_take_slot(struct lca_sched *sched, struct lca_task *task,
+                         uint32_t slot);
 void lca_sched_free_slot(struct lca_sched *sched, struct lca_task *task);
 
 /* ---- lua_sched.c ---- */
@@ -133,9 +136,6 @@ void lca_sched_init_scope(struct lca_sched *sched, struct lca_scope *scope,
                           struct lca_task *owner);
 /* The bottom of all scopes: tasks spawned outside any run. */
 struct lca_scope *lca_sched_root(struct lca_sched *sched);
-/* Are tasks being resumed further up the C stack, outside of any task? Then
-   nobody else may resume them. */
-bool lca_sched_busy(const struct lca_sched *sched);
 bool lca_sched_has_ready(const struct lca_sched *sched);
 bool lca_sched_has_pump(const struct lca_sched *sched);
 

@@ -60,11 +60,6 @@ void lca_sched_init_scope(struct lca_sched *s, struct lca_scope *scope,
   scope->owner = owner;
 }
 
-bool lca_sched_busy(const struct lca_sched *s)
-{
-  return s->busy;
-}
-
 bool lca_sched_has_ready(const struct lca_sched *s)
 {
   return s->first != NULL;
@@ -154,7 +149,7 @@ void lca_sched_leave_queue(struct lca_sched *s, struct lca_task *task)
   s->ready--;
 }
 
-bool lca_sched_take_slot(struct lca_sched *s, struct lca_task *task)
+bool lca_sched_find_slot(struct lca_sched *s, uint32_t *found)
 {
   uint32_t slot = s->free_hint;
   while(slot < s->size && s->tasks[slot])
@@ -174,11 +169,18 @@ bool lca_sched_take_slot(struct lca_sched *s, struct lca_task *task)
     memset(generations + s->size, 0, (size - s->size) * sizeof(*generations));
     s->size = size;
   }
+  *found = slot;
+  return true;
+}
+
+void lca_sched_take_slot(struct lca_sched *s, struct lca_task *task,
+                         uint32_t slot)
+{
   s->tasks[slot] = task;
   s->free_hint = slot + 1;
+  s->live++;
   task->slot = slot;
   task->generation = ++s->generations[slot];
-  return true;
 }
 
 void lca_sched_free_slot(struct lca_sched *s, struct lca_task *task)
@@ -187,6 +189,7 @@ void lca_sched_free_slot(struct lca_sched *s, struct lca_task *task)
   s->generations[task->slot] = task->generation + 1;
   if(task->slot < s->free_hint)
     s->free_hint = task->slot;
+  s->live--;
 }
 
 uint64_t lca_sched_suspend(struct lca_sched *s)

@@ -47,6 +47,8 @@ static int push_results(lua_State *L, int index)
   struct lca_task *task = lua_touserdata(L, index);
   int i;
   task->joined = true;
+  if(!task->count && task->failed)
+    return luaL_error(L, "not enough memory to keep the task's error");
   if(!task->count)
     return 0;
   lua_settop(L, index);
@@ -96,7 +98,7 @@ static int join(lua_State *L)
     return push_results(L, 1);
   if(self == task)
     return lca_error_usage(L, "task:join: a task cannot join itself");
-  if(!self && !lca_sched_busy(sched))
+  if(!self)
     return join_here(L, sched, task);
   if(!lca_wait_can_suspend(L, sched))
     return lca_error_usage(
@@ -338,7 +340,7 @@ static int run_end(lua_State *L)
   struct lca_task *task = lua_touserdata(L, RUN_TASK);
   struct lca_task *self = lca_sched_running(scope->sched);
 
-  if(task->failed) {
+  if(task->failed && task->count) {
     lca_sched_keep_trace(L, scope->sched, RUN_TASK);
     lua_getiuservalue(L, RUN_TASK, LCA_TASK_RESULT);
     return lua_error(L);
@@ -394,7 +396,7 @@ static int run(lua_State *L)
     return lca_error_usage(L, "composio.run: expected a function, got %s",
                            luaL_typename(L, 1));
   lca_sched_check(L, sched, false);
-  if((self || lca_sched_busy(sched)) && !lca_wait_can_suspend(L, sched))
+  if(self && !lca_wait_can_suspend(L, sched))
     return lca_error_usage(
         L, "composio.run: not from here (inside table.sort, gsub, __tostring, "
            "a coroutine of your own, …): run in the task's own code");
@@ -470,6 +472,7 @@ void lca_task_open(lua_State *L)
                                         { "is_looping", is_looping },
                                         { "live_tasks", live_tasks },
                                         { NULL, NULL } };
+  lca_wait_open(L);
   new_classes(L);
   lca_sched_of(L);
   luaL_setfuncs(L, functions, 0);

@@ -71,16 +71,21 @@ struct lca_op *lca_op_push(lua_State *L)
   struct lca_op *op = lua_newuserdatauv(L, sizeof(*op), 0);
   memset(op, 0, sizeof(*op));
   ca_buf_init(&op->result.body, 0);
+  op->sched = lca_sched_of(L);
+  luaL_setmetatable(L, OP);
+  lua_toclose(L, -1);
+  return op;
+}
+
+void lca_wait_open(lua_State *L)
+{
   if(luaL_newmetatable(L, OP)) {
     lua_pushcfunction(L, op_close);
     lua_setfield(L, -2, "__gc");
     lua_pushcfunction(L, op_close);
     lua_setfield(L, -2, "__close");
   }
-  lua_setmetatable(L, -2);
-  lua_toclose(L, -1);
-  op->sched = lca_sched_of(L);
-  return op;
+  lua_pop(L, 1);
 }
 
 void lca_op_done(void *owner, uint64_t unused, struct ca_result *result)

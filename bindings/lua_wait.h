@@ -60,4 +60,7 @@ int lca_wait_patiently(lua_State *L, const bool *flag, uint64_t *token,
 /* Can this place suspend, that is, is it a task's own code? */
 bool lca_wait_can_suspend(lua_State *L, struct lca_sched *sched);
 
+/* The class of ops. [-0, +0, m] */
+void lca_wait_open(lua_State *L);
+
 #endif
