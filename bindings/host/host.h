@@ -51,6 +51,7 @@ struct host {
   struct host_sandbox sandbox;
   lua_State *L;
   bool failed;       /* the script raised */
+  bool over;         /* the script has ended: no call any more */
   bool key_rejected; /* and it was about the key */
   bool report_failed;
   char error[1200]; /* what it raised */

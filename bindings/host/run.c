@@ -280,6 +280,8 @@ static void before_call(lua_State *L, void *ctx)
 {
   struct host *host = ctx;
   lca_run_check(L);
+  if(host->over) /* a finalizer: what it did nobody would record */
+    luaL_error(L, "the script has ended: nothing more can be asked");
   if(lca_run_job_seen(L))
     return;
   if(host->options.help)
@@ -531,6 +533,7 @@ static void end_run(struct host *host)
   struct ca_err err;
   ca_err_clear(&err);
   lca_run_drain(host->L, deadline_ms, host);
+  host->over = true;
   host_clear_progress(host);
   finish_reports(host);
   host_read_counts(host);
@@ -545,6 +548,7 @@ static void end_run(struct host *host)
 
 static void clean_up(struct host *host)
 {
+  host->over = true;
   if(host->L) {
     lca_run_close(host->L);
     lua_close(host->L);
