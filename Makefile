@@ -2,7 +2,7 @@
 # need nothing installed beforehand but make itself.
 PREFIX ?= /usr/local
 
-.PHONY: all demo test interop bench prove lint install clean
+.PHONY: all demo test interop fuzz bench prove lint install clean
 all: build/build.ninja
 	@cmake --build --preset release
 
@@ -27,9 +27,19 @@ test:
 	@cmake --build --preset asan
 	@spec/test.sh
 
-# The official TypeScript SDK against the emulator and beside our module.
+# The official TypeScript SDK against the emulator and beside our module, and
+# the consent page in a browser. Where node, its registry or Chromium is missing
+# it says so and counts as skipped.
 interop: all
+	@.ci/setup interop || echo "going on without them"
 	@spec/interop/run.sh
+	@spec/consent/run.sh
+
+# What replies and headers may hold; SECONDS per target.
+SECONDS ?= 60
+fuzz:
+	@.ci/setup test
+	@spec/fuzz/run.sh $(SECONDS)
 
 # Figures beside a bare curl_multi loop: timings, never tests.
 bench: all
