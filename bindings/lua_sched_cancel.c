@@ -197,9 +197,9 @@ void lca_sched_kill_overdue(lua_State *L, struct lca_sched *s)
     if(task && task->cancelled && task->kill_at_ms <= now &&
        task->state != LCA_RUNNING && !task->wait.patient) {
       ca_log_event(&s->log, CA_LOG_WARN, "task",
-                   "a cancelled task did not end within %lld s and was "
+                   "a cancelled task did not end within %.1f s and was "
                    "stopped",
-                   (long long)(task->grace_ms / 1000));
+                   (double)task->grace_ms / 1000.0);
       lca_sched_kill(L, s, task);
     }
   }
