@@ -31,6 +31,7 @@ trap 'rm -rf "$work"' EXIT
 # One after the other would leave a core idle.
 sweeps=(
   "forge.lua"
+  "preview.lua"
   "kill.lua refresh" "kill.lua disable" "kill.lua link"
   "kill.lua initiate" "kill.lua update" "kill.lua delete"
 )

@@ -50,8 +50,8 @@ SELECT operation.name AS operation, change.outcome AS planned,
  intent.id IS NOT NULL AS intended, outcome.outcome AS outcome,
  run.ended_ms AS ended, run.exit_code AS exit, run.mode AS mode
 FROM change
-JOIN item ON item.id = change.id >> 15
-JOIN run ON run.id = item.run
+LEFT JOIN item ON item.id = change.id >> 15
+JOIN run ON run.id = change.id >> 41
 JOIN operation ON operation.id = change.operation
 LEFT JOIN intent ON intent.id = change.id
 LEFT JOIN outcome ON outcome.id = change.id
