@@ -1,6 +1,4 @@
-/* A body in gzip's clothes: stored blocks, nothing smaller. What a client has
-   to undo is the same, and nothing has to be linked for it.
-   It must not know what the bytes mean. */
+/* A body as a gzip file. It must not know what the bytes mean. */
 #ifndef EMU_GZIP_H
 #define EMU_GZIP_H
 
