@@ -169,6 +169,41 @@ static void cleaning_stays_in_its_room(void)
   CHECK_TEXT(to, "ab");
 }
 
+/* The strings of a body. */
+
+static void strings_of_a_body(void)
+{
+  static const char body[] =
+      "{\"state\":{\"authScheme\":\"BEARER_TOKEN\",\"val\":{"
+      "\"status\":\"ACTIVE\",\"token\":\"one\\/\\u0041two\","
+      "\"list\":[\"in a list\",[{\"x\":\"deeper\"}]],"
+      "\"subdomain\":\"example\",\"number\":1234567}}}";
+  size_t before = ca_secret_count();
+
+  ca_secret_add_json(body, sizeof(body) - 1);
+  CHECK_INT(ca_secret_count(), before + 3);
+  CHECK_TEXT(masked("one/Atwo, in a list, deeper"), "***, ***, ***");
+  CHECK_TEXT(masked("BEARER_TOKEN ACTIVE example 1234567 subdomain"),
+             "BEARER_TOKEN ACTIVE example 1234567 subdomain");
+  ca_secret_remove_json(body, sizeof(body) - 1);
+  CHECK_INT(ca_secret_count(), before);
+  /* what is no JSON is one secret as a whole */
+  ca_secret_add_json("token=hunter2", 13);
+  CHECK_TEXT(masked("token=hunter2"), "***");
+  ca_secret_remove_json("token=hunter2", 13);
+  CHECK_INT(ca_secret_count(), before);
+}
+
+static void other_spellings(void)
+{
+  ca_secret_add("to/k+en:1", 9);
+  CHECK_TEXT(masked("to%2Fk%2Ben%3A1 to%2fk%2ben%3a1 to\\/k+en:1"),
+             "*** *** ***");
+  /* behind "a:" in base64; the groups it shares with others stay */
+  CHECK_TEXT(masked("YTp0by9rK2VuOjE="), "YTp0***OjE=");
+  ca_secret_remove("to/k+en:1", 9);
+}
+
 /* Lines. */
 
 static const char *line(enum ca_log_format format, enum ca_log_level level,
@@ -217,6 +252,8 @@ int main(void)
   check_case("registrations are counted", registrations_are_counted);
   check_case("one within another", one_within_another);
   check_case("many secrets", many_secrets);
+  check_case("strings of a body", strings_of_a_body);
+  check_case("other spellings", other_spellings);
   check_case("control bytes become visible", control_bytes_become_visible);
   check_case("direction becomes visible", direction_becomes_visible);
   check_case("bad bytes become visible", bad_bytes_become_visible);
