@@ -47,10 +47,14 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " FROM change c LEFT JOIN outcome o ON o.id = c.id"
       " WHERE c.id BETWEEN ?1 AND ?2 AND c.outcome = 0 AND o.id IS NULL",
   [CA_SQL_ITEM_ADD] =
-      "INSERT INTO item(id, run, bulk, outcome, flags, key, account,"
-      " user, toolkit, scheme, status, status_reason, alias, created_ms,"
-      " updated_ms, row) VALUES(?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-      " ?11, ?12, ?13, ?14, ?15)",
+      "INSERT INTO item(id, bulk, outcome, flags, key, account, user,"
+      " toolkit, scheme, status, status_reason, alias, created_ms,"
+      " updated_ms, row) VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+      " ?11, ?12, ?13, ?14)",
+  [CA_SQL_KEY_ADD] = "INSERT INTO temp.key(hash) VALUES(?1)"
+                     " ON CONFLICT DO NOTHING",
+  [CA_SQL_KEY_FIND] = "SELECT 1 FROM item WHERE id BETWEEN ?1 AND ?2"
+                      " AND key = ?3 AND bulk = ?4 LIMIT 1",
   [CA_SQL_ITEM_ACCOUNT] =
       "SELECT CASE WHEN flags & 65536 THEN key ELSE account END, bulk"
       " FROM item WHERE id = ?1",
@@ -283,6 +287,7 @@ void ca_ledger_close(struct ca_ledger *ledger)
   sqlite3_close(ledger->db);
   if(ledger->turn >= 0)
     close(ledger->turn);
+  ca_ledger_forget_keys(ledger);
   ca_buf_clear(&ledger->account);
   ca_buf_clear(&ledger->texts);
   free(ledger->marks);
@@ -370,6 +375,7 @@ static void forget_run(struct ca_ledger *ledger)
   ledger->run = 0;
   ledger->ended = false;
   ledger->items = 0;
+  ca_ledger_forget_keys(ledger);
   ledger->item = 0;
   ledger->bulk = 0;
   ledger->last_change = 0;

@@ -33,12 +33,11 @@ static const char *const migrations[] = {
   " began_ms INTEGER NOT NULL, ended_ms INTEGER, exit_code INTEGER);"
   /* ids: see ledger_private.h */
   "CREATE TABLE item("
-  " id INTEGER PRIMARY KEY, run INTEGER NOT NULL, bulk INTEGER NOT NULL,"
+  " id INTEGER PRIMARY KEY, bulk INTEGER NOT NULL,"
   " outcome INTEGER NOT NULL, flags INTEGER NOT NULL, key TEXT NOT NULL,"
   " account TEXT, user TEXT, toolkit TEXT, scheme TEXT, status TEXT,"
   " status_reason TEXT, alias TEXT, created_ms INTEGER, updated_ms INTEGER,"
   " row TEXT, detail TEXT);"
-  "CREATE UNIQUE INDEX item_key ON item(run, key, bulk);"
   "CREATE TABLE change("
   " id INTEGER PRIMARY KEY, bulk INTEGER NOT NULL,"
   " operation INTEGER NOT NULL, cost INTEGER NOT NULL,"

@@ -54,21 +54,20 @@ static void bind_item(sqlite3_stmt *statement, const struct ca_ledger *ledger,
 
   sqlite3_bind_int64(statement, 1,
                      ca_ledger_item_id(ledger, ledger->items + 1));
-  sqlite3_bind_int64(statement, 2, ledger->run);
-  sqlite3_bind_int(statement, 3, item->bulk);
-  sqlite3_bind_int64(statement, 4,
+  sqlite3_bind_int(statement, 2, item->bulk);
+  sqlite3_bind_int64(statement, 3,
                      (int64_t)(item->flags | (keyed ? CA_ITEM_KEYED : 0U)));
-  ca_ledger_bind(statement, 5, item->key);
-  ca_ledger_bind(statement, 6, keyed ? NULL : item->account);
-  ca_ledger_bind(statement, 7, item->user);
-  ca_ledger_bind(statement, 8, item->toolkit);
-  ca_ledger_bind(statement, 9, item->scheme);
-  ca_ledger_bind(statement, 10, item->status);
-  ca_ledger_bind(statement, 11, reason);
-  ca_ledger_bind(statement, 12, item->alias);
-  bind_time(statement, 13, item->created_ms);
-  bind_time(statement, 14, item->updated_ms);
-  ca_ledger_bind(statement, 15, item->row);
+  ca_ledger_bind(statement, 4, item->key);
+  ca_ledger_bind(statement, 5, keyed ? NULL : item->account);
+  ca_ledger_bind(statement, 6, item->user);
+  ca_ledger_bind(statement, 7, item->toolkit);
+  ca_ledger_bind(statement, 8, item->scheme);
+  ca_ledger_bind(statement, 9, item->status);
+  ca_ledger_bind(statement, 10, reason);
+  ca_ledger_bind(statement, 11, item->alias);
+  bind_time(statement, 12, item->created_ms);
+  bind_time(statement, 13, item->updated_ms);
+  ca_ledger_bind(statement, 14, item->row);
 }
 
 /* The changes of this item come next, most likely. */
@@ -98,6 +97,7 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
   char reason[REASON_SIZE];
   struct ca_err why;
   sqlite3_stmt *statement;
+  bool repeated = false;
   enum ca_code code;
   int rc;
 
@@ -110,7 +110,10 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
   if(code)
     return code;
   ca_err_clear(&why);
-  statement = ca_ledger_sql(ledger, CA_SQL_ITEM_ADD, &why);
+  code = ca_ledger_add_key(ledger, item, &repeated, &why);
+  if(repeated)
+    return repeated_key(item, err);
+  statement = code ? NULL : ca_ledger_sql(ledger, CA_SQL_ITEM_ADD, &why);
   if(!statement)
     return plan_fail(ledger, why.code, &why, err);
   if(item->status_reason)
@@ -118,8 +121,6 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
                  strlen(item->status_reason));
   bind_item(statement, ledger, item, item->status_reason ? reason : NULL);
   rc = ca_ledger_run(statement);
-  if(rc == SQLITE_CONSTRAINT_UNIQUE)
-    return repeated_key(item, err);
   if(rc)
     return plan_fail(ledger, ca_ledger_fail(ledger, rc, &why), &why, err);
   ledger->txn_rows++;

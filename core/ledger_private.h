@@ -5,6 +5,7 @@
 #define CA_LEDGER_PRIVATE_H
 
 #include <sqlite3.h>
+#include <string.h>
 #include "buf.h"
 #include "ledger.h"
 
@@ -51,6 +52,8 @@ enum ca_sql {
   CA_SQL_RUN_REST,
   CA_SQL_ITEM_ADD,
   CA_SQL_ITEM_ACCOUNT,
+  CA_SQL_KEY_ADD,
+  CA_SQL_KEY_FIND,
   CA_SQL_ITEM_READ,
   CA_SQL_ITEM_OUTCOME,
   CA_SQL_CHANGE_ADD,
@@ -83,6 +86,14 @@ struct ca_mark {
   char *text; /* owned; NULL when well */
 };
 
+/* Hashes of the keys that have come: an open table of slots, 0 is free. */
+struct ca_keys {
+  int64_t *slots;
+  size_t size; /* a power of two, or 0 */
+  size_t count;
+  bool in_table; /* too many for memory */
+};
+
 struct ca_ledger {
   sqlite3 *db;
   char *path;
@@ -94,6 +105,7 @@ struct ca_ledger {
   bool ended;  /* it can be read, not written */
   bool applies;
   int64_t items; /* added so far */
+  struct ca_keys keys;
 
   /* the item that add_change last met */
   int64_t item;
@@ -173,6 +185,13 @@ CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
 /* The same, and no plan rows were lost. */
 CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                                           struct ca_err *err);
+
+/* Remembers the item's key; *repeated when its bulk has it already. The table
+   it may use lives and dies with the run: ledger_keys.c. */
+CA_MUST_USE enum ca_code ca_ledger_add_key(struct ca_ledger *ledger,
+                                           const struct ca_item *item,
+                                           bool *repeated, struct ca_err *err);
+void ca_ledger_forget_keys(struct ca_ledger *ledger);
 
 /* Writes the waiting outcomes into the open transaction: ledger_mark.c. */
 CA_MUST_USE enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,

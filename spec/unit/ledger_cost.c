@@ -12,7 +12,7 @@
 #define GROUP          64
 #define ITEM_BYTES     300
 #define CHANGE_BYTES   400
-#define MEMORY_KIB     16384
+#define MEMORY_KIB     20480
 #define ENOUGH_TO_TELL 5000
 
 static char dir[] = "/tmp/ledger-cost-XXXXXX";

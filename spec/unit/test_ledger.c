@@ -579,6 +579,39 @@ static void key_comes_once(void)
   stop();
 }
 
+static enum ca_code add_numbered(int n)
+{
+  char key[16];
+  struct ca_item item = { .bulk = 1, .key = key };
+  int64_t number;
+  snprintf(key, sizeof(key), "k%d", n);
+  return ca_ledger_add_item(ledger, &item, &number, &err);
+}
+
+static void many_keys_come_once(void)
+{
+  int i;
+
+  start("preview");
+  for(i = 0; i < 395000; i++)
+    if(!CHECK_INT(add_numbered(i), CA_OK))
+      break;
+  CHECK_INT(add_numbered(0), CA_USAGE);
+  CHECK_INT(add_numbered(393215), CA_USAGE);
+  CHECK_INT(add_numbered(393216), CA_USAGE);
+  CHECK_INT(add_numbered(394999), CA_USAGE);
+  CHECK_INT(add_numbered(395000), CA_OK);
+  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  begin_run("preview"); /* which has its own keys */
+  for(i = 0; i < 1000; i++)
+    if(!CHECK_INT(add_numbered(i), CA_OK))
+      break;
+  CHECK_INT(add_numbered(1), CA_USAGE);
+  CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
+  CHECK_INT(ask(ITEMS), 395001 + 1000);
+  stop();
+}
+
 /* Changes. */
 
 static void check_full(const struct ca_change_row *row,
@@ -1306,6 +1339,7 @@ int main(void)
   check_case("a bare item comes back", bare_item_comes_back);
   check_case("long texts", long_texts);
   check_case("a key comes once", key_comes_once);
+  check_case("many keys come once", many_keys_come_once);
   check_case("a change comes back", change_comes_back);
   check_case("a change is refused", change_is_refused);
   check_case("changes stand by item", changes_stand_by_item);
