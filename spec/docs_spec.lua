@@ -124,7 +124,7 @@ end
 
 local printed_by = {}
 
-for _, name in ipairs { "docs/from-typescript.md", "README.md", "docs/testing.md" } do
+for _, name in ipairs { "docs/from-typescript.md", "README.md" } do
   local blocks, printed = blocks_of(name), {}
   printed_by[name] = printed
   describe(name, function()
