@@ -414,6 +414,13 @@ static bool has_more(const struct ca_apply *apply)
   return !apply->read_all || apply->waiting.count || apply->again.count;
 }
 
+/* Only when a place would stay empty: a sync costs as much as several
+   exchanges, and the loop stands still in it whenever it comes. */
+static bool too_few_ready(const struct ca_apply *apply)
+{
+  return apply->ready.count + apply->active < apply->concurrency;
+}
+
 enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
 {
   struct ca_err why;
@@ -421,8 +428,7 @@ enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
 
   ca_err_clear(&why);
   drop_queued(apply);
-  if(!apply->stopped && apply->ready.count < apply->concurrency &&
-     has_more(apply))
+  if(!apply->stopped && too_few_ready(apply) && has_more(apply))
     code = intend_group(apply, &why);
   if(!code && !apply->failed.code) {
     while(!apply->stopped && apply->active < apply->concurrency &&
