@@ -128,9 +128,10 @@ local function check_secrets(place)
       error("the secret '" .. secret .. "' is in " .. hits, 3)
     end
   end
-  -- the same for the canaries, in every spelling; scripts are the user's own
+  -- the same for the canaries, in every spelling; scripts and key files
+  -- are the user's own
   local found = canary.search(place.path, nil, function(path)
-    return path:find "job%.lua$" or path:find "%.secret$"
+    return path:find "job%.lua$" or path:find "%.secret$" or path:find "/creds/"
   end)
   if #found > 0 then
     error("secrets leaked:\n  " .. table.concat(found, "\n  "), 3)
