@@ -32,41 +32,11 @@ local function run(inject)
   })
 end
 
--- How far into the ledger's log everything was synced: bytes, or nil when all
--- of it was (or there is none).
-local function unsynced_from(calls)
-  local least
-  for line in calls:gmatch "[^\n]+" do
-    local offset = line:match "pwrite64%(%d+<[^>]*ledger%.db%-wal>.-, %d+, (%d+)%)"
-    if offset then
-      least = math.min(least or math.maxinteger, math.tointeger(offset))
-    elseif line:find "sync%(%d+<[^>]*ledger%.db%-wal>%)%s+= 0" then
-      least = nil
-    end
-  end
-  return least
-end
-
--- The state directory after a power cut, or nil when it would be the same.
-local function power_cut()
-  local from = unsynced_from(stage.read(log))
-  local wal = stage.read(state .. "/ledger.db-wal")
-  if not from or from >= #wal then
-    return nil
-  end
-  local dir = stage.dir .. "/after-power-cut"
-  stage.wipe(dir)
-  os.execute("mkdir " .. stage.quote(dir))
-  stage.write(dir .. "/ledger.db", stage.read(state .. "/ledger.db"))
-  stage.write(dir .. "/ledger.db-wal", wal:sub(1, from))
-  return dir
-end
-
 local function look(how, code)
   local killed = code >= 128
   local changes = stage.changes(emulator)
   local secrets = { stage.API_KEY, stage.SECRET }
-  local cut = power_cut() -- before the oracle opens, and so mends, the ledger
+  local cut = stage.power_cut(state, log) -- before the oracle opens, and so mends, the ledger
   local problems = oracle.check {
     state = state,
     changes = changes,

@@ -5,6 +5,7 @@
 --   stage.begin("kill", arg)              reads "short" among the arguments
 --   stage.points(first, last, few)        1, 2, … or about `few` of them in short
 --   stage.point(problems, how)            one point, and what was wrong with it
+--   stage.power_cut(state, log)           what would be left of the ledger
 --   stage.finish()                        one line; exit 1 on a contradiction
 -- Must not know: what a sweep hurts.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -104,6 +105,37 @@ function stage.read(path)
   return text
 end
 
+-- How far into the ledger's log everything was synced: bytes, or nil when all
+-- of it was (or there is none).
+local function unsynced_from(calls)
+  local least
+  for line in calls:gmatch "[^\n]+" do
+    local offset = line:match "pwrite64%(%d+<[^>]*ledger%.db%-wal>.-, %d+, (%d+)%)"
+    if offset then
+      least = math.min(least or math.maxinteger, math.tointeger(offset))
+    elseif line:find "sync%(%d+<[^>]*ledger%.db%-wal>%)%s+= 0" then
+      least = nil
+    end
+  end
+  return least
+end
+
+-- What of a state directory would be left had the power failed when the calls in
+-- `log` (of strace) had been made: a directory, or nil when nothing is lost.
+function stage.power_cut(state, log)
+  local from = unsynced_from(stage.read(log))
+  local wal = stage.read(state .. "/ledger.db-wal")
+  if not from or from >= #wal then
+    return nil
+  end
+  local dir = stage.dir .. "/after-power-cut"
+  stage.wipe(dir)
+  os.execute("mkdir " .. stage.quote(dir))
+  stage.write(dir .. "/ledger.db", stage.read(state .. "/ledger.db"))
+  stage.write(dir .. "/ledger.db-wal", wal:sub(1, from))
+  return dir
+end
+
 -- first … last; in short mode `few` of them, spread over all.
 function stage.points(first, last, few)
   local step = stage.short and math.max(1, (last - first + 1) / few) or 1
@@ -111,7 +143,7 @@ function stage.points(first, last, few)
   return function()
     at = at + step
     if at < last + 0.5 then
-      return math.floor(at + 0.5)
+      return math.tointeger(math.floor(at + 0.5))
     end
   end
 end

@@ -1,0 +1,155 @@
+-- A disk that fails: ENOSPC and EIO at every write and sync of the ledger, a
+-- full disk of its own, a state directory that cannot be written. A request
+-- that writes never leaves without its intent on disk; the run says what is
+-- wrong, in words that name the ledger, and ends with a code that fits.
+-- Usage: lua5.4 spec/prove/disk.lua [short]
+-- Must not know: what is in a ledger.
+package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
+local oracle = require "spec.prove.oracle"
+local stage = require "spec.prove.stage"
+
+local CALLS = { "pwrite64", "fdatasync", "fsync", "ftruncate", "write" }
+local ERRORS = { "ENOSPC", "EIO" }
+local FEW = 2 -- of each call and error, in short mode
+-- 2: nothing was written; 1, 8: something was
+local FAILED = { [1] = true, [2] = true, [8] = true }
+
+stage.begin "disk"
+local emulator = stage.emulator()
+local state, log = stage.dir .. "/state", stage.dir .. "/calls"
+
+-- inject: one of strace's expressions; nil to only count.
+local function run(inject)
+  local before = ("strace -f -qq -y -s 0 -o %s -e trace=%s %s"):format(
+    stage.quote(log),
+    table.concat(CALLS, ","),
+    inject and "-e inject=" .. inject or ""
+  )
+  return stage.shell(stage.command {
+    before = before,
+    script = stage.root .. "/spec/prove/jobs/disable.lua",
+    state = state,
+    url = emulator.url,
+    more = { "--apply", "--limit-items", "40", "--concurrency", "4", "--retries", "0" },
+  })
+end
+
+-- Was a call on a file of the ledger made to fail?
+local function struck_ledger()
+  for line in stage.read(log):gmatch "[^\n]+" do
+    if line:find("INJECTED", 1, true) and line:find "ledger%.db" then
+      return true
+    end
+  end
+  return false
+end
+
+local function look(how, output, code, may_fail)
+  local changes = stage.changes(emulator)
+  local hurt = struck_ledger()
+  local cut = stage.power_cut(state, log)
+  -- what the ledger could not be told it does not know, so its exit code and
+  -- verdicts are looked at only where it could be
+  local problems = oracle.check {
+    state = state,
+    changes = changes,
+    secrets = { stage.API_KEY },
+    exit = code == 0 and 0 or nil,
+  }
+  local function say(text)
+    problems[#problems + 1] = text .. "\n" .. output:sub(1, 2000)
+  end
+  if code ~= 0 and not (may_fail and FAILED[code]) then
+    say(("exit %d"):format(code))
+  elseif code == 0 and #changes ~= 40 then
+    say(("exit 0, but %d changes"):format(#changes))
+  elseif code == 2 and #changes > 0 then
+    say(("exit 2, but %d changes"):format(#changes))
+  elseif code ~= 0 and hurt and not output:find("ledger", 1, true) then
+    say(("exit %d, and no word of the ledger"):format(code))
+  end
+  local lost = cut and oracle.check { state = cut, changes = changes, kept = true } or {}
+  for _, text in ipairs(lost) do
+    -- the last outcomes may be lost, and a run without its end; no intent may
+    if text:find "intent" or text:find "plan" then
+      say("after a power cut: " .. text)
+    end
+  end
+  stage.point(problems, how)
+end
+
+local function sweep()
+  local output, code = run()
+  look("no fault", output, code, false)
+  local counts = {}
+  for name in stage.read(log):gmatch "%f[^\n\0]%d+ +(%w+)%(" do
+    counts[name] = (counts[name] or 0) + 1
+  end
+  for _, call in ipairs(CALLS) do
+    for _, name in ipairs(ERRORS) do
+      for nth in stage.points(1, counts[call] or 0, FEW) do
+        -- once, and from then on for ever
+        for _, when in ipairs { nth, nth .. "+" } do
+          stage.wipe(state)
+          emulator:reset()
+          output, code = run(("%s:error=%s:when=%s"):format(call, name, when))
+          look(("%s %s %s"):format(call, when, name), output, code, true)
+        end
+      end
+    end
+  end
+end
+
+-- A file system of its own, which ends with the run; what is on it is copied
+-- out for the oracle. Who is root may write everywhere, so that a file system
+-- that refuses is the only read-only directory there is.
+local function on_file_system(how, options, words)
+  local copy = stage.dir .. "/copy"
+  stage.wipe(state)
+  stage.wipe(copy)
+  emulator:reset()
+  local inner = stage.command {
+    script = stage.root .. "/spec/prove/jobs/disable.lua",
+    state = state,
+    url = emulator.url,
+    more = { "--apply", "--limit-items", "40" },
+  }
+  local whole = ("mkdir -p %s %s; mount -t tmpfs -o mode=700,%s none %s; %s; r=$?; "):format(
+    stage.quote(state),
+    stage.quote(copy),
+    options,
+    stage.quote(state),
+    inner
+  ) .. ("cp -r %s/. %s; exit $r"):format(stage.quote(state), stage.quote(copy))
+  local output, code = stage.shell("unshare -m sh -c " .. stage.quote(whole))
+  local changes = stage.changes(emulator)
+  local problems = oracle.check {
+    state = copy,
+    changes = changes,
+    exit = code == 0 and 0 or nil,
+  }
+  local problem
+  if code ~= 0 and code ~= 1 and code ~= 2 then
+    problem = "exit " .. code
+  elseif code == 2 and #changes > 0 or code == 0 and #changes ~= 40 then
+    problem = ("exit %d, but %d changes"):format(code, #changes)
+  elseif code ~= 0 and not (output:find "ledger" and output:find(words)) then
+    problem = ("no word of it, exit %d"):format(code)
+  end
+  problems[#problems + 1] = problem and problem .. "\n" .. output:sub(1, 2000)
+  stage.point(problems, how)
+end
+
+sweep()
+local _, cannot = stage.shell "unshare -m sh -c 'mount -t tmpfs -o size=64k none /mnt'"
+if cannot == 0 then
+  on_file_system("read-only", "ro", "writable")
+  -- from no room at all to more than enough
+  for size in stage.points(1, 60, 5) do
+    on_file_system(size * 4 .. " KB", ("size=%dk"):format(size * 4), "space")
+  end
+else
+  io.stderr:write "disk: no mounts here: read-only and full file systems are left out\n"
+end
+emulator:stop()
+stage.finish "points"
