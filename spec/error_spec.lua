@@ -203,6 +203,10 @@ describe("suggestions", function()
     end)
   end
 
+  it("know that camelCase is a habit, not a typing error", function()
+    assert.equal("user_ids", core.nearest("userIds", { "userids", "user_ids" }))
+  end)
+
   it("are not made for what is far from all", function()
     assert.is_nil(core.nearest("banana", known))
     assert.is_nil(core.nearest("x", known))

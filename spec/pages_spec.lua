@@ -355,6 +355,33 @@ describe("a change while a walk is open", function()
     assert.equal(0, #emulator:changes())
   end)
 
+  it("does not raise in a bulk of as many, where changes are planned only", function()
+    local name, state = os.tmpname(), os.tmpname()
+    local file = assert(io.open(name, "wb"))
+    file:write [[
+      local composio = require "composio"
+      local accounts = composio.connected_accounts
+      composio.bulk(accounts.each { statuses = { "ACTIVE" }, limit = 10 }, function(account)
+        account:disable()
+      end)
+    ]]
+    file:close()
+    os.remove(state)
+    emulator:faults { { action = "total_items", total_items = 10001 } }
+    local program = server.quote(server.build .. "/composio-lua")
+    local command = "COMPOSIO_API_KEY=%s %s run %s --base-url %s --state-dir %s 2>&1"
+    local pipe = assert(
+      io.popen(command:format(emulator.api_key, program, name, emulator.url, state))
+    )
+    local text = pipe:read "a"
+    assert.is_truthy(pipe:close(), text)
+    os.remove(name)
+    os.execute("rm -r " .. state)
+    assert.is_nil(text:find("too many", 1, true), text)
+    assert.is_truthy(text:find("disable", 1, true), text)
+    assert.equal(0, #emulator:changes())
+  end)
+
   it("does not raise for a loop of as many that was left", function()
     emulator:faults { { action = "total_items", total_items = 10001 } }
     local found

@@ -108,6 +108,15 @@ describe("wait_for_connection", function()
     assert.is_true(count >= 3 and count <= 5, count .. " requests")
   end)
 
+  both("sleeps no longer than it may wait", function()
+    local request = new_link()
+    local start = core.now()
+    local options = { timeout = 0.3, interval = 20 }
+    local err = raised(accounts.wait_for_connection, request.id, options)
+    assert.equal("ConnectionRequestTimeoutError", err.name)
+    assert.is_true(core.now() - start < 5)
+  end)
+
   both("asks exactly once with a timeout of 0", function()
     local request = new_link()
     emulator:forget()
