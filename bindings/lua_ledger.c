@@ -311,7 +311,7 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
                                         { "stop", host_stop },
                                         { "say", host_say },
                                         { "secret", host_secret },
-    { "key_rejected", host_key_rejected },
+                                        { "key_rejected", host_key_rejected },
                                         { "listing", host_listing },
                                         { "can_suspend", host_can_suspend },
                                         { "signal", signal_new },

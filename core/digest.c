@@ -24,7 +24,7 @@ static void to_hex(const unsigned char *raw, char out[CA_DIGEST_SIZE])
 
 void ca_digest_bytes(const void *bytes, size_t len, char out[CA_DIGEST_SIZE])
 {
-  unsigned char raw[SHA256_DIGEST_SIZE];
+  unsigned char raw[SHA256_DIGEST_SIZE] = { 0 };
   struct sha256_ctx ctx;
 
   sha256_init(&ctx);
@@ -36,7 +36,7 @@ void ca_digest_bytes(const void *bytes, size_t len, char out[CA_DIGEST_SIZE])
 void ca_digest_keyed(const void *key, size_t key_len, const void *bytes,
                      size_t len, char out[CA_DIGEST_SIZE])
 {
-  unsigned char raw[SHA256_DIGEST_SIZE];
+  unsigned char raw[SHA256_DIGEST_SIZE] = { 0 };
   struct hmac_sha256_ctx ctx;
 
   hmac_sha256_set_key(&ctx, key_len, key);
@@ -69,7 +69,7 @@ static int digest_fd(int fd, unsigned char *raw)
 enum ca_code ca_digest_file(const char *path, char out[CA_DIGEST_SIZE],
                             struct ca_err *err)
 {
-  unsigned char raw[SHA256_DIGEST_SIZE];
+  unsigned char raw[SHA256_DIGEST_SIZE] = { 0 };
   int failed;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
 

@@ -243,8 +243,11 @@ bool ca_scan_at_end(struct ca_scan *scan)
 
 static unsigned four_digits(const char *at)
 {
-  return (unsigned)(hex_digit(at[0]) << 12 | hex_digit(at[1]) << 8 |
-                    hex_digit(at[2]) << 4 | hex_digit(at[3]));
+  unsigned value = 0;
+  int i;
+  for(i = 0; i < 4; i++)
+    value = value << 4 | ((unsigned)hex_digit(at[i]) & 15U);
+  return value;
 }
 
 static size_t put_utf8(char *out, unsigned code)

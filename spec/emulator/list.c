@@ -376,7 +376,7 @@ static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 static void write_cursor(struct emu_buf *out, int64_t page, int64_t limit)
 {
-  char text[48];
+  char text[48] = { 0 };
   int size = snprintf(text, sizeof(text), "%" PRId64 "-%" PRId64, page, limit);
   for(int i = 0; i < size; i += 3) {
     uint32_t bits = (uint32_t)(unsigned char)text[i] << 16;
@@ -433,7 +433,7 @@ static bool read_cursor(const char *cursor, struct emu_page *page)
     page->page = number;
     return true;
   }
-  char text[48];
+  char text[48] = { 0 };
   if(!decode_cursor(cursor, text, sizeof(text)))
     return false;
   at = text;
