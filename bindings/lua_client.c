@@ -269,8 +269,8 @@ static int client_new(lua_State *L)
   if(defaults) {
     options = *defaults;
     /* the key the host was given is for the service it was given for */
-    if(file || (base_url &&
-                (!defaults->base_url || strcmp(base_url, defaults->base_url))))
+    if(file || (base_url && (!defaults->base_url ||
+                             strcmp(base_url, defaults->base_url) != 0)))
       options.api_key = NULL;
     if(!options.api_key && !api_key && !file)
       return no_key(L);

@@ -1,6 +1,6 @@
 /* The Lua files that are inside the module and the host: no path to find, no
-   version to mix. Generated from bindings/lua/composio by bindings/embed.cmake.
-   Knows nothing of Lua. */
+   version to mix. Generated from bindings/lua/composio by
+   bindings/embed.cmake. Knows nothing of Lua. */
 #ifndef LCA_EMBED_H
 #define LCA_EMBED_H
 

@@ -167,7 +167,7 @@ void lca_error_where(lua_State *L)
   int level;
   for(level = 0; lua_getstack(L, level, &at); level++) {
     lua_getinfo(L, "Sl", &at);
-    if(at.currentline > 0 && strncmp(at.source, "@composio/", 10)) {
+    if(at.currentline > 0 && strncmp(at.source, "@composio/", 10) != 0) {
       lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
       return;
     }

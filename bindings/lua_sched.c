@@ -118,8 +118,8 @@ static void leave_scope(struct lca_sched *s, struct lca_scope *scope)
 }
 
 /* The task is over: lets go of what C holds of it, and wakes who waits. The
-   caller has its userdata on the stack. Never throws, so that no memory error can
-   leave a task between two states. */
+   caller has its userdata on the stack. Never throws, so that no memory error
+   can leave a task between two states. */
 static void retire(lua_State *L, struct lca_sched *s, struct lca_task *task)
 {
   task->state = LCA_DONE;

@@ -172,6 +172,7 @@ void lca_sched_cancel_scope(lua_State *L, struct lca_sched *s,
 void lca_sched_kill_scope(lua_State *L, struct lca_sched *s,
                           struct lca_scope *scope)
 {
+  struct lca_scope *up = scope->up;
   uint32_t i;
   if(!s->engine)
     return;
@@ -181,10 +182,10 @@ void lca_sched_kill_scope(lua_State *L, struct lca_sched *s,
       lca_sched_kill(L, s, s->tasks[i]);
   /* a task that closed its own run's coroutine goes on without it */
   for(i = 0; i < s->size; i++)
-    if(s->tasks[i] && s->tasks[i]->scope == scope) {
-      s->tasks[i]->scope = scope->up;
-      scope->up->live++;
-      scope->up->empty = false;
+    if(s->tasks[i] && up && s->tasks[i]->scope == scope) {
+      s->tasks[i]->scope = up;
+      up->live++;
+      up->empty = false;
     }
 }
 

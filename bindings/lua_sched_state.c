@@ -156,7 +156,8 @@ bool lca_sched_find_slot(struct lca_sched *s, uint32_t *found)
     slot++;
   if(slot == s->size) {
     uint32_t size = s->size ? s->size * 2 : 64;
-    struct lca_task **tasks = realloc(s->tasks, size * sizeof(*tasks));
+    struct lca_task **tasks =
+        realloc(s->tasks, size * sizeof(struct lca_task *));
     uint32_t *generations;
     if(!tasks)
       return false;
@@ -165,7 +166,7 @@ bool lca_sched_find_slot(struct lca_sched *s, uint32_t *found)
     if(!generations)
       return false;
     s->generations = generations;
-    memset(tasks + s->size, 0, (size - s->size) * sizeof(*tasks));
+    memset(tasks + s->size, 0, (size - s->size) * sizeof(struct lca_task *));
     memset(generations + s->size, 0, (size - s->size) * sizeof(*generations));
     s->size = size;
   }

@@ -407,7 +407,7 @@ static int run(lua_State *L)
   lua_toclose(L, 1);
   task = lca_sched_spawn(L, sched, scope, count); /* scope task */
   task->joined = true; /* its failure is this run's */
-  if(lca_wait_can_suspend(L, sched)) {
+  if(self) {           /* it can suspend, as was seen above */
     task->joiners = self;
     self->joining = task;
     return lca_wait_patiently(L, &task->done, &self->joiner_token, 0,
