@@ -161,7 +161,7 @@ static enum ca_code fill(struct ca_endpoint *endpoint, const char *url,
   while(len && url[len - 1] == '/')
     len--;
   endpoint->base_url = strndup(url, len);
-  endpoint->key_header = malloc(header_size);
+  endpoint->key_header = calloc(1, header_size); /* read when freed */
   if(options->ca_file)
     endpoint->ca_file = strdup(options->ca_file);
   if(!endpoint->base_url || !endpoint->key_header ||
