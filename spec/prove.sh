@@ -11,6 +11,7 @@ how=${1:-full}
 export COMPOSIO_BUILD=${COMPOSIO_BUILD:-build}
 export COMPOSIO_ASAN_BUILD=${COMPOSIO_ASAN_BUILD:-build/asan}
 export UBSAN_OPTIONS=print_stacktrace=1
+export LSAN_OPTIONS=${LSAN_OPTIONS:-print_suppressions=0}
 # the sweeps' own, and none that the caller happens to have
 unset COMPOSIO_BASE_URL CREDENTIALS_DIRECTORY http_proxy all_proxy ALL_PROXY
 
@@ -36,11 +37,15 @@ sweeps=(
   "kill.lua initiate" "kill.lua update" "kill.lua delete"
   "disk.lua"
   "bytes.lua"
+  "alloc.lua"
 )
 # What calls by itself does so under the sanitizers.
 one() {
   local lua=lua5.4
-  case $1 in bytes.lua | alloc.lua) lua=$COMPOSIO_ASAN_BUILD/composio-spec ;; esac
+  case $1 in
+    bytes.lua) lua=$COMPOSIO_ASAN_BUILD/composio-spec ;;
+    alloc.lua) lua=$COMPOSIO_ASAN_BUILD/composio-alloc ;;
+  esac
   # shellcheck disable=SC2086
   set -- $1 "$2"
   "$lua" spec/prove/"$@" || echo "$*: exit $?, FAILED"
