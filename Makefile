@@ -44,6 +44,7 @@ fuzz:
 # Figures beside a bare curl_multi loop: timings, never tests.
 bench: all
 	@spec/bench/run.sh
+	@spec/emulator/speed.sh build
 
 # The long sweeps: kills and faults.
 prove:

@@ -462,6 +462,9 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
     way_out = "; is the service up at this address?";
   else if(result == CURLE_PEER_FAILED_VERIFICATION)
     way_out = "; give the right certificate authority by --tls-ca";
+  else if(result == CURLE_SEND_FAIL_REWIND) /* where libcurl would resend */
+    detail = "the connection broke after the request had left, and it must "
+             "not be sent twice";
   if(attempt->too_large) {
     ca_err_set(err, CA_REPLY, "the reply is larger than %d MB",
                CA_REPLY_MAX >> 20);

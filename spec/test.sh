@@ -16,5 +16,8 @@ COMPOSIO_BUILD=build/asan build/asan/composio-spec spec/run.lua || failed=1
 echo "== the release module in stock Lua"
 COMPOSIO_BUILD=build LUA_CPATH='build/?.so;;' lua5.4 spec/run.lua spec/stock || failed=1
 
+echo "== the sample spec that users copy, in plain busted"
+COMPOSIO_BUILD=$PWD/build spec/sample/run.sh || failed=1
+
 [ $failed -eq 0 ] || echo "make test: FAILED" >&2
 exit $failed
