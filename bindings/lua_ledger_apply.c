@@ -345,7 +345,8 @@ static void drop_applier(struct lca_applier *applier)
   applier->last = NULL;
   applier->queued = 0;
   applier->keep = false;
-  if(run && run->applier == applier && ca_apply_finished(run->apply)) {
+  if(run && run->applier == applier &&
+     (!run->apply || ca_apply_finished(run->apply))) {
     run->applier = NULL;
     run->stats.applying = false;
     applier->run = NULL;

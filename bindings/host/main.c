@@ -41,6 +41,7 @@ static void set_signals(void)
   sigemptyset(&action.sa_mask);
   action.sa_handler = SIG_IGN;
   (void)sigaction(SIGPIPE, &action, NULL);
+  (void)sigaction(SIGXFSZ, &action, NULL); /* the write fails instead */
   action.sa_handler = on_signal;
   for(i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
     struct sigaction before;

@@ -61,6 +61,9 @@ static enum ca_code find_service(struct host *host, struct ca_err *err)
   endpoint->budget_percent = options->budget_percent;
   endpoint->rate_per_second = options->rate_per_second;
   endpoint->ca_file = options->tls_ca;
+  if(options->tls_ca && access(options->tls_ca, R_OK))
+    return ca_err_set(err, CA_USAGE, "--tls-ca %s cannot be read: %s",
+                      options->tls_ca, strerror(errno));
   if(options->emulator) {
     host_key_forget();
     code =

@@ -1,0 +1,228 @@
+-- composio.csv, composio.report and composio.ago.
+local host = require "spec.support.host"
+local server = require "spec.support.server"
+
+local emulator, place
+
+setup(function()
+  emulator = server.emulator { "--accounts", "10" }
+end)
+teardown(function()
+  emulator:stop()
+end)
+before_each(function()
+  place = host.place(emulator)
+end)
+after_each(function()
+  place:remove()
+end)
+
+local function has(text, part)
+  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
+end
+
+local function run(script, ...)
+  return place:run({ "job.lua", ... }, { script = script })
+end
+
+describe("composio.csv", function()
+  local READ = [[
+    for row in composio.csv("x.csv", %s) do
+      local names = {}
+      for name in pairs(row) do names[#names + 1] = name end
+      table.sort(names)
+      for place, name in ipairs(names) do names[place] = ("%%s=%%q"):format(name, row[name]) end
+      print(table.concat(names, " "))
+    end
+  ]]
+
+  local function rows(text, columns)
+    place:write("x.csv", text)
+    return run(READ:format(columns or "{}"))
+  end
+
+  it("gives rows by the names of the header", function()
+    local result = rows 'user,mail\nann,ann@x\n"o, bob","say ""hi"""\n'
+    assert.equal(0, result.code, result.err)
+    assert.equal('mail="ann@x" user="ann"\nmail="say \\"hi\\"" user="o, bob"\n', result.out)
+  end)
+
+  it("takes files as spreadsheets write them", function()
+    for _, text in ipairs {
+      "\239\187\191a,b\r\n1,2\r\n",
+      "a,b\n1,2",
+      'a,b\r\n"1","2"\r\n\r\n',
+      "a , b\n 1 , 2 \n",
+      "\239\187\191\"a\",b\n1,2\n",
+    } do
+      local result = rows(text)
+      assert.equal(0, result.code, result.err)
+      assert.equal('a="1" b="2"\n', result.out)
+    end
+  end)
+
+  it("keeps line ends and empty cells", function()
+    assert.equal('a="1\\\n2" b=""\n', rows('a,b\n"1\n2",\n').out)
+  end)
+
+  it("names file, row and column of what is wrong", function()
+    for text, case in pairs {
+      ["x.csv: there is no header line"] = { "" },
+      ["x.csv: two columns are called 'a'"] = { "a,a\n1,2\n" },
+      ["x.csv: column 2 of the header has no name"] = { "a,\n1,2\n" },
+      ["x.csv: row 3 has 1 cells, the header has 2"] = { "a,b\n1,2\n3\n" },
+      ["x.csv: row 2 has 3 cells, the header has 2"] = { "a,b\n1,2,3\n" },
+      ["x.csv: row 3, column 'b' is empty"] = { "a,b\n1,2\n3,\n", '{ "a", "b" }' },
+      ["x.csv: there is no column 'c', only: a, b"] = { "a,b\n1,2\n", '{ "c" }' },
+      ["x.csv: row 2, column 'a' holds a control byte"] = { "a\n\"\1\"\n" },
+      ["x.csv: row 2, column 'b' is not UTF-8"] = { "a,b\n1,\255\n" },
+      ["x.csv: row 2: a quote stands where none may"] = { 'a,b\n1,"2"x"\n' },
+      ["x.csv: row 3: a quote stands where none may"] = { 'a,b\n1,2\n3,"4\n' },
+    } do
+      local result = rows(table.unpack(case))
+      assert.equal(1, result.code, text)
+      has(result.err, text)
+      has(result.err, "job.lua:3:")
+    end
+    local result = run [[composio.csv("none.csv")]]
+    assert.equal(1, result.code)
+    has(result.err, "cannot read none.csv: No such file")
+  end)
+
+  it("needs little memory for a file of any size", function()
+    local line = ("x"):rep(200)
+    local file = assert(io.open(place.path .. "/x.csv", "w"))
+    file:write "a,b\n"
+    for i = 1, 100000 do
+      file:write(line, ",", i, "\n")
+    end
+    file:close()
+    local result = run([[
+      local n, last = 0, nil
+      for row in composio.csv "x.csv" do n, last = n + 1, row.b end
+      print(n, last)
+    ]], "--memory", "8")
+    assert.equal("100000\t100000\n", result.out)
+  end)
+
+  it("refuses options it does not know", function()
+    place:write("x.csv", "a\n1\n")
+    local result = run [[composio.csv("x.csv", {}, { secrets = { "a" } })]]
+    has(result.err, "did you mean 'secret'?")
+    result = run [[composio.csv("x.csv", "a")]]
+    has(result.err, "expected a list of names")
+  end)
+end)
+
+describe("composio.report", function()
+  local REPORT = [[
+    local report = composio.report("out.csv", { "user", "text" })
+    report:add { user = "ann", text = "a, \"b\"\nc" }
+    report:add { user = "=1+1", text = "@x" }
+    report:add { user = "-5", text = -5 }
+    report:add { text = "alone" }
+  ]]
+
+  it("is a file that only its owner reads, neutral to spreadsheets", function()
+    local result = run(REPORT, "--apply")
+    assert.equal(0, result.code, result.err)
+    assert.equal(
+      'user,text\r\nann,"a, ""b""\nc"\r\n"\'=1+1","\'@x"\r\n"\'-5",-5\r\n,alone\r\n',
+      place:read "out.csv"
+    )
+    assert.equal("600", place:mode "out.csv")
+    has(result.err, "report: out.csv, 4 rows")
+    assert.equal("out.csv", host.shell("cd " .. place.path .. " && ls | grep csv"))
+  end)
+
+  it("keeps every cell when raw", function()
+    run('composio.report("r.csv", { "a" }, { raw = true }):add { a = "=1" }', "--apply")
+    assert.equal("a\r\n=1\r\n", place:read "r.csv")
+  end)
+
+  it("is not written in a preview, which names it", function()
+    place:write("out.csv", "older")
+    local result = run(REPORT)
+    assert.equal(0, result.code, result.err)
+    assert.equal("older", place:read "out.csv")
+    has(result.err, "report: --apply writes out.csv")
+  end)
+
+  it("replaces an older one whole, also behind a link", function()
+    place:write("target", "older")
+    os.execute(("ln -s target %s/out.csv"):format(place.path))
+    run(REPORT, "--apply")
+    assert.equal("older", place:read "target")
+    has(place:read "out.csv", "user,text")
+  end)
+
+  it("is there with its rows when the script fails later", function()
+    local result = run(REPORT .. "error 'late'", "--apply")
+    assert.equal(1, result.code)
+    has(place:read "out.csv", "alone")
+  end)
+
+  it("without rows of a run that changed nothing leaves the older one", function()
+    place:write("out.csv", "older")
+    run([[composio.report("out.csv", { "a" }) error "early"]], "--apply")
+    assert.equal("older", place:read "out.csv")
+    assert.equal("out.csv", host.shell("cd " .. place.path .. " && ls | grep csv"))
+  end)
+
+  it("that cannot be written is told: at once, or when the disk is full", function()
+    local result = run([[composio.report("no/dir/out.csv", { "a" })]], "--apply")
+    assert.equal(1, result.code)
+    has(result.err, "no/dir/out.csv cannot be written: No such file")
+    if host.shell "id -u" ~= "0" or host.shell "command -v prlimit" == "" then
+      return
+    end
+    local big = [[
+      local report = composio.report("out.csv", { "a" })
+      for i = 1, 2000 do report:add { a = ("x"):rep(100) } end
+    ]]
+    place:script(big)
+    result = place:run({ "job.lua", "--apply" }, { prefix = "prlimit --fsize=65536 --core=0" })
+    assert.equal(1, result.code)
+    has(result.err, "out.csv cannot be written: File too large")
+    assert.is_nil(place:read "out.csv")
+  end)
+
+  it("refuses wrong columns, rows and options", function()
+    for text, script in pairs {
+      ["did you mean 'user'?"] = [[composio.report("o", { "user" }):add { uzer = 1 }]],
+      ["expected a list of column names"] = [[composio.report("o", {})]],
+      ["did you mean 'raw'?"] = [[composio.report("o", { "a" }, { row = true })]],
+      ["called with a colon"] = [[composio.report("o", { "a" }).add { a = 1 }]],
+      ["two reports go to o"] = [[composio.report("o", { "a" }) composio.report("o", { "b" })]],
+      ["expected a path"] = [[composio.report("", { "a" })]],
+    } do
+      local result = run(script, "--apply")
+      assert.equal(1, result.code)
+      has(result.err, text)
+    end
+  end)
+end)
+
+describe("composio.ago", function()
+  it("is a time as the service writes it", function()
+    local result = run [[
+      print(composio.ago "0s" > composio.ago "1s", composio.ago "1d" == composio.ago "24h",
+        composio.ago(90) == composio.ago "90s", #composio.ago "1m")
+      local now = os.time()
+      print(composio.ago "10d" == os.date("!%Y-%m-%dT%H:%M:%S.000Z", now - 864000))
+      for account in accounts.each { account_type = "ALL" } do
+        assert(account.updated_at < composio.ago "0s")
+        assert(account.updated_at > composio.ago "10000d")
+      end
+    ]]
+    assert.equal("true\ttrue\ttrue\t24\ntrue\n", result.out)
+  end)
+
+  it("refuses what is no duration", function()
+    for _, argument in ipairs { "'90 days'", "''", "nil", "-5", "'1w'", "{}" } do
+      local result = run("composio.ago(" .. argument .. ")")
+      assert.equal(1, result.code)
+      has(result.err, "composio.ago: expected a duration")
+    end
+  end)
+end)
