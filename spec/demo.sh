@@ -39,7 +39,7 @@ cat <<EOF
 
 Nothing is left that a machine can heal. What a person does next:
   - waiting.csv (readable by you alone) lists who has to log in again:
-$(cut -d, -f1-3 waiting.csv | head -n 4 | sed 's/^/      /')
+$(sed 's/,[^,]*,[^,]*$//; s/^/      /' waiting.csv | head -n 4)
     Send each of them the link in its last column within ten minutes, or make
     fresh ones when they are about to click: --reconnect link
   - Accounts that need new credentials: ask their owners for a new key.

@@ -11,10 +11,10 @@ echo "== C units and checks"
 ctest --test-dir build/asan --output-on-failure -j "$(nproc)" || failed=1
 
 echo "== specs, AddressSanitizer and UBSan"
-COMPOSIO_BUILD=build/asan build/asan/composio-spec spec/run.lua || failed=1
+COMPOSIO_BUILD=$PWD/build/asan build/asan/composio-spec spec/run.lua || failed=1
 
 echo "== the release module in stock Lua"
-COMPOSIO_BUILD=build LUA_CPATH='build/?.so;;' lua5.4 spec/run.lua spec/stock || failed=1
+COMPOSIO_BUILD=$PWD/build LUA_CPATH='build/?.so;;' lua5.4 spec/run.lua spec/stock || failed=1
 
 echo "== the sample spec that users copy, in plain busted"
 COMPOSIO_BUILD=$PWD/build spec/sample/run.sh || failed=1
