@@ -33,10 +33,25 @@ void lca_sched_push_cancelled(lua_State *L, struct lca_sched *s,
   lca_error_push_named(L, "ComposioRequestCancelledError", NULL, NULL, &err);
 }
 
+/* Is the value at index the function that runs at that level? */
+static bool is_function_at(lua_State *L, int level, int index)
+{
+  lua_Debug at;
+  bool same;
+  index = lua_absindex(L, index);
+  if(!lua_getstack(L, level, &at))
+    return false;
+  lua_getinfo(L, "f", &at);
+  same = lua_rawequal(L, index, -1);
+  lua_pop(L, 1);
+  return same;
+}
+
 /* Is L inside a __close that runs because an error unwinds? Then a frame of
    pcall (or our own bottom frame) is on the stack whose callee does not stand
    in the callee's place any more: a C frame's values reach up to the next
-   frame, and while it calls f the value at f's place belongs to f. */
+   frame, and while it calls f the value at f's place belongs to f; or to
+   nobody, when f takes "..." and has moved up, but then it is f still. */
 static bool is_unwinding(lua_State *L, const struct lca_sched *s)
 {
   lua_Debug at;
@@ -56,8 +71,10 @@ static bool is_unwinding(lua_State *L, const struct lca_sched *s)
     else
       continue;
     if(lua_getlocal(L, &at, place)) {
+      bool callee = is_function_at(L, level - 1, -1);
       lua_pop(L, 1);
-      return true;
+      if(!callee)
+        return true;
     }
   }
   return false;
