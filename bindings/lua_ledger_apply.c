@@ -1,6 +1,6 @@
-/* Carrying out: a bulk's plan, many items at once, and straight-line changes,
-   one by one. What ended is queued in C and read by tasks.
-   Must not know: curl, options of the command line, terminals.
+/* Carrying out a bulk's plan, many items at once. What ended is queued in C
+   and read by tasks. Must not know: curl, options of the command line,
+   terminals.
 
    core/apply calls back from within the engine's step, where no Lua may run:
    the callbacks below only copy, queue and wake. */
@@ -11,7 +11,6 @@
 #include "lua_wait.h"
 
 #define APPLIER_CLASS "composio.host.applier"
-#define ONE_CLASS     "composio.host.change"
 #define WAITER_CLASS  "composio.host.waiter"
 #define FULL_ITEMS    512 /* finished items waiting for `after` */
 
@@ -54,30 +53,6 @@ struct lca_applier {
   struct waiter **waiters_end;
 };
 
-/* A straight-line change under way. Freed by whoever is last: the call that
-   waits, or the callback. */
-struct lca_one {
-  bool ended;
-  bool orphan;
-  uint64_t token;
-  struct lca_run *run;
-  const struct ca_api *api;
-  enum ca_outcome outcome;
-  struct ca_result result;
-  char account[160];
-};
-
-static void move_result(struct ca_result *to, struct ca_result *from)
-{
-  if(!from) {
-    memset(to, 0, sizeof(*to));
-    ca_buf_init(&to->body, 0);
-    return;
-  }
-  *to = *from;
-  ca_buf_init(&from->body, 0);
-}
-
 static void free_item(struct ended_item *item)
 {
   while(item->first) {
@@ -109,23 +84,6 @@ static void wake_all(struct lca_applier *applier)
 }
 
 /* ---- callbacks of core/apply: no Lua ---- */
-
-static void count_ended(struct lca_run *run, const struct ca_applied *applied)
-{
-  const struct ca_change_row *row = applied->row;
-  run->stats.ended++;
-  run->stats.outcomes[applied->outcome]++;
-  if(applied->outcome != CA_FAILED && applied->outcome != CA_UNKNOWN)
-    return;
-  if(!applied->result)
-    return;
-  if(applied->result->status == 401)
-    run->stats.key_rejected = true;
-  lca_run_note_failure(run,
-                       row->change.account[0] ? row->change.account : row->key,
-                       row->change.api->name, applied->outcome,
-                       applied->result->request_id, applied->result->err.text);
-}
 
 /* The open item with that number, made when there is none. */
 static struct ended_item *open_item(struct lca_applier *applier,
@@ -181,7 +139,7 @@ static void keep_ended(struct lca_applier *applier,
   change->outcome = applied->outcome;
   ca_copy_text(change->account, sizeof(change->account), row->change.account,
                strlen(row->change.account));
-  move_result(&change->result, applied->result);
+  lca_one_move_result(&change->result, applied->result);
   if(item->last)
     item->last->next = change;
   else
@@ -198,25 +156,9 @@ static void bulk_visit(void *owner, const struct ca_applied *applied)
   struct lca_applier *applier = owner;
   if(!applier->run)
     return;
-  count_ended(applier->run, applied);
+  lca_one_count(applier->run, applied);
   if(applier->keep)
     keep_ended(applier, applied);
-}
-
-static void one_visit(void *owner, const struct ca_applied *applied)
-{
-  struct lca_one *one = owner;
-  count_ended(one->run, applied);
-  one->outcome = applied->outcome;
-  move_result(&one->result, applied->result);
-  one->ended = true;
-  if(one->orphan) {
-    ca_buf_wipe(&one->result.body);
-    free(one);
-    return;
-  }
-  if(one->token)
-    lca_sched_wake(one->run->sched, one->token);
 }
 
 /* ---- each turn ---- */
@@ -244,87 +186,6 @@ void lca_apply_pump(void *ctx, lua_State *L)
   }
   if(applier->failed || ca_apply_finished(run->apply))
     wake_all(applier);
-}
-
-static void need_apply(lua_State *L, struct lca_run *run)
-{
-  struct ca_err err;
-  ca_err_clear(&err);
-  if(run->apply)
-    return;
-  run->apply = ca_apply_new(lca_sched_engine(run->sched),
-                            run->client->endpoint, run->ledger, &err);
-  if(!run->apply)
-    luaL_error(L, "%s", err.text);
-}
-
-/* ---- one change at once ---- */
-
-struct one_box {
-  struct lca_one *one;
-};
-
-static int one_close(lua_State *L)
-{
-  struct one_box *box = lua_touserdata(L, 1);
-  struct lca_one *one = box->one;
-  box->one = NULL;
-  if(!one)
-    return 0;
-  if(one->ended) {
-    ca_buf_wipe(&one->result.body);
-    free(one);
-  } else {
-    one->orphan = true; /* the change goes on; the callback frees it */
-    one->token = 0;
-  }
-  return 0;
-}
-
-static int one_ended(lua_State *L, int status, lua_KContext ctx)
-{
-  struct one_box *box = lua_touserdata(L, (int)ctx);
-  struct lca_one *one = box->one;
-  (void)status;
-  if(one->outcome == CA_DONE)
-    return lca_client_push_result(L, one->run->client, one->api, &one->result,
-                                  one->account);
-  if(!one->result.err.code)
-    ca_err_set(&one->result.err, CA_CANCELLED,
-               "the run ended before it was carried out");
-  return lca_error_throw(L, one->api, one->account, &one->result.err);
-}
-
-int lca_apply_now(lua_State *L, struct lca_run *run,
-                  const struct ca_change *change, int64_t item,
-                  struct ca_slice secret)
-{
-  struct one_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
-  struct lca_one *one;
-  struct ca_err err;
-  int64_t number = 0;
-  int at = lua_gettop(L);
-  ca_err_clear(&err);
-  box->one = NULL;
-  luaL_setmetatable(L, ONE_CLASS);
-  lua_toclose(L, at);
-  need_apply(L, run);
-  one = box->one = calloc(1, sizeof(*one));
-  if(!one)
-    return luaL_error(L, "out of memory");
-  one->run = run;
-  one->api = change->api;
-  ca_buf_init(&one->result.body, 0);
-  ca_copy_text(one->account, sizeof(one->account), change->account,
-               strlen(change->account));
-  run->stats.written = true;
-  if(ca_apply_one(run->apply, item, change, secret, one_visit, one, &number,
-                  &err)) {
-    box->one = NULL;
-    free(one);
-    return lca_run_ledger_failed(L, run, &err);
-  }
-  return lca_wait_flag(L, &one->ended, &one->token, at, one_ended);
 }
 
 /* ---- a bulk ---- */
@@ -367,7 +228,7 @@ int lca_apply_bulk(lua_State *L)
   applier->waiters_end = &applier->waiters;
   applier->keep = lua_toboolean(L, 3);
   luaL_setmetatable(L, APPLIER_CLASS);
-  need_apply(L, run);
+  lca_one_need_apply(L, run);
   applier->run = run;
   run->applier = applier;
   run->stats.applying = true;
@@ -598,7 +459,7 @@ void lca_apply_open(lua_State *L)
                                       { "close", applier_close },
                                       { NULL, NULL } };
   open_class(L, APPLIER_CLASS, applier_close, methods);
-  open_class(L, ONE_CLASS, one_close, NULL);
+  lca_one_open(L);
   open_class(L, WAITER_CLASS, waiter_close, NULL);
   open_class(L, WAITER_CLASS ".item", item_box_close, NULL);
 }

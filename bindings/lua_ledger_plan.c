@@ -367,15 +367,10 @@ static void draft_change(lua_State *L, struct lca_run *run,
 static void keep_secret(lua_State *L, struct lca_run *run,
                         const struct draft *draft, int64_t number)
 {
-  struct ca_err err;
-  ca_err_clear(&err);
   if(!draft->secret.data || !run->options.apply)
     return;
-  if(!run->apply)
-    run->apply = ca_apply_new(lca_sched_engine(run->sched),
-                              run->client->endpoint, run->ledger, &err);
-  if(!run->apply ||
-     ca_apply_keep_secret(run->apply, number, draft->secret.data,
+  lca_one_need_apply(L, run);
+  if(ca_apply_keep_secret(run->apply, number, draft->secret.data,
                           draft->secret.len))
     luaL_error(L, "out of memory");
 }
@@ -444,7 +439,7 @@ static int record_straight(lua_State *L, struct lca_run *run,
     draft.change.outcome = CA_SAME;
   count_change(L, run, NULL, &draft.change, account);
   if(run->options.apply && draft.change.outcome != CA_SAME)
-    return lca_apply_now(L, run, &draft.change, item, draft.secret);
+    return lca_one_carry_out(L, run, &draft.change, item, draft.secret);
   (void)add_change(L, run, item, &draft.change);
   if(draft.change.outcome == CA_SAME)
     return push_same(L);

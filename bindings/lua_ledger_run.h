@@ -101,13 +101,25 @@ int lca_plan_counts(lua_State *L);
 /* Metatables of planned changes. [-0, +0, m] */
 void lca_plan_open(lua_State *L);
 
-/* lua_ledger_apply.c */
+/* lua_ledger_one.c */
 
+/* Moves a result out of a callback; from may be NULL. */
+void lca_one_move_result(struct ca_result *to, struct ca_result *from);
+/* A change has ended: counts it, keeps it when it is among the first to
+   fail. No Lua. */
+void lca_one_count(struct lca_run *run, const struct ca_applied *applied);
+/* Makes run->apply at the first need. [-0, +0, e] */
+void lca_one_need_apply(lua_State *L, struct lca_run *run);
 /* Carries one change out at once and waits for it; returns like a
    lua_CFunction. body: the secret body, or an empty slice. [-0, +1, e] */
-int lca_apply_now(lua_State *L, struct lca_run *run,
-                  const struct ca_change *change, int64_t item,
-                  struct ca_slice secret);
+int lca_one_carry_out(lua_State *L, struct lca_run *run,
+                      const struct ca_change *change, int64_t item,
+                      struct ca_slice secret);
+/* [-0, +0, m] */
+void lca_one_open(lua_State *L);
+
+/* lua_ledger_apply.c */
+
 /* host.apply and its object. */
 int lca_apply_bulk(lua_State *L);
 void lca_apply_open(lua_State *L);

@@ -66,6 +66,14 @@ struct host {
 /* Runs a script from its text to its exit code. */
 int host_run(struct host *host);
 
+/* ---- words.c ---- */
+
+/* Pushes a list of texts. [-0, +1, m] */
+void host_push_words(lua_State *L, char **words, int count);
+/* Completes composio.host, the table on top, with what the shipped Lua asks of
+   the command line. [-0, +0, m] */
+void host_add_words(lua_State *L, struct host *host);
+
 /* ---- terminal.c ---- */
 
 /* One line for people on stderr: cleaned, masked, after the progress line was

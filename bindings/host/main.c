@@ -134,7 +134,9 @@ int main(int argc, char **argv)
   struct ca_err err;
   int code;
   fill_descriptors();
+#ifndef __SANITIZE_ADDRESS__ /* its look for leaks has to see the process */
   (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
   (void)umask(077);
   set_signals();
   host.argc = argc;

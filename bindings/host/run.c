@@ -193,88 +193,6 @@ static void say(void *ctx, const char *text)
   host_say(ctx, "%s", text);
 }
 
-/* ---- what job.lua asks of the host ---- */
-
-/* host.unreadable(path): why it cannot be read, or nil. */
-static int host_unreadable(lua_State *L)
-{
-  if(access(luaL_checkstring(L, 1), R_OK))
-    lua_pushfstring(L, "cannot be read: %s", strerror(errno));
-  else
-    lua_pushnil(L);
-  return 1;
-}
-
-/* The file of a Lua library in Lua's own places; pushes its path or nil. */
-static bool find_library(lua_State *L, const char *name)
-{
-  const char *place = LUA_PATH_DEFAULT;
-  while(*place) {
-    size_t len = strcspn(place, ";");
-    const char *path;
-    lua_pushlstring(L, place, len);
-    path = luaL_gsub(L, lua_tostring(L, -1), "?", name);
-    lua_remove(L, -2);
-    if(*place == '/' && !access(path, R_OK))
-      return true;
-    lua_pop(L, 1);
-    place += len + (place[len] == ';');
-  }
-  return false;
-}
-
-/* host.argparse(name): a parser. */
-static int host_argparse(lua_State *L)
-{
-  luaL_checkstring(L, 1);
-  if(!find_library(L, "argparse"))
-    return lca_run_stop(L, LCA_STOP_USAGE,
-                        "composio.job needs argparse for Lua: install the "
-                        "package lua-argparse");
-  if(luaL_loadfilex(L, lua_tostring(L, -1), "t"))
-    return lua_error(L);
-  lua_call(L, 0, 1);
-  lua_pushvalue(L, 1);
-  lua_call(L, 1, 1);
-  return 1;
-}
-
-static void push_words(lua_State *L, char **words, int count)
-{
-  int i;
-  lua_createtable(L, count, 1);
-  for(i = 0; i < count; i++) {
-    lua_pushstring(L, words[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
-}
-
-/* Completes composio.host, the table on top. */
-static void add_words(lua_State *L, struct host *host)
-{
-  char text[4096];
-  int i;
-  lua_newtable(L);
-  for(i = 0; host_options_name(i); i++) {
-    lua_pushstring(L, host_options_name(i));
-    lua_rawseti(L, -2, i + 1);
-  }
-  lua_setfield(L, -2, "option_names");
-  host_options_text(text, sizeof(text));
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, "options_text");
-  push_words(L, host->options.params, host->options.param_count);
-  lua_setfield(L, -2, "params");
-  lua_pushstring(L, host->options.script);
-  lua_setfield(L, -2, "script");
-  lua_pushboolean(L, host->options.help);
-  lua_setfield(L, -2, "wants_help");
-  lua_pushcfunction(L, host_unreadable);
-  lua_setfield(L, -2, "unreadable");
-  lua_pushcfunction(L, host_argparse);
-  lua_setfield(L, -2, "argparse");
-}
-
 /* ---- the script ---- */
 
 /* Before any call: parameters without a job would be ignored silently, and
@@ -338,7 +256,7 @@ static int open_state(lua_State *L)
   lca_ledger_open(L, &options);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "composio.host"); /* loaded host */
-  add_words(L, host);
+  host_add_words(L, host);
   lca_csv_open(L);
   lca_report_open(L, host->options.apply);
   lua_pop(L, 2);
@@ -351,7 +269,7 @@ static int open_state(lua_State *L)
   host_sandbox_hook(L);
   host_sandbox_close(L, host->script_dir, host->options.allow_io,
                      host->options.allow_os);
-  push_words(L, host->options.rest, host->options.rest_count);
+  host_push_words(L, host->options.rest, host->options.rest_count);
   lua_pushstring(L, host->script);
   lua_rawseti(L, -2, 0);
   lua_setglobal(L, "arg");
