@@ -513,7 +513,14 @@ export function ourFailure(theirs, row) {
 
 // Headers of every request.
 export const headers = {
-  onlyTheirs: [/^x-stainless-/, /^x-(framework|source|runtime|sdk-version)$/, /^accept-language$/, /^sec-fetch-mode$/],
+  onlyTheirs: [
+    /^x-stainless-/,
+    /^x-(framework|source|runtime|sdk-version)$/,
+    /^accept-language$/,
+    /^sec-fetch-mode$/,
+  ],
+  // we ask for compression where pages come back, not where a change answers
+  onlyTheirsOfChanges: [/^accept-encoding$/],
   onlyOurs: [/^x-request-id$/],
   why: 'the SDK counts its users; we name each operation, so that the service’s support can find it',
 };
