@@ -591,6 +591,20 @@ describe("straight-line changes", function()
     assert.equal("20\n", run.out)
   end)
 
+  it("that are under way when the script fails are waited for", function()
+    emulator:faults { { method = "PATCH", action = "delay", delay_ms = 500 } }
+    local run = apply [[
+      for _, account in ipairs(accounts.list({ statuses = { "ACTIVE" }, limit = 5 }).items) do
+        composio.spawn(account.disable, account)
+      end
+      composio.sleep(0.2)
+      error "in the midst"
+    ]]
+    assert.equal(1, run.code)
+    assert.equal(5, #changes())
+    assert.same({ disable = { done = 5 } }, run.summary.operations)
+  end)
+
   it("while a bulk plans belong to its items", function()
     local run = preview [[
       local id = accounts.list({ statuses = { "ACTIVE" } }).items[1].id

@@ -208,6 +208,12 @@ describe("the state directory", function()
     end
   end)
 
+  it("is not all that is private: files that scripts make are, too", function()
+    local make = [[io.open("made", "w"):close()]]
+    assert.equal(0, place:run({ "job.lua", "--allow=io" }, { script = make }).code)
+    assert.equal("600", place:mode "made")
+  end)
+
   it("that cannot be made ends the run with 2 and nothing sent", function()
     place:write("file", "")
     local run = place:run({ "job.lua", "--apply", "--state-dir", "file/x" }, { script = BULK })
