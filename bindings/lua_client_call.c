@@ -324,8 +324,7 @@ static void read_timeout(lua_State *L, struct call *call, int index)
 }
 
 /* Options that are no field of the row. */
-static void check_options(lua_State *L, struct call *call,
-                          const struct lca_clients *room)
+static void check_options(lua_State *L, struct call *call)
 {
   const struct ca_api *api = call->request.api;
   bool mutates = ca_api_mutates(api);
@@ -342,12 +341,6 @@ static void check_options(lua_State *L, struct call *call,
       if(lua_type(L, -1) != LUA_TSTRING)
         lca_error_usage(L, "%s.%s: reason: expected a string, got %s",
                         api->resource, api->name, luaL_typename(L, -1));
-    } else if(name && mutates && !strcmp(name, "otherwise")) {
-      if(!room->recorder)
-        lca_error_usage(L,
-                        "%s.%s: otherwise belongs to composio.bulk; run this "
-                        "script with composio-lua",
-                        api->resource, api->name);
     } else
       unknown_option(L, api, luaL_tolstring(L, -2, NULL));
     lua_pop(L, 1);
@@ -392,8 +385,7 @@ static void order_arguments(lua_State *L, const struct ca_api *api)
   }
 }
 
-static void read_arguments(lua_State *L, struct call *call,
-                           const struct lca_clients *room)
+static void read_arguments(lua_State *L, struct call *call)
 {
   const struct ca_api *api = call->request.api;
   const struct ca_field *field;
@@ -401,7 +393,7 @@ static void read_arguments(lua_State *L, struct call *call,
   int argument = AT_CALL;
 
   if(lua_istable(L, AT_OPTIONS))
-    check_options(L, call, room);
+    check_options(L, call);
   for(field = api->fields; field->name; field++) {
     if(field->flags & CA_POSITIONAL)
       set_field(L, call, field, ++argument);
@@ -473,7 +465,7 @@ static int call_operation(lua_State *L)
   call = push_call(L, api);
   lua_rotate(L, 1, AT_CALL); /* client options account call, positional … */
   lua_toclose(L, AT_CALL);
-  read_arguments(L, call, room);
+  read_arguments(L, call);
   hide_credentials(call);
   if(room->before)
     room->before(L, room->before_ctx);
@@ -505,7 +497,7 @@ static int check_operation(lua_State *L)
   call = push_call(L, api);
   lua_rotate(L, 1, AT_CALL);
   lua_toclose(L, AT_CALL);
-  read_arguments(L, call, lca_clients_of(L));
+  read_arguments(L, call);
   return 0;
 }
 

@@ -457,9 +457,6 @@ int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
   lca_run_check(L);
   if(arguments && !lua_istable(L, arguments))
     arguments = 0;
-  if(arguments && lua_getfield(L, arguments, "otherwise") != LUA_TNIL)
-    return lca_error_usage(L, "%s.%s: unknown option 'otherwise'",
-                           request->api->resource, request->api->name);
   if(id < 0)
     return lca_error_usage(L,
                            "a bulk's `after` cannot change anything; plan the "

@@ -413,10 +413,6 @@ describe("arguments", function()
       function() accounts.disable("ca_x", { reason = 1 }) end,
       "reason: expected a string, got number",
     },
-    ["otherwise outside a bulk"] = {
-      function() accounts.disable("ca_x", { otherwise = "delete" }) end,
-      "otherwise belongs to composio%.bulk",
-    },
     ["a text for a list"] = {
       function() accounts.list { statuses = "ACTIVE" } end,
       "statuses: expected a list of strings, got string",

@@ -35,7 +35,6 @@ composio.null = nil
 ---Of every call that changes something.
 ---@class composio.change.options: composio.call.options
 ---@field reason? string for the ledger; it is not sent
----@field otherwise? string in a bulk: the operation to send when this one fails
 
 -- ---- errors ------------------------------------------------------------
 
