@@ -22,6 +22,18 @@ local TYPES = {
 -- task that never waits goes on without a change of tasks.
 local function make_turns(pull)
   local pulling, queue = false, {}
+  -- No table holds what was pulled: this runs once per item.
+  local function pulled(good, ...)
+    pulling = false
+    local turn = table.remove(queue, 1)
+    if turn then
+      turn:set()
+    end
+    if not good then
+      error((...), 0)
+    end
+    return ...
+  end
   return function()
     while pulling do
       local turn = host.signal()
@@ -29,16 +41,7 @@ local function make_turns(pull)
       turn:wait()
     end
     pulling = true
-    local got = table.pack(pcall(pull))
-    pulling = false
-    local turn = table.remove(queue, 1)
-    if turn then
-      turn:set()
-    end
-    if not got[1] then
-      error(got[2], 0)
-    end
-    return table.unpack(got, 2, got.n)
+    return pulled(pcall(pull))
   end
 end
 
@@ -271,15 +274,15 @@ return function(composio, core)
     end)
     together(workers, function()
       while true do
-        local got = table.pack(pcall(pull))
-        if not got[1] then
-          if not is_listing_trouble(got[2]) then
-            error(got[2], 0)
+        local good, subject, key, account, row, missing = pcall(pull)
+        if not good then
+          local cause = subject
+          if not is_listing_trouble(cause) then
+            error(cause, 0)
           end
-          trouble = trouble or got[2]
+          trouble = trouble or cause
           return
         end
-        local subject, key, account, row, missing = table.unpack(got, 2, 6)
         if subject == nil then
           return
         end
