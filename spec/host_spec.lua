@@ -276,6 +276,28 @@ describe("an emulator of its own", function()
   end)
 end)
 
+describe("installed", function()
+  it("finds its emulator in libexec and its scripts in share", function()
+    os.execute(([[
+      cd %s && mkdir -p bin libexec/composio-lua share/composio-lua/scripts
+      cp %s bin/ && ln -s %s libexec/composio-lua/
+      echo 'print "shipped"' > share/composio-lua/scripts/own.lua
+    ]]):format(place.path, host.program, (host.program:gsub("lua$", "emulator"))))
+    local options = { program = place.path .. "/bin/composio-lua" }
+    local run = place:run({ "own", "--emulator=20" }, options)
+    assert.equal(0, run.code, run.err)
+    assert.equal("shipped\n", run.out)
+    has(place:run({ "scripts" }, options).out, "own")
+    os.execute("rm -r " .. place.path .. "/libexec " .. place.path .. "/share")
+    run = place:run({ "own" }, options)
+    assert.equal(2, run.code)
+    has(run.err, "not installed")
+    run = place:run({ "--emulator", "./job.lua" }, { program = options.program, script = "" })
+    assert.equal(2, run.code)
+    has(run.err, "composio-emulator is not installed")
+  end)
+end)
+
 describe("the sandbox", function()
   local function out_of(script, ...)
     local run = place:run({ "job.lua", ... }, { script = script })
@@ -433,6 +455,21 @@ describe("what is written", function()
     assert.equal("", run.err)
     run = place:run({ "job.lua", "-q" }, { script = [[accounts.get "ca_unknown"]] })
     has(run.err, "ComposioConnectedAccountNotFoundError")
+  end)
+
+  it("is one line per event in --log, as text or JSON", function()
+    place:run({ "job.lua", "--log", "run.log", "-vv" }, { script = "accounts.list()" })
+    has(place:read "run.log", "connected_accounts")
+    os.remove(place.path .. "/run.log")
+    local words = { "job.lua", "--log", "run.log", "--log-format", "json", "-vv" }
+    place:run(words, { script = "accounts.list()" })
+    local events = 0
+    for line in place:read("run.log"):gmatch "[^\n]+" do
+      assert.is_table(require("cjson").decode(line))
+      events = events + 1
+    end
+    assert.is_true(events > 0)
+    assert.equal("600", place:mode "run.log")
   end)
 
   it("has a progress line when asked, none without a terminal", function()
