@@ -1,6 +1,8 @@
 /* Carries out the ledger's changes through the engine: intent, send, outcome.
    In order within an item, many items at once; a change that fails ends its
-   item. Executes recorded changes and decides nothing.
+   item, unless a fallback follows it. Looks first whether accounts still are
+   as the plan saw them, where that is asked for or the change cannot be taken
+   back. Executes recorded changes and decides nothing.
    Must not know: Lua, what a script is. */
 #ifndef CA_APPLY_H
 #define CA_APPLY_H
@@ -35,11 +37,34 @@ struct ca_apply *ca_apply_new(struct ca_engine *engine,
                               struct ca_ledger *ledger, struct ca_err *err);
 void ca_apply_free(struct ca_apply *apply);
 
-/* Begins to carry out the planned changes of a bulk; `visit` is called once
-   per change that ended, from within ca_engine_step or ca_apply_fill. */
-CA_MUST_USE enum ca_code ca_apply_start(struct ca_apply *apply, int bulk,
-                                        int concurrency, ca_applied_fn *visit,
-                                        void *owner, struct ca_err *err);
+/* Which changes of a bulk are carried out. */
+enum ca_apply_which {
+  CA_APPLY_PLANNED, /* of a fresh plan: all of them */
+  CA_APPLY_OPEN,    /* of a resumed run: what was planned, not tried, or is
+                       unknown and may be repeated */
+  CA_APPLY_FAILED   /* the same, and what failed */
+};
+struct ca_apply_options {
+  int bulk;
+  int concurrency; /* items at once */
+  enum ca_apply_which which;
+  bool look;     /* at every account before it is changed: saved plans, resumed
+                    runs. Irreversible changes are always looked at */
+  int64_t items; /* pause after so many items, 0: never; for canaries */
+};
+/* Begins to carry out the changes of a bulk; `visit` is called once per change
+   that ended, from within ca_engine_step or ca_apply_fill. A change that had
+   ended before (same, skipped, or done in an earlier part of the run) is told,
+   too, with result NULL. An account that is gone, or whose status, is_disabled
+   or (for a change of the alias) alias differ from what the plan saw and this
+   run made of it: all that is left of its item is CA_STALE. */
+CA_MUST_USE enum ca_code ca_apply_start(struct ca_apply *apply,
+                                        const struct ca_apply_options *options,
+                                        ca_applied_fn *visit, void *owner,
+                                        struct ca_err *err);
+/* All items before the pause have ended, and more may follow. */
+bool ca_apply_paused(const struct ca_apply *apply);
+void ca_apply_go_on(struct ca_apply *apply);
 /* Writes intents for the next changes in one durable group and submits them.
    Call before each ca_engine_step while not finished. A ledger that cannot be
    written stops it: err, and nothing without intent leaves. */
@@ -65,5 +90,13 @@ CA_MUST_USE enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
                                       struct ca_slice secret,
                                       ca_applied_fn *visit, void *owner,
                                       int64_t *number, struct ca_err *err);
+/* The same for a change that the ledger holds already and that has not been
+   carried out: of a saved plan, or of a resumed run. Looks at the account
+   first; `visit` is told CA_STALE when it is not as it was. */
+CA_MUST_USE enum ca_code ca_apply_recorded(struct ca_apply *apply,
+                                           int64_t number,
+                                           struct ca_slice secret,
+                                           ca_applied_fn *visit, void *owner,
+                                           struct ca_err *err);
 
 #endif
