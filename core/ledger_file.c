@@ -17,6 +17,20 @@
 #define BUSY_MS        10000
 #define POLL_MS        1
 
+/* What a database of version 1 tells of parts and bulks: it knew neither, but
+   nothing of a bulk was sent before its plan was whole. */
+#define PARTS_OF_1                                                     \
+  "SELECT id AS run, 1 AS number, began_ms, ended_ms, exit_code, who," \
+  " host FROM main.run"
+#define BULKS_OF_1                                                       \
+  "SELECT c.id >> 41 AS run, c.bulk AS number, '' AS name, '' AS kind,"  \
+  " count(DISTINCT c.id >> 15) AS selected, sum(c.outcome = 0) AS"       \
+  " planned, sum(c.outcome = 4) AS same, sum(c.outcome = 6) AS skipped," \
+  " 0 AS failed, r.began_ms AS stood_ms"                                 \
+  " FROM main.change c JOIN main.run r ON r.id = c.id >> 41"             \
+  " WHERE c.bulk > 0 GROUP BY 1, 2 HAVING max(EXISTS (SELECT 1 FROM"     \
+  " main.intent n WHERE n.id = c.id))"
+
 /* Version n of the schema comes out of migrations[n - 1]. A version that was
    released is never edited; a change is a new entry. Numbers of outcomes,
    flags and classes are those of the headers. */
@@ -51,7 +65,34 @@ static const char *const migrations[] = {
   "CREATE TABLE outcome("
   " id INTEGER PRIMARY KEY, outcome INTEGER NOT NULL, ended_ms INTEGER,"
   " attempts INTEGER, http INTEGER, request_id TEXT, status_after TEXT,"
-  " slug TEXT, error TEXT);"
+  " slug TEXT, error TEXT);",
+
+  "ALTER TABLE run ADD COLUMN word TEXT;"
+  "ALTER TABLE run ADD COLUMN cwd TEXT;"
+  "ALTER TABLE run ADD COLUMN undoes TEXT;"
+  "ALTER TABLE run ADD COLUMN salt BLOB;"
+  /* of changes by outcome, a JSON array, once the run has ended */
+  "ALTER TABLE run ADD COLUMN counts TEXT;"
+  "UPDATE run SET salt = (SELECT value FROM salt);"
+  "ALTER TABLE item ADD COLUMN looked INTEGER;"
+  "ALTER TABLE change ADD COLUMN fallback INTEGER;"
+  "ALTER TABLE change ADD COLUMN image TEXT;"
+  "ALTER TABLE outcome ADD COLUMN made TEXT;"
+  "CREATE TABLE part("
+  " run INTEGER NOT NULL, number INTEGER NOT NULL,"
+  " began_ms INTEGER NOT NULL, ended_ms INTEGER, exit_code INTEGER,"
+  " who TEXT, host TEXT, PRIMARY KEY(run, number)) WITHOUT ROWID;"
+  "INSERT INTO part(run, number, began_ms, ended_ms, exit_code, who, "
+  "host) " PARTS_OF_1 ";"
+  /* only bulks that stand are here */
+  "CREATE TABLE bulk("
+  " run INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,"
+  " kind TEXT NOT NULL, selected INTEGER NOT NULL,"
+  " planned INTEGER NOT NULL, same INTEGER NOT NULL,"
+  " skipped INTEGER NOT NULL, failed INTEGER NOT NULL,"
+  " stood_ms INTEGER NOT NULL, PRIMARY KEY(run, number)) WITHOUT ROWID;"
+  "INSERT INTO bulk(run, number, name, kind, selected, planned, same,"
+  " skipped, failed, stood_ms) " BULKS_OF_1 ";"
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -294,6 +294,11 @@ static void bind_change(sqlite3_stmt *statement,
   ca_ledger_bind(statement, 12, change->reason);
   ca_ledger_bind(statement, 13, change->line);
   ca_ledger_bind(statement, 14, change->before);
+  if(change->fallback)
+    sqlite3_bind_int(statement, 15, 1);
+  else
+    sqlite3_bind_null(statement, 15);
+  ca_ledger_bind(statement, 16, change->image);
 }
 
 static enum ca_code write_change(struct ca_ledger *ledger,

@@ -48,21 +48,42 @@ enum ca_sql {
   CA_SQL_COMMIT,
   CA_SQL_ROLLBACK,
   CA_SQL_RUN_ADD,
-  CA_SQL_RUN_END,
+  CA_SQL_RUN_FIND,
+  CA_SQL_RUN_SALT,
+  CA_SQL_RUN_UNKNOWN,
+  CA_SQL_RUN_REOPEN,
   CA_SQL_RUN_REST,
+  CA_SQL_RUN_END,
+  CA_SQL_PART_ADD,
+  CA_SQL_PART_END,
+  CA_SQL_DRAFT_SENT,
+  CA_SQL_DRAFT_OUTCOMES,
+  CA_SQL_DRAFT_CHANGES,
+  CA_SQL_DRAFT_ITEMS,
+  CA_SQL_SINGLE_KEYS,
   CA_SQL_ITEM_ADD,
   CA_SQL_ITEM_ACCOUNT,
+  CA_SQL_ITEM_LAST,
   CA_SQL_KEY_ADD,
   CA_SQL_KEY_FIND,
   CA_SQL_ITEM_READ,
   CA_SQL_ITEM_OUTCOME,
+  CA_SQL_ITEM_LOOKED,
+  CA_SQL_ITEM_STATE,
   CA_SQL_CHANGE_ADD,
   CA_SQL_CHANGE_LAST,
   CA_SQL_CHANGE_INTEND,
   CA_SQL_CHANGES_INTEND,
+  CA_SQL_CHANGE_INTEND_AGAIN,
+  CA_SQL_CHANGE_REOPEN,
   CA_SQL_CHANGE_SETTLE,
   CA_SQL_CHANGES_SETTLE,
   CA_SQL_CHANGES,
+  CA_SQL_IMAGE,
+  CA_SQL_EFFECTS,
+  CA_SQL_EFFECTS_SHARED,
+  CA_SQL_SHARES,
+  CA_SQL_SHARED_ADD,
   CA_SQL_COUNTS,
   CA_SQL_VERDICTS,
   CA_SQL_OPERATION_ADD,
@@ -73,8 +94,13 @@ enum ca_sql {
   CA_SQL_COUNT
 };
 
-/* An outcome not yet written, of a change or (attempts < 0) of an item. */
+/* What a mark tells: a change's outcome, an item's own verdict, that an item
+   was looked at. */
+enum ca_mark_kind { CA_MARK_CHANGE, CA_MARK_ITEM, CA_MARK_LOOKED };
+
+/* A word not yet written. */
 struct ca_mark {
+  enum ca_mark_kind kind;
   int64_t number;
   int64_t at_ms;
   enum ca_outcome outcome;
@@ -84,6 +110,7 @@ struct ca_mark {
   char status_after[32];
   char slug[80];
   char *text; /* owned; NULL when well */
+  char *made; /* owned; NULL when no account was made */
 };
 
 /* Hashes of the keys that have come: an open table of slots, 0 is free. */
@@ -103,6 +130,7 @@ struct ca_ledger {
 
   int64_t run; /* row of the run, 0 before the first */
   bool ended;  /* it can be read, not written */
+  bool reader; /* opened for looking: no run can be written */
   bool applies;
   int64_t items; /* added so far */
   struct ca_keys keys;
@@ -123,9 +151,13 @@ struct ca_ledger {
   size_t mark_count;
   int64_t mark_ms; /* when the first came */
 
-  struct ca_buf texts; /* of the item last read */
-  unsigned char salt[32];
+  struct ca_buf texts;              /* of the item last read */
+  unsigned char salt[CA_SALT_SIZE]; /* of the run */
   bool has_salt;
+  int64_t found_item;   /* by its key; the next is looked for after it */
+  bool shared_known;    /* are there accounts that several items are about? */
+  bool has_shared;      /* then temp.shared names them */
+  int64_t shared_items; /* how many items there were then */
   /* operation ids by row of the table, 0 not known yet; and back */
   int64_t operation_ids[CA_OPERATION_MAX];
   const struct ca_api *operations[CA_OPERATION_MAX];
@@ -215,6 +247,27 @@ CA_MUST_USE enum ca_code ca_ledger_operation(struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
                                                   char *out, size_t size,
                                                   struct ca_err *err);
+
+/* Writes what waits in memory of numbers after this one, so that a statement
+   sees it: ledger_read.c. */
+CA_MUST_USE enum ca_code ca_ledger_before_read(struct ca_ledger *ledger,
+                                               int64_t after,
+                                               struct ca_err *err);
+/* The run's changes by outcome: ledger_read.c. */
+CA_MUST_USE enum ca_code
+ca_ledger_count_changes(struct ca_ledger *ledger,
+                        int64_t counts[CA_OUTCOME_COUNT], struct ca_err *err);
+/* A row of CHANGE_ROW; its texts are the statement's. */
+CA_MUST_USE enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
+                                               sqlite3_stmt *statement,
+                                               struct ca_change_row *row,
+                                               struct ca_err *err);
+
+/* Text of a column, NULL for NULL; the statement's until its next step. */
+static inline const char *ca_ledger_text(sqlite3_stmt *statement, int column)
+{
+  return (const char *)sqlite3_column_text(statement, column);
+}
 
 /* NULL binds NULL; the text must live until the statement was run. */
 void ca_ledger_bind(sqlite3_stmt *statement, int place, const char *text);

@@ -7,8 +7,8 @@
 /* Outcomes that wait in memory are invisible to a statement; those of changes
    up to `after` are not asked for. So who reads the plan on while it is being
    carried out pays no sync for that. */
-static enum ca_code before_read(struct ca_ledger *ledger, int64_t after,
-                                struct ca_err *err)
+enum ca_code ca_ledger_before_read(struct ca_ledger *ledger, int64_t after,
+                                   struct ca_err *err)
 {
   size_t i;
 
@@ -18,11 +18,6 @@ static enum ca_code before_read(struct ca_ledger *ledger, int64_t after,
     if(ledger->marks[i].number > after)
       return ca_ledger_commit(ledger, err);
   return CA_OK;
-}
-
-static const char *text_at(sqlite3_stmt *statement, int column)
-{
-  return (const char *)sqlite3_column_text(statement, column);
 }
 
 /* One item. */
@@ -41,13 +36,14 @@ static enum ca_code keep_texts(struct ca_ledger *ledger,
 
   ca_buf_reset(&ledger->texts);
   for(i = 0; !code && i < ITEM_TEXTS; i++) {
-    const char *text = text_at(statement, i + 4);
+    const char *text = ca_ledger_text(statement, i + 4);
     at[i] = ledger->texts.len;
     if(text)
       code = ca_buf_add(&ledger->texts, text, strlen(text) + 1);
   }
   for(i = 0; !code && i < ITEM_TEXTS; i++)
-    texts[i] = text_at(statement, i + 4) ? ledger->texts.data + at[i] : NULL;
+    texts[i] =
+        ca_ledger_text(statement, i + 4) ? ledger->texts.data + at[i] : NULL;
   return code;
 }
 
@@ -103,9 +99,10 @@ enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
 
 /* Changes. */
 
-static enum ca_code take_change(struct ca_ledger *ledger,
-                                sqlite3_stmt *statement,
-                                struct ca_change_row *row, struct ca_err *err)
+enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
+                                   sqlite3_stmt *statement,
+                                   struct ca_change_row *row,
+                                   struct ca_err *err)
 {
   struct ca_change *change = &row->change;
 
@@ -115,18 +112,23 @@ static enum ca_code take_change(struct ca_ledger *ledger,
   change->cost = (enum ca_class)sqlite3_column_int(statement, 2);
   row->outcome = (enum ca_outcome)sqlite3_column_int(statement, 3);
   change->outcome = row->outcome;
-  row->key = text_at(statement, 4);
-  change->account = text_at(statement, 5);
-  change->user = text_at(statement, 6);
-  change->config = text_at(statement, 7);
-  change->query = text_at(statement, 8);
-  change->body = text_at(statement, 9);
-  change->fingerprint = text_at(statement, 10);
-  change->reason = text_at(statement, 11);
-  change->line = text_at(statement, 12);
-  change->before = text_at(statement, 13);
-  row->error = text_at(statement, 14);
-  row->request_id = text_at(statement, 15);
+  row->key = ca_ledger_text(statement, 4);
+  change->account = ca_ledger_text(statement, 5);
+  change->user = ca_ledger_text(statement, 6);
+  change->config = ca_ledger_text(statement, 7);
+  change->query = ca_ledger_text(statement, 8);
+  change->body = ca_ledger_text(statement, 9);
+  change->fingerprint = ca_ledger_text(statement, 10);
+  change->reason = ca_ledger_text(statement, 11);
+  change->line = ca_ledger_text(statement, 12);
+  change->before = ca_ledger_text(statement, 13);
+  row->error = ca_ledger_text(statement, 14);
+  row->request_id = ca_ledger_text(statement, 15);
+  row->status_after = ca_ledger_text(statement, 16);
+  row->made = ca_ledger_text(statement, 17);
+  row->sent_ms = sqlite3_column_int64(statement, 18);
+  change->fallback = sqlite3_column_int(statement, 19) != 0;
+  change->image = ca_ledger_text(statement, 20);
   return ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
                              &change->api, err);
 }
@@ -139,7 +141,7 @@ enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
 {
   struct ca_change_row row;
   sqlite3_stmt *statement;
-  enum ca_code code = before_read(ledger, after, err);
+  enum ca_code code = ca_ledger_before_read(ledger, after, err);
   int rc;
 
   if(code)
@@ -155,7 +157,7 @@ enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
   sqlite3_bind_int(statement, 4, bulk);
   sqlite3_bind_int64(statement, 5, (int64_t)limit);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    code = take_change(ledger, statement, &row, err);
+    code = ca_ledger_take_change(ledger, statement, &row, err);
     if(code || !visit(ctx, &row)) {
       rc = SQLITE_DONE;
       break;
@@ -257,6 +259,28 @@ static void count_row(struct tally *tally, sqlite3_stmt *statement)
     tally->worst = (enum ca_outcome)outcome;
 }
 
+enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
+                                     int64_t counts[CA_OUTCOME_COUNT],
+                                     struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_COUNTS, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  memset(counts, 0, CA_OUTCOME_COUNT * sizeof(counts[0]));
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+  sqlite3_bind_int(statement, 3, -1);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    unsigned outcome = (unsigned)sqlite3_column_int(statement, 2);
+    if(outcome < CA_OUTCOME_COUNT)
+      counts[outcome]++;
+  }
+  sqlite3_reset(statement);
+  return rc == SQLITE_DONE ? CA_OK : ca_ledger_fail(ledger, rc, err);
+}
+
 #define ACCOUNTS "connected_accounts."
 
 static enum ca_code tell(struct ca_ledger *ledger, const struct tally *tally,
@@ -327,7 +351,7 @@ enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
 {
   struct tally tally;
   sqlite3_stmt *statement;
-  enum ca_code code = before_read(ledger, -1, err);
+  enum ca_code code = ca_ledger_before_read(ledger, -1, err);
   int rc;
 
   if(code)

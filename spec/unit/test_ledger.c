@@ -98,7 +98,7 @@ static enum ca_code intend(int64_t change)
 static enum ca_code settle(int64_t change, enum ca_outcome outcome)
 {
   return ca_ledger_settle(ledger, change, outcome, 1, "req-1", "INACTIVE",
-                          NULL, &err);
+                          NULL, NULL, &err);
 }
 
 /* What ca_ledger_changes gave, as one text: "key operation outcome; …". */
@@ -329,7 +329,7 @@ static void schema_stays(void)
   start("apply");
   stop();
   start("apply");
-  CHECK_INT(ask("PRAGMA user_version"), 1);
+  CHECK_INT(ask("PRAGMA user_version"), 2);
   CHECK_TEXT(scratch_ask("ledger.db", "PRAGMA journal_mode"), "wal");
   snprintf(before, sizeof(before), "%lld", ask("PRAGMA schema_version"));
   ca_ledger_close(ledger);
@@ -345,7 +345,7 @@ static void newer_schema_is_refused(void)
   start("apply");
   ca_ledger_close(ledger);
   scratch_do("ledger.db", "PRAGMA user_version = 7");
-  refuse("newer composio-lua (schema 7, this one knows 1)");
+  refuse("newer composio-lua (schema 7, this one knows 2)");
   CHECK_INT(ask("PRAGMA user_version"), 7);
   scratch_remove();
 }
@@ -944,9 +944,9 @@ static void cause_is_kept_without_secrets(void)
   ca_err_set(&cause, CA_HTTP, "no hunter2hunter2 here");
   cause.status = 404;
   ca_copy_text(cause.slug, sizeof(cause.slug), "Gone", 4);
-  CHECK_INT(
-      ca_ledger_settle(ledger, one, CA_FAILED, 3, "req-9", NULL, &cause, &err),
-      CA_OK);
+  CHECK_INT(ca_ledger_settle(ledger, one, CA_FAILED, 3, "req-9", NULL, NULL,
+                             &cause, &err),
+            CA_OK);
   CHECK_INT(ca_ledger_item_outcome(ledger, 1, CA_FAILED,
                                    "after: hunter2hunter2", &err),
             CA_OK);
