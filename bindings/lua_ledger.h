@@ -81,6 +81,7 @@ struct lca_replay {
 /* Counts of the whole run so far. */
 struct lca_run_stats {
   int bulks;
+  int stood; /* of them: their plan was whole */
   int64_t selected;
   int64_t planned; /* changes recorded that would be, or were, sent */
   int64_t same;

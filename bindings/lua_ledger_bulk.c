@@ -211,6 +211,7 @@ int lca_plan_stand(lua_State *L)
   bulk.stands = true;
   if(ca_ledger_stand(run->ledger, &bulk, &err))
     lca_run_ledger_failed(L, run, &err);
+  run->stats.stood++;
   return 0;
 }
 

@@ -97,7 +97,11 @@ void lca_run_settle(lua_State *L, enum ca_outcome not_done,
   struct ca_err err;
   bool any = false;
   ca_err_clear(&err);
-  if(!run || !run->ledger || !run->options.apply || !run->sched)
+  if(!run || !run->options.apply || !run->sched)
+    return;
+  if(!run->ledger && run->options.replay.on)
+    run->ledger = run->options.begin(run->options.ctx, &err);
+  if(!run->ledger)
     return;
   if(*run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW)
     return; /* a signal: nothing is asked any more */

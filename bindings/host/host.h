@@ -33,6 +33,8 @@ struct host {
   int64_t start_ms;
   volatile int stop;     /* a signal, or enum lca_stop */
   int64_t stop_since_ms; /* when that was first seen; 0: not yet */
+  char word[HOST_PATH_SIZE];        /* the script as it was named */
+  char script_path[HOST_PATH_SIZE]; /* absolute, or "undo:RUN" */
   char script[HOST_PATH_SIZE];
   char script_dir[HOST_PATH_SIZE];
   char script_sha[65];
@@ -47,6 +49,16 @@ struct host {
   bool scratch; /* state_dir is ours alone and goes with us */
   struct ca_ledger *ledger;
   char run_id[96]; /* "" until the run stands in the ledger */
+  char cwd[HOST_PATH_SIZE];    /* where the run was started */
+  char user[64];
+  char machine[256];
+  struct ca_buf options_json;  /* what was given, for the ledger */
+  struct lca_replay replay;
+  char *given;       /* owned; parameters of a replay, as JSON */
+  char undoes[96];   /* the run that is undone, or "" */
+  char run_url[512]; /* base URL of the run that goes on, or "" */
+  bool other_key;    /* the plan was made with another key */
+  bool finished;     /* nothing is left to do; told */
   FILE *log;
   struct host_sandbox sandbox;
   lua_State *L;
@@ -65,6 +77,27 @@ struct host {
 
 /* Runs a script from its text to its exit code. */
 int host_run(struct host *host);
+/* The same for what `ready` readies: the script's text, the service, the state
+   directory, the lock, and in a replay the ledger. It fails with the reason in
+   err, or with host->exit_code set when that was told; host->finished ends it
+   well. */
+int host_go(struct host *host,
+            enum ca_code (*ready)(struct host *host, struct ca_err *err));
+/* Steps of readying, in the order in which they come. */
+CA_MUST_USE enum ca_code host_read_script(struct host *host, const char *path,
+                                          struct ca_err *err);
+CA_MUST_USE enum ca_code host_prepare_service(struct host *host,
+                                              struct ca_err *err);
+CA_MUST_USE enum ca_code host_prepare_state(struct host *host,
+                                            struct ca_err *err);
+CA_MUST_USE enum ca_code host_prepare_lock(struct host *host,
+                                           struct ca_err *err);
+/* Fills user, machine and cwd. */
+void host_know_machine(struct host *host);
+/* Opens the ledger and begins the run in it; salt: of a saved plan, or NULL. */
+CA_MUST_USE enum ca_code host_begin_run(struct host *host,
+                                        const unsigned char *salt,
+                                        struct ca_err *err);
 
 /* ---- words.c ---- */
 

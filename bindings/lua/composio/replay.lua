@@ -11,10 +11,23 @@ return function(_, core)
     return
   end
 
-  -- host.begin_plan(next_id): next_id gives the account ids that the plan
-  -- changes when the project's key has another fingerprint than the plan's, and
-  -- nil otherwise: then all of them have to be found.
-  function core.begin_plan(next_id)
+  -- The accounts that the plan changes, each once.
+  local function plan_ids()
+    local past, seen = host.past(host.run), {}
+    return function()
+      for row in past do
+        local id = row.account
+        if row.resource == "connected_accounts" and id and id ~= "" and not seen[id] then
+          seen[id] = true
+          return id
+        end
+      end
+    end
+  end
+
+  -- A key with another fingerprint than the plan's may be a new one of the same
+  -- project: then the service knows every account of the plan.
+  local function check_project()
     local ids, missing, count = {}, {}, 0
 
     local function look()
@@ -28,7 +41,7 @@ return function(_, core)
       ids = {}
     end
 
-    for id in next_id or function() end do
+    for id in plan_ids() do
       ids[#ids + 1] = id
       if #ids == CHUNK then
         look()
@@ -42,7 +55,17 @@ return function(_, core)
         .. "project, %s among them: the plan was made for another one"
       host.stop("refused", text:format(#missing, count, missing[1]))
     end
-    core.ensure_project()
-    host.guard_plan()
+  end
+
+  -- The script, with what has to be looked at before a saved plan is begun.
+  function core.with_plan(script)
+    return function()
+      if host.other_key then
+        check_project()
+      end
+      core.ensure_project()
+      host.guard_plan()
+      return script()
+    end
   end
 end
