@@ -329,7 +329,7 @@ return function(composio, core)
 
   local function keys_text(keys, count)
     local text = table.concat(keys, ", ")
-    return count > #keys and text .. ", …" or text
+    return #keys > 0 and count > #keys and text .. ", …" or text
   end
 
   local function note(notes, key)
@@ -373,7 +373,8 @@ return function(composio, core)
     if source.kind == "rows" then
       say_notes(source, new, "rows came since the plan was made, a new run takes them: %s")
       say_notes(source, changed, "rows changed since, they are carried out as planned: %s")
-      say_notes(source, { count = selected - seen }, "rows are gone since, they are carried out as planned%s")
+      local gone = { count = math.max(0, selected - seen) }
+      say_notes(source, gone, "rows are gone since, they are carried out as planned%s")
     end
   end
 
