@@ -39,6 +39,7 @@ struct lca_plan {
   const char *name;             /* of the bulk */
   int64_t selected;             /* items that were looked at */
   int64_t planned;              /* changes that would be sent */
+  int64_t irreversible;         /* of those, what cannot be taken back */
   int64_t same;                 /* changes that are already so */
   int64_t failed;               /* items whose action raised */
   const char *listing;          /* why the listing is incomplete, or NULL */
