@@ -8,10 +8,12 @@
 #include "endpoint.h"
 #include "ledger.h"
 #include "sandbox.h"
+#include "lock.h"
 #include "log.h"
 #include "lua_ledger.h"
 #include "options.h"
 #include "place.h"
+#include "protect.h"
 
 #define HOST_OPERATIONS 24
 
@@ -59,6 +61,14 @@ struct host {
   char run_url[512]; /* base URL of the run that goes on, or "" */
   bool other_key;    /* the plan was made with another key */
   bool finished;     /* nothing is left to do; told */
+  struct host_lock lock;
+  struct host_protect protect;
+  int confirm_asked;     /* how many numbers were asked for */
+  bool confirm_one_seen; /* one of them for straight-line changes: */
+  int confirm_one_place; /* the one at this place, */
+  int64_t confirm_most;  /* so many may happen; -1: none was given */
+  int64_t irreversible[HOST_CONFIRM_MAX]; /* what a preview would ask for */
+  int irreversible_count;
   FILE *log;
   struct host_sandbox sandbox;
   lua_State *L;
@@ -68,6 +78,8 @@ struct host {
   bool report_failed;
   char error[1200]; /* what it raised */
   struct host_counts counts;
+  int64_t
+      this_time[CA_OUTCOME_COUNT]; /* items by outcome, of a resume alone */
   int exit_code;
   bool progress_shown;
   int64_t progress_ms; /* when it was last drawn */
@@ -99,6 +111,40 @@ CA_MUST_USE enum ca_code host_begin_run(struct host *host,
                                         const unsigned char *salt,
                                         struct ca_err *err);
 
+/* ---- replay.c ---- */
+
+/* The verbs that carry out what the ledger or a file holds, to their exit
+   code. */
+int host_apply(struct host *host);
+int host_resume(struct host *host);
+int host_undo(struct host *host);
+
+/* ---- past.c, past_show.c ---- */
+
+/* The verbs that look back, to their exit code. They need no key and no
+   network. */
+int host_runs(struct host *host);
+int host_show(struct host *host);
+int host_history(struct host *host);
+
+/* ---- confirm.c ---- */
+
+/* Reads the files of --protect into host->protect. CA_USAGE for a line that is
+   none; a file that protects nobody is told. */
+CA_MUST_USE enum ca_code host_read_protect(struct host *host,
+                                           struct ca_err *err);
+/* Are the irreversible changes of a plan, `count` of them, to be made? By the
+   next number of --confirm, else by asking on a terminal. what: "delete 10,
+   revoke 2". CA_USAGE with the line of the refusal, CA_CANCELLED when a signal
+   came before the answer. */
+CA_MUST_USE enum ca_code host_confirm(struct host *host, int64_t count,
+                                      const char *what, struct ca_err *err);
+/* The same for one straight-line change that is the count-th irreversible one:
+   here the number is the most that may happen, and all of them share one. */
+CA_MUST_USE enum ca_code host_confirm_one(struct host *host, int64_t count,
+                                          const char *what,
+                                          struct ca_err *err);
+
 /* ---- words.c ---- */
 
 /* Pushes a list of texts. [-0, +1, m] */
@@ -114,19 +160,33 @@ void host_add_words(lua_State *L, struct host *host);
 void host_say(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
 /* The same for what is wrong, with the program's name in front. */
 void host_complain(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
+/* A question, without a line end; what follows is typed. */
+void host_prompt(struct host *host, const char *text);
+/* 12345 as "12,345". */
+const char *host_number(int64_t value, char out[32]);
 void host_show_plan(struct host *host, const struct lca_plan *plan);
 /* Draws the progress line when it is time to. */
 void host_show_progress(struct host *host);
 void host_clear_progress(struct host *host);
 /* The last words of a run. */
 void host_show_summary(struct host *host);
+
+/* ---- next.c ---- */
+
 /* The command to type next, into out; "" when there is none. */
 void host_next_command(const struct host *host, char *out, size_t size);
+/* "composio-lua resume RUN --failed" and the like, with what this command line
+   says of where things are. tail: more words, or "". */
+void host_verb_command(const struct host *host, const char *verb,
+                       const char *operand, const char *tail, char *out,
+                       size_t size);
 
 /* ---- summary.c ---- */
 
 /* Reads the counts of the run back from the ledger. */
 void host_read_counts(struct host *host);
+/* "done", "not_tried", …: an outcome as a JSON name. Static storage. */
+const char *host_outcome_key(int outcome);
 /* Writes the JSON object that --summary asked for. */
 void host_write_summary(struct host *host);
 
