@@ -110,6 +110,10 @@ struct ca_bulk {
   bool stands;    /* its plan is whole: it may be carried out and resumed */
 };
 
+/* Makes the state directory, 0700, where there is none; refuses one that
+   everybody can write to. */
+CA_MUST_USE enum ca_code ca_ledger_make_dir(const char *dir,
+                                            struct ca_err *err);
 /* Opens or makes the database `dir`/ledger.db; the directory is made 0700,
    files 0600. A newer schema is refused. Borrows clock. */
 struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,

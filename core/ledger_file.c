@@ -131,7 +131,7 @@ static bool make_one(char *dir)
   return true;
 }
 
-static enum ca_code make_dir(const char *dir, struct ca_err *err)
+enum ca_code ca_ledger_make_dir(const char *dir, struct ca_err *err)
 {
   char part[PATH_MAX];
   size_t len = strlen(dir);
@@ -452,7 +452,7 @@ enum ca_code ca_ledger_file_open(struct ca_ledger *ledger, const char *dir,
 {
   char real[PATH_MAX];
   size_t size;
-  enum ca_code code = make_dir(dir, err);
+  enum ca_code code = ca_ledger_make_dir(dir, err);
 
   if(code)
     return code;

@@ -133,6 +133,11 @@ enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
                              &change->api, err);
 }
 
+int64_t ca_ledger_before_changes(int64_t item)
+{
+  return item << CA_PLACE_BITS;
+}
+
 enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
                                int64_t after, unsigned outcomes, size_t limit,
                                bool (*visit)(void *ctx,

@@ -674,6 +674,27 @@ static bool has_open_changes(const struct host *host)
   return false;
 }
 
+/* The numbers that --confirm will have to give, in the order of asking. */
+static void count_irreversible(struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  int i;
+  host->irreversible_count = 0;
+  for(i = 0; i < stats->irreversible_bulk_count; i++)
+    host->irreversible[host->irreversible_count++] =
+        stats->irreversible_bulks[i];
+  if(stats->irreversible_straight &&
+     host->irreversible_count < HOST_CONFIRM_MAX)
+    host->irreversible[host->irreversible_count++] =
+        stats->irreversible_straight;
+  if(host->options.save_plan && host->irreversible_count > 1) {
+    /* a saved plan is asked about as a whole */
+    for(i = 1; i < host->irreversible_count; i++)
+      host->irreversible[0] += host->irreversible[i];
+    host->irreversible_count = 1;
+  }
+}
+
 static void end_run(struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
@@ -687,6 +708,7 @@ static void end_run(struct host *host)
   finish_reports(host);
   host_read_counts(host);
   save_plan(host);
+  count_irreversible(host);
   memcpy(host->this_time, stats->outcomes, sizeof(host->this_time));
   host->exit_code = exit_code(host);
   open = has_open_changes(host);

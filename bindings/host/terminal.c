@@ -180,7 +180,9 @@ static void show_line(struct host *host, const struct line *line)
            line->reason);
 }
 
-static void show_lines(struct host *host, int bulk, int64_t total)
+/* Those with this outcome, the first ones or all. */
+static void show_lines(struct host *host, int bulk, enum ca_outcome outcome,
+                       int64_t total)
 {
   size_t wanted = host->options.show_all ? BATCH : FIRST_LINES;
   struct lines lines;
@@ -192,7 +194,7 @@ static void show_lines(struct host *host, int bulk, int64_t total)
     size_t i;
     lines.used = 0;
     ca_err_clear(&err);
-    if(ca_ledger_changes(host->ledger, bulk, after, 1u << CA_PLANNED, wanted,
+    if(ca_ledger_changes(host->ledger, bulk, after, 1u << outcome, wanted,
                          take_line, &lines, &err)) {
       host_complain(host, "the ledger cannot be read: %s", err.text);
       return;
@@ -225,8 +227,12 @@ void host_show_plan(struct host *host, const struct lca_plan *plan)
   char extra[200] = "";
   add_part(extra, sizeof(extra), plan->irreversible, "irreversible");
   add_part(extra, sizeof(extra), plan->same, "already so");
+  add_part(extra, sizeof(extra), plan->skipped, "protected");
   add_part(extra, sizeof(extra), plan->failed, "failed");
-  host_say(host, "plan%s%s: %s change%s for %s item%s looked at%s",
+  host_say(host,
+           plan->replayed ? "plan%s%s: %s change%s left, %s item%s were "
+                            "looked at%s"
+                          : "plan%s%s: %s change%s for %s item%s looked at%s",
            plan->name[0] ? " " : "", plan->name,
            host_number(plan->planned, planned), plan->planned == 1 ? "" : "s",
            host_number(plan->selected, selected),
@@ -236,8 +242,12 @@ void host_show_plan(struct host *host, const struct lca_plan *plan)
   if(host->options.quiet)
     return;
   show_table(host, plan);
-  if(plan->planned)
-    show_lines(host, plan->bulk, plan->planned);
+  if(plan->planned && !plan->replayed)
+    show_lines(host, plan->bulk, CA_PLANNED, plan->planned);
+  if(plan->skipped && !plan->replayed) {
+    host_say(host, "  left out:");
+    show_lines(host, plan->bulk, CA_SKIPPED, plan->skipped);
+  }
 }
 
 /* ---- progress ---- */
@@ -384,7 +394,7 @@ void host_show_summary(struct host *host)
     return;
   host_next_command(host, next, sizeof(next));
   if(stats->planned && !stats->bulks)
-    show_lines(host, 0, stats->planned);
+    show_lines(host, 0, CA_PLANNED, stats->planned);
   if(!host->options.apply) {
     show_failures(host);
     show_preview(host, next);
