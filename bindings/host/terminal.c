@@ -382,6 +382,27 @@ static void tell_items(struct host *host, enum ca_outcome outcome,
          items == 1 ? "" : "s", text);
 }
 
+static bool tell_stale(void *ctx, const struct ca_change_row *row)
+{
+  tell(ctx, "  stale  %s  %s: %s", row->change.api->name,
+       row->change.account && row->change.account[0] ? row->change.account
+                                                     : row->key,
+       row->error ? row->error : "not as the plan saw it");
+  return true;
+}
+
+/* The first that were left alone, and why: the ledger keeps that. */
+static void show_stale(struct host *host)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(host->counts.items[CA_STALE] &&
+     ca_ledger_changes(host->ledger, -1, 0, 1u << CA_STALE, FIRST_LINES,
+                       tell_stale, host, &err))
+    host_complain(host, "the ledger cannot be read: %s", err.text);
+  tell_items(host, CA_STALE, "left alone: changed since the plan was made");
+}
+
 void host_show_summary(struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
@@ -405,7 +426,7 @@ void host_show_summary(struct host *host)
   if(!host->counts.operation_count)
     host_say(host, "nothing was to be changed");
   show_failures(host);
-  tell_items(host, CA_STALE, "left alone: changed since the plan was made");
+  show_stale(host);
   tell_items(host, CA_NOT_TRIED, "not tried");
   tell_items(host, CA_UNKNOWN,
              "may or may not have been carried out; nothing is repeated "
