@@ -111,7 +111,7 @@ int main(int argc, char **argv)
                        (struct ca_endpoint *)(void *)&place, ledger, &err);
   if(!apply)
     return 2;
-  must(ca_apply_start(apply, 1, 8, ended, &done, &err), &err);
+  must(ca_apply_start(apply, &(struct ca_apply_options){ .bulk = 1, .concurrency = 8 }, ended, &done, &err), &err);
   must(ca_apply_fill(apply, &err), &err);
   while(!ca_apply_finished(apply) && next < op_count) {
     struct op *op = &ops[next++];

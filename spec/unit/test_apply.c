@@ -219,7 +219,7 @@ static void plan_items(int bulk, int count, const char *operations)
 
 static void begin(int bulk, int concurrency)
 {
-  CHECK_INT(ca_apply_start(apply, bulk, concurrency, visit, &told, &err),
+  CHECK_INT(ca_apply_start(apply, &(struct ca_apply_options){ .bulk = bulk, .concurrency = concurrency }, visit, &told, &err),
             CA_OK);
 }
 
@@ -612,7 +612,7 @@ static void stop_lets_end_what_is_under_way(void)
   CHECK_INT(scratch_count("ledger.db",
                           "SELECT count(*) FROM outcome WHERE outcome = 2"),
             61);
-  CHECK_INT(ca_apply_start(apply, 2, 3, visit, &told, &err), CA_OK);
+  CHECK_INT(ca_apply_start(apply, &(struct ca_apply_options){ .bulk = 2, .concurrency = 3 }, visit, &told, &err), CA_OK);
   CHECK(ca_apply_finished(apply));
   stop();
 }
@@ -718,7 +718,7 @@ static void no_intent_nothing_sent(void)
   CHECK(ca_apply_finished(apply));
   CHECK_INT(intents(), 0);
   CHECK_TEXT(ledger_says(), "0 0 0 0 0 0 0 0 0");
-  CHECK_INT(ca_apply_start(apply, 1, 4, visit, &told, &err), CA_SYSTEM);
+  CHECK_INT(ca_apply_start(apply, &(struct ca_apply_options){ .bulk = 1, .concurrency = 4 }, visit, &told, &err), CA_SYSTEM);
   stop();
 }
 
@@ -834,10 +834,10 @@ static void bulks_one_after_the_other(void)
   plan_items(1, 3, "d");
   plan_items(2, 2, "e");
   begin(2, 8);
-  CHECK_INT(ca_apply_start(apply, 1, 8, visit, &told, &err), CA_OK);
+  CHECK_INT(ca_apply_start(apply, &(struct ca_apply_options){ .bulk = 1, .concurrency = 8 }, visit, &told, &err), CA_OK);
   fill();
   CHECK_INT(sent_count, 3);
-  CHECK_INT(ca_apply_start(apply, 2, 8, visit, &told, &err), CA_USAGE);
+  CHECK_INT(ca_apply_start(apply, &(struct ca_apply_options){ .bulk = 2, .concurrency = 8 }, visit, &told, &err), CA_USAGE);
   well(0);
   well(1);
   well(2);
