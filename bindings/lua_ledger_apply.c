@@ -237,7 +237,7 @@ int lca_apply_bulk(lua_State *L)
   run->stats.ended = 0;
   lua_pushvalue(L, -1); /* kept as long as core/apply may call back */
   lua_rawsetp(L, LUA_REGISTRYINDEX, applier);
-  if(ca_apply_start(run->apply, bulk, concurrency, bulk_visit, applier,
+  if(ca_apply_start(run->apply, &(struct ca_apply_options){ .bulk = bulk, .concurrency = concurrency }, bulk_visit, applier,
                     &applier->err))
     return lca_run_ledger_failed(L, run, &applier->err);
   return 1;

@@ -152,7 +152,7 @@ static void settle(struct ca_apply *apply, const struct ca_step *step,
                          sizeof(status));
   if(ca_ledger_settle(apply->ledger, step->row.number, outcome,
                       result ? result->attempts : 0,
-                      result ? result->request_id : NULL, after,
+                      result ? result->request_id : NULL, after, NULL,
                       cause && cause->code ? cause : NULL, &err))
     lose_ledger(apply, &err);
   if(!apply->unsynced_ms)
@@ -377,10 +377,13 @@ static enum ca_code sync_late(struct ca_apply *apply, struct ca_err *err)
   return code;
 }
 
-enum ca_code ca_apply_start(struct ca_apply *apply, int bulk, int concurrency,
+enum ca_code ca_apply_start(struct ca_apply *apply,
+                            const struct ca_apply_options *options,
                             ca_applied_fn *visit, void *owner,
                             struct ca_err *err)
 {
+  int bulk = options->bulk;
+  int concurrency = options->concurrency;
   size_t many = concurrency > 0 ? (size_t)concurrency : 1;
   size_t group = many * 2 > GROUP_LEAST ? many * 2 : GROUP_LEAST;
   int64_t *numbers;

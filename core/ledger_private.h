@@ -43,6 +43,9 @@
 #define CA_OPERATION_MAX  256
 #define CA_OPERATION_SIZE 96 /* of "resource.name" */
 
+/* Of a change as statements give it: CHANGE_ROW of ledger_sql.c. */
+#define CA_CHANGE_COLUMNS 21
+
 enum ca_sql {
   CA_SQL_BEGIN,
   CA_SQL_COMMIT,
@@ -56,6 +59,11 @@ enum ca_sql {
   CA_SQL_RUN_END,
   CA_SQL_PART_ADD,
   CA_SQL_PART_END,
+  CA_SQL_PARTS,
+  CA_SQL_RUNS,
+  CA_SQL_RUN_LAST,
+  CA_SQL_RUN_NAMED,
+  CA_SQL_HISTORY,
   CA_SQL_DRAFT_SENT,
   CA_SQL_DRAFT_OUTCOMES,
   CA_SQL_DRAFT_CHANGES,
@@ -64,6 +72,8 @@ enum ca_sql {
   CA_SQL_ITEM_ADD,
   CA_SQL_ITEM_ACCOUNT,
   CA_SQL_ITEM_LAST,
+  CA_SQL_BULK_ADD,
+  CA_SQL_BULK_READ,
   CA_SQL_KEY_ADD,
   CA_SQL_KEY_FIND,
   CA_SQL_ITEM_READ,
@@ -182,6 +192,25 @@ CA_MUST_USE enum ca_code ca_ledger_file_open(struct ca_ledger *ledger,
                                              const char *dir,
                                              struct ca_err *err);
 
+/* The same for looking: makes nothing. *found false when there is none. */
+CA_MUST_USE enum ca_code ca_ledger_file_look(struct ca_ledger *ledger,
+                                             const char *dir, bool *found,
+                                             struct ca_err *err);
+
+/* Schema: ledger_schema.c. Its version (0: none yet) and how many tables there
+   are; an SQLite code. */
+int ca_ledger_schema_read(sqlite3 *db, int *version, int *tables);
+/* CA_SYSTEM when it is a newer one, or no ledger. */
+CA_MUST_USE enum ca_code ca_ledger_schema_check(const char *path, int version,
+                                                int tables,
+                                                struct ca_err *err);
+/* Makes the tables, or brings older ones up to date. */
+CA_MUST_USE enum ca_code ca_ledger_schema_make(sqlite3 *db, const char *path,
+                                               struct ca_err *err);
+/* Makes an older schema look like ours to this connection; changes nothing in
+   the file. An SQLite code. */
+int ca_ledger_schema_view(sqlite3 *db, int version);
+
 /* Waits until no other process stands in line before this one for the write
    lock, or for as long as anybody waits for it; then leave must follow. */
 void ca_ledger_turn_enter(struct ca_ledger *ledger);
@@ -211,12 +240,21 @@ CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
    more, and later calls say why. Returns code. */
 enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
                                 const struct ca_err *why);
+/* CA_OK when runs can be written. */
+CA_MUST_USE enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
+                                                struct ca_err *err);
 /* CA_OK when a run is open. */
 CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
                                             struct ca_err *err);
 /* The same, and no plan rows were lost. */
 CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                                           struct ca_err *err);
+
+/* The salt of a run that begins, made when there is none, in the open
+   transaction: ledger_salt.c. */
+CA_MUST_USE enum ca_code ca_ledger_begin_salt(struct ca_ledger *ledger,
+                                              const unsigned char *brought,
+                                              struct ca_err *err);
 
 /* Remembers the item's key; *repeated when its bulk has it already. The table
    it may use lives and dies with the run: ledger_keys.c. */

@@ -4,6 +4,13 @@
 #include <string.h>
 #include "ledger_private.h"
 
+static enum ca_code has_run(const struct ca_ledger *ledger, struct ca_err *err)
+{
+  return ledger->run
+             ? CA_OK
+             : ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
+}
+
 /* Outcomes that wait in memory are invisible to a statement; those of changes
    up to `after` are not asked for. So who reads the plan on while it is being
    carried out pays no sync for that. */
@@ -12,8 +19,8 @@ enum ca_code ca_ledger_before_read(struct ca_ledger *ledger, int64_t after,
 {
   size_t i;
 
-  if(!ledger->run)
-    return ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
+  if(has_run(ledger, err))
+    return CA_USAGE;
   for(i = 0; i < ledger->mark_count; i++)
     if(ledger->marks[i].number > after)
       return ca_ledger_commit(ledger, err);
@@ -95,6 +102,90 @@ enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
     code = ca_ledger_fail(ledger, rc, err);
   sqlite3_reset(statement);
   return code;
+}
+
+/* Items by key come in the order of the selection, most often; so it is looked
+   for after the last one found, then before it. */
+static enum ca_code find_between(struct ca_ledger *ledger, int64_t from,
+                                 int64_t to, int bulk, const char *key,
+                                 int64_t *number, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_KEY_FIND, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, from));
+  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, to));
+  ca_ledger_bind(statement, 3, key);
+  sqlite3_bind_int(statement, 4, bulk);
+  rc = sqlite3_step(statement);
+  *number =
+      rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) & CA_ITEM_MAX : 0;
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_find_item(struct ca_ledger *ledger, int bulk,
+                                 const char *key, int64_t *number,
+                                 struct ca_err *err)
+{
+  int64_t last = ledger->found_item;
+  enum ca_code code = has_run(ledger, err);
+
+  if(!code)
+    code = find_between(ledger, last + 1, CA_ITEM_MAX, bulk, key, number, err);
+  if(!code && !*number && last)
+    code = find_between(ledger, 0, last, bulk, key, number, err);
+  if(!code && *number)
+    ledger->found_item = *number;
+  return code;
+}
+
+/* One bulk. */
+
+static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)
+{
+  const char *name = ca_ledger_text(statement, 0);
+  const char *kind = ca_ledger_text(statement, 1);
+
+  ca_copy_text(bulk->name, sizeof(bulk->name), name, strlen(name));
+  ca_copy_text(bulk->kind, sizeof(bulk->kind), kind, strlen(kind));
+  bulk->selected = sqlite3_column_int64(statement, 2);
+  bulk->planned = sqlite3_column_int64(statement, 3);
+  bulk->same = sqlite3_column_int64(statement, 4);
+  bulk->skipped = sqlite3_column_int64(statement, 5);
+  bulk->failed = sqlite3_column_int64(statement, 6);
+  bulk->stands = true;
+}
+
+enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
+                            struct ca_bulk *bulk, bool *found,
+                            struct ca_err *err)
+{
+  sqlite3_stmt *statement;
+  int rc;
+
+  *found = false;
+  memset(bulk, 0, sizeof(*bulk));
+  bulk->number = number;
+  if(has_run(ledger, err))
+    return CA_USAGE;
+  statement = ca_ledger_sql(ledger, CA_SQL_BULK_READ, err);
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int(statement, 2, number);
+  rc = sqlite3_step(statement);
+  *found = rc == SQLITE_ROW;
+  if(*found)
+    take_bulk(statement, bulk);
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
 }
 
 /* Changes. */
@@ -206,6 +297,7 @@ struct tally {
   int64_t changes[CA_OPERATION_MAX][CA_OUTCOME_COUNT];
   int64_t item; /* whose changes are being counted, 0 before the first */
   enum ca_outcome worst;
+  enum ca_outcome last; /* of the last change, which a fallback may follow */
   sqlite3_stmt *verdicts;
   int64_t verdict_item; /* INT64_MAX: no more */
   unsigned verdict;
@@ -232,13 +324,28 @@ static void pass_verdicts(struct tally *tally, int64_t item)
   }
 }
 
+static void worsen(struct tally *tally)
+{
+  if(badness(tally->last) > badness(tally->worst))
+    tally->worst = tally->last;
+}
+
 static void close_item(struct tally *tally)
 {
   if(!tally->item)
     return;
+  worsen(tally);
   pass_verdicts(tally, tally->item);
   if(tally->verdict_item != tally->item) /* else it is counted by that */
     tally->items[tally->worst]++;
+}
+
+/* A change that failed and its fallback are one to the item. The fallback of
+   one that went well says nothing, whatever it was recorded as. */
+static bool counts_instead(enum ca_outcome change, enum ca_outcome fallback)
+{
+  return change != CA_DONE && change != CA_SAME && fallback != CA_PLANNED &&
+         fallback != CA_NOT_TRIED && fallback != CA_SKIPPED;
 }
 
 static void count_row(struct tally *tally, sqlite3_stmt *statement)
@@ -254,9 +361,13 @@ static void count_row(struct tally *tally, sqlite3_stmt *statement)
   if(item != tally->item) {
     close_item(tally);
     tally->item = item;
-    tally->worst = (enum ca_outcome)outcome;
-  } else if(badness((enum ca_outcome)outcome) > badness(tally->worst))
-    tally->worst = (enum ca_outcome)outcome;
+    tally->worst = CA_SAME; /* the least */
+    tally->last = (enum ca_outcome)outcome;
+  } else if(!sqlite3_column_int(statement, 3)) {
+    worsen(tally);
+    tally->last = (enum ca_outcome)outcome;
+  } else if(counts_instead(tally->last, (enum ca_outcome)outcome))
+    tally->last = (enum ca_outcome)outcome;
 }
 
 enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,

@@ -122,8 +122,8 @@ static void intend(const int64_t *numbers, size_t count)
 static void settle(int64_t number)
 {
   must(ca_ledger_settle(ledger, number, CA_DONE, 1,
-                        "0f8fad5b-d9cb-469f-a165-70867728950e", "INACTIVE", NULL,
-                        NULL, &err));
+                        "0f8fad5b-d9cb-469f-a165-70867728950e", "INACTIVE",
+                        NULL, NULL, &err));
 }
 
 static bool count_row(void *ctx, const struct ca_change_row *row)
