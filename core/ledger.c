@@ -95,6 +95,7 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
   /* what was made just now may be gone: the salt, tables of this connection */
   ledger->has_salt = false;
   ledger->shared_known = false;
+  ledger->counted = false;
   return code;
 }
 

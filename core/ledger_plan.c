@@ -395,6 +395,7 @@ enum ca_code ca_ledger_add_change(struct ca_ledger *ledger, int64_t item,
   if(code)
     return plan_fail(ledger, code, &why, err);
   ledger->txn_rows++;
+  ledger->counted = false;
   *number = ++ledger->last_change;
   return CA_OK;
 }

@@ -164,6 +164,10 @@ struct ca_ledger {
   struct ca_buf texts;              /* of the item last read */
   unsigned char salt[CA_SALT_SIZE]; /* of the run */
   bool has_salt;
+  /* the run's changes by outcome, as they were counted last; false once one of
+     them may have changed */
+  bool counted;
+  int64_t counts[CA_OUTCOME_COUNT];
   int64_t found_item;   /* by its key; the next is looked for after it */
   bool shared_known;    /* are there accounts that several items are about? */
   bool has_shared;      /* then temp.shared names them */
@@ -291,10 +295,9 @@ CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
 CA_MUST_USE enum ca_code ca_ledger_before_read(struct ca_ledger *ledger,
                                                int64_t after,
                                                struct ca_err *err);
-/* The run's changes by outcome: ledger_read.c. */
-CA_MUST_USE enum ca_code
-ca_ledger_count_changes(struct ca_ledger *ledger,
-                        int64_t counts[CA_OUTCOME_COUNT], struct ca_err *err);
+/* Brings ledger->counts up to date: ledger_count.c. */
+CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
+                                                 struct ca_err *err);
 /* A row of CHANGE_ROW; its texts are the statement's. */
 CA_MUST_USE enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
                                                sqlite3_stmt *statement,

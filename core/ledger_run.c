@@ -117,6 +117,7 @@ static void forget_run(struct ca_ledger *ledger)
   ledger->last_change = 0;
   ledger->has_account = false;
   ledger->has_salt = false;
+  ledger->counted = false;
   ledger->found_item = 0;
   ledger->shared_known = false;
 }
@@ -385,20 +386,31 @@ static enum ca_code write_end(struct ca_ledger *ledger, enum ca_sql which,
 }
 
 /* "[0,0,3,812,0,0,0,0,0,0]", in the order of enum ca_outcome. */
-static enum ca_code format_counts(struct ca_ledger *ledger, char *out,
-                                  size_t size, struct ca_err *err)
+static void format_counts(const struct ca_ledger *ledger, char *out,
+                          size_t size)
 {
-  int64_t counts[CA_OUTCOME_COUNT];
-  enum ca_code code = ca_ledger_count_changes(ledger, counts, err);
   size_t used = 0;
   int i;
 
-  for(i = 0; !code && i < CA_OUTCOME_COUNT; i++)
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
     used += (size_t)snprintf(out + used, size - used, "%s%lld", i ? "," : "[",
-                             (long long)counts[i]);
-  if(!code)
-    snprintf(out + used, size - used, "]");
-  return code;
+                             (long long)ledger->counts[i]);
+  snprintf(out + used, size - used, "]");
+}
+
+/* What is still planned was not tried; what was intended and has no outcome is
+   unknown, and nobody waits for it any more. */
+static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
+{
+  int64_t *counts = ledger->counts;
+  enum ca_code code = ca_ledger_count_changes(ledger, err);
+
+  if(code || !ledger->applies || (!counts[CA_PLANNED] && !counts[CA_INTENDED]))
+    return code;
+  counts[CA_NOT_TRIED] += counts[CA_PLANNED];
+  counts[CA_UNKNOWN] += counts[CA_INTENDED];
+  counts[CA_PLANNED] = counts[CA_INTENDED] = 0;
+  return run_over(ledger, CA_SQL_RUN_REST, false, err);
 }
 
 enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
@@ -415,12 +427,9 @@ enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
   code = ca_ledger_commit(ledger, &why);
   if(!code)
     code = ca_ledger_txn(ledger, &why);
-  /* what is still planned was not tried; what was intended and has no outcome
-     is unknown, and nobody waits for it any more */
-  if(!code && ledger->applies)
-    code = run_over(ledger, CA_SQL_RUN_REST, false, &why);
   if(!code)
-    code = format_counts(ledger, counts, sizeof(counts), &why);
+    code = close_rest(ledger, &why);
+  format_counts(ledger, counts, sizeof(counts));
   if(!code)
     code = write_end(ledger, CA_SQL_RUN_END, exit_code, counts, &why);
   if(!code)
