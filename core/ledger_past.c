@@ -202,6 +202,7 @@ static void take_past(sqlite3_stmt *statement, struct ca_past *past)
   past->at_ms = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 5);
   past->user = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 6);
   past->toolkit = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 7);
+  past->alias = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 8);
 }
 
 enum ca_code ca_ledger_history(struct ca_ledger *ledger, const char *account,

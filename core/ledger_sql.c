@@ -116,7 +116,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       "SELECT " CHANGE_ROW ", r.name, coalesce(p.who, r.who),"
       " coalesce(p.host, r.host), r.script, r.mode = 'apply',"
       " coalesce(o.ended_ms, n.sent_ms, r.began_ms) AS at_ms,"
-      " coalesce(i.user, c.user), i.toolkit" CHANGE_JOINS
+      " coalesce(i.user, c.user), i.toolkit, i.alias" CHANGE_JOINS
       " JOIN run r ON r.id = c.id >> 41"
       " LEFT JOIN part p ON p.run = r.id AND p.number ="
       " (SELECT max(number) FROM part WHERE run = r.id AND"
