@@ -334,6 +334,7 @@ struct ca_past {
   struct ca_change_row row;
   const char *user; /* of the item, for accounts */
   const char *toolkit;
+  const char *alias; /* as the plan saw it, or NULL */
 };
 CA_MUST_USE enum ca_code
 ca_ledger_history(struct ca_ledger *ledger, const char *account,

@@ -65,9 +65,9 @@ describe("the command line", function()
     run = place:run { "refresh_expird" }
     assert.equal(2, run.code)
     has(run.err, "did you mean 'refresh_expired'?")
-    run = place:run { "undo", "x" } -- not there yet: no verb
+    run = place:run { "resum", "x" }
     assert.equal(2, run.code)
-    has(run.err, "undo")
+    has(run.err, "no shipped script or verb is called 'resum'")
   end)
 
   it("refuses values that are none", function()

@@ -59,9 +59,9 @@ static bool read_byte(const struct host *host, char *out)
   }
 }
 
-/* The next line without its end and the blanks around; "" for none. What was
-   typed before the question is no answer to it. */
-static void read_answer(const struct host *host, char out[ANSWER_SIZE])
+/* The next line without its end and the blanks around; false, and "", when the
+   terminal or the run ends before the line does. */
+static bool read_answer(const struct host *host, char out[ANSWER_SIZE])
 {
   size_t used = 0;
   char byte = 0;
@@ -75,17 +75,18 @@ static void read_answer(const struct host *host, char out[ANSWER_SIZE])
   while(used && out[used - 1] == ' ')
     used--;
   out[good ? used : 0] = '\0';
+  return good;
 }
 
-/* Asks and reads: the whole number from 0 that was typed, -1 for all else. */
+/* Asks and reads: the whole number from 0 that was typed, -1 for all else.
+   What was typed before the question is no answer to it. */
 static int64_t ask(struct host *host, const char *question)
 {
   char answer[ANSWER_SIZE];
   host_clear_progress(host);
   (void)tcflush(STDIN_FILENO, TCIFLUSH);
   host_prompt(host, question);
-  read_answer(host, answer);
-  if(!*answer)
+  if(!read_answer(host, answer))
     (void)fputc('\n', stderr);
   if(!*answer || answer[strspn(answer, "0123456789")] || strlen(answer) > 15)
     return -1;

@@ -196,9 +196,11 @@ static bool interrupted(const struct host *host)
   return host->stop > 0 && host->stop < LCA_STOP_PREVIEW;
 }
 
-static int refuse(struct host *host, const struct host_lock_holder *holder)
+static int refuse(struct host *host, struct host_lock_holder *holder)
 {
   char who[1024];
+  if(!is_current(holder)) /* what stands there is of an earlier one */
+    memset(holder, 0, sizeof(*holder));
   describe(holder, ca_clock_wall_ms(host->clock), who, sizeof(who));
   if(host->options.lock_wait_ms)
     host_complain(host, "another run still holds the lock: %s", who);

@@ -180,8 +180,8 @@ int host_runs(struct host *host)
 /* ---- the history of an account ---- */
 
 static const struct host_column history_columns[] = {
-  { "when", 0 }, { "operation", 7 }, { "from and to", 12 }, { "outcome", 7 },
-  { "why", 12 }, { "by", 8 },        { "line", 10 },        { "run", 12 }
+  { "when", 0 }, { "operation", 9 }, { "from and to", 17 }, { "outcome", 9 },
+  { "why", 8 },  { "by", 6 },        { "line", 8 },         { "run", 12 }
 };
 #define HISTORY_COLUMNS (sizeof(history_columns) / sizeof(history_columns[0]))
 
@@ -209,7 +209,7 @@ static void add_past(struct history *history, const struct ca_past *row)
                                          row->run };
   host_past_time(row->at_ms, when, sizeof(when));
   host_past_operation(row->row.change.api, operation, sizeof(operation));
-  host_past_move(history->past, &row->row, NULL, move, sizeof(move));
+  host_past_move(history->past, &row->row, row->alias, move, sizeof(move));
   host_past_why(&row->row, why, sizeof(why));
   host_past_by(row->who, row->host, by, sizeof(by));
   host_table_add(&history->table, texts);
@@ -228,6 +228,7 @@ static void print_past(struct past *past, const struct ca_past *row)
   host_past_change_json(past, &json, &row->row);
   host_json_text(&json, "user", row->user);
   host_json_text(&json, "toolkit", row->toolkit);
+  host_json_text(&json, "alias", row->alias);
   host_past_print(past, &json);
 }
 

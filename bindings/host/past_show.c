@@ -301,9 +301,9 @@ static bool keep(void *ctx, const struct ca_change_row *row)
 }
 
 static const struct host_column change_columns[] = {
-  { "operation", 7 }, { "account", 0 },      { "user", 8 },
-  { "toolkit", 8 },   { "from and to", 12 }, { "outcome", 7 },
-  { "why", 12 },      { "line", 10 },        { "request", 8 }
+  { "operation", 9 },    { "account", 0 }, { "outcome", 9 },
+  { "from and to", 17 }, { "why", 8 },     { "user", 6 },
+  { "toolkit", 6 },      { "line", 8 },    { "request", 8 }
 };
 #define CHANGE_COLUMNS (sizeof(change_columns) / sizeof(change_columns[0]))
 
@@ -315,14 +315,15 @@ static void add_change(struct show *show, const struct ca_change_row *row,
   char why[1200];
   char shown[128];
   const char *account = row->change.account;
+  const char *user = row->change.user ? row->change.user : item->user;
   const char *texts[CHANGE_COLUMNS] = { shown,
                                         account && *account ? account
                                                             : row->key,
-                                        item->user,
-                                        item->toolkit,
-                                        move,
                                         ca_outcome_name(row->outcome),
+                                        move,
                                         why,
+                                        user,
+                                        item->toolkit,
                                         row->change.line,
                                         row->request_id };
   host_past_operation(row->change.api, operation, sizeof(operation));
@@ -330,8 +331,6 @@ static void add_change(struct show *show, const struct ca_change_row *row,
            row->change.fallback ? "otherwise " : "", operation);
   host_past_move(show->past, row, item->alias, move, sizeof(move));
   host_past_why(row, why, sizeof(why));
-  if(row->change.user) /* creates: whose */
-    texts[2] = row->change.user;
   host_table_add(&show->table, texts);
 }
 

@@ -172,15 +172,15 @@ static void move_update(const struct past *past,
                         char *out, size_t size)
 {
   const struct ca_change *change = &row->change;
-  char before[256] = "";
+  char before[256];
   char after[256];
-  if(alias)
-    ca_copy_text(before, sizeof(before), alias, strlen(alias));
   if(change->fingerprint) {
     snprintf(out, size, "credentials replaced");
   } else if(alias_of(past, change->body, after, sizeof(after))) {
-    (void)alias_of(past, change->image, before, sizeof(before));
-    snprintf(out, size, "alias '%s' → '%s'", before, after);
+    if(alias_of(past, change->image, before, sizeof(before)))
+      alias = before;
+    snprintf(out, size, "alias %s%s%s→ '%s'", alias ? "'" : "",
+             alias ? alias : "", alias ? "' " : "", after);
   } else {
     snprintf(out, size, "%s → %s", change->image ? change->image : "-",
              change->body ? change->body : "-");
