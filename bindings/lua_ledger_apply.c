@@ -220,6 +220,8 @@ int lca_apply_bulk(lua_State *L)
   struct lca_run *run = lca_run_of(L);
   int bulk = (int)luaL_checkinteger(L, 1);
   int concurrency = (int)luaL_checkinteger(L, 2);
+  struct ca_apply_options options = { .bulk = bulk,
+                                      .concurrency = concurrency };
   struct lca_applier *applier;
   if(!run->options.apply)
     return lca_error_usage(L, "a preview carries nothing out");
@@ -237,8 +239,7 @@ int lca_apply_bulk(lua_State *L)
   run->stats.ended = 0;
   lua_pushvalue(L, -1); /* kept as long as core/apply may call back */
   lua_rawsetp(L, LUA_REGISTRYINDEX, applier);
-  if(ca_apply_start(run->apply, bulk, concurrency, bulk_visit, applier,
-                    &applier->err))
+  if(ca_apply_start(run->apply, &options, bulk_visit, applier, &applier->err))
     return lca_run_ledger_failed(L, run, &applier->err);
   return 1;
 }
