@@ -21,13 +21,17 @@ CA_MUST_USE enum ca_code ca_apply_keep_secret(struct ca_apply *apply,
                                               size_t len);
 
 /* One finished change; result is borrowed for the call and its body may be
-   moved out. last: no more of this item follow. `after` in the struct's
-   item outcome: done only when every change of it is done or same. */
+   moved out. An item ended well when all its changes are done or same. A
+   change that failed is made good by a fallback right after it that is done or
+   same; a fallback that was not needed is CA_SKIPPED, and does no harm. */
 struct ca_applied {
-  const struct ca_change_row *row; /* borrowed for the call */
+  const struct ca_change_row *row; /* borrowed for the call; its outcome is the
+                                      one before, of a run that goes on */
   enum ca_outcome outcome;
-  struct ca_result *result; /* NULL for same and not tried */
-  bool last;
+  struct ca_result *result; /* NULL when nothing was sent, or earlier */
+  bool last;                /* no more of this item follow */
+  bool well;                /* the item has ended well so far: its verdict when
+                               this is the last */
 };
 typedef void ca_applied_fn(void *owner, const struct ca_applied *applied);
 
@@ -48,16 +52,23 @@ struct ca_apply_options {
   int bulk;
   int concurrency; /* items at once */
   enum ca_apply_which which;
-  bool look;     /* at every account before it is changed: saved plans, resumed
-                    runs. Irreversible changes are always looked at */
-  int64_t items; /* pause after so many items, 0: never; for canaries */
+  bool look;     /* at every account before it is changed: saved plans.
+                    Irreversible changes and resumed runs are always looked
+                    at */
+  int64_t items; /* pause after so many items, 0: never; for canaries. Items
+                    without anything to be sent do not count, nor those whose
+                    account was not as it was */
 };
 /* Begins to carry out the changes of a bulk; `visit` is called once per change
    that ended, from within ca_engine_step or ca_apply_fill. A change that had
    ended before (same, skipped, or done in an earlier part of the run) is told,
    too, with result NULL. An account that is gone, or whose status, is_disabled
    or (for a change of the alias) alias differ from what the plan saw and this
-   run made of it: all that is left of its item is CA_STALE. */
+   run made of it: all that is left of its item is CA_STALE. The same goes for
+   auth configs, and for a create whose user has connected meanwhile. What
+   could not be looked at is not sent and becomes CA_NOT_TRIED.
+   A change ends its item when it is not done; but one that the service refused
+   (CA_FAILED, no rejected key) goes on with the fallback right after it. */
 CA_MUST_USE enum ca_code ca_apply_start(struct ca_apply *apply,
                                         const struct ca_apply_options *options,
                                         ca_applied_fn *visit, void *owner,
@@ -92,7 +103,8 @@ CA_MUST_USE enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
                                       int64_t *number, struct ca_err *err);
 /* The same for a change that the ledger holds already and that has not been
    carried out: of a saved plan, or of a resumed run. Looks at the account
-   first; `visit` is told CA_STALE when it is not as it was. */
+   first; `visit` is told CA_STALE when it is not as it was. CA_USAGE for one
+   that is done, or that may have happened and must not be repeated. */
 CA_MUST_USE enum ca_code ca_apply_recorded(struct ca_apply *apply,
                                            int64_t number,
                                            struct ca_slice secret,

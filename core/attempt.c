@@ -75,6 +75,7 @@ enum header {
   H_RETRY_AFTER_MS,
   H_CONTENT_TYPE,
   H_LOCATION,
+  H_DATE,
   H_DEPRECATION,
   H_SUNSET
 };
@@ -103,6 +104,7 @@ static const struct header_name *find_header(const char *line, size_t len)
     NAME("retry-after-ms", H_RETRY_AFTER_MS),
     NAME("content-type", H_CONTENT_TYPE),
     NAME("location", H_LOCATION),
+    NAME("date", H_DATE),
     NAME("deprecation", H_DEPRECATION),
     NAME("sunset", H_SUNSET),
   };
@@ -153,6 +155,9 @@ static void take_header(struct ca_headers *said, enum header header,
     break;
   case H_LOCATION:
     copy_host(said->location_host, sizeof(said->location_host), value);
+    break;
+  case H_DATE:
+    ca_copy_text(said->date, sizeof(said->date), value, strlen(value));
     break;
   case H_DEPRECATION:
     copy_value(said->deprecation, sizeof(said->deprecation), value);

@@ -14,7 +14,15 @@ struct ca_json {
   sqlite3_stmt *valid;
   sqlite3_stmt *extract;
   sqlite3_stmt *count;
+  sqlite3_stmt *same;
 };
+
+/* Neither side has a text that the other lacks. */
+static const char same_set[] =
+    "WITH a(v) AS (SELECT value FROM json_each(?1, ?2) WHERE type = 'text'),"
+    " b(v) AS (SELECT value FROM json_each(?3, ?4) WHERE type = 'text')"
+    " SELECT NOT EXISTS (SELECT v FROM a EXCEPT SELECT v FROM b)"
+    " AND NOT EXISTS (SELECT v FROM b EXCEPT SELECT v FROM a)";
 
 struct ca_json *ca_json_new(struct ca_err *err)
 {
@@ -27,7 +35,9 @@ struct ca_json *ca_json_new(struct ca_err *err)
      !sqlite3_prepare_v3(json->db, "SELECT json_extract(?1, ?2)", -1,
                          SQLITE_PREPARE_PERSISTENT, &json->extract, NULL) &&
      !sqlite3_prepare_v3(json->db, "SELECT json_array_length(?1, ?2)", -1,
-                         SQLITE_PREPARE_PERSISTENT, &json->count, NULL))
+                         SQLITE_PREPARE_PERSISTENT, &json->count, NULL) &&
+     !sqlite3_prepare_v3(json->db, same_set, -1, SQLITE_PREPARE_PERSISTENT,
+                         &json->same, NULL))
     return json;
   ca_err_set(err, json ? CA_SYSTEM : CA_NOMEM, "JSON reader: %s",
              json && json->db ? sqlite3_errmsg(json->db) : "out of memory");
@@ -42,6 +52,7 @@ void ca_json_free(struct ca_json *json)
   sqlite3_finalize(json->valid);
   sqlite3_finalize(json->extract);
   sqlite3_finalize(json->count);
+  sqlite3_finalize(json->same);
   sqlite3_close(json->db);
   free(json);
 }
@@ -122,6 +133,24 @@ int ca_json_count(struct ca_json *json, const char *text, size_t len,
                   : -1;
   rest(json->count);
   return count;
+}
+
+bool ca_json_same_set(struct ca_json *json, struct ca_slice one,
+                      const char *path_one, struct ca_slice other,
+                      const char *path_other)
+{
+  bool same =
+      one.len <= CA_JSON_MAX && other.len <= CA_JSON_MAX &&
+      !sqlite3_bind_text(json->same, 1, one.data, (int)one.len,
+                         SQLITE_STATIC) &&
+      !sqlite3_bind_text(json->same, 2, path_one, -1, SQLITE_STATIC) &&
+      !sqlite3_bind_text(json->same, 3, other.data, (int)other.len,
+                         SQLITE_STATIC) &&
+      !sqlite3_bind_text(json->same, 4, path_other, -1, SQLITE_STATIC) &&
+      sqlite3_step(json->same) == SQLITE_ROW &&
+      sqlite3_column_int(json->same, 0) == 1;
+  rest(json->same);
+  return same;
 }
 
 /* Masked before it is cut: of a secret that a cut has halved, the mask would

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "buf.h"
 #include "api.h"
+#include "encode.h"
 #include "result.h"
 
 /* Longer texts are not read. */
@@ -29,6 +30,12 @@ bool ca_json_integer(struct ca_json *json, const char *text, size_t len,
 /* Number of elements of the array at path, -1 when there is none. */
 int ca_json_count(struct ca_json *json, const char *text, size_t len,
                   const char *path);
+
+/* Do the arrays at two paths hold the same texts, in whatever order? Absent is
+   the same as empty. */
+bool ca_json_same_set(struct ca_json *json, struct ca_slice one,
+                      const char *path_one, struct ca_slice other,
+                      const char *path_other);
 
 /* Completes result->err from the body of a failed op: message, code, slug,
    request id, suggested fix, from nested, flat, text and empty bodies. Masks
