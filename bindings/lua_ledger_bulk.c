@@ -8,6 +8,14 @@
 
 /* ---- counting ---- */
 
+uint64_t lca_hash_text(const char *text)
+{
+  uint64_t hash = 14695981039346656037u;
+  for(; *text; text++)
+    hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+  return hash;
+}
+
 static bool is_cell(const struct lca_cell *cell, const struct ca_api *api,
                     const char *toolkit, const char *status)
 {

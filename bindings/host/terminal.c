@@ -365,7 +365,8 @@ static void show_preview(struct host *host, const char *next)
     host_say(host, "preview: nothing would be changed");
     return;
   }
-  host_say(host, "preview: nothing was changed; --apply makes %s change%s",
+  host_say(host, "preview: nothing was changed; --apply %s %s change%s",
+           host->exit_code == 4 ? "would refuse these" : "makes",
            host_number(planned, count), planned == 1 ? "" : "s");
   if(*next)
     host_say(host, "next: %s", next);
