@@ -359,6 +359,8 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
                                         { "after_item", lca_item_after },
                                         { "item_account", lca_item_account },
                                         { "item_kind", lca_item_kind },
+                                        { "fail_straight",
+                                          lca_item_fail_straight },
                                         { "counts", lca_plan_counts },
                                         { "guard", lca_guard_check },
                                         { "needs_project",

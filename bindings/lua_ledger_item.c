@@ -141,6 +141,26 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
   return number;
 }
 
+/* host.fail_straight(operation, id, text): a straight-line change that could not
+   even be recorded, since there is no such account, is a failure of the run. */
+int lca_item_fail_straight(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  const char *operation = luaL_checkstring(L, 1);
+  const char *id = luaL_checkstring(L, 2);
+  const char *text = luaL_checkstring(L, 3);
+  struct ca_err err;
+  int64_t number;
+  ca_err_clear(&err);
+  lca_run_begin(L, run);
+  number = lca_item_add_single(L, run, 0, id);
+  if(ca_ledger_item_outcome(run->ledger, number, CA_FAILED, text, &err))
+    return lca_run_ledger_failed(L, run, &err);
+  run->stats.failed_items++;
+  lca_run_note_failure(run, id, operation, CA_FAILED, "", text);
+  return 0;
+}
+
 struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
                                     int64_t id)
 {

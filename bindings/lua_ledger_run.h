@@ -102,10 +102,12 @@ struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
    account table or 0; id may be "". Returns its number. [-0, +0, e] */
 int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
                             const char *id);
-/* host.plan_item, host.after_item, host.item_account, host.item_kind. */
+/* host.plan_item, host.after_item, host.item_account, host.item_kind,
+   host.fail_straight. */
 int lca_item_plan(lua_State *L);
 int lca_item_after(lua_State *L);
 int lca_item_account(lua_State *L);
+int lca_item_fail_straight(lua_State *L);
 int lca_item_kind(lua_State *L);
 
 /* lua_ledger_plan.c */

@@ -25,11 +25,13 @@ local function has(text, part)
 end
 
 local function apply(script, ...)
-  return place:run({ "job.lua", "--apply", "--summary", "summary.json", ... }, { script = script })
+  local words = { "job.lua", "--apply", "--summary", "summary.json", ... }
+  return place:run(host.unlimited(words), { script = script })
 end
 
 local function preview(script, ...)
-  return place:run({ "job.lua", "--summary", "summary.json", ... }, { script = script })
+  local words = { "job.lua", "--summary", "summary.json", ... }
+  return place:run(host.unlimited(words), { script = script })
 end
 
 -- Every change in the emulator's log as "op id".
@@ -146,7 +148,7 @@ describe("a bulk", function()
     has(run.err, "did you mean 'alias'?")
     assert.equal(run.summary.outcomes.done, writes())
     assert.equal(2, run.summary.outcomes.failed)
-    assert.equal(2, run.summary.operations.disable.not_tried)
+    assert.equal(2, run.summary.operations.disable.skipped)
   end)
 
   it("tells apart what failed, with its request", function()
@@ -159,7 +161,7 @@ describe("a bulk", function()
     assert.equal(1, run.summary.outcomes.failed)
     has(run.err, "not this one (HTTP 400 X) (request ")
     has(run.err, "failed  disable  ca_")
-    assert.equal("composio-lua job.lua --summary summary.json", run.summary.next)
+    assert.equal(("composio-lua resume %s --failed"):format(run.summary.run), run.summary.next)
   end)
 
   it("calls a lost reply of what cannot be repeated unknown, exit 8", function()
@@ -284,7 +286,7 @@ describe("planned changes", function()
     ]]
     assert.equal(0, preview(script).code)
     assert.same({}, changes())
-    local run = apply(script, "-vv", "--log", "run.log")
+    local run = apply(script, "-vv", "--log", "run.log", "--confirm", "1,1")
     assert.equal(0, run.code, run.err)
     assert.equal(2, #changes())
     local bodies = 0
@@ -373,7 +375,7 @@ describe("selections", function()
     has(run.err, "the listing is incomplete")
     assert.is_false(run.summary.listing.complete)
     run = apply(DISABLE)
-    assert.equal(1, run.code)
+    assert.equal(4, run.code)
     has(run.err, "the listing is incomplete")
     has(run.err, "allow_incomplete")
     assert.equal(0, writes())
@@ -390,7 +392,7 @@ describe("selections", function()
     assert.equal(0, run.code)
     has(run.err, "the listing is incomplete")
     run = apply(all)
-    assert.equal(1, run.code)
+    assert.equal(4, run.code)
     assert.equal(0, writes())
   end)
 end)
@@ -449,7 +451,7 @@ describe("after", function()
     local run = apply(script)
     assert.equal(9, run.code, run.err)
     assert.equal(2, run.summary.outcomes.pending)
-    has(run.err, "2 wait for a person")
+    has(run.err, "2 items waiting for a person")
     script = script:gsub("results.link:wait[^\n]+", "error 'no'"):gsub("user ", "other ")
     run = apply(script)
     assert.equal(3, run.code)
@@ -638,7 +640,7 @@ describe("intents", function()
       return
     end
     local trace = place.path .. "/trace.secret"
-    local run = place:run({ "job.lua", "--apply", "--concurrency", "8" }, {
+    local run = place:run(host.unlimited { "job.lua", "--apply", "--concurrency", "8" }, {
       script = DISABLE,
       env = { ASAN_OPTIONS = "detect_leaks=0" },
       prefix = "strace -f -o " .. trace .. " -s 400 -e trace=fdatasync,fsync,sendto,write,pwrite64",

@@ -27,7 +27,7 @@ local function apply(rules, call, ...)
   local through = proxy.start(emulator, rules)
   local place = host.place(through)
   local words = { "run", "job.lua", "--apply", "--summary", "summary.json", "--timeout", "2s", ... }
-  local run = place:run(words, { script = SCRIPT:format(FIRST, SECOND, call) })
+  local run = place:run(host.unlimited(words), { script = SCRIPT:format(FIRST, SECOND, call) })
   run.seen = through:finish()
   run.outcomes = {}
   for word, count in pairs(run.summary and run.summary.outcomes or {}) do
@@ -228,7 +228,7 @@ describe("a selection that cannot be read", function()
     } do
       local place = host.place { url = url, api_key = "ak_nobody" }
       local run = place:run(
-        { "run", "job.lua", "--apply", "--retries", "0" },
+        host.unlimited { "run", "job.lua", "--apply", "--retries", "0" },
         { script = SCRIPT:format(FIRST, SECOND, "disable()") }
       )
       assert.equal(1, run.code, run.err)

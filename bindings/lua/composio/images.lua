@@ -188,7 +188,15 @@ return function(composio, core)
       elseif kind == "plan" then
         return host.item_account(id) or look_up(id) or not_found(name, id)
       end
-      return accounts.get(id)
+      local good, account = pcall(accounts.get, id)
+      if good then
+        return account
+      end
+      if core.is_error(account) and account.status == 404 then
+        host.fail_straight(row.name, id, account.message)
+        account.operation = name
+      end
+      return error(account, 0)
     end
 
     accounts[row.name] = function(target, options, ...)
