@@ -142,7 +142,9 @@ describe("values of options", function()
     for option, values in pairs {
       ["--max-changes"] = { "-1", "many", "", "1.5" },
       ["--max-percent"] = { "101", "-1", "25%%", "0x10", "1e1", "", "nan", "%" },
-      ["--confirm"] = { "", ",", "3,", ",3", "3,,4", "-1", "x", "3;4", "1.5", ("1,"):rep(64) .. "1" },
+      ["--confirm"] = {
+        "", ",", "3,", ",3", "3,,4", "-1", "x", "3;4", "1.5", ("1,"):rep(64) .. "1",
+      },
       ["--stop-on"] = {
         "", "failed", "failed=", "failed=x", "done=3", "failed=3%,", "failed=3 unknown=2", "=3",
       },
@@ -151,7 +153,8 @@ describe("values of options", function()
       ["--protect"] = { "" },
     } do
       for _, value in ipairs(values) do
-        refused({ "job.lua", option .. "=" .. value }, "'" .. value .. "' is no value for " .. option)
+        local words = { "job.lua", option .. "=" .. value }
+        refused(words, "'" .. value .. "' is no value for " .. option)
       end
     end
     refused({ "job.lua", "--delete-active=yes" }, "--delete-active takes no value")
@@ -164,8 +167,8 @@ describe("values of options", function()
     place:write("keep.txt", "# nobody yet\nca_x\n")
     local run = place:run {
       "job.lua", "--max-changes=0", "--max-percent", "0.5%", "--confirm", "12,0,3", "--stop-on",
-      "failed=3%,unknown=5,stale=1", "--lock-wait=90s", "--protect", "keep.txt", "--protect=keep.txt",
-      "--delete-active", "--detailed-exitcode",
+      "failed=3%,unknown=5,stale=1", "--lock-wait=90s", "--protect", "keep.txt",
+      "--protect=keep.txt", "--delete-active", "--detailed-exitcode",
     }
     assert.equal("ran\n", run.out, run.err)
     assert.equal(0, run.code)

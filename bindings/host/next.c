@@ -49,8 +49,9 @@ static void add_option(char *out, size_t size, const char *name,
 static void add_rest(const struct host *host, char *out, size_t size)
 {
   int i;
-  if(host->options.rest)
-    add_word(out, size, "--");
+  if(!host->options.rest)
+    return;
+  add_word(out, size, "--");
   for(i = 0; i < host->options.rest_count; i++)
     add_word(out, size, host->options.rest[i]);
 }

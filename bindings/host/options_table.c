@@ -222,7 +222,7 @@ bool host_option_read(struct host_options *options,
     return true;
   case TEXT:
     *(const char **)to = value;
-    return *value != '\0';
+    return value && *value;
   case COUNT:
     return host_value_integer(value, number) && *number > 0 &&
            *number < 1000000000;

@@ -220,7 +220,7 @@ static void show_counts(struct show *show)
   bool plain = !show->past->host->options.json;
   size_t at;
   int i;
-  if(plain && counts->operation_count)
+  if(plain)
     host_past_say("%s", "");
   host_table_init(&show->table, count_columns, 3, "");
   for(at = 0; at < counts->operation_count; at++)

@@ -15,6 +15,7 @@
 
 #define GAP       2
 #define CELL_SIZE 4096
+#define PAD_MOST  40 /* elsewhere: longer cells move their own line only */
 #define TEXT_MAX  (1u << 20)
 
 /* ---- code points ---- */
@@ -164,6 +165,8 @@ static void settle(struct host_table *table)
     for(i = 0; i < table->count; i++) {
       const char *text = table->cells[row][i];
       size_t width = text ? points(text) : 0;
+      if(!table->screen && table->columns[i].least && width > PAD_MOST)
+        width = PAD_MOST;
       if(width > table->widths[i])
         table->widths[i] = width;
     }
