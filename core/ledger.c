@@ -41,6 +41,14 @@ enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
              : ca_err_set(err, CA_USAGE, "no run is open in the ledger");
 }
 
+enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
+                                    struct ca_err *err)
+{
+  return ledger->reader
+             ? ca_err_set(err, CA_USAGE, "the ledger was opened for looking")
+             : CA_OK;
+}
+
 enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                               struct ca_err *err)
 {
@@ -87,6 +95,7 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
   /* what was made just now may be gone: the salt, tables of this connection */
   ledger->has_salt = false;
   ledger->shared_known = false;
+  ledger->counted = false;
   return code;
 }
 
@@ -128,8 +137,8 @@ enum ca_code ca_ledger_unlock(struct ca_ledger *ledger, struct ca_err *err)
 
 /* Life. */
 
-struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,
-                                 struct ca_err *err)
+static struct ca_ledger *new_ledger(const struct ca_clock *clock,
+                                    struct ca_err *err)
 {
   struct ca_ledger *ledger = calloc(1, sizeof(*ledger));
 
@@ -144,7 +153,33 @@ struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,
   ledger->turn = -1;
   ca_buf_init(&ledger->account, 4096);
   ca_buf_init(&ledger->texts, 64U << 20);
-  if(ca_ledger_file_open(ledger, dir, err)) {
+  return ledger;
+}
+
+struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,
+                                 struct ca_err *err)
+{
+  struct ca_ledger *ledger = new_ledger(clock, err);
+
+  if(ledger && ca_ledger_file_open(ledger, dir, err)) {
+    ca_ledger_close(ledger);
+    return NULL;
+  }
+  return ledger;
+}
+
+struct ca_ledger *ca_ledger_open_reader(const char *dir,
+                                        const struct ca_clock *clock,
+                                        bool *found, struct ca_err *err)
+{
+  struct ca_ledger *ledger = new_ledger(clock, err);
+
+  *found = false;
+  if(!ledger)
+    return NULL;
+  ledger->reader = true;
+  if(ca_ledger_file_look(ledger, dir, found, err) || !*found) {
+    *found = false;
     ca_ledger_close(ledger);
     return NULL;
   }

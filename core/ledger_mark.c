@@ -152,6 +152,7 @@ static enum ca_code new_mark(struct ca_ledger *ledger, struct ca_mark **mark,
     code = ca_ledger_commit(ledger, err);
   if(code)
     return code;
+  ledger->counted = false;
   if(!ledger->mark_count)
     ledger->mark_ms = ca_clock_mono_ms(ledger->clock);
   *mark = &ledger->marks[ledger->mark_count];
@@ -302,6 +303,7 @@ static enum ca_code write_intents(struct ca_ledger *ledger, enum ca_sql which,
 static enum ca_code end_intents(struct ca_ledger *ledger, enum ca_code code,
                                 const struct ca_err *why, struct ca_err *err)
 {
+  ledger->counted = false;
   if(!code)
     return ca_ledger_commit(ledger, err);
   if(err)

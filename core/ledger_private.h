@@ -43,6 +43,9 @@
 #define CA_OPERATION_MAX  256
 #define CA_OPERATION_SIZE 96 /* of "resource.name" */
 
+/* Of a change as statements give it: CHANGE_ROW of ledger_sql.c. */
+#define CA_CHANGE_COLUMNS 21
+
 enum ca_sql {
   CA_SQL_BEGIN,
   CA_SQL_COMMIT,
@@ -56,6 +59,11 @@ enum ca_sql {
   CA_SQL_RUN_END,
   CA_SQL_PART_ADD,
   CA_SQL_PART_END,
+  CA_SQL_PARTS,
+  CA_SQL_RUNS,
+  CA_SQL_RUN_LAST,
+  CA_SQL_RUN_NAMED,
+  CA_SQL_HISTORY,
   CA_SQL_DRAFT_SENT,
   CA_SQL_DRAFT_OUTCOMES,
   CA_SQL_DRAFT_CHANGES,
@@ -64,6 +72,8 @@ enum ca_sql {
   CA_SQL_ITEM_ADD,
   CA_SQL_ITEM_ACCOUNT,
   CA_SQL_ITEM_LAST,
+  CA_SQL_BULK_ADD,
+  CA_SQL_BULK_READ,
   CA_SQL_KEY_ADD,
   CA_SQL_KEY_FIND,
   CA_SQL_ITEM_READ,
@@ -154,6 +164,10 @@ struct ca_ledger {
   struct ca_buf texts;              /* of the item last read */
   unsigned char salt[CA_SALT_SIZE]; /* of the run */
   bool has_salt;
+  /* the run's changes by outcome, as they were counted last; false once one of
+     them may have changed */
+  bool counted;
+  int64_t counts[CA_OUTCOME_COUNT];
   int64_t found_item;   /* by its key; the next is looked for after it */
   bool shared_known;    /* are there accounts that several items are about? */
   bool has_shared;      /* then temp.shared names them */
@@ -181,6 +195,25 @@ static inline int64_t ca_ledger_change_id(const struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_file_open(struct ca_ledger *ledger,
                                              const char *dir,
                                              struct ca_err *err);
+
+/* The same for looking: makes nothing. *found false when there is none. */
+CA_MUST_USE enum ca_code ca_ledger_file_look(struct ca_ledger *ledger,
+                                             const char *dir, bool *found,
+                                             struct ca_err *err);
+
+/* Schema: ledger_schema.c. Its version (0: none yet) and how many tables there
+   are; an SQLite code. */
+int ca_ledger_schema_read(sqlite3 *db, int *version, int *tables);
+/* CA_SYSTEM when it is a newer one, or no ledger. */
+CA_MUST_USE enum ca_code ca_ledger_schema_check(const char *path, int version,
+                                                int tables,
+                                                struct ca_err *err);
+/* Makes the tables, or brings older ones up to date. */
+CA_MUST_USE enum ca_code ca_ledger_schema_make(sqlite3 *db, const char *path,
+                                               struct ca_err *err);
+/* Makes an older schema look like ours to this connection; changes nothing in
+   the file. An SQLite code. */
+int ca_ledger_schema_view(sqlite3 *db, int version);
 
 /* Waits until no other process stands in line before this one for the write
    lock, or for as long as anybody waits for it; then leave must follow. */
@@ -211,12 +244,21 @@ CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
    more, and later calls say why. Returns code. */
 enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
                                 const struct ca_err *why);
+/* CA_OK when runs can be written. */
+CA_MUST_USE enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
+                                                struct ca_err *err);
 /* CA_OK when a run is open. */
 CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
                                             struct ca_err *err);
 /* The same, and no plan rows were lost. */
 CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                                           struct ca_err *err);
+
+/* The salt of a run that begins, made when there is none, in the open
+   transaction: ledger_salt.c. */
+CA_MUST_USE enum ca_code ca_ledger_begin_salt(struct ca_ledger *ledger,
+                                              const unsigned char *brought,
+                                              struct ca_err *err);
 
 /* Remembers the item's key; *repeated when its bulk has it already. The table
    it may use lives and dies with the run: ledger_keys.c. */
@@ -253,10 +295,9 @@ CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
 CA_MUST_USE enum ca_code ca_ledger_before_read(struct ca_ledger *ledger,
                                                int64_t after,
                                                struct ca_err *err);
-/* The run's changes by outcome: ledger_read.c. */
-CA_MUST_USE enum ca_code
-ca_ledger_count_changes(struct ca_ledger *ledger,
-                        int64_t counts[CA_OUTCOME_COUNT], struct ca_err *err);
+/* Brings ledger->counts up to date: ledger_count.c. */
+CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
+                                                 struct ca_err *err);
 /* A row of CHANGE_ROW; its texts are the statement's. */
 CA_MUST_USE enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
                                                sqlite3_stmt *statement,

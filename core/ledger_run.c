@@ -1,4 +1,4 @@
-/* A run's life: begun, reopened, looked at, ended; its bulks, its salt.
+/* A run's life: begun, looked at, reopened, ended.
    Must not know: how changes are sent, what a script is. */
 #include <stdio.h>
 #include <string.h>
@@ -61,145 +61,6 @@ static enum ca_code check_free(const struct ca_ledger *ledger,
              : CA_OK;
 }
 
-static enum ca_code check_writer(const struct ca_ledger *ledger,
-                                 struct ca_err *err)
-{
-  return ledger->reader
-             ? ca_err_set(err, CA_USAGE, "the ledger was opened for looking")
-             : CA_OK;
-}
-
-/* The salt stays in the database: a plan or a report that leaves the state
-   directory carries fingerprints, but not what they were made with. */
-
-/* Takes the salt that the statement gives, if any. */
-static enum ca_code take_salt(struct ca_ledger *ledger,
-                              sqlite3_stmt *statement, struct ca_err *err)
-{
-  enum ca_code code = CA_OK;
-  int rc = sqlite3_step(statement);
-  bool there =
-      rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL;
-
-  ledger->has_salt =
-      there && sqlite3_column_bytes(statement, 0) == CA_SALT_SIZE;
-  if(ledger->has_salt)
-    memcpy(ledger->salt, sqlite3_column_blob(statement, 0), CA_SALT_SIZE);
-  else if(there)
-    rc = SQLITE_CORRUPT;
-  if(rc != SQLITE_ROW && rc != SQLITE_DONE)
-    code = ca_ledger_fail(ledger, rc, err);
-  sqlite3_reset(statement);
-  return code;
-}
-
-static enum ca_code read_salt(struct ca_ledger *ledger, enum ca_sql which,
-                              struct ca_err *err)
-{
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
-
-  if(!statement)
-    return CA_SYSTEM;
-  if(which == CA_SQL_RUN_SALT)
-    sqlite3_bind_int64(statement, 1, ledger->run);
-  return take_salt(ledger, statement, err);
-}
-
-/* Into the open transaction, unless another process was faster. */
-static enum ca_code add_salt(struct ca_ledger *ledger, struct ca_err *err)
-{
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_SALT_ADD, err);
-  unsigned char salt[CA_SALT_SIZE];
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  if(ca_digest_random(salt, sizeof(salt)))
-    return ca_err_set(err, CA_SYSTEM, "the kernel gives no random bytes");
-  sqlite3_bind_blob(statement, 1, salt, sizeof(salt), SQLITE_STATIC);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
-}
-
-/* The salt of a run that begins, in the open transaction. */
-static enum ca_code begin_salt(struct ca_ledger *ledger,
-                               const unsigned char *brought,
-                               struct ca_err *err)
-{
-  enum ca_code code = CA_OK;
-
-  if(brought) {
-    memcpy(ledger->salt, brought, CA_SALT_SIZE);
-    ledger->has_salt = true;
-    return CA_OK;
-  }
-  code = read_salt(ledger, CA_SQL_SALT, err);
-  if(!code && !ledger->has_salt)
-    code = add_salt(ledger, err);
-  if(!code && !ledger->has_salt)
-    code = read_salt(ledger, CA_SQL_SALT, err);
-  return code;
-}
-
-/* That of the run, else of the state directory: runs of version 1 have none
-   of their own. */
-static enum ca_code find_salt(struct ca_ledger *ledger, struct ca_err *err)
-{
-  enum ca_code code = CA_OK;
-  bool ours = !ledger->in_txn;
-  struct ca_err why;
-
-  if(ledger->has_salt)
-    return CA_OK;
-  if(ledger->run)
-    code = read_salt(ledger, CA_SQL_RUN_SALT, err);
-  if(!code && !ledger->has_salt)
-    code = read_salt(ledger, CA_SQL_SALT, err);
-  if(code || ledger->has_salt)
-    return code;
-  code = check_writer(ledger, err);
-  if(!code)
-    code = ca_ledger_txn(ledger, err);
-  if(code)
-    return code;
-  ca_err_clear(&why);
-  code = begin_salt(ledger, NULL, &why);
-  if(code) {
-    if(err)
-      *err = why;
-    return ca_ledger_undo_txn(ledger, code, &why);
-  }
-  return ours ? ca_ledger_commit(ledger, err) : CA_OK;
-}
-
-enum ca_code ca_ledger_salt(struct ca_ledger *ledger,
-                            unsigned char salt[CA_SALT_SIZE],
-                            struct ca_err *err)
-{
-  enum ca_code code = find_salt(ledger, err);
-
-  if(!code)
-    memcpy(salt, ledger->salt, CA_SALT_SIZE);
-  return code;
-}
-
-enum ca_code ca_ledger_fingerprint(struct ca_ledger *ledger, const char *text,
-                                   size_t len, char *out, size_t size,
-                                   struct ca_err *err)
-{
-  char hex[CA_DIGEST_SIZE];
-  enum ca_code code;
-
-  if(size < 33)
-    return ca_err_set(err, CA_USAGE, "too little room for a fingerprint");
-  code = find_salt(ledger, err);
-  if(code)
-    return code;
-  ca_digest_keyed(ledger->salt, sizeof(ledger->salt), text, len, hex);
-  ca_copy_text(out, size, hex, 32);
-  return CA_OK;
-}
-
 /* Into the open transaction; *added false when the name is taken. */
 static enum ca_code add_run(struct ca_ledger *ledger,
                             const struct ca_run_info *info, const char *id,
@@ -256,6 +117,7 @@ static void forget_run(struct ca_ledger *ledger)
   ledger->last_change = 0;
   ledger->has_account = false;
   ledger->has_salt = false;
+  ledger->counted = false;
   ledger->found_item = 0;
   ledger->shared_known = false;
 }
@@ -313,7 +175,7 @@ enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
   enum ca_code code = check_free(ledger, err);
 
   if(!code)
-    code = check_writer(ledger, err);
+    code = ca_ledger_check_writer(ledger, err);
   if(code)
     return code;
   if(size < 96)
@@ -322,7 +184,7 @@ enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
   forget_run(ledger);
   code = ca_ledger_txn(ledger, &why);
   if(!code)
-    code = begin_salt(ledger, info->salt, &why);
+    code = ca_ledger_begin_salt(ledger, info->salt, &why);
   if(!code)
     code = name_run(ledger, info, id, size, &why);
   if(!code)
@@ -477,7 +339,7 @@ enum ca_code ca_ledger_reopen(struct ca_ledger *ledger, const char *name,
   enum ca_code code = check_free(ledger, err);
 
   if(!code)
-    code = check_writer(ledger, err);
+    code = ca_ledger_check_writer(ledger, err);
   if(code)
     return code;
   ca_err_clear(&why);
@@ -524,20 +386,31 @@ static enum ca_code write_end(struct ca_ledger *ledger, enum ca_sql which,
 }
 
 /* "[0,0,3,812,0,0,0,0,0,0]", in the order of enum ca_outcome. */
-static enum ca_code format_counts(struct ca_ledger *ledger, char *out,
-                                  size_t size, struct ca_err *err)
+static void format_counts(const struct ca_ledger *ledger, char *out,
+                          size_t size)
 {
-  int64_t counts[CA_OUTCOME_COUNT];
-  enum ca_code code = ca_ledger_count_changes(ledger, counts, err);
   size_t used = 0;
   int i;
 
-  for(i = 0; !code && i < CA_OUTCOME_COUNT; i++)
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
     used += (size_t)snprintf(out + used, size - used, "%s%lld", i ? "," : "[",
-                             (long long)counts[i]);
-  if(!code)
-    snprintf(out + used, size - used, "]");
-  return code;
+                             (long long)ledger->counts[i]);
+  snprintf(out + used, size - used, "]");
+}
+
+/* What is still planned was not tried; what was intended and has no outcome is
+   unknown, and nobody waits for it any more. */
+static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
+{
+  int64_t *counts = ledger->counts;
+  enum ca_code code = ca_ledger_count_changes(ledger, err);
+
+  if(code || !ledger->applies || (!counts[CA_PLANNED] && !counts[CA_INTENDED]))
+    return code;
+  counts[CA_NOT_TRIED] += counts[CA_PLANNED];
+  counts[CA_UNKNOWN] += counts[CA_INTENDED];
+  counts[CA_PLANNED] = counts[CA_INTENDED] = 0;
+  return run_over(ledger, CA_SQL_RUN_REST, false, err);
 }
 
 enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
@@ -554,12 +427,9 @@ enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
   code = ca_ledger_commit(ledger, &why);
   if(!code)
     code = ca_ledger_txn(ledger, &why);
-  /* what is still planned was not tried; what was intended and has no outcome
-     is unknown, and nobody waits for it any more */
-  if(!code && ledger->applies)
-    code = run_over(ledger, CA_SQL_RUN_REST, false, &why);
   if(!code)
-    code = format_counts(ledger, counts, sizeof(counts), &why);
+    code = close_rest(ledger, &why);
+  format_counts(ledger, counts, sizeof(counts));
   if(!code)
     code = write_end(ledger, CA_SQL_RUN_END, exit_code, counts, &why);
   if(!code)

@@ -91,6 +91,39 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_PART_END] =
       "UPDATE part SET ended_ms = ?2, exit_code = ?3 WHERE run = ?1 AND"
       " number = (SELECT max(number) FROM part WHERE run = ?1)",
+  [CA_SQL_PARTS] = "SELECT p.began_ms, p.ended_ms, p.exit_code, p.who, p.host"
+                   " FROM part p JOIN run r ON r.id = p.run WHERE r.name = ?1"
+                   " ORDER BY p.number",
+  /* a run of which no bulk stands is looked through, but few are like that */
+  [CA_SQL_RUNS] =
+      "SELECT r.name, r.script, r.word, r.cwd, r.undoes, r.script_sha,"
+      " r.params, r.options, r.mode, r.who, r.host, r.project, r.base_url,"
+      " r.version, r.began_ms, r.ended_ms, r.exit_code, r.counts,"
+      " (SELECT count(*) FROM part p WHERE p.run = r.id),"
+      " EXISTS (SELECT 1 FROM bulk b WHERE b.run = r.id) OR EXISTS"
+      " (SELECT 1 FROM change c WHERE c.id >= r.id << 41 AND"
+      " c.id < (r.id + 1) << 41 AND c.bulk = 0)"
+      " FROM run r ORDER BY r.id DESC LIMIT ?1",
+  [CA_SQL_RUN_LAST] = "SELECT name FROM run ORDER BY id DESC LIMIT 1",
+  /* the name itself first: it may be the beginning of another */
+  [CA_SQL_RUN_NAMED] =
+      "SELECT name, name = ?1 FROM run WHERE substr(name, 1, length(?1)) = ?1"
+      " OR substr(name, -length(?1)) = ?1 ORDER BY name = ?1 DESC, id DESC"
+      " LIMIT 5",
+  /* No index leads from an account to its changes: it would cost every run,
+     for the sake of a question that is asked rarely. So all runs are read. */
+  [CA_SQL_HISTORY] =
+      "SELECT " CHANGE_ROW ", r.name, coalesce(p.who, r.who),"
+      " coalesce(p.host, r.host), r.script, r.mode = 'apply',"
+      " coalesce(o.ended_ms, n.sent_ms, r.began_ms) AS at_ms,"
+      " coalesce(i.user, c.user), i.toolkit" CHANGE_JOINS
+      " JOIN run r ON r.id = c.id >> 41"
+      " LEFT JOIN part p ON p.run = r.id AND p.number ="
+      " (SELECT max(number) FROM part WHERE run = r.id AND"
+      " began_ms <= n.sent_ms)"
+      " WHERE " AIM " = ?1 OR o.made = ?1 OR (c.account = '' AND ?1 ="
+      " CASE WHEN i.flags & 65536 THEN i.key ELSE i.account END)"
+      " ORDER BY at_ms, c.id",
   [CA_SQL_DRAFT_SENT] =
       "SELECT 1 FROM intent n JOIN change c ON c.id = n.id"
       " WHERE n.id BETWEEN ?1 AND ?2 AND " DRAFT("c") " LIMIT 1",
@@ -109,10 +142,16 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " toolkit, scheme, status, status_reason, alias, created_ms,"
       " updated_ms, row) VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
       " ?11, ?12, ?13, ?14)",
+  [CA_SQL_BULK_ADD] =
+      "INSERT INTO bulk(run, number, name, kind, selected, planned, same,"
+      " skipped, failed, stood_ms)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+  [CA_SQL_BULK_READ] = "SELECT name, kind, selected, planned, same, skipped,"
+                       " failed FROM bulk WHERE run = ?1 AND number = ?2",
   [CA_SQL_KEY_ADD] = "INSERT INTO temp.key(hash) VALUES(?1)"
                      " ON CONFLICT DO NOTHING",
-  [CA_SQL_KEY_FIND] = "SELECT 1 FROM item WHERE id BETWEEN ?1 AND ?2"
-                      " AND key = ?3 AND bulk = ?4 LIMIT 1",
+  [CA_SQL_KEY_FIND] = "SELECT id FROM item WHERE id BETWEEN ?1 AND ?2"
+                      " AND key = ?3 AND bulk = ?4 ORDER BY id LIMIT 1",
   [CA_SQL_ITEM_ACCOUNT] =
       "SELECT CASE WHEN flags & 65536 THEN key ELSE account END, bulk"
       " FROM item WHERE id = ?1",
@@ -165,7 +204,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " FROM (SELECT DISTINCT " AIM " AS account, c.id >> 15 AS item"
       " FROM change c CROSS JOIN item i ON i.id = c.id >> 15"
       " WHERE c.id BETWEEN ?1 AND ?2)) WHERE many > 1 AND account <> ''",
-  [CA_SQL_COUNTS] = "SELECT c.id, c.operation, " STATE
+  [CA_SQL_COUNTS] = "SELECT c.id, c.operation, " STATE ", c.fallback"
                     " FROM change c LEFT JOIN outcome o ON o.id = c.id"
                     " WHERE c.id BETWEEN ?1 AND ?2 AND (?3 < 0 OR c.bulk = ?3)"
                     " ORDER BY c.id",
