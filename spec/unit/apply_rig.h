@@ -13,6 +13,7 @@ static struct ca_ledger *ledger;
 static struct ca_apply *apply;
 static struct ca_err err;
 static int commits;
+static char run_id[96];
 
 static inline bool intent_is_durable(const struct ca_request *request)
 {
@@ -68,7 +69,6 @@ static inline int count_commit(void *ctx)
 static inline void start(void)
 {
   struct ca_run_info info = { .script = "a.lua", .mode = "apply" };
-  char id[96];
 
   engine_start();
   scratch_make();
@@ -78,7 +78,8 @@ static inline void start(void)
   ended_well[0] = '\0';
   stop_in_visit = false;
   ledger = ca_ledger_open(scratch_dir, &fake.clock, &err);
-  CHECK(ledger && !ca_ledger_begin(ledger, &info, id, sizeof(id), &err));
+  CHECK(ledger &&
+        !ca_ledger_begin(ledger, &info, run_id, sizeof(run_id), &err));
   apply = ca_apply_new(FAKE_ENGINE, FAKE_ENDPOINT, ledger, &err);
   CHECK(apply != NULL);
   sqlite3_commit_hook(ledger->db, count_commit, NULL);
@@ -141,7 +142,8 @@ static inline void was(int64_t change, enum ca_outcome outcome)
   struct ca_err cause;
 
   ca_err_clear(&cause);
-  if(outcome == CA_DONE || outcome == CA_FAILED || outcome == CA_UNKNOWN)
+  if(outcome == CA_DONE || outcome == CA_FAILED || outcome == CA_UNKNOWN ||
+     outcome == CA_INTENDED)
     CHECK_INT(ca_ledger_intend(ledger, &change, 1, &err), CA_OK);
   if(outcome != CA_DONE)
     ca_err_set(&cause, CA_HTTP, "earlier");
