@@ -411,7 +411,8 @@ static bool single_ended(struct ca_look *look, struct ca_result *result)
 /* Takes in what the op brought. */
 static void take_reply(struct ca_look *look, struct ca_result *result)
 {
-  bool gone = result->status == 404 && look->mode == LOOK_SINGLE &&
+  bool gone = ca_reply_says_gone(look->apply->json, result) &&
+              look->mode == LOOK_SINGLE &&
               look->targets[look->at].kind != CA_TARGET_CREATE;
   bool read;
 

@@ -300,6 +300,13 @@ void ca_reply_explain(struct ca_json *json, const struct ca_api *api,
     doubt(api, result);
 }
 
+bool ca_reply_says_gone(struct ca_json *json, const struct ca_result *result)
+{
+  return result->status == 404 &&
+         (!result->body.len ||
+          ca_json_valid(json, result->body.data, result->body.len));
+}
+
 static const char *status_name(const struct ca_api *api,
                                const struct ca_err *err)
 {

@@ -44,6 +44,10 @@ bool ca_json_same_set(struct ca_json *json, struct ca_slice one,
 void ca_reply_explain(struct ca_json *json, const struct ca_api *api,
                       struct ca_result *result);
 
+/* Does the service say that there is no such thing? The page of a proxy that
+   says 404 proves nothing. */
+bool ca_reply_says_gone(struct ca_json *json, const struct ca_result *result);
+
 /* The SDK's class name for a failure of this operation. Static storage. */
 const char *ca_reply_error_name(const struct ca_api *api,
                                 const struct ca_err *err);

@@ -153,11 +153,10 @@ bool ca_reply_accounts(const char *text, size_t len,
     else if(key_is(key, "items"))
       items = other;
   }
-  if(more || !items.data || !ca_scan_at_end(&scan) ||
-     !visit_items(items, visit, ctx))
+  if(more || !items.data || next.len >= cursor_size ||
+     !ca_scan_at_end(&scan) || !visit_items(items, visit, ctx))
     return false;
-  if(next.len < cursor_size)
-    ca_reply_copy(next, cursor, cursor_size);
+  ca_reply_copy(next, cursor, cursor_size);
   return true;
 }
 

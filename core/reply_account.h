@@ -27,8 +27,8 @@ struct ca_reply_account {
 bool ca_reply_account(const char *text, size_t len,
                       struct ca_reply_account *account);
 /* A page of a list: visit for each account; false from it stops, and the rest
-   is not looked at. cursor becomes that of the next page, "" after the last
-   and where it does not fit. False when the text is no such page. */
+   is not looked at. cursor becomes that of the next page, "" after the last.
+   False when the text is no such page, or the cursor is longer than any. */
 bool ca_reply_accounts(const char *text, size_t len,
                        bool (*visit)(void *ctx,
                                      const struct ca_reply_account *account),
