@@ -6,18 +6,45 @@
 #include "lua_ledger_run.h"
 #include "settle.h"
 
+#define FIRST_LINES 10 /* the rest is in the ledger */
+
 struct settling {
   struct lca_run *run;
   int64_t done;
   int64_t not_done;
   int64_t open;
+  int told; /* lines */
 };
+
+/* The summary's list of failures tells what is known now. */
+static void mend_failures(struct lca_run_stats *stats, const char *key,
+                          const struct ca_settled *settled)
+{
+  const char *operation = settled->row->change.api->name;
+  size_t i;
+  for(i = 0; i < stats->failure_count; i++) {
+    struct lca_failure *failure = &stats->failures[i];
+    if(strcmp(failure->key, key) != 0 ||
+       strcmp(failure->operation, operation) != 0)
+      continue;
+    if(settled->outcome == CA_DONE) {
+      stats->failure_count--;
+      memmove(failure, failure + 1,
+              (stats->failure_count - i) * sizeof(*failure));
+    } else {
+      failure->outcome = settled->outcome;
+    }
+    return;
+  }
+}
 
 static void told(void *owner, const struct ca_settled *settled)
 {
   struct settling *settling = owner;
   struct lca_run *run = settling->run;
   const struct ca_change *change = &settled->row->change;
+  const char *key = change->account && change->account[0] ? change->account
+                                                          : settled->row->key;
   char line[900];
   if(settled->outcome == CA_UNKNOWN)
     settling->open++;
@@ -25,12 +52,12 @@ static void told(void *owner, const struct ca_settled *settled)
     settling->done++;
   else
     settling->not_done++;
-  if(!settled->text[0] && !settled->doubled)
+  mend_failures(&run->stats, key, settled);
+  if(!settled->text[0] || settling->told == FIRST_LINES)
     return;
+  settling->told++;
   snprintf(line, sizeof(line), "  %s  %s  %s: %s",
-           ca_outcome_name(settled->outcome), change->api->name,
-           change->account && change->account[0] ? change->account
-                                                 : settled->row->key,
+           ca_outcome_name(settled->outcome), change->api->name, key,
            settled->text);
   run->options.say(run->options.ctx, line);
 }
@@ -92,7 +119,7 @@ void lca_run_settle(lua_State *L, enum ca_outcome not_done,
 {
   struct lca_run *run = lca_run_of(L);
   struct ca_settle_options options = { 8, not_done };
-  struct settling settling = { run, 0, 0, 0 };
+  struct settling settling = { .run = run };
   struct ca_settle *settle;
   struct ca_err err;
   bool any = false;

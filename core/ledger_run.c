@@ -7,7 +7,8 @@
 
 #define NAME_MAX_LEN 48
 
-/* The script's base name without ".lua", cleaned to [a-z0-9_]. */
+/* The script's base name without ".lua", cleaned to [a-z0-9_]; "undo" of
+   "undo:RUN". */
 static void script_name(const char *script, char *out, size_t size)
 {
   const char *base = script ? strrchr(script, '/') : NULL;
@@ -15,7 +16,7 @@ static void script_name(const char *script, char *out, size_t size)
   size_t i;
 
   base = base ? base + 1 : script ? script : "";
-  len = strlen(base);
+  len = strcspn(base, ":");
   if(len > 4 && !strcmp(base + len - 4, ".lua"))
     len -= 4;
   if(!len) {

@@ -120,7 +120,10 @@ static void add_same(const struct host *host, char *out, size_t size)
       i += has_value ? 0 : 1;
       continue;
     }
-    add_word(out, size, word);
+    /* "last" would mean another run by then */
+    add_word(out, size, word == host->options.operand && host->undoes[0]
+                            ? host->undoes
+                            : word);
   }
 }
 

@@ -12,7 +12,7 @@
 #include "scan.h"
 
 #define UNDO        "undo:"
-#define UNDO_SCRIPT "require \"composio.undo\"()\n"
+#define UNDO_SCRIPT "require \"composio.core\".undo()\n"
 #define TEXT_MAX    (1u << 16)
 
 /* What is known of a run that is over, or of a plan: copies. */
@@ -50,11 +50,22 @@ static void forget(struct former *former)
 
 /* ---- finding the run ---- */
 
+/* "last" is the last that wrote: a preview can be neither resumed nor
+   undone. */
+static bool is_wanted(const struct former *former,
+                      const struct ca_run_row *row)
+{
+  if(former->name[0])
+    return !strcmp(row->name, former->name);
+  return !strcmp(row->info.mode, "apply");
+}
+
 static bool take_run(void *ctx, const struct ca_run_row *row)
 {
   struct former *former = ctx;
-  if(strcmp(row->name, former->name) != 0)
+  if(!is_wanted(former, row))
     return true;
+  copy(former->name, sizeof(former->name), row->name);
   copy(former->script, sizeof(former->script), row->info.script);
   copy(former->word, sizeof(former->word), row->info.word);
   copy(former->sha, sizeof(former->sha), row->info.script_sha);
@@ -80,16 +91,20 @@ static enum ca_code read_run(struct host *host, struct former *former,
   bool found = false;
   struct ca_ledger *ledger =
       ca_ledger_open_reader(host->state_dir, host->clock, &found, err);
-  enum ca_code code;
+  enum ca_code code = CA_OK;
   if(!ledger && err->code)
     return err->code;
   if(!ledger)
     return ca_err_set(err, CA_USAGE, "there are no runs in %s yet",
                       host->state_dir);
-  code = ca_ledger_find_run(ledger, host->options.operand, former->name,
-                            sizeof(former->name), err);
+  if(strcmp(host->options.operand, "last") != 0)
+    code = ca_ledger_find_run(ledger, host->options.operand, former->name,
+                              sizeof(former->name), err);
   if(!code)
     code = ca_ledger_runs(ledger, 0, take_run, former, err);
+  if(!code && !former->name[0])
+    code = ca_err_set(err, CA_USAGE, "no run in %s has written anything yet",
+                      host->state_dir);
   if(!code && !former->found)
     code = ca_err_set(err, CA_NOMEM, "out of memory");
   ca_ledger_close(ledger);

@@ -61,7 +61,7 @@ function composio.client(options)
 end
 
 local parts = { "auth_scheme", "wait", "initiate", "pages", "images", "time", "csv", "report" }
-table.move({ "job", "bulk", "replay" }, 1, 3, #parts + 1, parts)
+table.move({ "job", "bulk", "replay", "undo" }, 1, 4, #parts + 1, parts)
 for _, name in ipairs(parts) do
   if core.has(name) then
     require("composio." .. name)(composio, core)

@@ -192,8 +192,7 @@ local function put_back(entry, account, api, notes, reason)
   end
 end
 
-return function()
-  local composio, core = require "composio", require "composio.core"
+local function undo(composio, core)
   local run = host.undoes
   composio.job { summary = "Undo of " .. run, may = "reversible" }
   local notes, before = new_notes(), 0
@@ -238,4 +237,15 @@ return function()
     host.say(("  as before already: %d"):format(before))
   end
   say_notes(notes)
+end
+
+return function(composio, core)
+  if not host then
+    return
+  end
+
+  -- The script of `composio-lua undo RUN`.
+  function core.undo()
+    undo(composio, core)
+  end
 end
