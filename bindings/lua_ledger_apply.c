@@ -211,6 +211,8 @@ void lca_apply_pump(void *ctx, lua_State *L)
     return;
   if(*run->options.stop)
     ca_apply_stop(run->apply);
+  if(ca_apply_key_rejected(run->apply)) /* perhaps by a look before a change */
+    run->stats.key_rejected = true;
   if(!applier || applier->failed)
     return;
   if(applier->queued < FULL_ITEMS &&

@@ -172,6 +172,11 @@ CA_MUST_USE enum ca_code ca_ledger_stand(struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
                                         struct ca_bulk *bulk, bool *found,
                                         struct ca_err *err);
+/* All bulks of the run that stand, in order. False from visit stops. */
+CA_MUST_USE enum ca_code
+ca_ledger_bulks(struct ca_ledger *ledger,
+                bool (*visit)(void *ctx, const struct ca_bulk *bulk),
+                void *ctx, struct ca_err *err);
 /* The bulk's item with this key; *number 0 when there is none. */
 CA_MUST_USE enum ca_code ca_ledger_find_item(struct ca_ledger *ledger,
                                              int bulk, const char *key,
@@ -248,13 +253,16 @@ struct ca_change_row {
    somebody else touched it. */
 struct ca_image {
   bool known; /* false: nothing was recorded; the rest is empty */
-  char status[32];
+  char
+      status[32]; /* "" when it was not recorded, nor whether it is disabled */
   bool disabled;
   bool has_alias; /* the alias was recorded; "" for none */
   char alias[256];
   int64_t updated_ms; /* of the plan's image; 0 when not known */
 };
-/* The image for the given change of the run, as of the changes before it. */
+/* The image for the given change of the run: as of the changes of its item
+   before it, and of what was done to the account elsewhere in the run since
+   the change's bulk stood. */
 CA_MUST_USE enum ca_code ca_ledger_image(struct ca_ledger *ledger,
                                          int64_t change,
                                          struct ca_image *image,

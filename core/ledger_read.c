@@ -158,6 +158,7 @@ static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)
   bulk->same = sqlite3_column_int64(statement, 4);
   bulk->skipped = sqlite3_column_int64(statement, 5);
   bulk->failed = sqlite3_column_int64(statement, 6);
+  bulk->number = sqlite3_column_int(statement, 7);
   bulk->stands = true;
 }
 
@@ -182,6 +183,34 @@ enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
   *found = rc == SQLITE_ROW;
   if(*found)
     take_bulk(statement, bulk);
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_bulks(struct ca_ledger *ledger,
+                             bool (*visit)(void *ctx,
+                                           const struct ca_bulk *bulk),
+                             void *ctx, struct ca_err *err)
+{
+  struct ca_bulk bulk;
+  sqlite3_stmt *statement;
+  int rc;
+
+  if(has_run(ledger, err))
+    return CA_USAGE;
+  statement = ca_ledger_sql(ledger, CA_SQL_BULKS, err);
+  if(!statement)
+    return CA_SYSTEM;
+  if(sqlite3_stmt_busy(statement))
+    return ca_err_set(err, CA_USAGE, "the bulks are being read already");
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    take_bulk(statement, &bulk);
+    if(!visit(ctx, &bulk))
+      break;
+  }
   sqlite3_reset(statement);
   return rc == SQLITE_ROW || rc == SQLITE_DONE
              ? CA_OK

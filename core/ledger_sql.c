@@ -33,6 +33,8 @@
   " LEFT JOIN intent n ON n.id = c.id"                \
   " CROSS JOIN item i ON i.id = c.id >> 15"
 
+#define BULK_ROW "name, kind, selected, planned, same, skipped, failed, number"
+
 /* Rows of statements that write many; in each a number of its own for every
    '?', ?1 being shared. */
 #define INTENT    "(?1, ?)"
@@ -146,8 +148,10 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       "INSERT INTO bulk(run, number, name, kind, selected, planned, same,"
       " skipped, failed, stood_ms)"
       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-  [CA_SQL_BULK_READ] = "SELECT name, kind, selected, planned, same, skipped,"
-                       " failed FROM bulk WHERE run = ?1 AND number = ?2",
+  [CA_SQL_BULK_READ] =
+      "SELECT " BULK_ROW " FROM bulk WHERE run = ?1 AND number = ?2",
+  [CA_SQL_BULKS] =
+      "SELECT " BULK_ROW " FROM bulk WHERE run = ?1 ORDER BY number",
   [CA_SQL_KEY_ADD] = "INSERT INTO temp.key(hash) VALUES(?1)"
                      " ON CONFLICT DO NOTHING",
   [CA_SQL_KEY_FIND] = "SELECT id FROM item WHERE id BETWEEN ?1 AND ?2"
