@@ -225,6 +225,9 @@ void lca_one_move_result(struct ca_result *to, struct ca_result *from);
 /* A change has ended: counts it, keeps it when it is among the first to
    fail. No Lua. */
 void lca_one_count(struct lca_run *run, const struct ca_applied *applied);
+/* The client that changes go through: of the first recorded call, else the
+   default one. [-0, +0, e] */
+void lca_one_need_client(lua_State *L, struct lca_run *run);
 /* Makes run->apply at the first need. [-0, +0, e] */
 void lca_one_need_apply(lua_State *L, struct lca_run *run);
 /* Carries one change out at once and waits for it; returns like a

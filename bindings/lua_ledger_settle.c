@@ -99,11 +99,7 @@ static void say_sum(const struct settling *settling)
 /* Readies the client, which may throw. */
 static int need_client(lua_State *L)
 {
-  struct lca_run *run = lca_run_of(L);
-  if(run->client)
-    return 0;
-  run->client = lca_client_default(L);
-  run->client_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  lca_one_need_client(L, lca_run_of(L));
   return 0;
 }
 

@@ -415,7 +415,7 @@ void host_show_summary(struct host *host)
   if(!host->ledger)
     return;
   host_next_command(host, next, sizeof(next));
-  if(stats->planned && !stats->bulks)
+  if(stats->planned && !stats->bulks && !host->options.apply)
     show_lines(host, 0, CA_PLANNED, stats->planned);
   if(!host->options.apply) {
     show_failures(host);
