@@ -173,14 +173,20 @@ static enum ca_scan_kind skip_value(struct ca_scan *scan, int depth)
   }
 }
 
-enum ca_scan_kind ca_scan_value(struct ca_scan *scan, struct ca_slice *value)
+enum ca_scan_kind ca_scan_within(struct ca_scan *scan, int depth,
+                                 struct ca_slice *value)
 {
   enum ca_scan_kind kind;
   skip_blanks(scan);
   value->data = scan->at;
-  kind = skip_value(scan, CA_SCAN_DEPTH);
+  kind = skip_value(scan, depth);
   value->len = (size_t)(scan->at - value->data);
   return kind;
+}
+
+enum ca_scan_kind ca_scan_value(struct ca_scan *scan, struct ca_slice *value)
+{
+  return ca_scan_within(scan, CA_SCAN_DEPTH, value);
 }
 
 bool ca_scan_enter(struct ca_scan *scan, char bracket)

@@ -78,13 +78,13 @@ return function(_, core)
   local Walk = {}
   local walk_class = { __name = "composio.walk", __index = Walk, __metatable = false }
 
-  local function new_walk(selection, light)
+  local function new_walk(selection)
     local options = {}
     for key, value in pairs(selection.options) do
       options[key] = value
     end
     local walk = setmetatable({
-      list = light and selection.light_list or selection.list,
+      list = selection.list,
       options = options, -- with the cursor of the next page
       client = selection.client,
       matches = make_filter(options),
@@ -223,10 +223,9 @@ return function(_, core)
   local Selection = {}
 
   -- A new walk: callable, gives the next account; walk:listing() says how it
-  -- came out. light: accounts whose state.val, data and params are decoded when
-  -- they are first touched, at a fifth of the cost; for bulk.
-  function Selection.walk(selection, light)
-    return new_walk(selection, light)
+  -- came out.
+  function Selection.walk(selection)
+    return new_walk(selection)
   end
 
   -- The same of the latest walk.
@@ -311,8 +310,8 @@ return function(_, core)
   core.on_resource("connected_accounts", function(accounts, client)
     open[client] = setmetatable({}, { __mode = "k" })
     guard_changes(accounts, client, "connected_accounts")
-    local list = core.operation(client, "connected_accounts", "list")
-    local light_list = core.operation(client, "connected_accounts", "list", true)
+    -- its accounts are read from the page's text, member by member
+    local list = core.operation(client, "connected_accounts", "list", true)
     local check = core.check(client, "connected_accounts", "list")
 
     function accounts.each(given)
@@ -327,7 +326,6 @@ return function(_, core)
       return setmetatable({
         options = options,
         list = list,
-        light_list = light_list,
         client = client,
         walks = setmetatable({}, { __mode = "k" }),
       }, class)
