@@ -159,23 +159,35 @@ static bool same_text(struct ca_slice a, struct ca_slice b)
   return a.len == b.len && !memcmp(a.data, b.data, a.len);
 }
 
-/* The member with the name at index that the table has not got, or NULL. */
-static struct member *find_missing(lua_State *L, struct parts *parts, int name)
+static struct member *find_member(struct parts *parts, struct ca_slice key)
 {
-  struct ca_slice key;
   int i;
-  if(!parts || lua_type(L, name) != LUA_TSTRING)
-    return NULL;
-  key.data = lua_tolstring(L, name, &key.len);
   for(i = 0; i < parts->count; i++)
     if(same_text(parts->members[i].key, key))
-      return parts->given & UINT64_C(1) << i ? NULL : &parts->members[i];
+      return &parts->members[i];
   return NULL;
+}
+
+static bool is_given(const struct parts *parts, const struct member *member)
+{
+  return (parts->given & UINT64_C(1) << (member - parts->members)) != 0;
 }
 
 static void give(struct parts *parts, const struct member *member)
 {
   parts->given |= UINT64_C(1) << (member - parts->members);
+}
+
+/* The member with the name at index that the table has not got, or NULL. */
+static struct member *find_missing(lua_State *L, struct parts *parts, int name)
+{
+  struct member *member;
+  struct ca_slice key;
+  if(!parts || lua_type(L, name) != LUA_TSTRING)
+    return NULL;
+  key.data = lua_tolstring(L, name, &key.len);
+  member = find_member(parts, key);
+  return member && !is_given(parts, member) ? member : NULL;
 }
 
 static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
@@ -224,7 +236,7 @@ void lca_read_all(lua_State *L, int index)
   luaL_checkstack(L, 8, "JSON");
   lua_rawgetp(L, index, &parts_key); /* stays while it is read */
   for(i = 0; i < parts->count; i++)
-    if(!(parts->given & UINT64_C(1) << i)) {
+    if(!is_given(parts, &parts->members[i])) {
       const struct member *member = &parts->members[i];
       lua_pushlstring(L, member->key.data, member->key.len);
       push_member(L, member);
@@ -238,6 +250,44 @@ void lca_read_all(lua_State *L, int index)
   if(luaL_getmetafield(L, index, "whole") == LUA_TNIL)
     lua_pushnil(L);
   lua_setmetatable(L, index);
+}
+
+/* The member with that name in the object that text is; of two the first. */
+static bool find_inside(struct ca_slice text, struct ca_slice name,
+                        struct ca_slice *value)
+{
+  struct ca_scan scan = { text.data, text.data + text.len };
+  struct ca_slice key;
+  bool first = true;
+  if(!ca_scan_enter(&scan, '{'))
+    return false;
+  while(ca_scan_member(&scan, &first, &key) > 0 &&
+        ca_scan_value(&scan, value) != CA_SCAN_BAD)
+    if(same_text(key, name))
+      return true;
+  return false;
+}
+
+enum lca_peek lca_read_peek(lua_State *L, int index, const char *outer,
+                            const char *name, struct ca_slice *text)
+{
+  struct parts *parts = parts_of(L, index);
+  struct ca_slice wanted = { name, strlen(name) };
+  struct ca_slice key = wanted;
+  const struct member *member;
+  if(!parts)
+    return LCA_PEEK_ASK;
+  if(outer) {
+    key.data = outer;
+    key.len = strlen(outer);
+  }
+  member = find_member(parts, key);
+  if(!member || is_given(parts, member)) /* a script may have added it */
+    return LCA_PEEK_ASK;
+  *text = member->value;
+  if(outer && !find_inside(member->value, wanted, text))
+    return LCA_PEEK_ABSENT;
+  return LCA_PEEK_FOUND;
 }
 
 /* ---- its class ---- */
