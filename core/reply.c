@@ -7,6 +7,7 @@
 #include <string.h>
 #include "log.h"
 #include "reply.h"
+#include "scan.h"
 #include "secret.h"
 
 struct ca_json {
@@ -261,13 +262,20 @@ static void doubt(const struct ca_api *api, struct ca_result *result)
                result->request_id, strlen(result->request_id));
 }
 
+static bool is_json(const struct ca_buf *body)
+{
+  struct ca_scan scan = { body->data, body->data + body->len };
+  struct ca_slice value;
+  return ca_scan_value(&scan, &value) != CA_SCAN_BAD && ca_scan_at_end(&scan);
+}
+
 void ca_reply_explain(struct ca_json *json, const struct ca_api *api,
                       struct ca_result *result)
 {
   if(result->err.code == CA_HTTP)
     explain_status(json, result);
   else if(!result->err.code && ca_api_mutates(api) && result->body.len &&
-          !ca_json_valid(json, result->body.data, result->body.len))
+          !is_json(&result->body))
     doubt(api, result);
 }
 
