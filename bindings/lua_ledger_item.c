@@ -15,6 +15,7 @@
 struct view {
   lua_State *L;
   int account;
+  struct lca_aside *aside; /* what is not in its table yet */
   size_t used;
   char texts[1024];
 };
@@ -54,7 +55,7 @@ static const char *text_of(struct view *view, const char *outer,
                            const char *name)
 {
   struct ca_slice text;
-  switch(lca_read_peek(view->L, view->account, outer, name, &text)) {
+  switch(lca_read_peek(view->aside, outer, name, &text)) {
   case LCA_PEEK_FOUND:
     return keep_text(view, text);
   case LCA_PEEK_ABSENT:
@@ -70,7 +71,7 @@ static bool is_true(struct view *view, const char *outer, const char *name)
 {
   struct ca_slice text;
   bool is;
-  switch(lca_read_peek(view->L, view->account, outer, name, &text)) {
+  switch(lca_read_peek(view->aside, outer, name, &text)) {
   case LCA_PEEK_FOUND:
     return text.data[0] != 'f' && text.data[0] != 'n';
   case LCA_PEEK_ABSENT:
@@ -99,6 +100,7 @@ static void project(lua_State *L, int account, struct view *view,
   luaL_checkstack(L, 20, "an account's projection");
   view->L = L;
   view->account = account;
+  view->aside = lca_read_aside(L, account);
   view->used = 0;
   row->account = text_of(view, NULL, "id");
   row->user = text_of(view, NULL, "user_id");

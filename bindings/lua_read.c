@@ -21,7 +21,7 @@ struct member {
 };
 
 /* The object's text follows behind its members, whose slices point into it. */
-struct parts {
+struct lca_aside {
   uint64_t given; /* members that the table has got, or must not get */
   int count;
   struct member members[];
@@ -143,9 +143,9 @@ bool lca_read_value(lua_State *L, struct ca_scan *scan, int depth)
 /* ---- an object in parts ---- */
 
 /* The parts of the table at index, or NULL. [-0, +0, -] */
-static struct parts *parts_of(lua_State *L, int index)
+static struct lca_aside *parts_of(lua_State *L, int index)
 {
-  struct parts *parts = NULL;
+  struct lca_aside *parts = NULL;
   if(!lua_istable(L, index))
     return NULL;
   if(lua_rawgetp(L, index, &parts_key) == LUA_TUSERDATA)
@@ -159,7 +159,7 @@ static bool same_text(struct ca_slice a, struct ca_slice b)
   return a.len == b.len && !memcmp(a.data, b.data, a.len);
 }
 
-static struct member *find_member(struct parts *parts, struct ca_slice key)
+static struct member *find_member(struct lca_aside *parts, struct ca_slice key)
 {
   int i;
   for(i = 0; i < parts->count; i++)
@@ -168,18 +168,20 @@ static struct member *find_member(struct parts *parts, struct ca_slice key)
   return NULL;
 }
 
-static bool is_given(const struct parts *parts, const struct member *member)
+static bool is_given(const struct lca_aside *parts,
+                     const struct member *member)
 {
   return (parts->given & UINT64_C(1) << (member - parts->members)) != 0;
 }
 
-static void give(struct parts *parts, const struct member *member)
+static void give(struct lca_aside *parts, const struct member *member)
 {
   parts->given |= UINT64_C(1) << (member - parts->members);
 }
 
 /* The member with the name at index that the table has not got, or NULL. */
-static struct member *find_missing(lua_State *L, struct parts *parts, int name)
+static struct member *find_missing(lua_State *L, struct lca_aside *parts,
+                                   int name)
 {
   struct member *member;
   struct ca_slice key;
@@ -209,7 +211,7 @@ static void push_member(lua_State *L, const struct member *member)
 
 /* Table at 1, name at 2: the table gets the member, if it has it. Pushes the
    value and returns true, or pushes nothing. */
-static bool fetch(lua_State *L, struct parts *parts)
+static bool fetch(lua_State *L, struct lca_aside *parts)
 {
   struct member *member = find_missing(L, parts, 2);
   if(!member)
@@ -228,7 +230,7 @@ static bool fetch(lua_State *L, struct parts *parts)
 
 void lca_read_all(lua_State *L, int index)
 {
-  struct parts *parts = parts_of(L, index);
+  struct lca_aside *parts = parts_of(L, index);
   int i;
   if(!parts)
     return;
@@ -268,21 +270,25 @@ static bool find_inside(struct ca_slice text, struct ca_slice name,
   return false;
 }
 
-enum lca_peek lca_read_peek(lua_State *L, int index, const char *outer,
+struct lca_aside *lca_read_aside(lua_State *L, int index)
+{
+  return parts_of(L, index);
+}
+
+enum lca_peek lca_read_peek(struct lca_aside *aside, const char *outer,
                             const char *name, struct ca_slice *text)
 {
-  struct parts *parts = parts_of(L, index);
   struct ca_slice wanted = { name, strlen(name) };
   struct ca_slice key = wanted;
   const struct member *member;
-  if(!parts)
+  if(!aside)
     return LCA_PEEK_ASK;
   if(outer) {
     key.data = outer;
     key.len = strlen(outer);
   }
-  member = find_member(parts, key);
-  if(!member || is_given(parts, member)) /* a script may have added it */
+  member = find_member(aside, key);
+  if(!member || is_given(aside, member)) /* a script may have added it */
     return LCA_PEEK_ASK;
   *text = member->value;
   if(outer && !find_inside(member->value, wanted, text))
@@ -307,7 +313,7 @@ static int index_parts(lua_State *L)
 /* __newindex, and the guarded rawset. */
 static int set_member(lua_State *L)
 {
-  struct parts *parts = parts_of(L, 1);
+  struct lca_aside *parts = parts_of(L, 1);
   struct member *member = find_missing(L, parts, 2);
   if(member)
     give(parts, member);
@@ -436,7 +442,7 @@ static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
                        int class)
 {
   struct member members[MEMBERS_MAX];
-  struct parts *parts;
+  struct lca_aside *parts;
   const char *from;
   size_t len;
   char *text;
@@ -469,14 +475,20 @@ static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
   return true;
 }
 
-/* The account on top has its id. */
-static bool has_id(lua_State *L)
+/* Gives the account on top its id, which everybody asks for. False when it is
+   no text. */
+static bool give_id(lua_State *L)
 {
-  bool has;
-  lua_getfield(L, -1, "id");
-  has = lua_type(L, -1) == LUA_TSTRING;
-  lua_pop(L, 1);
-  return has;
+  static const struct ca_slice name = { "id", 2 };
+  struct lca_aside *parts = parts_of(L, -1);
+  const struct member *id = find_member(parts, name);
+  if(!id || id->value.data[0] != '"')
+    return false;
+  lua_pushliteral(L, "id");
+  push_string(L, id->value);
+  give(parts, id);
+  lua_rawset(L, -3);
+  return true;
 }
 
 bool lca_read_account(lua_State *L, struct ca_scan *scan, int depth, int class)
@@ -484,7 +496,7 @@ bool lca_read_account(lua_State *L, struct ca_scan *scan, int depth, int class)
   struct ca_scan before = *scan;
 
   if(lca_read_is_guarded(L) && push_parts(L, scan, depth, class))
-    return has_id(L);
+    return give_id(L);
   *scan = before;
   if(!lca_read_value(L, scan, depth) || !lua_istable(L, -1))
     return false;

@@ -29,12 +29,15 @@ bool lca_read_account(lua_State *L, struct ca_scan *scan, int depth,
    themselves. [-0, +0, m] */
 void lca_read_all(lua_State *L, int index);
 
-/* The text, as it stands in the reply, of the member `name` of the object at
-   index, or of its member object `outer`: without making a value of it. ASK
-   when that is not left aside: the table has it, or has not. What it points to
-   lives as long as the object. [-0, +0, -] */
+/* What is left aside of the value at index, NULL for nothing; it lives as long
+   as the value, until lca_read_all. [-0, +0, -] */
+struct lca_aside *lca_read_aside(lua_State *L, int index);
+
+/* The text, as it stands in the reply, of the member `name`, or of `name` in
+   the member object `outer`: without making a value of it. ASK when that is
+   not left aside: the table has it, or has not. aside may be NULL. */
 enum lca_peek { LCA_PEEK_ASK, LCA_PEEK_ABSENT, LCA_PEEK_FOUND };
-enum lca_peek lca_read_peek(lua_State *L, int index, const char *outer,
+enum lca_peek lca_read_peek(struct lca_aside *aside, const char *outer,
                             const char *name, struct ca_slice *text);
 
 /* From here on next, rawget, rawset and cjson's encode of this state look
