@@ -7,6 +7,7 @@
 #include "lua_client_part.h"
 #include "lua_error.h"
 #include "lua_json.h"
+#include "lua_read.h"
 #include "secret.h"
 
 #define CALL        "composio.call"
@@ -167,6 +168,7 @@ static void encode_acl(lua_State *L, struct call *call,
     wrong_type(L, api, field, "a table", index);
   snprintf(path, sizeof(path), "%s.%s: %s", api->resource, api->name,
            field->name);
+  lca_read_all(L, index);
   lua_pushnil(L);
   while(lua_next(L, index)) {
     lua_pop(L, 1);
@@ -350,6 +352,7 @@ static void check_options(lua_State *L, struct call *call)
 {
   const struct ca_api *api = call->request.api;
   bool mutates = ca_api_mutates(api);
+  lca_read_all(L, AT_OPTIONS);
   lua_pushnil(L);
   while(lua_next(L, AT_OPTIONS)) {
     const char *name =

@@ -14,6 +14,7 @@
 #include "encode.h"
 #include "lua_error.h"
 #include "lua_json.h"
+#include "lua_read.h"
 #include "request.h"
 
 #define ARRAY    "composio.array"
@@ -277,6 +278,7 @@ static enum shape shape_of(const struct writer *writer,
   lua_Integer highest = 0;
   bool marked = false;
 
+  lca_read_all(L, table);
   if(lua_getmetatable(L, table)) {
     luaL_getmetatable(L, ARRAY);
     marked = lua_rawequal(L, -1, -2);

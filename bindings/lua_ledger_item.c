@@ -7,79 +7,121 @@
 #include <string.h>
 #include "lua_error.h"
 #include "lua_ledger_run.h"
+#include "lua_read.h"
 
 /* ---- from an account table to a row ---- */
 
-/* The text of a field, which stays on the stack; NULL when it is none. */
-static const char *text_field(lua_State *L, int index, const char *name)
+/* An account being read, and room for the texts of its row. */
+struct view {
+  lua_State *L;
+  int account;
+  struct lca_aside *aside; /* what is not in its table yet */
+  size_t used;
+  char texts[1024];
+};
+
+/* A member's text as the row wants it; NULL when it is none. What does not
+   fit stays on the Lua stack. */
+static const char *keep_text(struct view *view, struct ca_slice text)
 {
-  const char *text = NULL;
-  if(lua_getfield(L, index, name) == LUA_TSTRING)
-    text = lua_tostring(L, -1);
-  return text;
+  char *to = view->texts + view->used;
+  if(text.data[0] != '"')
+    return NULL;
+  if(text.len > sizeof(view->texts) - view->used) {
+    to = lua_newuserdatauv(view->L, text.len, 0);
+  } else
+    view->used += text.len;
+  to[ca_scan_unescape(text, to)] = '\0'; /* it was judged as it was read */
+  return to;
 }
 
-static bool true_field(lua_State *L, int index, const char *name)
+/* Pushes the member `name` of the account, or of its member table `outer`. */
+static void push_field(struct view *view, const char *outer, const char *name)
 {
+  lua_State *L = view->L;
+  if(!outer)
+    lua_getfield(L, view->account, name);
+  else if(lua_getfield(L, view->account, outer) == LUA_TTABLE) {
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+  } else {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+}
+
+/* What text stands there; NULL when none does. */
+static const char *text_of(struct view *view, const char *outer,
+                           const char *name)
+{
+  struct ca_slice text;
+  switch(lca_read_peek(view->aside, outer, name, &text)) {
+  case LCA_PEEK_FOUND:
+    return keep_text(view, text);
+  case LCA_PEEK_ABSENT:
+    return NULL;
+  default:
+    push_field(view, outer, name);
+    return lua_type(view->L, -1) == LUA_TSTRING ? lua_tostring(view->L, -1)
+                                                : NULL;
+  }
+}
+
+static bool is_true(struct view *view, const char *outer, const char *name)
+{
+  struct ca_slice text;
   bool is;
-  lua_getfield(L, index, name);
-  is = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return is;
+  switch(lca_read_peek(view->aside, outer, name, &text)) {
+  case LCA_PEEK_FOUND:
+    return text.data[0] != 'f' && text.data[0] != 'n';
+  case LCA_PEEK_ABSENT:
+    return false;
+  default:
+    push_field(view, outer, name);
+    is = lua_toboolean(view->L, -1);
+    lua_pop(view->L, 1);
+    return is;
+  }
 }
 
-static int64_t time_field(lua_State *L, int index, const char *name)
+static int64_t time_of(struct view *view, const char *name)
 {
   int64_t wall_ms = 0;
-  const char *text = text_field(L, index, name);
-  if(!text || !ca_clock_parse(text, &wall_ms))
-    wall_ms = 0;
-  lua_pop(L, 1);
-  return wall_ms;
+  const char *text = text_of(view, NULL, name);
+  return text && ca_clock_parse(text, &wall_ms) ? wall_ms : 0;
 }
 
-/* Pushes the table field, or an empty table so that reading it is safe. */
-static int table_field(lua_State *L, int index, const char *name)
+/* Fills the projection of the account at that index. Its texts live in the
+   view and on the stack above. [-0, +many, e] */
+static void project(lua_State *L, int account, struct view *view,
+                    struct ca_item *row)
 {
-  if(lua_getfield(L, index, name) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-  }
-  return lua_gettop(L);
-}
-
-/* Fills the projection; its texts live on the stack above. [-0, +many, e] */
-static void project(lua_State *L, int account, struct ca_item *row)
-{
-  int table;
+  const char *type;
   luaL_checkstack(L, 20, "an account's projection");
-  row->account = text_field(L, account, "id");
-  row->user = text_field(L, account, "user_id");
-  row->status = text_field(L, account, "status");
-  row->alias = text_field(L, account, "alias");
-  row->status_reason = text_field(L, account, "status_reason");
-  row->created_ms = time_field(L, account, "created_at");
-  row->updated_ms = time_field(L, account, "updated_at");
-  if(true_field(L, account, "is_disabled"))
+  view->L = L;
+  view->account = account;
+  view->aside = lca_read_aside(L, account);
+  view->used = 0;
+  row->account = text_of(view, NULL, "id");
+  row->user = text_of(view, NULL, "user_id");
+  row->status = text_of(view, NULL, "status");
+  row->alias = text_of(view, NULL, "alias");
+  row->status_reason = text_of(view, NULL, "status_reason");
+  row->created_ms = time_of(view, "created_at");
+  row->updated_ms = time_of(view, "updated_at");
+  if(is_true(view, NULL, "is_disabled"))
     row->flags |= CA_ITEM_DISABLED;
-  table = table_field(L, account, "toolkit");
-  row->toolkit = text_field(L, table, "slug");
-  table = table_field(L, account, "state");
-  row->scheme = text_field(L, table, "authScheme");
-  table = table_field(L, account, "auth_config");
+  row->toolkit = text_of(view, "toolkit", "slug");
+  row->scheme = text_of(view, "state", "authScheme");
   if(!row->scheme)
-    row->scheme = text_field(L, table, "auth_scheme");
-  if(true_field(L, table, "is_disabled"))
+    row->scheme = text_of(view, "auth_config", "auth_scheme");
+  if(is_true(view, "auth_config", "is_disabled"))
     row->flags |= CA_ITEM_CONFIG_DISABLED;
-  if(true_field(L, table, "is_composio_managed"))
+  if(is_true(view, "auth_config", "is_composio_managed"))
     row->flags |= CA_ITEM_MANAGED;
-  table = table_field(L, account, "experimental");
-  row->user = row->user ? row->user : NULL;
-  {
-    const char *type = text_field(L, table, "account_type");
-    if(type && !strcmp(type, "SHARED"))
-      row->flags |= CA_ITEM_SHARED;
-  }
+  type = text_of(view, "experimental", "account_type");
+  if(type && !strcmp(type, "SHARED"))
+    row->flags |= CA_ITEM_SHARED;
 }
 
 /* ---- into the ledger ---- */
@@ -87,6 +129,7 @@ static void project(lua_State *L, int account, struct ca_item *row)
 void lca_item_store(lua_State *L, struct lca_run *run, int index, int account)
 {
   struct lca_item *item = lua_touserdata(L, index);
+  struct view view;
   struct ca_item row;
   struct ca_err err;
   int top = lua_gettop(L);
@@ -98,9 +141,9 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index, int account)
   memset(&row, 0, sizeof(row));
   row.bulk = item->bulk;
   if(lua_getiuservalue(L, index, LCA_ITEM_ACCOUNT) != LUA_TNIL)
-    project(L, lua_gettop(L), &row);
+    project(L, lua_gettop(L), &view, &row);
   else if(account) {
-    project(L, account, &row);
+    project(L, account, &view, &row);
     item->follows_first = true;
   }
   lua_getiuservalue(L, index, LCA_ITEM_KEY);
@@ -122,6 +165,7 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index, int account)
 int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
                             const char *id)
 {
+  struct view view;
   struct ca_item row;
   struct ca_err err;
   int64_t number = 0;
@@ -130,7 +174,7 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
   ca_err_clear(&err);
   memset(&row, 0, sizeof(row));
   if(account)
-    project(L, account, &row);
+    project(L, account, &view, &row);
   else
     row.account = id[0] ? id : NULL;
   snprintf(key, sizeof(key), "call %lld", (long long)++run->last_call);

@@ -1,6 +1,5 @@
-/* List replies for bulk work: accounts whose heavy members (state.val, data,
-   params) are decoded when a script first touches them. Everything else is
-   read straight out of the reply, once.
+/* List replies: accounts read straight out of the text and, where raw access
+   is guarded (lua_read.h), each member only when a script first touches it.
    Must not know: clients, tasks, what a selection is. */
 #ifndef LCA_PAGE_H
 #define LCA_PAGE_H

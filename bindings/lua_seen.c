@@ -2,7 +2,7 @@
    most, where a Lua table of strings takes about 80. Two ids of a million
    share a hash once in thirty million walks; it then counts as repeated, and
    the listing as incomplete: wrong, but on the safe side.
-   Knows nothing of accounts. */
+   Knows nothing of accounts but that they are tables with an id. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -60,17 +60,54 @@ static bool grow(struct seen *seen)
   return true;
 }
 
-static int seen_add(lua_State *L)
+/* Remembers the text at index; false when it was there. */
+static bool add(lua_State *L, struct seen *seen, int index)
 {
-  struct seen *seen = luaL_checkudata(L, 1, SEEN);
   size_t len;
-  const char *text = luaL_checklstring(L, 2, &len);
+  const char *text = luaL_checklstring(L, index, &len);
   bool fresh;
   if((seen->count + 1) * 4 > seen->size * 3 && !grow(seen))
-    return luaL_error(L, "out of memory");
+    luaL_error(L, "out of memory");
   fresh = put(seen->slots, seen->size, hash_of(text, len));
   seen->count += fresh;
-  lua_pushboolean(L, fresh);
+  return fresh;
+}
+
+static int seen_add(lua_State *L)
+{
+  lua_pushboolean(L, add(L, luaL_checkudata(L, 1, SEEN), 2));
+  return 1;
+}
+
+/* seen:take(list): remembers the id of each table of the list, and takes those
+   out of it whose id was there; how many they were. */
+static int seen_take(lua_State *L)
+{
+  struct seen *seen = luaL_checkudata(L, 1, SEEN);
+  lua_Integer count;
+  lua_Integer kept = 0;
+  lua_Integer i;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  count = (lua_Integer)lua_rawlen(L, 2);
+  lua_settop(L, 2);
+  for(i = 1; i <= count; i++) {
+    lua_rawgeti(L, 2, i);
+    lua_pushliteral(L, "id");
+    lua_rawget(L, 3);
+    if(!add(L, seen, 4)) {
+      lua_settop(L, 2);
+      continue;
+    }
+    lua_settop(L, 3);
+    if(++kept < i)
+      lua_rawseti(L, 2, kept);
+    lua_settop(L, 2);
+  }
+  for(i = kept + 1; i <= count; i++) {
+    lua_pushnil(L);
+    lua_rawseti(L, 2, i);
+  }
+  lua_pushinteger(L, count - kept);
   return 1;
 }
 
@@ -100,6 +137,7 @@ static int seen_new(lua_State *L)
 void lca_seen_open(lua_State *L)
 {
   static const luaL_Reg methods[] = { { "add", seen_add },
+                                      { "take", seen_take },
                                       { "count", seen_count },
                                       { NULL, NULL } };
   if(luaL_newmetatable(L, SEEN)) {

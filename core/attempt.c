@@ -82,38 +82,42 @@ enum header {
 
 struct header_name {
   const char *name;
-  size_t len;
   enum header header;
 };
-#define NAME(text, header)         \
-  {                                \
-    text, sizeof(text) - 1, header \
-  }
 
 /* A reply has fifteen to twenty headers; the length rules out nearly all, so
    that few are compared letter by letter. NULL: none of ours. */
 static const struct header_name *find_header(const char *line, size_t len)
 {
-  static const struct header_name names[] = {
-    NAME("x-ratelimit", H_LIMIT),
-    NAME("x-ratelimit-remaining", H_REMAINING),
-    NAME("x-ratelimit-window-size", H_WINDOW),
-    NAME("x-request-id", H_REQUEST_ID),
-    NAME("x-should-retry", H_SHOULD_RETRY),
-    NAME("retry-after", H_RETRY_AFTER),
-    NAME("retry-after-ms", H_RETRY_AFTER_MS),
-    NAME("content-type", H_CONTENT_TYPE),
-    NAME("location", H_LOCATION),
-    NAME("date", H_DATE),
-    NAME("deprecation", H_DEPRECATION),
-    NAME("sunset", H_SUNSET),
+  static const struct header_name names[][4] = {
+    [4] = { { "date", H_DATE } },
+    [6] = { { "sunset", H_SUNSET } },
+    [8] = { { "location", H_LOCATION } },
+    [11] = { { "x-ratelimit", H_LIMIT },
+             { "retry-after", H_RETRY_AFTER },
+             { "deprecation", H_DEPRECATION } },
+    [12] = { { "content-type", H_CONTENT_TYPE },
+             { "x-request-id", H_REQUEST_ID } },
+    [14] = { { "x-should-retry", H_SHOULD_RETRY },
+             { "retry-after-ms", H_RETRY_AFTER_MS } },
+    [21] = { { "x-ratelimit-remaining", H_REMAINING } },
+    [23] = { { "x-ratelimit-window-size", H_WINDOW } },
   };
-  size_t i;
-  for(i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-    if(names[i].len == len && (names[i].name[0] | 0x20) == (line[0] | 0x20) &&
-       !strncasecmp(names[i].name, line, len))
-      return &names[i];
+  const struct header_name *name;
+  if(len >= sizeof(names) / sizeof(names[0]))
+    return NULL;
+  for(name = names[len]; name->name; name++)
+    if((name->name[0] | 0x20) == (line[0] | 0x20) &&
+       !strncasecmp(name->name, line, len))
+      return name;
   return NULL;
+}
+
+/* Is the header's text kept? Of the others only what it means is. */
+static bool is_kept(enum header header)
+{
+  return header == H_REQUEST_ID || header == H_RETRY_AFTER ||
+         header == H_LOCATION || header == H_DEPRECATION || header == H_SUNSET;
 }
 
 /* What messages will hold: terminal-safe; the caller has masked it. */
@@ -206,7 +210,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     if((size_t)(end - from) >= sizeof(value) && name->header != H_LOCATION)
       return len;
     ca_copy_text(value, sizeof(value), from, (size_t)(end - from));
-    ca_secret_mask(value, strlen(value));
+    if(is_kept(name->header))
+      ca_secret_mask(value, strlen(value));
     take_header(&attempt->said, name->header, value);
   }
   return len;
@@ -267,7 +272,7 @@ static CURLcode set_constants(struct ca_attempt *attempt)
   set_ptr(easy, &failed, CURLOPT_PREREQDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_PRIVATE, attempt);
   set_ptr(easy, &failed, CURLOPT_ERRORBUFFER, attempt->error);
-  set_ptr(easy, &failed, CURLOPT_USERAGENT, "composio-lua/" COMPOSIO_VERSION);
+  set_ptr(easy, &failed, CURLOPT_HTTPHEADER, attempt->headers);
   set_long(easy, &failed, CURLOPT_NOSIGNAL, 1L);
   set_long(easy, &failed, CURLOPT_FOLLOWLOCATION, 0L);
   set_long(easy, &failed, CURLOPT_MAXREDIRS, 0L);
@@ -307,54 +312,53 @@ static CURLcode set_endpoint(struct ca_attempt *attempt,
 }
 
 /* The header list is made of nodes that live in the attempt, so that a request
-   costs no allocation for it. No "Expect:" is needed: curl asks for a
-   100-continue only above the 1 MB that no body of ours exceeds. */
-static struct curl_slist *chain_headers(struct ca_attempt *attempt,
-                                        bool with_body, bool with_type)
+   costs no allocation for it; curl reads it anew for each. The user agent is
+   one of them, since by its own option curl would print it twice. No "Expect:"
+   is needed: curl asks for a 100-continue only above the 1 MB that no body of
+   ours exceeds. */
+static void chain_headers(struct ca_attempt *attempt, bool with_body,
+                          bool with_type)
 {
   static char accept[] = "Accept: application/json";
+  static char agent[] = "User-Agent: composio-lua/" COMPOSIO_VERSION;
   static char json[] = "Content-Type: application/json";
   static char no_type[] = "Content-Type:";
   struct curl_slist *node = attempt->headers;
   int used = 0;
 
   node[used++].data = accept;
+  node[used++].data = agent;
   node[used++].data = attempt->endpoint->key_header;
   node[used++].data = attempt->request_id;
   if(with_body)
     node[used++].data = with_type ? json : no_type;
   node[--used].next = NULL;
-  while(used--)
-    node[used].next = &node[used + 1];
-  return node;
+  for(; used > 0; used--)
+    node[used - 1].next = &node[used];
 }
 
 static void set_body(struct ca_attempt *attempt, CURLcode *failed,
                      const struct ca_api *api, struct ca_slice body)
 {
   CURL *easy = attempt->easy;
-  set_long(easy, failed, CURLOPT_POST, 1L);
   set_long(easy, failed, CURLOPT_POSTFIELDSIZE, (long)body.len);
-  if(api->repeat == CA_REPEAT_NEVER) {
+  if(api->repeat == CA_REPEAT_NEVER)
     attempt->sending = body;
-    set_ptr(easy, failed, CURLOPT_POSTFIELDS, NULL);
-  } else
+  else
     set_ptr(easy, failed, CURLOPT_POSTFIELDS, body.data);
 }
 
-static CURLcode set_request(struct ca_attempt *attempt,
-                            const struct ca_request *request,
-                            int64_t timeout_ms)
+/* What depends on the operation: a handle that does one again and again is set
+   up for it once. */
+static CURLcode set_operation(struct ca_attempt *attempt,
+                              const struct ca_api *api, bool with_body)
 {
   CURL *easy = attempt->easy;
-  const struct ca_api *api = request->api;
-  struct ca_slice body = ca_request_body(request);
   CURLcode failed = CURLE_OK;
 
-  if(body.data)
-    set_body(attempt, &failed, api, body);
-  else
-    set_long(easy, &failed, CURLOPT_HTTPGET, 1L);
+  /* NULL: the read callback gives the body, once; this makes it a POST */
+  set_ptr(easy, &failed, CURLOPT_POSTFIELDS, NULL);
+  set_long(easy, &failed, with_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
   /* pages shrink to a tenth; what a change answers is shorter than the header
      that would ask for it */
   set_ptr(easy, &failed, CURLOPT_ACCEPT_ENCODING,
@@ -363,10 +367,28 @@ static CURLcode set_request(struct ca_attempt *attempt,
           api->method == CA_GET || api->method == CA_POST
               ? NULL
               : ca_method_name(api->method));
-  set_ptr(easy, &failed, CURLOPT_HTTPHEADER,
-          chain_headers(attempt, body.data != NULL, body.len > 0));
+  attempt->api = failed ? NULL : api;
+  return failed;
+}
+
+static CURLcode set_request(struct ca_attempt *attempt,
+                            const struct ca_request *request,
+                            int64_t timeout_ms)
+{
+  CURL *easy = attempt->easy;
+  struct ca_slice body = ca_request_body(request);
+  CURLcode failed = CURLE_OK;
+
+  /* whether there is a body is the operation's, too */
+  if(attempt->api != request->api)
+    failed = set_operation(attempt, request->api, body.data != NULL);
+  if(!failed && body.data)
+    set_body(attempt, &failed, request->api, body);
+  chain_headers(attempt, body.data != NULL, body.len > 0);
   set_ptr(easy, &failed, CURLOPT_URL, attempt->url.data);
-  set_long(easy, &failed, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+  if(attempt->timeout_ms != timeout_ms)
+    set_long(easy, &failed, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+  attempt->timeout_ms = failed ? 0 : timeout_ms;
   return failed;
 }
 

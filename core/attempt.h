@@ -36,8 +36,11 @@ struct ca_attempt {
   CURL *easy;
   struct ca_attempt *next; /* in the engine's pool */
   void *op;                /* the engine's */
+  /* what the handle is set up for; NULL or 0: for nothing yet */
   struct ca_endpoint *endpoint;
-  struct curl_slist headers[4]; /* nodes of ours, chained per request */
+  const struct ca_api *api;
+  int64_t timeout_ms;
+  struct curl_slist headers[5]; /* nodes of ours, chained per request */
   char request_id[64];          /* "x-request-id: <uuid>" */
   char error[CURL_ERROR_SIZE];
   struct ca_buf url;

@@ -45,14 +45,28 @@ static uint64_t next_random(struct ca_engine *engine)
 
 /* A random UUID (RFC 9562, version 4): one per op, so that the service's
    support can find every attempt of it. */
-static void make_uuid(struct ca_engine *engine, char *out, size_t size)
+static void make_uuid(struct ca_engine *engine, char out[37])
 {
-  uint64_t a = next_random(engine);
-  uint64_t b = next_random(engine);
-  snprintf(out, size, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-           (unsigned)(a >> 16 & 0xFFFF), (unsigned)(a & 0xFFF),
-           (unsigned)(0x8000 | (b >> 48 & 0x3FFF)),
-           (unsigned long long)(b & 0xFFFFFFFFFFFFU));
+  static const char digits[] = "0123456789abcdef";
+  uint64_t bits[2];
+  int i;
+  bits[0] = next_random(engine);
+  bits[1] = next_random(engine);
+  for(i = 0; i < 36; i++) {
+    uint64_t *from = &bits[i > 18];
+    if(i == 8 || i == 13 || i == 18 || i == 23)
+      out[i] = '-';
+    else {
+      unsigned digit = (unsigned)(*from & 15);
+      *from >>= 4;
+      if(i == 14)
+        digit = 4;
+      else if(i == 19)
+        digit = 8 | (digit & 3);
+      out[i] = digits[digit];
+    }
+  }
+  out[36] = '\0';
 }
 
 /* --- queues ------------------------------------------------------------ */
@@ -606,7 +620,7 @@ static enum ca_code submit(struct ca_engine *engine,
       return ca_err_set(err, CA_NOMEM, "out of memory");
     }
   }
-  make_uuid(engine, op->request_id, sizeof(op->request_id));
+  make_uuid(engine, op->request_id);
   op->endpoint = endpoint;
   op->request = *request;
   ca_request_init(request, request->api);

@@ -1,14 +1,21 @@
 /* Error records: setting, naming, cutting texts.
    Knows nothing of HTTP exchanges, Lua or the ledger. */
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include "err.h"
 
 void ca_err_clear(struct ca_err *err)
 {
-  if(err)
-    memset(err, 0, sizeof(*err));
+  if(!err)
+    return;
+  /* of the texts only the first bytes: this is done several times an op */
+  memset(err, 0, offsetof(struct ca_err, slug));
+  err->slug[0] = '\0';
+  err->request_id[0] = '\0';
+  err->fix[0] = '\0';
+  err->text[0] = '\0';
 }
 
 enum ca_code ca_err_set(struct ca_err *err, enum ca_code code, const char *fmt,

@@ -42,8 +42,9 @@ void ca_log_clean(char *to, size_t size, const char *from, size_t len)
     return;
   while(len) {
     char escaped[12];
-    unsigned code_point = 0;
-    size_t n = decode(from, len, &code_point);
+    unsigned code_point = (unsigned char)*from;
+    /* nearly all of it is plain ASCII */
+    size_t n = code_point < 0x80 ? 1 : decode(from, len, &code_point);
     const char *piece = from;
     size_t piece_len = n;
 

@@ -5,11 +5,16 @@
 #endif
 #include "scan.h"
 
-static void skip_blanks(struct ca_scan *scan)
+static bool is_blank(char c)
 {
-  while(scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' ||
-                                 *scan->at == '\r' || *scan->at == '\t'))
-    scan->at++;
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static const char *after_blanks(const char *at, const char *end)
+{
+  while(at < end && is_blank(*at))
+    at++;
+  return at;
 }
 
 static int hex_digit(char c)
@@ -20,19 +25,23 @@ static int hex_digit(char c)
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Behind the backslash: steps over the escape. */
-static bool skip_escape(struct ca_scan *scan)
+/* The functions called after_… take the place where something begins and give
+   the one behind it, or NULL when it is not JSON. They carry the place as a
+   value: most of the work on a page is done in them. */
+
+/* Behind the backslash. */
+static const char *after_escape(const char *at, const char *end)
 {
   int i;
-  if(scan->at >= scan->end)
-    return false;
-  if(*scan->at != 'u')
-    return *scan->at && strchr("\"\\/bfnrt", *scan->at++) != NULL;
-  scan->at++;
-  for(i = 0; i < 4; i++, scan->at++)
-    if(scan->at >= scan->end || hex_digit(*scan->at) < 0)
-      return false;
-  return true;
+  if(at >= end)
+    return NULL;
+  if(*at != 'u')
+    return *at && strchr("\"\\/bfnrt", *at) ? at + 1 : NULL;
+  at++;
+  for(i = 0; i < 4; i++, at++)
+    if(at >= end || hex_digit(*at) < 0)
+      return NULL;
+  return at;
 }
 
 /* 1 where a string's plain run ends: quote, backslash, control bytes. */
@@ -43,7 +52,7 @@ static const unsigned char stops[256] = {
 
 /* The first byte that ends a plain run, or end. Nearly all bytes of a reply
    stand in strings, so sixteen are looked at a time where the machine can. */
-static const char *skip_plain(const char *at, const char *end)
+static const char *after_plain(const char *at, const char *end)
 {
 #ifdef __SSE2__
   const __m128i quote = _mm_set1_epi8('"');
@@ -66,126 +75,159 @@ static const char *skip_plain(const char *at, const char *end)
   return at;
 }
 
-/* On the opening quote. */
-static bool skip_string(struct ca_scan *scan)
+/* Behind the opening quote. */
+static const char *after_string(const char *at, const char *end)
 {
-  const char *at = scan->at + 1;
-  const char *end = scan->end;
   for(;;) {
-    at = skip_plain(at, end);
+    at = after_plain(at, end);
     if(at >= end)
-      return false;
-    scan->at = at + 1;
+      return NULL;
     if(*at == '"')
-      return true;
-    if(*at != '\\' || !skip_escape(scan))
-      return false;
-    at = scan->at;
+      return at + 1;
+    if(*at != '\\')
+      return NULL;
+    at = after_escape(at + 1, end);
+    if(!at)
+      return NULL;
   }
 }
 
-static bool skip_digits(struct ca_scan *scan)
+/* One digit at least. */
+static const char *after_digits(const char *at, const char *end)
 {
-  const char *from = scan->at;
-  while(scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
-    scan->at++;
-  return scan->at > from;
+  const char *from = at;
+  while(at < end && *at >= '0' && *at <= '9')
+    at++;
+  return at > from ? at : NULL;
 }
 
-static bool skip_number(struct ca_scan *scan)
+static const char *after_number(const char *at, const char *end)
 {
-  if(*scan->at == '-')
-    scan->at++;
-  if(scan->at < scan->end && *scan->at == '0')
-    scan->at++; /* and no digit after it */
-  else if(!skip_digits(scan))
-    return false;
-  if(scan->at < scan->end && *scan->at == '.') {
-    scan->at++;
-    if(!skip_digits(scan))
-      return false;
+  if(*at == '-')
+    at++;
+  if(at < end && *at == '0')
+    at++; /* and no digit after it */
+  else
+    at = after_digits(at, end);
+  if(at && at < end && *at == '.')
+    at = after_digits(at + 1, end);
+  if(at && at < end && (*at | 0x20) == 'e') {
+    at++;
+    if(at < end && (*at == '+' || *at == '-'))
+      at++;
+    at = after_digits(at, end);
   }
-  if(scan->at < scan->end && (*scan->at | 0x20) == 'e') {
-    scan->at++;
-    if(scan->at < scan->end && (*scan->at == '+' || *scan->at == '-'))
-      scan->at++;
-    return skip_digits(scan);
+  return at;
+}
+
+static const char *after_word(const char *at, const char *end,
+                              const char *word, size_t len)
+{
+  return (size_t)(end - at) < len || memcmp(at, word, len) != 0 ? NULL
+                                                                : at + len;
+}
+
+static const char *after_value(const char *at, const char *end, int depth);
+
+/* From a member's opening quote to where its value begins. */
+static const char *after_name(const char *at, const char *end)
+{
+  if(at >= end || *at != '"')
+    return NULL;
+  at = after_string(at + 1, end);
+  if(!at)
+    return NULL;
+  at = after_blanks(at, end);
+  return at < end && *at == ':' ? after_blanks(at + 1, end) : NULL;
+}
+
+/* Behind the opening bracket of an object ('}') or array (']'). */
+static const char *after_members(const char *at, const char *end, char close,
+                                 int depth)
+{
+  at = after_blanks(at, end);
+  if(at < end && *at == close)
+    return at + 1;
+  for(;;) {
+    if(close == '}')
+      at = after_name(at, end);
+    if(at)
+      at = after_value(at, end, depth);
+    if(!at)
+      return NULL;
+    at = after_blanks(at, end);
+    if(at >= end)
+      return NULL;
+    if(*at == close)
+      return at + 1;
+    if(*at != ',')
+      return NULL;
+    at = after_blanks(at + 1, end);
   }
-  return true;
-}
-
-static bool skip_word(struct ca_scan *scan, const char *word, size_t len)
-{
-  if((size_t)(scan->end - scan->at) < len || memcmp(scan->at, word, len) != 0)
-    return false;
-  scan->at += len;
-  return true;
-}
-
-static enum ca_scan_kind skip_value(struct ca_scan *scan, int depth);
-
-static bool skip_object(struct ca_scan *scan, int depth)
-{
-  struct ca_slice key;
-  bool first = true;
-  int more;
-  scan->at++;
-  while((more = ca_scan_member(scan, &first, &key)) > 0)
-    if(skip_value(scan, depth) == CA_SCAN_BAD)
-      return false;
-  return more == 0;
-}
-
-static bool skip_array(struct ca_scan *scan, int depth)
-{
-  bool first = true;
-  int more;
-  scan->at++;
-  while((more = ca_scan_element(scan, &first)) > 0)
-    if(skip_value(scan, depth) == CA_SCAN_BAD)
-      return false;
-  return more == 0;
 }
 
 /* depth: how much deeper the value may be. */
-static enum ca_scan_kind skip_value(struct ca_scan *scan, int depth)
+static const char *after_value(const char *at, const char *end, int depth)
 {
-  skip_blanks(scan);
-  if(scan->at >= scan->end)
-    return CA_SCAN_BAD;
-  switch(*scan->at) {
+  if(at >= end)
+    return NULL;
+  switch(*at) {
   case '{':
-    return depth > 0 && skip_object(scan, depth - 1) ? CA_SCAN_OBJECT
-                                                     : CA_SCAN_BAD;
+    return depth > 0 ? after_members(at + 1, end, '}', depth - 1) : NULL;
   case '[':
-    return depth > 0 && skip_array(scan, depth - 1) ? CA_SCAN_ARRAY
-                                                    : CA_SCAN_BAD;
+    return depth > 0 ? after_members(at + 1, end, ']', depth - 1) : NULL;
   case '"':
-    return skip_string(scan) ? CA_SCAN_STRING : CA_SCAN_BAD;
+    return after_string(at + 1, end);
   case 't':
-    return skip_word(scan, "true", 4) ? CA_SCAN_TRUE : CA_SCAN_BAD;
+    return after_word(at, end, "true", 4);
   case 'f':
-    return skip_word(scan, "false", 5) ? CA_SCAN_FALSE : CA_SCAN_BAD;
+    return after_word(at, end, "false", 5);
   case 'n':
-    return skip_word(scan, "null", 4) ? CA_SCAN_NULL : CA_SCAN_BAD;
+    return after_word(at, end, "null", 4);
   default:
-    return skip_number(scan) ? CA_SCAN_NUMBER : CA_SCAN_BAD;
+    return after_number(at, end);
   }
+}
+
+static enum ca_scan_kind kind_of(char first)
+{
+  switch(first) {
+  case '{':
+    return CA_SCAN_OBJECT;
+  case '[':
+    return CA_SCAN_ARRAY;
+  case '"':
+    return CA_SCAN_STRING;
+  case 't':
+    return CA_SCAN_TRUE;
+  case 'f':
+    return CA_SCAN_FALSE;
+  case 'n':
+    return CA_SCAN_NULL;
+  default:
+    return CA_SCAN_NUMBER;
+  }
+}
+
+enum ca_scan_kind ca_scan_within(struct ca_scan *scan, int depth,
+                                 struct ca_slice *value)
+{
+  const char *from = after_blanks(scan->at, scan->end);
+  const char *at = after_value(from, scan->end, depth);
+  scan->at = at ? at : from;
+  value->data = from;
+  value->len = (size_t)(scan->at - from);
+  return at ? kind_of(*from) : CA_SCAN_BAD;
 }
 
 enum ca_scan_kind ca_scan_value(struct ca_scan *scan, struct ca_slice *value)
 {
-  enum ca_scan_kind kind;
-  skip_blanks(scan);
-  value->data = scan->at;
-  kind = skip_value(scan, CA_SCAN_DEPTH);
-  value->len = (size_t)(scan->at - value->data);
-  return kind;
+  return ca_scan_within(scan, CA_SCAN_DEPTH, value);
 }
 
 bool ca_scan_enter(struct ca_scan *scan, char bracket)
 {
-  skip_blanks(scan);
+  scan->at = after_blanks(scan->at, scan->end);
   if(scan->at >= scan->end || *scan->at != bracket)
     return false;
   scan->at++;
@@ -195,7 +237,7 @@ bool ca_scan_enter(struct ca_scan *scan, char bracket)
 /* Before a member or element: 1 go on, 0 the closing bracket was here, -1. */
 static int step(struct ca_scan *scan, bool *first, char close)
 {
-  skip_blanks(scan);
+  scan->at = after_blanks(scan->at, scan->end);
   if(scan->at >= scan->end)
     return -1;
   if(*scan->at == close) {
@@ -205,8 +247,7 @@ static int step(struct ca_scan *scan, bool *first, char close)
   if(!*first) {
     if(*scan->at != ',')
       return -1;
-    scan->at++;
-    skip_blanks(scan);
+    scan->at = after_blanks(scan->at + 1, scan->end);
   }
   *first = false;
   return 1;
@@ -215,15 +256,17 @@ static int step(struct ca_scan *scan, bool *first, char close)
 int ca_scan_member(struct ca_scan *scan, bool *first, struct ca_slice *key)
 {
   int more = step(scan, first, '}');
+  const char *at;
   if(more <= 0)
     return more;
   if(scan->at >= scan->end || *scan->at != '"')
     return -1;
   key->data = scan->at + 1;
-  if(!skip_string(scan))
+  at = after_string(key->data, scan->end);
+  if(!at)
     return -1;
-  key->len = (size_t)(scan->at - key->data) - 1;
-  skip_blanks(scan);
+  key->len = (size_t)(at - key->data) - 1;
+  scan->at = after_blanks(at, scan->end);
   if(scan->at >= scan->end || *scan->at != ':')
     return -1;
   scan->at++;
@@ -237,7 +280,7 @@ int ca_scan_element(struct ca_scan *scan, bool *first)
 
 bool ca_scan_at_end(struct ca_scan *scan)
 {
-  skip_blanks(scan);
+  scan->at = after_blanks(scan->at, scan->end);
   return scan->at == scan->end;
 }
 

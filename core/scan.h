@@ -31,6 +31,9 @@ enum ca_scan_kind {
 /* Steps over blanks and one whole value; *value is its text, quotes and
    brackets included. */
 enum ca_scan_kind ca_scan_value(struct ca_scan *scan, struct ca_slice *value);
+/* The same, at most `depth` objects and arrays deep. */
+enum ca_scan_kind ca_scan_within(struct ca_scan *scan, int depth,
+                                 struct ca_slice *value);
 
 /* Steps into an object ('{') or array ('['). False when none begins here. */
 bool ca_scan_enter(struct ca_scan *scan, char bracket);

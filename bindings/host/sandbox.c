@@ -10,6 +10,7 @@
 #include "log.h"
 #include "lua_error.h"
 #include "lua_ledger.h"
+#include "lua_read.h"
 #include "lua_sched.h"
 
 #define HOOK_STEP 10000
@@ -270,6 +271,7 @@ void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
   lua_setglobal(L, "load");
   lua_pushcfunction(L, safe_print);
   lua_setglobal(L, "print");
+  lca_read_guard(L);
 }
 
 int host_sandbox_load(lua_State *L, const char *text, size_t len,

@@ -3,14 +3,15 @@
 # fails a build: figures are printed, not judged. `make bench` calls it.
 #
 #   spec/bench/run.sh [BUILD_DIR]          (build)
-#   BENCH_ROUNDS=5 BENCH_ACCOUNTS=20000 BENCH_LISTED=100000
-#   BENCH_START_ROUNDS=41 BENCH_CONCURRENCY=64 BENCH_JOBS="j1 j2 j3"
+#   BENCH_ROUNDS=5 BENCH_ACCOUNTS=20000 BENCH_LISTED=100000 BENCH_MIXED=50000
+#   BENCH_START_ROUNDS=41 BENCH_CONCURRENCY=64 BENCH_JOBS="j1 j2 j3 j5"
 #
 # How: rounds are interleaved, ours, the yardstick, ours, the yardstick, so
 # that a machine that slows down slows both. CPU is user + system of the whole
 # process from exec to exit (bench-time, wait4); nothing is subtracted: our J1
 # holds the listing, the plan, the ledger's fsyncs and the summary, its
-# yardstick only the requests. Medians; the table says of how many rounds.
+# yardstick only the requests; that of J5 lists, too. Medians; the table says
+# of how many rounds.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "${1:-build}" 2>/dev/null && pwd) || {
@@ -21,8 +22,9 @@ rounds=${BENCH_ROUNDS:-5}
 start_rounds=${BENCH_START_ROUNDS:-41}
 accounts=${BENCH_ACCOUNTS:-20000}
 listed=${BENCH_LISTED:-100000}
+mixed=${BENCH_MIXED:-50000} # of which every tenth is expired
 concurrency=${BENCH_CONCURRENCY:-64}
-jobs=${BENCH_JOBS:-j1 j2 j3}
+jobs=${BENCH_JOBS:-j1 j2 j3 j5}
 ours=$build/composio-lua
 
 for program in bench-stub bench-limit bench-listing bench-time; do
@@ -96,6 +98,11 @@ once() { # job side
     timed limit "$build/bench-limit" --base-url "$url" --job j3 \
       --id ca_000000007xYz
     ;;
+  j5.ours) ours_once j5_refresh.lua --apply ;;
+  j5.limit)
+    timed limit "$build/bench-limit" --base-url "$url" --job j5 \
+      --concurrency "$concurrency"
+    ;;
   esac
 }
 
@@ -164,6 +171,11 @@ for job in $jobs; do
   j3)
     start_stub 1000
     measure "J3 start, one GET, exit" j3 "<=1.50x" 1 "$start_rounds"
+    ;;
+  j5)
+    start_stub "$mixed"
+    measure "J5 refresh $((mixed / 10)) of $mixed, ledger" j5 "<=2.50x" \
+      "$((mixed / 10))" "$rounds"
     ;;
   *)
     echo "bench: no job $job" >&2

@@ -1,15 +1,15 @@
 /* Fuzzes the light reading of list replies against the decoder: whatever page
    it takes is, once all of it was touched, what lua-cjson makes of the text.
    Must not know: what accounts are for.
-   Where the two differ on purpose: a heavy member is judged when it is
-   touched, so a lone surrogate in it is found then; of a name that stands
-   twice in one object either value may be kept; and the decoder, unlike the
-   light reader, takes [] for {} where no list is known by its name. */
+   Where the two differ on purpose: of a name that stands twice in one object
+   either value may be kept; and the decoder, unlike the light reader, takes []
+   for {} where no list is known by its name. */
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>
 #include "fuzz.h"
 #include "lua_json.h"
 #include "lua_page.h"
+#include "lua_read.h"
 #include "scan.h"
 
 #define TEXT_MAX (1u << 24)
@@ -52,6 +52,7 @@ static lua_State *state(void)
     lua_newtable(L);
     lua_setfield(L, 1, "__index");
     CHECK("loads", !luaL_dostring(L, touch));
+    lca_read_guard(L);
   }
   lua_settop(L, 2);
   return L;

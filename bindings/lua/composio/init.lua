@@ -6,6 +6,13 @@
 
 local core = require "composio.core"
 
+local operations = core.operations()
+
+-- The table of operations, made once: every part walks it.
+function core.operations()
+  return operations
+end
+
 local composio = {
   _VERSION = core.version,
   null = core.null,

@@ -48,24 +48,24 @@ return function(_, core)
   -- A function that tells whether an account matches what was asked for. What
   -- an account does not have cannot be compared and matches.
   local function make_filter(options)
-    local sets = {}
-    for name in pairs(FILTERS) do
+    local reads, sets = {}, {}
+    for name, read in pairs(FILTERS) do
       if options[name] then
         local set = {}
         for _, value in ipairs(options[name]) do
           set[name == "toolkit_slugs" and value:lower() or value] = true
         end
-        sets[name] = set
+        reads[#reads + 1], sets[#sets + 1] = read, set
       end
     end
     local kind = TYPES[options.account_type] and options.account_type
-    if not next(sets) and not kind then
+    if #reads == 0 and not kind then
       return nil -- everything was asked for
     end
     return function(account)
-      for name, set in pairs(sets) do
-        local value = FILTERS[name](account)
-        if value ~= nil and not set[value] then
+      for i = 1, #reads do
+        local value = reads[i](account)
+        if value ~= nil and not sets[i][value] then
           return false
         end
       end
@@ -75,16 +75,32 @@ return function(_, core)
     end
   end
 
+  -- Takes out of the list what does not match; how many they were.
+  local function drop(list, matches)
+    local count, kept = #list, 0
+    for place = 1, count do
+      local account = list[place]
+      if matches(account) then
+        kept = kept + 1
+        list[kept] = account
+      end
+    end
+    for place = kept + 1, count do
+      list[place] = nil
+    end
+    return count - kept
+  end
+
   local Walk = {}
   local walk_class = { __name = "composio.walk", __index = Walk, __metatable = false }
 
-  local function new_walk(selection, light)
+  local function new_walk(selection)
     local options = {}
     for key, value in pairs(selection.options) do
       options[key] = value
     end
     local walk = setmetatable({
-      list = light and selection.light_list or selection.list,
+      list = selection.list,
       options = options, -- with the cursor of the next page
       client = selection.client,
       matches = make_filter(options),
@@ -124,19 +140,19 @@ return function(_, core)
   end
 
   local function take(walk, page)
-    local state, ids, matches = walk.state, walk.ids, walk.matches
+    local state, items = walk.state, page.items
     state.pages = state.pages + 1
     state.total_items = math.tointeger(page.total_items) or state.total_items
-    for _, account in ipairs(page.items) do
-      if not ids:add(account.id) then
-        state.repeated = state.repeated + 1
-      elseif matches and not matches(account) then
-        state.dropped = state.dropped + 1
-      else
-        state.accounts = state.accounts + 1
-        walk.last = walk.last + 1
-        walk.ready[walk.last] = account
-      end
+    state.repeated = state.repeated + walk.ids:take(items)
+    if walk.matches then
+      state.dropped = state.dropped + drop(items, walk.matches)
+    end
+    state.accounts = state.accounts + #items
+    if walk.first > walk.last then
+      walk.ready, walk.first, walk.last = items, 1, #items
+    else
+      table.move(items, 1, #items, walk.last + 1, walk.ready)
+      walk.last = walk.last + #items
     end
     local cursor = page.next_cursor
     if type(cursor) ~= "string" or cursor == "" then
@@ -223,10 +239,9 @@ return function(_, core)
   local Selection = {}
 
   -- A new walk: callable, gives the next account; walk:listing() says how it
-  -- came out. light: accounts whose state.val, data and params are decoded when
-  -- they are first touched, at a fifth of the cost; for bulk.
-  function Selection.walk(selection, light)
-    return new_walk(selection, light)
+  -- came out.
+  function Selection.walk(selection)
+    return new_walk(selection)
   end
 
   -- The same of the latest walk.
@@ -311,8 +326,8 @@ return function(_, core)
   core.on_resource("connected_accounts", function(accounts, client)
     open[client] = setmetatable({}, { __mode = "k" })
     guard_changes(accounts, client, "connected_accounts")
-    local list = core.operation(client, "connected_accounts", "list")
-    local light_list = core.operation(client, "connected_accounts", "list", true)
+    -- its accounts are read from the page's text, member by member
+    local list = core.operation(client, "connected_accounts", "list", true)
     local check = core.check(client, "connected_accounts", "list")
 
     function accounts.each(given)
@@ -327,7 +342,6 @@ return function(_, core)
       return setmetatable({
         options = options,
         list = list,
-        light_list = light_list,
         client = client,
         walks = setmetatable({}, { __mode = "k" }),
       }, class)
