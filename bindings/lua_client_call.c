@@ -513,7 +513,8 @@ static int call_operation(lua_State *L)
   return send(L, client, call);
 }
 
-/* Reads the arguments as the call would, and lets it be. */
+/* Reads the arguments as the call would, and lets it be; returns the class of
+   what it would do. */
 static int check_operation(lua_State *L)
 {
   const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
@@ -524,7 +525,8 @@ static int check_operation(lua_State *L)
   lua_rotate(L, 1, AT_CALL);
   lua_toclose(L, AT_CALL);
   read_arguments(L, call);
-  return 0;
+  lua_pushstring(L, ca_class_name(call->request.cost));
+  return 1;
 }
 
 static int push_operation(lua_State *L, lua_CFunction function)

@@ -353,6 +353,8 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
                                         { "signal", signal_new },
                                         { "begin_bulk", lca_plan_begin_bulk },
                                         { "plan_item", lca_item_plan },
+                                        { "check_class",
+                                          lca_plan_check_class },
                                         { "end_plan", lca_plan_end },
                                         { "stand", lca_plan_stand },
                                         { "apply", lca_apply_bulk },

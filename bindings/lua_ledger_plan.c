@@ -150,21 +150,38 @@ static void check_client(lua_State *L, struct lca_run *run,
 
 /* Above what the job may do: a bulk ends here, a straight-line call raises
    and the run ends with 4 whatever the script makes of it. */
-static void check_cost(lua_State *L, struct lca_run *run,
-                       const struct ca_change *change)
+static void refuse_class(lua_State *L, struct lca_run *run, const char *name,
+                         const char *id, enum ca_class cost)
 {
-  const char *wanted = ca_class_name(change->cost);
-  if(change->cost <= run->may)
-    return;
+  const char *wanted = ca_class_name(cost);
   lua_pushfstring(L,
                   "refused: %s %s is %s, and this job may at most plan %s "
                   "changes; `may = \"%s\"` in composio.job allows it",
-                  change->api->name, change->account, wanted,
-                  ca_class_name(run->may), wanted);
+                  name, id, wanted, ca_class_name(run->may), wanted);
   if(run->stats.planning)
     lca_run_stop(L, LCA_STOP_REFUSED, "%s", lua_tostring(L, -1));
   run->stats.refused = true;
   lca_error_usage(L, "%s", lua_tostring(L, -1));
+}
+
+static void check_cost(lua_State *L, struct lca_run *run,
+                       const struct ca_change *change)
+{
+  if(change->cost > run->may)
+    refuse_class(L, run, change->api->name, change->account, change->cost);
+}
+
+/* host.check_class(operation, id, class): the same before anything is asked for
+   the call's sake. */
+int lca_plan_check_class(lua_State *L)
+{
+  static const char *const words[] = { "read", "reversible", "irreversible",
+                                       NULL };
+  struct lca_run *run = lca_run_of(L);
+  enum ca_class cost = (enum ca_class)luaL_checkoption(L, 3, NULL, words);
+  if(cost > run->may)
+    refuse_class(L, run, luaL_checkstring(L, 1), luaL_checkstring(L, 2), cost);
+  return 0;
 }
 
 static void keep_secret(lua_State *L, struct lca_run *run,

@@ -129,6 +129,8 @@ struct lca_draft {
 /* The recorder (see lua_client.h). */
 int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
                     struct ca_request *request, int arguments, int account);
+/* host.check_class. */
+int lca_plan_check_class(lua_State *L);
 /* What the script gets for a change that was so already. [-0, +1, m] */
 int lca_plan_push_same(lua_State *L);
 /* Metatables of planned changes. [-0, +0, m] */

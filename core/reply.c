@@ -137,7 +137,7 @@ static bool plain_member(const char *text, size_t len, const char *path,
 bool ca_json_text(struct ca_json *json, const char *text, size_t len,
                   const char *path, char *out, size_t size)
 {
-  struct ca_slice plain;
+  struct ca_slice plain = { NULL, 0 };
   size_t value_len;
   const char *value;
   if(plain_member(text, len, path, &plain)) { /* nearly always */

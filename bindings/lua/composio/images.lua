@@ -176,10 +176,13 @@ return function(composio, core)
 
   -- ---- changes of accounts ----
 
+  -- Options that composites have besides.
+  local EXTRA = { refresh = "even_if_active" }
+
   local function wrap_account_change(accounts, client, row)
     local name = "connected_accounts." .. row.name
     local change = accounts[row.name]
-    local check = core.check(client, "connected_accounts", row.name)
+    local check = core.check(client, "connected_accounts", row.name, EXTRA[row.name])
 
     local function image_of(target, kind)
       local id = id_of(target)
@@ -204,8 +207,9 @@ return function(composio, core)
       if kind == "plan" and has_status(target) then
         return change(target, options, ...) -- nearly always
       end
-      if row.plain then
-        check(target, options, ...)
+      local class = check(target, options, ...)
+      if kind ~= "after" then
+        host.check_class(row.name, id_of(target), class)
       end
       if kind then
         return change(image_of(target, kind), options, ...)
@@ -242,7 +246,10 @@ return function(composio, core)
     local check = core.check(client, "auth_configs", row.name)
     configs[row.name] = function(target, options, ...)
       local kind, id = host.item_kind(), id_of(target)
-      check(target, options, ...)
+      local class = check(target, options, ...)
+      if kind ~= "after" then
+        host.check_class(row.name, id, class)
+      end
       if kind == "after" or kind == "recall" or not id then
         return change(target, options, ...)
       end
@@ -269,15 +276,11 @@ return function(composio, core)
     return rawequal(client, core.default_client())
   end
 
-  -- Options that the row does not know are looked at by the composites.
-  local COMPOSITE = { refresh = true, update = true }
-
   core.on_resource("connected_accounts", function(accounts, client)
     if not is_default(client) then
       return -- a run's changes go through the default client
     end
     for _, row in ipairs(changes "connected_accounts") do
-      row.plain = not COMPOSITE[row.name]
       if row.arguments[1] == "id" then
         wrap_account_change(accounts, client, row)
       else
