@@ -117,6 +117,7 @@ static bool plain_member(const char *text, size_t len, const char *path,
   int more;
 
   value->data = NULL;
+  value->len = 0;
   if(!text || strncmp(path, "$.", 2) != 0 || strpbrk(path + 2, ".[\"") ||
      !ca_scan_enter(&scan, '{'))
     return false;
