@@ -334,7 +334,8 @@ static bool is_extra(lua_State *L, const char *name)
          !strcmp(name, lua_tostring(L, lua_upvalueindex(UP_EXTRA)));
 }
 
-/* What is the recorder's business alone; without one nobody would see to it. */
+/* What is the recorder's business alone; without one nobody would see to it.
+ */
 static void check_recorded(lua_State *L, const struct ca_api *api,
                            const char *name)
 {
@@ -342,8 +343,9 @@ static void check_recorded(lua_State *L, const struct ca_api *api,
     lca_error_usage(L, "%s.%s: %s: expected a string, got %s", api->resource,
                     api->name, name, luaL_typename(L, -1));
   if(!strcmp(name, "otherwise") && !lca_clients_of(L)->recorder)
-    lca_error_usage(L, "%s.%s: otherwise needs the host: run this script with "
-                       "composio-lua",
+    lca_error_usage(L,
+                    "%s.%s: otherwise needs the host: run this script with "
+                    "composio-lua",
                     api->resource, api->name);
 }
 

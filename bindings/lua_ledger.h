@@ -1,10 +1,10 @@
-/* The run as scripts and the host's Lua meet it: bulks, items, planned changes,
-   the guard over them and applying them. Binds core/ledger, core/apply,
-   core/settle and core/guard; present only in the host.
-   A run is fresh, or a replay: the script runs over a plan that stands in the
-   ledger already (a saved one, or what an earlier part of the run left), so
-   that bulks skip selection and action.
-   Must not know: curl, options of the command line, terminals. */
+/* The run as scripts and the host's Lua meet it: bulks, items, planned
+   changes, the guard over them and applying them. Binds core/ledger,
+   core/apply, core/settle and core/guard; present only in the host. A run is
+   fresh, or a replay: the script runs over a plan that stands in the ledger
+   already (a saved one, or what an earlier part of the run left), so that
+   bulks skip selection and action. Must not know: curl, options of the command
+   line, terminals. */
 #ifndef LCA_LEDGER_H
 #define LCA_LEDGER_H
 
@@ -85,8 +85,8 @@ struct lca_run_stats {
   int64_t selected;
   int64_t planned; /* changes recorded that would be, or were, sent */
   int64_t same;
-  int64_t skipped;            /* of protected accounts */
-  struct ca_planned guarded;  /* what the guard counts */
+  int64_t skipped;                /* of protected accounts */
+  struct ca_planned guarded;      /* what the guard counts */
   int64_t irreversible_bulks[64]; /* by irreversible bulk, for --confirm */
   int irreversible_bulk_count;
   int64_t irreversible_straight;
@@ -117,21 +117,21 @@ struct lca_run_options {
   struct lca_replay replay;
   struct ca_limits limits;
   struct lca_stop_on stop_on; /* what is not set, the job may set */
-  const char *given; /* parameters as JSON in place of the command line's, or
-                        NULL */
-  volatile int *stop;  /* enum lca_stop or a signal; owned by the host */
-  void *ctx;           /* for the functions below */
+  const char *given;  /* parameters as JSON in place of the command line's, or
+                         NULL */
+  volatile int *stop; /* enum lca_stop or a signal; owned by the host */
+  void *ctx;          /* for the functions below */
   /* Opens the ledger and begins the run; called at the first change or bulk.
      The ledger stays the host's. NULL: err says. */
   struct ca_ledger *(*begin)(void *ctx, struct ca_err *err);
-  /* A ledger of its own that looks at another run; the caller's to close. NULL:
-     err says. */
+  /* A ledger of its own that looks at another run; the caller's to close.
+     NULL: err says. */
   struct ca_ledger *(*look)(void *ctx, const char *run, struct ca_err *err);
   /* A bulk's plan stands. */
   void (*show)(void *ctx, const struct lca_plan *plan);
-  /* So many irreversible changes are about to be made, of a bulk (its plan), or
-     straight-line ones up to now (plan NULL; what: one line about the next).
-     CA_OK, or why not. */
+  /* So many irreversible changes are about to be made, of a bulk (its plan),
+     or straight-line ones up to now (plan NULL; what: one line about the
+     next). CA_OK, or why not. */
   enum ca_code (*confirm)(void *ctx, int64_t count,
                           const struct lca_plan *plan, const char *what,
                           struct ca_err *err);

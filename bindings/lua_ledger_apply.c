@@ -284,8 +284,7 @@ int lca_apply_bulk(lua_State *L)
   run->stats.ended = 0;
   lua_pushvalue(L, -1); /* kept as long as core/apply may call back */
   lua_rawsetp(L, LUA_REGISTRYINDEX, applier);
-  if(ca_apply_start(run->apply, &options, bulk_visit, applier,
-                    &applier->err))
+  if(ca_apply_start(run->apply, &options, bulk_visit, applier, &applier->err))
     return lca_run_ledger_failed(L, run, &applier->err);
   return 1;
 }
@@ -545,12 +544,11 @@ static void open_class(lua_State *L, const char *class, lua_CFunction close,
 
 void lca_apply_open(lua_State *L)
 {
-  static const luaL_Reg methods[] = { { "next", applier_next },
-                                      { "go_on", applier_go_on },
-                                      { "bad", applier_bad },
-                                      { "stop", applier_stop },
-                                      { "close", applier_close },
-                                      { NULL, NULL } };
+  static const luaL_Reg methods[] = {
+    { "next", applier_next },   { "go_on", applier_go_on },
+    { "bad", applier_bad },     { "stop", applier_stop },
+    { "close", applier_close }, { NULL, NULL }
+  };
   open_class(L, APPLIER_CLASS, applier_close, methods);
   lca_one_open(L);
   open_class(L, WAITER_CLASS, waiter_close, NULL);

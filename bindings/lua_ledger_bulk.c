@@ -106,8 +106,8 @@ void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
   item->changes++;
 }
 
-/* Its planned changes are skipped: what the action meant to do with the item is
-   not known as a whole, and no later part of the run may do the half. */
+/* Its planned changes are skipped: what the action meant to do with the item
+   is not known as a whole, and no later part of the run may do the half. */
 void lca_plan_take_back(lua_State *L, struct lca_run *run,
                         struct lca_item *item)
 {
@@ -178,8 +178,9 @@ int lca_plan_begin_bulk(lua_State *L)
   return 3;
 }
 
-/* host.end_plan(why_incomplete or nil): the plan is whole and is shown. Returns
-   the numbers of changes that would be sent and that are already so. */
+/* host.end_plan(why_incomplete or nil): the plan is whole and is shown.
+   Returns the numbers of changes that would be sent and that are already so.
+ */
 int lca_plan_end(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);

@@ -1,6 +1,7 @@
 /* What a mutating call says, as a change on its way into the ledger: owner,
    script line, how the account was before, whether it is so already.
-   Must not know: who carries it out, options of the command line, terminals. */
+   Must not know: who carries it out, options of the command line, terminals.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include "lua_error.h"
@@ -83,7 +84,7 @@ static bool has_alias(lua_State *L, int account, int arguments)
 }
 
 bool lca_draft_is_same(lua_State *L, const struct ca_request *request,
-                    const char *before, int account, int arguments)
+                       const char *before, int account, int arguments)
 {
   const struct ca_api *api = request->api;
   if(api->same_when && before)
@@ -310,9 +311,8 @@ void lca_draft_make(lua_State *L, struct lca_run *run,
 }
 
 /* The operation that `otherwise` names; NULL when the call has none. */
-static const struct ca_api *other_operation(lua_State *L,
-                                            const struct ca_api *api,
-                                            int arguments)
+static const struct ca_api *
+other_operation(lua_State *L, const struct ca_api *api, int arguments)
 {
   const struct ca_api *other;
   const struct ca_field *field;
@@ -322,8 +322,9 @@ static const struct ca_api *other_operation(lua_State *L,
   name = lua_tostring(L, -1);
   other = ca_api_find(api->resource, name);
   if(!other || !ca_api_mutates(other) || other == api)
-    lca_error_usage(L, "%s.%s: otherwise: '%s' is no other operation that "
-                       "changes an account",
+    lca_error_usage(L,
+                    "%s.%s: otherwise: '%s' is no other operation that "
+                    "changes an account",
                     api->resource, api->name, name);
   for(field = other->fields; field->name; field++)
     if((field->flags & CA_REQUIRED) && field->place != CA_IN_PATH)

@@ -134,10 +134,10 @@ int lca_guard_stopped(lua_State *L)
 void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome)
 {
   struct lca_run_stats *stats = &run->stats;
-  const struct ca_stop_limit *limit = outcome == CA_FAILED ? &run->stop_on.failed
-                                      : outcome == CA_UNKNOWN
-                                          ? &run->stop_on.unknown
-                                          : &run->stop_on.stale;
+  const struct ca_stop_limit *limit =
+      outcome == CA_FAILED    ? &run->stop_on.failed
+      : outcome == CA_UNKNOWN ? &run->stop_on.unknown
+                              : &run->stop_on.stale;
   int64_t total = stats->to_apply ? stats->to_apply : stats->planned;
   if(outcome != CA_FAILED && outcome != CA_UNKNOWN && outcome != CA_STALE)
     return;

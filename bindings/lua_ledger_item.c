@@ -185,8 +185,9 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
   return number;
 }
 
-/* host.fail_straight(operation, id, text): a straight-line change that could not
-   even be recorded, since there is no such account, is a failure of the run. */
+/* host.fail_straight(operation, id, text): a straight-line change that could
+   not even be recorded, since there is no such account, is a failure of the
+   run. */
 int lca_item_fail_straight(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -370,8 +371,9 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
 }
 
 /* host.plan_item(bulk, action, subject, key, account, row, recall): runs the
-   action for one item of the selection; true when it did not raise. recall: the
-   number of the item in a plan that stands, whose secrets are wanted again. */
+   action for one item of the selection; true when it did not raise. recall:
+   the number of the item in a plan that stands, whose secrets are wanted
+   again. */
 int lca_item_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -443,9 +445,9 @@ static int after_ended(lua_State *L, int status, lua_KContext ctx)
 }
 
 /* host.after_item(item, after, subject, results, key, what): runs the bulk's
-   `after`, or the check of its canary (what says which), for one finished item;
-   true when it did not raise. Its task carries the negative number, which the
-   recorder refuses to write for. */
+   `after`, or the check of its canary (what says which), for one finished
+   item; true when it did not raise. Its task carries the negative number,
+   which the recorder refuses to write for. */
 int lca_item_after(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);

@@ -59,9 +59,9 @@ static bool take_row(void *ctx, const struct ca_change_row *from)
 {
   struct past *past = ctx;
   const struct ca_change *change = &from->change;
-  const char *texts[8] = { change->account,    change->before, change->image,
-                           change->body,       from->status_after, from->made,
-                           change->line,       change->reason };
+  const char *texts[8] = { change->account, change->before,     change->image,
+                           change->body,    from->status_after, from->made,
+                           change->line,    change->reason };
   struct past_row *row = &past->rows[past->count++];
   size_t k;
   memset(row, 0, sizeof(*row));

@@ -125,9 +125,8 @@ static bool ends_active(struct lca_item *item, const struct ca_change *change)
 {
   const struct lca_touched *touched =
       item ? find_touched(item, change->account) : NULL;
-  const char *status = touched && touched->becomes
-                           ? touched->becomes
-                           : change->before;
+  const char *status =
+      touched && touched->becomes ? touched->becomes : change->before;
   if(change->api->probe != CA_PROBE_GONE || change->outcome != CA_PLANNED)
     return false;
   return !status || !strcmp(status, "ACTIVE");
@@ -171,8 +170,8 @@ static void check_cost(lua_State *L, struct lca_run *run,
     refuse_class(L, run, change->api->name, change->account, change->cost);
 }
 
-/* host.check_class(operation, id, class): the same before anything is asked for
-   the call's sake. */
+/* host.check_class(operation, id, class): the same before anything is asked
+   for the call's sake. */
 int lca_plan_check_class(lua_State *L)
 {
   static const char *const words[] = { "read", "reversible", "irreversible",
@@ -300,8 +299,9 @@ static int record_straight(lua_State *L, struct lca_run *run,
   int results;
   lca_run_begin(L, run);
   if(arguments && lua_getfield(L, arguments, "otherwise") != LUA_TNIL)
-    return lca_error_usage(L, "%s.%s: otherwise is for the action of a bulk; "
-                              "here pcall catches what fails",
+    return lca_error_usage(L,
+                           "%s.%s: otherwise is for the action of a bulk; "
+                           "here pcall catches what fails",
                            request->api->resource, request->api->name);
   lca_draft_make(L, run, request, arguments, account, true, &draft);
   if(draft.change.outcome == CA_PLANNED &&

@@ -1,8 +1,8 @@
-/* Replays: a script runs over a plan that stands in the ledger already, a saved
-   one or what an earlier part of the run left. Bulks find their plan by number
-   and name, straight-line calls find their change by what it says, and actions
-   run again only for secrets, which no ledger holds.
-   Must not know: curl, options of the command line, terminals. */
+/* Replays: a script runs over a plan that stands in the ledger already, a
+   saved one or what an earlier part of the run left. Bulks find their plan by
+   number and name, straight-line calls find their change by what it says, and
+   actions run again only for secrets, which no ledger holds. Must not know:
+   curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
 #include "lua_error.h"
@@ -334,8 +334,8 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
     if(change->cost == CA_IRREVERSIBLE)
       run->stats.irreversible_straight++;
     run->stats.planned++;
-    *results = lca_one_carry_out(L, run, change, 0, recorded->number,
-                                 draft->secret);
+    *results =
+        lca_one_carry_out(L, run, change, 0, recorded->number, draft->secret);
     return true;
   }
   *results = 1;
@@ -380,8 +380,8 @@ static bool match_change(void *ctx, const struct ca_change_row *row)
     return true;
   matching->number = row->number;
   matching->outcome = row->outcome;
-  matching->same_secret = wanted->fingerprint &&
-                          !strcmp(change->fingerprint, wanted->fingerprint);
+  matching->same_secret =
+      wanted->fingerprint && !strcmp(change->fingerprint, wanted->fingerprint);
   return false;
 }
 
@@ -464,8 +464,7 @@ int lca_replay_open_secrets(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   int bulk = (int)luaL_checkinteger(L, 1);
-  unsigned set =
-      OPEN_SET | (run->options.replay.failed ? 1u << CA_FAILED : 0);
+  unsigned set = OPEN_SET | (run->options.replay.failed ? 1u << CA_FAILED : 0);
   struct counting counting = { .run = run };
   struct ca_err err;
   ca_err_clear(&err);

@@ -35,9 +35,9 @@ struct lca_run {
   int exit_code;
   struct lca_cell *cells; /* owned; of the bulk being planned */
   size_t cells_used;
-  struct lca_plan plan;        /* the same bulk's counts */
-  struct ca_bulk standing;     /* of the ledger, in a replay */
-  struct lca_applier *applier; /* the bulk being applied, or NULL */
+  struct lca_plan plan;          /* the same bulk's counts */
+  struct ca_bulk standing;       /* of the ledger, in a replay */
+  struct lca_applier *applier;   /* the bulk being applied, or NULL */
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
   size_t recorded_count;
   bool recorded_read;
@@ -61,7 +61,7 @@ struct lca_item {
   int64_t same;
   int64_t skipped;
   struct ca_planned guarded; /* its part of the run's */
-  bool follows_first; /* its account is that of its first change */
+  bool follows_first;        /* its account is that of its first change */
   bool recall;      /* the plan stands: only its secrets are wanted again */
   int64_t recalled; /* the last change of the ledger that was matched */
   /* what to take back from the plan's table if the action raises */
@@ -92,8 +92,7 @@ void lca_run_note_failure(struct lca_run *run, const char *key,
 /* Writes the item into the ledger if it is not there yet; item's userdata at
    index. account: index of the table of the account that it changes first, or
    0; a row takes it for its own. [-0, +0, e] */
-void lca_item_store(lua_State *L, struct lca_run *run, int index,
-                    int account);
+void lca_item_store(lua_State *L, struct lca_run *run, int index, int account);
 /* Pushes the userdata of the running task's item and returns it, or pushes
    nil and returns NULL. [-0, +1, -] */
 struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
@@ -196,7 +195,7 @@ int lca_guard_stopped(lua_State *L);
    and the script may plan it. [-0, +0, e] */
 bool lca_replay_bulk(lua_State *L, struct lca_run *run);
 /* A straight-line change of a replay: true when the ledger has it, and then
-   *results is what to return from the recorder. [-0, +?, e] */
+ *results is what to return from the recorder. [-0, +?, e] */
 bool lca_replay_straight(lua_State *L, struct lca_run *run,
                          const struct lca_draft *draft, int *results);
 /* A change of an action that runs again for its secret; the item's userdata is

@@ -1,6 +1,6 @@
-/* Settling: what became of changes whose outcome is unknown. Drives core/settle
-   by itself, before the script of a resumed run and after every script.
-   Must not know: curl, options of the command line, terminals. */
+/* Settling: what became of changes whose outcome is unknown. Drives
+   core/settle by itself, before the script of a resumed run and after every
+   script. Must not know: curl, options of the command line, terminals. */
 #include <string.h>
 #include "lua_error.h"
 #include "lua_ledger_run.h"
@@ -71,8 +71,8 @@ static void drive(struct lca_run *run, struct ca_settle *settle,
     int64_t until = deadline_ms(ctx);
     bool late =
         until >= 0 && ca_clock_mono_ms(ca_engine_clock(engine)) >= until;
-    if(late || (*run->options.stop > 0 &&
-                *run->options.stop < LCA_STOP_PREVIEW))
+    if(late ||
+       (*run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW))
       ca_settle_stop(settle);
     run->options.tick(run->options.ctx);
     if(ca_settle_fill(settle, err) || ca_settle_finished(settle) ||

@@ -241,7 +241,8 @@ describe("the state directory", function()
     place:script(BULK)
     local tmp = place.path .. "/tmp"
     os.execute("mkdir " .. tmp)
-    local run = place:run(host.unlimited { "job.lua", "--emulator=20", "--apply" }, { env = { TMPDIR = tmp } })
+    local words = host.unlimited { "job.lua", "--emulator=20", "--apply" }
+    local run = place:run(words, { env = { TMPDIR = tmp } })
     assert.equal(0, run.code, run.err)
     assert.equal("", host.shell("ls -A " .. tmp))
     assert.is_nil(place:read ".local/state/composio-lua/ledger.db")

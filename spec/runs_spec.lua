@@ -245,7 +245,7 @@ describe("a run", function()
     assert.is_nil(out:find("… and", 1, true))
     local changes = of_kind(json("show", id), "change")
     assert.equal(130, #changes)
-    assert.equal("ca_130", changes[130].account)
+    assert.equal("user 130", changes[130].user)
   end)
 
   it("says what failed, why, and how to go on", function()

@@ -33,8 +33,8 @@ struct host {
   char **argv;
   const struct ca_clock *clock;
   int64_t start_ms;
-  volatile int stop;     /* a signal, or enum lca_stop */
-  int64_t stop_since_ms; /* when that was first seen; 0: not yet */
+  volatile int stop;                /* a signal, or enum lca_stop */
+  int64_t stop_since_ms;            /* when that was first seen; 0: not yet */
   char word[HOST_PATH_SIZE];        /* the script as it was named */
   char script_path[HOST_PATH_SIZE]; /* absolute, or "undo:RUN" */
   char script[HOST_PATH_SIZE];
@@ -50,11 +50,11 @@ struct host {
   char state_dir[HOST_PATH_SIZE];
   bool scratch; /* state_dir is ours alone and goes with us */
   struct ca_ledger *ledger;
-  char run_id[96]; /* "" until the run stands in the ledger */
-  char cwd[HOST_PATH_SIZE];    /* where the run was started */
+  char run_id[96];          /* "" until the run stands in the ledger */
+  char cwd[HOST_PATH_SIZE]; /* where the run was started */
   char user[64];
   char machine[256];
-  struct ca_buf options_json;  /* what was given, for the ledger */
+  struct ca_buf options_json; /* what was given, for the ledger */
   struct lca_replay replay;
   char *given;       /* owned; parameters of a replay, as JSON */
   char undoes[96];   /* the run that is undone, or "" */
@@ -106,7 +106,8 @@ CA_MUST_USE enum ca_code host_prepare_lock(struct host *host,
                                            struct ca_err *err);
 /* Fills user, machine and cwd. */
 void host_know_machine(struct host *host);
-/* Opens the ledger and begins the run in it; salt: of a saved plan, or NULL. */
+/* Opens the ledger and begins the run in it; salt: of a saved plan, or NULL.
+ */
 CA_MUST_USE enum ca_code host_begin_run(struct host *host,
                                         const unsigned char *salt,
                                         struct ca_err *err);

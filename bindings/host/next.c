@@ -121,9 +121,9 @@ static void add_same(const struct host *host, char *out, size_t size)
       continue;
     }
     /* "last" would mean another run by then */
-    add_word(out, size, word == host->options.operand && host->undoes[0]
-                            ? host->undoes
-                            : word);
+    add_word(out, size,
+             word == host->options.operand && host->undoes[0] ? host->undoes
+                                                              : word);
   }
 }
 

@@ -167,9 +167,8 @@ static bool is_script(struct host *host, const char *path, const char *sha,
 }
 
 /* The very script of the run: where it was, else where its name leads now. */
-static enum ca_code take_script(struct host *host,
-                                const struct former *former, const char *what,
-                                struct ca_err *err)
+static enum ca_code take_script(struct host *host, const struct former *former,
+                                const char *what, struct ca_err *err)
 {
   char path[HOST_PATH_SIZE] = "";
   struct ca_err ignored;
@@ -236,8 +235,8 @@ static enum ca_code go_there(struct host *host, const struct former *former,
   static char summary[2 * HOST_PATH_SIZE];
   static char state[2 * HOST_PATH_SIZE];
   const char *state_dir = host->state_dir;
-  enum ca_code code = make_absolute(&host->options.summary, summary,
-                                    sizeof(summary), err);
+  enum ca_code code =
+      make_absolute(&host->options.summary, summary, sizeof(summary), err);
   if(!code)
     code = make_absolute(&state_dir, state, sizeof(state), err);
   if(code)
@@ -327,7 +326,8 @@ static void say_finished(struct host *host, const struct former *former)
   char more[120] = "";
   int64_t failed = former->changes[CA_FAILED];
   if(failed)
-    snprintf(more, sizeof(more), "; --failed tries its %s failed change%s "
+    snprintf(more, sizeof(more),
+             "; --failed tries its %s failed change%s "
              "again",
              host_number(failed, count), failed == 1 ? "" : "s");
   host_say(host, "run %s is finished (exit %d): nothing is left to do%s",
@@ -443,8 +443,7 @@ static enum ca_code begin_plan(struct host *host,
   return code;
 }
 
-static enum ca_code ready_plan_of(struct host *host,
-                                  struct ca_plan_head *head,
+static enum ca_code ready_plan_of(struct host *host, struct ca_plan_head *head,
                                   struct former *former, struct ca_err *err)
 {
   struct ca_slice key = { host->endpoint.api_key, 0 };
