@@ -77,6 +77,8 @@ struct ca_api {
   const char *undo;      /* operation that puts it back, or NULL */
   const char *same_when; /* status in which the change is already so */
   const char *becomes;   /* status after it succeeded, or NULL */
+  const char *makes;     /* where a create's reply says which account it made
+                            ("$.id"), or NULL */
   const struct ca_field *fields;
 };
 

@@ -1,5 +1,6 @@
 /* Carrying out the ledger's changes. Works go from queue to queue:
-     waiting -> (intent, in groups) -> ready -> under way -> ended
+     waiting -> (look, where one is due) -> fit -> (intent, in groups)
+       -> ready -> under way -> ended
    and back to "again" when the item has another change. Intents are written
    for more works than may run, so that one sync serves many of them.
    Must not know: Lua, what a script is. */
@@ -8,7 +9,8 @@
 #include "apply_private.h"
 
 #define GROUP_LEAST 64
-#define SYNC_MS     100
+/* What was looked at longer ago is looked at again. */
+#define LOOK_KEEPS_MS 30000
 
 struct ca_apply *ca_apply_new(struct ca_engine *engine,
                               struct ca_endpoint *endpoint,
@@ -32,37 +34,6 @@ struct ca_apply *ca_apply_new(struct ca_engine *engine,
   return apply;
 }
 
-/* Off the list of those under way. */
-static void leave(struct ca_apply *apply, struct ca_work *work)
-{
-  if(work->previous)
-    work->previous->next = work->next;
-  else
-    apply->under_way = work->next;
-  if(work->next)
-    work->next->previous = work->previous;
-  work->next = work->previous = NULL;
-  work->op = 0;
-  if(work->single)
-    apply->singles--;
-  else
-    apply->active--;
-}
-
-static void enter(struct ca_apply *apply, struct ca_work *work, uint64_t op)
-{
-  work->op = op;
-  work->previous = NULL;
-  work->next = apply->under_way;
-  if(work->next)
-    work->next->previous = work;
-  apply->under_way = work;
-  if(work->single)
-    apply->singles++;
-  else
-    apply->active++;
-}
-
 void ca_apply_free(struct ca_apply *apply)
 {
   if(!apply)
@@ -70,32 +41,19 @@ void ca_apply_free(struct ca_apply *apply)
   while(apply->under_way) {
     struct ca_work *work = apply->under_way;
     ca_engine_cancel(apply->engine, work->op, NULL);
-    leave(apply, work);
+    ca_apply_leave(apply, work);
     ca_work_free(work);
   }
+  ca_apply_drop_looks(apply, true);
   ca_work_clear(&apply->waiting);
+  ca_work_clear(&apply->unseen);
+  ca_work_clear(&apply->fit);
   ca_work_clear(&apply->again);
   ca_work_clear(&apply->ready);
   ca_kept_clear(apply);
   ca_json_free(apply->json);
   free(apply->numbers);
   free(apply);
-}
-
-/* Nothing more is sent, and ca_apply_fill says why from now on. */
-static void fail(struct ca_apply *apply, const struct ca_err *why)
-{
-  if(!apply->failed.code)
-    apply->failed = *why;
-  apply->stopped = true;
-}
-
-/* The ledger is what this stands on. What could not be written of an outcome
-   is not tried again and again: every try may wait for a lock. */
-static void lose_ledger(struct ca_apply *apply, const struct ca_err *why)
-{
-  apply->ledger_lost = true;
-  fail(apply, why);
 }
 
 static enum ca_code give(const struct ca_err *why, struct ca_err *err)
@@ -105,258 +63,108 @@ static enum ca_code give(const struct ca_err *why, struct ca_err *err)
   return why->code;
 }
 
-/* The end of a change. */
+/* Intents in groups: one sync for all of them. */
 
-static enum ca_outcome classify(const struct ca_result *result)
-{
-  const struct ca_err *err = &result->err;
-
-  if(!err->code)
-    return CA_DONE;
-  if(err->unknown || err->code == CA_REPLY)
-    return CA_UNKNOWN;
-  if(err->code == CA_CANCELLED || err->code == CA_CLOSED ||
-     err->code == CA_GATE)
-    return CA_NOT_TRIED; /* it never left */
-  return CA_FAILED;
-}
-
-/* Where the account stands now, as far as the row or the reply tells. */
-static const char *status_after(struct ca_apply *apply,
-                                const struct ca_api *api,
-                                const struct ca_result *result, char *out,
-                                size_t size)
-{
-  if(api->becomes)
-    return api->becomes;
-  if(!result || !result->body.len ||
-     !ca_json_text(apply->json, result->body.data, result->body.len,
-                   "$.status", out, size))
-    return NULL;
-  return out;
-}
-
-static void settle(struct ca_apply *apply, const struct ca_step *step,
-                   enum ca_outcome outcome, const struct ca_result *result,
-                   const struct ca_err *cause)
-{
-  char status[32];
-  struct ca_err err;
-  const char *after = NULL;
-
-  if(apply->ledger_lost)
-    return; /* it stays intended, and reads as unknown */
-  ca_err_clear(&err);
-  if(outcome == CA_DONE)
-    after = status_after(apply, step->row.change.api, result, status,
-                         sizeof(status));
-  if(ca_ledger_settle(apply->ledger, step->row.number, outcome,
-                      result ? result->attempts : 0,
-                      result ? result->request_id : NULL, after,
-                      cause && cause->code ? cause : NULL, &err))
-    lose_ledger(apply, &err);
-  if(!apply->unsynced_ms)
-    apply->unsynced_ms =
-        ca_clock_mono_ms(ca_engine_clock(apply->engine)) + SYNC_MS;
-}
-
-static void tell(struct ca_apply *apply, struct ca_work *work,
-                 const struct ca_step *step, enum ca_outcome outcome,
-                 struct ca_result *result)
-{
-  struct ca_applied applied = { .row = &step->row,
-                                .outcome = outcome,
-                                .result = result,
-                                .last = !work->first };
-  ca_kept_drop(apply, step->row.number);
-  apply->depth++;
-  work->visit(work->owner, &applied);
-  apply->depth--;
-}
-
-/* The item ends here: what is left of it is not tried. */
-static void end_rest(struct ca_apply *apply, struct ca_work *work,
-                     const char *why)
-{
-  struct ca_err cause;
-
-  ca_err_set(&cause, CA_CANCELLED, "%s", why);
-  while(work->first) {
-    struct ca_step *step = ca_work_take(work);
-    bool planned = step->row.outcome == CA_PLANNED;
-    if(planned)
-      settle(apply, step, CA_NOT_TRIED, NULL, &cause);
-    tell(apply, work, step, planned ? CA_NOT_TRIED : step->row.outcome, NULL);
-    free(step);
-  }
-  ca_work_free(work);
-}
-
-static const char *why_stopped(const struct ca_apply *apply)
-{
-  if(apply->ledger_lost)
-    return "the ledger could not be written";
-  return apply->key_rejected ? "the API key was rejected"
-                             : "the run was stopped before it";
-}
-
-/* Steps that were decided when they were recorded: told, not sent. False when
-   nothing is left of the work, which is then gone. */
-static bool pass_decided(struct ca_apply *apply, struct ca_work *work)
-{
-  while(work->first && work->first->row.outcome != CA_PLANNED) {
-    struct ca_step *step = ca_work_take(work);
-    tell(apply, work, step, step->row.outcome, NULL);
-    free(step);
-  }
-  if(work->first)
-    return true;
-  ca_work_free(work);
-  return false;
-}
-
-/* Ends the work's first step. Takes the work: it is queued for its next step,
-   or gone. */
-static void end_step(struct ca_apply *apply, struct ca_work *work,
-                     enum ca_outcome outcome, struct ca_result *result,
-                     const struct ca_err *cause)
-{
-  struct ca_step *step = ca_work_take(work);
-
-  settle(apply, step, outcome, result, cause);
-  if(result && result->status == 401) {
-    apply->key_rejected = true;
-    apply->stopped = true;
-  }
-  tell(apply, work, step, outcome, result);
-  free(step);
-  if(outcome != CA_DONE)
-    end_rest(apply, work,
-             outcome == CA_NOT_TRIED ? why_stopped(apply)
-                                     : "an earlier change of the item did "
-                                       "not succeed");
-  else if(pass_decided(apply, work))
-    ca_work_push(&apply->again, work);
-}
-
-/* Once stopped: what has an intent but was not sent, and what was begun, is
-   not tried; what was only read stays as it is in the ledger. */
-static void drop_queued(struct ca_apply *apply)
+/* The next work that was looked at. One that has waited for too long, for the
+   service's pace or a person, is looked at again. */
+static struct ca_work *pop_fit(struct ca_apply *apply)
 {
   struct ca_work *work;
+  int64_t now;
 
-  if(!apply->stopped || apply->dropping || apply->depth)
-    return;
-  apply->dropping = true;
-  while((work = ca_work_pop(&apply->ready)) ||
-        (work = ca_work_pop(&apply->again)))
-    end_rest(apply, work, why_stopped(apply));
-  ca_work_clear(&apply->waiting);
-  apply->dropping = false;
-}
-
-static void op_done(void *owner, uint64_t token, struct ca_result *result)
-{
-  struct ca_apply *apply = owner;
-  struct ca_work *work = (struct ca_work *)(uintptr_t)token;
-
-  leave(apply, work);
-  ca_reply_explain(apply->json, work->first->row.change.api, result);
-  /* the service's own id for it, where it gave another than ours */
-  if(result->err.request_id[0])
-    ca_copy_text(result->request_id, sizeof(result->request_id),
-                 result->err.request_id, strlen(result->err.request_id));
-  end_step(apply, work, classify(result), result, &result->err);
-  drop_queued(apply);
-}
-
-/* Sending. */
-
-static enum ca_code make_request(const struct ca_apply *apply,
-                                 const struct ca_step *step,
-                                 struct ca_request *request,
-                                 struct ca_err *err)
-{
-  const struct ca_change *change = &step->row.change;
-  const struct ca_kept *kept = ca_kept_find(apply, step->row.number);
-  enum ca_code code;
-
-  if(change->fingerprint && !kept) {
-    ca_request_init(request, change->api);
-    return ca_err_set(err, CA_USAGE,
-                      "its credentials are not in this process any more");
+  if(!apply->fit.first)
+    return NULL;
+  now = ca_clock_mono_ms(ca_engine_clock(apply->engine));
+  while((work = ca_work_pop(&apply->fit))) {
+    if(!work->looked_ms || now - work->looked_ms < LOOK_KEEPS_MS)
+      break;
+    ca_work_push(&apply->unseen, work);
   }
-  code =
-      ca_request_restore(request, change->api, change->account, change->query,
-                         kept ? kept->body : change->body, err);
-  request->secret = kept != NULL;
+  return work;
+}
+
+/* The next work for the group, NULL when there is none now. */
+static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
+                              struct ca_err *err)
+{
+  enum ca_code code;
+  size_t count;
+  bool alone;
+
+  *work = ca_work_pop(&apply->again);
+  if(!*work)
+    *work = pop_fit(apply);
+  if(*work || apply->looks_first)
+    return CA_OK;
+  code = ca_apply_pull(apply, work, err);
+  if(*work && ca_work_needs_look(apply, *work, &count, &alone)) {
+    apply->looks_first = true; /* from here on they are looked for ahead */
+    ca_work_push(&apply->unseen, *work);
+    *work = NULL;
+  }
   return code;
 }
 
-/* Takes the work. Its first step has a durable intent. */
-static void submit(struct ca_apply *apply, struct ca_work *work)
-{
-  struct ca_request request;
-  struct ca_err why;
-  uint64_t op = 0;
-  enum ca_code code;
+/* A group of works, and their changes' numbers: those that get their first
+   intent, and from the middle of the array on those that get another one. */
+struct group {
+  struct ca_work_queue works;
+  size_t fresh;
+  size_t others;
+};
 
-  ca_err_clear(&why);
-  code = make_request(apply, work->first, &request, &why);
-  if(!code) {
-    code =
-        ca_engine_submit_recorded(apply->engine, apply->endpoint, &request, 0,
-                                  op_done, apply, (uintptr_t)work, &op, &why);
-    if(!code) {
-      enter(apply, work, op);
-      return;
-    }
-    /* not this change's fault: the others would fare no better */
-    fail(apply, &why);
-  }
-  ca_request_clear(&request);
-  end_step(apply, work, code == CA_USAGE ? CA_FAILED : CA_NOT_TRIED, NULL,
-           &why);
-}
-
-/* Intents in groups: one sync for all of them. */
-
-static enum ca_code gather(struct ca_apply *apply, struct ca_work_queue *group,
+static enum ca_code gather(struct ca_apply *apply, struct group *group,
                            struct ca_err *err)
 {
   enum ca_code code = CA_OK;
 
   while(!code && !apply->stopped &&
-        apply->ready.count + group->count < apply->group) {
-    struct ca_work *work = ca_work_pop(&apply->again);
-    if(!work)
-      code = ca_apply_next(apply, &work, err);
+        apply->ready.count + group->works.count < apply->group) {
+    struct ca_work *work;
+    code = next_work(apply, &work, err);
     if(!work)
       break;
-    if(!pass_decided(apply, work))
-      continue;
-    apply->numbers[group->count] = work->first->row.number;
-    ca_work_push(group, work);
+    if(work->first->fresh)
+      apply->numbers[group->fresh++] = work->first->row.number;
+    else
+      apply->numbers[apply->group + group->others++] = work->first->row.number;
+    ca_work_push(&group->works, work);
   }
+  return code;
+}
+
+static enum ca_code write_intents(struct ca_apply *apply,
+                                  const struct group *group,
+                                  struct ca_err *err)
+{
+  enum ca_code code = CA_OK;
+
+  if(group->fresh)
+    code = ca_ledger_intend(apply->ledger, apply->numbers, group->fresh, err);
+  if(!code && group->others)
+    code = ca_ledger_again(apply->ledger, apply->numbers + apply->group,
+                           group->others, err);
   return code;
 }
 
 static enum ca_code intend_group(struct ca_apply *apply, struct ca_err *err)
 {
-  struct ca_work_queue group = { NULL, NULL, 0 };
+  struct group group = { { NULL, NULL, 0 }, 0, 0 };
   struct ca_work *work;
   enum ca_code code = gather(apply, &group, err);
 
-  if(!code && !apply->stopped && group.count) {
-    code = ca_ledger_intend(apply->ledger, apply->numbers, group.count, err);
+  if(!code && !apply->stopped && group.works.count) {
+    code = write_intents(apply, &group, err);
     if(!code) {
       apply->unsynced_ms = 0;
-      while((work = ca_work_pop(&group)))
+      while((work = ca_work_pop(&group.works))) {
+        work->intended = true;
         ca_work_push(&apply->ready, work);
+      }
     }
   }
   /* no intent, nothing sent; those begun are told when all is dropped */
-  while((work = ca_work_pop(&group)))
+  while((work = ca_work_pop(&group.works)))
     ca_work_push(&apply->again, work);
   return code;
 }
@@ -377,29 +185,46 @@ static enum ca_code sync_late(struct ca_apply *apply, struct ca_err *err)
   return code;
 }
 
-enum ca_code ca_apply_start(struct ca_apply *apply, int bulk, int concurrency,
+static bool has_queued(const struct ca_apply *apply)
+{
+  return apply->waiting.count || apply->unseen.count || apply->fit.count ||
+         apply->again.count;
+}
+
+static bool has_more(const struct ca_apply *apply)
+{
+  return !apply->read_all || has_queued(apply);
+}
+
+enum ca_code ca_apply_start(struct ca_apply *apply,
+                            const struct ca_apply_options *options,
                             ca_applied_fn *visit, void *owner,
                             struct ca_err *err)
 {
-  size_t many = concurrency > 0 ? (size_t)concurrency : 1;
+  size_t many = options->concurrency > 0 ? (size_t)options->concurrency : 1;
   size_t group = many * 2 > GROUP_LEAST ? many * 2 : GROUP_LEAST;
   int64_t *numbers;
   enum ca_code code;
 
   if(apply->failed.code)
     return give(&apply->failed, err);
-  if(apply->active || apply->waiting.count || apply->again.count ||
-     apply->ready.count)
+  if(apply->active || apply->looking || apply->ready.count ||
+     has_queued(apply))
     return ca_err_set(err, CA_USAGE, "a bulk is being carried out already");
   /* the plan is on disk before any of it is acted on */
   code = ca_ledger_sync(apply->ledger, err);
   if(code)
     return code;
-  numbers = realloc(apply->numbers, group * sizeof(*numbers));
+  numbers = realloc(apply->numbers, group * 2 * sizeof(*numbers));
   if(!numbers)
     return ca_err_set(err, CA_NOMEM, "out of memory");
   apply->numbers = numbers;
-  apply->bulk = bulk;
+  apply->bulk = options->bulk;
+  apply->which = options->which;
+  apply->look = options->look;
+  apply->looks_first = options->look || options->which != CA_APPLY_PLANNED;
+  apply->items = options->items;
+  apply->pulled = 0;
   apply->concurrency = many;
   apply->group = group;
   apply->visit = visit;
@@ -409,16 +234,26 @@ enum ca_code ca_apply_start(struct ca_apply *apply, int bulk, int concurrency,
   return CA_OK;
 }
 
-static bool has_more(const struct ca_apply *apply)
-{
-  return !apply->read_all || apply->waiting.count || apply->again.count;
-}
-
 /* Only when a place would stay empty: a sync costs as much as several
    exchanges, and the loop stands still in it whenever it comes. */
 static bool too_few_ready(const struct ca_apply *apply)
 {
   return apply->ready.count + apply->active < apply->concurrency;
+}
+
+/* Looks ahead, and intents for the next group. */
+static enum ca_code prepare(struct ca_apply *apply, struct ca_err *err)
+{
+  enum ca_code code;
+
+  do {
+    code = ca_apply_look_ahead(apply, err);
+    if(!code && !apply->stopped && too_few_ready(apply))
+      code = intend_group(apply, err);
+    /* what turned out to need a look does not wait for another turn */
+  } while(!code && !apply->stopped && apply->unseen.count &&
+          !apply->look_count && apply->fit.count < apply->group);
+  return code;
 }
 
 enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
@@ -427,24 +262,37 @@ enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
   enum ca_code code = CA_OK;
 
   ca_err_clear(&why);
-  drop_queued(apply);
-  if(!apply->stopped && too_few_ready(apply) && has_more(apply))
-    code = intend_group(apply, &why);
+  ca_apply_drop(apply);
+  if(!apply->stopped && has_more(apply))
+    code = prepare(apply, &why);
   if(!code && !apply->failed.code) {
     while(!apply->stopped && apply->active < apply->concurrency &&
           apply->ready.first)
-      submit(apply, ca_work_pop(&apply->ready));
+      ca_apply_submit(apply, ca_work_pop(&apply->ready));
     code = sync_late(apply, &why);
   }
   if(code)
-    lose_ledger(apply, &why);
-  drop_queued(apply);
+    ca_apply_lose_ledger(apply, &why);
+  ca_apply_drop(apply);
   return apply->failed.code ? give(&apply->failed, err) : CA_OK;
+}
+
+bool ca_apply_paused(const struct ca_apply *apply)
+{
+  return !apply->stopped && apply->items && apply->pulled >= apply->items &&
+         !apply->active && !apply->looking && !apply->ready.count &&
+         !apply->again.count && !apply->fit.count && !apply->unseen.count &&
+         (apply->waiting.count || !apply->read_all);
+}
+
+void ca_apply_go_on(struct ca_apply *apply)
+{
+  apply->items = 0;
 }
 
 bool ca_apply_finished(const struct ca_apply *apply)
 {
-  if(apply->under_way)
+  if(apply->under_way || apply->looks)
     return false;
   return apply->stopped || (!has_more(apply) && !apply->ready.count);
 }
@@ -457,29 +305,7 @@ bool ca_apply_key_rejected(const struct ca_apply *apply)
 void ca_apply_stop(struct ca_apply *apply)
 {
   apply->stopped = true;
-  drop_queued(apply);
-}
-
-/* Cancels the op of a work under way and ends the work. */
-static void abandon_one(struct ca_apply *apply, struct ca_work *work)
-{
-  struct ca_result result;
-  bool left = true;
-
-  memset(&result, 0, sizeof(result));
-  ca_buf_init(&result.body, 0);
-  if(!ca_engine_cancel(apply->engine, work->op, &left))
-    left = true; /* nobody knows of it any more */
-  leave(apply, work);
-  if(!left) {
-    end_rest(apply, work, why_stopped(apply));
-    return;
-  }
-  ca_err_set(&result.err, CA_CANCELLED,
-             "given up while it was under way: it may have been carried out");
-  result.err.unknown = true;
-  end_step(apply, work, CA_UNKNOWN, &result, &result.err);
-  ca_buf_clear(&result.body);
+  ca_apply_drop(apply);
 }
 
 enum ca_code ca_apply_abandon(struct ca_apply *apply, struct ca_err *err)
@@ -489,8 +315,8 @@ enum ca_code ca_apply_abandon(struct ca_apply *apply, struct ca_err *err)
 
   apply->stopped = true;
   while(apply->under_way)
-    abandon_one(apply, apply->under_way);
-  drop_queued(apply);
+    ca_apply_abandon_one(apply, apply->under_way);
+  ca_apply_drop(apply);
   if(apply->failed.code)
     return give(&apply->failed, err);
   ca_err_clear(&why);
@@ -498,95 +324,6 @@ enum ca_code ca_apply_abandon(struct ca_apply *apply, struct ca_err *err)
   if(!code)
     apply->unsynced_ms = 0;
   else
-    lose_ledger(apply, &why);
+    ca_apply_lose_ledger(apply, &why);
   return code ? give(&why, err) : CA_OK;
-}
-
-/* One change at once. */
-
-static struct ca_work *single_work(int64_t item, int64_t number,
-                                   const struct ca_change *change,
-                                   ca_applied_fn *visit, void *owner)
-{
-  struct ca_change_row row = {
-    .number = number, .item = item, .change = *change, .key = ""
-  };
-  struct ca_work *work = calloc(1, sizeof(*work));
-  struct ca_step *step = work ? ca_step_new(&row) : NULL;
-
-  if(!step) {
-    free(work);
-    return NULL;
-  }
-  work->item = item;
-  work->complete = true;
-  work->single = true;
-  work->visit = visit;
-  work->owner = owner;
-  ca_work_add(work, step);
-  return work;
-}
-
-/* Submits the single work; a change that cannot be sent is not told to
-   `visit`, the caller learns it from the code. */
-static enum ca_code submit_single(struct ca_apply *apply, struct ca_work *work,
-                                  struct ca_err *err)
-{
-  struct ca_request request;
-  uint64_t op = 0;
-  enum ca_code code = make_request(apply, work->first, &request, err);
-
-  if(!code)
-    code =
-        ca_engine_submit_recorded(apply->engine, apply->endpoint, &request, 0,
-                                  op_done, apply, (uintptr_t)work, &op, err);
-  if(code)
-    ca_request_clear(&request);
-  else
-    enter(apply, work, op);
-  return code;
-}
-
-enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
-                          const struct ca_change *change,
-                          struct ca_slice secret, ca_applied_fn *visit,
-                          void *owner, int64_t *number, struct ca_err *err)
-{
-  struct ca_err why;
-  struct ca_work *work = NULL;
-  enum ca_code code = CA_OK;
-
-  if(apply->failed.code)
-    return give(&apply->failed, err);
-  if(apply->stopped)
-    return ca_err_set(err, CA_CANCELLED, "not sent: %s", why_stopped(apply));
-  if(change->outcome != CA_PLANNED)
-    return ca_err_set(err, CA_USAGE, "only a planned change can be sent");
-  ca_err_clear(&why);
-  code = ca_ledger_add_change(apply->ledger, item, change, number, &why);
-  if(!code)
-    work = single_work(item, *number, change, visit, owner);
-  if(!code && !work)
-    code = ca_err_set(&why, CA_NOMEM, "out of memory");
-  if(!code && secret.len &&
-     ca_apply_keep_secret(apply, *number, secret.data, secret.len))
-    code = ca_err_set(&why, CA_NOMEM, "out of memory");
-  if(!code) {
-    code = ca_ledger_intend(apply->ledger, number, 1, &why);
-    if(code == CA_SYSTEM)
-      fail(apply, &why);
-    if(!code) {
-      apply->unsynced_ms = 0;
-      code = submit_single(apply, work, &why);
-      if(code)
-        settle(apply, work->first, code == CA_USAGE ? CA_FAILED : CA_NOT_TRIED,
-               NULL, &why);
-    }
-  }
-  if(!code)
-    return CA_OK;
-  if(work)
-    ca_kept_drop(apply, *number);
-  ca_work_free(work);
-  return give(&why, err);
 }

@@ -45,9 +45,12 @@ static enum ca_code read_more(struct ca_apply *apply, struct ca_err *err)
 {
   struct reader reader = { .apply = apply };
   size_t limit = apply->group * 2;
+  /* of a run that goes on the others are told, too, or end their items */
+  unsigned outcomes = apply->which == CA_APPLY_PLANNED
+                          ? 1U << CA_PLANNED | 1U << CA_SAME | 1U << CA_SKIPPED
+                          : (1U << CA_OUTCOME_COUNT) - 1;
   enum ca_code code =
-      ca_ledger_changes(apply->ledger, apply->bulk, apply->read_to,
-                        1U << CA_PLANNED | 1U << CA_SAME | 1U << CA_SKIPPED,
+      ca_ledger_changes(apply->ledger, apply->bulk, apply->read_to, outcomes,
                         limit, read_row, &reader, err);
 
   if(!code && reader.failed)

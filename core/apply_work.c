@@ -3,58 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include "apply_private.h"
+#include "ledger_row.h"
 #include "secret.h"
-
-/* Where the row's texts are, so that copying is one loop. */
-#define TEXTS 14
-
-static void collect(struct ca_change_row *row, const char **at[TEXTS])
-{
-  struct ca_change *change = &row->change;
-  int n = 0;
-
-  at[n++] = &change->account;
-  at[n++] = &change->user;
-  at[n++] = &change->config;
-  at[n++] = &change->query;
-  at[n++] = &change->body;
-  at[n++] = &change->fingerprint;
-  at[n++] = &change->reason;
-  at[n++] = &change->line;
-  at[n++] = &change->before;
-  at[n++] = &row->key;
-  at[n++] = &row->error;
-  at[n++] = &row->request_id;
-  while(n < TEXTS)
-    at[n++] = NULL;
-}
 
 struct ca_step *ca_step_new(const struct ca_change_row *row)
 {
-  struct ca_change_row copy = *row;
-  const char **at[TEXTS];
-  size_t size = sizeof(struct ca_step);
-  struct ca_step *step;
-  char *to;
-  int i;
+  struct ca_step *step =
+      malloc(sizeof(struct ca_step) + ca_ledger_row_size(row));
 
-  collect(&copy, at);
-  for(i = 0; i < TEXTS && at[i]; i++)
-    if(*at[i])
-      size += strlen(*at[i]) + 1;
-  step = malloc(size);
   if(!step)
     return NULL;
-  to = (char *)(step + 1);
-  for(i = 0; i < TEXTS && at[i]; i++)
-    if(*at[i]) {
-      size_t len = strlen(*at[i]) + 1;
-      memcpy(to, *at[i], len);
-      *at[i] = to;
-      to += len;
-    }
   step->next = NULL;
-  step->row = copy;
+  step->fresh = row->outcome == CA_PLANNED;
+  ca_ledger_row_copy(&step->row, row, (char *)(step + 1));
   return step;
 }
 

@@ -75,6 +75,7 @@ enum header {
   H_RETRY_AFTER_MS,
   H_CONTENT_TYPE,
   H_LOCATION,
+  H_DATE,
   H_DEPRECATION,
   H_SUNSET
 };
@@ -89,6 +90,7 @@ struct header_name {
 static const struct header_name *find_header(const char *line, size_t len)
 {
   static const struct header_name names[][4] = {
+    [4] = { { "date", H_DATE } },
     [6] = { { "sunset", H_SUNSET } },
     [8] = { { "location", H_LOCATION } },
     [11] = { { "x-ratelimit", H_LIMIT },
@@ -157,6 +159,9 @@ static void take_header(struct ca_headers *said, enum header header,
     break;
   case H_LOCATION:
     copy_host(said->location_host, sizeof(said->location_host), value);
+    break;
+  case H_DATE:
+    ca_copy_text(said->date, sizeof(said->date), value, strlen(value));
     break;
   case H_DEPRECATION:
     copy_value(said->deprecation, sizeof(said->deprecation), value);

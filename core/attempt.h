@@ -26,6 +26,7 @@ struct ca_headers {
   bool is_json;
   bool whole; /* up to the empty line; without it the head was cut off */
   char request_id[64];
+  char date[32]; /* the service's clock, as sent; "" absent */
   char location_host[128];
   char deprecation[80];
   char sunset[80];

@@ -1,5 +1,6 @@
 /* The machine's clocks, and times as text. Knows nothing of what is timed. */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include "clock.h"
 
@@ -172,5 +173,18 @@ bool ca_clock_parse(const char *text, int64_t *wall_ms)
   *wall_ms = days_of(year, month, day) * 86400000 +
              ((int64_t)hour * 60 + minute - offset) * 60000 +
              (int64_t)second * 1000 + ms;
+  return true;
+}
+
+bool ca_clock_parse_http(const char *text, int64_t *wall_ms)
+{
+  struct tm when;
+  const char *end;
+
+  memset(&when, 0, sizeof(when));
+  end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &when);
+  if(!end || *end)
+    return false;
+  *wall_ms = (int64_t)timegm(&when) * 1000;
   return true;
 }

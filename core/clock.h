@@ -26,5 +26,8 @@ void ca_clock_format(int64_t wall_ms, char *out, size_t size);
 /* ISO 8601 as the service writes it ("…Z", fraction optional, or an offset
    such as +02:00) into ms since 1970. False when it is not one. */
 bool ca_clock_parse(const char *text, int64_t *wall_ms);
+/* The same for a date as HTTP headers write it: "Sun, 22 Nov 2026 06:00:00
+   GMT". */
+bool ca_clock_parse_http(const char *text, int64_t *wall_ms);
 
 #endif

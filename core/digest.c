@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <nettle/hmac.h>
 #include <nettle/sha2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -43,6 +44,38 @@ void ca_digest_keyed(const void *key, size_t key_len, const void *bytes,
   hmac_sha256_update(&ctx, len, bytes);
   hmac_sha256_digest(&ctx, sizeof(raw), raw);
   to_hex(raw, out);
+}
+
+struct ca_digest {
+  struct sha256_ctx ctx;
+};
+
+struct ca_digest *ca_digest_new(void)
+{
+  struct ca_digest *digest = malloc(sizeof(*digest));
+
+  if(digest)
+    sha256_init(&digest->ctx);
+  return digest;
+}
+
+void ca_digest_add(struct ca_digest *digest, const void *bytes, size_t len)
+{
+  sha256_update(&digest->ctx, len, bytes);
+}
+
+void ca_digest_end(struct ca_digest *digest, char out[CA_DIGEST_SIZE])
+{
+  unsigned char raw[SHA256_DIGEST_SIZE] = { 0 };
+
+  sha256_digest(&digest->ctx, sizeof(raw), raw);
+  to_hex(raw, out);
+  free(digest);
+}
+
+void ca_digest_free(struct ca_digest *digest)
+{
+  free(digest);
 }
 
 /* Feeds the open file to the digest; 0, or the errno of a failed read. */

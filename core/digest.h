@@ -17,6 +17,14 @@ void ca_digest_bytes(const void *bytes, size_t len, char out[CA_DIGEST_SIZE]);
 void ca_digest_keyed(const void *key, size_t key_len, const void *bytes,
                      size_t len, char out[CA_DIGEST_SIZE]);
 
+/* SHA-256 of bytes that come bit by bit. NULL when out of memory; _end gives
+   the digest so far and frees, _free only frees and is safe with NULL. */
+struct ca_digest;
+struct ca_digest *ca_digest_new(void);
+void ca_digest_add(struct ca_digest *digest, const void *bytes, size_t len);
+void ca_digest_end(struct ca_digest *digest, char out[CA_DIGEST_SIZE]);
+void ca_digest_free(struct ca_digest *digest);
+
 /* SHA-256 of a whole file, read in pieces. CA_SYSTEM with a text that names
    the file when it cannot be read. */
 CA_MUST_USE enum ca_code

@@ -299,6 +299,7 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   verdict = judge(engine, op, curl, status, wait_ms, &delay_ms);
   op->result.status = status;
   op->result.is_json = op->attempt->said.is_json;
+  memcpy(op->result.date, op->attempt->said.date, sizeof(op->result.date));
   ca_log_event(
       engine->log, CA_LOG_DEBUG, "attempt", "%s %s -> %d%s%s (attempt %d)",
       ca_method_name(op->request.api->method), op->attempt->url.data, status,

@@ -1,4 +1,4 @@
-/* The ledger's place on disk: its directory, access rights and schema.
+/* The ledger's place on disk: its directory, files and access rights.
    Must not know: what runs, items and changes mean. */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,50 +10,12 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "encode.h"
 #include "ledger_private.h"
 
-#define APPLICATION_ID 0x636c6c67 /* "cllg" in the file's header */
-#define CACHE_KIB      4096
-#define BUSY_MS        10000
-#define POLL_MS        1
-
-/* Version n of the schema comes out of migrations[n - 1]. A version that was
-   released is never edited; a change is a new entry. Numbers of outcomes,
-   flags and classes are those of the headers. */
-static const char *const migrations[] = {
-  "CREATE TABLE salt(value BLOB NOT NULL);"
-  "CREATE TABLE operation("
-  " id INTEGER PRIMARY KEY,"
-  " name TEXT NOT NULL UNIQUE);"
-  "CREATE TABLE run("
-  " id INTEGER PRIMARY KEY,"
-  " name TEXT NOT NULL UNIQUE,"
-  " script TEXT, script_sha TEXT, params TEXT, options TEXT, mode TEXT,"
-  " who TEXT, host TEXT, project TEXT, base_url TEXT, version TEXT,"
-  " began_ms INTEGER NOT NULL, ended_ms INTEGER, exit_code INTEGER);"
-  /* ids: see ledger_private.h */
-  "CREATE TABLE item("
-  " id INTEGER PRIMARY KEY, bulk INTEGER NOT NULL,"
-  " outcome INTEGER NOT NULL, flags INTEGER NOT NULL, key TEXT NOT NULL,"
-  " account TEXT, user TEXT, toolkit TEXT, scheme TEXT, status TEXT,"
-  " status_reason TEXT, alias TEXT, created_ms INTEGER, updated_ms INTEGER,"
-  " row TEXT, detail TEXT);"
-  "CREATE TABLE change("
-  " id INTEGER PRIMARY KEY, bulk INTEGER NOT NULL,"
-  " operation INTEGER NOT NULL, cost INTEGER NOT NULL,"
-  " outcome INTEGER NOT NULL, account TEXT,"
-  " user TEXT, config TEXT, query TEXT, body TEXT, fingerprint TEXT,"
-  " reason TEXT, line TEXT, status_before TEXT);"
-  /* A change is only ever added to: its intent and its outcome are rows of
-     their own. Rewriting its row twice took 24,000 instructions, adding two
-     short ones takes half of that, and no page is torn by growing rows. */
-  "CREATE TABLE intent(id INTEGER PRIMARY KEY, sent_ms INTEGER NOT NULL);"
-  "CREATE TABLE outcome("
-  " id INTEGER PRIMARY KEY, outcome INTEGER NOT NULL, ended_ms INTEGER,"
-  " attempts INTEGER, http INTEGER, request_id TEXT, status_after TEXT,"
-  " slug TEXT, error TEXT);"
-};
-#define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+#define CACHE_KIB 4096
+#define BUSY_MS   10000
+#define POLL_MS   1
 
 static enum ca_code dir_fail(const char *dir, struct ca_err *err)
 {
@@ -90,7 +52,20 @@ static bool make_one(char *dir)
   return true;
 }
 
-static enum ca_code make_dir(const char *dir, struct ca_err *err)
+static enum ca_code check_dir(const char *dir, const struct stat *info,
+                              struct ca_err *err)
+{
+  if(!S_ISDIR(info->st_mode))
+    return ca_err_set(err, CA_SYSTEM, "%s is not a directory", dir);
+  if(info->st_mode & S_IWOTH)
+    return ca_err_set(err, CA_SYSTEM,
+                      "everybody can write to the state directory %s: "
+                      "chmod 700 it or name another one",
+                      dir);
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_make_dir(const char *dir, struct ca_err *err)
 {
   char part[PATH_MAX];
   size_t len = strlen(dir);
@@ -100,16 +75,8 @@ static enum ca_code make_dir(const char *dir, struct ca_err *err)
   if(!len || len >= sizeof(part))
     return ca_err_set(err, CA_SYSTEM,
                       "the state directory's name is empty or too long");
-  if(!stat(dir, &info)) {
-    if(!S_ISDIR(info.st_mode))
-      return ca_err_set(err, CA_SYSTEM, "%s is not a directory", dir);
-    if(info.st_mode & S_IWOTH)
-      return ca_err_set(err, CA_SYSTEM,
-                        "everybody can write to the state directory %s: "
-                        "chmod 700 it or name another one",
-                        dir);
-    return CA_OK;
-  }
+  if(!stat(dir, &info))
+    return check_dir(dir, &info, err);
   for(i = 1; i <= len; i++) {
     if(dir[i] && dir[i] != '/')
       continue;
@@ -127,6 +94,18 @@ static enum ca_code file_fail(const char *path, struct ca_err *err)
                     "cannot make the ledger %s: %s; make the directory "
                     "writable or name another one",
                     path, strerror(errno));
+}
+
+static enum ca_code check_file(const char *path, const struct stat *info,
+                               struct ca_err *err)
+{
+  if(S_ISREG(info->st_mode))
+    return CA_OK;
+  return ca_err_set(
+      err, CA_SYSTEM,
+      "the ledger %s is %s, which is not followed: move it "
+      "away or name another state directory",
+      path, S_ISLNK(info->st_mode) ? "a symbolic link" : "not a plain file");
 }
 
 /* The file is made before SQLite sees it, since SQLite would leave its mode
@@ -151,12 +130,8 @@ static enum ca_code make_file(const char *dir, const char *path,
     return file_fail(path, err);
   if(lstat(path, &info))
     return file_fail(path, err);
-  if(!S_ISREG(info.st_mode))
-    return ca_err_set(
-        err, CA_SYSTEM,
-        "the ledger %s is %s, which is not followed: move it "
-        "away or name another state directory",
-        path, S_ISLNK(info.st_mode) ? "a symbolic link" : "not a plain file");
+  if(check_file(path, &info, err))
+    return CA_SYSTEM;
   if((info.st_mode & 0177) && info.st_uid == geteuid() && chmod(path, 0600))
     return file_fail(path, err);
   return CA_OK;
@@ -257,90 +232,6 @@ static int open_turn(const char *dir)
   return fd;
 }
 
-static int read_number(sqlite3 *db, const char *sql, int *number)
-{
-  sqlite3_stmt *statement = NULL;
-  int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-
-  if(!rc) {
-    rc = sqlite3_step(statement);
-    if(rc == SQLITE_ROW) {
-      *number = sqlite3_column_int(statement, 0);
-      rc = SQLITE_OK;
-    }
-  }
-  sqlite3_finalize(statement);
-  return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-/* From version `from` to ours, inside the caller's transaction. */
-static int migrate(sqlite3 *db, int from)
-{
-  char done[96];
-  int rc = SQLITE_OK;
-
-  for(; !rc && from < VERSION; from++)
-    rc = sqlite3_exec(db, migrations[from], NULL, NULL, NULL);
-  if(!rc) {
-    snprintf(done, sizeof(done),
-             "PRAGMA application_id=%d; PRAGMA user_version=%d;",
-             APPLICATION_ID, VERSION);
-    rc = sqlite3_exec(db, done, NULL, NULL, NULL);
-  }
-  return rc;
-}
-
-static enum ca_code check_version(const char *path, int version, int tables,
-                                  struct ca_err *err)
-{
-  if(version > VERSION)
-    return ca_err_set(err, CA_SYSTEM,
-                      "the ledger %s was written by a newer composio-lua "
-                      "(schema %d, this one knows %d): use that version or "
-                      "name another state directory",
-                      path, version, VERSION);
-  if(!version && tables)
-    return ca_err_set(err, CA_SYSTEM,
-                      "%s is a database, but no ledger: move it away or name "
-                      "another state directory",
-                      path);
-  return CA_OK;
-}
-
-/* Two processes may meet a new file at once: who comes second finds the
-   version changed when it holds the lock. */
-static enum ca_code make_schema(sqlite3 *db, const char *path,
-                                struct ca_err *err)
-{
-  static const char tables_sql[] = "SELECT count(*) FROM sqlite_schema";
-  int version = 0;
-  int tables = 0;
-  enum ca_code code;
-  int rc = read_number(db, "PRAGMA user_version", &version);
-
-  if(!rc && version == VERSION)
-    return CA_OK;
-  if(!rc)
-    rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-  if(!rc)
-    rc = read_number(db, "PRAGMA user_version", &version);
-  if(!rc)
-    rc = read_number(db, tables_sql, &tables);
-  if(rc)
-    return ca_ledger_file_fail(db, path, rc, err);
-  code = check_version(path, version, tables, err);
-  if(!code) {
-    rc = migrate(db, version);
-    if(!rc)
-      rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-    if(rc)
-      code = ca_ledger_file_fail(db, path, rc, err);
-  }
-  if(code)
-    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-  return code;
-}
-
 /* No secret is ever stored, so freed pages need no zeroes. */
 static const char settings[] = "PRAGMA synchronous=FULL;"
                                "PRAGMA secure_delete=OFF;"
@@ -382,13 +273,10 @@ static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
     rc = configure(ledger->db);
   /* a stranger's file is told apart before its mode is changed */
   if(!rc)
-    rc = read_number(ledger->db, "PRAGMA user_version", &version);
-  if(!rc)
-    rc =
-        read_number(ledger->db, "SELECT count(*) FROM sqlite_schema", &tables);
+    rc = ca_ledger_schema_read(ledger->db, &version, &tables);
   if(rc)
     return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
-  code = check_version(ledger->path, version, tables, err);
+  code = ca_ledger_schema_check(ledger->path, version, tables, err);
   if(code)
     return code;
   if(!version)
@@ -403,15 +291,26 @@ static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
                       "the ledger %s cannot keep a write-ahead log on this "
                       "file system: name a state directory on a local disk",
                       ledger->path);
-  return make_schema(ledger->db, ledger->path, err);
+  return ca_ledger_schema_make(ledger->db, ledger->path, err);
+}
+
+static enum ca_code name_file(struct ca_ledger *ledger, const char *dir,
+                              struct ca_err *err)
+{
+  size_t size = strlen(dir) + sizeof("/ledger.db");
+
+  ledger->path = malloc(size);
+  if(!ledger->path)
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  snprintf(ledger->path, size, "%s/ledger.db", dir);
+  return CA_OK;
 }
 
 enum ca_code ca_ledger_file_open(struct ca_ledger *ledger, const char *dir,
                                  struct ca_err *err)
 {
   char real[PATH_MAX];
-  size_t size;
-  enum ca_code code = make_dir(dir, err);
+  enum ca_code code = ca_ledger_make_dir(dir, err);
 
   if(code)
     return code;
@@ -419,13 +318,141 @@ enum ca_code ca_ledger_file_open(struct ca_ledger *ledger, const char *dir,
      none is followed */
   if(!realpath(dir, real))
     return dir_fail(dir, err);
-  size = strlen(real) + sizeof("/ledger.db");
-  ledger->path = malloc(size);
-  if(!ledger->path)
-    return ca_err_set(err, CA_NOMEM, "out of memory");
-  snprintf(ledger->path, size, "%s/ledger.db", real);
-  code = make_file(real, ledger->path, err);
+  code = name_file(ledger, real, err);
+  if(!code)
+    code = make_file(real, ledger->path, err);
   if(!code)
     ledger->turn = open_turn(real);
   return code ? code : open_database(ledger, err);
+}
+
+/* Looking only. */
+
+static enum ca_code look_fail(const char *what, int cause, struct ca_err *err)
+{
+  return ca_err_set(err, CA_SYSTEM,
+                    "cannot read %s: %s; make it readable or name another "
+                    "state directory",
+                    what, strerror(cause));
+}
+
+/* The path as SQLite takes it in a URI: what could mean something else there
+   is escaped. */
+static enum ca_code make_uri(struct ca_buf *uri, const char *path)
+{
+  enum ca_code code = ca_buf_add_text(uri, "file:");
+
+  for(; !code && *path; path++) {
+    struct ca_slice one = { path, 1 };
+    code =
+        *path == '/' ? ca_buf_add_text(uri, "/") : ca_encode_query(uri, one);
+  }
+  return code ? code : ca_buf_add_text(uri, "?immutable=1");
+}
+
+/* A log that nobody may open for writing cannot be read either, but without
+   one the file alone says all: of a copy, or on a medium that is read-only. */
+static int open_still(struct ca_ledger *ledger)
+{
+  struct ca_buf uri;
+  struct ca_buf log;
+  struct stat info;
+  int rc = SQLITE_NOMEM;
+
+  ca_buf_init(&uri, 3 * PATH_MAX + 64);
+  ca_buf_init(&log, PATH_MAX + 64);
+  if(!ca_buf_printf(&log, "%s-wal", ledger->path) &&
+     !make_uri(&uri, ledger->path)) {
+    bool has_log = !stat(ca_buf_text(&log), &info) && info.st_size;
+    rc = has_log
+             ? SQLITE_CANTOPEN
+             : sqlite3_open_v2(ca_buf_text(&uri), &ledger->db,
+                               SQLITE_OPEN_READONLY | SQLITE_OPEN_URI |
+                                   SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+                               NULL);
+  }
+  ca_buf_clear(&uri);
+  ca_buf_clear(&log);
+  return rc;
+}
+
+static int read_version(struct ca_ledger *ledger, int *version, int *tables)
+{
+  int rc = configure(ledger->db);
+
+  return rc ? rc : ca_ledger_schema_read(ledger->db, version, tables);
+}
+
+static bool may_not_write(int rc)
+{
+  return (rc & 0xFF) == SQLITE_CANTOPEN || (rc & 0xFF) == SQLITE_READONLY;
+}
+
+/* For writing, if that may be, although nothing is written: only so can the
+   log be read, which has what came last. */
+static int open_to_look(struct ca_ledger *ledger, int *version, int *tables)
+{
+  int rc = sqlite3_open_v2(ledger->path, &ledger->db,
+                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+                               SQLITE_OPEN_NOFOLLOW,
+                           NULL);
+  if(!rc)
+    rc = read_version(ledger, version, tables);
+  if(!may_not_write(rc))
+    return rc;
+  sqlite3_close(ledger->db);
+  ledger->db = NULL;
+  rc = open_still(ledger);
+  return rc ? rc : read_version(ledger, version, tables);
+}
+
+static enum ca_code look_into(struct ca_ledger *ledger, bool *found,
+                              struct ca_err *err)
+{
+  int version = 0;
+  int tables = 0;
+  enum ca_code code;
+  int rc = open_to_look(ledger, &version, &tables);
+
+  if(may_not_write(rc))
+    return ca_err_set(err, CA_SYSTEM,
+                      "cannot read the ledger %s: it has a log, which can be "
+                      "read only where both and their directory are "
+                      "writable; make them so, or copy all into a directory "
+                      "of your own",
+                      ledger->path);
+  if(rc)
+    return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
+  code = ca_ledger_schema_check(ledger->path, version, tables, err);
+  *found = !code && version; /* else another process is about to make it */
+  if(!*found)
+    return code;
+  rc = ca_ledger_schema_view(ledger->db, version);
+  return rc ? ca_ledger_file_fail(ledger->db, ledger->path, rc, err) : CA_OK;
+}
+
+enum ca_code ca_ledger_file_look(struct ca_ledger *ledger, const char *dir,
+                                 bool *found, struct ca_err *err)
+{
+  char real[PATH_MAX];
+  struct stat info;
+  enum ca_code code;
+
+  *found = false;
+  if(stat(dir, &info))
+    return errno == ENOENT ? CA_OK : look_fail(dir, errno, err);
+  code = check_dir(dir, &info, err);
+  if(code)
+    return code;
+  if(!realpath(dir, real))
+    return look_fail(dir, errno, err);
+  code = name_file(ledger, real, err);
+  if(code)
+    return code;
+  if(lstat(ledger->path, &info))
+    return errno == ENOENT ? CA_OK : look_fail(ledger->path, errno, err);
+  code = check_file(ledger->path, &info, err);
+  if(!code && access(ledger->path, R_OK))
+    code = look_fail(ledger->path, errno, err);
+  return code ? code : look_into(ledger, found, err);
 }

@@ -31,7 +31,9 @@ void ca_ledger_forget_marks(struct ca_ledger *ledger)
 
   for(i = 0; i < ledger->mark_count; i++) {
     free(ledger->marks[i].text);
+    free(ledger->marks[i].made);
     ledger->marks[i].text = NULL;
+    ledger->marks[i].made = NULL;
   }
   ledger->mark_count = 0;
 }
@@ -40,8 +42,10 @@ static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
                       const struct ca_mark *mark)
 {
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, mark->number));
-  sqlite3_bind_int(statement, 2, (int)mark->outcome);
-  ca_ledger_bind(statement, 3, mark->text);
+  if(mark->kind == CA_MARK_ITEM) {
+    sqlite3_bind_int(statement, 2, (int)mark->outcome);
+    ca_ledger_bind(statement, 3, mark->text);
+  }
   return ca_ledger_run(statement);
 }
 
@@ -50,7 +54,9 @@ static const char *or_null(const char *text)
   return *text ? text : NULL;
 }
 
-/* The nine values of one outcome, from the given place on. */
+#define OUTCOME_VALUES 10
+
+/* The values of one outcome, from the given place on. */
 static void bind_outcome(const struct ca_ledger *ledger,
                          sqlite3_stmt *statement, int from,
                          const struct ca_mark *mark)
@@ -68,11 +74,25 @@ static void bind_outcome(const struct ca_ledger *ledger,
   ca_ledger_bind(statement, from + 6, or_null(mark->status_after));
   ca_ledger_bind(statement, from + 7, or_null(mark->slug));
   ca_ledger_bind(statement, from + 8, mark->text);
+  ca_ledger_bind(statement, from + 9, mark->made);
 }
 
 static bool of_item(const struct ca_mark *mark)
 {
-  return mark->attempts < 0;
+  return mark->kind != CA_MARK_CHANGE;
+}
+
+static enum ca_sql sql_of(const struct ca_mark *mark, size_t count)
+{
+  switch(mark->kind) {
+  case CA_MARK_ITEM:
+    return CA_SQL_ITEM_OUTCOME;
+  case CA_MARK_LOOKED:
+    return CA_SQL_ITEM_LOOKED;
+  case CA_MARK_CHANGE:
+    break;
+  }
+  return count > 1 ? CA_SQL_CHANGES_SETTLE : CA_SQL_CHANGE_SETTLE;
 }
 
 /* How many marks from here on one statement writes. */
@@ -93,12 +113,7 @@ enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
   while(i < ledger->mark_count) {
     const struct ca_mark *marks = &ledger->marks[i];
     size_t count = marks_at_once(marks, ledger->mark_count - i);
-    sqlite3_stmt *statement =
-        ca_ledger_sql(ledger,
-                      of_item(marks) ? CA_SQL_ITEM_OUTCOME
-                      : count > 1    ? CA_SQL_CHANGES_SETTLE
-                                     : CA_SQL_CHANGE_SETTLE,
-                      err);
+    sqlite3_stmt *statement = ca_ledger_sql(ledger, sql_of(marks, count), err);
     size_t k;
     int rc;
 
@@ -108,7 +123,8 @@ enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
       rc = write_item(ledger, statement, marks);
     else {
       for(k = 0; k < count; k++)
-        bind_outcome(ledger, statement, (int)k * 9 + 1, &marks[k]);
+        bind_outcome(ledger, statement, (int)k * OUTCOME_VALUES + 1,
+                     &marks[k]);
       rc = ca_ledger_run(statement);
     }
     if(rc)
@@ -136,6 +152,7 @@ static enum ca_code new_mark(struct ca_ledger *ledger, struct ca_mark **mark,
     code = ca_ledger_commit(ledger, err);
   if(code)
     return code;
+  ledger->counted = false;
   if(!ledger->mark_count)
     ledger->mark_ms = ca_clock_mono_ms(ledger->clock);
   *mark = &ledger->marks[ledger->mark_count];
@@ -163,17 +180,66 @@ enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger, int64_t item,
     code = keep_text(mark, detail, err);
   if(code)
     return code;
+  mark->kind = CA_MARK_ITEM;
   mark->number = item;
   mark->outcome = outcome;
-  mark->attempts = -1;
   ledger->mark_count++;
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_item_looked(struct ca_ledger *ledger, int64_t item,
+                                   struct ca_err *err)
+{
+  struct ca_mark *mark;
+  enum ca_code code = new_mark(ledger, &mark, err);
+
+  if(code)
+    return code;
+  mark->kind = CA_MARK_LOOKED;
+  mark->number = item;
+  ledger->mark_count++;
+  return CA_OK;
+}
+
+/* What waits in memory is the later word. */
+enum ca_code ca_ledger_item_state(struct ca_ledger *ledger, int64_t item,
+                                  bool *looked, enum ca_outcome *verdict,
+                                  struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_STATE, err);
+  size_t i;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
+  rc = sqlite3_step(statement);
+  *looked = rc == SQLITE_ROW && sqlite3_column_int(statement, 0);
+  *verdict = rc == SQLITE_ROW
+                 ? (enum ca_outcome)sqlite3_column_int(statement, 1)
+                 : CA_PLANNED;
+  sqlite3_reset(statement);
+  if(rc == SQLITE_DONE)
+    return ca_err_set(err, CA_USAGE, "the run has no item %lld",
+                      (long long)item);
+  if(rc != SQLITE_ROW)
+    return ca_ledger_fail(ledger, rc, err);
+  for(i = 0; i < ledger->mark_count; i++) {
+    const struct ca_mark *mark = &ledger->marks[i];
+    if(mark->number != item)
+      continue;
+    *looked |= mark->kind == CA_MARK_LOOKED;
+    if(mark->kind == CA_MARK_ITEM)
+      *verdict = mark->outcome;
+  }
   return CA_OK;
 }
 
 enum ca_code ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
                               enum ca_outcome outcome, int attempts,
                               const char *request_id, const char *status_after,
-                              const struct ca_err *cause, struct ca_err *err)
+                              const char *made, const struct ca_err *cause,
+                              struct ca_err *err)
 {
   struct ca_mark *mark;
   enum ca_code code = new_mark(ledger, &mark, err);
@@ -182,6 +248,14 @@ enum ca_code ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
     code = keep_text(mark, cause->text, err);
   if(code)
     return code;
+  if(made && *made) { /* an id is never cut */
+    mark->made = strdup(made);
+    if(!mark->made) {
+      free(mark->text);
+      mark->text = NULL;
+      return ca_err_set(err, CA_NOMEM, "out of memory");
+    }
+  }
   mark->number = change;
   mark->outcome = outcome;
   mark->attempts = attempts < 0 ? 0 : attempts;
@@ -201,13 +275,13 @@ enum ca_code ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
   return CA_OK;
 }
 
-/* A second intent would be a second send: the table's key refuses it. */
-static enum ca_code write_intents(struct ca_ledger *ledger,
+/* Intents of several changes, or one; a second intent would be a second send:
+   the table's key refuses it. */
+static enum ca_code write_intents(struct ca_ledger *ledger, enum ca_sql which,
                                   const int64_t *changes, size_t count,
                                   int64_t at_ms, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(
-      ledger, count > 1 ? CA_SQL_CHANGES_INTEND : CA_SQL_CHANGE_INTEND, err);
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
   size_t i;
   int rc;
 
@@ -225,6 +299,18 @@ static enum ca_code write_intents(struct ca_ledger *ledger,
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
+/* The open transaction with its intents: durable, or gone. */
+static enum ca_code end_intents(struct ca_ledger *ledger, enum ca_code code,
+                                const struct ca_err *why, struct ca_err *err)
+{
+  ledger->counted = false;
+  if(!code)
+    return ca_ledger_commit(ledger, err);
+  if(err)
+    *err = *why;
+  return ca_ledger_undo_txn(ledger, code, why);
+}
+
 enum ca_code ca_ledger_intend(struct ca_ledger *ledger, const int64_t *changes,
                               size_t count, struct ca_err *err)
 {
@@ -239,12 +325,62 @@ enum ca_code ca_ledger_intend(struct ca_ledger *ledger, const int64_t *changes,
   code = ca_ledger_txn(ledger, &why);
   while(!code && i < count) {
     size_t many = count - i >= CA_INTEND_ROWS ? CA_INTEND_ROWS : 1;
-    code = write_intents(ledger, changes + i, many, at_ms, &why);
+    code = write_intents(
+        ledger, many > 1 ? CA_SQL_CHANGES_INTEND : CA_SQL_CHANGE_INTEND,
+        changes + i, many, at_ms, &why);
     i += many;
   }
-  if(!code)
-    return ca_ledger_commit(ledger, err);
-  if(err)
-    *err = why;
-  return ca_ledger_undo_txn(ledger, code, &why);
+  return end_intents(ledger, code, &why, err);
+}
+
+/* Does an outcome of one of them wait in memory? */
+static bool has_marks_of(const struct ca_ledger *ledger,
+                         const int64_t *changes, size_t count)
+{
+  size_t i;
+  size_t k;
+
+  for(i = 0; i < ledger->mark_count; i++)
+    for(k = 0; k < count; k++)
+      if(ledger->marks[i].kind == CA_MARK_CHANGE &&
+         ledger->marks[i].number == changes[k])
+        return true;
+  return false;
+}
+
+static enum ca_code reopen_change(struct ca_ledger *ledger, int64_t change,
+                                  struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_REOPEN, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, change));
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+enum ca_code ca_ledger_again(struct ca_ledger *ledger, const int64_t *changes,
+                             size_t count, struct ca_err *err)
+{
+  struct ca_err why;
+  int64_t at_ms = ca_clock_wall_ms(ledger->clock);
+  enum ca_code code = ca_ledger_usable(ledger, err);
+  size_t i;
+
+  /* an outcome written after it was taken away would end what goes on */
+  if(!code && has_marks_of(ledger, changes, count))
+    code = ca_ledger_commit(ledger, err);
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  code = ca_ledger_txn(ledger, &why);
+  for(i = 0; !code && i < count; i++) {
+    code = reopen_change(ledger, changes[i], &why);
+    if(!code)
+      code = write_intents(ledger, CA_SQL_CHANGE_INTEND_AGAIN, changes + i, 1,
+                           at_ms, &why);
+  }
+  return end_intents(ledger, code, &why, err);
 }

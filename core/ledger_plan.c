@@ -229,6 +229,56 @@ enum ca_code ca_ledger_operation(struct ca_ledger *ledger, int64_t id,
   return *api ? CA_OK : CA_SYSTEM;
 }
 
+/* Bulks. */
+
+static enum ca_code add_bulk(struct ca_ledger *ledger,
+                             const struct ca_bulk *bulk, struct ca_err *err)
+{
+  const int64_t counts[] = { bulk->selected, bulk->planned,
+                             bulk->same,     bulk->skipped,
+                             bulk->failed,   ca_clock_wall_ms(ledger->clock) };
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_BULK_ADD, err);
+  int rc;
+  int i;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int(statement, 2, bulk->number);
+  ca_ledger_bind(statement, 3, bulk->name);
+  ca_ledger_bind(statement, 4, bulk->kind);
+  for(i = 0; i < (int)(sizeof(counts) / sizeof(counts[0])); i++)
+    sqlite3_bind_int64(statement, i + 5, counts[i]);
+  rc = ca_ledger_run(statement);
+  if(rc == SQLITE_CONSTRAINT_PRIMARYKEY)
+    return ca_err_set(err, CA_USAGE, "bulk %d of the run stands already",
+                      bulk->number);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+enum ca_code ca_ledger_stand(struct ca_ledger *ledger,
+                             const struct ca_bulk *bulk, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code;
+
+  if(bulk->number < 1)
+    return ca_err_set(err, CA_USAGE, "bulks are numbered from 1");
+  code = plan_txn(ledger, err);
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  code = add_bulk(ledger, bulk, &why);
+  if(code == CA_USAGE) { /* nothing was lost */
+    if(err)
+      *err = why;
+    return code;
+  }
+  if(code)
+    return plan_fail(ledger, code, &why, err);
+  return ca_ledger_commit(ledger, err);
+}
+
 /* Changes. */
 
 /* Finds the item's account and its last change, so far. */
@@ -294,6 +344,11 @@ static void bind_change(sqlite3_stmt *statement,
   ca_ledger_bind(statement, 12, change->reason);
   ca_ledger_bind(statement, 13, change->line);
   ca_ledger_bind(statement, 14, change->before);
+  if(change->fallback)
+    sqlite3_bind_int(statement, 15, 1);
+  else
+    sqlite3_bind_null(statement, 15);
+  ca_ledger_bind(statement, 16, change->image);
 }
 
 static enum ca_code write_change(struct ca_ledger *ledger,
@@ -340,6 +395,7 @@ enum ca_code ca_ledger_add_change(struct ca_ledger *ledger, int64_t item,
   if(code)
     return plan_fail(ledger, code, &why, err);
   ledger->txn_rows++;
+  ledger->counted = false;
   *number = ++ledger->last_change;
   return CA_OK;
 }

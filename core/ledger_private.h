@@ -43,26 +43,58 @@
 #define CA_OPERATION_MAX  256
 #define CA_OPERATION_SIZE 96 /* of "resource.name" */
 
+/* Of a change as statements give it: CHANGE_ROW of ledger_sql.c. */
+#define CA_CHANGE_COLUMNS 21
+
 enum ca_sql {
   CA_SQL_BEGIN,
   CA_SQL_COMMIT,
   CA_SQL_ROLLBACK,
   CA_SQL_RUN_ADD,
-  CA_SQL_RUN_END,
+  CA_SQL_RUN_FIND,
+  CA_SQL_RUN_SALT,
+  CA_SQL_RUN_UNKNOWN,
+  CA_SQL_RUN_REOPEN,
   CA_SQL_RUN_REST,
+  CA_SQL_RUN_END,
+  CA_SQL_PART_ADD,
+  CA_SQL_PART_END,
+  CA_SQL_PARTS,
+  CA_SQL_RUNS,
+  CA_SQL_RUN_LAST,
+  CA_SQL_RUN_NAMED,
+  CA_SQL_HISTORY,
+  CA_SQL_DRAFT_SENT,
+  CA_SQL_DRAFT_OUTCOMES,
+  CA_SQL_DRAFT_CHANGES,
+  CA_SQL_DRAFT_ITEMS,
+  CA_SQL_SINGLE_KEYS,
   CA_SQL_ITEM_ADD,
   CA_SQL_ITEM_ACCOUNT,
+  CA_SQL_ITEM_LAST,
+  CA_SQL_BULK_ADD,
+  CA_SQL_BULK_READ,
+  CA_SQL_BULKS,
   CA_SQL_KEY_ADD,
   CA_SQL_KEY_FIND,
   CA_SQL_ITEM_READ,
   CA_SQL_ITEM_OUTCOME,
+  CA_SQL_ITEM_LOOKED,
+  CA_SQL_ITEM_STATE,
   CA_SQL_CHANGE_ADD,
   CA_SQL_CHANGE_LAST,
   CA_SQL_CHANGE_INTEND,
   CA_SQL_CHANGES_INTEND,
+  CA_SQL_CHANGE_INTEND_AGAIN,
+  CA_SQL_CHANGE_REOPEN,
   CA_SQL_CHANGE_SETTLE,
   CA_SQL_CHANGES_SETTLE,
   CA_SQL_CHANGES,
+  CA_SQL_IMAGE,
+  CA_SQL_EFFECTS,
+  CA_SQL_EFFECTS_SHARED,
+  CA_SQL_SHARES,
+  CA_SQL_SHARED_ADD,
   CA_SQL_COUNTS,
   CA_SQL_VERDICTS,
   CA_SQL_OPERATION_ADD,
@@ -73,8 +105,13 @@ enum ca_sql {
   CA_SQL_COUNT
 };
 
-/* An outcome not yet written, of a change or (attempts < 0) of an item. */
+/* What a mark tells: a change's outcome, an item's own verdict, that an item
+   was looked at. */
+enum ca_mark_kind { CA_MARK_CHANGE, CA_MARK_ITEM, CA_MARK_LOOKED };
+
+/* A word not yet written. */
 struct ca_mark {
+  enum ca_mark_kind kind;
   int64_t number;
   int64_t at_ms;
   enum ca_outcome outcome;
@@ -84,6 +121,7 @@ struct ca_mark {
   char status_after[32];
   char slug[80];
   char *text; /* owned; NULL when well */
+  char *made; /* owned; NULL when no account was made */
 };
 
 /* Hashes of the keys that have come: an open table of slots, 0 is free. */
@@ -103,6 +141,7 @@ struct ca_ledger {
 
   int64_t run; /* row of the run, 0 before the first */
   bool ended;  /* it can be read, not written */
+  bool reader; /* opened for looking: no run can be written */
   bool applies;
   int64_t items; /* added so far */
   struct ca_keys keys;
@@ -123,9 +162,17 @@ struct ca_ledger {
   size_t mark_count;
   int64_t mark_ms; /* when the first came */
 
-  struct ca_buf texts; /* of the item last read */
-  unsigned char salt[32];
+  struct ca_buf texts;              /* of the item last read */
+  unsigned char salt[CA_SALT_SIZE]; /* of the run */
   bool has_salt;
+  /* the run's changes by outcome, as they were counted last; false once one of
+     them may have changed */
+  bool counted;
+  int64_t counts[CA_OUTCOME_COUNT];
+  int64_t found_item;   /* by its key; the next is looked for after it */
+  bool shared_known;    /* are there accounts that several items are about? */
+  bool has_shared;      /* then temp.shared names them */
+  int64_t shared_items; /* how many items there were then */
   /* operation ids by row of the table, 0 not known yet; and back */
   int64_t operation_ids[CA_OPERATION_MAX];
   const struct ca_api *operations[CA_OPERATION_MAX];
@@ -149,6 +196,25 @@ static inline int64_t ca_ledger_change_id(const struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_file_open(struct ca_ledger *ledger,
                                              const char *dir,
                                              struct ca_err *err);
+
+/* The same for looking: makes nothing. *found false when there is none. */
+CA_MUST_USE enum ca_code ca_ledger_file_look(struct ca_ledger *ledger,
+                                             const char *dir, bool *found,
+                                             struct ca_err *err);
+
+/* Schema: ledger_schema.c. Its version (0: none yet) and how many tables there
+   are; an SQLite code. */
+int ca_ledger_schema_read(sqlite3 *db, int *version, int *tables);
+/* CA_SYSTEM when it is a newer one, or no ledger. */
+CA_MUST_USE enum ca_code ca_ledger_schema_check(const char *path, int version,
+                                                int tables,
+                                                struct ca_err *err);
+/* Makes the tables, or brings older ones up to date. */
+CA_MUST_USE enum ca_code ca_ledger_schema_make(sqlite3 *db, const char *path,
+                                               struct ca_err *err);
+/* Makes an older schema look like ours to this connection; changes nothing in
+   the file. An SQLite code. */
+int ca_ledger_schema_view(sqlite3 *db, int version);
 
 /* Waits until no other process stands in line before this one for the write
    lock, or for as long as anybody waits for it; then leave must follow. */
@@ -179,12 +245,21 @@ CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
    more, and later calls say why. Returns code. */
 enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
                                 const struct ca_err *why);
+/* CA_OK when runs can be written. */
+CA_MUST_USE enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
+                                                struct ca_err *err);
 /* CA_OK when a run is open. */
 CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
                                             struct ca_err *err);
 /* The same, and no plan rows were lost. */
 CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                                           struct ca_err *err);
+
+/* The salt of a run that begins, made when there is none, in the open
+   transaction: ledger_salt.c. */
+CA_MUST_USE enum ca_code ca_ledger_begin_salt(struct ca_ledger *ledger,
+                                              const unsigned char *brought,
+                                              struct ca_err *err);
 
 /* Remembers the item's key; *repeated when its bulk has it already. The table
    it may use lives and dies with the run: ledger_keys.c. */
@@ -215,6 +290,26 @@ CA_MUST_USE enum ca_code ca_ledger_operation(struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
                                                   char *out, size_t size,
                                                   struct ca_err *err);
+
+/* Writes what waits in memory of numbers after this one, so that a statement
+   sees it: ledger_read.c. */
+CA_MUST_USE enum ca_code ca_ledger_before_read(struct ca_ledger *ledger,
+                                               int64_t after,
+                                               struct ca_err *err);
+/* Brings ledger->counts up to date: ledger_count.c. */
+CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
+                                                 struct ca_err *err);
+/* A row of CHANGE_ROW; its texts are the statement's. */
+CA_MUST_USE enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
+                                               sqlite3_stmt *statement,
+                                               struct ca_change_row *row,
+                                               struct ca_err *err);
+
+/* Text of a column, NULL for NULL; the statement's until its next step. */
+static inline const char *ca_ledger_text(sqlite3_stmt *statement, int column)
+{
+  return (const char *)sqlite3_column_text(statement, column);
+}
 
 /* NULL binds NULL; the text must live until the statement was run. */
 void ca_ledger_bind(sqlite3_stmt *statement, int place, const char *text);

@@ -1,28 +1,30 @@
-/* Reading runs back: an item, the changes in order, the counts. What waits to
-   be written is written first, so that readers see it.
+/* Reading a run back: items, bulks, the changes in order. What waits to be
+   written is written first, so that readers see it.
    Must not know: how changes are sent. */
 #include <string.h>
 #include "ledger_private.h"
 
+static enum ca_code has_run(const struct ca_ledger *ledger, struct ca_err *err)
+{
+  return ledger->run
+             ? CA_OK
+             : ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
+}
+
 /* Outcomes that wait in memory are invisible to a statement; those of changes
    up to `after` are not asked for. So who reads the plan on while it is being
    carried out pays no sync for that. */
-static enum ca_code before_read(struct ca_ledger *ledger, int64_t after,
-                                struct ca_err *err)
+enum ca_code ca_ledger_before_read(struct ca_ledger *ledger, int64_t after,
+                                   struct ca_err *err)
 {
   size_t i;
 
-  if(!ledger->run)
-    return ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
+  if(has_run(ledger, err))
+    return CA_USAGE;
   for(i = 0; i < ledger->mark_count; i++)
     if(ledger->marks[i].number > after)
       return ca_ledger_commit(ledger, err);
   return CA_OK;
-}
-
-static const char *text_at(sqlite3_stmt *statement, int column)
-{
-  return (const char *)sqlite3_column_text(statement, column);
 }
 
 /* One item. */
@@ -41,13 +43,14 @@ static enum ca_code keep_texts(struct ca_ledger *ledger,
 
   ca_buf_reset(&ledger->texts);
   for(i = 0; !code && i < ITEM_TEXTS; i++) {
-    const char *text = text_at(statement, i + 4);
+    const char *text = ca_ledger_text(statement, i + 4);
     at[i] = ledger->texts.len;
     if(text)
       code = ca_buf_add(&ledger->texts, text, strlen(text) + 1);
   }
   for(i = 0; !code && i < ITEM_TEXTS; i++)
-    texts[i] = text_at(statement, i + 4) ? ledger->texts.data + at[i] : NULL;
+    texts[i] =
+        ca_ledger_text(statement, i + 4) ? ledger->texts.data + at[i] : NULL;
   return code;
 }
 
@@ -101,11 +104,125 @@ enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
   return code;
 }
 
+/* Items by key come in the order of the selection, most often; so it is looked
+   for after the last one found, then before it. */
+static enum ca_code find_between(struct ca_ledger *ledger, int64_t from,
+                                 int64_t to, int bulk, const char *key,
+                                 int64_t *number, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_KEY_FIND, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, from));
+  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, to));
+  ca_ledger_bind(statement, 3, key);
+  sqlite3_bind_int(statement, 4, bulk);
+  rc = sqlite3_step(statement);
+  *number =
+      rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) & CA_ITEM_MAX : 0;
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_find_item(struct ca_ledger *ledger, int bulk,
+                                 const char *key, int64_t *number,
+                                 struct ca_err *err)
+{
+  int64_t last = ledger->found_item;
+  enum ca_code code = has_run(ledger, err);
+
+  if(!code)
+    code = find_between(ledger, last + 1, CA_ITEM_MAX, bulk, key, number, err);
+  if(!code && !*number && last)
+    code = find_between(ledger, 0, last, bulk, key, number, err);
+  if(!code && *number)
+    ledger->found_item = *number;
+  return code;
+}
+
+/* One bulk. */
+
+static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)
+{
+  const char *name = ca_ledger_text(statement, 0);
+  const char *kind = ca_ledger_text(statement, 1);
+
+  ca_copy_text(bulk->name, sizeof(bulk->name), name, strlen(name));
+  ca_copy_text(bulk->kind, sizeof(bulk->kind), kind, strlen(kind));
+  bulk->selected = sqlite3_column_int64(statement, 2);
+  bulk->planned = sqlite3_column_int64(statement, 3);
+  bulk->same = sqlite3_column_int64(statement, 4);
+  bulk->skipped = sqlite3_column_int64(statement, 5);
+  bulk->failed = sqlite3_column_int64(statement, 6);
+  bulk->number = sqlite3_column_int(statement, 7);
+  bulk->stands = true;
+}
+
+enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
+                            struct ca_bulk *bulk, bool *found,
+                            struct ca_err *err)
+{
+  sqlite3_stmt *statement;
+  int rc;
+
+  *found = false;
+  memset(bulk, 0, sizeof(*bulk));
+  bulk->number = number;
+  if(has_run(ledger, err))
+    return CA_USAGE;
+  statement = ca_ledger_sql(ledger, CA_SQL_BULK_READ, err);
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int(statement, 2, number);
+  rc = sqlite3_step(statement);
+  *found = rc == SQLITE_ROW;
+  if(*found)
+    take_bulk(statement, bulk);
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_bulks(struct ca_ledger *ledger,
+                             bool (*visit)(void *ctx,
+                                           const struct ca_bulk *bulk),
+                             void *ctx, struct ca_err *err)
+{
+  struct ca_bulk bulk;
+  sqlite3_stmt *statement;
+  int rc;
+
+  if(has_run(ledger, err))
+    return CA_USAGE;
+  statement = ca_ledger_sql(ledger, CA_SQL_BULKS, err);
+  if(!statement)
+    return CA_SYSTEM;
+  if(sqlite3_stmt_busy(statement))
+    return ca_err_set(err, CA_USAGE, "the bulks are being read already");
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    take_bulk(statement, &bulk);
+    if(!visit(ctx, &bulk))
+      break;
+  }
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
+}
+
 /* Changes. */
 
-static enum ca_code take_change(struct ca_ledger *ledger,
-                                sqlite3_stmt *statement,
-                                struct ca_change_row *row, struct ca_err *err)
+enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
+                                   sqlite3_stmt *statement,
+                                   struct ca_change_row *row,
+                                   struct ca_err *err)
 {
   struct ca_change *change = &row->change;
 
@@ -115,20 +232,30 @@ static enum ca_code take_change(struct ca_ledger *ledger,
   change->cost = (enum ca_class)sqlite3_column_int(statement, 2);
   row->outcome = (enum ca_outcome)sqlite3_column_int(statement, 3);
   change->outcome = row->outcome;
-  row->key = text_at(statement, 4);
-  change->account = text_at(statement, 5);
-  change->user = text_at(statement, 6);
-  change->config = text_at(statement, 7);
-  change->query = text_at(statement, 8);
-  change->body = text_at(statement, 9);
-  change->fingerprint = text_at(statement, 10);
-  change->reason = text_at(statement, 11);
-  change->line = text_at(statement, 12);
-  change->before = text_at(statement, 13);
-  row->error = text_at(statement, 14);
-  row->request_id = text_at(statement, 15);
+  row->key = ca_ledger_text(statement, 4);
+  change->account = ca_ledger_text(statement, 5);
+  change->user = ca_ledger_text(statement, 6);
+  change->config = ca_ledger_text(statement, 7);
+  change->query = ca_ledger_text(statement, 8);
+  change->body = ca_ledger_text(statement, 9);
+  change->fingerprint = ca_ledger_text(statement, 10);
+  change->reason = ca_ledger_text(statement, 11);
+  change->line = ca_ledger_text(statement, 12);
+  change->before = ca_ledger_text(statement, 13);
+  row->error = ca_ledger_text(statement, 14);
+  row->request_id = ca_ledger_text(statement, 15);
+  row->status_after = ca_ledger_text(statement, 16);
+  row->made = ca_ledger_text(statement, 17);
+  row->sent_ms = sqlite3_column_int64(statement, 18);
+  change->fallback = sqlite3_column_int(statement, 19) != 0;
+  change->image = ca_ledger_text(statement, 20);
   return ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
                              &change->api, err);
+}
+
+int64_t ca_ledger_before_changes(int64_t item)
+{
+  return item << CA_PLACE_BITS;
 }
 
 enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
@@ -139,7 +266,7 @@ enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
 {
   struct ca_change_row row;
   sqlite3_stmt *statement;
-  enum ca_code code = before_read(ledger, after, err);
+  enum ca_code code = ca_ledger_before_read(ledger, after, err);
   int rc;
 
   if(code)
@@ -155,7 +282,7 @@ enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
   sqlite3_bind_int(statement, 4, bulk);
   sqlite3_bind_int64(statement, 5, (int64_t)limit);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    code = take_change(ledger, statement, &row, err);
+    code = ca_ledger_take_change(ledger, statement, &row, err);
     if(code || !visit(ctx, &row)) {
       rc = SQLITE_DONE;
       break;
@@ -165,180 +292,4 @@ enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
     code = ca_ledger_fail(ledger, rc, err);
   sqlite3_reset(statement);
   return code;
-}
-
-/* Counts. */
-
-/* What an item's changes make of it: the worst of them counts, done beats
-   same. */
-static int badness(enum ca_outcome outcome)
-{
-  switch(outcome) {
-  case CA_SAME:
-    return 1;
-  case CA_DONE:
-    return 2;
-  case CA_SKIPPED:
-    return 3;
-  case CA_PLANNED:
-    return 4;
-  case CA_NOT_TRIED:
-    return 5;
-  case CA_PENDING:
-    return 6;
-  case CA_STALE:
-    return 7;
-  case CA_FAILED:
-    return 8;
-  case CA_INTENDED:
-    return 9;
-  case CA_UNKNOWN:
-    return 10;
-  }
-  return 0;
-}
-
-/* Changes and verdicts come in the order of items, and are merged. */
-struct tally {
-  int64_t items[CA_OUTCOME_COUNT];
-  int64_t changes[CA_OPERATION_MAX][CA_OUTCOME_COUNT];
-  int64_t item; /* whose changes are being counted, 0 before the first */
-  enum ca_outcome worst;
-  sqlite3_stmt *verdicts;
-  int64_t verdict_item; /* INT64_MAX: no more */
-  unsigned verdict;
-  int rc; /* of the verdicts */
-};
-
-static void next_verdict(struct tally *tally)
-{
-  tally->verdict_item = INT64_MAX;
-  tally->rc = sqlite3_step(tally->verdicts);
-  if(tally->rc != SQLITE_ROW)
-    return;
-  tally->verdict_item = sqlite3_column_int64(tally->verdicts, 0);
-  tally->verdict = (unsigned)sqlite3_column_int(tally->verdicts, 1);
-}
-
-/* Counts the verdicts of items before this one. */
-static void pass_verdicts(struct tally *tally, int64_t item)
-{
-  while(tally->verdict_item < item) {
-    if(tally->verdict < CA_OUTCOME_COUNT)
-      tally->items[tally->verdict]++;
-    next_verdict(tally);
-  }
-}
-
-static void close_item(struct tally *tally)
-{
-  if(!tally->item)
-    return;
-  pass_verdicts(tally, tally->item);
-  if(tally->verdict_item != tally->item) /* else it is counted by that */
-    tally->items[tally->worst]++;
-}
-
-static void count_row(struct tally *tally, sqlite3_stmt *statement)
-{
-  int64_t item = sqlite3_column_int64(statement, 0) >> CA_PLACE_BITS;
-  int64_t operation = sqlite3_column_int64(statement, 1);
-  unsigned outcome = (unsigned)sqlite3_column_int(statement, 2);
-
-  if(outcome >= CA_OUTCOME_COUNT || operation < 0 ||
-     operation >= CA_OPERATION_MAX)
-    return;
-  tally->changes[operation][outcome]++;
-  if(item != tally->item) {
-    close_item(tally);
-    tally->item = item;
-    tally->worst = (enum ca_outcome)outcome;
-  } else if(badness((enum ca_outcome)outcome) > badness(tally->worst))
-    tally->worst = (enum ca_outcome)outcome;
-}
-
-#define ACCOUNTS "connected_accounts."
-
-static enum ca_code tell(struct ca_ledger *ledger, const struct tally *tally,
-                         void (*visit)(void *ctx, const char *operation,
-                                       enum ca_outcome outcome, int64_t count),
-                         void *ctx, struct ca_err *err)
-{
-  char name[CA_OPERATION_SIZE];
-  const char *bare;
-  int64_t id;
-  int k;
-
-  for(id = 0; id < CA_OPERATION_MAX; id++)
-    for(k = 0; k < CA_OUTCOME_COUNT; k++) {
-      const struct ca_api *api;
-      enum ca_code code;
-
-      if(!tally->changes[id][k])
-        continue;
-      code = ca_ledger_operation(ledger, id, &api, err);
-      if(code)
-        return code;
-      code = ca_ledger_operation_name(api, name, sizeof(name), err);
-      if(code)
-        return code;
-      /* accounts are what nearly all is about: their operations go by the
-         bare name, as scripts say it */
-      bare = strncmp(name, ACCOUNTS, sizeof(ACCOUNTS) - 1)
-                 ? name
-                 : name + sizeof(ACCOUNTS) - 1;
-      visit(ctx, bare, (enum ca_outcome)k, tally->changes[id][k]);
-    }
-  for(k = 0; k < CA_OUTCOME_COUNT; k++)
-    if(tally->items[k])
-      visit(ctx, NULL, (enum ca_outcome)k, tally->items[k]);
-  return CA_OK;
-}
-
-static int count_all(struct ca_ledger *ledger, int bulk, struct tally *tally,
-                     sqlite3_stmt *statement)
-{
-  int rc;
-
-  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
-  sqlite3_bind_int(statement, 3, bulk);
-  sqlite3_bind_int64(tally->verdicts, 1, ca_ledger_item_id(ledger, 0));
-  sqlite3_bind_int64(tally->verdicts, 2,
-                     ca_ledger_item_id(ledger, CA_ITEM_MAX));
-  sqlite3_bind_int(tally->verdicts, 3, bulk);
-  next_verdict(tally);
-  while((rc = sqlite3_step(statement)) == SQLITE_ROW)
-    count_row(tally, statement);
-  close_item(tally);
-  pass_verdicts(tally, INT64_MAX);
-  if(rc == SQLITE_DONE)
-    rc = tally->rc;
-  sqlite3_reset(statement);
-  sqlite3_reset(tally->verdicts);
-  return rc;
-}
-
-enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
-                              void (*visit)(void *ctx, const char *operation,
-                                            enum ca_outcome outcome,
-                                            int64_t count),
-                              void *ctx, struct ca_err *err)
-{
-  struct tally tally;
-  sqlite3_stmt *statement;
-  enum ca_code code = before_read(ledger, -1, err);
-  int rc;
-
-  if(code)
-    return code;
-  memset(&tally, 0, sizeof(tally));
-  statement = ca_ledger_sql(ledger, CA_SQL_COUNTS, err);
-  tally.verdicts = ca_ledger_sql(ledger, CA_SQL_VERDICTS, err);
-  if(!statement || !tally.verdicts)
-    return CA_SYSTEM;
-  rc = count_all(ledger, bulk, &tally, statement);
-  if(rc != SQLITE_DONE)
-    return ca_ledger_fail(ledger, rc, err);
-  return tell(ledger, &tally, visit, ctx, err);
 }

@@ -15,7 +15,15 @@ struct ca_json {
   sqlite3_stmt *valid;
   sqlite3_stmt *extract;
   sqlite3_stmt *count;
+  sqlite3_stmt *same;
 };
+
+/* Neither side has a text that the other lacks. */
+static const char same_set[] =
+    "WITH a(v) AS (SELECT value FROM json_each(?1, ?2) WHERE type = 'text'),"
+    " b(v) AS (SELECT value FROM json_each(?3, ?4) WHERE type = 'text')"
+    " SELECT NOT EXISTS (SELECT v FROM a EXCEPT SELECT v FROM b)"
+    " AND NOT EXISTS (SELECT v FROM b EXCEPT SELECT v FROM a)";
 
 struct ca_json *ca_json_new(struct ca_err *err)
 {
@@ -28,7 +36,9 @@ struct ca_json *ca_json_new(struct ca_err *err)
      !sqlite3_prepare_v3(json->db, "SELECT json_extract(?1, ?2)", -1,
                          SQLITE_PREPARE_PERSISTENT, &json->extract, NULL) &&
      !sqlite3_prepare_v3(json->db, "SELECT json_array_length(?1, ?2)", -1,
-                         SQLITE_PREPARE_PERSISTENT, &json->count, NULL))
+                         SQLITE_PREPARE_PERSISTENT, &json->count, NULL) &&
+     !sqlite3_prepare_v3(json->db, same_set, -1, SQLITE_PREPARE_PERSISTENT,
+                         &json->same, NULL))
     return json;
   ca_err_set(err, json ? CA_SYSTEM : CA_NOMEM, "JSON reader: %s",
              json && json->db ? sqlite3_errmsg(json->db) : "out of memory");
@@ -43,6 +53,7 @@ void ca_json_free(struct ca_json *json)
   sqlite3_finalize(json->valid);
   sqlite3_finalize(json->extract);
   sqlite3_finalize(json->count);
+  sqlite3_finalize(json->same);
   sqlite3_close(json->db);
   free(json);
 }
@@ -127,7 +138,7 @@ static bool plain_member(const char *text, size_t len, const char *path,
 bool ca_json_text(struct ca_json *json, const char *text, size_t len,
                   const char *path, char *out, size_t size)
 {
-  struct ca_slice plain;
+  struct ca_slice plain = { NULL, 0 };
   size_t value_len;
   const char *value;
   if(plain_member(text, len, path, &plain)) { /* nearly always */
@@ -160,6 +171,24 @@ int ca_json_count(struct ca_json *json, const char *text, size_t len,
                   : -1;
   rest(json->count);
   return count;
+}
+
+bool ca_json_same_set(struct ca_json *json, struct ca_slice one,
+                      const char *path_one, struct ca_slice other,
+                      const char *path_other)
+{
+  bool same =
+      one.len <= CA_JSON_MAX && other.len <= CA_JSON_MAX &&
+      !sqlite3_bind_text(json->same, 1, one.data, (int)one.len,
+                         SQLITE_STATIC) &&
+      !sqlite3_bind_text(json->same, 2, path_one, -1, SQLITE_STATIC) &&
+      !sqlite3_bind_text(json->same, 3, other.data, (int)other.len,
+                         SQLITE_STATIC) &&
+      !sqlite3_bind_text(json->same, 4, path_other, -1, SQLITE_STATIC) &&
+      sqlite3_step(json->same) == SQLITE_ROW &&
+      sqlite3_column_int(json->same, 0) == 1;
+  rest(json->same);
+  return same;
 }
 
 /* Masked before it is cut: of a secret that a cut has halved, the mask would
@@ -314,6 +343,13 @@ void ca_reply_explain(struct ca_json *json, const struct ca_api *api,
   else if(!result->err.code && ca_api_mutates(api) && result->body.len &&
           !is_json(&result->body))
     doubt(api, result);
+}
+
+bool ca_reply_says_gone(struct ca_json *json, const struct ca_result *result)
+{
+  return result->status == 404 &&
+         (!result->body.len ||
+          ca_json_valid(json, result->body.data, result->body.len));
 }
 
 static const char *status_name(const struct ca_api *api,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "buf.h"
 #include "api.h"
+#include "encode.h"
 #include "result.h"
 
 /* Longer texts are not read. */
@@ -30,12 +31,22 @@ bool ca_json_integer(struct ca_json *json, const char *text, size_t len,
 int ca_json_count(struct ca_json *json, const char *text, size_t len,
                   const char *path);
 
+/* Do the arrays at two paths hold the same texts, in whatever order? Absent is
+   the same as empty. */
+bool ca_json_same_set(struct ca_json *json, struct ca_slice one,
+                      const char *path_one, struct ca_slice other,
+                      const char *path_other);
+
 /* Completes result->err from the body of a failed op: message, code, slug,
    request id, suggested fix, from nested, flat, text and empty bodies. Masks
    secrets. The text becomes one good line without the account. A 2xx reply
    that is not JSON becomes CA_REPLY. */
 void ca_reply_explain(struct ca_json *json, const struct ca_api *api,
                       struct ca_result *result);
+
+/* Does the service say that there is no such thing? The page of a proxy that
+   says 404 proves nothing. */
+bool ca_reply_says_gone(struct ca_json *json, const struct ca_result *result);
 
 /* The SDK's class name for a failure of this operation. Static storage. */
 const char *ca_reply_error_name(const struct ca_api *api,

@@ -15,6 +15,8 @@ struct ca_result {
   char request_id[64]; /* the x-request-id we sent, or the service's own */
   struct ca_buf body;  /* of the last attempt; move it out to keep it */
   bool is_json;        /* by its content type */
+  char date[32]; /* the service's clock in the last reply, as HTTP writes it;
+                    "" when it said none */
 };
 
 /* Called from ca_engine_step, after curl has returned; never from submit.

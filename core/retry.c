@@ -1,7 +1,7 @@
 /* The verdict over one attempt's end. Pure: no clock, no timer, no curl. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "clock.h"
 #include "retry.h"
 
 int64_t ca_retry_backoff_ms(int n, double random)
@@ -14,7 +14,7 @@ int64_t ca_retry_after_ms(const char *value, int64_t wall_ms)
 {
   char *end;
   double seconds;
-  struct tm when;
+  int64_t at_ms;
 
   while(value && (*value == ' ' || *value == '\t'))
     value++;
@@ -33,13 +33,9 @@ int64_t ca_retry_after_ms(const char *value, int64_t wall_ms)
       seconds = 9e15;
     return (int64_t)(seconds * 1000.0 + 0.5);
   }
-  memset(&when, 0, sizeof(when));
-  end = strptime(value, "%a, %d %b %Y %H:%M:%S GMT", &when);
-  if(end && !*end) {
-    int64_t at_ms = (int64_t)timegm(&when) * 1000;
-    return at_ms > wall_ms ? at_ms - wall_ms : 0;
-  }
-  return -1;
+  if(!ca_clock_parse_http(value, &at_ms))
+    return -1;
+  return at_ms > wall_ms ? at_ms - wall_ms : 0;
 }
 
 static bool is_transient(const struct ca_attempt_end *end)

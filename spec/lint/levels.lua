@@ -9,10 +9,10 @@ local root = arg[1] or "."
 -- Levels of the rooms; a name stands for NAME.c and NAME.h.
 local levels = {
   [0] = { "err", "buf", "clock", "timerq", "digest", "encode", "scan" },
-  [1] = { "secret", "log", "rate", "result" },
+  [1] = { "secret", "log", "rate", "result", "guard" },
   [2] = { "api", "retry", "request", "endpoint", "attempt", "op",
           "ledger", "ledger_file", "ledger_plan", "ledger_read", "ledger_private" },
-  [3] = { "engine", "reply", "apply", "composio" },
+  [3] = { "engine", "reply", "apply", "settle", "plan", "composio" },
   [4] = { "lua_json", "lua_read", "lua_error", "lua_embed", "lua_seen" },
   [5] = { "lua_page", "lua_sched", "lua_task", "lua_wait" },
   [6] = { "lua_client", "lua_ledger", "lua_csv", "lua_report" },
@@ -22,7 +22,8 @@ local levels = {
 
 -- Rooms whose parts may include each other's private headers: the parts of one
 -- room that was too long for one file share its first name.
-local parts = { "ledger", "engine", "apply", "lua_sched", "lua_client", "lua_ledger", "host" }
+local parts = { "ledger", "engine", "reply", "apply", "settle", "plan",
+                "lua_sched", "lua_client", "lua_ledger", "host" }
 
 -- What only these files may say.
 local reserved = {

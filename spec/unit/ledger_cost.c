@@ -123,7 +123,7 @@ static void settle(int64_t number)
 {
   must(ca_ledger_settle(ledger, number, CA_DONE, 1,
                         "0f8fad5b-d9cb-469f-a165-70867728950e", "INACTIVE",
-                        NULL, &err));
+                        NULL, NULL, &err));
 }
 
 static bool count_row(void *ctx, const struct ca_change_row *row)
@@ -173,6 +173,18 @@ static double cost_of_items(int64_t rows)
   return per_row(before, rows);
 }
 
+static void read_changes(const char *what, int64_t rows)
+{
+  double wall = wall_us();
+  double cpu = cpu_us();
+  int64_t seen = 0;
+
+  must(ca_ledger_changes(ledger, 1, 0, ~0U, (size_t)rows, count_row, &seen,
+                         &err));
+  say(what, wall, cpu, rows);
+  CHECK_INT(seen, rows);
+}
+
 static void carry_out(int64_t rows, const int64_t *numbers)
 {
   double wall = wall_us();
@@ -189,12 +201,7 @@ static void carry_out(int64_t rows, const int64_t *numbers)
   }
   must(ca_ledger_sync(ledger, &err));
   say("intend and settle", wall, cpu, rows);
-  wall = wall_us();
-  cpu = cpu_us();
-  must(ca_ledger_changes(ledger, 1, 0, ~0U, (size_t)rows, count_row, &seen,
-                         &err));
-  say("read changes", wall, cpu, rows);
-  CHECK_INT(seen, rows);
+  read_changes("read changes", rows);
   wall = wall_us();
   cpu = cpu_us();
   seen = 0;
@@ -217,6 +224,7 @@ static double cost_of_changes(int64_t rows)
     numbers[n] = add_change(n, add_item(n));
   must(ca_ledger_sync(ledger, &err));
   say("add_item, add_change", wall, cpu, rows);
+  read_changes("read the plan", rows);
   carry_out(rows, numbers);
   wall = wall_us();
   cpu = cpu_us();

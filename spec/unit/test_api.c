@@ -122,6 +122,8 @@ static void look_at_states(const struct ca_api *api)
   CHECK_TEXT(api->same_when, api->becomes);
   if(api->becomes)
     CHECK(api->probe == CA_PROBE_STATUS || api->probe == CA_PROBE_CONFIG);
+  /* creates, and only they, make an account and are found in lists */
+  CHECK_INT(api->makes != NULL, api->probe == CA_PROBE_LISTED);
 }
 
 static void states_fit(void)

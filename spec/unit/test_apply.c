@@ -1,310 +1,7 @@
-/* Applying against an engine of this test's own: what is sent when, what the
-   ledger holds at that moment, and what each end of a change leads to.
-   Must not know: sockets, curl. */
-#include "apply.h"
-#include "check.h"
-#include "fake_clock.h"
-#include "ledger_private.h"
-#include "scratch.h"
-#include "secret.h"
-
-/* The engine: keeps what it is given until the test ends it. */
-
-#define SENT_MAX 6000
-
-struct sent {
-  struct ca_request request;
-  ca_done_fn *done;
-  void *owner;
-  uint64_t token;
-  bool live;
-  bool has_intent; /* for all to see, when it was submitted */
-};
-
-static struct sent sent[SENT_MAX];
-static size_t sent_count;
-static bool check_intents;
-static bool cancel_says_left;
-static enum ca_code refuse_with;
-static struct fake_clock fake;
-
-static bool intent_is_durable(const struct ca_request *request)
-{
-  char sql[512];
-
-  snprintf(sql, sizeof(sql),
-           "SELECT count(*) FROM intent n JOIN change c ON c.id = n.id"
-           " JOIN item i ON i.id = c.id >> 15"
-           " JOIN operation o ON o.id = c.operation"
-           " WHERE o.name = 'connected_accounts.%s'"
-           " AND coalesce(c.account, i.key) = '%s'",
-           request->api->name, request->id);
-  return scratch_count("ledger.db", sql) == 1;
-}
-
-enum ca_code ca_engine_submit_recorded(struct ca_engine *engine,
-                                       struct ca_endpoint *endpoint,
-                                       struct ca_request *request,
-                                       int64_t timeout_ms, ca_done_fn *done,
-                                       void *owner, uint64_t token,
-                                       uint64_t *op, struct ca_err *err)
-{
-  struct sent *now = &sent[sent_count];
-
-  (void)engine;
-  (void)endpoint;
-  (void)timeout_ms;
-  if(refuse_with)
-    return ca_err_set(err, refuse_with, "the engine refuses");
-  if(sent_count == SENT_MAX)
-    exit(2);
-  now->request = *request;
-  ca_request_init(request, now->request.api);
-  now->done = done;
-  now->owner = owner;
-  now->token = token;
-  now->live = true;
-  now->has_intent = !check_intents || intent_is_durable(&now->request);
-  *op = ++sent_count;
-  return CA_OK;
-}
-
-bool ca_engine_cancel(struct ca_engine *engine, uint64_t op,
-                      bool *may_have_left)
-{
-  struct sent *then = &sent[op - 1];
-
-  (void)engine;
-  if(!then->live)
-    return false;
-  then->live = false;
-  if(may_have_left)
-    *may_have_left = cancel_says_left;
-  return true;
-}
-
-const struct ca_clock *ca_engine_clock(const struct ca_engine *engine)
-{
-  (void)engine;
-  return &fake.clock;
-}
-
-static size_t live_count(void)
-{
-  size_t n = 0;
-  size_t i;
-  for(i = 0; i < sent_count; i++)
-    n += sent[i].live;
-  return n;
-}
-
-/* The test. */
-
-static struct ca_ledger *ledger;
-static struct ca_apply *apply;
-static struct ca_err err;
-static int commits;
-static int endpoint_place;
-static int engine_place;
-
-/* What visit was told: "key operation outcome[ last]; …". */
-static char told[65536];
-static bool stop_in_visit;
-
-static void visit(void *owner, const struct ca_applied *applied)
-{
-  size_t used = strlen(told);
-
-  CHECK(owner == &told);
-  if(used < sizeof(told) - 200)
-    snprintf(told + used, sizeof(told) - used, "%s %s %s%s%s; ",
-             applied->row->key, applied->row->change.api->name,
-             ca_outcome_name(applied->outcome),
-             applied->result ? "" : " unsent", applied->last ? " last" : "");
-  if(stop_in_visit)
-    ca_apply_stop(apply);
-}
-
-static int count_commit(void *ctx)
-{
-  (void)ctx;
-  commits++;
-  return 0;
-}
-
-static void start(void)
-{
-  struct ca_run_info info = { .script = "a.lua", .mode = "apply" };
-  char id[96];
-
-  fake_clock_init(&fake);
-  scratch_make();
-  ca_err_clear(&err);
-  sent_count = 0;
-  check_intents = true;
-  cancel_says_left = true;
-  refuse_with = CA_OK;
-  told[0] = '\0';
-  stop_in_visit = false;
-  ledger = ca_ledger_open(scratch_dir, &fake.clock, &err);
-  CHECK(ledger && !ca_ledger_begin(ledger, &info, id, sizeof(id), &err));
-  apply = ca_apply_new((struct ca_engine *)(void *)&engine_place,
-                       (struct ca_endpoint *)(void *)&endpoint_place, ledger,
-                       &err);
-  CHECK(apply != NULL);
-  sqlite3_commit_hook(ledger->db, count_commit, NULL);
-}
-
-static void stop(void)
-{
-  size_t i;
-
-  ca_apply_free(apply);
-  ca_ledger_close(ledger);
-  for(i = 0; i < sent_count; i++) {
-    CHECK(!sent[i].live || !"an op outlived the apply");
-    CHECK(sent[i].has_intent);
-    ca_request_clear(&sent[i].request);
-  }
-  CHECK_INT(ca_secret_count(), 0);
-  scratch_remove();
-}
-
-static int64_t plan_item(int bulk, const char *key)
-{
-  struct ca_item item = { .bulk = bulk, .key = key, .account = key };
-  int64_t number = 0;
-  CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_OK);
-  return number;
-}
-
-static int64_t plan_change(int64_t item, const char *operation,
-                           const char *account, enum ca_outcome outcome)
-{
-  struct ca_change change = { .api =
-                                  ca_api_find("connected_accounts", operation),
-                              .account = account,
-                              .outcome = outcome };
-  int64_t number = 0;
-  CHECK_INT(ca_ledger_add_change(ledger, item, &change, &number, &err), CA_OK);
-  return number;
-}
-
-/* One item per word of operations' first letters: "de" is disable, enable.
-   Capitals are same, a dot before is skipped. */
-static void plan_items(int bulk, int count, const char *operations)
-{
-  int i;
-
-  for(i = 1; i <= count; i++) {
-    char key[16];
-    int64_t item;
-    const char *letter;
-    snprintf(key, sizeof(key), "ca_%d", i);
-    item = plan_item(bulk, key);
-    for(letter = operations; *letter; letter++) {
-      bool skipped = *letter == '.';
-      char c = skipped ? *++letter : *letter;
-      const char *name = strchr("dD", c)   ? "disable"
-                         : strchr("eE", c) ? "enable"
-                         : strchr("rR", c) ? "refresh"
-                                           : "delete";
-      plan_change(item, name, key,
-                  skipped                ? CA_SKIPPED
-                  : c >= 'A' && c <= 'Z' ? CA_SAME
-                                         : CA_PLANNED);
-    }
-  }
-}
-
-static void begin(int bulk, int concurrency)
-{
-  CHECK_INT(ca_apply_start(apply, bulk, concurrency, visit, &told, &err),
-            CA_OK);
-}
-
-static void fill(void)
-{
-  CHECK_INT(ca_apply_fill(apply, &err), CA_OK);
-}
-
-/* Ends op n (from 0) with a reply as the engine gives it. */
-static void reply(size_t n, int status, const char *body, bool is_json)
-{
-  struct sent *then = &sent[n];
-  struct ca_result result;
-
-  memset(&result, 0, sizeof(result));
-  ca_buf_init(&result.body, 100000);
-  CHECK_INT(ca_buf_add_text(&result.body, body), CA_OK);
-  result.status = status;
-  result.attempts = 1;
-  result.is_json = is_json;
-  snprintf(result.request_id, sizeof(result.request_id), "req-%zu", n);
-  if(status < 200 || status > 299) {
-    result.err.code = CA_HTTP;
-    result.err.status = status;
-    result.err.attempts = 1;
-  }
-  CHECK(then->live);
-  then->live = false;
-  then->done(then->owner, then->token, &result);
-  ca_buf_clear(&result.body);
-}
-
-static void well(size_t n)
-{
-  reply(n, 200, "{\"success\":true}", true);
-}
-
-/* Ends op n without a reply. */
-static void broken(size_t n, enum ca_code code, bool unknown)
-{
-  struct sent *then = &sent[n];
-  struct ca_result result;
-
-  memset(&result, 0, sizeof(result));
-  ca_buf_init(&result.body, 0);
-  ca_err_set(&result.err, code, "cut");
-  result.err.unknown = unknown;
-  then->live = false;
-  then->done(then->owner, then->token, &result);
-  ca_buf_clear(&result.body);
-}
-
-/* Answers all until nothing is left. */
-static void run_out(void)
-{
-  size_t n = 0;
-
-  fill();
-  while(!ca_apply_finished(apply)) {
-    if(!CHECK(n < sent_count))
-      return;
-    well(n++);
-    fill();
-  }
-}
-
-static const char *ledger_says(void)
-{
-  static char text[4096];
-  text[0] = '\0';
-  CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
-  snprintf(text, sizeof(text), "%s",
-           scratch_ask("ledger.db",
-                       "SELECT group_concat(x, ' ') FROM (SELECT"
-                       " coalesce(o.outcome, CASE WHEN n.id THEN 1"
-                       " ELSE c.outcome END) x FROM change c"
-                       " LEFT JOIN outcome o USING(id)"
-                       " LEFT JOIN intent n USING(id) ORDER BY c.id)"));
-  return text;
-}
-
-static long long intents(void)
-{
-  return scratch_count("ledger.db", "SELECT count(*) FROM intent");
-}
+/* Applying a fresh plan against an engine of this test's own: what is sent
+   when, what the ledger holds at that moment, and what each end of a change
+   leads to. Must not know: sockets, curl. */
+#include "apply_rig.h"
 
 static void nothing_to_do(void)
 {
@@ -375,7 +72,7 @@ static void intents_come_in_groups(void)
   size_t i;
 
   start();
-  check_intents = false;
+  check_sent = NULL;
   plan_items(1, 300, "d");
   begin(1, 4);
   commits = 0;
@@ -405,7 +102,7 @@ static void intents_come_in_groups(void)
 static void big_concurrency_big_groups(void)
 {
   start();
-  check_intents = false;
+  check_sent = NULL;
   plan_items(1, 300, "d");
   begin(1, 100);
   fill();
@@ -418,7 +115,7 @@ static void big_concurrency_big_groups(void)
 static void syncs_are_few(void)
 {
   start();
-  check_intents = false;
+  check_sent = NULL;
   plan_items(1, 5000, "d");
   begin(1, 32);
   commits = 0;
@@ -612,7 +309,7 @@ static void stop_lets_end_what_is_under_way(void)
   CHECK_INT(scratch_count("ledger.db",
                           "SELECT count(*) FROM outcome WHERE outcome = 2"),
             61);
-  CHECK_INT(ca_apply_start(apply, 2, 3, visit, &told, &err), CA_OK);
+  CHECK_INT(start_bulk(2, 3), CA_OK);
   CHECK(ca_apply_finished(apply));
   stop();
 }
@@ -690,14 +387,6 @@ static void freed_with_ops_under_way(void)
 
 /* A ledger that cannot be written. */
 
-static void hold_lock(sqlite3 **other)
-{
-  CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
-  CHECK(!sqlite3_open(scratch_path("ledger.db"), other));
-  CHECK(!sqlite3_exec(*other, "BEGIN IMMEDIATE", NULL, NULL, NULL));
-  sqlite3_busy_timeout(ledger->db, 1);
-}
-
 static void no_intent_nothing_sent(void)
 {
   sqlite3 *other;
@@ -718,14 +407,14 @@ static void no_intent_nothing_sent(void)
   CHECK(ca_apply_finished(apply));
   CHECK_INT(intents(), 0);
   CHECK_TEXT(ledger_says(), "0 0 0 0 0 0 0 0 0");
-  CHECK_INT(ca_apply_start(apply, 1, 4, visit, &told, &err), CA_SYSTEM);
+  CHECK_INT(start_bulk(1, 4), CA_SYSTEM);
   stop();
 }
 
 static void full_disk_nothing_sent(void)
 {
   start();
-  check_intents = false;
+  check_sent = NULL;
   plan_items(1, 2000, "d");
   begin(1, 512);
   CHECK_INT(
@@ -834,10 +523,10 @@ static void bulks_one_after_the_other(void)
   plan_items(1, 3, "d");
   plan_items(2, 2, "e");
   begin(2, 8);
-  CHECK_INT(ca_apply_start(apply, 1, 8, visit, &told, &err), CA_OK);
+  CHECK_INT(start_bulk(1, 8), CA_OK);
   fill();
   CHECK_INT(sent_count, 3);
-  CHECK_INT(ca_apply_start(apply, 2, 8, visit, &told, &err), CA_USAGE);
+  CHECK_INT(start_bulk(2, 8), CA_USAGE);
   well(0);
   well(1);
   well(2);
@@ -858,7 +547,7 @@ static void long_items_are_read_whole(void)
   size_t i;
 
   start();
-  check_intents = false;
+  check_sent = NULL;
   item = plan_item(1, "ca_long");
   for(i = 0; i < 700; i++)
     plan_change(item, i % 2 ? "enable" : "disable", "ca_long", CA_PLANNED);
@@ -871,179 +560,6 @@ static void long_items_are_read_whole(void)
   CHECK_TEXT(sent[1].request.id, "ca_1");
   CHECK_TEXT(sent[700].request.api->name, "enable");
   CHECK_HOLDS(told + strlen(told) - 30, "ca_long enable done last; ");
-  stop();
-}
-
-/* Secrets. */
-
-#define SECRET_BODY "{\"connection\":{\"state\":{\"val\":\"hunter2\"}}}"
-
-static int64_t plan_secret(const char *key)
-{
-  struct ca_change change = { .api =
-                                  ca_api_find("connected_accounts", "update"),
-                              .account = key,
-                              .fingerprint = "00ff" };
-  int64_t number = 0;
-  CHECK_INT(
-      ca_ledger_add_change(ledger, plan_item(1, key), &change, &number, &err),
-      CA_OK);
-  return number;
-}
-
-static void secrets_are_sent_and_forgotten(void)
-{
-  struct ca_slice body;
-  int64_t one, two, three;
-
-  start();
-  one = plan_secret("ca_1");
-  two = plan_secret("ca_2");
-  three = plan_secret("ca_3");
-  CHECK_INT(ca_apply_keep_secret(apply, three, "other body", 10), CA_OK);
-  CHECK_INT(ca_apply_keep_secret(apply, one, "first try", 9), CA_OK);
-  CHECK_INT(ca_apply_keep_secret(apply, one, SECRET_BODY, strlen(SECRET_BODY)),
-            CA_OK);
-  CHECK_INT(ca_secret_count(), 2);
-  begin(1, 8);
-  fill();
-  CHECK_INT(sent_count, 2);
-  body = ca_request_body(&sent[0].request);
-  CHECK_INT(body.len, strlen(SECRET_BODY));
-  CHECK(!memcmp(body.data, SECRET_BODY, body.len));
-  CHECK(sent[0].request.secret);
-  body = ca_request_body(&sent[1].request);
-  CHECK(body.len == 10 && !memcmp(body.data, "other body", 10));
-  CHECK_INT(ca_secret_count(), 2); /* a reply may still echo them */
-  reply(0, 400,
-        "{\"error\":{\"message\":\"bad "
-        "other body"
-        "\"}}",
-        true);
-  CHECK_INT(ca_secret_count(), 1);
-  well(1);
-  CHECK_INT(ca_secret_count(), 0);
-  CHECK_HOLDS(told, "ca_2 update failed unsent last; ");
-  CHECK_INT(two, one + 32768);
-  CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
-  CHECK_INT(scratch_count("ledger.db", "SELECT count(*) FROM outcome WHERE"
-                                       " error LIKE '%other body%'"),
-            0);
-  CHECK_HOLDS(scratch_ask("ledger.db", "SELECT error FROM outcome WHERE id ="
-                                       " (SELECT max(id) - 32768 FROM"
-                                       " outcome)"),
-              "credentials are not in this process");
-  stop();
-}
-
-static void secrets_left_over_are_wiped(void)
-{
-  start();
-  CHECK_INT(
-      ca_apply_keep_secret(apply, 32769, SECRET_BODY, strlen(SECRET_BODY)),
-      CA_OK);
-  CHECK_INT(ca_secret_count(), 1);
-  stop(); /* looks at the count */
-}
-
-/* One change at once. */
-
-static struct ca_slice none = { NULL, 0 };
-
-static enum ca_code send_one(const char *key, struct ca_slice secret,
-                             int64_t *number)
-{
-  struct ca_change change = { .api =
-                                  ca_api_find("connected_accounts", "delete"),
-                              .account = key,
-                              .fingerprint = secret.len ? "00ff" : NULL };
-  return ca_apply_one(apply, plan_item(0, key), &change, secret, visit, &told,
-                      number, &err);
-}
-
-static void single_change(void)
-{
-  struct ca_slice secret = { "secret body", 11 };
-  int64_t number = 0;
-
-  start();
-  CHECK_INT(send_one("ca_1", none, &number), CA_OK);
-  CHECK_INT(number, 32769);
-  CHECK_INT(sent_count, 1);
-  CHECK_INT(intents(), 1);
-  CHECK_TEXT(told, "");
-  CHECK(!ca_apply_finished(apply));
-  well(0);
-  CHECK(ca_apply_finished(apply));
-  CHECK_TEXT(told, " delete done last; ");
-  CHECK_INT(send_one("ca_2", secret, &number), CA_OK);
-  CHECK_INT(ca_secret_count(), 1);
-  CHECK_INT(ca_request_body(&sent[1].request).len, 0); /* delete has none */
-  broken(1, CA_TIMEOUT, true);
-  CHECK_INT(ca_secret_count(), 0);
-  CHECK_TEXT(ledger_says(), "3 7");
-  stop();
-}
-
-static void single_change_is_refused(void)
-{
-  struct ca_change same = { .api = ca_api_find("connected_accounts", "delete"),
-                            .account = "ca_9",
-                            .outcome = CA_SAME };
-  int64_t number = 0;
-  sqlite3 *other;
-
-  start();
-  CHECK_INT(ca_apply_one(apply, plan_item(0, "ca_9"), &same, none, visit,
-                         &told, &number, &err),
-            CA_USAGE);
-  refuse_with = CA_NOMEM;
-  CHECK_INT(send_one("ca_1", none, &number), CA_NOMEM);
-  CHECK_TEXT(ledger_says(), "2");
-  refuse_with = CA_OK;
-  CHECK_INT(send_one("no id", none, &number), CA_USAGE);
-  CHECK_TEXT(ledger_says(), "2 5");
-  ca_apply_stop(apply);
-  CHECK_INT(send_one("ca_2", none, &number), CA_CANCELLED);
-  CHECK_HOLDS(err.text, "stopped");
-  CHECK_INT(sent_count, 0);
-  CHECK_TEXT(told, "");
-  stop();
-  start();
-  plan_item(0, "x");
-  hold_lock(&other);
-  {
-    struct ca_change change = { .api = same.api, .account = "ca_3" };
-    CHECK_INT(
-        ca_apply_one(apply, 1, &change, none, visit, &told, &number, &err),
-        CA_SYSTEM);
-  }
-  CHECK_INT(sent_count, 0);
-  sqlite3_close(other);
-  stop();
-}
-
-static void singles_beside_a_bulk(void)
-{
-  int64_t number;
-
-  start();
-  plan_items(1, 4, "d");
-  begin(1, 2);
-  fill();
-  CHECK_INT(send_one("ca_9", none, &number), CA_OK);
-  CHECK_INT(sent_count, 3);
-  well(0);
-  fill();
-  CHECK_INT(sent_count, 4); /* singles do not count as items of the bulk */
-  well(1);
-  well(3);
-  fill();
-  well(4);
-  CHECK(!ca_apply_finished(apply));
-  CHECK_INT(ca_apply_abandon(apply, &err), CA_OK);
-  CHECK_HOLDS(told, " delete unknown last; ");
-  CHECK_TEXT(ledger_says(), "3 3 3 3 7");
   stop();
 }
 
@@ -1080,10 +596,5 @@ int main(void)
   check_case("status afterwards", status_afterwards);
   check_case("bulks one after the other", bulks_one_after_the_other);
   check_case("long items are read whole", long_items_are_read_whole);
-  check_case("secrets are sent and forgotten", secrets_are_sent_and_forgotten);
-  check_case("secrets left over are wiped", secrets_left_over_are_wiped);
-  check_case("a single change", single_change);
-  check_case("a single change is refused", single_change_is_refused);
-  check_case("singles beside a bulk", singles_beside_a_bulk);
   return check_end();
 }

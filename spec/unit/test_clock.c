@@ -75,6 +75,20 @@ static void as_the_service_may_write_it(void)
   }
 }
 
+static void as_headers_write_it(void)
+{
+  static const char *const wrong[] = { "", "Sun, 22 Nov 2026 06:00:00",
+                                       "Sun, 22 Nov 2026 06:00:00 GMT+1",
+                                       "2026-11-22T06:00:00Z" };
+  int64_t ms = -7;
+  size_t i;
+
+  CHECK(ca_clock_parse_http("Sun, 22 Nov 2026 06:00:00 GMT", &ms));
+  CHECK_INT(ms, 1795327200000);
+  for(i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    CHECK(!ca_clock_parse_http(wrong[i], &ms));
+}
+
 static void what_is_no_time(void)
 {
   static const char *const cases[] = {
@@ -146,6 +160,7 @@ int main(void)
   check_case("both ways", both_ways);
   check_case("every day of four centuries", every_day_of_four_centuries);
   check_case("as the service may write it", as_the_service_may_write_it);
+  check_case("as headers write it", as_headers_write_it);
   check_case("what is no time", what_is_no_time);
   check_case("short room is not passed", short_room_is_not_passed);
   check_case("the machine's clocks go on", machine_clocks_go_on);

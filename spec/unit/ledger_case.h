@@ -1,0 +1,175 @@
+/* What the tests of the ledger share: one open ledger in a directory of its
+   own, a run in it, short words for filling it and for what it says.
+   Must not know: what is tested. */
+#ifndef LEDGER_CASE_H
+#define LEDGER_CASE_H
+
+#include <sys/wait.h>
+#include "check.h"
+#include "fake_clock.h"
+#include "ledger_private.h"
+#include "scratch.h"
+
+static struct fake_clock fake;
+static struct ca_err err;
+static struct ca_ledger *ledger;
+static char run_id[96];
+
+static inline const struct ca_api *op(const char *name)
+{
+  return ca_api_find("connected_accounts", name);
+}
+
+static inline void open_ledger(void)
+{
+  ca_err_clear(&err);
+  ledger = ca_ledger_open(scratch_dir, &fake.clock, &err);
+  if(!CHECK(ledger != NULL)) {
+    printf("  %s\n", err.text);
+    exit(1);
+  }
+}
+
+static inline void begin_run(const char *mode)
+{
+  struct ca_run_info info = { .script = "scripts/refresh_expired.lua",
+                              .script_sha = "abc",
+                              .word = "refresh_expired",
+                              .cwd = "/srv/jobs",
+                              .params = "{\"days\":90}",
+                              .options = "{}",
+                              .mode = mode,
+                              .who = "kim",
+                              .host = "box",
+                              .project = "0123456789abcdef",
+                              .base_url = "https://h",
+                              .version = "0.1.0" };
+  CHECK_INT(ca_ledger_begin(ledger, &info, run_id, sizeof(run_id), &err),
+            CA_OK);
+}
+
+static inline void start(const char *mode)
+{
+  fake_clock_init(&fake);
+  scratch_make();
+  open_ledger();
+  begin_run(mode);
+}
+
+static inline void stop(void)
+{
+  ca_ledger_close(ledger);
+  ledger = NULL;
+  scratch_remove();
+}
+
+static inline int64_t add_item(int bulk, const char *key)
+{
+  struct ca_item item = {
+    .bulk = bulk, .key = key, .account = key, .user = "u", .status = "ACTIVE"
+  };
+  int64_t number = -1;
+  CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_OK);
+  return number;
+}
+
+static inline int64_t add_change(int64_t item, const char *operation,
+                                 const char *account, enum ca_outcome outcome)
+{
+  struct ca_change change = { .api = op(operation),
+                              .account = account,
+                              .cost = CA_REVERSIBLE,
+                              .outcome = outcome };
+  int64_t number = -1;
+  CHECK_INT(ca_ledger_add_change(ledger, item, &change, &number, &err), CA_OK);
+  return number;
+}
+
+/* An item with one change of its own account. */
+static inline int64_t add_both(int bulk, const char *key,
+                               const char *operation)
+{
+  return add_change(add_item(bulk, key), operation, key, CA_PLANNED);
+}
+
+static inline enum ca_code intend(int64_t change)
+{
+  return ca_ledger_intend(ledger, &change, 1, &err);
+}
+
+static inline enum ca_code settle(int64_t change, enum ca_outcome outcome)
+{
+  return ca_ledger_settle(ledger, change, outcome, 1, "req-1", "INACTIVE",
+                          NULL, NULL, &err);
+}
+
+/* What ca_ledger_changes gave, as one text: "key operation outcome; …". */
+struct seen {
+  char text[2048];
+  int stop_after;
+  int count;
+};
+
+static inline bool see(void *ctx, const struct ca_change_row *row)
+{
+  struct seen *seen = ctx;
+  size_t used = strlen(seen->text);
+  snprintf(seen->text + used, sizeof(seen->text) - used, "%s %s %s; ",
+           row->key, row->change.api->name, ca_outcome_name(row->outcome));
+  return ++seen->count != seen->stop_after;
+}
+
+static inline const char *changes(int bulk, unsigned outcomes)
+{
+  static struct seen seen;
+  memset(&seen, 0, sizeof(seen));
+  CHECK_INT(
+      ca_ledger_changes(ledger, bulk, 0, outcomes, 1000, see, &seen, &err),
+      CA_OK);
+  return seen.text;
+}
+
+static inline void add_count(void *ctx, const char *operation,
+                             enum ca_outcome outcome, int64_t count)
+{
+  char *text = ctx;
+  size_t used = strlen(text);
+  snprintf(text + used, 2048 - used, "%s %s %lld; ",
+           operation ? operation : "items", ca_outcome_name(outcome),
+           (long long)count);
+}
+
+static inline const char *counts(int bulk)
+{
+  static char text[2048];
+  text[0] = '\0';
+  CHECK_INT(ca_ledger_counts(ledger, bulk, add_count, text, &err), CA_OK);
+  return text;
+}
+
+static inline long long ask(const char *sql)
+{
+  return scratch_count("ledger.db", sql);
+}
+
+#define INTENTS  "SELECT count(*) FROM intent"
+#define OUTCOMES "SELECT count(*) FROM outcome"
+#define ITEMS    "SELECT count(*) FROM item"
+
+/* Runs it in a process of its own, which has to return 0. */
+static inline void in_child(int (*run)(void))
+{
+  int status = -1;
+  pid_t child = fork();
+
+  if(!child) {
+    int code = run();
+    fflush(stdout);
+    _exit(code);
+  }
+  CHECK(child > 0 && waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK_INT(WEXITSTATUS(status), 0);
+}
+
+#endif

@@ -1,0 +1,186 @@
+/* Secret bodies, and single changes outside a bulk. Must not know: sockets,
+   curl. */
+#include "apply_rig.h"
+
+/* Secrets. */
+
+#define SECRET_BODY "{\"connection\":{\"state\":{\"val\":\"hunter2\"}}}"
+
+static int64_t plan_secret(const char *key)
+{
+  struct ca_change change = { .api =
+                                  ca_api_find("connected_accounts", "update"),
+                              .account = key,
+                              .fingerprint = "00ff" };
+  int64_t number = 0;
+  CHECK_INT(
+      ca_ledger_add_change(ledger, plan_item(1, key), &change, &number, &err),
+      CA_OK);
+  return number;
+}
+
+static void secrets_are_sent_and_forgotten(void)
+{
+  struct ca_slice body;
+  int64_t one, two, three;
+
+  start();
+  one = plan_secret("ca_1");
+  two = plan_secret("ca_2");
+  three = plan_secret("ca_3");
+  CHECK_INT(ca_apply_keep_secret(apply, three, "other body", 10), CA_OK);
+  CHECK_INT(ca_apply_keep_secret(apply, one, "first try", 9), CA_OK);
+  CHECK_INT(ca_apply_keep_secret(apply, one, SECRET_BODY, strlen(SECRET_BODY)),
+            CA_OK);
+  CHECK_INT(ca_secret_count(), 2);
+  begin(1, 8);
+  fill();
+  CHECK_INT(sent_count, 2);
+  body = ca_request_body(&sent[0].request);
+  CHECK_INT(body.len, strlen(SECRET_BODY));
+  CHECK(!memcmp(body.data, SECRET_BODY, body.len));
+  CHECK(sent[0].request.secret);
+  body = ca_request_body(&sent[1].request);
+  CHECK(body.len == 10 && !memcmp(body.data, "other body", 10));
+  CHECK_INT(ca_secret_count(), 2); /* a reply may still echo them */
+  reply(0, 400,
+        "{\"error\":{\"message\":\"bad "
+        "other body"
+        "\"}}",
+        true);
+  CHECK_INT(ca_secret_count(), 1);
+  well(1);
+  CHECK_INT(ca_secret_count(), 0);
+  CHECK_HOLDS(told, "ca_2 update failed unsent last; ");
+  CHECK_INT(two, one + 32768);
+  CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
+  CHECK_INT(scratch_count("ledger.db", "SELECT count(*) FROM outcome WHERE"
+                                       " error LIKE '%other body%'"),
+            0);
+  CHECK_HOLDS(scratch_ask("ledger.db", "SELECT error FROM outcome WHERE id ="
+                                       " (SELECT max(id) - 32768 FROM"
+                                       " outcome)"),
+              "credentials are not in this process");
+  stop();
+}
+
+static void secrets_left_over_are_wiped(void)
+{
+  start();
+  CHECK_INT(
+      ca_apply_keep_secret(apply, 32769, SECRET_BODY, strlen(SECRET_BODY)),
+      CA_OK);
+  CHECK_INT(ca_secret_count(), 1);
+  stop(); /* looks at the count */
+}
+
+/* One change at once. */
+
+static struct ca_slice none = { NULL, 0 };
+
+static enum ca_code send_one(const char *key, struct ca_slice secret,
+                             int64_t *number)
+{
+  struct ca_change change = { .api =
+                                  ca_api_find("connected_accounts", "delete"),
+                              .account = key,
+                              .fingerprint = secret.len ? "00ff" : NULL };
+  return ca_apply_one(apply, plan_item(0, key), &change, secret, visit, &told,
+                      number, &err);
+}
+
+static void single_change(void)
+{
+  struct ca_slice secret = { "secret body", 11 };
+  int64_t number = 0;
+
+  start();
+  CHECK_INT(send_one("ca_1", none, &number), CA_OK);
+  CHECK_INT(number, 32769);
+  CHECK_INT(sent_count, 1);
+  CHECK_INT(intents(), 1);
+  CHECK_TEXT(told, "");
+  CHECK(!ca_apply_finished(apply));
+  well(0);
+  CHECK(ca_apply_finished(apply));
+  CHECK_TEXT(told, " delete done last; ");
+  CHECK_INT(send_one("ca_2", secret, &number), CA_OK);
+  CHECK_INT(ca_secret_count(), 1);
+  CHECK_INT(ca_request_body(&sent[1].request).len, 0); /* delete has none */
+  broken(1, CA_TIMEOUT, true);
+  CHECK_INT(ca_secret_count(), 0);
+  CHECK_TEXT(ledger_says(), "3 7");
+  stop();
+}
+
+static void single_change_is_refused(void)
+{
+  struct ca_change same = { .api = ca_api_find("connected_accounts", "delete"),
+                            .account = "ca_9",
+                            .outcome = CA_SAME };
+  int64_t number = 0;
+  sqlite3 *other;
+
+  start();
+  CHECK_INT(ca_apply_one(apply, plan_item(0, "ca_9"), &same, none, visit,
+                         &told, &number, &err),
+            CA_USAGE);
+  refuse_with = CA_NOMEM;
+  CHECK_INT(send_one("ca_1", none, &number), CA_NOMEM);
+  CHECK_TEXT(ledger_says(), "2");
+  refuse_with = CA_OK;
+  CHECK_INT(send_one("no id", none, &number), CA_USAGE);
+  CHECK_TEXT(ledger_says(), "2 5");
+  ca_apply_stop(apply);
+  CHECK_INT(send_one("ca_2", none, &number), CA_CANCELLED);
+  CHECK_HOLDS(err.text, "stopped");
+  CHECK_INT(sent_count, 0);
+  CHECK_TEXT(told, "");
+  stop();
+  start();
+  plan_item(0, "x");
+  hold_lock(&other);
+  {
+    struct ca_change change = { .api = same.api, .account = "ca_3" };
+    CHECK_INT(
+        ca_apply_one(apply, 1, &change, none, visit, &told, &number, &err),
+        CA_SYSTEM);
+  }
+  CHECK_INT(sent_count, 0);
+  sqlite3_close(other);
+  stop();
+}
+
+static void singles_beside_a_bulk(void)
+{
+  int64_t number;
+
+  start();
+  plan_items(1, 4, "d");
+  begin(1, 2);
+  fill();
+  CHECK_INT(send_one("ca_9", none, &number), CA_OK);
+  CHECK_INT(sent_count, 3);
+  well(0);
+  fill();
+  CHECK_INT(sent_count, 4); /* singles do not count as items of the bulk */
+  well(1);
+  well(3);
+  fill();
+  well(4);
+  CHECK(!ca_apply_finished(apply));
+  CHECK_INT(ca_apply_abandon(apply, &err), CA_OK);
+  CHECK_HOLDS(told, " delete unknown last; ");
+  CHECK_TEXT(ledger_says(), "3 3 3 3 7");
+  stop();
+}
+
+int main(void)
+{
+  check_case("secrets are sent and forgotten", secrets_are_sent_and_forgotten);
+  check_case("secrets left over are wiped", secrets_left_over_are_wiped);
+  check_case("a single change", single_change);
+  check_case("a single change is refused", single_change_is_refused);
+  check_case("singles beside a bulk", singles_beside_a_bulk);
+  return check_end();
+}
