@@ -11,7 +11,7 @@
 #include "secret.h"
 
 #define CALL        "composio.call"
-#define OPTIONS_MAX (CA_FIELDS_MAX + 5)
+#define OPTIONS_MAX (CA_FIELDS_MAX + 6)
 #define DAY_S       86400.0
 #define JSON_MAX    (1u << 20)
 
@@ -300,8 +300,10 @@ static void unknown_option(lua_State *L, const struct ca_api *api,
   if(lua_isstring(L, lua_upvalueindex(UP_EXTRA)))
     known[count++] = lua_tostring(L, lua_upvalueindex(UP_EXTRA));
   known[count++] = "timeout";
-  if(ca_api_mutates(api))
+  if(ca_api_mutates(api)) {
     known[count++] = "reason";
+    known[count++] = "otherwise";
+  }
   known[count] = NULL;
   snprintf(name, sizeof(name), "%s.%s", api->resource, api->name);
   lca_error_unknown_option(L, name, option, known);
@@ -325,6 +327,28 @@ static void read_timeout(lua_State *L, struct call *call, int index)
   call->timeout_ms = (int64_t)ceil(seconds * 1000);
 }
 
+/* The option that a composite has besides, and looks at itself. */
+static bool is_extra(lua_State *L, const char *name)
+{
+  return lua_isstring(L, lua_upvalueindex(UP_EXTRA)) &&
+         !strcmp(name, lua_tostring(L, lua_upvalueindex(UP_EXTRA)));
+}
+
+/* What is the recorder's business alone; without one nobody would see to it.
+ */
+static void check_recorded(lua_State *L, const struct ca_api *api,
+                           const char *name)
+{
+  if(lua_type(L, -1) != LUA_TSTRING)
+    lca_error_usage(L, "%s.%s: %s: expected a string, got %s", api->resource,
+                    api->name, name, luaL_typename(L, -1));
+  if(!strcmp(name, "otherwise") && !lca_clients_of(L)->recorder)
+    lca_error_usage(L,
+                    "%s.%s: otherwise needs the host: run this script with "
+                    "composio-lua",
+                    api->resource, api->name);
+}
+
 /* Options that are no field of the row. */
 static void check_options(lua_State *L, struct call *call)
 {
@@ -340,11 +364,12 @@ static void check_options(lua_State *L, struct call *call)
       ;
     else if(name && !strcmp(name, "timeout"))
       read_timeout(L, call, lua_gettop(L));
-    else if(name && mutates && !strcmp(name, "reason")) {
-      if(lua_type(L, -1) != LUA_TSTRING)
-        lca_error_usage(L, "%s.%s: reason: expected a string, got %s",
-                        api->resource, api->name, luaL_typename(L, -1));
-    } else
+    else if(name && is_extra(L, name))
+      ;
+    else if(name && mutates &&
+            (!strcmp(name, "reason") || !strcmp(name, "otherwise")))
+      check_recorded(L, api, name);
+    else
       unknown_option(L, api, luaL_tolstring(L, -2, NULL));
     lua_pop(L, 1);
   }
@@ -490,7 +515,8 @@ static int call_operation(lua_State *L)
   return send(L, client, call);
 }
 
-/* Reads the arguments as the call would, and lets it be. */
+/* Reads the arguments as the call would, and lets it be; returns the class of
+   what it would do. */
 static int check_operation(lua_State *L)
 {
   const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
@@ -501,7 +527,8 @@ static int check_operation(lua_State *L)
   lua_rotate(L, 1, AT_CALL);
   lua_toclose(L, AT_CALL);
   read_arguments(L, call);
-  return 0;
+  lua_pushstring(L, ca_class_name(call->request.cost));
+  return 1;
 }
 
 static int push_operation(lua_State *L, lua_CFunction function)
@@ -551,7 +578,9 @@ int lca_call_operations(lua_State *L)
   const struct ca_api *rows = ca_api_rows(&count);
   lua_createtable(L, (int)count, 0);
   for(i = 0; i < count; i++) {
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 7);
+    lua_pushstring(L, rows[i].becomes);
+    lua_setfield(L, -2, "becomes");
     lua_pushstring(L, rows[i].resource);
     lua_setfield(L, -2, "resource");
     lua_pushstring(L, rows[i].name);

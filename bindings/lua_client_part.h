@@ -27,8 +27,9 @@ void lca_call_open(lua_State *L);
 /* operation(client, resource, name, extra) → the function of that row; extra,
    or nil, is an option that the Lua above it takes out before. */
 int lca_call_operation(lua_State *L);
-/* check(client, resource, name) → a function that raises what the call with
-   these arguments would raise before anything is sent. */
+/* check(client, resource, name, extra) → a function that raises what the call
+   with these arguments would raise before anything is sent, and returns the
+   class of what it would do. */
 int lca_call_check(lua_State *L);
 /* operations() → every row as a table, for the shipped Lua and the specs. */
 int lca_call_operations(lua_State *L);

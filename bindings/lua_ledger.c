@@ -164,12 +164,13 @@ static int host_job(lua_State *L)
   return 0;
 }
 
-/* host.stop("usage" | "help" | "refused", text) */
+/* host.stop("usage" | "help" | "refused" | "early", text) */
 static int host_stop(lua_State *L)
 {
-  static const char *const words[] = { "usage", "help", "refused", NULL };
+  static const char *const words[] = { "usage", "help", "refused", "early",
+                                       NULL };
   static const enum lca_stop stops[] = { LCA_STOP_USAGE, LCA_STOP_HELP,
-                                         LCA_STOP_REFUSED };
+                                         LCA_STOP_REFUSED, LCA_STOP_EARLY };
   int word = luaL_checkoption(L, 1, NULL, words);
   return lca_run_stop(L, stops[word], "%s", luaL_checkstring(L, 2));
 }
@@ -207,6 +208,36 @@ static int host_secret(lua_State *L)
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
   ca_secret_add(text, len);
+  return 0;
+}
+
+/* host.protected(id, user, toolkit): why it must not be changed, or nil. */
+static int host_protected(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  char why[200];
+  const char *text = NULL;
+  if(run->options.protects)
+    text = run->options.protect(run->options.ctx, luaL_optstring(L, 1, NULL),
+                                luaL_optstring(L, 2, NULL),
+                                luaL_optstring(L, 3, NULL), why, sizeof(why));
+  lua_pushstring(L, text);
+  return 1;
+}
+
+/* host.note_config(id, toolkit, why): what was found out about an auth config:
+   its toolkit, and why nothing of it may be changed, or nil. */
+static int host_note_config(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  lua_settop(L, 3);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->notes_ref);
+  lua_createtable(L, 0, 2);
+  lua_pushvalue(L, 2);
+  lua_setfield(L, -2, "toolkit");
+  lua_pushvalue(L, 3);
+  lua_setfield(L, -2, "protected");
+  lua_setfield(L, -2, luaL_checkstring(L, 1));
   return 0;
 }
 
@@ -288,6 +319,7 @@ void lca_run_close(lua_State *L)
   run->json = NULL;
   free(run->cells);
   run->cells = NULL;
+  lca_replay_free(run);
 }
 
 static void make_run(lua_State *L, const struct lca_run_options *options)
@@ -303,33 +335,65 @@ static void make_run(lua_State *L, const struct lca_run_options *options)
   run->live_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_newtable(L);
   run->names_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_newtable(L);
+  run->notes_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  run->stop_on = options->stop_on;
+  run->stats.guarded.project = -1;
 }
 
 void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
 {
-  static const luaL_Reg functions[] = { { "job", host_job },
-                                        { "stop", host_stop },
-                                        { "say", host_say },
-                                        { "secret", host_secret },
-                                        { "key_rejected", host_key_rejected },
-                                        { "listing", host_listing },
-                                        { "can_suspend", host_can_suspend },
-                                        { "signal", signal_new },
-                                        { "begin_bulk", lca_plan_begin_bulk },
-                                        { "plan_item", lca_item_plan },
-                                        { "end_plan", lca_plan_end },
-                                        { "apply", lca_apply_bulk },
-                                        { "after_item", lca_item_after },
-                                        { "counts", lca_plan_counts },
-                                        { NULL, NULL } };
+  static const luaL_Reg functions[] = {
+    { "job", host_job },
+    { "stop", host_stop },
+    { "say", host_say },
+    { "secret", host_secret },
+    { "key_rejected", host_key_rejected },
+    { "listing", host_listing },
+    { "can_suspend", host_can_suspend },
+    { "signal", signal_new },
+    { "begin_bulk", lca_plan_begin_bulk },
+    { "plan_item", lca_item_plan },
+    { "check_class", lca_plan_check_class },
+    { "end_plan", lca_plan_end },
+    { "stand", lca_plan_stand },
+    { "apply", lca_apply_bulk },
+    { "after_item", lca_item_after },
+    { "item_account", lca_item_account },
+    { "item_kind", lca_item_kind },
+    { "fail_straight", lca_item_fail_straight },
+    { "counts", lca_plan_counts },
+    { "guard", lca_guard_check },
+    { "needs_project", lca_guard_needs_project },
+    { "project", lca_guard_project },
+    { "stop_on", lca_guard_stop_on },
+    { "stopped", lca_guard_stopped },
+    { "protected", host_protected },
+    { "note_config", host_note_config },
+    { "guard_plan", lca_replay_guard_plan },
+    { "open_secrets", lca_replay_open_secrets },
+    { "row_of", lca_replay_row },
+    { "past", lca_past_changes },
+    { NULL, NULL }
+  };
   make_run(L, options);
   open_signals(L);
   lca_plan_open(L);
+  lca_draft_open(L);
   lca_apply_open(L);
+  lca_past_open(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   luaL_newlib(L, functions);
   lua_pushboolean(L, options->apply);
   lua_setfield(L, -2, "is_apply");
+  lua_pushboolean(L, options->replay.on);
+  lua_setfield(L, -2, "is_replay");
+  lua_pushboolean(L, options->replay.only_plan);
+  lua_setfield(L, -2, "only_plan");
+  lua_pushboolean(L, options->protects);
+  lua_setfield(L, -2, "protects");
+  lua_pushstring(L, options->given);
+  lua_setfield(L, -2, "given");
   lua_pushinteger(L, options->concurrency);
   lua_setfield(L, -2, "concurrency");
   lua_pushinteger(L, options->limit_items);

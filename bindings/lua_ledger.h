@@ -1,11 +1,15 @@
-/* The run as scripts and the host's Lua meet it: bulks, items, planned changes
-   and applying them. Binds core/ledger and core/apply; present only in the
-   host.
-   Must not know: curl, options of the command line, terminals. */
+/* The run as scripts and the host's Lua meet it: bulks, items, planned
+   changes, the guard over them and applying them. Binds core/ledger,
+   core/apply, core/settle and core/guard; present only in the host. A run is
+   fresh, or a replay: the script runs over a plan that stands in the ledger
+   already (a saved one, or what an earlier part of the run left), so that
+   bulks skip selection and action. Must not know: curl, options of the command
+   line, terminals. */
 #ifndef LCA_LEDGER_H
 #define LCA_LEDGER_H
 
 #include "apply.h"
+#include "guard.h"
 #include "ledger.h"
 #include "lua_client.h"
 
@@ -15,7 +19,8 @@
    them. */
 enum lca_stop {
   LCA_STOP_PREVIEW = 100, /* a preview came to what it cannot know: exit 0 */
-  LCA_STOP_REFUSED,       /* above what the job may do: exit 4 */
+  LCA_STOP_REFUSED,       /* by a guard: exit 4 */
+  LCA_STOP_EARLY,         /* by stop_on or a canary: exit 7 */
   LCA_STOP_USAGE,         /* the command line is wrong: exit 2 */
   LCA_STOP_HELP,          /* help was asked for and shown: exit 0 */
   LCA_STOP_EXIT,          /* the script called os.exit */
@@ -40,7 +45,10 @@ struct lca_plan {
   int64_t selected;             /* items that were looked at */
   int64_t planned;              /* changes that would be sent */
   int64_t same;                 /* changes that are already so */
+  int64_t skipped;              /* changes of protected accounts */
+  int64_t irreversible;         /* of those that would be sent */
   int64_t failed;               /* items whose action raised */
+  bool replayed;                /* it stood already; what is left of it */
   const char *listing;          /* why the listing is incomplete, or NULL */
   const struct lca_cell *cells; /* LCA_CELLS of them */
 };
@@ -55,12 +63,33 @@ struct lca_failure {
 };
 #define LCA_FAILURES 10
 
+/* Outcomes whose number can end a run: --stop-on, stop_on of the job. */
+struct lca_stop_on {
+  struct ca_stop_limit failed;
+  struct ca_stop_limit unknown;
+  struct ca_stop_limit stale;
+};
+
+/* How a replay goes; all false in a fresh run. */
+struct lca_replay {
+  bool on;
+  bool only_plan; /* a saved plan: what it does not hold is refused */
+  bool look;      /* at every account before it is changed */
+  bool failed;    /* what failed is tried again, too */
+};
+
 /* Counts of the whole run so far. */
 struct lca_run_stats {
   int bulks;
+  int stood; /* of them: their plan was whole */
   int64_t selected;
   int64_t planned; /* changes recorded that would be, or were, sent */
   int64_t same;
+  int64_t skipped;                /* of protected accounts */
+  struct ca_planned guarded;      /* what the guard counts */
+  int64_t irreversible_bulks[64]; /* by irreversible bulk, for --confirm */
+  int irreversible_bulk_count;
+  int64_t irreversible_straight;
   int64_t to_apply;                   /* of the bulk that is being applied */
   int64_t ended;                      /* of those */
   int64_t outcomes[CA_OUTCOME_COUNT]; /* of changes that were carried out */
@@ -69,7 +98,9 @@ struct lca_run_stats {
   bool planning;                      /* a bulk is making its plan */
   bool applying;
   bool key_rejected;
-  bool refused; /* a straight-line change above `may` */
+  bool refused; /* by a guard, a straight-line change or a preview's plan */
+  bool stopped_early; /* by stop_on: nothing new is sent */
+  char stop_text[200];
   bool written; /* a request that changes something was handed on */
   bool listing_seen;
   bool listing_incomplete;
@@ -83,13 +114,32 @@ struct lca_run_options {
   bool apply;          /* false: preview */
   int concurrency;     /* items at once */
   int64_t limit_items; /* per bulk; 0: all */
-  volatile int *stop;  /* enum lca_stop or a signal; owned by the host */
-  void *ctx;           /* for the functions below */
+  struct lca_replay replay;
+  struct ca_limits limits;
+  struct lca_stop_on stop_on; /* what is not set, the job may set */
+  const char *given;  /* parameters as JSON in place of the command line's, or
+                         NULL */
+  volatile int *stop; /* enum lca_stop or a signal; owned by the host */
+  void *ctx;          /* for the functions below */
   /* Opens the ledger and begins the run; called at the first change or bulk.
      The ledger stays the host's. NULL: err says. */
   struct ca_ledger *(*begin)(void *ctx, struct ca_err *err);
+  /* A ledger of its own that looks at another run; the caller's to close.
+     NULL: err says. */
+  struct ca_ledger *(*look)(void *ctx, const char *run, struct ca_err *err);
   /* A bulk's plan stands. */
   void (*show)(void *ctx, const struct lca_plan *plan);
+  /* So many irreversible changes are about to be made, of a bulk (its plan),
+     or straight-line ones up to now (plan NULL; what: one line about the
+     next). CA_OK, or why not. */
+  enum ca_code (*confirm)(void *ctx, int64_t count,
+                          const struct lca_plan *plan, const char *what,
+                          struct ca_err *err);
+  /* Why this account, user or toolkit must not be changed, in `out`, or NULL.
+     Any of the three may be NULL. */
+  const char *(*protect)(void *ctx, const char *id, const char *user,
+                         const char *toolkit, char *out, size_t size);
+  bool protects; /* false: nothing is protected */
   /* Called before each step of the engine: progress. */
   void (*tick)(void *ctx);
   /* A line for people. */
@@ -130,6 +180,12 @@ const struct lca_run_stats *lca_run_stats(lua_State *L);
    whose request may have left become unknown. again: true asks for the
    deadline anew. Never throws. */
 void lca_run_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx), void *ctx);
+
+/* Finds out what became of the run's unknown changes; those that did not
+   happen become not_done. Ends early when the run is interrupted, or at
+   deadline_ms (as above). Says what was found. Never throws. */
+void lca_run_settle(lua_State *L, enum ca_outcome not_done,
+                    int64_t (*deadline_ms)(void *ctx), void *ctx);
 
 /* Frees what the run holds of the core; before the ledger is closed. */
 void lca_run_close(lua_State *L);

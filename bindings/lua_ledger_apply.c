@@ -20,8 +20,12 @@ struct ended_change {
   struct ended_change *next;
   const struct ca_api *api;
   enum ca_outcome outcome;
-  struct ca_result result; /* owned; empty for changes that were the same */
+  bool earlier;            /* in another part of the run: no result is kept */
+  bool fallback;           /* of the change before it */
+  struct ca_result result; /* owned; empty where no request was made */
   char account[160];
+  char made[160];
+  char status_after[32];
 };
 
 struct ended_item {
@@ -29,7 +33,6 @@ struct ended_item {
   int64_t number;
   struct ended_change *first;
   struct ended_change *last;
-  bool good; /* every change of it is done or was the same */
 };
 
 struct waiter {
@@ -49,6 +52,7 @@ struct lca_applier {
   struct ended_item *first;
   struct ended_item *last;
   size_t queued;
+  int64_t bad; /* items that ended otherwise than well */
   struct waiter *waiters;
   struct waiter **waiters_end;
 };
@@ -97,10 +101,32 @@ static struct ended_item *open_item(struct lca_applier *applier,
   if(!item)
     return NULL;
   item->number = number;
-  item->good = true;
   item->next = applier->open;
   applier->open = item;
   return item;
+}
+
+static bool is_good(enum ca_outcome outcome)
+{
+  return outcome == CA_DONE || outcome == CA_SAME;
+}
+
+/* Every change of it is done or was so already; one that failed may have a
+   fallback that is, and a fallback that was not needed counts for nothing. */
+static bool ended_well(const struct ended_item *item)
+{
+  const struct ended_change *change;
+  for(change = item->first; change; change = change->next) {
+    const struct ended_change *next = change->next;
+    if(is_good(change->outcome) ||
+       (change->fallback && change->outcome == CA_SKIPPED))
+      continue;
+    if(change->outcome == CA_FAILED && next && next->fallback &&
+       is_good(next->outcome))
+      continue;
+    return false;
+  }
+  return true;
 }
 
 static void close_item(struct lca_applier *applier, struct ended_item *item)
@@ -110,7 +136,8 @@ static void close_item(struct lca_applier *applier, struct ended_item *item)
     at = &(*at)->next;
   *at = item->next;
   item->next = NULL;
-  if(!item->good) {
+  if(!ended_well(item)) {
+    applier->bad++;
     free_item(item);
     return;
   }
@@ -121,6 +148,11 @@ static void close_item(struct lca_applier *applier, struct ended_item *item)
   applier->last = item;
   applier->queued++;
   wake_one(applier);
+}
+
+static void keep_text(char *to, size_t size, const char *from)
+{
+  ca_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
 }
 
 static void keep_ended(struct lca_applier *applier,
@@ -137,16 +169,18 @@ static void keep_ended(struct lca_applier *applier,
   }
   change->api = row->change.api;
   change->outcome = applied->outcome;
-  ca_copy_text(change->account, sizeof(change->account), row->change.account,
-               strlen(row->change.account));
+  change->fallback = row->change.fallback;
+  change->earlier = applied->outcome == CA_DONE && !applied->result;
+  keep_text(change->account, sizeof(change->account), row->change.account);
+  keep_text(change->made, sizeof(change->made), row->made);
+  keep_text(change->status_after, sizeof(change->status_after),
+            row->status_after);
   lca_one_move_result(&change->result, applied->result);
   if(item->last)
     item->last->next = change;
   else
     item->first = change;
   item->last = change;
-  if(applied->outcome != CA_DONE && applied->outcome != CA_SAME)
-    item->good = false;
   if(applied->last)
     close_item(applier, item);
 }
@@ -177,6 +211,8 @@ void lca_apply_pump(void *ctx, lua_State *L)
     return;
   if(*run->options.stop)
     ca_apply_stop(run->apply);
+  if(ca_apply_key_rejected(run->apply)) /* perhaps by a look before a change */
+    run->stats.key_rejected = true;
   if(!applier || applier->failed)
     return;
   if(applier->queued < FULL_ITEMS &&
@@ -184,7 +220,8 @@ void lca_apply_pump(void *ctx, lua_State *L)
     applier->failed = true;
     ca_apply_stop(run->apply);
   }
-  if(applier->failed || ca_apply_finished(run->apply))
+  if(applier->failed || ca_apply_finished(run->apply) ||
+     ca_apply_paused(run->apply))
     wake_all(applier);
 }
 
@@ -207,20 +244,30 @@ static void drop_applier(struct lca_applier *applier)
   applier->queued = 0;
   applier->keep = false;
   if(run && run->applier == applier &&
-     (!run->apply || ca_apply_finished(run->apply))) {
+     (!run->apply || ca_apply_finished(run->apply) ||
+      ca_apply_paused(run->apply))) {
     run->applier = NULL;
     run->stats.applying = false;
     applier->run = NULL;
   }
 }
 
-/* host.apply(bulk, concurrency, keep): begins to carry out the plan. */
+/* host.apply(bulk, concurrency, keep, pause): begins to carry out the plan;
+   pause: after so many items, 0 never. */
 int lca_apply_bulk(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  int bulk = (int)luaL_checkinteger(L, 1);
-  int concurrency = (int)luaL_checkinteger(L, 2);
+  const struct lca_replay *replay = &run->options.replay;
+  struct ca_apply_options options = { .which = CA_APPLY_PLANNED };
   struct lca_applier *applier;
+  options.bulk = (int)luaL_checkinteger(L, 1);
+  options.concurrency = (int)luaL_checkinteger(L, 2);
+  options.items = luaL_optinteger(L, 4, 0);
+  if(run->plan.replayed) {
+    options.look = replay->look;
+    if(!replay->only_plan)
+      options.which = replay->failed ? CA_APPLY_FAILED : CA_APPLY_OPEN;
+  }
   if(!run->options.apply)
     return lca_error_usage(L, "a preview carries nothing out");
   applier = lua_newuserdatauv(L, sizeof(*applier), 0);
@@ -237,8 +284,7 @@ int lca_apply_bulk(lua_State *L)
   run->stats.ended = 0;
   lua_pushvalue(L, -1); /* kept as long as core/apply may call back */
   lua_rawsetp(L, LUA_REGISTRYINDEX, applier);
-  if(ca_apply_start(run->apply, bulk, concurrency, bulk_visit, applier,
-                    &applier->err))
+  if(ca_apply_start(run->apply, &options, bulk_visit, applier, &applier->err))
     return lca_run_ledger_failed(L, run, &applier->err);
   return 1;
 }
@@ -270,6 +316,33 @@ static int waiter_close(lua_State *L)
   return 0;
 }
 
+/* What the service answered to one change, or what stands for it. */
+static void push_result(lua_State *L, struct lca_run *run,
+                        struct ended_change *change)
+{
+  if(change->earlier) {
+    lca_replay_push_earlier(L, change->api, change->account,
+                            change->status_after[0] ? change->status_after
+                                                    : NULL,
+                            change->made[0] ? change->made : NULL);
+  } else if(change->outcome == CA_DONE) {
+    lca_client_push_result(L, run->client, change->api, &change->result,
+                           change->account);
+  } else if(change->outcome == CA_SAME) {
+    lca_plan_push_same(L);
+  } else {
+    lua_createtable(L, 0, 3);
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "success");
+    lua_pushstring(L, ca_outcome_name(change->outcome));
+    lua_setfield(L, -2, "outcome");
+    if(change->result.err.text[0]) {
+      lua_pushstring(L, change->result.err.text);
+      lua_setfield(L, -2, "message");
+    }
+  }
+}
+
 /* Results of one finished item: list and by operation, the first of each. */
 static void push_results(lua_State *L, struct lca_run *run,
                          struct ended_item *item)
@@ -278,16 +351,7 @@ static void push_results(lua_State *L, struct lca_run *run,
   lua_Integer n = 0;
   lua_newtable(L);
   for(change = item->first; change; change = change->next) {
-    if(change->outcome == CA_SAME) {
-      lua_createtable(L, 0, 2);
-      lua_pushboolean(L, 1);
-      lua_setfield(L, -2, "success");
-      lua_pushboolean(L, 1);
-      lua_setfield(L, -2, "same");
-    } else {
-      lca_client_push_result(L, run->client, change->api, &change->result,
-                             change->account);
-    }
+    push_result(L, run, change);
     lua_pushvalue(L, -1);
     lua_rawseti(L, -3, ++n);
     if(lua_getfield(L, -2, change->api->name) == LUA_TNIL) {
@@ -403,7 +467,7 @@ static int next_ready(lua_State *L, int status, lua_KContext ctx)
     return push_item(L, applier);
   if(applier->failed)
     return lca_run_ledger_failed(L, run, &applier->err);
-  if(ca_apply_finished(run->apply))
+  if(ca_apply_finished(run->apply) || ca_apply_paused(run->apply))
     return 0;
   lua_settop(L, 1);
   waiter = lua_newuserdatauv(L, sizeof(*waiter), 1);
@@ -419,10 +483,35 @@ static int next_ready(lua_State *L, int status, lua_KContext ctx)
 }
 
 /* applier:next(): number, key, row, account, results of an item that ended
-   well; nothing once all have ended. Suspends. */
+   well; nothing once all have ended, or all before the pause. Suspends. */
 static int applier_next(lua_State *L)
 {
   return next_ready(L, LUA_OK, 0);
+}
+
+/* applier:go_on(): after the pause, to the end. */
+static int applier_go_on(lua_State *L)
+{
+  struct lca_applier *applier = check_applier(L);
+  if(applier->run)
+    ca_apply_go_on(applier->run->apply);
+  return 0;
+}
+
+/* applier:bad(): items that ended otherwise than well, so far. */
+static int applier_bad(lua_State *L)
+{
+  lua_pushinteger(L, check_applier(L)->bad);
+  return 1;
+}
+
+/* applier:stop(): nothing new of the bulk is sent. */
+static int applier_stop(lua_State *L)
+{
+  struct lca_applier *applier = check_applier(L);
+  if(applier->run)
+    ca_apply_stop(applier->run->apply);
+  return 0;
 }
 
 /* applier:close(): what is left of the bulk is let go. */
@@ -455,9 +544,11 @@ static void open_class(lua_State *L, const char *class, lua_CFunction close,
 
 void lca_apply_open(lua_State *L)
 {
-  static const luaL_Reg methods[] = { { "next", applier_next },
-                                      { "close", applier_close },
-                                      { NULL, NULL } };
+  static const luaL_Reg methods[] = {
+    { "next", applier_next },   { "go_on", applier_go_on },
+    { "bad", applier_bad },     { "stop", applier_stop },
+    { "close", applier_close }, { NULL, NULL }
+  };
   open_class(L, APPLIER_CLASS, applier_close, methods);
   lca_one_open(L);
   open_class(L, WAITER_CLASS, waiter_close, NULL);

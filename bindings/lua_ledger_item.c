@@ -126,7 +126,7 @@ static void project(lua_State *L, int account, struct view *view,
 
 /* ---- into the ledger ---- */
 
-void lca_item_store(lua_State *L, struct lca_run *run, int index)
+void lca_item_store(lua_State *L, struct lca_run *run, int index, int account)
 {
   struct lca_item *item = lua_touserdata(L, index);
   struct view view;
@@ -140,8 +140,12 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index)
   ca_err_clear(&err);
   memset(&row, 0, sizeof(row));
   row.bulk = item->bulk;
-  if(lua_getiuservalue(L, index, LCA_ITEM_ACCOUNT) == LUA_TTABLE)
+  if(lua_getiuservalue(L, index, LCA_ITEM_ACCOUNT) != LUA_TNIL)
     project(L, lua_gettop(L), &view, &row);
+  else if(account) {
+    project(L, account, &view, &row);
+    item->follows_first = true;
+  }
   lua_getiuservalue(L, index, LCA_ITEM_KEY);
   row.key = lua_tostring(L, -1);
   if(lua_getiuservalue(L, index, LCA_ITEM_ROW) == LUA_TSTRING)
@@ -181,6 +185,27 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
   return number;
 }
 
+/* host.fail_straight(operation, id, text): a straight-line change that could
+   not even be recorded, since there is no such account, is a failure of the
+   run. */
+int lca_item_fail_straight(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  const char *operation = luaL_checkstring(L, 1);
+  const char *id = luaL_checkstring(L, 2);
+  const char *text = luaL_checkstring(L, 3);
+  struct ca_err err;
+  int64_t number;
+  ca_err_clear(&err);
+  lca_run_begin(L, run);
+  number = lca_item_add_single(L, run, 0, id);
+  if(ca_ledger_item_outcome(run->ledger, number, CA_FAILED, text, &err))
+    return lca_run_ledger_failed(L, run, &err);
+  run->stats.failed_items++;
+  lca_run_note_failure(run, id, operation, CA_FAILED, "", text);
+  return 0;
+}
+
 struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
                                     int64_t id)
 {
@@ -190,6 +215,51 @@ struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
   lua_remove(L, -2);
   item = lua_touserdata(L, -1);
   return item;
+}
+
+/* host.item_account(id): the account of the item whose action runs, when this
+   is its id; a table with nothing but the id when the action runs for its
+   secrets alone; else nil. So the shipped Lua need not ask the service. */
+int lca_item_account(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_task *task = lca_sched_running(run->sched);
+  int64_t id = task ? lca_task_item(task) : 0;
+  struct lca_item *item = id > 0 ? lca_item_push_live(L, run, id) : NULL;
+  if(!item)
+    return 0;
+  if(item->recall) {
+    lua_createtable(L, 0, 1);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "id");
+    return 1;
+  }
+  if(lua_getiuservalue(L, -1, LCA_ITEM_ACCOUNT) == LUA_TNIL)
+    return 1;
+  lua_getfield(L, -1, "id");
+  if(lua_rawequal(L, -1, 1)) {
+    lua_pop(L, 1);
+    return 1;
+  }
+  return 0;
+}
+
+/* host.item_kind(): "plan", "recall", "after", or nil outside of a bulk. */
+int lca_item_kind(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_task *task = lca_sched_running(run->sched);
+  int64_t id = task ? lca_task_item(task) : 0;
+  struct lca_item *item = id > 0 ? lca_item_push_live(L, run, id) : NULL;
+  if(id < 0)
+    lua_pushliteral(L, "after");
+  else if(item && item->recall)
+    lua_pushliteral(L, "recall");
+  else if(item)
+    lua_pushliteral(L, "plan");
+  else
+    lua_pushnil(L);
+  return 1;
 }
 
 /* ---- running a script's function for one item ---- */
@@ -254,8 +324,18 @@ enum {
   PLAN_KEY,
   PLAN_ACCOUNT,
   PLAN_ROW,
+  PLAN_RECALL,
   PLAN_ITEM
 };
+
+/* The action of an item that stands in the plan raised when it ran again for
+   its secrets; the error is on top. */
+static void say_no_secret(lua_State *L, struct lca_run *run)
+{
+  lua_pushfstring(L, "  %s: its credentials cannot be had again: %s",
+                  lua_tostring(L, PLAN_KEY), luaL_tolstring(L, -1, NULL));
+  run->options.say(run->options.ctx, lua_tostring(L, -1));
+}
 
 static int planned(lua_State *L, int status, lua_KContext ctx)
 {
@@ -265,6 +345,9 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
   lca_task_set_item(lca_sched_running(run->sched), 0);
   set_live(L, run, item->id, 0);
   if(status == LUA_OK || status == LUA_YIELD) {
+    /* every row is kept, so that a resumed run can tell which are new */
+    if(!item->number && !lua_isnil(L, PLAN_ROW))
+      lca_item_store(L, run, PLAN_ITEM, 0);
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -273,7 +356,12 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
     run->stats.key_rejected = true;
     return lua_error(L);
   }
-  lca_item_store(L, run, PLAN_ITEM);
+  if(item->recall) {
+    say_no_secret(L, run);
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  lca_item_store(L, run, PLAN_ITEM, 0);
   lca_plan_take_back(L, run, item);
   fail_item(L, run, item->number, lua_tostring(L, PLAN_KEY), "action",
             CA_FAILED);
@@ -282,14 +370,16 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
   return 1;
 }
 
-/* host.plan_item(bulk, action, subject, key, account, row): runs the action
-   for one item of the selection; true when it did not raise. */
+/* host.plan_item(bulk, action, subject, key, account, row, recall): runs the
+   action for one item of the selection; true when it did not raise. recall:
+   the number of the item in a plan that stands, whose secrets are wanted
+   again. */
 int lca_item_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   struct lca_task *task = lca_sched_running(run->sched);
   struct lca_item *item;
-  lua_settop(L, PLAN_ROW);
+  lua_settop(L, PLAN_RECALL);
   luaL_checkstring(L, PLAN_KEY);
   item = lua_newuserdatauv(L, sizeof(*item), LCA_ITEM_VALUES);
   memset(item, 0, sizeof(*item));
@@ -301,8 +391,12 @@ int lca_item_plan(lua_State *L)
   lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_KEY);
   lua_pushvalue(L, PLAN_ROW);
   lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_ROW);
-  run->plan.selected++;
-  run->stats.selected++;
+  item->number = luaL_optinteger(L, PLAN_RECALL, 0);
+  item->recall = item->number != 0;
+  if(!item->recall) {
+    run->plan.selected++;
+    run->stats.selected++;
+  }
   set_live(L, run, item->id, PLAN_ITEM);
   lca_task_set_item(task, item->id);
   lua_pushvalue(L, PLAN_ACTION);
@@ -315,8 +409,20 @@ enum {
   AFTER_FUNCTION,
   AFTER_SUBJECT,
   AFTER_RESULTS,
-  AFTER_KEY
+  AFTER_KEY,
+  AFTER_WHAT
 };
+
+/* An earlier part of the run may have given the item a verdict of its own,
+   which this time did not come true. */
+static void forget_verdict(lua_State *L, struct lca_run *run, int64_t item)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(run->options.replay.on &&
+     ca_ledger_item_outcome(run->ledger, item, CA_PLANNED, NULL, &err))
+    lca_run_ledger_failed(L, run, &err);
+}
 
 static int after_ended(lua_State *L, int status, lua_KContext ctx)
 {
@@ -324,6 +430,7 @@ static int after_ended(lua_State *L, int status, lua_KContext ctx)
   (void)ctx;
   lca_task_set_item(lca_sched_running(run->sched), 0);
   if(status == LUA_OK || status == LUA_YIELD) {
+    forget_verdict(L, run, lua_tointeger(L, AFTER_ITEM));
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -331,18 +438,20 @@ static int after_ended(lua_State *L, int status, lua_KContext ctx)
   if(is_key_rejected(L))
     run->stats.key_rejected = true;
   fail_item(L, run, lua_tointeger(L, AFTER_ITEM), lua_tostring(L, AFTER_KEY),
-            "after", is_waiting_for_person(L) ? CA_PENDING : CA_FAILED);
+            lua_tostring(L, AFTER_WHAT),
+            is_waiting_for_person(L) ? CA_PENDING : CA_FAILED);
   lua_pushboolean(L, 0);
   return 1;
 }
 
-/* host.after_item(item, after, subject, results, key): runs the bulk's `after`
-   for one finished item; its task carries the negative number, which the
-   recorder refuses to write for. */
+/* host.after_item(item, after, subject, results, key, what): runs the bulk's
+   `after`, or the check of its canary (what says which), for one finished
+   item; true when it did not raise. Its task carries the negative number,
+   which the recorder refuses to write for. */
 int lca_item_after(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  lua_settop(L, AFTER_KEY);
+  lua_settop(L, AFTER_WHAT);
   lca_task_set_item(lca_sched_running(run->sched),
                     -luaL_checkinteger(L, AFTER_ITEM));
   lua_pushvalue(L, AFTER_FUNCTION);

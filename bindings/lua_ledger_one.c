@@ -38,8 +38,12 @@ void lca_one_move_result(struct ca_result *to, struct ca_result *from)
 void lca_one_count(struct lca_run *run, const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
+  if(!applied->result && applied->outcome == row->outcome &&
+     run->options.replay.on)
+    return; /* it ended in an earlier part of the run */
   run->stats.ended++;
   run->stats.outcomes[applied->outcome]++;
+  lca_guard_ended(run, applied->outcome);
   if(applied->outcome != CA_FAILED && applied->outcome != CA_UNKNOWN)
     return;
   if(!applied->result)
@@ -52,12 +56,21 @@ void lca_one_count(struct lca_run *run, const struct ca_applied *applied)
                        applied->result->request_id, applied->result->err.text);
 }
 
+void lca_one_need_client(lua_State *L, struct lca_run *run)
+{
+  if(run->client)
+    return;
+  run->client = lca_client_default(L);
+  run->client_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 void lca_one_need_apply(lua_State *L, struct lca_run *run)
 {
   struct ca_err err;
   ca_err_clear(&err);
   if(run->apply)
     return;
+  lca_one_need_client(L, run);
   run->apply = ca_apply_new(lca_sched_engine(run->sched),
                             run->client->endpoint, run->ledger, &err);
   if(!run->apply)
@@ -107,24 +120,41 @@ static int one_ended(lua_State *L, int status, lua_KContext ctx)
 {
   struct one_box *box = lua_touserdata(L, (int)ctx);
   struct lca_one *one = box->one;
+  struct lca_run *run = one->run;
   (void)status;
+  if(run->stats.stopped_early && one->outcome != CA_DONE)
+    return lca_run_stop(L, LCA_STOP_EARLY, "%s", run->stats.stop_text);
   if(one->outcome == CA_DONE)
     return lca_client_push_result(L, one->run->client, one->api, &one->result,
                                   one->account);
+  if(!one->result.err.code && one->outcome == CA_STALE)
+    ca_err_set(&one->result.err, CA_GATE, "%s",
+               "the account is not as it was when the plan was made: left "
+               "alone");
   if(!one->result.err.code)
     ca_err_set(&one->result.err, CA_CANCELLED,
                "the run ended before it was carried out");
   return lca_error_throw(L, one->api, one->account, &one->result.err);
 }
 
+static enum ca_code begin(struct lca_run *run, struct lca_one *one,
+                          const struct ca_change *change, int64_t item,
+                          int64_t number, struct ca_slice secret,
+                          struct ca_err *err)
+{
+  if(number)
+    return ca_apply_recorded(run->apply, number, secret, one_visit, one, err);
+  return ca_apply_one(run->apply, item, change, secret, one_visit, one,
+                      &number, err);
+}
+
 int lca_one_carry_out(lua_State *L, struct lca_run *run,
                       const struct ca_change *change, int64_t item,
-                      struct ca_slice secret)
+                      int64_t number, struct ca_slice secret)
 {
   struct one_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
   struct lca_one *one;
   struct ca_err err;
-  int64_t number = 0;
   int at = lua_gettop(L);
   ca_err_clear(&err);
   box->one = NULL;
@@ -140,10 +170,11 @@ int lca_one_carry_out(lua_State *L, struct lca_run *run,
   ca_copy_text(one->account, sizeof(one->account), change->account,
                strlen(change->account));
   run->stats.written = true;
-  if(ca_apply_one(run->apply, item, change, secret, one_visit, one, &number,
-                  &err)) {
+  if(begin(run, one, change, item, number, secret, &err)) {
     box->one = NULL;
     free(one);
+    if(run->stats.stopped_early)
+      return lca_run_stop(L, LCA_STOP_EARLY, "%s", run->stats.stop_text);
     return lca_run_ledger_failed(L, run, &err);
   }
   return lca_wait_flag(L, &one->ended, &one->token, at, one_ended);

@@ -1,5 +1,6 @@
--- composio.bulk: one decision for many accounts. Select, plan, and with
--- --apply carry out and look after each finished item.
+-- composio.bulk: one decision for many accounts. Select, plan, guard, and with
+-- --apply carry out and look after each finished item. In a replay the plan
+-- stands already: selection and action are left out, or run for secrets alone.
 -- Must not know: how changes are sent, options of the command line.
 -- The action only decides: what it plans is in the ledger before anything is
 -- sent, and no code of the script runs while changes are carried out, except
@@ -7,7 +8,7 @@
 
 local host = package.loaded["composio.host"]
 
-local KNOWN = { "name", "key", "after", "concurrency", "allow_incomplete" }
+local KNOWN = { "name", "key", "after", "concurrency", "allow_incomplete", "canary" }
 local CHUNK = 100 -- ids asked for at once
 local TYPES = {
   name = "string",
@@ -15,7 +16,10 @@ local TYPES = {
   after = "function",
   concurrency = "number",
   allow_incomplete = "boolean",
+  canary = "table",
 }
+local CANARY = { "count", "check" }
+local FEW = 3 -- keys that are named
 
 -- Many tasks may ask for the next one of something that itself waits: one
 -- pulls, the others wait in a queue. Whoever is woken looks again, so that a
@@ -83,7 +87,7 @@ return function(composio, core)
   -- why the listing is incomplete, or nil.
 
   local function of_accounts(selection, options)
-    local source, walk = {}, selection:walk(true)
+    local source, walk = { kind = "accounts" }, selection:walk(true)
     function source.next()
       local account = walk()
       if account then
@@ -115,7 +119,7 @@ return function(composio, core)
   -- Ids get their accounts in lists of a hundred; what the service does not
   -- know fails as not found.
   local function of_ids(ids)
-    local source, at, ready, first, why = {}, 0, {}, 1, nil
+    local source, at, ready, first, why = { kind = "ids" }, 0, {}, 1, nil
     check_ids(ids)
     local function fill()
       local chunk, found = table.move(ids, at + 1, math.min(at + CHUNK, #ids), 1, {}), {}
@@ -151,8 +155,8 @@ return function(composio, core)
   end
 
   -- Rows: of a file (callable), or of a list of tables.
-  local function of_rows(next_row, options, secret)
-    local source, place = {}, 0
+  local function of_rows(next_row, options, secret, path)
+    local source, place = { kind = "rows", path = path }, 0
     local hidden = {}
     for _, name in ipairs(secret or {}) do
       hidden[name] = true
@@ -201,7 +205,7 @@ return function(composio, core)
     if is_selection and not selection.is_rows and selection.listing then
       return of_accounts(selection, options)
     elseif is_selection and selection.is_rows then
-      return of_rows(selection, options, selection.secret)
+      return of_rows(selection, options, selection.secret, selection.path)
     elseif kind == "function" then
       return of_rows(selection, options)
     elseif kind == "table" and type(selection[1]) == "string" then
@@ -213,6 +217,20 @@ return function(composio, core)
   end
 
   -- ---- arguments ----
+
+  local function check_canary_options(canary)
+    for key in pairs(canary) do
+      if key ~= "count" and key ~= "check" then
+        core.unknown_option("composio.bulk: canary", tostring(key), CANARY)
+      end
+    end
+    if math.type(canary.count) ~= "integer" or canary.count < 1 then
+      core.usage "composio.bulk: canary.count: expected a whole number from 1"
+    end
+    if type(canary.check) ~= "function" then
+      core.usage "composio.bulk: canary.check: expected a function that tells whether to go on"
+    end
+  end
 
   local function read_arguments(...)
     local count = select("#", ...)
@@ -240,6 +258,9 @@ return function(composio, core)
     if workers and not (math.type(workers) == "integer" and workers > 0 and workers <= 512) then
       core.usage "composio.bulk: concurrency: expected a whole number from 1 to 512"
     end
+    if options.canary then
+      check_canary_options(options.canary)
+    end
     if type(action) ~= "function" then
       core.usage("composio.bulk: expected a function as action, got " .. type(action))
     end
@@ -250,6 +271,12 @@ return function(composio, core)
   end
 
   -- ---- steps ----
+
+  -- Actions on rows wait for the image of their account, which they get
+  -- together: as many at once as go into one request.
+  local function planners(source, workers)
+    return source.kind == "rows" and math.max(workers, CHUNK) or workers
+  end
 
   local function not_found()
     error("not found: it was deleted, or belongs to another project", 0)
@@ -272,7 +299,7 @@ return function(composio, core)
       taken = taken + 1
       return source.next()
     end)
-    together(workers, function()
+    together(planners(source, workers), function()
       while true do
         local good, subject, key, account, row, missing = pcall(pull)
         if not good then
@@ -298,6 +325,61 @@ return function(composio, core)
     return trouble and tostring(trouble) or (not cut and why or nil)
   end
 
+  -- ---- a plan that stands ----
+
+  local function keys_text(keys, count)
+    local text = table.concat(keys, ", ")
+    return #keys > 0 and count > #keys and text .. ", …" or text
+  end
+
+  local function note(notes, key)
+    notes.count = notes.count + 1
+    if #notes < FEW then
+      notes[#notes + 1] = key
+    end
+  end
+
+  local function say_notes(source, notes, text)
+    if notes.count > 0 then
+      local where = source.path and source.path .. ": " or ""
+      host.say(("  %s%d %s"):format(where, notes.count, text:format(keys_text(notes, notes.count))))
+    end
+  end
+
+  -- Walks the selection once more: which rows are new, changed or gone since the
+  -- plan was made is told; actions run again for the secrets of their items.
+  local function read_again(bulk, source, action, workers, selected)
+    local secrets, pull = host.open_secrets(bulk), make_turns(source.next)
+    if source.kind ~= "rows" and not secrets then
+      return
+    end
+    local new, changed, seen = { count = 0 }, { count = 0 }, 0
+    together(workers, function()
+      for subject, key, account, row in pull do
+        local number, kept = host.row_of(bulk, key)
+        if number then
+          seen = seen + 1
+        elseif row then
+          note(new, key)
+        end
+        if row and kept and row ~= kept then
+          note(changed, key)
+        end
+        if number and secrets then
+          host.plan_item(bulk, action, subject, key, account, nil, number)
+        end
+      end
+    end)
+    if source.kind == "rows" then
+      say_notes(source, new, "rows came since the plan was made, a new run takes them: %s")
+      say_notes(source, changed, "rows changed since, they are carried out as planned: %s")
+      local gone = { count = math.max(0, selected - seen) }
+      say_notes(source, gone, "rows are gone since, they are carried out as planned%s")
+    end
+  end
+
+  -- ---- carrying out ----
+
   -- What calls would have returned, for what the service answered.
   local function results_of(replies)
     local results = {}
@@ -306,8 +388,9 @@ return function(composio, core)
     end
     for _, name in ipairs { "link", "initiate" } do
       local reply = results[name]
-      if reply then
+      if reply and reply.success ~= false then
         local request = core.connection_request(name, reply)
+        request.earlier = reply.earlier
         for key, other in pairs(results) do
           results[key] = rawequal(other, reply) and request or other
         end
@@ -316,40 +399,102 @@ return function(composio, core)
     return results
   end
 
-  local function apply(bulk, workers, after)
-    local applier <close> = host.apply(bulk, workers, after ~= nil)
-    if not after then
+  -- The first accounts are looked at again before the rest is changed.
+  local function check_canary(applier, canary, ended)
+    local bad = applier:bad()
+    for _, item in ipairs(ended) do
+      local good = host.after_item(item.number, function()
+        local id = item.account.id
+        local subject = item.subject
+        if id then -- as it is now: nil when it is gone
+          subject = core.look_up(id)
+        end
+        if not canary.check(subject) then
+          error("the check of the canary did not pass", 0)
+        end
+      end, nil, {}, item.key, "canary")
+      bad = bad + (good and 0 or 1)
+    end
+    if bad > 0 then
+      applier:stop()
+      local text = "stopped: %d of the first %d items did not come out well; the rest was not tried"
+      host.stop("early", text:format(bad, #ended + applier:bad()))
+    end
+  end
+
+  local function apply(bulk, workers, after, canary)
+    local keep = after ~= nil or canary ~= nil
+    local applier <close> = host.apply(bulk, workers, keep, canary and canary.count or 0)
+    local ended = {}
+    local function work()
+      for number, key, row, account, results in applier.next, applier do
+        local subject = row and core.json_decode(row) or account
+        if after then
+          host.after_item(number, after, subject, results_of(results), key, "after")
+        end
+        if canary then
+          ended[#ended + 1] = { number = number, key = key, subject = subject, account = account }
+        end
+      end
+    end
+    if not keep then
       applier:next()
       return
     end
-    together(workers, function()
-      for number, key, row, account, results in applier.next, applier do
-        local subject = row and core.json_decode(row) or account
-        host.after_item(number, after, subject, results_of(results), key)
-      end
-    end)
+    together(workers, work)
+    if canary then
+      check_canary(applier, canary, ended)
+      canary = nil
+      applier:go_on()
+      together(workers, work)
+    end
+  end
+
+  local function refuse_incomplete(why)
+    local text = "composio.bulk: the listing is incomplete (%s): nothing was changed; "
+      .. "run it again, or give allow_incomplete = true"
+    host.stop("refused", text:format(why))
+  end
+
+  local function carry_out(bulk, workers, options)
+    apply(bulk, workers, options.after, options.canary)
+    if host.key_rejected() then
+      error("the API key was rejected: nothing more was sent", 0)
+    end
+    local stopped = host.stopped()
+    if stopped then
+      host.stop("early", stopped)
+    end
   end
 
   function composio.bulk(...)
     local options, selection, action = read_arguments(...)
     local source = make_source(selection, options)
     local workers = options.concurrency or host.concurrency
-    local bulk = host.begin_bulk(options.name or "")
-    local why = plan(bulk, source, action, workers)
+    local bulk, stands, selected = host.begin_bulk(options.name or "")
+    local why
+    if stands then
+      read_again(bulk, source, action, workers, selected)
+    else
+      why = plan(bulk, source, action, workers)
+    end
     if options.allow_incomplete then
       why = nil
     end
     local planned, same = host.end_plan(why)
     if host.is_apply and why then
-      local text = "composio.bulk: the listing is incomplete (%s): nothing was changed; "
-        .. "run it again, or give allow_incomplete = true"
-      core.usage(text:format(why))
+      refuse_incomplete(why)
     end
-    if host.is_apply and (planned > 0 or (same > 0 and options.after)) then
-      apply(bulk, workers, options.after)
-      if host.key_rejected() then
-        error("the API key was rejected: nothing more was sent", 0)
+    if not stands then
+      if planned > 0 then
+        core.ensure_project()
+        host.guard()
       end
+      host.stand(source.kind)
+    end
+    local has_work = planned > 0 or (options.after and (same > 0 or stands))
+    if host.is_apply and has_work then
+      carry_out(bulk, workers, options)
     end
     return host.counts(bulk)
   end

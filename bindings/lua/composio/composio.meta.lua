@@ -35,6 +35,7 @@ composio.null = nil
 ---Of every call that changes something.
 ---@class composio.change.options: composio.call.options
 ---@field reason? string for the ledger; it is not sent
+---@field otherwise? string operation to send when this one fails, "disable"; in a bulk's action
 
 -- ---- errors ------------------------------------------------------------
 
@@ -499,22 +500,36 @@ function composio.run(f, ...) end
 ---@field max? number
 ---@field values? string[] of an enum
 
+---How many changes with that outcome end a run: 5, or "3%" of its changes.
+---@class composio.job.stops
+---@field failed? string | integer
+---@field unknown? string | integer
+---@field stale? string | integer
+
 ---@class composio.job
 ---@field summary? string
 ---@field may? "read" | "reversible" | "irreversible" the most it may plan
 ---@field params? table<string, composio.job.param> in: declared; out: values
+---@field stop_on? composio.job.stops what ends the run early; --stop-on is stronger
 
 ---Says what the script is for and which parameters it takes.
 ---@param job composio.job
 ---@return composio.job
 function composio.job(job) end
 
+---The first items, before all others: these go on only when the check passes for
+---each of the first. It gets the account as it is then, nil when it is gone.
+---@class composio.bulk.canary
+---@field count integer
+---@field check fun(account: composio.account?): boolean
+
 ---@class composio.bulk.options
 ---@field name? string needed when a script has several
 ---@field key? fun(row: table): string
----@field after? fun(item: table, results: table) once per finished item
+---@field after? fun(item: table, results: table) once per finished item, and again in a resume
 ---@field concurrency? integer items at once
 ---@field allow_incomplete? boolean
+---@field canary? composio.bulk.canary
 
 ---Decides once per account; what it plans is shown, or with --apply sent.
 ---@overload fun(selection: composio.selection | table, action: fun(account: composio.account)): table

@@ -67,7 +67,8 @@ function composio.client(options)
   return (dress(core.client_new(options)))
 end
 
-local parts = { "auth_scheme", "wait", "initiate", "pages", "time", "csv", "report", "job", "bulk" }
+local parts = { "auth_scheme", "wait", "initiate", "pages", "images", "time", "csv", "report" }
+table.move({ "job", "bulk", "replay", "undo" }, 1, 4, #parts + 1, parts)
 for _, name in ipairs(parts) do
   if core.has(name) then
     require("composio." .. name)(composio, core)

@@ -7,7 +7,15 @@
 local ACL_FRAGMENT = "acl_config_for_shared is only valid on SHARED"
 local RETIRED_FRAGMENT = "no longer supported"
 
+local host = package.loaded["composio.host"]
+
 return function(_, core)
+  -- Does an action run again only for its secrets? Then its plan stands, and
+  -- what was looked for before it is not looked for again.
+  local function in_recall()
+    return host ~= nil and host.item_kind() == "recall"
+  end
+
   -- The same failure under the name that the official clients give it.
   local function renamed(err, name, message, fix)
     local fields = {}
@@ -200,27 +208,21 @@ return function(_, core)
     end
   end
 
-  -- The options without those that are ours; raises for what is not a boolean.
+  -- An option of ours, which the call leaves to us; raises for what is not a
+  -- boolean.
   local function take(operation, options, name)
     if options == nil then
-      return false, nil
+      return false
     elseif type(options) ~= "table" then
       local wrong = "connected_accounts.%s: expected a table of options, got %s"
       core.usage(wrong:format(operation, type(options)))
     end
-    local rest, value = {}, nil
-    for key, option in pairs(options) do
-      if key == name then
-        value = option
-      else
-        rest[key] = option
-      end
-    end
+    local value = options[name]
     if value ~= nil and type(value) ~= "boolean" then
       local wrong = "connected_accounts.%s: %s: expected true or false, got %s"
       core.usage(wrong:format(operation, name, type(value)))
     end
-    return value or false, rest
+    return value or false
   end
 
   local function check_inactive(accounts, target)
@@ -264,11 +266,11 @@ return function(_, core)
       local call = plain(name, "allow_multiple")
       return function(user_id, auth_config_id, options)
         check_order(name, user_id, auth_config_id)
-        local several, rest = take(name, options, "allow_multiple")
-        if not several and text(user_id) and text(auth_config_id) then
+        local several = take(name, options, "allow_multiple")
+        if not several and not in_recall() and text(user_id) and text(auth_config_id) then
           check_single(accounts, name, user_id, auth_config_id)
         end
-        local ok, reply = pcall(call, user_id, auth_config_id, rest)
+        local ok, reply = pcall(call, user_id, auth_config_id, options)
         if not ok then
           error(name_error(reply), 0)
         elseif rawget(reply, "planned") then
@@ -286,11 +288,10 @@ return function(_, core)
     accounts.initiate = begin("initiate", of_create, create_error)
 
     function accounts.refresh(target, options)
-      local insist, rest = take("refresh", options, "even_if_active")
-      if not insist then
+      if not take("refresh", options, "even_if_active") and not in_recall() then
         check_inactive(accounts, target)
       end
-      return refresh(target, rest)
+      return refresh(target, options)
     end
 
     function accounts.update(target, options)

@@ -4,7 +4,8 @@
 
 local host = package.loaded["composio.host"]
 
-local KNOWN = { "summary", "may", "params" }
+local KNOWN = { "summary", "may", "params", "stop_on" }
+local STOPS = { "failed", "unknown", "stale" }
 local KNOWN_PARAM = { "type", "default", "min", "max", "required", "help", "values" }
 local CLASSES = { "read", "reversible", "irreversible" }
 local TYPES = { "string", "integer", "number", "boolean", "duration", "enum", "file" }
@@ -235,10 +236,17 @@ return function(composio, core)
     return parser
   end
 
+  -- A replay has the parameters of the run or plan that it goes on with.
+  local function given_before()
+    return true, core.json_decode(host.given)
+  end
+
   local function read_params(params, names)
     check_words(params, names)
     local good, given = true, {}
-    if #host.params > 0 then -- a run without parameters need not load the parser
+    if host.given then
+      good, given = given_before()
+    elseif #host.params > 0 then -- a run without parameters need not load the parser
       good, given = make_parser(params, names):pparse(host.params)
     end
     if not good then
@@ -265,7 +273,21 @@ return function(composio, core)
     return values, texts
   end
 
-  -- composio.job { summary, may, params } → { summary, may, params = values }
+  local function read_stops(stop_on)
+    if type(stop_on) ~= "table" then
+      core.usage "composio.job: stop_on: expected a table such as { failed = \"3%\", unknown = 5 }"
+    end
+    check_known("composio.job: stop_on", stop_on, STOPS)
+    for outcome, limit in pairs(stop_on) do
+      local is_limit = type(limit) == "string" or math.type(limit) == "integer"
+      if not is_limit or not host.stop_on(outcome, tostring(limit)) then
+        local wrong = "composio.job: stop_on.%s: expected a number such as 5, or \"3%%\""
+        core.usage(wrong:format(outcome))
+      end
+    end
+  end
+
+  -- composio.job { summary, may, params, stop_on } → { summary, may, params = values }
   function composio.job(job)
     if type(job) ~= "table" then
       core.usage "composio.job: expected a table such as { summary = \"…\", may = \"reversible\" }"
@@ -284,6 +306,9 @@ return function(composio, core)
     end
     for name, param in pairs(full.params) do
       check_param(name, param)
+    end
+    if job.stop_on ~= nil then
+      read_stops(job.stop_on)
     end
     declared = true
     local names = sorted_names(full.params)

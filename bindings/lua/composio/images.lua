@@ -1,0 +1,302 @@
+-- Before-images: how an account is before a run changes it. What is so already
+-- is seen by it, what the guard counts, what undo puts back, and what went
+-- stale since a plan was made.
+-- Must not know: how changes are recorded or sent.
+-- Accounts bring their image with them; an id gets it here: in a bulk's action
+-- together with the ids that other actions ask for, elsewhere by itself. Only
+-- the host records changes, so in stock Lua nothing is looked up.
+
+local host = package.loaded["composio.host"]
+
+local CHUNK = 100 -- ids asked for at once
+
+return function(composio, core)
+  if not host then
+    return
+  end
+
+  local function accounts_of()
+    return composio.connected_accounts
+  end
+
+  -- ---- many ids, one request ----
+
+  local waiting = {} -- id → who waits for it
+  local batch -- the ids that wait for their request
+
+  local function answer(entry)
+    for _, signal in ipairs(entry.signals) do
+      signal:set()
+    end
+  end
+
+  -- The accounts of at most CHUNK ids, by id; raises when they cannot be read as
+  -- a whole.
+  local function find_all(ids)
+    local found = {}
+    local walk = accounts_of()
+      .each({ connected_account_ids = ids, account_type = "ALL", limit = CHUNK })
+      :walk(true)
+    for account in walk do
+      found[account.id] = account
+    end
+    local listing = walk:listing()
+    if not listing.complete then
+      error(("the accounts could not be read: %s"):format(listing.reason), 0)
+    end
+    return found
+  end
+  core.find_all = find_all
+
+  local function fetch(mine)
+    composio.sleep(0) -- whoever runs in this turn gets its id in
+    if batch == mine then
+      batch = nil
+    end
+    local good, found = pcall(find_all, mine.ids)
+    for id, entry in pairs(mine.entries) do
+      waiting[id] = nil
+      if good then
+        entry.account = found[id]
+      else
+        entry.failure = found
+      end
+      answer(entry)
+    end
+  end
+
+  local function enter(id)
+    if not batch or #batch.ids == CHUNK then
+      batch = { ids = {}, entries = {} }
+      composio.spawn(fetch, batch)
+    end
+    local entry = { signals = {} }
+    batch.ids[#batch.ids + 1] = id
+    batch.entries[id], waiting[id] = entry, entry
+    return entry
+  end
+
+  -- The account, or nil when there is none.
+  local function look_up(id)
+    if not core.can_suspend() or id:find(",", 1, true) then
+      local good, account = pcall(accounts_of().get, id)
+      if not good and not (core.is_error(account) and account.status == 404) then
+        error(account, 0)
+      end
+      return good and account or nil
+    end
+    local entry = waiting[id] or enter(id)
+    local signal = host.signal()
+    entry.signals[#entry.signals + 1] = signal
+    signal:wait()
+    if entry.failure then
+      error(entry.failure, 0)
+    end
+    return entry.account
+  end
+  core.look_up = look_up
+
+  local function not_found(operation, id)
+    error(
+      core.error_object {
+        name = "ComposioConnectedAccountNotFoundError",
+        message = "not found: it was deleted, or belongs to another project",
+        operation = operation,
+        account_id = id,
+        status = 404,
+        retryable = false,
+        outcome = "failed",
+      },
+      0
+    )
+  end
+
+  -- ---- the project ----
+
+  -- Its number of accounts, which limits in per cent are about; asked once.
+  local function ensure_project()
+    if host.needs_project() then
+      local page = accounts_of().list { limit = 1, account_type = "ALL" }
+      host.project(math.tointeger(page.total_items) or -1)
+    end
+  end
+  core.ensure_project = ensure_project
+
+  -- ---- what straight-line changes of a preview made of accounts ----
+
+  local expected = {}
+
+  local function with_expected(account)
+    local status = expected[account.id]
+    if not status then
+      return account
+    end
+    return setmetatable({ id = account.id, status = status }, { __index = account })
+  end
+
+  -- ---- auth configs and what is protected ----
+
+  local noted = {}
+
+  local function protected_below(id)
+    for account in accounts_of().each { auth_config_ids = { id }, account_type = "ALL" } do
+      local why = host.protected(account.id, account.user_id, account.toolkit.slug)
+      if why then
+        return ("%s (account %s)"):format(why, account.id)
+      end
+    end
+  end
+
+  -- Tells the recorder the toolkit of an auth config, and before it is changed
+  -- itself whether an account below it is protected.
+  local function note_config(config, is_changed)
+    if not host.protects or noted[config.id] and (noted[config.id].whole or not is_changed) then
+      return
+    end
+    local slug = type(config.toolkit) == "table" and config.toolkit.slug or nil
+    local why = host.protected(config.id, nil, slug)
+    if is_changed then
+      why = why or protected_below(config.id)
+    end
+    noted[config.id] = { whole = is_changed }
+    host.note_config(config.id, slug, why)
+  end
+
+  local function id_of(target)
+    local id = target
+    if type(target) == "table" then
+      id = target.id
+    end
+    return type(id) == "string" and id ~= "" and id or nil
+  end
+
+  local function has_status(target)
+    return type(target) ~= "string" and type(target) ~= "nil" and target.status ~= nil
+  end
+
+  -- ---- changes of accounts ----
+
+  -- Options that composites have besides.
+  local EXTRA = { refresh = "even_if_active" }
+
+  local function wrap_account_change(accounts, client, row)
+    local name = "connected_accounts." .. row.name
+    local change = accounts[row.name]
+    local check = core.check(client, "connected_accounts", row.name, EXTRA[row.name])
+
+    local function image_of(target, kind)
+      local id = id_of(target)
+      if kind == "after" or kind == "recall" or not id or has_status(target) then
+        return target
+      elseif kind == "plan" then
+        return host.item_account(id) or look_up(id) or not_found(name, id)
+      end
+      local good, account = pcall(accounts.get, id)
+      if good then
+        return account
+      end
+      if core.is_error(account) and account.status == 404 then
+        host.fail_straight(row.name, id, account.message)
+        account.operation = name
+      end
+      return error(account, 0)
+    end
+
+    accounts[row.name] = function(target, options, ...)
+      local kind = host.item_kind()
+      if kind == "plan" and has_status(target) then
+        return change(target, options, ...) -- nearly always
+      end
+      local class = check(target, options, ...)
+      if kind ~= "after" then
+        host.check_class(row.name, id_of(target), class)
+      end
+      if kind then
+        return change(image_of(target, kind), options, ...)
+      end
+      ensure_project()
+      local account = image_of(target)
+      local result = change(has_status(account) and with_expected(account) or account, options, ...)
+      if not host.is_apply and id_of(target) then
+        expected[id_of(target)] = row.becomes
+      end
+      return result
+    end
+  end
+
+  local function wrap_create(accounts, configs, name)
+    local create = accounts[name]
+    accounts[name] = function(user_id, auth_config_id, ...)
+      local kind = host.item_kind()
+      if not kind then
+        ensure_project()
+      end
+      if host.protects and kind ~= "after" and type(auth_config_id) == "string" then
+        local good, config = pcall(configs().get, auth_config_id)
+        if good then -- if not, the call itself says why
+          note_config(config, false)
+        end
+      end
+      return create(user_id, auth_config_id, ...)
+    end
+  end
+
+  local function wrap_config_change(configs, client, row)
+    local change = configs[row.name]
+    local check = core.check(client, "auth_configs", row.name)
+    configs[row.name] = function(target, options, ...)
+      local kind, id = host.item_kind(), id_of(target)
+      local class = check(target, options, ...)
+      if kind ~= "after" then
+        host.check_class(row.name, id, class)
+      end
+      if kind == "after" or kind == "recall" or not id then
+        return change(target, options, ...)
+      end
+      if not kind then
+        ensure_project()
+      end
+      local config = has_status(target) and target or configs.get(id)
+      note_config(config, true)
+      return change(config, options, ...)
+    end
+  end
+
+  local function changes(resource)
+    local list = {}
+    for _, row in ipairs(core.operations()) do
+      if row.resource == resource and row.class ~= "read" then
+        list[#list + 1] = row
+      end
+    end
+    return list
+  end
+
+  local function is_default(client)
+    return rawequal(client, core.default_client())
+  end
+
+  core.on_resource("connected_accounts", function(accounts, client)
+    if not is_default(client) then
+      return -- a run's changes go through the default client
+    end
+    for _, row in ipairs(changes "connected_accounts") do
+      if row.arguments[1] == "id" then
+        wrap_account_change(accounts, client, row)
+      else
+        wrap_create(accounts, function()
+          return composio.auth_configs
+        end, row.name)
+      end
+    end
+  end)
+
+  core.on_resource("auth_configs", function(configs, client)
+    if not is_default(client) then
+      return
+    end
+    for _, row in ipairs(changes "auth_configs") do
+      wrap_config_change(configs, client, row)
+    end
+  end)
+end
