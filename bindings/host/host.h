@@ -8,10 +8,12 @@
 #include "endpoint.h"
 #include "ledger.h"
 #include "sandbox.h"
+#include "lock.h"
 #include "log.h"
 #include "lua_ledger.h"
 #include "options.h"
 #include "place.h"
+#include "protect.h"
 
 #define HOST_OPERATIONS 24
 
@@ -31,8 +33,10 @@ struct host {
   char **argv;
   const struct ca_clock *clock;
   int64_t start_ms;
-  volatile int stop;     /* a signal, or enum lca_stop */
-  int64_t stop_since_ms; /* when that was first seen; 0: not yet */
+  volatile int stop;                /* a signal, or enum lca_stop */
+  int64_t stop_since_ms;            /* when that was first seen; 0: not yet */
+  char word[HOST_PATH_SIZE];        /* the script as it was named */
+  char script_path[HOST_PATH_SIZE]; /* absolute, or "undo:RUN" */
   char script[HOST_PATH_SIZE];
   char script_dir[HOST_PATH_SIZE];
   char script_sha[65];
@@ -46,7 +50,25 @@ struct host {
   char state_dir[HOST_PATH_SIZE];
   bool scratch; /* state_dir is ours alone and goes with us */
   struct ca_ledger *ledger;
-  char run_id[96]; /* "" until the run stands in the ledger */
+  char run_id[96];          /* "" until the run stands in the ledger */
+  char cwd[HOST_PATH_SIZE]; /* where the run was started */
+  char user[64];
+  char machine[256];
+  struct ca_buf options_json; /* what was given, for the ledger */
+  struct lca_replay replay;
+  char *given;       /* owned; parameters of a replay, as JSON */
+  char undoes[96];   /* the run that is undone, or "" */
+  char run_url[512]; /* base URL of the run that goes on, or "" */
+  bool other_key;    /* the plan was made with another key */
+  bool finished;     /* nothing is left to do; told */
+  struct host_lock lock;
+  struct host_protect protect;
+  int confirm_asked;     /* how many numbers were asked for */
+  bool confirm_one_seen; /* one of them for straight-line changes: */
+  int confirm_one_place; /* the one at this place, */
+  int64_t confirm_most;  /* so many may happen; -1: none was given */
+  int64_t irreversible[HOST_CONFIRM_MAX]; /* what a preview would ask for */
+  int irreversible_count;
   FILE *log;
   struct host_sandbox sandbox;
   lua_State *L;
@@ -56,6 +78,8 @@ struct host {
   bool report_failed;
   char error[1200]; /* what it raised */
   struct host_counts counts;
+  int64_t
+      this_time[CA_OUTCOME_COUNT]; /* items by outcome, of a resume alone */
   int exit_code;
   bool progress_shown;
   int64_t progress_ms; /* when it was last drawn */
@@ -65,6 +89,62 @@ struct host {
 
 /* Runs a script from its text to its exit code. */
 int host_run(struct host *host);
+/* The same for what `ready` readies: the script's text, the service, the state
+   directory, the lock, and in a replay the ledger. It fails with the reason in
+   err, or with host->exit_code set when that was told; host->finished ends it
+   well. */
+int host_go(struct host *host,
+            enum ca_code (*ready)(struct host *host, struct ca_err *err));
+/* Steps of readying, in the order in which they come. */
+CA_MUST_USE enum ca_code host_read_script(struct host *host, const char *path,
+                                          struct ca_err *err);
+CA_MUST_USE enum ca_code host_prepare_service(struct host *host,
+                                              struct ca_err *err);
+CA_MUST_USE enum ca_code host_prepare_state(struct host *host,
+                                            struct ca_err *err);
+CA_MUST_USE enum ca_code host_prepare_lock(struct host *host,
+                                           struct ca_err *err);
+/* Fills user, machine and cwd. */
+void host_know_machine(struct host *host);
+/* Opens the ledger and begins the run in it; salt: of a saved plan, or NULL.
+ */
+CA_MUST_USE enum ca_code host_begin_run(struct host *host,
+                                        const unsigned char *salt,
+                                        struct ca_err *err);
+
+/* ---- replay.c ---- */
+
+/* The verbs that carry out what the ledger or a file holds, to their exit
+   code. */
+int host_apply(struct host *host);
+int host_resume(struct host *host);
+int host_undo(struct host *host);
+
+/* ---- past.c, past_show.c ---- */
+
+/* The verbs that look back, to their exit code. They need no key and no
+   network. */
+int host_runs(struct host *host);
+int host_show(struct host *host);
+int host_history(struct host *host);
+
+/* ---- confirm.c ---- */
+
+/* Reads the files of --protect into host->protect. CA_USAGE for a line that is
+   none; a file that protects nobody is told. */
+CA_MUST_USE enum ca_code host_read_protect(struct host *host,
+                                           struct ca_err *err);
+/* Are the irreversible changes of a plan, `count` of them, to be made? By the
+   next number of --confirm, else by asking on a terminal. what: "delete 10,
+   revoke 2". CA_USAGE with the line of the refusal, CA_CANCELLED when a signal
+   came before the answer. */
+CA_MUST_USE enum ca_code host_confirm(struct host *host, int64_t count,
+                                      const char *what, struct ca_err *err);
+/* The same for one straight-line change that is the count-th irreversible one:
+   here the number is the most that may happen, and all of them share one. */
+CA_MUST_USE enum ca_code host_confirm_one(struct host *host, int64_t count,
+                                          const char *what,
+                                          struct ca_err *err);
 
 /* ---- words.c ---- */
 
@@ -81,19 +161,33 @@ void host_add_words(lua_State *L, struct host *host);
 void host_say(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
 /* The same for what is wrong, with the program's name in front. */
 void host_complain(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
+/* A question, without a line end; what follows is typed. */
+void host_prompt(struct host *host, const char *text);
+/* 12345 as "12,345". */
+const char *host_number(int64_t value, char out[32]);
 void host_show_plan(struct host *host, const struct lca_plan *plan);
 /* Draws the progress line when it is time to. */
 void host_show_progress(struct host *host);
 void host_clear_progress(struct host *host);
 /* The last words of a run. */
 void host_show_summary(struct host *host);
+
+/* ---- next.c ---- */
+
 /* The command to type next, into out; "" when there is none. */
 void host_next_command(const struct host *host, char *out, size_t size);
+/* "composio-lua resume RUN --failed" and the like, with what this command line
+   says of where things are. tail: more words, or "". */
+void host_verb_command(const struct host *host, const char *verb,
+                       const char *operand, const char *tail, char *out,
+                       size_t size);
 
 /* ---- summary.c ---- */
 
 /* Reads the counts of the run back from the ledger. */
 void host_read_counts(struct host *host);
+/* "done", "not_tried", …: an outcome as a JSON name. Static storage. */
+const char *host_outcome_key(int outcome);
 /* Writes the JSON object that --summary asked for. */
 void host_write_summary(struct host *host);
 

@@ -59,19 +59,29 @@ static void print_usage(FILE *file)
         ": bulk operations on Composio connected accounts\n\n"
         "  composio-lua run SCRIPT [--apply] [options] [parameters]\n"
         "  composio-lua SCRIPT …         the same\n"
+        "  composio-lua apply PLAN       carry out what --save-plan wrote\n"
+        "  composio-lua resume RUN       finish what a run left\n"
+        "  composio-lua undo RUN         put back what a run changed\n"
+        "  composio-lua runs             the runs so far, newest first\n"
+        "  composio-lua show RUN         what a run did\n"
+        "  composio-lua history ACCOUNT  who changed an account, and when\n"
         "  composio-lua scripts          the scripts that come with it\n"
         "  composio-lua help SCRIPT      a script's parameters\n\n"
-        "SCRIPT is a path, or the name of a script that comes with it. "
-        "Without --apply\nnothing is changed: what would be is listed.\n\n"
-        "Options, before or after SCRIPT:\n",
+        "SCRIPT is a path, or the name of a script that comes with it. RUN is "
+        "an id that\n`composio-lua runs` lists, the beginning or the end of "
+        "one, or last. Without\n--apply run and undo change nothing: what "
+        "would be is listed. apply and resume\nact.\n\n"
+        "Options, before or after SCRIPT, PLAN or RUN:\n\n",
         file);
-  host_options_print(file);
+  host_options_print_all(file);
   fputs("\nThe API key is read from --api-key-file, from\n"
         "$CREDENTIALS_DIRECTORY/composio-api-key, or from COMPOSIO_API_KEY.\n"
         "\nExit: 0 done or nothing to do, 1 the script raised, 2 usage or "
-        "configuration,\n3 some items failed, 4 refused, 6 key rejected, 8 "
-        "unknown outcomes remain,\n9 people still have to act, 129 130 143 "
-        "ended by a signal.\n",
+        "configuration,\n3 some items failed or were stale, 4 refused, 5 the "
+        "preview has changes\n(--detailed-exitcode), 6 key rejected, 7 "
+        "stopped early, 8 unknown outcomes\nremain, 9 people still have to "
+        "act, 75 another run holds the lock, 129 130 143\nended by a "
+        "signal.\n",
         file);
 }
 
@@ -107,26 +117,47 @@ static int list_scripts(void)
   return 0;
 }
 
+static int run_script(void)
+{
+  if(host.options.verb == HOST_HELP)
+    host.options.help = true;
+  if(host.options.script)
+    return host_run(&host);
+  print_usage(host.options.help ? stdout : stderr);
+  return host.options.help ? 0 : 2;
+}
+
 static int dispatch(void)
 {
-  const struct host_options *options = &host.options;
-  if(options->verb == HOST_VERSION) {
-    puts("composio-lua " COMPOSIO_VERSION);
-    return 0;
-  }
-  if(options->verb == HOST_SCRIPTS)
-    return list_scripts();
-  if(options->verb == HOST_HELP)
-    host.options.help = true;
-  if(!options->script && options->help) {
+  bool about_script =
+      host.options.verb == HOST_RUN || host.options.verb == HOST_HELP;
+  if(host.options.help && !about_script) {
     print_usage(stdout);
     return 0;
   }
-  if(!options->script) {
-    print_usage(stderr);
-    return 2;
+  switch(host.options.verb) {
+  case HOST_RUN:
+  case HOST_HELP:
+    return run_script();
+  case HOST_APPLY:
+    return host_apply(&host);
+  case HOST_RESUME:
+    return host_resume(&host);
+  case HOST_UNDO:
+    return host_undo(&host);
+  case HOST_RUNS:
+    return host_runs(&host);
+  case HOST_SHOW:
+    return host_show(&host);
+  case HOST_HISTORY:
+    return host_history(&host);
+  case HOST_SCRIPTS:
+    return list_scripts();
+  case HOST_VERSION:
+    break;
   }
-  return host_run(&host);
+  puts("composio-lua " COMPOSIO_VERSION);
+  return 0;
 }
 
 int main(int argc, char **argv)

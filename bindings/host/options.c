@@ -3,278 +3,50 @@
 
    getopt_long cannot do it: options of the host and of the script stand in one
    line, in any order, and only the script knows its own. */
-#include <errno.h>
-#include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lua_error.h"
-#include "options.h"
+#include "options_part.h"
 
-enum kind {
-  FLAG,   /* bool */
-  MORE,   /* int, counts */
-  TEXT,   /* const char * */
-  COUNT,  /* int64_t, from 1 */
-  NUMBER, /* int64_t, from 0 */
-  TIME,   /* int64_t in ms */
-  SPECIAL /* a function of its own */
-};
+static const char *const verb_names[] = { "run",     "apply", "resume",
+                                          "undo",    "runs",  "show",
+                                          "history", "help",  "scripts" };
 
-struct option {
-  const char *name;
-  char letter;
-  enum kind kind;
-  size_t offset;
-  const char *value; /* as help shows it; NULL: takes none */
-  const char *help;
-  bool optional; /* the value stands after '=' or not at all */
-};
-
-#define AT(field) offsetof(struct host_options, field)
-
-static const struct option table[] = {
-  { "apply", 0, FLAG, AT(apply), NULL,
-    "carry the planned changes out (without it: a preview)", false },
-  { "base-url", 0, TEXT, AT(base_url), "URL", "where the service is", false },
-  { "api-key-file", 0, TEXT, AT(api_key_file), "FILE",
-    "the API key, in a file that only you can read", false },
-  { "emulator", 0, SPECIAL, 0, "N",
-    "a private local service with N accounts (200)", true },
-  { "state-dir", 0, TEXT, AT(state_dir), "DIR", "where the ledger is kept",
-    false },
-  { "show", 0, SPECIAL, 0, "all", "every planned change, not the first ones",
-    false },
-  { "concurrency", 0, COUNT, AT(concurrency), "N", "items at once (32)",
-    false },
-  { "rate", 0, SPECIAL, 0, "N/s", "at most so many requests: 50/s, 3000/m",
-    false },
-  { "budget", 0, SPECIAL, 0, "P%",
-    "share of the organisation's rate limit (25%)", false },
-  { "timeout", 0, TIME, AT(timeout_ms), "DUR", "of one exchange (60s)",
-    false },
-  { "retries", 0, NUMBER, AT(retries), "N", "after a first attempt (2)",
-    false },
-  { "max-wait", 0, TIME, AT(max_wait_ms), "DUR",
-    "the longest Retry-After obeyed (120s)", false },
-  { "tls-ca", 0, TEXT, AT(tls_ca), "FILE", "certificates to trust instead",
-    false },
-  { "progress", 0, SPECIAL, 0, "WHEN", "auto, always or never", false },
-  { "quiet", 'q', FLAG, AT(quiet), NULL, "only failures", false },
-  { "verbose", 'v', MORE, AT(verbose), NULL, "tell more; twice: every request",
-    false },
-  { "log", 0, TEXT, AT(log), "FILE", "append one line per event", false },
-  { "log-format", 0, SPECIAL, 0, "FORMAT", "text or json", false },
-  { "summary", 0, TEXT, AT(summary), "FILE",
-    "a JSON object about the run; - for stdout", false },
-  { "memory", 0, COUNT, AT(memory_mb), "MB", "what the script may use (512)",
-    false },
-  { "instructions", 0, NUMBER, AT(instructions), "N",
-    "what the script may execute (0: no limit)", false },
-  { "allow", 0, SPECIAL, 0, "io,os", "Lua libraries the script may use",
-    false },
-  { "limit-items", 0, COUNT, AT(limit_items), "N",
-    "only the first N items of each bulk", false },
-  { "help", 'h', FLAG, AT(help), NULL, "this, or the script's own help",
-    false },
-  { "version", 0, SPECIAL, 0, NULL, "which composio-lua this is", false }
-};
-#define COUNT_OF(list) ((int)(sizeof(list) / sizeof((list)[0])))
-
-const char *host_options_name(int i)
+const char *host_options_verb(enum host_verb verb)
 {
-  return i < COUNT_OF(table) ? table[i].name : NULL;
-}
-
-/* ---- values ---- */
-
-static bool read_integer(const char *text, int64_t *out)
-{
-  char *end;
-  long long value;
-  errno = 0;
-  value = strtoll(text, &end, 10);
-  if(errno || end == text || *end)
-    return false;
-  *out = value;
-  return true;
-}
-
-/* A number and the text behind it. */
-static bool read_number(const char *text, double *out, const char **rest)
-{
-  char *end;
-  errno = 0;
-  *out = strtod(text, &end);
-  *rest = end;
-  return !errno && *text >= '0' && *text <= '9' && isfinite(*out);
-}
-
-bool host_duration_ms(const char *text, int64_t *out)
-{
-  double number;
-  const char *unit;
-  double scale = 1000;
-  if(!read_number(text, &number, &unit))
-    return false;
-  if(!strcmp(unit, "ms"))
-    scale = 1;
-  else if(!strcmp(unit, "m"))
-    scale = 60e3;
-  else if(!strcmp(unit, "h"))
-    scale = 3600e3;
-  else if(!strcmp(unit, "d"))
-    scale = 86400e3;
-  else if(*unit && strcmp(unit, "s") != 0)
-    return false;
-  if(number * scale > 1e15)
-    return false;
-  *out = (int64_t)(number * scale);
-  return true;
-}
-
-static bool read_rate(const char *text, double *per_second)
-{
-  const char *unit;
-  if(!read_number(text, per_second, &unit) || *per_second <= 0)
-    return false;
-  if(!strcmp(unit, "/m"))
-    *per_second /= 60;
-  else if(*unit && strcmp(unit, "/s") != 0)
-    return false;
-  return true;
-}
-
-static bool read_percent(const char *text, double *percent)
-{
-  const char *unit;
-  return read_number(text, percent, &unit) && *percent > 0 &&
-         *percent <= 100 && (!*unit || !strcmp(unit, "%"));
-}
-
-static bool read_allow(struct host_options *options, const char *text)
-{
-  while(*text) {
-    size_t len = strcspn(text, ",");
-    if(len == 2 && !memcmp(text, "io", 2))
-      options->allow_io = true;
-    else if(len == 2 && !memcmp(text, "os", 2))
-      options->allow_os = true;
-    else
-      return false;
-    text += len;
-    if(*text == ',' && text[1])
-      text++;
-    else if(*text)
-      return false;
-  }
-  return true;
-}
-
-static bool read_progress(struct host_options *options, const char *text)
-{
-  static const char *const words[] = { "auto", "always", "never" };
-  int i;
-  for(i = 0; i < COUNT_OF(words); i++) {
-    if(!strcmp(words[i], text)) {
-      options->progress = (enum host_progress)i;
-      return true;
-    }
-  }
-  return false;
-}
-
-/* Options that are not plain numbers or texts. value is NULL only for those
-   that may stand without. */
-static bool read_special(struct host_options *options, const char *name,
-                         const char *value)
-{
-  if(!strcmp(name, "emulator")) {
-    options->emulator = true;
-    return !value || (read_integer(value, &options->emulator_accounts) &&
-                      options->emulator_accounts > 0 &&
-                      options->emulator_accounts <= 10000000);
-  }
-  if(!value) { /* --version, the only other one that stands alone */
-    options->verb = HOST_VERSION;
-    return true;
-  }
-  if(!strcmp(name, "show")) {
-    options->show_all = true;
-    return !strcmp(value, "all");
-  }
-  if(!strcmp(name, "rate"))
-    return read_rate(value, &options->rate_per_second);
-  if(!strcmp(name, "budget"))
-    return read_percent(value, &options->budget_percent);
-  if(!strcmp(name, "progress"))
-    return read_progress(options, value);
-  if(!strcmp(name, "log-format")) {
-    options->log_json = !strcmp(value, "json");
-    return options->log_json || !strcmp(value, "text");
-  }
-  return !strcmp(name, "allow") && read_allow(options, value);
-}
-
-static bool read_value(struct host_options *options,
-                       const struct option *option, const char *value)
-{
-  void *to = (char *)options + option->offset;
-  int64_t *number = to;
-  if(!value && option->kind != FLAG && option->kind != MORE &&
-     option->kind != SPECIAL)
-    return false;
-  switch(option->kind) {
-  case FLAG:
-    *(bool *)to = true;
-    return true;
-  case MORE:
-    *(int *)to += 1;
-    return true;
-  case TEXT:
-    *(const char **)to = value;
-    return *value != '\0';
-  case COUNT:
-    return read_integer(value, number) && *number > 0 && *number < 1000000000;
-  case NUMBER:
-    return read_integer(value, number) && *number >= 0;
-  case TIME:
-    return host_duration_ms(value, number) && *number > 0;
-  case SPECIAL:
-    break;
-  }
-  return read_special(options, option->name, value);
+  return (unsigned)verb < COUNT_OF(verb_names) ? verb_names[verb] : "version";
 }
 
 /* ---- the line ---- */
 
-static const struct option *find_option(const char *name, size_t len)
+static const struct host_option *find_option(const char *name, size_t len)
 {
   int i;
-  for(i = 0; i < COUNT_OF(table); i++)
-    if(strlen(table[i].name) == len && !memcmp(table[i].name, name, len))
-      return &table[i];
+  for(i = 0; host_option_table[i].name; i++)
+    if(strlen(host_option_table[i].name) == len &&
+       !memcmp(host_option_table[i].name, name, len))
+      return &host_option_table[i];
   return NULL;
 }
 
-static const struct option *find_letter(char letter)
+static const struct host_option *find_letter(char letter)
 {
   int i;
-  for(i = 0; i < COUNT_OF(table); i++)
-    if(table[i].letter == letter && letter)
-      return &table[i];
+  for(i = 0; host_option_table[i].name; i++)
+    if(host_option_table[i].letter == letter && letter)
+      return &host_option_table[i];
   return NULL;
 }
 
 static enum ca_code unknown_option(const char *word, struct ca_err *err)
 {
-  const char *names[COUNT_OF(table) + 1];
+  const char *names[HOST_OPTION_MAX];
   char name[40];
   const char *near;
   size_t len = strcspn(word + 2, "=");
   int i;
-  for(i = 0; i < COUNT_OF(table); i++)
-    names[i] = table[i].name;
+  for(i = 0; host_option_table[i].name; i++)
+    names[i] = host_option_table[i].name;
   names[i] = NULL;
   ca_copy_text(name, sizeof(name), word + 2, len);
   near = lca_error_nearest(name, names);
@@ -288,8 +60,8 @@ static enum ca_code unknown_option(const char *word, struct ca_err *err)
                     word);
 }
 
-static enum ca_code wrong_value(const struct option *option, const char *value,
-                                struct ca_err *err)
+static enum ca_code wrong_value(const struct host_option *option,
+                                const char *value, struct ca_err *err)
 {
   return ca_err_set(err, CA_USAGE, "'%s' is no value for --%s %s: %s", value,
                     option->name, option->value ? option->value : "",
@@ -305,20 +77,20 @@ static enum ca_code read_long(struct host_options *options, char **argv,
   const char *word = argv[*at];
   const char *equals = strchr(word, '=');
   size_t len = equals ? (size_t)(equals - word) - 2 : strlen(word + 2);
-  const struct option *option = find_option(word + 2, len);
+  const struct host_option *option = find_option(word + 2, len);
   const char *value = equals ? equals + 1 : NULL;
   *ours = option != NULL;
   if(!option)
     return CA_OK;
   if(!option->value && value)
     return ca_err_set(err, CA_USAGE, "--%s takes no value", option->name);
-  if(option->value && !value && !option->optional) {
+  if(option->value && !value && !(option->flags & OPTIONAL)) {
     if(*at + 1 >= argc)
       return ca_err_set(err, CA_USAGE, "--%s needs a value: %s", option->name,
                         option->value);
     value = argv[++*at];
   }
-  if(!read_value(options, option, value))
+  if(!host_option_read(options, option, value))
     return wrong_value(option, value, err);
   return CA_OK;
 }
@@ -331,27 +103,39 @@ static bool read_letters(struct host_options *options, const char *word)
     if(!find_letter(*letter))
       return false;
   for(letter = word + 1; *letter; letter++)
-    (void)read_value(options, find_letter(*letter), NULL);
+    (void)host_option_read(options, find_letter(*letter), NULL);
   return word[1] != '\0';
 }
 
 static bool take_verb(struct host_options *options, const char *word)
 {
-  if(!strcmp(word, "run"))
-    options->verb = HOST_RUN;
-  else if(!strcmp(word, "help"))
-    options->verb = HOST_HELP;
-  else if(!strcmp(word, "scripts"))
-    options->verb = HOST_SCRIPTS;
-  else
-    return false;
-  return true;
+  int i;
+  for(i = 0; i < COUNT_OF(verb_names); i++) {
+    if(!strcmp(verb_names[i], word)) {
+      if(options->verb != HOST_VERSION) /* --version stands before it */
+        options->verb = (enum host_verb)i;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool runs_script(const struct host_options *options)
+{
+  return options->verb == HOST_RUN || options->verb == HOST_HELP ||
+         options->verb == HOST_VERSION;
+}
+
+static bool takes_operand(enum host_verb verb)
+{
+  return verb != HOST_RUNS && verb != HOST_SCRIPTS;
 }
 
 /* A bare word, or one that is not the host's. */
 static enum ca_code take_word(struct host_options *options, char *word,
                               bool *verb_seen, struct ca_err *err)
 {
+  const char *verb = host_options_verb(options->verb);
   if(options->script) {
     options->params[options->param_count++] = word;
     return CA_OK;
@@ -367,10 +151,16 @@ static enum ca_code take_word(struct host_options *options, char *word,
     if(take_verb(options, word))
       return CA_OK;
   }
-  if(options->verb == HOST_SCRIPTS)
-    return ca_err_set(err, CA_USAGE, "scripts takes no further word: '%s'",
+  if(!takes_operand(options->verb))
+    return ca_err_set(err, CA_USAGE, "%s takes no further word: '%s'", verb,
                       word);
-  options->script = word;
+  if(options->operand)
+    return ca_err_set(err, CA_USAGE,
+                      "%s takes one word, '%s', and no further one: '%s'",
+                      verb, options->operand, word);
+  options->operand = word;
+  if(runs_script(options))
+    options->script = word;
   return CA_OK;
 }
 
@@ -381,6 +171,88 @@ static void set_defaults(struct host_options *options)
   options->retries = -1;
   options->concurrency = 32;
   options->memory_mb = 512;
+  options->max_changes = 500;
+  options->max_percent = 25;
+  options->limit = 50;
+}
+
+/* ---- what does not go together ---- */
+
+/* "runs, show and history" */
+static void name_verbs(unsigned verbs, char *out, size_t size)
+{
+  size_t used = 0;
+  int i;
+  out[0] = '\0';
+  for(i = 0; i < COUNT_OF(verb_names) && used < size; i++) {
+    const char *between = ", ";
+    int len;
+    if(!(verbs & (1u << i)))
+      continue;
+    if(!used)
+      between = "";
+    else if(!(verbs >> (i + 1)))
+      between = " and ";
+    len = snprintf(out + used, size - used, "%s%s", between, verb_names[i]);
+    used += len > 0 ? (size_t)len : 0;
+  }
+}
+
+/* Options of other verbs. */
+static enum ca_code check_verb(const struct host_options *options,
+                               struct ca_err *err)
+{
+  enum host_verb verb = options->verb == HOST_HELP ? HOST_RUN : options->verb;
+  char verbs[80];
+  int i;
+  for(i = 0; host_option_table[i].name; i++) {
+    if(!options->given[i].seen || host_option_table[i].verbs & (1u << verb))
+      continue;
+    name_verbs(host_option_table[i].verbs, verbs, sizeof(verbs));
+    return ca_err_set(err, CA_USAGE, "%s takes no --%s; it goes with %s",
+                      host_options_verb(verb), host_option_table[i].name,
+                      verbs);
+  }
+  return CA_OK;
+}
+
+static enum ca_code check_operand(const struct host_options *options,
+                                  struct ca_err *err)
+{
+  bool empty = !options->operand || !*options->operand;
+  const char *verb = host_options_verb(options->verb);
+  switch(options->verb) {
+  case HOST_APPLY:
+    if(empty)
+      return ca_err_set(err, CA_USAGE,
+                        "apply needs a plan: a file that a preview wrote with "
+                        "--save-plan FILE");
+    break;
+  case HOST_RESUME:
+  case HOST_UNDO:
+  case HOST_SHOW:
+    if(empty)
+      return ca_err_set(err, CA_USAGE,
+                        "%s needs a run: `composio-lua runs` lists them",
+                        verb);
+    break;
+  case HOST_HISTORY:
+    if(empty)
+      return ca_err_set(err, CA_USAGE,
+                        "history needs the id of an account (ca_…) or an auth "
+                        "config (ac_…)");
+    break;
+  case HOST_RUN:
+  case HOST_RUNS:
+  case HOST_HELP:
+  case HOST_SCRIPTS:
+  case HOST_VERSION:
+    break;
+  }
+  if(options->rest && !runs_script(options) && options->verb != HOST_APPLY &&
+     options->verb != HOST_RESUME)
+    return ca_err_set(err, CA_USAGE, "%s takes nothing behind --", verb);
+  return CA_OK;
 }
 
 static enum ca_code check_ranges(const struct host_options *options,
@@ -396,7 +268,25 @@ static enum ca_code check_ranges(const struct host_options *options,
         "--emulator brings its own --base-url: give one of them");
   if(options->quiet && options->verbose)
     return ca_err_set(err, CA_USAGE, "-q and -v contradict each other");
+  if(options->save_plan && options->apply)
+    return ca_err_set(err, CA_USAGE,
+                      "--save-plan goes without --apply: a plan is saved by a "
+                      "preview, and carried out by composio-lua apply %s",
+                      options->save_plan);
   return CA_OK;
+}
+
+static enum ca_code check(struct host_options *options, struct ca_err *err)
+{
+  enum ca_code code;
+  if(options->verb == HOST_VERSION)
+    return CA_OK;
+  code = check_verb(options, err);
+  if(options->verb == HOST_APPLY || options->verb == HOST_RESUME)
+    options->apply = true;
+  if(!code && !(options->help && !options->script))
+    code = check_operand(options, err);
+  return code ? code : check_ranges(options, err);
 }
 
 enum ca_code host_options_parse(struct host_options *options, int argc,
@@ -429,48 +319,11 @@ enum ca_code host_options_parse(struct host_options *options, int argc,
     if(code)
       return code;
   }
-  return check_ranges(options, err);
+  return check(options, err);
 }
 
 void host_options_clear(struct host_options *options)
 {
   free(options->params);
   options->params = NULL;
-}
-
-/* ---- help ---- */
-
-static void option_label(const struct option *option, char *out, size_t size)
-{
-  char letter[8] = "    ";
-  if(option->letter)
-    snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-  if(!option->value)
-    snprintf(out, size, "%s--%s", letter, option->name);
-  else if(option->optional)
-    snprintf(out, size, "%s--%s[=%s]", letter, option->name, option->value);
-  else
-    snprintf(out, size, "%s--%s %s", letter, option->name, option->value);
-}
-
-void host_options_text(char *out, size_t size)
-{
-  size_t used = 0;
-  int i;
-  out[0] = '\0';
-  for(i = 0; i < COUNT_OF(table) && used < size; i++) {
-    char label[48];
-    int len;
-    option_label(&table[i], label, sizeof(label));
-    len = snprintf(out + used, size - used, "  %-24s %s\n", label,
-                   table[i].help);
-    used += len > 0 ? (size_t)len : 0;
-  }
-}
-
-void host_options_print(FILE *file)
-{
-  char text[4096];
-  host_options_text(text, sizeof(text));
-  fputs(text, file);
 }

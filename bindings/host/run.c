@@ -1,5 +1,5 @@
 /* One run: from the script's text over its plan and its changes to its exit
-   code.
+   code. Replays begin in replay.c and go the same way.
    Must not know: curl, how options are spelled. */
 #include <errno.h>
 
@@ -20,23 +20,26 @@
 #include "lua_open.h"
 #include "lua_report.h"
 #include "lua_sched.h"
+#include "plan.h"
 
 #define SCRIPT_MAX (4u << 20)
 #define GRACE_MS   10000
 
 /* ---- before the script ---- */
 
-static enum ca_code read_script(struct host *host, struct ca_err *err)
+enum ca_code host_read_script(struct host *host, const char *path,
+                              struct ca_err *err)
 {
   char *slash;
-  enum ca_code code = host_script_path(host->options.script, host->script,
-                                       sizeof(host->script), err);
-  if(code)
-    return code;
-  host->script_text =
-      host_read_file(host->script, SCRIPT_MAX, &host->script_len, err);
+  free(host->script_text);
+  host->script_text = host_read_file(path, SCRIPT_MAX, &host->script_len, err);
   if(!host->script_text)
     return CA_USAGE;
+  if(path != host->script)
+    ca_copy_text(host->script, sizeof(host->script), path, strlen(path));
+  if(!realpath(path, host->script_path))
+    ca_copy_text(host->script_path, sizeof(host->script_path), path,
+                 strlen(path));
   ca_copy_text(host->script_dir, sizeof(host->script_dir), host->script,
                strlen(host->script));
   slash = strrchr(host->script_dir, '/');
@@ -48,6 +51,16 @@ static enum ca_code read_script(struct host *host, struct ca_err *err)
   return CA_OK;
 }
 
+static enum ca_code read_named_script(struct host *host, struct ca_err *err)
+{
+  enum ca_code code = host_script_path(host->options.script, host->script,
+                                       sizeof(host->script), err);
+  ca_copy_text(host->word, sizeof(host->word), host->options.script,
+               strlen(host->options.script));
+  return code ? code : host_read_script(host, host->script, err);
+}
+
+/* Where requests go, with which key. */
 static enum ca_code find_service(struct host *host, struct ca_err *err)
 {
   struct ca_endpoint_options *endpoint = &host->endpoint;
@@ -78,6 +91,8 @@ static enum ca_code find_service(struct host *host, struct ca_err *err)
     endpoint->base_url = getenv("COMPOSIO_BASE_URL");
   if(endpoint->base_url && !*endpoint->base_url)
     endpoint->base_url = NULL;
+  if(!endpoint->base_url && host->run_url[0])
+    endpoint->base_url = host->run_url;
   return code;
 }
 
@@ -107,63 +122,181 @@ static enum ca_code find_state(struct host *host, struct ca_err *err)
                         sizeof(host->state_dir), err);
 }
 
+static enum ca_code open_log(struct host *host, struct ca_err *err)
+{
+  if(!host->options.log)
+    return CA_OK;
+  host->log = fopen(host->options.log, "ae");
+  return host->log ? CA_OK
+                   : ca_err_set(err, CA_USAGE, "cannot write to --log %s: %s",
+                                host->options.log, strerror(errno));
+}
+
+enum ca_code host_prepare_state(struct host *host, struct ca_err *err)
+{
+  return find_state(host, err);
+}
+
+enum ca_code host_prepare_service(struct host *host, struct ca_err *err)
+{
+  enum ca_code code = find_service(host, err);
+  if(!code)
+    code = check_service(host, err);
+  if(!code)
+    code = host_read_protect(host, err);
+  return code ? code : open_log(host, err);
+}
+
+enum ca_code host_prepare_lock(struct host *host, struct ca_err *err)
+{
+  enum ca_code code;
+  if(!host->options.apply)
+    return CA_OK;
+  code = ca_ledger_make_dir(host->state_dir, err);
+  if(code)
+    return code;
+  host->exit_code = host_lock_take(host);
+  return host->exit_code ? CA_CANCELLED : CA_OK; /* it has told why */
+}
+
 static enum ca_code prepare(struct host *host, struct ca_err *err)
 {
-  enum ca_code code = read_script(host, err);
+  enum ca_code code = read_named_script(host, err);
   if(code || host->options.help) {
     host_key_forget();
     return code;
   }
-  code = find_service(host, err);
-  if(!code)
-    code = check_service(host, err);
+  code = host_prepare_service(host, err);
   if(!code)
     code = find_state(host, err);
-  if(!code && host->options.log) {
-    host->log = fopen(host->options.log, "ae");
-    if(!host->log)
-      code = ca_err_set(err, CA_USAGE, "cannot write to --log %s: %s",
-                        host->options.log, strerror(errno));
-  }
-  return code;
+  return code ? code : host_prepare_lock(host, err);
 }
 
 /* ---- what lua_ledger asks of the host ---- */
 
-static struct ca_ledger *begin(void *ctx, struct ca_err *err)
+void host_know_machine(struct host *host)
 {
-  struct host *host = ctx;
   const struct passwd *user = getpwuid(getuid());
-  char machine[256] = "";
-  char options[160];
+  if(!host->cwd[0] && !getcwd(host->cwd, sizeof(host->cwd)))
+    host->cwd[0] = '\0';
+  if(gethostname(host->machine, sizeof(host->machine) - 1))
+    host->machine[0] = '\0';
+  ca_copy_text(host->user, sizeof(host->user), user ? user->pw_name : "",
+               user ? strlen(user->pw_name) : 0);
+}
+
+/* What the ledger is to know of this run; texts are the host's. */
+static void describe(struct host *host, struct ca_run_info *info)
+{
+  host_know_machine(host);
+  memset(info, 0, sizeof(*info));
+  info->script = host->script_path;
+  info->word = host->word;
+  info->cwd = host->cwd;
+  info->undoes = host->undoes[0] ? host->undoes : NULL;
+  info->script_sha = host->script_sha;
+  info->params = host->given       ? host->given
+                 : host->L != NULL ? lca_run_params(host->L)
+                                   : "{}";
+  info->options = ca_buf_text(&host->options_json);
+  info->mode = host->options.apply ? "apply" : "preview";
+  info->who = host->user;
+  info->host = host->machine;
+  info->project = host->project;
+  info->base_url = host->base_url;
+  info->version = COMPOSIO_VERSION;
+}
+
+enum ca_code host_begin_run(struct host *host, const unsigned char *salt,
+                            struct ca_err *err)
+{
   struct ca_run_info info;
-  (void)gethostname(machine, sizeof(machine) - 1);
-  snprintf(options, sizeof(options),
-           "{\"apply\":%s,\"concurrency\":%lld,\"limit_items\":%lld}",
-           host->options.apply ? "true" : "false",
-           (long long)host->options.concurrency,
-           (long long)host->options.limit_items);
-  memset(&info, 0, sizeof(info));
-  info.script = host->script;
-  info.script_sha = host->script_sha;
-  info.params = lca_run_params(host->L);
-  info.options = options;
-  info.mode = host->options.apply ? "apply" : "preview";
-  info.who = user ? user->pw_name : "";
-  info.host = machine;
-  info.project = host->project;
-  info.base_url = host->base_url;
-  info.version = COMPOSIO_VERSION;
+  enum ca_code code = host_options_json(&host->options, &host->options_json);
+  if(code)
+    return ca_err_set(err, code, "out of memory");
+  describe(host, &info);
+  info.salt = salt;
   host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
   if(!host->ledger)
-    return NULL;
-  if(ca_ledger_begin(host->ledger, &info, host->run_id, sizeof(host->run_id),
-                     err)) {
+    return err->code ? err->code : CA_SYSTEM;
+  code = ca_ledger_begin(host->ledger, &info, host->run_id,
+                         sizeof(host->run_id), err);
+  if(code) {
     ca_ledger_close(host->ledger);
     host->ledger = NULL;
     host->run_id[0] = '\0';
+  } else {
+    host_lock_name(host);
   }
+  return code;
+}
+
+static struct ca_ledger *begin(void *ctx, struct ca_err *err)
+{
+  struct host *host = ctx;
+  if(!host->ledger && host_begin_run(host, NULL, err))
+    return NULL;
   return host->ledger;
+}
+
+static struct ca_ledger *look(void *ctx, const char *run, struct ca_err *err)
+{
+  struct host *host = ctx;
+  bool found = false;
+  struct ca_ledger *ledger =
+      ca_ledger_open_reader(host->state_dir, host->clock, &found, err);
+  if(!ledger && !err->code)
+    ca_err_set(err, CA_USAGE, "there is no ledger in %s", host->state_dir);
+  if(ledger && ca_ledger_look(ledger, run, err)) {
+    ca_ledger_close(ledger);
+    return NULL;
+  }
+  return ledger;
+}
+
+/* "delete 10, revoke 2": what cannot be taken back of a plan. */
+static void irreversible_words(const struct lca_plan *plan, char *out,
+                               size_t size)
+{
+  size_t i;
+  size_t k;
+  out[0] = '\0';
+  for(i = 0; i < LCA_CELLS; i++) {
+    const struct ca_api *api = plan->cells[i].api;
+    int64_t count = 0;
+    size_t len = strlen(out);
+    if(!api || api->cost != CA_IRREVERSIBLE || strstr(out, api->name))
+      continue;
+    for(k = i; k < LCA_CELLS; k++)
+      if(plan->cells[k].api == api)
+        count += plan->cells[k].planned;
+    if(count && len < size)
+      snprintf(out + len, size - len, "%s%s %lld", len ? ", " : "", api->name,
+               (long long)count);
+  }
+  if(!out[0])
+    ca_copy_text(out, size, "of the plan", 11);
+}
+
+static enum ca_code confirm(void *ctx, int64_t count,
+                            const struct lca_plan *plan, const char *what,
+                            struct ca_err *err)
+{
+  char words[300];
+  if(what)
+    return host_confirm_one(ctx, count, what, err);
+  if(plan)
+    irreversible_words(plan, words, sizeof(words));
+  else
+    ca_copy_text(words, sizeof(words), "of the plan", 11);
+  return host_confirm(ctx, count, words, err);
+}
+
+static const char *protect(void *ctx, const char *id, const char *user,
+                           const char *toolkit, char *out, size_t size)
+{
+  struct host *host = ctx;
+  return host_protect_why(&host->protect, id, user, toolkit, out, size);
 }
 
 static void show(void *ctx, const struct lca_plan *plan)
@@ -246,9 +379,21 @@ static int open_state(lua_State *L)
   options.apply = host->options.apply;
   options.concurrency = (int)host->options.concurrency;
   options.limit_items = host->options.limit_items;
+  options.replay = host->replay;
+  options.limits.max_changes = host->options.max_changes;
+  options.limits.max_percent = host->options.max_percent;
+  options.limits.delete_active = host->options.delete_active;
+  options.stop_on.failed = host->options.stop_on.failed;
+  options.stop_on.unknown = host->options.stop_on.unknown;
+  options.stop_on.stale = host->options.stop_on.stale;
+  options.given = host->given;
   options.stop = &host->stop;
   options.ctx = host;
   options.begin = begin;
+  options.look = look;
+  options.confirm = confirm;
+  options.protect = protect;
+  options.protects = host->protect.used > 0;
   options.show = show;
   options.tick = tick;
   options.say = say;
@@ -257,6 +402,12 @@ static int open_state(lua_State *L)
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "composio.host"); /* loaded host */
   host_add_words(L, host);
+  lua_pushstring(L, host->run_id); /* of a replay; else not known yet */
+  lua_setfield(L, -2, "run");
+  lua_pushboolean(L, host->other_key);
+  lua_setfield(L, -2, "other_key");
+  lua_pushstring(L, host->undoes);
+  lua_setfield(L, -2, "undoes");
   lca_csv_open(L);
   lca_report_open(L, host->options.apply);
   lua_pop(L, 2);
@@ -276,10 +427,19 @@ static int open_state(lua_State *L)
   return 0;
 }
 
-/* composio.run(script): the argument is the script's function. */
+/* composio.run(script): the arguments are the script's function, and whether a
+   saved plan is looked at first. */
 static int run_script(lua_State *L)
 {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if(lua_toboolean(L, 2)) {
+    lua_getfield(L, -1, "composio.core");
+    lua_getfield(L, -1, "with_plan");
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    lua_replace(L, 1);
+    lua_pop(L, 1);
+  }
   lua_getfield(L, -1, "composio");
   lua_getfield(L, -1, "run");
   lua_pushvalue(L, 1);
@@ -350,7 +510,8 @@ static bool execute(struct host *host)
     host_complain(host, "%s", lua_tostring(L, -1));
     return false;
   }
-  status = lua_pcall(L, 1, 0, 0);
+  lua_pushboolean(L, host->replay.only_plan);
+  status = lua_pcall(L, 2, 0, 0);
   if(status) {
     keep_error(host, status);
     show_traceback(host);
@@ -383,13 +544,37 @@ static bool check_job(struct host *host)
 
 static bool any(const struct host *host, enum ca_outcome outcome)
 {
-  size_t i;
-  if(host->counts.items[outcome])
-    return true;
-  for(i = 0; i < host->counts.operation_count; i++)
-    if(host->counts.operations[i].changes[outcome])
-      return true;
-  return false;
+  return host->counts.items[outcome] > 0;
+}
+
+/* Did the run stop before all of it was tried? */
+static bool stopped(const struct host *host)
+{
+  return host->stop == LCA_STOP_EARLY ||
+         (host->options.apply && any(host, CA_NOT_TRIED));
+}
+
+/* A preview's word for who asked for it. */
+static int preview_code(const struct host *host)
+{
+  return host->options.detailed_exitcode && !host->options.apply &&
+                 any(host, CA_PLANNED)
+             ? 5
+             : 0;
+}
+
+/* Which exit wins once something may have been written. */
+static int outcome_code(const struct host *host)
+{
+  if(any(host, CA_UNKNOWN))
+    return 8;
+  if(any(host, CA_FAILED) || any(host, CA_STALE))
+    return 3;
+  if(any(host, CA_PENDING))
+    return 9;
+  if(host->stop == LCA_STOP_EXIT && lca_run_exit_code(host->L))
+    return lca_run_exit_code(host->L);
+  return preview_code(host);
 }
 
 /* Which exit wins: the order in which these stand. */
@@ -411,13 +596,54 @@ static int exit_code(const struct host *host)
     return 1;
   if(rejected)
     return 6;
-  if(any(host, CA_UNKNOWN))
-    return 8;
-  if(any(host, CA_FAILED) || any(host, CA_STALE))
-    return 3;
-  if(any(host, CA_PENDING))
-    return 9;
-  return host->stop == LCA_STOP_EXIT ? lca_run_exit_code(host->L) : 0;
+  if(stopped(host))
+    return 7;
+  return outcome_code(host);
+}
+
+/* ---- a saved plan ---- */
+
+/* Why there is nothing whole to save, or NULL. */
+static const char *why_no_plan(const struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  if(host->stop == LCA_STOP_PREVIEW)
+    return "the script goes on after what a preview can know";
+  if(host->stop || host->failed || host->key_rejected || stats->key_rejected)
+    return "the preview did not come to its end";
+  if(stats->stood < stats->bulks)
+    return "a listing is incomplete";
+  if(!host->ledger)
+    return "the script planned nothing";
+  return NULL;
+}
+
+static void save_plan(struct host *host)
+{
+  const char *path = host->options.save_plan;
+  const char *why;
+  struct ca_slice key = { host->endpoint.api_key, 0 };
+  struct ca_run_info info;
+  struct ca_err err;
+  if(!path || host->options.apply)
+    return;
+  why = why_no_plan(host);
+  if(why) {
+    host_complain(host, "no plan is saved: %s", why);
+    host->report_failed = host->report_failed || !host->stop;
+    host->report_failed =
+        host->report_failed || host->stop == LCA_STOP_PREVIEW;
+    return;
+  }
+  ca_err_clear(&err);
+  key.len = strlen(key.data);
+  describe(host, &info);
+  if(ca_plan_save(host->ledger, path, &info, host->run_id, NULL, key, &err)) {
+    host_complain(host, "no plan is saved: %s", err.text);
+    host->report_failed = true;
+  } else {
+    host_say(host, "plan: %s", path);
+  }
 }
 
 static void finish_reports(struct host *host)
@@ -448,16 +674,42 @@ static bool has_open_changes(const struct host *host)
   return false;
 }
 
+/* The numbers that --confirm will have to give, in the order of asking. */
+static void count_irreversible(struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  int i;
+  host->irreversible_count = 0;
+  for(i = 0; i < stats->irreversible_bulk_count; i++)
+    host->irreversible[host->irreversible_count++] =
+        stats->irreversible_bulks[i];
+  if(stats->irreversible_straight &&
+     host->irreversible_count < HOST_CONFIRM_MAX)
+    host->irreversible[host->irreversible_count++] =
+        stats->irreversible_straight;
+  if(host->options.save_plan && host->irreversible_count > 1) {
+    /* a saved plan is asked about as a whole */
+    for(i = 1; i < host->irreversible_count; i++)
+      host->irreversible[0] += host->irreversible[i];
+    host->irreversible_count = 1;
+  }
+}
+
 static void end_run(struct host *host)
 {
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
   bool open;
   struct ca_err err;
   ca_err_clear(&err);
   lca_run_drain(host->L, deadline_ms, host);
   host->over = true;
+  lca_run_settle(host->L, CA_FAILED, deadline_ms, host);
   host_clear_progress(host);
   finish_reports(host);
   host_read_counts(host);
+  save_plan(host);
+  count_irreversible(host);
+  memcpy(host->this_time, stats->outcomes, sizeof(host->this_time));
   host->exit_code = exit_code(host);
   open = has_open_changes(host);
   if(host->ledger && ca_ledger_end(host->ledger, host->exit_code, &err))
@@ -475,6 +727,10 @@ static void clean_up(struct host *host)
     lua_close(host->L);
   }
   ca_ledger_close(host->ledger);
+  host_lock_release(&host->lock);
+  host_protect_free(&host->protect);
+  ca_buf_clear(&host->options_json);
+  free(host->given);
   host_emulator_stop(&host->emulator);
   if(host->scratch)
     host_scratch_remove(host->state_dir);
@@ -484,24 +740,30 @@ static void clean_up(struct host *host)
     (void)fclose(host->log);
 }
 
-static int refuse(struct host *host, const struct ca_err *err)
+/* Where an exit code stands already, its reason was told. */
+static void refuse(struct host *host, const struct ca_err *err)
 {
+  if(host->exit_code)
+    return;
   host_complain(host, "%s", err->text);
   host->exit_code = 2;
-  return host->exit_code;
 }
 
-int host_run(struct host *host)
+int host_go(struct host *host,
+            enum ca_code (*ready)(struct host *host, struct ca_err *err))
 {
   struct ca_err err;
   ca_err_clear(&err);
   ca_buf_init(&host->key, 1);
+  ca_buf_init(&host->options_json, 1u << 16);
   host->sandbox.memory_bytes = (size_t)host->options.memory_mb << 20;
   host->sandbox.instructions = host->options.instructions;
-  if(prepare(host, &err)) {
+  if(ready(host, &err)) {
     refuse(host, &err);
     goto out;
   }
+  if(host->finished) /* there was nothing to do, and that was told */
+    goto out;
   host->L = host_sandbox_state(&host->sandbox);
   if(!host->L) {
     ca_err_set(&err, CA_NOMEM, "out of memory");
@@ -515,6 +777,8 @@ int host_run(struct host *host)
     refuse(host, &err);
     goto out;
   }
+  if(host->replay.on && !host->replay.only_plan)
+    lca_run_settle(host->L, CA_NOT_TRIED, deadline_ms, host);
   if(!execute(host) || !check_job(host)) {
     host->exit_code = 2;
     goto out;
@@ -524,4 +788,9 @@ out:
   host_write_summary(host);
   clean_up(host);
   return host->exit_code;
+}
+
+int host_run(struct host *host)
+{
+  return host_go(host, prepare);
 }

@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-#include "encode.h"
 #include "host.h"
+#include "json.h"
 #include "lua_sched.h"
-
-#define OUT_MAX (1u << 20)
 
 /* ---- counts ---- */
 
@@ -47,119 +45,77 @@ void host_read_counts(struct host *host)
 
 /* ---- the object ---- */
 
-static const char *outcome_key(int outcome)
+const char *host_outcome_key(int outcome)
 {
   return outcome == CA_NOT_TRIED ? "not_tried"
                                  : ca_outcome_name((enum ca_outcome)outcome);
 }
 
-/* Each adds to the object under way; a failure shows when it is used. */
-static void add(struct ca_buf *out, enum ca_code *code, const char *text)
-{
-  if(!*code)
-    *code = ca_buf_add_text(out, text);
-}
-
-static void add_text(struct ca_buf *out, enum ca_code *code, const char *name,
-                     const char *value)
-{
-  struct ca_slice slice = { value, strlen(value) };
-  if(*code)
-    return;
-  *code = ca_buf_printf(out, "\"%s\":", name);
-  if(*code)
-    return;
-  if(!*value || ca_json_string(out, slice)) /* "" and bad UTF-8: null */
-    *code = ca_buf_add_text(out, "null");
-}
-
-static void add_number(struct ca_buf *out, enum ca_code *code,
-                       const char *name, int64_t value)
-{
-  if(!*code)
-    *code = ca_buf_printf(out, "\"%s\":%lld", name, (long long)value);
-}
-
 /* The seven words always, the states on the way when there are any. */
-static void add_outcomes(struct ca_buf *out, enum ca_code *code,
+static void add_outcomes(struct host_json *json, const char *name,
                          const int64_t counts[CA_OUTCOME_COUNT], bool all)
 {
-  bool first = true;
   int i;
-  add(out, code, "{");
-  for(i = 0; i < CA_OUTCOME_COUNT; i++) {
-    if(!counts[i] && !(all && i >= CA_DONE))
-      continue;
-    if(!first)
-      add(out, code, ",");
-    add_number(out, code, outcome_key(i), counts[i]);
-    first = false;
-  }
-  add(out, code, "}");
+  host_json_open(json, name);
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    if(counts[i] || (all && i >= CA_DONE))
+      host_json_number(json, host_outcome_key(i), counts[i]);
+  host_json_close(json);
 }
 
-static void add_operations(struct ca_buf *out, enum ca_code *code,
+static void add_operations(struct host_json *json,
                            const struct host_counts *counts)
 {
   size_t i;
-  add(out, code, "\"operations\":{");
-  for(i = 0; i < counts->operation_count; i++) {
-    if(!*code)
-      *code = ca_buf_printf(out, "%s\"%s\":", i ? "," : "",
-                            counts->operations[i].name);
-    add_outcomes(out, code, counts->operations[i].changes, false);
-  }
-  add(out, code, "}");
+  host_json_open(json, "operations");
+  for(i = 0; i < counts->operation_count; i++)
+    add_outcomes(json, counts->operations[i].name,
+                 counts->operations[i].changes, false);
+  host_json_close(json);
 }
 
-static void add_listing(struct ca_buf *out, enum ca_code *code,
+static void add_listing(struct host_json *json,
                         const struct lca_run_stats *stats)
 {
   if(!stats->listing_seen) {
-    add(out, code, "\"listing\":null");
+    host_json_null(json, "listing");
     return;
   }
-  add(out, code, "\"listing\":{\"complete\":");
-  add(out, code, stats->listing_incomplete ? "false," : "true,");
-  add_number(out, code, "accounts", stats->listing_accounts);
-  add(out, code, ",");
-  add_number(out, code, "pages", stats->listing_pages);
-  add(out, code, "}");
+  host_json_open(json, "listing");
+  host_json_bool(json, "complete", !stats->listing_incomplete);
+  host_json_number(json, "accounts", stats->listing_accounts);
+  host_json_number(json, "pages", stats->listing_pages);
+  host_json_close(json);
 }
 
-static enum ca_code make_object(struct host *host, struct ca_buf *out)
+static const char *or_null(const char *text)
+{
+  return *text ? text : NULL;
+}
+
+static const char *make_object(struct host *host, struct host_json *json)
 {
   static const struct lca_run_stats none;
   const struct lca_run_stats *stats = host->L ? lca_run_stats(host->L) : &none;
-  int64_t ms = ca_clock_mono_ms(host->clock) - host->start_ms;
   uint64_t requests = 0;
   char next[2048];
-  enum ca_code code = CA_OK;
   if(host->L)
     requests = ca_engine_attempts(lca_sched_engine(lca_sched_of(host->L)));
   host_next_command(host, next, sizeof(next));
-  add(out, &code, "{");
-  add_text(out, &code, "run", host->run_id);
-  add(out, &code, ",");
-  add_text(out, &code, "script", host->script);
-  add(out, &code, ",");
-  add_text(out, &code, "mode", host->options.apply ? "apply" : "preview");
-  add(out, &code, ",");
-  add_number(out, &code, "exit", host->exit_code);
-  add(out, &code, ",\"outcomes\":");
-  add_outcomes(out, &code, host->counts.items, true);
-  add(out, &code, ",");
-  add_operations(out, &code, &host->counts);
-  add(out, &code, ",");
-  add_listing(out, &code, stats);
-  add(out, &code, ",");
-  add_number(out, &code, "requests", (int64_t)requests);
-  if(!code)
-    code = ca_buf_printf(out, ",\"seconds\":%lld.%03lld,",
-                         (long long)(ms / 1000), (long long)(ms % 1000));
-  add_text(out, &code, "next", next);
-  add(out, &code, "}\n");
-  return code;
+  host_json_text(json, "run", or_null(host->run_id));
+  host_json_text(json, "script", or_null(host->script));
+  host_json_text(json, "mode", host->options.apply ? "apply" : "preview");
+  host_json_number(json, "exit", host->exit_code);
+  add_outcomes(json, "outcomes", host->counts.items, true);
+  if(host->options.verb == HOST_RESUME)
+    add_outcomes(json, "this_time", host->this_time, true);
+  add_operations(json, &host->counts);
+  add_listing(json, stats);
+  host_json_number(json, "requests", (int64_t)requests);
+  host_json_seconds(json, "seconds",
+                    ca_clock_mono_ms(host->clock) - host->start_ms);
+  host_json_text(json, "next", or_null(next));
+  return host_json_line(json);
 }
 
 static bool write_all(int fd, const char *bytes, size_t len)
@@ -179,23 +135,25 @@ static bool write_all(int fd, const char *bytes, size_t len)
 void host_write_summary(struct host *host)
 {
   const char *path = host->options.summary;
-  struct ca_buf out;
+  struct host_json json;
+  const char *line;
   int fd;
   if(!path)
     return;
-  ca_buf_init(&out, OUT_MAX);
-  if(make_object(host, &out)) {
+  host_json_init(&json);
+  line = make_object(host, &json);
+  if(!line) {
     host_complain(host, "no summary: out of memory");
   } else if(!strcmp(path, "-")) {
     (void)fflush(stdout);
-    (void)write_all(STDOUT_FILENO, out.data, out.len);
+    (void)write_all(STDOUT_FILENO, line, strlen(line));
   } else {
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
-    if(fd < 0 || !write_all(fd, out.data, out.len))
+    if(fd < 0 || !write_all(fd, line, strlen(line)))
       host_complain(host, "cannot write the summary to %s: %s", path,
                     strerror(errno));
     if(fd >= 0)
       close(fd);
   }
-  ca_buf_clear(&out);
+  host_json_clear(&json);
 }

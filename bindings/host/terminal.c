@@ -47,6 +47,18 @@ void host_complain(struct host *host, const char *fmt, ...)
   va_end(args);
 }
 
+void host_prompt(struct host *host, const char *text)
+{
+  char raw[LINE_SIZE];
+  char clean[2 * LINE_SIZE];
+  ca_copy_text(raw, sizeof(raw), text, strlen(text));
+  ca_secret_mask(raw, strlen(raw));
+  ca_log_clean(clean, sizeof(clean), raw, strlen(raw));
+  host_clear_progress(host);
+  (void)fputs(clean, stderr);
+  (void)fflush(stderr);
+}
+
 /* A failure's line: shown also with -q. */
 static void tell(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
 static void tell(struct host *host, const char *fmt, ...)
@@ -58,7 +70,7 @@ static void tell(struct host *host, const char *fmt, ...)
 }
 
 /* 12345 as "12,345". */
-static const char *number(int64_t value, char out[32])
+const char *host_number(int64_t value, char out[32])
 {
   char digits[24];
   size_t len;
@@ -110,7 +122,7 @@ static void show_table(struct host *host, const struct lca_plan *plan)
   for(i = 0; i < shown; i++) {
     int64_t n = rows[i]->planned ? rows[i]->planned : rows[i]->same;
     host_say(host, "  %-10s %-18s %-12s %8s%s", rows[i]->api->name,
-             rows[i]->toolkit, rows[i]->status, number(n, count),
+             rows[i]->toolkit, rows[i]->status, host_number(n, count),
              rows[i]->planned ? "" : "  already so");
   }
   if(shown < used)
@@ -121,6 +133,7 @@ static void show_table(struct host *host, const struct lca_plan *plan)
 struct line {
   int64_t number;
   int64_t item;
+  bool fallback;
   char operation[32];
   char account[160];
   char before[32];
@@ -143,6 +156,7 @@ static bool take_line(void *ctx, const struct ca_change_row *row)
   struct line *line = &lines->list[lines->used++];
   line->number = row->number;
   line->item = row->item;
+  line->fallback = row->change.fallback;
   copy(line->operation, sizeof(line->operation), row->change.api->name);
   copy(line->account, sizeof(line->account), row->change.account);
   copy(line->before, sizeof(line->before), row->change.before);
@@ -158,14 +172,17 @@ static void show_line(struct host *host, const struct line *line)
   ca_err_clear(&err);
   if(ca_ledger_item(host->ledger, line->item, &item, &err))
     return;
-  host_say(host, "  %-8s %-16s %-14s %-20s %-9s %s%s%s", line->operation,
+  host_say(host, "  %-8s %-16s %-14s %-20s %-9s %s%s%s%s", line->operation,
            line->account[0] ? line->account : item.key,
            item.toolkit ? item.toolkit : "-", item.user ? item.user : "-",
            line->before[0] ? line->before : "-", line->at,
-           line->reason[0] ? "  " : "", line->reason);
+           line->fallback ? "  otherwise" : "", line->reason[0] ? "  " : "",
+           line->reason);
 }
 
-static void show_lines(struct host *host, int bulk, int64_t total)
+/* Those with this outcome, the first ones or all. */
+static void show_lines(struct host *host, int bulk, enum ca_outcome outcome,
+                       int64_t total)
 {
   size_t wanted = host->options.show_all ? BATCH : FIRST_LINES;
   struct lines lines;
@@ -177,7 +194,7 @@ static void show_lines(struct host *host, int bulk, int64_t total)
     size_t i;
     lines.used = 0;
     ca_err_clear(&err);
-    if(ca_ledger_changes(host->ledger, bulk, after, 1u << CA_PLANNED, wanted,
+    if(ca_ledger_changes(host->ledger, bulk, after, 1u << outcome, wanted,
                          take_line, &lines, &err)) {
       host_complain(host, "the ledger cannot be read: %s", err.text);
       return;
@@ -190,7 +207,17 @@ static void show_lines(struct host *host, int bulk, int64_t total)
   } while(host->options.show_all && lines.used == wanted);
   if(shown < total)
     host_say(host, "  … and %s more (--show all)",
-             number(total - shown, count));
+             host_number(total - shown, count));
+}
+
+/* ", 12 irreversible", nothing for none. */
+static void add_part(char *out, size_t size, int64_t count, const char *word)
+{
+  size_t len = strlen(out);
+  char digits[32];
+  if(count)
+    snprintf(out + len, size - len, ", %s %s", host_number(count, digits),
+             word);
 }
 
 void host_show_plan(struct host *host, const struct lca_plan *plan)
@@ -198,25 +225,29 @@ void host_show_plan(struct host *host, const struct lca_plan *plan)
   char planned[32];
   char selected[32];
   char extra[200] = "";
-  char count[32];
-  if(plan->same)
-    snprintf(extra, sizeof(extra), ", %s already so",
-             number(plan->same, count));
-  if(plan->failed)
-    snprintf(extra + strlen(extra), sizeof(extra) - strlen(extra),
-             ", %s failed", number(plan->failed, count));
-  host_say(host, "plan%s%s: %s change%s for %s item%s looked at%s",
+  add_part(extra, sizeof(extra), plan->irreversible, "irreversible");
+  add_part(extra, sizeof(extra), plan->same, "already so");
+  add_part(extra, sizeof(extra), plan->skipped, "protected");
+  add_part(extra, sizeof(extra), plan->failed, "failed");
+  host_say(host,
+           plan->replayed ? "plan%s%s: %s change%s left, %s item%s were "
+                            "looked at%s"
+                          : "plan%s%s: %s change%s for %s item%s looked at%s",
            plan->name[0] ? " " : "", plan->name,
-           number(plan->planned, planned), plan->planned == 1 ? "" : "s",
-           number(plan->selected, selected), plan->selected == 1 ? "" : "s",
-           extra);
+           host_number(plan->planned, planned), plan->planned == 1 ? "" : "s",
+           host_number(plan->selected, selected),
+           plan->selected == 1 ? "" : "s", extra);
   if(plan->listing)
     tell(host, "  the listing is incomplete: %s", plan->listing);
   if(host->options.quiet)
     return;
   show_table(host, plan);
-  if(plan->planned)
-    show_lines(host, plan->bulk, plan->planned);
+  if(plan->planned && !plan->replayed)
+    show_lines(host, plan->bulk, CA_PLANNED, plan->planned);
+  if(plan->skipped && !plan->replayed) {
+    host_say(host, "  left out:");
+    show_lines(host, plan->bulk, CA_SKIPPED, plan->skipped);
+  }
 }
 
 /* ---- progress ---- */
@@ -284,7 +315,8 @@ static void show_operation(struct host *host, size_t at)
     size_t len = strlen(line);
     if(changes[i])
       snprintf(line + len, sizeof(line) - len, "%s%s %s", len ? " · " : "",
-               ca_outcome_name((enum ca_outcome)i), number(changes[i], count));
+               ca_outcome_name((enum ca_outcome)i),
+               host_number(changes[i], count));
   }
   host_say(host, "%s: %s", host->counts.operations[at].name, line);
 }
@@ -305,58 +337,7 @@ static void show_failures(struct host *host)
   }
   if(failed > (int64_t)stats->failure_count)
     tell(host, "  … and %s more, in the ledger",
-         number(failed - (int64_t)stats->failure_count, count));
-}
-
-static bool needs_quotes(const char *word)
-{
-  return !*word || word[strspn(word, "abcdefghijklmnopqrstuvwxyz"
-                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                     "0123456789-_=./:%+@,")] != '\0';
-}
-
-static void add_word(char *out, size_t size, const char *word)
-{
-  size_t len = strlen(out);
-  if(!needs_quotes(word)) {
-    snprintf(out + len, size - len, " %s", word);
-    return;
-  }
-  if(len + 4 >= size)
-    return;
-  out[len++] = ' ';
-  out[len++] = '\'';
-  for(; *word && len + 8 < size; word++) {
-    if(*word == '\'') {
-      memcpy(out + len, "'\\''", 4);
-      len += 4;
-    } else {
-      out[len++] = *word;
-    }
-  }
-  out[len++] = '\'';
-  out[len] = '\0';
-}
-
-void host_next_command(const struct host *host, char *out, size_t size)
-{
-  const struct host_counts *counts = &host->counts;
-  bool apply = !host->options.apply && counts->items[CA_PLANNED] &&
-               !host->failed && host->exit_code != 4;
-  bool again = host->options.apply &&
-               (counts->items[CA_FAILED] || counts->items[CA_NOT_TRIED]);
-  int i;
-  out[0] = '\0';
-  if((!apply && !again) || host->emulator.url[0])
-    return;
-  snprintf(out, size, "composio-lua");
-  for(i = 1; i < host->argc && strcmp(host->argv[i], "--") != 0; i++)
-    if(!again || strcmp(host->argv[i], "--apply") != 0)
-      add_word(out, size, host->argv[i]);
-  if(apply)
-    add_word(out, size, "--apply");
-  for(; i < host->argc; i++)
-    add_word(out, size, host->argv[i]);
+         host_number(failed - (int64_t)stats->failure_count, count));
 }
 
 /* Why the run ended before the script did. */
@@ -384,17 +365,49 @@ static void show_preview(struct host *host, const char *next)
     host_say(host, "preview: nothing would be changed");
     return;
   }
-  host_say(host, "preview: nothing was changed; --apply makes %s change%s",
-           number(planned, count), planned == 1 ? "" : "s");
+  host_say(host, "preview: nothing was changed; --apply %s %s change%s",
+           host->exit_code == 4 ? "would refuse these" : "makes",
+           host_number(planned, count), planned == 1 ? "" : "s");
   if(*next)
     host_say(host, "next: %s", next);
+}
+
+/* How many items ended like this, when any did. */
+static void tell_items(struct host *host, enum ca_outcome outcome,
+                       const char *text)
+{
+  int64_t items = host->counts.items[outcome];
+  char count[32];
+  if(items)
+    tell(host, "%s item%s %s", host_number(items, count),
+         items == 1 ? "" : "s", text);
+}
+
+static bool tell_stale(void *ctx, const struct ca_change_row *row)
+{
+  tell(ctx, "  stale  %s  %s: %s", row->change.api->name,
+       row->change.account && row->change.account[0] ? row->change.account
+                                                     : row->key,
+       row->error ? row->error : "not as the plan saw it");
+  return true;
+}
+
+/* The first that were left alone, and why: the ledger keeps that. */
+static void show_stale(struct host *host)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(host->counts.items[CA_STALE] &&
+     ca_ledger_changes(host->ledger, -1, 0, 1u << CA_STALE, FIRST_LINES,
+                       tell_stale, host, &err))
+    host_complain(host, "the ledger cannot be read: %s", err.text);
+  tell_items(host, CA_STALE, "left alone: changed since the plan was made");
 }
 
 void host_show_summary(struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   char next[2048];
-  char count[32];
   size_t i;
   show_stop(host);
   if(host->failed && !host->stop)
@@ -402,8 +415,8 @@ void host_show_summary(struct host *host)
   if(!host->ledger)
     return;
   host_next_command(host, next, sizeof(next));
-  if(stats->planned && !stats->bulks)
-    show_lines(host, 0, stats->planned);
+  if(stats->planned && !stats->bulks && !host->options.apply)
+    show_lines(host, 0, CA_PLANNED, stats->planned);
   if(!host->options.apply) {
     show_failures(host);
     show_preview(host, next);
@@ -414,14 +427,12 @@ void host_show_summary(struct host *host)
   if(!host->counts.operation_count)
     host_say(host, "nothing was to be changed");
   show_failures(host);
-  if(host->counts.items[CA_UNKNOWN])
-    tell(host,
-         "%s may or may not have been carried out: look at them before "
-         "anything is repeated",
-         number(host->counts.items[CA_UNKNOWN], count));
-  if(host->counts.items[CA_PENDING])
-    tell(host, "%s wait for a person",
-         number(host->counts.items[CA_PENDING], count));
+  show_stale(host);
+  tell_items(host, CA_NOT_TRIED, "not tried");
+  tell_items(host, CA_UNKNOWN,
+             "may or may not have been carried out; nothing is repeated "
+             "before that is known");
+  tell_items(host, CA_PENDING, "waiting for a person");
   host_say(host, "run: %s", host->run_id);
   if(*next)
     host_say(host, "next: %s", next);

@@ -63,7 +63,7 @@ void host_push_words(lua_State *L, char **words, int count)
 
 void host_add_words(lua_State *L, struct host *host)
 {
-  char text[4096];
+  char text[HOST_OPTIONS_SIZE];
   int i;
   lua_newtable(L);
   for(i = 0; host_options_name(i); i++) {

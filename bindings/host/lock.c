@@ -1,0 +1,293 @@
+/* The lock of the runs that write.
+   Must not know: what a run does.
+
+   flock, for it belongs to the open file: it ends with the process however
+   that ends, and other descriptors of ours do not give it away. The file stays
+   where it is: removing it would let two runs lock two files of one name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "encode.h"
+#include "host.h"
+#include "reply.h"
+
+#define POLL_MS 50
+/* A holder that has not written its name yet, or one that only looks, is
+   given this long. */
+#define NAMELESS_MS 300
+#define NOTE_SIZE   2048
+
+enum taken { TAKEN, HELD, BROKEN };
+
+static bool make_path(const char *state_dir, const char *project, char *out,
+                      size_t size)
+{
+  int len = snprintf(out, size, "%s/lock-%s", state_dir, project);
+  return len > 0 && (size_t)len < size;
+}
+
+static void pause_ms(int ms)
+{
+  struct timespec pause = { 0, (long)ms * 1000000 };
+  (void)nanosleep(&pause, NULL); /* a signal ends it early */
+}
+
+/* ---- who holds it ---- */
+
+static void read_holder(int fd, struct host_lock_holder *holder)
+{
+  char line[NOTE_SIZE];
+  struct ca_err err;
+  struct ca_json *json;
+  ssize_t len = pread(fd, line, sizeof(line) - 1, 0);
+  memset(holder, 0, sizeof(*holder));
+  if(len <= 0)
+    return;
+  line[len] = '\0';
+  len = (ssize_t)strcspn(line, "\n");
+  json = ca_json_new(&err);
+  if(!json)
+    return;
+#define READ(field)                                                       \
+  (void)ca_json_text(json, line, (size_t)len, "$." #field, holder->field, \
+                     sizeof(holder->field))
+  (void)ca_json_integer(json, line, (size_t)len, "$.pid", &holder->pid);
+  READ(run);
+  READ(script);
+  READ(who);
+  READ(host);
+  READ(since);
+#undef READ
+  ca_json_free(json);
+}
+
+/* False: nothing stands there, or what a dead process of this machine left. */
+static bool is_current(const struct host_lock_holder *holder)
+{
+  char machine[256] = "";
+  if(!holder->pid)
+    return false;
+  (void)gethostname(machine, sizeof(machine) - 1);
+  return strcmp(machine, holder->host) != 0 || !kill((pid_t)holder->pid, 0) ||
+         errno != ESRCH;
+}
+
+/* "refresh_expired (run …, pid 123) by root@host since 06:00:01Z" */
+static void describe(const struct host_lock_holder *holder, int64_t now_ms,
+                     char *out, size_t size)
+{
+  char today[32];
+  char since[32];
+  ca_clock_format(now_ms, today, sizeof(today));
+  ca_copy_text(since, sizeof(since), holder->since,
+               strcspn(holder->since, "."));
+  if(!holder->pid) {
+    snprintf(out, size, "one that has not said who it is");
+    return;
+  }
+  snprintf(
+      out, size, "%s (%s%s%spid %lld) by %s@%s since %sZ", holder->script,
+      holder->run[0] ? "run " : "", holder->run, holder->run[0] ? ", " : "",
+      (long long)holder->pid, holder->who, holder->host,
+      strncmp(since, today, 11) || strlen(since) < 11 ? since : since + 11);
+}
+
+static enum ca_code add_text(struct ca_buf *out, const char *name,
+                             const char *value)
+{
+  struct ca_slice slice = { value, strlen(value) };
+  enum ca_code code = ca_buf_printf(out, ",\"%s\":", name);
+  if(code)
+    return code;
+  return ca_is_utf8(slice, NULL) ? ca_json_string(out, slice)
+                                 : ca_buf_add_text(out, "\"?\"");
+}
+
+/* The script as it was named, without its way; other verbs with their run. */
+static void name_script(const struct host *host, char *out, size_t size)
+{
+  const struct host_options *options = &host->options;
+  const char *word = options->operand ? options->operand : "";
+  const char *slash = strrchr(word, '/');
+  if(options->verb == HOST_RUN)
+    ca_copy_text(out, size, slash ? slash + 1 : word,
+                 strlen(slash ? slash + 1 : word));
+  else
+    snprintf(out, size, "%s %.200s", host_options_verb(options->verb), word);
+}
+
+void host_lock_name(struct host *host)
+{
+  const struct passwd *user = getpwuid(getuid());
+  struct host_lock *lock = &host->lock;
+  char machine[256] = "";
+  char script[256];
+  char since[32];
+  struct ca_buf line;
+  if(!lock->held)
+    return;
+  (void)gethostname(machine, sizeof(machine) - 1);
+  name_script(host, script, sizeof(script));
+  ca_clock_format(lock->since_ms, since, sizeof(since));
+  ca_buf_init(&line, NOTE_SIZE - 1);
+  /* A name that cannot be written is no reason not to run: the lock holds. */
+  if(!ca_buf_printf(&line, "{\"pid\":%lld", (long long)getpid()) &&
+     !add_text(&line, "run", host->run_id) &&
+     !add_text(&line, "script", script) &&
+     !add_text(&line, "who", user ? user->pw_name : "") &&
+     !add_text(&line, "host", machine) && !add_text(&line, "since", since) &&
+     !ca_buf_add_text(&line, "}\n") && !ftruncate(lock->fd, 0))
+    (void)!pwrite(lock->fd, line.data, line.len, 0);
+  ca_buf_clear(&line);
+}
+
+/* ---- taking it ---- */
+
+/* Is the file that was opened still the one of that name? */
+static bool is_in_place(int fd, const char *path)
+{
+  struct stat opened;
+  struct stat named;
+  return !fstat(fd, &opened) && !lstat(path, &named) &&
+         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+/* Tries once. HELD: holder says by whom. BROKEN: errno says why not. */
+static enum taken try(struct host_lock *lock, struct host_lock_holder *holder)
+{
+  struct stat info;
+  int saved;
+  int fd = open(lock->path,
+                O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+  if(fd < 0)
+    return BROKEN;
+  if(fstat(fd, &info) || !S_ISREG(info.st_mode)) {
+    close(fd);
+    errno = EINVAL;
+    return BROKEN;
+  }
+  if(!flock(fd, LOCK_EX | LOCK_NB)) {
+    if(is_in_place(fd, lock->path)) {
+      lock->fd = fd;
+      lock->held = true;
+      return TAKEN;
+    }
+    memset(holder, 0, sizeof(*holder)); /* removed meanwhile: once more */
+    close(fd);
+    return HELD;
+  }
+  saved = errno;
+  if(saved == EWOULDBLOCK || saved == EINTR)
+    read_holder(fd, holder);
+  close(fd);
+  errno = saved;
+  return saved == EWOULDBLOCK || saved == EINTR ? HELD : BROKEN;
+}
+
+static bool interrupted(const struct host *host)
+{
+  return host->stop > 0 && host->stop < LCA_STOP_PREVIEW;
+}
+
+static int refuse(struct host *host, struct host_lock_holder *holder)
+{
+  char who[1024];
+  if(!is_current(holder)) /* what stands there is of an earlier one */
+    memset(holder, 0, sizeof(*holder));
+  describe(holder, ca_clock_wall_ms(host->clock), who, sizeof(who));
+  if(host->options.lock_wait_ms)
+    host_complain(host, "another run still holds the lock: %s", who);
+  else
+    host_complain(
+        host, "another run holds the lock: %s; --lock-wait 5m waits for it",
+        who);
+  return 75;
+}
+
+/* Until it is taken, or nothing helps; the exit code. */
+static int wait_for(struct host *host)
+{
+  struct host_lock *lock = &host->lock;
+  int64_t began_ms = ca_clock_mono_ms(host->clock);
+  struct host_lock_holder holder;
+  bool told = false;
+  char who[1024];
+  for(;;) {
+    enum taken taken = try(lock, &holder);
+    int64_t waited_ms = ca_clock_mono_ms(host->clock) - began_ms;
+    if(taken == TAKEN)
+      return 0;
+    if(taken == BROKEN) {
+      host_complain(host, "cannot use the lock file %s: %s", lock->path,
+                    strerror(errno));
+      return 2;
+    }
+    if(interrupted(host)) {
+      host_complain(host, "interrupted by SIG%s while waiting for the lock",
+                    sigabbrev_np(host->stop));
+      return 128 + host->stop;
+    }
+    if(waited_ms >= NAMELESS_MS || is_current(&holder)) {
+      if(waited_ms >= host->options.lock_wait_ms)
+        return refuse(host, &holder);
+      describe(&holder, ca_clock_wall_ms(host->clock), who, sizeof(who));
+      if(!told)
+        host_say(host, "waiting for the lock of %s", who);
+      told = true;
+    }
+    pause_ms(POLL_MS);
+  }
+}
+
+int host_lock_take(struct host *host)
+{
+  struct host_lock *lock = &host->lock;
+  int code;
+  if(!make_path(host->state_dir, host->project, lock->path,
+                sizeof(lock->path))) {
+    host_complain(host, "the state directory's name is too long: %s",
+                  host->state_dir);
+    return 2;
+  }
+  code = wait_for(host);
+  if(code)
+    return code;
+  lock->since_ms = ca_clock_wall_ms(host->clock);
+  host_lock_name(host);
+  return 0;
+}
+
+void host_lock_release(struct host_lock *lock)
+{
+  if(!lock->held)
+    return;
+  (void)!ftruncate(lock->fd, 0);
+  close(lock->fd);
+  lock->held = false;
+}
+
+bool host_lock_look(const char *state_dir, const char *project,
+                    struct host_lock_holder *holder)
+{
+  char path[HOST_PATH_SIZE];
+  bool held;
+  int fd;
+  memset(holder, 0, sizeof(*holder));
+  if(!make_path(state_dir, project, path, sizeof(path)))
+    return false;
+  fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+  if(fd < 0)
+    return false;
+  held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if(held)
+    read_holder(fd, holder);
+  close(fd);
+  return held;
+}

@@ -1,0 +1,45 @@
+/* The lock of the runs that write: one at a time per project and state
+   directory. A file of its own, which says who holds it; the kernel lets go of
+   it when its holder dies.
+   Must not know: what a run does. */
+#ifndef HOST_LOCK_H
+#define HOST_LOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "place.h"
+
+/* All zero: not held. */
+struct host_lock {
+  bool held;
+  int fd;
+  int64_t since_ms; /* wall time */
+  char path[HOST_PATH_SIZE];
+};
+
+/* What the holder wrote about itself; "" and 0 when not known. */
+struct host_lock_holder {
+  int64_t pid;
+  char run[96];
+  char script[256];
+  char who[64];
+  char host[256];
+  char since[32];
+};
+
+struct host;
+
+/* Takes the lock of host->project in host->state_dir, which must be there;
+   waits as long as --lock-wait says. 0, or the exit code (2, 75, of a signal),
+   and then the reason was told. */
+int host_lock_take(struct host *host);
+/* Writes anew who holds it, once host->run_id is known. */
+void host_lock_name(struct host *host);
+/* Safe when it is not held. */
+void host_lock_release(struct host_lock *lock);
+
+/* Does somebody hold that lock now? Who, into holder. */
+bool host_lock_look(const char *state_dir, const char *project,
+                    struct host_lock_holder *holder);
+
+#endif

@@ -1,0 +1,370 @@
+/* The table of options: what each takes, and help.
+   Must not know: the engine, what the options do. */
+#include <stdlib.h>
+#include <string.h>
+#include "encode.h"
+#include "options_part.h"
+#include "value.h"
+
+static const char *const group_titles[GROUPS] = {
+  "Where:", "Safety:", "Pace:", "Sight:", "Slicing:", "The script:", "Other:"
+};
+
+/* ---- values that are more than a number or a text ---- */
+
+static bool read_emulator(struct host_options *options, const char *value)
+{
+  options->emulator = true;
+  return !value || (host_value_integer(value, &options->emulator_accounts) &&
+                    options->emulator_accounts > 0 &&
+                    options->emulator_accounts <= 10000000);
+}
+
+static bool read_version(struct host_options *options, const char *value)
+{
+  (void)value;
+  options->verb = HOST_VERSION;
+  return true;
+}
+
+static bool read_show(struct host_options *options, const char *value)
+{
+  options->show_all = true;
+  return !strcmp(value, "all");
+}
+
+static bool read_rate(struct host_options *options, const char *value)
+{
+  return host_value_rate(value, &options->rate_per_second);
+}
+
+static bool read_budget(struct host_options *options, const char *value)
+{
+  return host_value_percent(value, &options->budget_percent) &&
+         options->budget_percent > 0;
+}
+
+static bool read_max_percent(struct host_options *options, const char *value)
+{
+  return host_value_percent(value, &options->max_percent);
+}
+
+static bool read_confirm(struct host_options *options, const char *value)
+{
+  options->confirm_count = 0; /* the last one counts, as with all others */
+  return host_value_counts(value, options->confirm, &options->confirm_count,
+                           HOST_CONFIRM_MAX);
+}
+
+static bool read_protect(struct host_options *options, const char *value)
+{
+  if(!*value || options->protect_count == HOST_PROTECT_MAX)
+    return false; /* these add up: protecting less is never what was meant */
+  options->protect[options->protect_count++] = value;
+  return true;
+}
+
+static bool read_stop_on(struct host_options *options, const char *value)
+{
+  return host_value_stop_on(value, &options->stop_on);
+}
+
+static bool read_lock_wait(struct host_options *options, const char *value)
+{
+  return host_value_duration(value, &options->lock_wait_ms);
+}
+
+static bool read_progress(struct host_options *options, const char *value)
+{
+  static const char *const words[] = { "auto", "always", "never" };
+  int i;
+  for(i = 0; i < COUNT_OF(words); i++) {
+    if(!strcmp(words[i], value)) {
+      options->progress = (enum host_progress)i;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool read_log_format(struct host_options *options, const char *value)
+{
+  options->log_json = !strcmp(value, "json");
+  return options->log_json || !strcmp(value, "text");
+}
+
+static bool read_allow(struct host_options *options, const char *value)
+{
+  while(*value) {
+    size_t len = strcspn(value, ",");
+    if(len == 2 && !memcmp(value, "io", 2))
+      options->allow_io = true;
+    else if(len == 2 && !memcmp(value, "os", 2))
+      options->allow_os = true;
+    else
+      return false;
+    value += len;
+    if(*value == ',' && value[1])
+      value++;
+    else if(*value)
+      return false;
+  }
+  return true;
+}
+
+/* ---- the table ---- */
+
+#define AT(field) offsetof(struct host_options, field)
+
+const struct host_option host_option_table[] = {
+  { "base-url", WHERE, ACTS, TEXT, AT(base_url), NULL, 0, CARRIED, "URL",
+    "where the service is" },
+  { "api-key-file", WHERE, ACTS, TEXT, AT(api_key_file), NULL, 0, CARRIED,
+    "FILE", "the API key, in a file that only you can read" },
+  { "tls-ca", WHERE, ACTS, TEXT, AT(tls_ca), NULL, 0, CARRIED, "FILE",
+    "certificates to trust instead" },
+  { "emulator", WHERE, ACTS, SPECIAL, 0, read_emulator, 0, OPTIONAL, "N",
+    "a private local service with N accounts (200)" },
+  { "state-dir", WHERE, ACTS | PAST, TEXT, AT(state_dir), NULL, 0, CARRIED,
+    "DIR", "where the ledger is kept" },
+  { "apply", SAFETY, ACTS, FLAG, AT(apply), NULL, 0, 0, NULL,
+    "carry the planned changes out (without it: a preview)" },
+  { "save-plan", SAFETY, PLANS, TEXT, AT(save_plan), NULL, 0, 0, "FILE",
+    "of a preview: the plan, for composio-lua apply FILE" },
+  { "show", SAFETY, ACTS | ON(SHOW) | ON(HISTORY), SPECIAL, 0, read_show, 0, 0,
+    "all", "every change, not the first ones" },
+  { "max-changes", SAFETY, ACTS, NUMBER, AT(max_changes), NULL, 0, 0, "N",
+    "refuse to make more changes (500)" },
+  { "max-percent", SAFETY, ACTS, SPECIAL, 0, read_max_percent, 0, 0, "P",
+    "refuse to change more of the project (25%)" },
+  { "confirm", SAFETY, ACTS, SPECIAL, 0, read_confirm, 0, 0, "N",
+    "that many irreversible changes; N,… for several plans" },
+  { "protect", SAFETY, ACTS, SPECIAL, 0, read_protect, 0, CARRIED, "FILE",
+    "ids, user:ID, toolkit:SLUG never to change" },
+  { "delete-active", SAFETY, ACTS, FLAG, AT(delete_active), NULL, 0, 0, NULL,
+    "ACTIVE accounts may be deleted" },
+  { "stop-on", SAFETY, ACTS, SPECIAL, 0, read_stop_on, 0, CARRIED, "WORDS",
+    "end early: failed=3%,unknown=5,stale=1" },
+  { "same-project", SAFETY, ON(APPLY) | ON(RESUME) | ON(UNDO), FLAG,
+    AT(same_project), NULL, 0, 0, NULL,
+    "with another key: it is the same project's" },
+  { "failed", SAFETY, ON(RESUME), FLAG, AT(failed), NULL, 0, 0, NULL,
+    "of resume: what failed, too" },
+  { "lock-wait", SAFETY, ACTS, SPECIAL, 0, read_lock_wait, 0, 0, "DUR",
+    "wait for another run's end" },
+  { "detailed-exitcode", SAFETY, PLANS, FLAG, AT(detailed_exitcode), NULL, 0,
+    0, NULL, "exit 5 when a preview has changes" },
+  { "concurrency", PACE, ACTS, COUNT, AT(concurrency), NULL, 0, CARRIED, "N",
+    "items at once (32)" },
+  { "budget", PACE, ACTS, SPECIAL, 0, read_budget, 0, CARRIED, "P%",
+    "share of the organisation's rate limit (25%)" },
+  { "rate", PACE, ACTS, SPECIAL, 0, read_rate, 0, CARRIED, "N/s",
+    "at most so many requests: 50/s, 3000/m" },
+  { "timeout", PACE, ACTS, TIME, AT(timeout_ms), NULL, 0, CARRIED, "DUR",
+    "of one exchange (60s)" },
+  { "retries", PACE, ACTS, NUMBER, AT(retries), NULL, 0, CARRIED, "N",
+    "after a first attempt (2)" },
+  { "max-wait", PACE, ACTS, TIME, AT(max_wait_ms), NULL, 0, CARRIED, "DUR",
+    "the longest Retry-After obeyed (120s)" },
+  { "progress", SIGHT, ACTS, SPECIAL, 0, read_progress, 0, 0, "WHEN",
+    "auto, always or never" },
+  { "quiet", SIGHT, ACTS, FLAG, AT(quiet), NULL, 'q', 0, NULL,
+    "only failures" },
+  { "verbose", SIGHT, ACTS, MORE, AT(verbose), NULL, 'v', 0, NULL,
+    "tell more; twice: every request" },
+  { "log", SIGHT, ACTS, TEXT, AT(log), NULL, 0, 0, "FILE",
+    "append one line per event" },
+  { "log-format", SIGHT, ACTS, SPECIAL, 0, read_log_format, 0, 0, "FORMAT",
+    "text or json" },
+  { "summary", SIGHT, ACTS, TEXT, AT(summary), NULL, 0, 0, "FILE",
+    "a JSON object about the run; - for stdout" },
+  { "json", SIGHT, PAST, FLAG, AT(json), NULL, 0, 0, NULL,
+    "of runs, show, history: JSON lines" },
+  { "limit", SIGHT, ON(RUNS), NUMBER, AT(limit), NULL, 0, 0, "N",
+    "of runs: how many (50), 0 for all" },
+  { "limit-items", SLICING, PLANS, COUNT, AT(limit_items), NULL, 0, 0, "N",
+    "only the first N items of each bulk" },
+  { "memory", SCRIPT, ACTS, COUNT, AT(memory_mb), NULL, 0, CARRIED, "MB",
+    "what the script may use (512)" },
+  { "instructions", SCRIPT, ACTS, NUMBER, AT(instructions), NULL, 0, CARRIED,
+    "N", "what the script may execute (0: no limit)" },
+  { "allow", SCRIPT, ACTS, SPECIAL, 0, read_allow, 0, CARRIED, "io,os",
+    "Lua libraries the script may use" },
+  { "help", OTHER, ALL, FLAG, AT(help), NULL, 'h', 0, NULL,
+    "this, or the script's own help" },
+  { "version", OTHER, ALL, SPECIAL, 0, read_version, 0, 0, NULL,
+    "which composio-lua this is" },
+  { NULL, OTHER, 0, FLAG, 0, NULL, 0, 0, NULL, NULL }
+};
+_Static_assert(COUNT_OF(host_option_table) <= HOST_OPTION_MAX,
+               "too many options");
+
+const char *host_options_name(int i)
+{
+  return host_option_table[i].name;
+}
+
+bool host_option_read(struct host_options *options,
+                      const struct host_option *option, const char *value)
+{
+  void *to = (char *)options + option->offset;
+  int64_t *number = to;
+  if(!value && option->value && !(option->flags & OPTIONAL))
+    return false;
+  options->given[option - host_option_table].seen = true;
+  options->given[option - host_option_table].value = value;
+  switch(option->kind) {
+  case FLAG:
+    *(bool *)to = true;
+    return true;
+  case MORE:
+    *(int *)to += 1;
+    return true;
+  case TEXT:
+    *(const char **)to = value;
+    return value && *value;
+  case COUNT:
+    return host_value_integer(value, number) && *number > 0 &&
+           *number < 1000000000;
+  case NUMBER:
+    return host_value_integer(value, number) && *number >= 0;
+  case TIME:
+    return host_value_duration(value, number) && *number > 0;
+  case SPECIAL:
+    break;
+  }
+  return option->read(options, value);
+}
+
+/* ---- help ---- */
+
+static void option_label(const struct host_option *option, char *out,
+                         size_t size)
+{
+  char letter[8] = "    ";
+  if(option->letter)
+    snprintf(letter, sizeof(letter), "-%c, ", option->letter);
+  if(!option->value)
+    snprintf(out, size, "%s--%s", letter, option->name);
+  else if(option->flags & OPTIONAL)
+    snprintf(out, size, "%s--%s[=%s]", letter, option->name, option->value);
+  else
+    snprintf(out, size, "%s--%s %s", letter, option->name, option->value);
+}
+
+/* The options of a group that one of the verbs takes; how much was used. */
+static size_t add_group(enum host_group group, unsigned verbs, char *out,
+                        size_t size)
+{
+  size_t used = 0;
+  int i;
+  for(i = 0; host_option_table[i].name && used < size; i++) {
+    char label[48];
+    int len;
+    if(host_option_table[i].group != group ||
+       !(host_option_table[i].verbs & verbs))
+      continue;
+    option_label(&host_option_table[i], label, sizeof(label));
+    len = snprintf(out + used, size - used, "%s%s  %-24s %s\n",
+                   used ? "" : group_titles[group], used ? "" : "\n", label,
+                   host_option_table[i].help);
+    used += len > 0 ? (size_t)len : 0;
+  }
+  return used < size ? used : size - 1;
+}
+
+static void add_options(unsigned verbs, char *out, size_t size)
+{
+  size_t used = 0;
+  int group;
+  out[0] = '\0';
+  for(group = 0; group < GROUPS; group++)
+    used += add_group((enum host_group)group, verbs, out + used, size - used);
+}
+
+void host_options_text(char *out, size_t size)
+{
+  add_options(ON(RUN), out, size);
+}
+
+void host_options_print(FILE *file)
+{
+  char text[HOST_OPTIONS_SIZE];
+  host_options_text(text, sizeof(text));
+  fputs(text, file);
+}
+
+void host_options_print_all(FILE *file)
+{
+  char text[HOST_OPTIONS_SIZE];
+  add_options(ALL, text, sizeof(text));
+  fputs(text, file);
+}
+
+/* ---- what was given ---- */
+
+/* The k-th text that an option was given with: some add up. */
+static const char *given_text(const struct host_options *options, int i, int k)
+{
+  if(host_option_table[i].read == read_protect)
+    return k < options->protect_count ? options->protect[k] : NULL;
+  return k ? NULL : options->given[i].value;
+}
+
+static enum ca_code add_text(struct ca_buf *out, const char *text)
+{
+  struct ca_slice slice = { text, strlen(text) };
+  if(!ca_is_utf8(slice, NULL)) /* a path may be any bytes */
+    return ca_buf_add_text(out, "null");
+  return ca_json_string(out, slice);
+}
+
+static enum ca_code add_given(const struct host_options *options, int i,
+                              struct ca_buf *out)
+{
+  enum ca_code code = CA_OK;
+  const char *text;
+  int k;
+  if(!options->given[i].value)
+    return ca_buf_add_text(out, "true");
+  if(!given_text(options, i, 1))
+    return add_text(out, options->given[i].value);
+  for(k = 0; !code && (text = given_text(options, i, k)) != NULL; k++) {
+    code = ca_buf_add_text(out, k ? "," : "[");
+    if(!code)
+      code = add_text(out, text);
+  }
+  return code ? code : ca_buf_add_text(out, "]");
+}
+
+enum ca_code host_options_json(const struct host_options *options,
+                               struct ca_buf *out)
+{
+  enum ca_code code = ca_buf_add_text(out, "{");
+  bool first = true;
+  int i;
+  for(i = 0; host_option_table[i].name && !code; i++) {
+    if(!options->given[i].seen)
+      continue;
+    code = ca_buf_printf(out, "%s\"%s\":", first ? "" : ",",
+                         host_option_table[i].name);
+    first = false;
+    if(!code)
+      code = add_given(options, i, out);
+  }
+  return code ? code : ca_buf_add_text(out, "}");
+}
+
+void host_options_carry(const struct host_options *options,
+                        void (*visit)(void *ctx, const char *name,
+                                      const char *value),
+                        void *ctx)
+{
+  const char *text;
+  int i;
+  int k;
+  for(i = 0; host_option_table[i].name; i++)
+    if(host_option_table[i].flags & CARRIED)
+      for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
+        visit(ctx, host_option_table[i].name, text);
+}

@@ -1,0 +1,244 @@
+/* What the ledger holds, as texts for people and members for programs.
+   Must not know: the engine, how changes are made. */
+#include <stdio.h>
+#include <string.h>
+#include "past_part.h"
+
+/* ---- times ---- */
+
+void host_past_time(int64_t ms, char *out, size_t size)
+{
+  char text[32];
+  if(!ms) {
+    snprintf(out, size, "-");
+    return;
+  }
+  ca_clock_format(ms, text, sizeof(text));
+  snprintf(out, size, "%.*sZ", (int)strcspn(text, "."), text);
+}
+
+void host_past_duration(int64_t ms, char *out, size_t size)
+{
+  long long seconds = (long long)(ms / 1000);
+  if(ms < 0)
+    snprintf(out, size, "-");
+  else if(seconds < 60)
+    snprintf(out, size, "%lld.%llds", seconds, (long long)(ms % 1000 / 100));
+  else if(seconds < 3600)
+    snprintf(out, size, "%lldm%02llds", seconds / 60, seconds % 60);
+  else if(seconds < 86400)
+    snprintf(out, size, "%lldh%02lldm", seconds / 3600, seconds / 60 % 60);
+  else
+    snprintf(out, size, "%lldd%02lldh", seconds / 86400, seconds / 3600 % 24);
+}
+
+/* ---- runs ---- */
+
+void host_past_by(const char *who, const char *machine, char *out, size_t size)
+{
+  snprintf(out, size, "%s@%s", who && *who ? who : "?",
+           machine && *machine ? machine : "?");
+}
+
+const char *host_past_kind(const struct ca_run_info *info)
+{
+  bool applies = !strcmp(info->mode, "apply");
+  if(info->undoes)
+    return applies ? "undo" : "undo preview";
+  return applies ? "apply" : "preview";
+}
+
+enum past_state host_past_state(const struct past *past,
+                                const struct ca_run_row *run)
+{
+  struct host_lock_holder holder;
+  if(run->ended_ms)
+    return PAST_ENDED;
+  if(strcmp(run->info.mode, "apply") != 0) /* these take no lock */
+    return PAST_OPEN;
+  if(host_lock_look(past->host->state_dir, run->info.project, &holder) &&
+     !strcmp(holder.run, run->name))
+    return PAST_RUNNING;
+  return PAST_INTERRUPTED;
+}
+
+const char *host_past_state_name(enum past_state state)
+{
+  static const char *const names[] = { "running", "interrupted", "open",
+                                       "ended" };
+  return names[state];
+}
+
+void host_past_verdict(const struct past *past, const struct ca_run_row *run,
+                       char *out, size_t size)
+{
+  enum past_state state = host_past_state(past, run);
+  if(state != PAST_ENDED)
+    snprintf(out, size, "%s",
+             state == PAST_OPEN ? "not ended" : host_past_state_name(state));
+  else if(!run->exit_code)
+    snprintf(out, size, "done");
+  else
+    snprintf(out, size, "exit %d", run->exit_code);
+}
+
+void host_past_counts(const int64_t counts[CA_OUTCOME_COUNT], char *out,
+                      size_t size)
+{
+  char count[32];
+  int i;
+  out[0] = '\0';
+  for(i = 0; i < CA_OUTCOME_COUNT; i++) {
+    size_t len = strlen(out);
+    if(counts[i])
+      snprintf(out + len, size - len, "%s%s %s", len ? ", " : "",
+               host_number(counts[i], count),
+               ca_outcome_name((enum ca_outcome)i));
+  }
+  if(!*out)
+    snprintf(out, size, "-");
+}
+
+/* JSON of the ledger, or null when it is none. */
+static void add_json(const struct past *past, struct host_json *json,
+                     const char *name, const char *text)
+{
+  if(text && ca_json_valid(past->json, text, strlen(text)))
+    host_json_raw(json, name, text);
+  else
+    host_json_text(json, name, text);
+}
+
+void host_past_run_json(const struct past *past, struct host_json *json,
+                        const struct ca_run_row *run)
+{
+  const struct ca_run_info *info = &run->info;
+  enum past_state state = host_past_state(past, run);
+  int i;
+  host_json_text(json, "run", run->name);
+  host_json_text(json, "mode", info->mode);
+  host_json_text(json, "state", host_past_state_name(state));
+  if(run->exit_code >= 0)
+    host_json_number(json, "exit", run->exit_code);
+  else
+    host_json_null(json, "exit");
+  host_json_time(json, "began", run->began_ms);
+  host_json_time(json, "ended", run->ended_ms);
+  host_json_number(json, "parts", run->parts);
+  host_json_text(json, "script", info->script);
+  host_json_text(json, "word", info->word);
+  host_json_text(json, "script_sha256", info->script_sha);
+  host_json_text(json, "cwd", info->cwd);
+  host_json_text(json, "undoes", info->undoes);
+  add_json(past, json, "params", info->params);
+  add_json(past, json, "options", info->options);
+  host_json_text(json, "who", info->who);
+  host_json_text(json, "host", info->host);
+  host_json_text(json, "project", info->project);
+  host_json_text(json, "base_url", info->base_url);
+  host_json_text(json, "version", info->version);
+  if(!run->has_counts) {
+    host_json_null(json, "changes");
+    return;
+  }
+  host_json_open(json, "changes");
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    if(run->changes[i])
+      host_json_number(json, host_outcome_key(i), run->changes[i]);
+  host_json_close(json);
+}
+
+/* ---- changes ---- */
+
+void host_past_operation(const struct ca_api *api, char *out, size_t size)
+{
+  if(!strcmp(api->resource, "connected_accounts"))
+    snprintf(out, size, "%s", api->name);
+  else
+    snprintf(out, size, "%s.%s", api->resource, api->name);
+}
+
+/* The alias in a JSON text; false when it says nothing of one. */
+static bool alias_of(const struct past *past, const char *text, char *out,
+                     size_t size)
+{
+  return text &&
+         ca_json_text(past->json, text, strlen(text), "$.alias", out, size);
+}
+
+/* What an update replaces, and by what. */
+static void move_update(const struct past *past,
+                        const struct ca_change_row *row, const char *alias,
+                        char *out, size_t size)
+{
+  const struct ca_change *change = &row->change;
+  char before[256];
+  char after[256];
+  if(change->fingerprint) {
+    snprintf(out, size, "credentials replaced");
+  } else if(alias_of(past, change->body, after, sizeof(after))) {
+    if(alias_of(past, change->image, before, sizeof(before)))
+      alias = before;
+    snprintf(out, size, "alias %s%s%s→ '%s'", alias ? "'" : "",
+             alias ? alias : "", alias ? "' " : "", after);
+  } else {
+    snprintf(out, size, "%s → %s", change->image ? change->image : "-",
+             change->body ? change->body : "-");
+  }
+}
+
+void host_past_move(const struct past *past, const struct ca_change_row *row,
+                    const char *alias, char *out, size_t size)
+{
+  const struct ca_api *api = row->change.api;
+  const char *before = row->change.before;
+  const char *after = row->status_after;
+  if(!strcmp(api->name, "update")) {
+    move_update(past, row, alias, out, size);
+    return;
+  }
+  if(!strstr(api->path, "{id}")) {
+    snprintf(out, size, "→ %s", row->made ? row->made : "a new account");
+    return;
+  }
+  if(!after)
+    after = api->method == CA_DELETE ? "deleted" : api->becomes;
+  snprintf(out, size, "%s%s%s", before ? before : "?", after ? " → " : "",
+           after ? after : "");
+}
+
+void host_past_why(const struct ca_change_row *row, char *out, size_t size)
+{
+  const char *reason = row->change.reason ? row->change.reason : "";
+  const char *error = row->error ? row->error : "";
+  snprintf(out, size, "%s%s%s", reason, *reason && *error ? "; " : "", error);
+}
+
+void host_past_change_json(const struct past *past, struct host_json *json,
+                           const struct ca_change_row *row)
+{
+  const struct ca_change *change = &row->change;
+  char operation[96];
+  host_past_operation(change->api, operation, sizeof(operation));
+  host_json_number(json, "number", row->number);
+  host_json_text(json, "key", row->key);
+  host_json_text(json, "operation", operation);
+  host_json_text(json, "account",
+                 change->account && *change->account ? change->account : NULL);
+  host_json_text(json, "made", row->made);
+  host_json_text(json, "auth_config", change->config);
+  host_json_text(json, "outcome", host_outcome_key((int)row->outcome));
+  host_json_bool(json, "fallback", change->fallback);
+  host_json_text(json, "class", ca_class_name(change->cost));
+  host_json_text(json, "before", change->before);
+  host_json_text(json, "after", row->status_after);
+  add_json(past, json, "image", change->image);
+  host_json_text(json, "query", change->query);
+  add_json(past, json, "body", change->body);
+  host_json_text(json, "fingerprint", change->fingerprint);
+  host_json_text(json, "reason", change->reason);
+  host_json_text(json, "line", change->line);
+  host_json_text(json, "error", row->error);
+  host_json_text(json, "request_id", row->request_id);
+  host_json_time(json, "sent", row->sent_ms);
+}
