@@ -65,9 +65,9 @@ describe("the command line", function()
     run = place:run { "refresh_expird" }
     assert.equal(2, run.code)
     has(run.err, "did you mean 'refresh_expired'?")
-    run = place:run { "undo", "x" } -- not there yet: no verb
+    run = place:run { "resum", "x" }
     assert.equal(2, run.code)
-    has(run.err, "undo")
+    has(run.err, "no shipped script or verb is called 'resum'")
   end)
 
   it("refuses values that are none", function()
@@ -136,7 +136,7 @@ describe("the API key", function()
     place.secrets = {}
     place:script(LIST)
     local none = { COMPOSIO_API_KEY = false }
-    assert.equal(0, place:run({ "job.lua" }).code)
+    assert.equal(0, place:run(host.unlimited { "job.lua" }).code)
     assert.equal(0, place:run({ "job.lua", "--api-key-file", file }, { env = none }).code)
     local creds = { COMPOSIO_API_KEY = false, CREDENTIALS_DIRECTORY = place.path .. "/creds" }
     assert.equal(0, place:run({ "job.lua" }, { env = creds }).code)
@@ -198,10 +198,10 @@ describe("the state directory", function()
 
   it("is the one named, else by XDG_STATE_HOME, else in HOME; all of it private", function()
     place:script(BULK)
-    assert.equal(0, place:run({ "job.lua", "--state-dir", "named" }).code)
+    assert.equal(0, place:run(host.unlimited { "job.lua", "--state-dir", "named" }).code)
     local xdg = { XDG_STATE_HOME = place.path .. "/xdg" }
-    assert.equal(0, place:run({ "job.lua" }, { env = xdg }).code)
-    assert.equal(0, place:run({ "job.lua" }).code)
+    assert.equal(0, place:run(host.unlimited { "job.lua" }, { env = xdg }).code)
+    assert.equal(0, place:run(host.unlimited { "job.lua" }).code)
     for _, dir in ipairs { "named", "xdg/composio-lua", ".local/state/composio-lua" } do
       assert.equal("700", place:mode(dir))
       assert.equal("600", place:mode(dir .. "/ledger.db"))
@@ -241,7 +241,8 @@ describe("the state directory", function()
     place:script(BULK)
     local tmp = place.path .. "/tmp"
     os.execute("mkdir " .. tmp)
-    local run = place:run({ "job.lua", "--emulator=20", "--apply" }, { env = { TMPDIR = tmp } })
+    local words = host.unlimited { "job.lua", "--emulator=20", "--apply" }
+    local run = place:run(words, { env = { TMPDIR = tmp } })
     assert.equal(0, run.code, run.err)
     assert.equal("", host.shell("ls -A " .. tmp))
     assert.is_nil(place:read ".local/state/composio-lua/ledger.db")
@@ -406,10 +407,10 @@ describe("what is written", function()
   ]]
 
   it("keeps stdout for the script", function()
-    local run = place:run({ "job.lua" }, { script = BULK })
+    local run = place:run(host.unlimited { "job.lua" }, { script = BULK })
     assert.equal("from the script\n", run.out)
     has(run.err, "plan idle: ")
-    has(run.err, "next: composio-lua job.lua --apply")
+    has(run.err, "next: composio-lua --max-changes 1000000 --max-percent 100 job.lua --apply")
   end)
 
   it("shows the first changes, and all when asked", function()
@@ -426,7 +427,8 @@ describe("what is written", function()
   end)
 
   it("is one JSON object in --summary", function()
-    local run = place:run({ "job.lua", "--summary", "summary.json" }, { script = BULK })
+    local words = host.unlimited { "job.lua", "--summary", "summary.json" }
+    local run = place:run(words, { script = BULK })
     local preview = run.summary
     assert.equal("preview", preview.mode)
     assert.equal(0, preview.exit)
@@ -434,9 +436,11 @@ describe("what is written", function()
     assert.is_true(preview.outcomes.planned > 10)
     assert.is_true(preview.listing.complete)
     assert.equal(preview.outcomes.planned, preview.listing.accounts)
-    assert.equal("composio-lua job.lua --summary summary.json --apply", preview.next)
+    local next_words = "composio-lua %s job.lua --summary summary.json --apply"
+    assert.equal(next_words:format "--max-changes 1000000 --max-percent 100", preview.next)
     assert.matches("^%d+%-%d+%-%d+T%d+%-job%-%w+$", preview.run)
-    run = place:run({ "job.lua", "--apply", "--summary", "-" }, { script = BULK })
+    words = host.unlimited { "job.lua", "--apply", "--summary", "-" }
+    run = place:run(words, { script = BULK })
     local text = run.out:match "\n({.*})\n$"
     local apply = require("cjson").decode(text)
     assert.equal("apply", apply.mode)
@@ -451,7 +455,7 @@ describe("what is written", function()
   end)
 
   it("is nothing but failures with -q", function()
-    local run = place:run({ "job.lua", "-q", "--apply" }, { script = BULK })
+    local run = place:run(host.unlimited { "job.lua", "-q", "--apply" }, { script = BULK })
     assert.equal("", run.err)
     run = place:run({ "job.lua", "-q" }, { script = [[accounts.get "ca_unknown"]] })
     has(run.err, "ComposioConnectedAccountNotFoundError")
@@ -492,7 +496,8 @@ describe("what is written", function()
       if redirect:find "^|" then
         options.redirect = "2>&1 " .. redirect
       end
-      local run = place:run({ "job.lua", "--apply", "--state-dir", "s" .. #redirect }, options)
+      local words = host.unlimited { "job.lua", "--apply", "--state-dir", "s" .. #redirect }
+      local run = place:run(words, options)
       assert.equal(0, run.code, redirect)
       assert.is_true(#emulator:changes() > 10)
     end

@@ -248,10 +248,11 @@ describe("a run of the host", function()
     file = assert(io.open(script, "wb"))
     file:write(JOB:format(place, (typed:gsub('[\\"]', "\\%0")), options.more or ""))
     file:close()
-    local words = { "run", script, url = emulator.url, env = options.env }
+    local words = { "run", script, "--confirm=2", "--max-percent=100" }
+    words.url, words.env = emulator.url, options.env
     words.api_key = not options.env and canary.KEY or nil
     words.log = options.log
-    table.move(options, 1, #options, 3, words)
+    table.move(options, 1, #options, 5, words)
     local result = child.run(words) -- searches all that is left
     os.remove(place)
     os.remove(script)

@@ -33,7 +33,7 @@ local DISABLE = [[
 local function start_slow(delay_ms, concurrency)
   emulator:faults { { method = "PATCH", action = "delay", delay_ms = delay_ms } }
   local process = place:start(
-    { "job.lua", "--apply", "--concurrency", concurrency, "--summary", "summary.json" },
+    host.unlimited { "job.lua", "--apply", "--concurrency", concurrency, "--summary=summary.json" },
     { script = DISABLE }
   )
   for _ = 1, 500 do

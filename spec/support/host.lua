@@ -11,6 +11,7 @@
 --   local process = place:start({ … })        the same in the background
 --   process:signal "INT"; process:wait()      → run
 --   place:remove()
+--   host.unlimited { "job.lua", "--apply" }   the same words, without limits
 --
 -- Every run's stdout, stderr and all files of the place are searched for the
 -- emulator's API key and for what place.secrets lists; a hit is an error.
@@ -35,6 +36,13 @@ local here = shell "pwd"
 local build = server.build:find "^/" and server.build or here .. "/" .. server.build
 host.program = build .. "/composio-lua"
 host.has_sanitizer = shell("grep -c __asan_init " .. quote(host.program)) ~= "0"
+
+-- The words, without the limits that a run has by itself: specs change most of
+-- their small projects.
+function host.unlimited(words)
+  local all = { "--max-changes", "1000000", "--max-percent", "100" }
+  return table.move(words, 1, #words, #all + 1, all)
+end
 
 local Place = {}
 Place.__index = Place
