@@ -79,7 +79,7 @@ ours_once() { # script options...
   rm -rf "$work/state"
   timed ours "$ours" run "$here/$script" --base-url "$url" \
     --state-dir "$work/state" --concurrency "$concurrency" \
-    --progress never -q "$@"
+    --progress never -q --max-changes 1000000 --max-percent 100 "$@"
 }
 
 once() { # job side
