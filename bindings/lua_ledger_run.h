@@ -121,7 +121,6 @@ struct lca_draft {
   char config[160];
   char line[160];
   char fingerprint[40];
-  char image[1024];
   char reason[200]; /* of a protected account */
 };
 

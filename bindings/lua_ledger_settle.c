@@ -128,6 +128,8 @@ void lca_run_settle(lua_State *L, enum ca_outcome not_done,
     return;
   if(*run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW)
     return; /* a signal: nothing is asked any more */
+  if(!run->options.replay.on && !run->stats.outcomes[CA_UNKNOWN])
+    return; /* so the ledger need not be searched */
   if(ca_ledger_changes(run->ledger, -1, 0,
                        1u << CA_UNKNOWN | 1u << CA_INTENDED, 1, any_unknown,
                        &any, &err) ||
