@@ -222,7 +222,7 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
   apply->bulk = options->bulk;
   apply->which = options->which;
   apply->look = options->look;
-  apply->looks_first = options->look || options->which != CA_APPLY_PLANNED;
+  apply->looks_first = false;
   apply->items = options->items;
   apply->pulled = 0;
   apply->concurrency = many;

@@ -84,9 +84,11 @@ CA_MUST_USE enum ca_code ca_apply_fill(struct ca_apply *apply,
 bool ca_apply_finished(const struct ca_apply *apply);
 /* A reply said 401: the apply has stopped by itself. */
 bool ca_apply_key_rejected(const struct ca_apply *apply);
-/* No new change, for good; those under way go on. What has an intent but was
-   not sent becomes CA_NOT_TRIED, as does the rest of an item that had begun;
-   `visit` is told of both, here when no callback is on the stack. */
+/* No new change, for good; those under way go on, looks are given up. What has
+   an intent but was not sent becomes CA_NOT_TRIED (what may have happened in
+   an earlier part of the run stays CA_UNKNOWN), as does the rest of an item
+   that had begun; `visit` is told of both, here when no callback is on the
+   stack. */
 void ca_apply_stop(struct ca_apply *apply);
 /* Changes under way are cancelled: those that may have left become
    CA_UNKNOWN, the others CA_NOT_TRIED; `visit` is told. Synced on return. */

@@ -550,26 +550,6 @@ enum ca_code ca_apply_look_single(struct ca_apply *apply, struct ca_work *work,
 
 /* Ahead of the changes. */
 
-enum ca_code ca_apply_pull(struct ca_apply *apply, struct ca_work **work,
-                           struct ca_err *err)
-{
-  enum ca_code code = CA_OK;
-
-  *work = NULL;
-  while(!code && !apply->stopped &&
-        (!apply->items || apply->pulled < apply->items)) {
-    code = ca_apply_next(apply, work, err);
-    if(code || !*work)
-      break;
-    if(ca_apply_advance(apply, *work)) {
-      apply->pulled++;
-      break;
-    }
-    *work = NULL;
-  }
-  return code;
-}
-
 /* Works enough for the next look, as long as those that need none are not too
    many meanwhile. */
 static enum ca_code pull_unseen(struct ca_apply *apply, struct ca_err *err)

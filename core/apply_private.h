@@ -121,9 +121,10 @@ struct ca_apply {
   size_t kept_size;
 };
 
-/* apply_read.c: the next work in the ledger's order, NULL when there is
-   none. */
-CA_MUST_USE enum ca_code ca_apply_next(struct ca_apply *apply,
+/* apply_read.c: the next work in the ledger's order that has something to be
+   sent and may begin, NULL when there is none. Tells what was decided
+   before. */
+CA_MUST_USE enum ca_code ca_apply_pull(struct ca_apply *apply,
                                        struct ca_work **work,
                                        struct ca_err *err);
 
@@ -183,11 +184,6 @@ CA_MUST_USE enum ca_code ca_apply_look_single(struct ca_apply *apply,
                                               struct ca_err *err);
 /* Gives all looks up. quietly: their works go untold. */
 void ca_apply_drop_looks(struct ca_apply *apply, bool quietly);
-/* The next work that has something to be sent and may begin, NULL when there
-   is none. Tells what was decided before. */
-CA_MUST_USE enum ca_code ca_apply_pull(struct ca_apply *apply,
-                                       struct ca_work **work,
-                                       struct ca_err *err);
 
 /* apply_target.c */
 

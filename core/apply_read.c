@@ -63,8 +63,8 @@ static enum ca_code read_more(struct ca_apply *apply, struct ca_err *err)
   return code;
 }
 
-enum ca_code ca_apply_next(struct ca_apply *apply, struct ca_work **work,
-                           struct ca_err *err)
+static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
+                              struct ca_err *err)
 {
   enum ca_code code = CA_OK;
 
@@ -72,5 +72,25 @@ enum ca_code ca_apply_next(struct ca_apply *apply, struct ca_work **work,
         !(apply->waiting.first && apply->waiting.first->complete))
     code = read_more(apply, err);
   *work = code ? NULL : ca_work_pop(&apply->waiting);
+  return code;
+}
+
+enum ca_code ca_apply_pull(struct ca_apply *apply, struct ca_work **work,
+                           struct ca_err *err)
+{
+  enum ca_code code = CA_OK;
+
+  *work = NULL;
+  while(!code && !apply->stopped &&
+        (!apply->items || apply->pulled < apply->items)) {
+    code = next_work(apply, work, err);
+    if(code || !*work)
+      break;
+    if(ca_apply_advance(apply, *work)) {
+      apply->pulled++;
+      break;
+    }
+    *work = NULL;
+  }
   return code;
 }

@@ -202,9 +202,7 @@ void ca_apply_send_single(struct ca_apply *apply, struct ca_work *work)
   struct ca_err why;
 
   ca_err_clear(&why);
-  if(apply->stopped)
-    ca_apply_leave_alone(apply, work);
-  else if(intend_single(apply, work, &why))
+  if(intend_single(apply, work, &why))
     ca_apply_end_rest(apply, work, CA_NOT_TRIED, why.text);
   else {
     work->intended = true;

@@ -302,8 +302,8 @@ struct ca_run_row {
   int64_t ended_ms; /* 0: it did not end, or goes on */
   int exit_code;    /* -1 while it has none */
   int parts;        /* 1, and one more for each time it was reopened */
-  bool stands;      /* some of its plan stands, or straight-line changes are
-                       there */
+  bool stands;      /* some of its plan stands, or straight-line changes may
+                       have left */
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT]; /* by outcome, once it has ended */
 };

@@ -5,11 +5,10 @@
 
 #include "ledger.h"
 
-/* Has another change than `change` of this run made the account? Looks at the
-   runs that went on since then. */
+/* Has a change made the account, of a run that went on since then? */
 CA_MUST_USE enum ca_code ca_ledger_knows_made(struct ca_ledger *ledger,
                                               const char *account,
-                                              int64_t change, int64_t since_ms,
-                                              bool *known, struct ca_err *err);
+                                              int64_t since_ms, bool *known,
+                                              struct ca_err *err);
 
 #endif

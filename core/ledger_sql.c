@@ -103,8 +103,8 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " r.version, r.began_ms, r.ended_ms, r.exit_code, r.counts,"
       " (SELECT count(*) FROM part p WHERE p.run = r.id),"
       " EXISTS (SELECT 1 FROM bulk b WHERE b.run = r.id) OR EXISTS"
-      " (SELECT 1 FROM change c WHERE c.id >= r.id << 41 AND"
-      " c.id < (r.id + 1) << 41 AND c.bulk = 0)"
+      " (SELECT 1 FROM change c JOIN intent n ON n.id = c.id WHERE"
+      " c.id >= r.id << 41 AND c.id < (r.id + 1) << 41 AND c.bulk = 0)"
       " FROM run r ORDER BY r.id DESC LIMIT ?1",
   [CA_SQL_RUN_LAST] = "SELECT name FROM run ORDER BY id DESC LIMIT 1",
   /* the name itself first: it may be the beginning of another */

@@ -184,28 +184,7 @@ enum ca_code ca_plan_read(const char *path, struct ca_slice api_key,
 struct loader {
   struct ca_ledger *ledger;
   int64_t item;
-  struct ca_bulk *bulks;
-  size_t count;
-  size_t size;
 };
-
-/* Bulks stand last, when the file has proved to be whole. */
-static enum ca_code load_bulk(void *ctx, const struct ca_bulk *bulk,
-                              struct ca_err *err)
-{
-  struct loader *loader = ctx;
-
-  if(loader->count == loader->size) {
-    size_t size = loader->size ? loader->size * 2 : 16;
-    struct ca_bulk *bulks = realloc(loader->bulks, size * sizeof(*bulks));
-    if(!bulks)
-      return ca_err_set(err, CA_NOMEM, "out of memory");
-    loader->bulks = bulks;
-    loader->size = size;
-  }
-  loader->bulks[loader->count++] = *bulk;
-  return CA_OK;
-}
 
 static enum ca_code load_item(void *ctx, const struct ca_item *item,
                               enum ca_outcome verdict, struct ca_err *err)
@@ -230,30 +209,66 @@ static enum ca_code load_change(void *ctx, const struct ca_change *change,
                               err);
 }
 
-static enum ca_code load_end(void *ctx, const struct ca_plan_end *end,
-                             struct ca_err *err)
+enum ca_code ca_plan_load(const char *path, struct ca_ledger *ledger,
+                          struct ca_err *err)
 {
-  struct loader *loader = ctx;
+  static const struct ca_plan_visitor visitor = { .item = load_item,
+                                                  .change = load_change };
+  struct loader loader = { .ledger = ledger };
+  enum ca_code code = ca_plan_walk(path, &visitor, &loader, err);
+
+  return code ? code : ca_ledger_sync(ledger, err);
+}
+
+/* Bulks. */
+
+struct stander {
+  struct ca_ledger *ledger;
+  struct ca_bulk *bulks;
+  size_t count;
+  size_t size;
+};
+
+static enum ca_code keep_bulk(void *ctx, const struct ca_bulk *bulk,
+                              struct ca_err *err)
+{
+  struct stander *stander = ctx;
+
+  if(stander->count == stander->size) {
+    size_t size = stander->size ? stander->size * 2 : 16;
+    struct ca_bulk *bulks = realloc(stander->bulks, size * sizeof(*bulks));
+    if(!bulks)
+      return ca_err_set(err, CA_NOMEM, "out of memory");
+    stander->bulks = bulks;
+    stander->size = size;
+  }
+  stander->bulks[stander->count++] = *bulk;
+  return CA_OK;
+}
+
+/* They stand last, when the file has proved to be whole. */
+static enum ca_code stand_all(void *ctx, const struct ca_plan_end *end,
+                              struct ca_err *err)
+{
+  struct stander *stander = ctx;
   enum ca_code code = CA_OK;
   size_t i;
 
   (void)end;
-  for(i = 0; !code && i < loader->count; i++)
-    code = ca_ledger_stand(loader->ledger, &loader->bulks[i], err);
-  return code ? code : ca_ledger_sync(loader->ledger, err);
+  for(i = 0; !code && i < stander->count; i++)
+    code = ca_ledger_stand(stander->ledger, &stander->bulks[i], err);
+  return code ? code : ca_ledger_sync(stander->ledger, err);
 }
 
-enum ca_code ca_plan_load(const char *path, struct ca_ledger *ledger,
-                          struct ca_err *err)
+enum ca_code ca_plan_stand(const char *path, struct ca_ledger *ledger,
+                           struct ca_err *err)
 {
-  static const struct ca_plan_visitor visitor = { .bulk = load_bulk,
-                                                  .item = load_item,
-                                                  .change = load_change,
-                                                  .end = load_end };
-  struct loader loader = { .ledger = ledger };
-  enum ca_code code = ca_plan_walk(path, &visitor, &loader, err);
+  static const struct ca_plan_visitor visitor = { .bulk = keep_bulk,
+                                                  .end = stand_all };
+  struct stander stander = { .ledger = ledger };
+  enum ca_code code = ca_plan_walk(path, &visitor, &stander, err);
 
-  free(loader.bulks);
+  free(stander.bulks);
   return code;
 }
 

@@ -48,10 +48,14 @@ CA_MUST_USE enum ca_code ca_plan_read(const char *path,
                                       struct ca_slice api_key,
                                       struct ca_plan_head *head,
                                       struct ca_err *err);
-/* Adds the file's bulks, items and changes to the ledger's open run; all bulks
-   stand when it returns. Read it with ca_plan_read before. */
+/* Adds the file's items and changes to the ledger's open run, to be looked at;
+   nothing of it stands yet. Read it with ca_plan_read before. */
 CA_MUST_USE enum ca_code
 ca_plan_load(const char *path, struct ca_ledger *ledger, struct ca_err *err);
+/* What was loaded may be carried out: all bulks of the file stand when it
+   returns. */
+CA_MUST_USE enum ca_code
+ca_plan_stand(const char *path, struct ca_ledger *ledger, struct ca_err *err);
 /* Calls visit for each account id that a change of the file aims at. */
 CA_MUST_USE enum ca_code ca_plan_accounts(const char *path,
                                           bool (*visit)(void *ctx,

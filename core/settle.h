@@ -11,7 +11,9 @@
 
 struct ca_settle;
 
-/* What a probe found. */
+/* What a probe found. A change of something that is gone has not happened, for
+   nothing can come of it any more; a delete has. What must not be repeated is
+   only said not to have happened when its request has had time to arrive. */
 struct ca_settled {
   const struct ca_change_row *row; /* borrowed for the call */
   enum ca_outcome outcome; /* CA_DONE, `not_done` of the options, CA_UNKNOWN */
@@ -39,11 +41,14 @@ struct ca_settle *ca_settle_new(struct ca_engine *engine,
                                 struct ca_err *err);
 void ca_settle_free(struct ca_settle *settle);
 /* Starts the next probes; call before each ca_engine_step while not finished.
-   A ledger that cannot be read or written stops it: err. */
+   `visit` is called from within both. A ledger that cannot be read or written
+   stops it: err. Once a key was rejected, or the service has failed to answer
+   three probes in a row, what is left stays unknown without a probe. */
 CA_MUST_USE enum ca_code ca_settle_fill(struct ca_settle *settle,
                                         struct ca_err *err);
 bool ca_settle_finished(const struct ca_settle *settle);
-/* No new probe; those under way are cancelled, their changes stay unknown. */
+/* No new probe; those under way are cancelled, their changes stay unknown and
+   `visit` is not told. */
 void ca_settle_stop(struct ca_settle *settle);
 
 #endif

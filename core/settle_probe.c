@@ -353,9 +353,8 @@ static bool see_account(void *ctx, const struct ca_reply_account *account)
   if(!is_users(probing, account))
     return true;
   ca_reply_copy(account->id, id, sizeof(id));
-  call->code =
-      ca_ledger_knows_made(probing->settle->ledger, id, probing->row.number,
-                           probing->row.sent_ms, &known, call->err);
+  call->code = ca_ledger_knows_made(probing->settle->ledger, id,
+                                    probing->row.sent_ms, &known, call->err);
   if(!call->code && !known)
     note_made(listing, account, id, made_ms);
   return !call->code;
@@ -422,10 +421,7 @@ enum ca_code ca_probe_read(struct ca_probing *probing,
   memset(finding, 0, sizeof(*finding));
   switch(probing->row.change.api->probe) {
   case CA_PROBE_LISTED:
-    if(result->status != 404)
-      return find_made(probing, result, finding, err);
-    finding->what = CA_FOUND_FAILED;
-    return CA_OK;
+    return find_made(probing, result, finding, err);
   case CA_PROBE_CONFIG:
     if(result->status == 404)
       find_gone(probing, finding);

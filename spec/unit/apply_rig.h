@@ -136,6 +136,23 @@ static inline int64_t plan_change(int64_t item, const char *operation,
   return plan_any(item, &change);
 }
 
+/* A link for a user, without an account yet. */
+static inline void plan_link(const char *key, const char *user,
+                             const char *image)
+{
+  struct ca_change change = { .api = ca_api_find("connected_accounts", "link"),
+                              .account = "",
+                              .user = user,
+                              .config = "ac_1",
+                              .body = "{}",
+                              .image = image };
+  struct ca_item row = { .bulk = 1, .key = key };
+  int64_t item = 0;
+
+  CHECK_INT(ca_ledger_add_item(ledger, &row, &item, &err), CA_OK);
+  plan_any(item, &change);
+}
+
 /* Gives a planned change an outcome of an earlier part of the run. */
 static inline void was(int64_t change, enum ca_outcome outcome)
 {
@@ -252,6 +269,20 @@ static inline void put_account(char *to, size_t size, const char *id,
            used && to[used - 1] == '}' ? "," : "", id, alias ? "\"" : "",
            alias ? alias : "null", alias ? "\"" : "", status,
            strcmp(status, "INACTIVE") ? "false" : "true");
+}
+
+/* A page with one account. */
+static inline const char *page_of(const char *id, const char *status,
+                                  const char *alias)
+{
+  static char body[2048];
+  size_t used;
+
+  snprintf(body, sizeof(body), "{\"items\":[");
+  put_account(body, sizeof(body), id, status, alias);
+  used = strlen(body);
+  snprintf(body + used, sizeof(body) - used, "]}");
+  return body;
 }
 
 /* The ids that op n lists. */

@@ -28,6 +28,8 @@ static enum ca_code refuse_reads_with;
 static struct fake_clock fake;
 static int engine_place;
 static int endpoint_place;
+/* Called before and after an op's owner is told of its end, when not NULL. */
+static void (*around_done)(bool begins);
 /* Called for each change as it is submitted, when not NULL. */
 static void (*check_sent)(const struct ca_request *request);
 
@@ -169,6 +171,15 @@ static inline const char *target_of(size_t n)
   return text;
 }
 
+static inline void engine_tell(struct sent *then, struct ca_result *result)
+{
+  if(around_done)
+    around_done(true);
+  then->done(then->owner, then->token, result);
+  if(around_done)
+    around_done(false);
+}
+
 /* What the service's clock says in the next replies; "" for nothing. */
 static char reply_date[32];
 
@@ -193,7 +204,7 @@ static inline void reply(size_t n, int status, const char *body, bool is_json)
   }
   if(CHECK(n < sent_count && then->live)) {
     then->live = false;
-    then->done(then->owner, then->token, &result);
+    engine_tell(then, &result);
   }
   ca_buf_clear(&result.body);
 }
@@ -215,7 +226,7 @@ static inline void broken(size_t n, enum ca_code code, bool unknown)
   result.err.unknown = unknown;
   if(CHECK(n < sent_count && then->live)) {
     then->live = false;
-    then->done(then->owner, then->token, &result);
+    engine_tell(then, &result);
   }
   ca_buf_clear(&result.body);
 }
@@ -231,7 +242,7 @@ static inline void awake(size_t n)
   if(CHECK(n < sent_count && then->live && then->sleep_ms >= 0)) {
     fake_clock_pass(&fake, then->sleep_ms);
     then->live = false;
-    then->done(then->owner, then->token, &result);
+    engine_tell(then, &result);
   }
 }
 

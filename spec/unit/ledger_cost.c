@@ -1,6 +1,6 @@
-/* What the ledger costs: bytes per item and per change, time per call, memory,
-   with accounts as the service has them. Usage: ledger_cost [ROWS], which
-   fails when the sizes promised are passed.
+/* What the ledger and saved plans cost: bytes per item and per change, time
+   per call, memory, with accounts as the service has them. Usage: ledger_cost
+   [ROWS], which fails when the sizes promised are passed.
    Must not know: how the ledger stores rows. */
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "check.h"
 #include "ledger.h"
+#include "plan.h"
 
 #define GROUP          64
 #define ITEM_BYTES     300
@@ -77,12 +78,12 @@ static void account_id(int64_t n, char out[16])
   out[15] = '\0';
 }
 
-static int64_t add_item(int64_t n)
+static int64_t add_item_of(int bulk, int64_t n)
 {
   char account[16];
   char user[48];
   int64_t number = 0;
-  struct ca_item item = { .bulk = 1,
+  struct ca_item item = { .bulk = bulk,
                           .key = account,
                           .account = account,
                           .user = user,
@@ -97,6 +98,11 @@ static int64_t add_item(int64_t n)
            (long long)n);
   must(ca_ledger_add_item(ledger, &item, &number, &err));
   return number;
+}
+
+static int64_t add_item(int64_t n)
+{
+  return add_item_of(1, n);
 }
 
 static int64_t add_change(int64_t n, int64_t item)
@@ -247,6 +253,77 @@ static void sizes(void)
   CHECK(both - item <= CHANGE_BYTES);
 }
 
+static bool ask_image(void *ctx, const struct ca_change_row *row)
+{
+  struct ca_image image;
+
+  must(ca_ledger_image(ledger, row->number, &image, &err));
+  *(int64_t *)ctx += image.known;
+  return true;
+}
+
+static void ask_images(int64_t count)
+{
+  double wall = wall_us();
+  double cpu = cpu_us();
+  int64_t known = 0;
+
+  must(ca_ledger_changes(ledger, -1, 0, ~0U, (size_t)count, ask_image, &known,
+                         &err));
+  say("image", wall, cpu, count);
+  CHECK_INT(known, count);
+}
+
+static void plan_twice(int64_t count)
+{
+  static const char *const names[] = { "first", "second" };
+  int i;
+
+  for(i = 0; i < 2; i++) {
+    struct ca_bulk bulk = { .number = i + 1, .kind = "accounts" };
+    int64_t n;
+    ca_copy_text(bulk.name, sizeof(bulk.name), names[i], strlen(names[i]));
+    for(n = 0; n < count; n++)
+      add_change(n, add_item_of(i + 1, n));
+    must(ca_ledger_stand(ledger, &bulk, &err));
+  }
+}
+
+/* Two bulks over the same accounts: a saved plan, there and back, and what
+   each account has to look like. */
+static void plans(void)
+{
+  static const struct ca_slice key = { "ak_1234567890", 13 };
+  static const struct ca_run_info info = { .mode = "preview" };
+  struct ca_plan_head head;
+  char path[64];
+  double wall, cpu;
+
+  snprintf(path, sizeof(path), "%s/plan", dir);
+  begin();
+  plan_twice(rows / 2);
+  wall = wall_us();
+  cpu = cpu_us();
+  must(ca_plan_save(ledger, path, &info, "run", NULL, key, &err));
+  say("save the plan", wall, cpu, rows);
+  must(ca_ledger_end(ledger, 0, &err));
+  wall = wall_us();
+  cpu = cpu_us();
+  must(ca_plan_read(path, key, &head, &err));
+  say("check it", wall, cpu, rows);
+  CHECK_INT(head.changes, rows / 2 * 2);
+  ca_plan_head_clear(&head);
+  ca_ledger_close(ledger);
+  begin();
+  wall = wall_us();
+  cpu = cpu_us();
+  must(ca_plan_load(path, ledger, &err));
+  say("load it", wall, cpu, rows);
+  ask_images(rows / 2 * 2);
+  ca_ledger_close(ledger);
+  unlink(path);
+}
+
 static void memory(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
@@ -269,6 +346,7 @@ int main(int argc, char **argv)
   if(rows < 1 || !disable_row || !mkdtemp(dir))
     return 2;
   check_case("sizes", sizes);
+  check_case("plans", plans);
   check_case("memory", memory);
   {
     char command[96];

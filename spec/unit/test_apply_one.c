@@ -1,4 +1,5 @@
-/* Secret bodies, and single changes outside a bulk. Must not know: sockets,
+/* Secret bodies, and single changes outside a bulk: those made at once, and
+   those that the ledger holds already. Must not know: sockets,
    curl. */
 #include "apply_rig.h"
 
@@ -175,6 +176,173 @@ static void singles_beside_a_bulk(void)
   stop();
 }
 
+/* Recorded changes, one at once. */
+
+static enum ca_code send_recorded(int64_t number)
+{
+  return ca_apply_recorded(apply, number, none, visit, &told, &err);
+}
+
+static void a_recorded_change(void)
+{
+  int64_t number;
+
+  start();
+  number = plan_change(plan_seen(0, "ca_1", "ACTIVE", NULL), "disable", "ca_1",
+                       CA_PLANNED);
+  CHECK_INT(send_recorded(number), CA_OK);
+  CHECK_INT(sent_count, 1);
+  CHECK(sent[0].reads);
+  CHECK(!ca_apply_finished(apply));
+  CHECK_INT(intents(), 0);
+  seen_as(0, "ACTIVE");
+  CHECK_INT(sent_count, 2); /* nobody fills for single ones */
+  CHECK_INT(intents(), 1);
+  well(1);
+  CHECK_TEXT(told, "ca_1 disable done last; ");
+  CHECK_TEXT(ended_well, "ca_1 ");
+  CHECK(ca_apply_finished(apply));
+  CHECK_TEXT(ledger_says(), "3");
+  CHECK_INT(send_recorded(number), CA_USAGE); /* never twice */
+  CHECK_HOLDS(err.text, "it is done");
+  CHECK_INT(send_recorded(number + 1), CA_USAGE);
+  CHECK_HOLDS(err.text, "no change");
+  CHECK_INT(sent_count, 2);
+  stop();
+}
+
+static void recorded_in_every_state(void)
+{
+  static const struct {
+    enum ca_outcome outcome;
+    const char *name;
+    enum ca_code code;
+  } cases[] = {
+    { CA_NOT_TRIED, "refresh", CA_OK },   { CA_FAILED, "refresh", CA_OK },
+    { CA_UNKNOWN, "disable", CA_OK },     { CA_UNKNOWN, "refresh", CA_USAGE },
+    { CA_INTENDED, "refresh", CA_USAGE }, { CA_STALE, "disable", CA_USAGE },
+    { CA_SKIPPED, "disable", CA_USAGE }
+  };
+  size_t i;
+
+  for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    int64_t number;
+    start();
+    number =
+        plan_change(plan_item(0, "ca_1"), cases[i].name, "ca_1", CA_PLANNED);
+    was(number, cases[i].outcome);
+    CHECK_INT(send_recorded(number), cases[i].code);
+    if(!cases[i].code) {
+      seen_as(0, "ACTIVE");
+      well(1);
+      CHECK_TEXT(ledger_says(), "3");
+    }
+    CHECK_INT(live_count(), 0);
+    stop();
+  }
+}
+
+static void a_recorded_change_is_stale(void)
+{
+  int64_t number;
+
+  start();
+  number = plan_change(plan_seen(0, "ca_1", "ACTIVE", NULL), "disable", "ca_1",
+                       CA_PLANNED);
+  CHECK_INT(send_recorded(number), CA_OK);
+  reply(0, 200, page_of("ca_1", "INACTIVE", NULL), true);
+  CHECK_TEXT(told, "ca_1 disable stale unsent last; ");
+  CHECK_TEXT(ledger_says(), "8");
+  CHECK(ca_apply_finished(apply));
+  stop();
+}
+
+static void a_recorded_change_is_stopped(void)
+{
+  struct ca_slice secret = { "secret body", 11 };
+  struct ca_change update = { .api =
+                                  ca_api_find("connected_accounts", "update"),
+                              .account = "ca_1",
+                              .fingerprint = "00ff" };
+  int64_t number;
+
+  start();
+  number = plan_any(plan_item(0, "ca_1"), &update);
+  CHECK_INT(ca_apply_recorded(apply, number, secret, visit, &told, &err),
+            CA_OK);
+  CHECK_INT(ca_secret_count(), 1);
+  ca_apply_stop(apply);
+  CHECK_TEXT(told, "ca_1 update not tried unsent last; ");
+  CHECK_INT(ca_secret_count(), 0);
+  CHECK_INT(live_count(), 0);
+  CHECK_TEXT(ledger_says(), "2");
+  CHECK_INT(send_recorded(number), CA_CANCELLED);
+  stop();
+}
+
+static void a_recorded_change_cannot_be_looked_at(void)
+{
+  int64_t number;
+
+  start();
+  number = plan_change(plan_item(0, "ca_1"), "disable", "ca_1", CA_PLANNED);
+  refuse_reads_with = CA_NOMEM;
+  CHECK_INT(send_recorded(number), CA_NOMEM);
+  CHECK_TEXT(told, "");
+  CHECK_TEXT(ledger_says(), "0");
+  refuse_reads_with = CA_OK;
+  CHECK_INT(send_recorded(number), CA_OK);
+  broken(0, CA_TIMEOUT, false);
+  CHECK_TEXT(told, "ca_1 disable not tried unsent last; ");
+  CHECK_TEXT(ledger_says(), "2");
+  CHECK_INT(send_recorded(number), CA_OK); /* and once more */
+  refuse_with = CA_GATE;
+  seen_as(1, "ACTIVE");
+  CHECK_INT(sent_count, 2);
+  CHECK_TEXT(told, "ca_1 disable not tried unsent last; "
+                   "ca_1 disable not tried unsent last; ");
+  CHECK_TEXT(ledger_says(), "2");
+  CHECK_INT(send_recorded(number), CA_GATE);
+  stop();
+}
+
+static void a_recorded_link_without_a_look(void)
+{
+  start();
+  check_sent = NULL;
+  plan_link("one", "u1", NULL);
+  CHECK_INT(send_recorded(32769), CA_OK);
+  CHECK_INT(sent_count, 1);
+  CHECK(!sent[0].reads);
+  CHECK_INT(intents(), 1);
+  reply(0, 200, "{\"connected_account_id\":\"ca_2\"}", true);
+  CHECK_TEXT(told, "one link done last; ");
+  stop();
+}
+
+static void recorded_beside_a_bulk(void)
+{
+  int64_t number;
+
+  start();
+  number = plan_change(plan_item(0, "ca_9"), "enable", "ca_9", CA_PLANNED);
+  plan_items(1, 2, "d");
+  CHECK_INT(send_recorded(number), CA_OK);
+  begin(1, 1);
+  fill();
+  CHECK_INT(sent_count, 2);
+  seen_as(0, "ACTIVE");
+  CHECK_INT(sent_count, 3);
+  well(1);
+  fill();
+  well(3);
+  CHECK(!ca_apply_finished(apply));
+  well(2);
+  CHECK(ca_apply_finished(apply));
+  CHECK_TEXT(ledger_says(), "3 3 3");
+  stop();
+}
+
 int main(void)
 {
   check_case("secrets are sent and forgotten", secrets_are_sent_and_forgotten);
@@ -182,5 +350,13 @@ int main(void)
   check_case("a single change", single_change);
   check_case("a single change is refused", single_change_is_refused);
   check_case("singles beside a bulk", singles_beside_a_bulk);
+  check_case("a recorded change", a_recorded_change);
+  check_case("recorded in every state", recorded_in_every_state);
+  check_case("a recorded change is stale", a_recorded_change_is_stale);
+  check_case("a recorded change is stopped", a_recorded_change_is_stopped);
+  check_case("a recorded change cannot be looked at",
+             a_recorded_change_cannot_be_looked_at);
+  check_case("a recorded link without a look", a_recorded_link_without_a_look);
+  check_case("recorded beside a bulk", recorded_beside_a_bulk);
   return check_end();
 }

@@ -22,6 +22,9 @@ static void visit_item(void *owner, const struct ca_applied *applied)
   size_t used = strlen(item_told);
 
   CHECK(owner == &item_told);
+  /* who is told that it is done finds no failure in the result */
+  if(applied->outcome == CA_DONE && applied->result)
+    CHECK(!applied->result->err.code && applied->result->body.len > 0);
   snprintf(item_told + used, sizeof(item_told) - used, "%s%c %s%s%s",
            used ? ", " : "", letter_of(applied->row->change.api),
            ca_outcome_name(applied->outcome), applied->last ? "." : "",
@@ -97,6 +100,9 @@ static void answer(size_t n, char how)
     break;
   case 'k':
     reply(n, 401, "{\"error\":{\"message\":\"Invalid API key\"}}", true);
+    break;
+  case 'c':
+    broken(n, CA_CANCELLED, false);
     break;
   case 'n':
     broken(n, CA_NETWORK, false);
@@ -221,6 +227,8 @@ static void unknown_is_repeated_where_it_may_be(void)
     { CA_APPLY_OPEN, "d? e-", "?", "d unknown, e not tried.", "7 2" },
     /* this time it surely never left: the time before is as it was */
     { CA_APPLY_OPEN, "d? e-", "n", "d unknown, e not tried.", "7 2" },
+    { CA_APPLY_OPEN, "d? e-", "c", "d unknown, e not tried.", "7 2" },
+    { CA_APPLY_OPEN, "d- e-", "c", "d not tried, e not tried.", "2 2" },
     { CA_APPLY_OPEN, "v?", "+", "v done. well", "3" },
     { CA_APPLY_OPEN, "r? e-", "", "r unknown, e not tried.", "7 2" },
     { CA_APPLY_FAILED, "r? e-", "", "r unknown, e not tried.", "7 2" },
@@ -463,8 +471,12 @@ static void begin_paused(enum ca_apply_which which, int64_t items)
 
 static void pauses_after_the_first_items(void)
 {
+  struct ca_apply_options options = { .concurrency = 8, .items = 1 };
+  size_t n;
+
   start();
   plan_items(1, 10, "de");
+  plan_items(2, 3, "r");
   begin_paused(CA_APPLY_PLANNED, 2);
   CHECK(!ca_apply_paused(apply));
   fill();
@@ -487,6 +499,17 @@ static void pauses_after_the_first_items(void)
   fill();
   CHECK_INT(sent_count, 12);
   CHECK_TEXT(sent[4].request.id, "ca_3");
+  for(n = 4; !ca_apply_finished(apply) && n < sent_count; n++) {
+    well(n);
+    fill();
+  }
+  CHECK_INT(sent_count, 20);
+  options.bulk = 2; /* counts for itself */
+  CHECK_INT(start_with(&options), CA_OK);
+  fill();
+  CHECK_INT(sent_count, 21);
+  well(20);
+  CHECK(ca_apply_paused(apply));
   CHECK_INT(ca_apply_abandon(apply, &err), CA_OK);
   stop();
 }

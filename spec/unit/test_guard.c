@@ -52,6 +52,7 @@ static void percents_are_exact(void)
       "refused: 88 changes are 4.4 % of the project's 2,000 accounts, "
       "more than --max-percent 4.35" },
     { 0.1, 1, 1000, "" },
+    { 0.57, 57, 10000, "" }, /* which the machine's product does not reach */
     { 33.3, 333, 1000, "" },
     { 25, 1, 1,
       "refused: 1 change is 100.0 % of the project's 1 account, more than "
@@ -163,6 +164,7 @@ static void stop_limits_are_reached(void)
   CHECK(reached("0.5%", 1, 0));
   CHECK(reached("4.35%", 87, 2000));
   CHECK(!reached("4.35%", 86, 2000));
+  CHECK(reached("0.07%", 7, 10000)); /* which its product passes */
   CHECK(!ca_stop_limit_reached(&none, 100, 100));
 }
 

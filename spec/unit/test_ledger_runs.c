@@ -666,6 +666,32 @@ static void images_over_bulks_of_a_plan(void)
   stop();
 }
 
+/* Rows of a table may be about one account, and an action may change another
+   account than its item's. */
+static void images_within_a_bulk(void)
+{
+  int64_t rows[2], aside, item;
+
+  start("apply");
+  rows[0] = add_change(add_account(1, "row 1", "ca_4", "ACTIVE"), "disable",
+                       "ca_4", CA_PLANNED);
+  rows[1] = add_change(add_account(1, "row 2", "ca_4", "ACTIVE"), "delete",
+                       "ca_4", CA_PLANNED);
+  CHECK_INT(stand(1), CA_OK);
+  do_it(rows[0], CA_DONE, NULL);
+  check_image(rows[1], "INACTIVE", true, "work");
+  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  begin_run("apply");
+  item = add_account(1, "ca_1", "ca_1", "ACTIVE");
+  aside = add_change(item, "disable", "ca_2", CA_PLANNED);
+  rows[1] = add_change(add_account(1, "ca_2", "ca_2", "ACTIVE"), "delete",
+                       "ca_2", CA_PLANNED);
+  CHECK_INT(stand(1), CA_OK);
+  do_it(aside, CA_DONE, NULL);
+  check_image(rows[1], "INACTIVE", true, "work");
+  stop();
+}
+
 /* A bulk that was planned after another was carried out has seen that, and
    what others made of the account since. */
 static void images_of_a_later_bulk(void)
@@ -676,6 +702,7 @@ static void images_of_a_later_bulk(void)
   first = add_change(add_account(1, "ca_1", "ca_1", "EXPIRED"), "refresh",
                      "ca_1", CA_PLANNED);
   CHECK_INT(stand(1), CA_OK);
+  check_image(first, "EXPIRED", false, "work");
   do_it(first, CA_DONE, "ACTIVE");
   fake_clock_pass(&fake, 1000);
   second = add_change(add_account(2, "ca_1", "ca_1", "EXPIRED"), "disable",
@@ -741,6 +768,8 @@ static void begin_named(const char *script, const char *mode,
 
 static void runs_are_listed(void)
 {
+  int64_t change;
+
   fake_clock_init(&fake);
   scratch_make();
   open_ledger();
@@ -755,7 +784,10 @@ static void runs_are_listed(void)
   add_both(1, "one", "disable");
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
   begin_named("undo:x", "apply", "x");
-  add_both(0, "call 1", "disable");
+  change = add_both(0, "call 1", "disable");
+  CHECK_TEXT(runs(1, 0), "undo:x apply kim open undoes exit -1 parts 1 "
+                         "done -1; ");
+  CHECK_INT(ca_ledger_intend(ledger, &change, 1, &err), CA_OK);
   CHECK_TEXT(runs(0, 0),
              "undo:x apply kim open undoes exit -1 parts 1 stands done -1; "
              "b.lua preview kim ended exit 0 parts 1 done 0; "
@@ -799,6 +831,44 @@ static void all_of_a_run_is_listed(void)
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
   CHECK_INT(ca_ledger_runs(ledger, 0, check_run, &count, &err), CA_OK);
   CHECK_INT(count, 1);
+  stop();
+}
+
+/* Counted once, and then there is more. */
+static void counts_are_of_the_end(void)
+{
+  int64_t sent, failed;
+
+  start("apply");
+  add_both(1, "one", "disable");
+  CHECK_TEXT(counts(-1), "disable planned 1; items planned 1; ");
+  sent = add_both(1, "two", "disable");
+  failed = add_both(1, "three", "disable");
+  CHECK_TEXT(counts(-1), "disable planned 3; items planned 3; ");
+  CHECK_INT(intend(sent), CA_OK);
+  CHECK_TEXT(counts(-1), "disable planned 2; disable intended 1; "
+                         "items planned 2; items intended 1; ");
+  CHECK_INT(settle(failed, CA_FAILED), CA_OK);
+  CHECK_INT(ca_ledger_end(ledger, 8, &err), CA_OK);
+  CHECK_TEXT(scratch_ask("ledger.db", "SELECT counts FROM run"),
+             "[0,0,1,0,0,1,0,1,0,0]");
+  CHECK_INT(ask("SELECT count(*) FROM outcome WHERE outcome = 2"), 1);
+  CHECK_INT(ask("SELECT count(*) FROM outcome WHERE outcome = 7"), 1);
+  begin_run("apply");
+  add_both(1, "one", "disable");
+  CHECK_TEXT(counts(-1), "disable planned 1; items planned 1; ");
+  sent = add_both(1, "two", "disable");
+  CHECK_TEXT(counts(-1), "disable planned 2; items planned 2; ");
+  CHECK_INT(intend(sent), CA_OK);
+  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_TEXT(
+      scratch_ask("ledger.db", "SELECT counts FROM run ORDER BY id DESC"),
+      "[0,0,1,0,0,0,0,1,0,0]");
+  begin_run("preview");
+  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_TEXT(
+      scratch_ask("ledger.db", "SELECT counts FROM run ORDER BY id DESC"),
+      "[0,0,0,0,0,0,0,0,0,0]");
   stop();
 }
 
@@ -1256,9 +1326,11 @@ int main(void)
   check_case("images of the plan", images_of_the_plan);
   check_case("images after the same item", images_after_the_same_item);
   check_case("images over bulks of a plan", images_over_bulks_of_a_plan);
+  check_case("images within a bulk", images_within_a_bulk);
   check_case("images of a later bulk", images_of_a_later_bulk);
   check_case("runs are listed", runs_are_listed);
   check_case("all of a run is listed", all_of_a_run_is_listed);
+  check_case("counts are of the end", counts_are_of_the_end);
   check_case("which run is meant", which_run_is_meant);
   check_case("what happened to an account", what_happened_to_an_account);
   check_case("salts of runs", salts_of_runs);

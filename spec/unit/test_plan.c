@@ -332,6 +332,7 @@ static void all_comes_back(void)
   CHECK(ledger != NULL);
   begin_applying(&head);
   CHECK_INT(ca_plan_load(file, ledger, &err), CA_OK);
+  CHECK_INT(ca_plan_stand(file, ledger, &err), CA_OK);
   after = dump();
   CHECK_TEXT(after, before);
   CHECK_HOLDS(after, "call 2"); /* it is not empty */
@@ -685,6 +686,9 @@ static void bytes_that_are_no_text(void)
   write_file(text, len);
   refused("line 7: it is not UTF-8");
   *at = 'g';
+  memcpy(text + len, "{\"x\":1}\n", 8);
+  write_file(text, len + 8);
+  refused("something follows the last line");
   text[len++] = '\n';
   write_file(text, len);
   refused("it is empty");
@@ -766,6 +770,7 @@ static void half_a_plan_does_not_stand(void)
   begin_run("apply");
   CHECK_INT(ca_plan_load(plan_path(), ledger, &err), CA_USAGE);
   CHECK_HOLDS(err.text, "the file ends before its last line");
+  CHECK_INT(ca_plan_stand(plan_path(), ledger, &err), CA_USAGE);
   CHECK_INT(ca_ledger_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
   CHECK(!found);
   stop();

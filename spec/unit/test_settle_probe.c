@@ -1,0 +1,629 @@
+/* Probes of changes of unknown outcome: what is asked, and what every answer
+   makes of the change. Must not know: sockets, curl. */
+#include "settle_rig.h"
+
+/* One probe, one answer. */
+struct probe {
+  const char *resource;
+  const char *operation;
+  int status;
+  const char *body;
+  const char *settled; /* after "id operation " */
+  const char *ledger;
+};
+
+static void probe_all(const struct probe *probes, size_t count)
+{
+  size_t i;
+
+  for(i = 0; i < count; i++) {
+    const struct probe *probe = &probes[i];
+    bool config = !strcmp(probe->resource, "auth_configs");
+    char text[700];
+    bool failed = check_case_failed;
+    check_case_failed = false;
+    start();
+    plan_plain(probe->resource, probe->operation, "x_1",
+               config ? "ENABLED" : "EXPIRED");
+    begin_settle(4, CA_FAILED);
+    fill_settle();
+    CHECK_INT(sent_count, 1);
+    CHECK_TEXT(target_of(0),
+               config ? "/api/v3.1/auth_configs/x_1" : ACCOUNTS "/x_1");
+    reply(0, probe->status, probe->body, true);
+    snprintf(text, sizeof(text), "x_1 %s %s; ", probe->operation,
+             probe->settled);
+    CHECK_TEXT(settled, text);
+    fill_settle();
+    CHECK(ca_settle_finished(settle));
+    CHECK_INT(sent_count, 1);
+    CHECK_TEXT(scratch_ask("ledger.db",
+                           "SELECT outcome || ' ' || coalesce(status_after,"
+                           " '-') || ' ' || request_id FROM outcome"),
+               probe->ledger);
+    if(check_case_failed)
+      printf("    of %s, %d\n", probe->operation, probe->status);
+    check_case_failed = check_case_failed || failed;
+    stop_settle();
+  }
+}
+
+#define PROBE(probes) probe_all(probes, sizeof(probes) / sizeof(probes[0]))
+#define IS(status)    "{\"id\":\"x_1\",\"status\":\"" status "\"}"
+
+static void by_status(void)
+{
+  static const struct probe probes[] = {
+    { "connected_accounts", "enable", 200, IS("ACTIVE"), "done",
+      "3 ACTIVE req-0" },
+    { "connected_accounts", "enable", 200, IS("EXPIRED"),
+      "failed: the account is EXPIRED", "5 - req-0" },
+    { "connected_accounts", "disable", 200, IS("INACTIVE"), "done",
+      "3 INACTIVE req-0" },
+    { "connected_accounts", "disable", 200, IS("ACTIVE"),
+      "failed: the account is ACTIVE", "5 - req-0" },
+    { "connected_accounts", "disable", 404, NOT_FOUND,
+      "failed: the account is gone", "5 - req-0" },
+    { "connected_accounts", "revoke", 200, IS("REVOKED"), "done",
+      "3 REVOKED req-0" },
+    { "connected_accounts", "revoke", 200, IS("ACTIVE"),
+      "failed: the account is ACTIVE", "5 - req-0" }
+  };
+  PROBE(probes);
+}
+
+static void by_absence(void)
+{
+  static const struct probe probes[] = {
+    { "connected_accounts", "delete", 404, NOT_FOUND, "done", "3 - req-0" },
+    { "connected_accounts", "delete", 404, "", "done", "3 - req-0" },
+    { "connected_accounts", "delete", 200, IS("ACTIVE"),
+      "failed: the account is still there", "5 - req-0" }
+  };
+  PROBE(probes);
+}
+
+static void by_auth_config(void)
+{
+  static const struct probe probes[] = {
+    { "auth_configs", "disable", 200, IS("DISABLED"), "done",
+      "3 DISABLED req-0" },
+    { "auth_configs", "disable", 200, IS("ENABLED"),
+      "failed: the auth config is ENABLED", "5 - req-0" },
+    { "auth_configs", "enable", 200, IS("ENABLED"), "done",
+      "3 ENABLED req-0" },
+    { "auth_configs", "enable", 404, NOT_FOUND,
+      "failed: the auth config is gone", "5 - req-0" }
+  };
+  PROBE(probes);
+}
+
+/* A probe that fails leaves the ledger as it is. */
+static void probes_that_fail(void)
+{
+  static const struct probe probes[] = {
+    { "connected_accounts", "disable", 500, NOT_FOUND,
+      "unknown: not found out: not found (HTTP 500)", "7 - req-0" },
+    { "connected_accounts", "disable", 403, NOT_FOUND,
+      "unknown: not found out: not found (HTTP 403)", "7 - req-0" },
+    { "connected_accounts", "disable", 401, NOT_FOUND,
+      "unknown: not found out: not found (HTTP 401)", "7 - req-0" },
+    { "connected_accounts", "disable", 200, "<html>",
+      "unknown: not found out: the reply is none that can be read",
+      "7 - req-0" },
+    { "connected_accounts", "disable", 200,
+      "{\"id\":\"x_2\",\"status\":\"INACTIVE\"}",
+      "unknown: not found out: the reply is none that can be read",
+      "7 - req-0" },
+    { "connected_accounts", "disable", 200, "{\"id\":\"x_1\"}",
+      "unknown: not found out: the reply is none that can be read",
+      "7 - req-0" },
+    { "auth_configs", "disable", 200, "{}",
+      "unknown: not found out: the reply is none that can be read",
+      "7 - req-0" },
+    { "connected_accounts", "delete", 404, "<html>no such page",
+      "unknown: not found out: HTTP 404, and the reply is no error of the "
+      "service: <html>no such page",
+      "7 - req-0" }
+  };
+  PROBE(probes);
+}
+
+static void not_done_is_as_asked_for(void)
+{
+  start();
+  plan_plain("connected_accounts", "disable", "ca_1", "ACTIVE");
+  begin_settle(4, CA_NOT_TRIED);
+  fill_settle();
+  reply(0, 200, "{\"id\":\"ca_1\",\"status\":\"ACTIVE\"}", true);
+  CHECK_TEXT(settled, "ca_1 disable not tried: the account is ACTIVE; ");
+  fill_settle();
+  CHECK(ca_settle_finished(settle));
+  CHECK_TEXT(ledger_says(), "2");
+  stop_settle();
+}
+
+/* Fields. */
+
+static void by_fields(void)
+{
+#define HAS(rest) "{\"id\":\"ca_1\",\"status\":\"ACTIVE\"," rest "}"
+#define ACL(rest) "\"experimental\":{\"acl_config_for_shared\":{" rest "}}"
+  static const struct {
+    const char *body;
+    const char *account;
+    const char *settled;
+  } cases[] = {
+    { "{\"alias\":\"new\"}", HAS("\"alias\":\"new\""), "done" },
+    { "{\"alias\":\"n\\u0065w\"}", HAS("\"alias\":\"\\u006eew\""), "done" },
+    { "{\"alias\":\"new\"}", HAS("\"alias\":\"old\""),
+      "failed: the alias is not what it was to become" },
+    { "{\"alias\":\"new\"}", HAS("\"alias\":null"),
+      "failed: the alias is not what it was to become" },
+    { "{\"alias\":\"\"}", HAS("\"alias\":null"), "done" },
+    { "{\"alias\":\"\"}", HAS("\"x\":1"), "done" },
+    { "{\"alias\":\"\"}", HAS("\"alias\":\"old\""),
+      "failed: the alias is not what it was to become" },
+    { "{" ACL("\"allowed_user_ids\":[\"a\",\"b\"]") "}",
+      HAS(ACL("\"allow_all_users\":true,\"allowed_user_ids\":[\"b\",\"a\"]")),
+      "done" },
+    { "{" ACL("\"allowed_user_ids\":[\"a\",\"b\"]") "}",
+      HAS(ACL("\"allowed_user_ids\":[\"a\"]")),
+      "failed: who may use the account is not what it was to become" },
+    { "{" ACL("\"allowed_user_ids\":[\"a\"]") "}",
+      HAS(ACL("\"allowed_user_ids\":[\"a\",\"b\"]")),
+      "failed: who may use the account is not what it was to become" },
+    { "{" ACL("\"not_allowed_user_ids\":[]") "}",
+      HAS(ACL("\"allow_all_users\":false")), "done" },
+    { "{" ACL("\"not_allowed_user_ids\":[]") "}",
+      HAS(ACL("\"not_allowed_user_ids\":[\"c\"]")),
+      "failed: who may use the account is not what it was to become" },
+    { "{" ACL("\"allow_all_users\":true") "}",
+      HAS(ACL("\"allow_all_users\":true")), "done" },
+    { "{" ACL("\"allow_all_users\":true") "}",
+      HAS(ACL("\"allow_all_users\":false")),
+      "failed: who may use the account is not what it was to become" },
+    { "{" ACL("\"allow_all_users\":false") "}", HAS(ACL("")), "done" },
+    { "{\"alias\":\"new\"," ACL("\"allow_all_users\":true") "}",
+      HAS("\"alias\":\"new\"," ACL("\"allow_all_users\":false")),
+      "failed: who may use the account is not what it was to become" },
+    { "{\"alias\":\"new\"," ACL("\"allow_all_users\":true") "}",
+      HAS("\"alias\":\"new\"," ACL("\"allow_all_users\":true")), "done" },
+    { "{" ACL("\"allow_all_users\":true") "}", HAS("\"alias\":\"a\""),
+      "unknown: the service does not show who may use the account" },
+    { "{\"other\":1}", HAS("\"alias\":\"a\""),
+      "unknown: the service does not show what was to be changed" }
+  };
+  size_t i;
+
+  for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    struct ca_change change = { .api = ca_api_find("connected_accounts",
+                                                   "update"),
+                                .account = "ca_1",
+                                .body = cases[i].body };
+    char text[300];
+    start();
+    plan_unknown("ca_1", &change, "ACTIVE");
+    begin_settle(4, CA_FAILED);
+    fill_settle();
+    reply(0, 200, cases[i].account, true);
+    snprintf(text, sizeof(text), "ca_1 update %s; ", cases[i].settled);
+    if(!CHECK_TEXT(settled, text))
+      printf("    of %s\n", cases[i].body);
+    stop_settle();
+  }
+}
+
+static void what_cannot_be_told_is_not_asked(void)
+{
+  struct ca_change secret = { .api =
+                                  ca_api_find("connected_accounts", "update"),
+                              .account = "ca_1",
+                              .fingerprint = "00ff" };
+  struct ca_change config = { .api = ca_api_find("auth_configs", "update"),
+                              .account = "ac_1",
+                              .body = "{}" };
+  start();
+  plan_unknown("ca_1", &secret, NULL);
+  plan_unknown("ac_1", &config, NULL);
+  begin_settle(4, CA_FAILED);
+  fill_settle();
+  CHECK_INT(sent_count, 0);
+  CHECK(ca_settle_finished(settle));
+  CHECK_TEXT(settled,
+             "ca_1 update unknown: the service shows credentials masked, so "
+             "they cannot be compared; ac_1 update unknown: the service shows "
+             "nothing by which it could be told; ");
+  CHECK_TEXT(ledger_says(), "7 7");
+  /* beside the cause, and only once */
+  CHECK_TEXT(scratch_ask("ledger.db", "SELECT error FROM outcome LIMIT 1"),
+             "earlier; the service shows credentials masked, so they cannot "
+             "be compared");
+  ca_settle_free(settle);
+  begin_settle(4, CA_FAILED);
+  fill_settle();
+  CHECK_TEXT(scratch_ask("ledger.db", "SELECT error FROM outcome LIMIT 1"),
+             "earlier; the service shows credentials masked, so they cannot "
+             "be compared");
+  stop_settle();
+}
+
+/* Refresh: a change without a status to become. */
+
+static void refresh_that_happened(void)
+{
+  plan_refresh();
+  fill_settle();
+  refreshed(0, "INITIATED", SENT_AT);
+  CHECK_TEXT(settled, "ca_1 refresh done; ");
+  CHECK_TEXT(ledger_says(), "3");
+  CHECK_TEXT(scratch_ask("ledger.db", "SELECT status_after FROM outcome"),
+             "INITIATED");
+  stop_settle();
+}
+
+/* It must not be sent twice: so not before all is quiet. */
+static void refresh_that_did_not_happen(void)
+{
+  plan_refresh();
+  fake_clock_pass(&fake, 1000);
+  fill_settle();
+  refreshed(0, "EXPIRED", "2026-11-22T05:56:40.000Z");
+  CHECK_TEXT(settled, "");
+  CHECK_INT(sent_count, 2);
+  CHECK_INT(sent[1].sleep_ms, QUIET_MS - 1000);
+  fill_settle();
+  CHECK(!ca_settle_finished(settle));
+  awake(1);
+  CHECK_INT(sent_count, 3);
+  CHECK_TEXT(target_of(2), ACCOUNTS "/ca_1");
+  refreshed(2, "EXPIRED", "2026-11-22T05:56:40.000Z");
+  CHECK_TEXT(settled, "ca_1 refresh failed: the account is EXPIRED and was "
+                      "not touched since; ");
+  CHECK_INT(sent_count, 3);
+  CHECK_TEXT(ledger_says(), "5");
+  stop_settle();
+}
+
+static void refresh_that_happened_late(void)
+{
+  plan_refresh();
+  fill_settle();
+  refreshed(0, "EXPIRED", "2026-11-22T05:56:40.000Z");
+  awake(1);
+  refreshed(2, "INITIATED", "2026-11-22T06:00:14.000Z");
+  CHECK_TEXT(settled, "ca_1 refresh done; ");
+  stop_settle();
+}
+
+/* Refreshed and expired again, or somebody else was there. */
+static void refresh_that_cannot_be_told(void)
+{
+  plan_refresh();
+  fill_settle();
+  refreshed(0, "EXPIRED", "2026-11-22T06:00:13.000Z");
+  CHECK_TEXT(settled, "ca_1 refresh unknown: the account is EXPIRED as "
+                      "before, but was touched since: by this or by others; ");
+  CHECK_TEXT(ledger_says(), "7");
+  stop_settle();
+}
+
+/* Touched by others before: that is the plan's image, or older than sent. */
+static void refresh_and_the_plans_image(void)
+{
+  plan_refresh();
+  fake_clock_pass(&fake, 6000);
+  fill_settle();
+  refreshed(0, "EXPIRED", "2026-11-22T05:58:00.000Z");
+  CHECK_HOLDS(settled, "refresh failed");
+  stop_settle();
+  plan_refresh();
+  fake_clock_pass(&fake, 6000);
+  fill_settle(); /* later than sent by the service's clock: but planned so */
+  snprintf(reply_date, sizeof(reply_date), "Sun, 22 Nov 2026 05:50:00 GMT");
+  refreshed(0, "EXPIRED", "2026-11-22T05:56:40.000Z");
+  CHECK_HOLDS(settled, "refresh failed");
+  stop_settle();
+  plan_refresh();
+  fake_clock_pass(&fake, 6000);
+  fill_settle();
+  refreshed(0, "EXPIRED", ""); /* no time at all */
+  CHECK_HOLDS(settled, "refresh unknown");
+  stop_settle();
+}
+
+static void refresh_of_what_is_gone(void)
+{
+  plan_refresh();
+  fake_clock_pass(&fake, 6000);
+  fill_settle();
+  reply(0, 404, NOT_FOUND, true);
+  CHECK_TEXT(settled, "ca_1 refresh failed: the account is gone; ");
+  stop_settle();
+}
+
+/* Creates. */
+
+static void begin_create(const char *user)
+{
+  start();
+  plan_create("row", user);
+  begin_settle(4, CA_FAILED);
+  fake_clock_pass(&fake, QUIET_MS);
+  fill_settle();
+  CHECK_INT(sent_count, 1);
+}
+
+static void create_that_is_found(void)
+{
+  begin_create("u1");
+  CHECK_TEXT(target_of(0),
+             ACCOUNTS "?user_ids=u1&auth_config_ids=ac_1&account_type=ALL&"
+                      "order_by=created_at&order_direction=desc&limit=100");
+  reply(0, 200,
+        PAGE(ACCOUNT("ca_new", "u1", "13.500") "," ACCOUNT("ca_old", "u1",
+                                                           "00.000"),
+             "null"),
+        true);
+  CHECK_TEXT(settled, "row link done; ");
+  CHECK_TEXT(ledger_says(), "3");
+  CHECK_TEXT(scratch_ask("ledger.db",
+                         "SELECT made || ' ' || status_after || ' ' ||"
+                         " coalesce(error, '-') FROM outcome"),
+             "ca_new INITIATED -");
+  stop_settle();
+}
+
+static void create_that_is_not_found(void)
+{
+  start();
+  plan_create("row", "u1");
+  begin_settle(4, CA_NOT_TRIED);
+  fill_settle();
+  reply(0, 200, PAGE(ACCOUNT("ca_old", "u1", "00.000"), "null"), true);
+  CHECK_TEXT(settled, "");
+  CHECK_INT(sent[1].sleep_ms, QUIET_MS);
+  awake(1);
+  CHECK_INT(sent_count, 3);
+  reply(2, 200, PAGE("", "null"), true);
+  CHECK_TEXT(settled,
+             "row link not tried: no account was made for this user since; ");
+  CHECK_TEXT(ledger_says(), "2");
+  stop_settle();
+}
+
+static void create_that_comes_late(void)
+{
+  start();
+  plan_create("row", "u1");
+  begin_settle(4, CA_NOT_TRIED);
+  fill_settle();
+  reply(0, 200, PAGE("", "null"), true);
+  awake(1);
+  reply(2, 200, PAGE(ACCOUNT("ca_new", "u1", "16.000"), "null"), true);
+  CHECK_TEXT(settled, "row link done; ");
+  stop_settle();
+}
+
+static void several_are_told(void)
+{
+  begin_create("u1");
+  reply(0, 200,
+        PAGE(ACCOUNT("ca_b", "u1", "14.000") "," ACCOUNT(
+                 "ca_a", "u1", "13.000") "," ACCOUNT("ca_c", "u2", "13.000"),
+             "null"),
+        true);
+  CHECK_TEXT(settled, "row link done doubled: 2 accounts were made for this "
+                      "user since: ca_b, ca_a; ");
+  CHECK_TEXT(scratch_ask("ledger.db", "SELECT outcome || made || error FROM"
+                                      " outcome"),
+             "3ca_a2 accounts were made for this user since: ca_b, ca_a");
+  stop_settle();
+}
+
+/* Accounts that other changes have made are theirs. */
+static void known_ones_do_not_count(void)
+{
+  int64_t other;
+
+  start();
+  plan_create("row", "u1");
+  other = plan_create("other", "u1");
+  CHECK_INT(ca_ledger_settle(ledger, other, CA_DONE, 1, "req", NULL,
+                             "ca_theirs", NULL, &err),
+            CA_OK);
+  CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
+  begin_settle(4, CA_FAILED);
+  fake_clock_pass(&fake, QUIET_MS);
+  fill_settle();
+  CHECK_INT(sent_count, 1);
+  reply(0, 200, PAGE(ACCOUNT("ca_theirs", "u1", "13.000"), "null"), true);
+  CHECK_TEXT(settled,
+             "row link failed: no account was made for this user since; ");
+  stop_settle();
+}
+
+/* Two of one user: each gets an account of its own, before a sync. */
+static void one_account_is_not_found_twice(void)
+{
+  start();
+  plan_create("row 1", "u1");
+  plan_create("row 2", "u1");
+  begin_settle(4, CA_FAILED);
+  fake_clock_pass(&fake, QUIET_MS);
+  fill_settle();
+  CHECK_INT(sent_count, 2);
+  reply(0, 200, PAGE(ACCOUNT("ca_a", "u1", "13.000"), "null"), true);
+  reply(1, 200, PAGE(ACCOUNT("ca_a", "u1", "13.000"), "null"), true);
+  CHECK_TEXT(settled,
+             "row 1 link done; "
+             "row 2 link failed: no account was made for this user since; ");
+  stop_settle();
+}
+
+static void users_with_a_comma(void)
+{
+  begin_create("u,1");
+  CHECK_TEXT(target_of(0),
+             ACCOUNTS "?auth_config_ids=ac_1&account_type=ALL&"
+                      "order_by=created_at&order_direction=desc&limit=100");
+  reply(
+      0, 200,
+      PAGE(ACCOUNT("ca_9", "u2", "15.000") "," ACCOUNT("ca_8", "u3", "14.000"),
+           "\"p2\""),
+      true);
+  CHECK_HOLDS(target_of(1), "&limit=100&cursor=p2");
+  reply(1, 200,
+        PAGE(ACCOUNT("ca_7", "u,1", "13.000") "," ACCOUNT("ca_6", "u,1",
+                                                          "00.000"),
+             "\"p3\""),
+        true);
+  CHECK_INT(sent_count, 2); /* what is older need not be read */
+  CHECK_TEXT(settled, "row link done; ");
+  CHECK_TEXT(scratch_ask("ledger.db", "SELECT made FROM outcome"), "ca_7");
+  stop_settle();
+}
+
+/* Each time the list is read as if for the first time. */
+static void users_with_a_comma_come_late(void)
+{
+  size_t n;
+
+  start();
+  plan_create("row", "u,1");
+  begin_settle(4, CA_FAILED);
+  fill_settle();
+  for(n = 0; n < 4; n += 3) {
+    reply(n, 200, PAGE(ACCOUNT("ca_9", "u2", "15.000"), "\"p2\""), true);
+    if(n)
+      reply(n + 1, 200, PAGE(ACCOUNT("ca_7", "u,1", "13.000"), "null"), true);
+    else {
+      reply(n + 1, 200, PAGE(ACCOUNT("ca_6", "u,1", "00.000"), "\"p3\""),
+            true);
+      awake(2);
+      CHECK_HOLDS(target_of(3), "order_direction=desc&limit=100");
+      CHECK(!strstr(target_of(3), "cursor"));
+    }
+  }
+  CHECK_TEXT(settled, "row link done; ");
+  stop_settle();
+}
+
+static void users_that_are_not_shown(void)
+{
+  begin_create("u,1");
+  reply(0, 200,
+        PAGE("{\"id\":\"ca_7\",\"created_at\":\"2026-11-22T06:00:13Z\"}",
+             "null"),
+        true);
+  CHECK_TEXT(settled, "row link unknown: the service does not show whose the "
+                      "new accounts are; ");
+  stop_settle();
+  begin_create("u1"); /* this one could be asked for */
+  reply(0, 200,
+        PAGE("{\"id\":\"ca_7\",\"created_at\":\"2026-11-22T06:00:13Z\"}",
+             "null"),
+        true);
+  CHECK_TEXT(settled, "row link done; ");
+  stop_settle();
+}
+
+/* Oldest first, in spite of what was asked for. */
+static void an_order_that_is_not_kept(void)
+{
+  begin_create("u1");
+  reply(
+      0, 200,
+      PAGE(ACCOUNT("ca_1", "u1", "01.000") "," ACCOUNT("ca_2", "u1", "02.000"),
+           "\"p2\""),
+      true);
+  CHECK_INT(sent_count, 2);
+  reply(1, 200, PAGE(ACCOUNT("ca_3", "u1", "13.000"), "null"), true);
+  CHECK_TEXT(settled, "row link done; ");
+  stop_settle();
+}
+
+static void a_list_without_an_end(void)
+{
+  begin_create("u1");
+  reply(0, 200, PAGE(ACCOUNT("ca_1", "u2", "13.000"), "\"p2\""), true);
+  reply(1, 200, PAGE(ACCOUNT("ca_1", "u2", "13.000"), "\"p2\""), true);
+  CHECK_TEXT(settled, "row link unknown: the list of accounts could not be "
+                      "read to its end; ");
+  CHECK_INT(sent_count, 2);
+  stop_settle();
+}
+
+static void a_list_that_cannot_be_read(void)
+{
+  begin_create("u1");
+  reply(0, 200, "{\"items\":{}}", true);
+  CHECK_HOLDS(settled, "row link unknown: not found out: the reply is none");
+  stop_settle();
+  begin_create("u1");
+  reply(0, 404, NOT_FOUND, true); /* of a list, that says nothing */
+  CHECK_HOLDS(settled, "row link unknown: not found out: the reply is none");
+  stop_settle();
+}
+
+/* Clocks. */
+
+static void a_little_before_counts(void)
+{
+  begin_create("u1");
+  reply(0, 200, PAGE(ACCOUNT("ca_1", "u1", "10.000"), "null"), true);
+  CHECK_TEXT(settled, "row link done; ");
+  stop_settle();
+  begin_create("u1");
+  reply(0, 200, PAGE(ACCOUNT("ca_1", "u1", "09.999"), "null"), true);
+  CHECK_HOLDS(settled, "row link failed");
+  stop_settle();
+}
+
+/* Ours is ten seconds ahead of the service's, or behind it. */
+static void the_services_clock_counts(void)
+{
+  begin_create("u1");
+  snprintf(reply_date, sizeof(reply_date), "Sun, 22 Nov 2026 06:00:07 GMT");
+  reply(0, 200, PAGE(ACCOUNT("ca_1", "u1", "00.000"), "null"), true);
+  CHECK_TEXT(settled, "row link done; ");
+  stop_settle();
+  begin_create("u1");
+  snprintf(reply_date, sizeof(reply_date), "Sun, 22 Nov 2026 06:00:27 GMT");
+  reply(0, 200, PAGE(ACCOUNT("ca_1", "u1", "19.999"), "null"), true);
+  CHECK_HOLDS(settled, "row link failed");
+  stop_settle();
+}
+
+int main(void)
+{
+  check_case("by status", by_status);
+  check_case("by absence", by_absence);
+  check_case("by auth config", by_auth_config);
+  check_case("probes that fail", probes_that_fail);
+  check_case("not done is as asked for", not_done_is_as_asked_for);
+  check_case("by fields", by_fields);
+  check_case("what cannot be told is not asked",
+             what_cannot_be_told_is_not_asked);
+  check_case("refresh that happened", refresh_that_happened);
+  check_case("refresh that did not happen", refresh_that_did_not_happen);
+  check_case("refresh that happened late", refresh_that_happened_late);
+  check_case("refresh that cannot be told", refresh_that_cannot_be_told);
+  check_case("refresh and the plan's image", refresh_and_the_plans_image);
+  check_case("refresh of what is gone", refresh_of_what_is_gone);
+  check_case("create that is found", create_that_is_found);
+  check_case("create that is not found", create_that_is_not_found);
+  check_case("create that comes late", create_that_comes_late);
+  check_case("several are told", several_are_told);
+  check_case("known ones do not count", known_ones_do_not_count);
+  check_case("one account is not found twice", one_account_is_not_found_twice);
+  check_case("users with a comma", users_with_a_comma);
+  check_case("users with a comma come late", users_with_a_comma_come_late);
+  check_case("users that are not shown", users_that_are_not_shown);
+  check_case("an order that is not kept", an_order_that_is_not_kept);
+  check_case("a list without an end", a_list_without_an_end);
+  check_case("a list that cannot be read", a_list_that_cannot_be_read);
+  check_case("a little before counts", a_little_before_counts);
+  check_case("the service's clock counts", the_services_clock_counts);
+  return check_end();
+}
