@@ -371,6 +371,7 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
     { "protected", host_protected },
     { "note_config", host_note_config },
     { "guard_plan", lca_replay_guard_plan },
+    { "leave_out", lca_replay_leave_out },
     { "open_secrets", lca_replay_open_secrets },
     { "row_of", lca_replay_row },
     { "past", lca_past_changes },
@@ -392,6 +393,8 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
   lua_setfield(L, -2, "only_plan");
   lua_pushboolean(L, options->protects);
   lua_setfield(L, -2, "protects");
+  lua_pushboolean(L, options->replay.failed);
+  lua_setfield(L, -2, "with_failed");
   lua_pushstring(L, options->given);
   lua_setfield(L, -2, "given");
   lua_pushinteger(L, options->concurrency);

@@ -99,6 +99,8 @@ struct lca_run_stats {
   bool applying;
   bool key_rejected;
   bool refused; /* by a guard, a straight-line change or a preview's plan */
+  char refusal[400]; /* what was raised for the first one, which the script may
+                        have caught */
   bool stopped_early; /* by stop_on: nothing new is sent */
   char stop_text[200];
   bool written; /* a request that changes something was handed on */
@@ -127,6 +129,8 @@ struct lca_run_options {
   /* A ledger of its own that looks at another run; the caller's to close.
      NULL: err says. */
   struct ca_ledger *(*look)(void *ctx, const char *run, struct ca_err *err);
+  /* A saved plan was let through: it may be carried out, and resumed. */
+  enum ca_code (*let_through)(void *ctx, struct ca_err *err);
   /* A bulk's plan stands. */
   void (*show)(void *ctx, const struct lca_plan *plan);
   /* So many irreversible changes are about to be made, of a bulk (its plan),

@@ -21,7 +21,6 @@ struct ended_change {
   const struct ca_api *api;
   enum ca_outcome outcome;
   bool earlier;            /* in another part of the run: no result is kept */
-  bool fallback;           /* of the change before it */
   struct ca_result result; /* owned; empty where no request was made */
   char account[160];
   char made[160];
@@ -106,37 +105,15 @@ static struct ended_item *open_item(struct lca_applier *applier,
   return item;
 }
 
-static bool is_good(enum ca_outcome outcome)
-{
-  return outcome == CA_DONE || outcome == CA_SAME;
-}
-
-/* Every change of it is done or was so already; one that failed may have a
-   fallback that is, and a fallback that was not needed counts for nothing. */
-static bool ended_well(const struct ended_item *item)
-{
-  const struct ended_change *change;
-  for(change = item->first; change; change = change->next) {
-    const struct ended_change *next = change->next;
-    if(is_good(change->outcome) ||
-       (change->fallback && change->outcome == CA_SKIPPED))
-      continue;
-    if(change->outcome == CA_FAILED && next && next->fallback &&
-       is_good(next->outcome))
-      continue;
-    return false;
-  }
-  return true;
-}
-
-static void close_item(struct lca_applier *applier, struct ended_item *item)
+static void close_item(struct lca_applier *applier, struct ended_item *item,
+                       bool well)
 {
   struct ended_item **at = &applier->open;
   while(*at != item)
     at = &(*at)->next;
   *at = item->next;
   item->next = NULL;
-  if(!ended_well(item)) {
+  if(!well) {
     applier->bad++;
     free_item(item);
     return;
@@ -169,7 +146,6 @@ static void keep_ended(struct lca_applier *applier,
   }
   change->api = row->change.api;
   change->outcome = applied->outcome;
-  change->fallback = row->change.fallback;
   change->earlier = applied->outcome == CA_DONE && !applied->result;
   keep_text(change->account, sizeof(change->account), row->change.account);
   keep_text(change->made, sizeof(change->made), row->made);
@@ -182,7 +158,7 @@ static void keep_ended(struct lca_applier *applier,
     item->first = change;
   item->last = change;
   if(applied->last)
-    close_item(applier, item);
+    close_item(applier, item, applied->well);
 }
 
 static void bulk_visit(void *owner, const struct ca_applied *applied)

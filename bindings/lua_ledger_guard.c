@@ -28,11 +28,13 @@ void lca_guard_take_back(struct ca_planned *planned,
 
 /* ---- before a straight-line change ---- */
 
-static int refuse_straight(lua_State *L, struct lca_run *run,
-                           const struct ca_err *err)
+int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
 {
-  run->stats.refused = true;
-  return lca_error_usage(L, "%s", err->text);
+  struct lca_run_stats *stats = &run->stats;
+  stats->refused = true;
+  if(!stats->refusal[0])
+    ca_copy_text(stats->refusal, sizeof(stats->refusal), text, strlen(text));
+  return lca_error_usage(L, "%s", text);
 }
 
 void lca_guard_straight(lua_State *L, struct lca_run *run,
@@ -45,14 +47,14 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
   ca_err_clear(&err);
   lca_guard_add(&planned, change, draft->weight, draft->ends_active);
   if(ca_guard_check(&run->options.limits, &planned, &err))
-    refuse_straight(L, run, &err);
+    lca_guard_refuse(L, run, err.text);
   if(change->cost != CA_IRREVERSIBLE || !run->options.apply)
     return;
   snprintf(what, sizeof(what), "%s %s", change->api->name, change->account);
   if(run->options.confirm(run->options.ctx,
                           run->stats.irreversible_straight + 1, NULL, what,
                           &err))
-    refuse_straight(L, run, &err);
+    lca_guard_refuse(L, run, err.text);
 }
 
 /* ---- before a bulk is carried out ---- */

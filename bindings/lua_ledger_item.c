@@ -177,6 +177,9 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
     project(L, account, &view, &row);
   else
     row.account = id[0] ? id : NULL;
+  if(!run->last_call && run->options.replay.on) /* earlier parts had theirs */
+    run->last_call =
+        ca_clock_wall_ms(ca_engine_clock(lca_sched_engine(run->sched))) * 1000;
   snprintf(key, sizeof(key), "call %lld", (long long)++run->last_call);
   row.key = key;
   if(ca_ledger_add_item(run->ledger, &row, &number, &err))

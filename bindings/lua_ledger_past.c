@@ -9,6 +9,7 @@
 
 #define PAST_CLASS "composio.host.past"
 #define BATCH      128
+#define TEXTS      10
 #define ALL_SET    ((1u << CA_OUTCOME_COUNT) - 1)
 
 struct past_row {
@@ -18,11 +19,12 @@ struct past_row {
   enum ca_class cost;
   enum ca_outcome outcome;
   bool secret;
-  char *texts[8]; /* owned: as the names below */
+  char *texts[TEXTS]; /* owned: as the names below */
 };
-static const char *const text_names[8] = { "account", "before",       "image",
-                                           "body",    "status_after", "made",
-                                           "line",    "reason" };
+static const char *const text_names[TEXTS] = {
+  "account", "before", "image",  "body", "status_after",
+  "made",    "line",   "reason", "user", "config"
+};
 
 struct past {
   struct ca_ledger *ledger; /* owned */
@@ -39,7 +41,7 @@ static void free_rows(struct past *past)
   size_t i;
   size_t k;
   for(i = 0; i < past->count; i++)
-    for(k = 0; k < 8; k++)
+    for(k = 0; k < TEXTS; k++)
       free(past->rows[i].texts[k]);
   past->count = 0;
   past->at = 0;
@@ -59,9 +61,11 @@ static bool take_row(void *ctx, const struct ca_change_row *from)
 {
   struct past *past = ctx;
   const struct ca_change *change = &from->change;
-  const char *texts[8] = { change->account, change->before,     change->image,
-                           change->body,    from->status_after, from->made,
-                           change->line,    change->reason };
+  const char *texts[TEXTS] = { change->account,    change->before,
+                               change->image,      change->body,
+                               from->status_after, from->made,
+                               change->line,       change->reason,
+                               change->user,       change->config };
   struct past_row *row = &past->rows[past->count++];
   size_t k;
   memset(row, 0, sizeof(*row));
@@ -71,7 +75,7 @@ static bool take_row(void *ctx, const struct ca_change_row *from)
   row->cost = change->cost;
   row->outcome = from->outcome;
   row->secret = change->fingerprint != NULL;
-  for(k = 0; k < 8; k++) {
+  for(k = 0; k < TEXTS; k++) {
     row->texts[k] = texts[k] ? strdup(texts[k]) : NULL;
     past->failed = past->failed || (texts[k] && !row->texts[k]);
   }
@@ -126,7 +130,7 @@ static void push_row(lua_State *L, struct past *past,
   lua_setfield(L, -2, "outcome");
   lua_pushboolean(L, row->secret);
   lua_setfield(L, -2, "secret");
-  for(k = 0; k < 8; k++)
+  for(k = 0; k < TEXTS; k++)
     if(row->texts[k]) {
       lua_pushstring(L, row->texts[k]);
       lua_setfield(L, -2, text_names[k]);

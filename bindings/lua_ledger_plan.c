@@ -159,8 +159,7 @@ static void refuse_class(lua_State *L, struct lca_run *run, const char *name,
                   name, id, wanted, ca_class_name(run->may), wanted);
   if(run->stats.planning)
     lca_run_stop(L, LCA_STOP_REFUSED, "%s", lua_tostring(L, -1));
-  run->stats.refused = true;
-  lca_error_usage(L, "%s", lua_tostring(L, -1));
+  lca_guard_refuse(L, run, lua_tostring(L, -1));
 }
 
 static void check_cost(lua_State *L, struct lca_run *run,

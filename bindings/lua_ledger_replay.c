@@ -102,7 +102,8 @@ static void count_changes(lua_State *L, struct lca_run *run, int bulk,
 }
 
 /* host.guard_plan(): the whole of a saved plan against the limits, and its
-   irreversible changes against their confirmation, before any of it. */
+   irreversible changes against their confirmation, before any of it. What is
+   refused never stands, so that nothing resumes it. */
 int lca_replay_guard_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -117,6 +118,25 @@ int lca_replay_guard_plan(lua_State *L)
   if(counting.irreversible &&
      options->confirm(options->ctx, counting.irreversible, NULL, NULL, &err))
     return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
+  if(options->let_through(options->ctx, &err))
+    return lca_run_ledger_failed(L, run, &err);
+  return 0;
+}
+
+/* host.leave_out(number, why): the change is not to be sent after all. */
+int lca_replay_leave_out(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  int64_t number = luaL_checkinteger(L, 1);
+  struct ca_err cause;
+  struct ca_err err;
+  ca_err_clear(&cause);
+  ca_err_clear(&err);
+  ca_err_set(&cause, CA_USAGE, "%s", luaL_checkstring(L, 2));
+  lca_run_begin(L, run);
+  if(ca_ledger_settle(run->ledger, number, CA_SKIPPED, 0, NULL, NULL, NULL,
+                      &cause, &err))
+    return lca_run_ledger_failed(L, run, &err);
   return 0;
 }
 
@@ -311,11 +331,11 @@ static bool is_to_be_sent(const struct lca_run *run,
 static int refuse_unplanned(lua_State *L, struct lca_run *run,
                             const struct ca_change *change)
 {
-  run->stats.refused = true;
-  return lca_error_usage(L,
-                         "refused: %s %s is not in the plan: the script did "
-                         "not go the way it went when the plan was made",
-                         change->api->name, change->account);
+  lua_pushfstring(L,
+                  "refused: %s %s is not in the plan: the script did not go "
+                  "the way it went when the plan was made",
+                  change->api->name, change->account);
+  return lca_guard_refuse(L, run, lua_tostring(L, -1));
 }
 
 bool lca_replay_straight(lua_State *L, struct lca_run *run,

@@ -179,6 +179,8 @@ void lca_guard_take_back(struct ca_planned *planned,
    limit or not confirmed; nothing was recorded then. [-0, +0, e] */
 void lca_guard_straight(lua_State *L, struct lca_run *run,
                         const struct lca_draft *draft);
+/* Raises the text, and the run exits 4 whatever the script makes of it. */
+int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text);
 /* Counts the outcome of a change against stop_on. No Lua. */
 void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome);
 /* host.guard, host.needs_project, host.project, host.stop_on. */
@@ -206,7 +208,8 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
 void lca_replay_push_earlier(lua_State *L, const struct ca_api *api,
                              const char *account, const char *status_after,
                              const char *made);
-/* host.open_secrets, host.row_of, host.guard_plan. */
+/* host.open_secrets, host.row_of, host.guard_plan, host.leave_out. */
+int lca_replay_leave_out(lua_State *L);
 int lca_replay_open_secrets(lua_State *L);
 int lca_replay_row(lua_State *L);
 int lca_replay_guard_plan(lua_State *L);

@@ -75,6 +75,7 @@ struct host {
   bool failed;       /* the script raised */
   bool over;         /* the script has ended: no call any more */
   bool key_rejected; /* and it was about the key */
+  bool plan_saved;
   bool report_failed;
   char error[1200]; /* what it raised */
   struct host_counts counts;

@@ -142,6 +142,8 @@ static void after_preview(const struct host *host, char *out, size_t size)
 {
   if(!changes(host, CA_PLANNED) || host->failed || host->exit_code == 4)
     return;
+  if(host->options.save_plan && !host->plan_saved)
+    return;
   if(host->options.save_plan) {
     host_verb_command(host, "apply", host->options.save_plan, "", out, size);
     add_confirm(host, out, size);

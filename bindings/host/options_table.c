@@ -341,8 +341,13 @@ enum ca_code host_options_json(const struct host_options *options,
                                struct ca_buf *out)
 {
   enum ca_code code = ca_buf_add_text(out, "{");
-  bool first = true;
+  bool first = options->verb != HOST_APPLY;
   int i;
+  if(!code && !first) { /* who resumes the run may have to start it again */
+    code = ca_buf_add_text(out, "\"plan\":");
+    if(!code)
+      code = add_text(out, options->operand);
+  }
   for(i = 0; host_option_table[i].name && !code; i++) {
     if(!options->given[i].seen)
       continue;

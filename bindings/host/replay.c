@@ -253,33 +253,77 @@ static enum ca_code go_there(struct host *host, const struct former *former,
 
 /* ---- resume ---- */
 
-/* Adds " --name value" for each member of the object. */
+/* Adds the JSON text as a word that a shell reads; false when it is none. */
+static bool add_value(struct ca_slice value, struct ca_buf *out)
+{
+  char text[HOST_PATH_SIZE];
+  int64_t len = value.len > sizeof(text) ? -1 : ca_scan_unescape(value, text);
+  int64_t i;
+  bool bad = len < 0 || ca_buf_add_text(out, " '");
+  for(i = 0; i < len && !bad; i++)
+    bad = text[i] == '\'' ? ca_buf_add_text(out, "'\\''")
+                          : ca_buf_add(out, text + i, 1);
+  return !bad && !ca_buf_add_text(out, "'");
+}
+
+static bool is_plan(struct ca_slice key)
+{
+  return key.len == 4 && !memcmp(key.data, "plan", 4);
+}
+
+/* Adds " --name value" for each member of the object, but for the plan. */
 static void add_members(const char *json, struct ca_buf *out)
 {
   struct ca_scan scan = { json, json + strlen(json) };
   struct ca_slice key;
   struct ca_slice value;
   bool first = true;
-  char text[512];
   if(!ca_scan_enter(&scan, '{'))
     return;
   while(ca_scan_member(&scan, &first, &key) == 1) {
     enum ca_scan_kind kind = ca_scan_value(&scan, &value);
     size_t i;
-    int64_t len;
     if(kind == CA_SCAN_BAD)
       return;
+    if(is_plan(key))
+      continue;
     if(ca_buf_add_text(out, kind == CA_SCAN_FALSE ? " --no-" : " --"))
       return;
     for(i = 0; i < key.len; i++)
       if(ca_buf_add(out, key.data[i] == '_' ? "-" : key.data + i, 1))
         return;
-    if(kind != CA_SCAN_STRING || value.len > sizeof(text))
-      continue;
-    len = ca_scan_unescape(value, text);
-    if(len < 0 || ca_buf_printf(out, " '%.*s'", (int)len, text))
+    if(kind == CA_SCAN_STRING && !add_value(value, out))
       return;
   }
+}
+
+/* " 'PLAN'", when the run was to carry one out. */
+static bool add_plan(const char *options, struct ca_buf *out)
+{
+  struct ca_scan scan = { options, options + strlen(options) };
+  struct ca_slice key;
+  struct ca_slice value;
+  bool first = true;
+  return ca_scan_enter(&scan, '{') &&
+         ca_scan_member(&scan, &first, &key) == 1 && is_plan(key) &&
+         ca_scan_value(&scan, &value) == CA_SCAN_STRING &&
+         add_value(value, out);
+}
+
+static void add_former(const struct former *former, struct ca_buf *out)
+{
+  bool undo = former->undoes[0] != '\0';
+  if(ca_buf_add_text(out, "composio-lua apply"))
+    return;
+  if(!add_plan(former->options, out)) {
+    ca_buf_clear(out);
+    ca_buf_init(out, TEXT_MAX);
+    if(ca_buf_printf(out, "composio-lua %s %s", undo ? "undo" : "run",
+                     undo ? former->undoes : former->word))
+      return;
+    add_members(former->params, out);
+  }
+  add_members(former->options, out);
 }
 
 static enum ca_code say_nothing_stood(struct host *host,
@@ -288,12 +332,7 @@ static enum ca_code say_nothing_stood(struct host *host,
 {
   struct ca_buf command;
   ca_buf_init(&command, TEXT_MAX);
-  if(!ca_buf_printf(&command, "composio-lua %s %s",
-                    former->undoes[0] ? "undo" : "run",
-                    former->undoes[0] ? former->undoes : former->word)) {
-    add_members(former->options, &command);
-    add_members(former->params, &command);
-  }
+  add_former(former, &command);
   ca_err_set(err, CA_USAGE,
              "run %s ended before its plan stood: nothing was written and "
              "there is nothing to resume; run it again: %s",
@@ -378,12 +417,12 @@ static enum ca_code ready_resume_of(struct host *host, struct former *former,
   code = read_run(host, former, err);
   if(code)
     return code;
-  if(!former->stands)
-    return say_nothing_stood(host, former, err);
   if(is_finished(host, former)) {
     say_finished(host, former);
     return CA_OK;
   }
+  if(!former->stands)
+    return say_nothing_stood(host, former, err);
   code = take_script(host, former, what, err);
   if(!code)
     code = take_params(host, former->params, err);
@@ -433,7 +472,10 @@ static enum ca_code begin_plan(struct host *host,
                                const struct ca_plan_head *head,
                                struct ca_err *err)
 {
+  static char path[2 * HOST_PATH_SIZE];
   enum ca_code code = host_prepare_state(host, err);
+  if(!code)
+    code = make_absolute(&host->options.operand, path, sizeof(path), err);
   if(!code)
     code = host_prepare_lock(host, err);
   if(!code)

@@ -299,6 +299,12 @@ static const char *protect(void *ctx, const char *id, const char *user,
   return host_protect_why(&host->protect, id, user, toolkit, out, size);
 }
 
+static enum ca_code let_through(void *ctx, struct ca_err *err)
+{
+  struct host *host = ctx;
+  return ca_plan_stand(host->options.operand, host->ledger, err);
+}
+
 static void show(void *ctx, const struct lca_plan *plan)
 {
   host_show_plan(ctx, plan);
@@ -392,6 +398,7 @@ static int open_state(lua_State *L)
   options.begin = begin;
   options.look = look;
   options.confirm = confirm;
+  options.let_through = let_through;
   options.protect = protect;
   options.protects = host->protect.used > 0;
   options.show = show;
@@ -427,8 +434,8 @@ static int open_state(lua_State *L)
   return 0;
 }
 
-/* composio.run(script): the arguments are the script's function, and whether a
-   saved plan is looked at first. */
+/* composio.run(script): the arguments are the script's function, and whether
+   it is a replay, whose plan is looked at first. */
 static int run_script(lua_State *L)
 {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -510,7 +517,7 @@ static bool execute(struct host *host)
     host_complain(host, "%s", lua_tostring(L, -1));
     return false;
   }
-  lua_pushboolean(L, host->replay.only_plan);
+  lua_pushboolean(L, host->replay.on);
   status = lua_pcall(L, 2, 0, 0);
   if(status) {
     keep_error(host, status);
@@ -642,6 +649,7 @@ static void save_plan(struct host *host)
     host_complain(host, "no plan is saved: %s", err.text);
     host->report_failed = true;
   } else {
+    host->plan_saved = true;
     host_say(host, "plan: %s", path);
   }
 }

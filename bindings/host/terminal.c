@@ -412,6 +412,9 @@ void host_show_summary(struct host *host)
   show_stop(host);
   if(host->failed && !host->stop)
     host_complain(host, "%s", host->error);
+  if(stats->refusal[0] &&
+     !(host->failed && strstr(host->error, stats->refusal)))
+    host_complain(host, "%s", stats->refusal); /* the script caught it */
   if(!host->ledger)
     return;
   host_next_command(host, next, sizeof(next));

@@ -490,7 +490,9 @@ return function(composio, core)
         core.ensure_project()
         host.guard()
       end
-      host.stand(source.kind)
+      if not why then
+        host.stand(source.kind)
+      end
     end
     local has_work = planned > 0 or (options.after and (same > 0 or stands))
     if host.is_apply and has_work then

@@ -147,17 +147,24 @@ return function(composio, core)
     end
   end
 
-  -- Tells the recorder the toolkit of an auth config, and before it is changed
-  -- itself whether an account below it is protected.
-  local function note_config(config, is_changed)
-    if not host.protects or noted[config.id] and (noted[config.id].whole or not is_changed) then
-      return
-    end
+  -- Why the auth config is protected, or nil, and its toolkit: before it is
+  -- changed itself also when an account below it is.
+  local function config_protected(config, is_changed)
     local slug = type(config.toolkit) == "table" and config.toolkit.slug or nil
     local why = host.protected(config.id, nil, slug)
     if is_changed then
       why = why or protected_below(config.id)
     end
+    return why, slug
+  end
+  core.config_protected = config_protected
+
+  -- Tells it to the recorder.
+  local function note_config(config, is_changed)
+    if not host.protects or noted[config.id] and (noted[config.id].whole or not is_changed) then
+      return
+    end
+    local why, slug = config_protected(config, is_changed)
     noted[config.id] = { whole = is_changed }
     host.note_config(config.id, slug, why)
   end

@@ -1,12 +1,14 @@
 -- Before a saved plan is carried out: is it this project's, is it within the
--- limits, is it confirmed? All of it before the first change.
+-- limits, is it confirmed? And before that of a resumed run, too: whom may it
+-- not change? All of it before the first change.
 -- Must not know: plan files, how changes are sent.
 
 local host = package.loaded["composio.host"]
 
 local CHUNK = 100
+local FEW = 10 -- changes that are named
 
-return function(_, core)
+return function(composio, core)
   if not host then
     return
   end
@@ -57,14 +59,98 @@ return function(_, core)
     end
   end
 
-  -- The script, with what has to be looked at before a saved plan is begun.
+  -- ---- whom --protect names ----
+
+  local function is_open(row)
+    return row.outcome == "planned"
+      or row.outcome == "not tried"
+      or (row.outcome == "failed" and host.with_failed)
+  end
+
+  -- Each config is looked at once for each use.
+  local looked = { [true] = {}, [false] = {} }
+
+  local function config_why(id, is_changed)
+    local known = looked[is_changed]
+    if known[id] == nil then
+      local good, config = pcall(composio.auth_configs.get, id)
+      if not good and config.status ~= 404 then
+        error(config, 0)
+      end
+      local why = core.config_protected(good and config or { id = id }, is_changed)
+      known[id] = why or false
+    end
+    return known[id] or nil
+  end
+
+  local function account_why(row, found)
+    local account = found[row.account]
+    local slug = account and account.toolkit.slug
+    return host.protected(row.account, account and account.user_id, slug)
+  end
+
+  local function why_of(row, found)
+    if row.resource == "auth_configs" then
+      return config_why(row.account, true)
+    elseif row.account and row.account ~= "" then
+      return account_why(row, found)
+    end
+    return host.protected(nil, row.user, nil) or row.config and config_why(row.config, false)
+  end
+
+  local function leave_out(rows, left)
+    local ids, seen = {}, {}
+    for _, row in ipairs(rows) do
+      local id = row.account
+      if row.resource == "connected_accounts" and id and id ~= "" and not seen[id] then
+        ids[#ids + 1], seen[id] = id, true
+      end
+    end
+    local found = #ids > 0 and core.find_all(ids) or {}
+    for _, row in ipairs(rows) do
+      local why = why_of(row, found)
+      if why then
+        host.leave_out(row.number, why)
+        left.count = left.count + 1
+        if left.count <= FEW then
+          local whom = row.account ~= "" and row.account or row.user or "?"
+          host.say(("  left out: %s %s, %s"):format(row.operation, whom, why))
+        end
+      end
+    end
+  end
+
+  -- Also what was planned without it, or with another file.
+  local function protect()
+    local past, rows, left = host.past(host.run), {}, { count = 0 }
+    for row in past do
+      if is_open(row) then
+        rows[#rows + 1] = row
+      end
+      if #rows == CHUNK then
+        leave_out(rows, left)
+        rows = {}
+      end
+    end
+    leave_out(rows, left)
+    if left.count > FEW then
+      host.say(("  left out: … and %d more"):format(left.count - FEW))
+    end
+  end
+
+  -- The script of a replay, with what has to be looked at before it.
   function core.with_plan(script)
     return function()
       if host.other_key then
         check_project()
       end
-      core.ensure_project()
-      host.guard_plan()
+      if host.protects then
+        protect()
+      end
+      if host.only_plan then
+        core.ensure_project()
+        host.guard_plan()
+      end
       return script()
     end
   end
