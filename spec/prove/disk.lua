@@ -1,11 +1,13 @@
 -- A disk that fails: ENOSPC and EIO at every write and sync of the ledger, a
 -- full disk of its own, a state directory that cannot be written. A request
 -- that writes never leaves without its intent on disk; the run says what is
--- wrong, in words that name the ledger, and ends with a code that fits.
+-- wrong, in words that name the ledger, and ends with a code that fits. When the
+-- disk is well again, resume finishes it, or says truly that nothing was written.
 -- Usage: lua5.4 spec/prove/disk.lua [short]
 -- Must not know: what is in a ledger.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
 local oracle = require "spec.prove.oracle"
+local resumed = require "spec.prove.resumed"
 local stage = require "spec.prove.stage"
 
 local CALLS = { "pwrite64", "fdatasync", "fsync", "ftruncate", "write" }
@@ -76,6 +78,7 @@ local function look(how, output, code, may_fail)
     end
   end
   stage.point(problems, how)
+  stage.point(resumed.check { emulator = emulator, state = state }, how .. ", resumed")
 end
 
 local function sweep()
@@ -133,20 +136,21 @@ local function on_file_system(how, options, words)
     problem = "exit " .. code
   elseif code == 2 and #changes > 0 or code == 0 and #changes ~= 40 then
     problem = ("exit %d, but %d changes"):format(code, #changes)
-  elseif code ~= 0 and not (output:find "ledger" and output:find(words)) then
+  elseif code ~= 0 and not output:find(words) then
     problem = ("no word of it, exit %d"):format(code)
   end
   problems[#problems + 1] = problem and problem .. "\n" .. output:sub(1, 2000)
   stage.point(problems, how)
+  stage.point(resumed.check { emulator = emulator, state = copy }, how .. ", resumed")
 end
 
 sweep()
 local _, cannot = stage.shell "unshare -m sh -c 'mount -t tmpfs -o size=64k none /mnt'"
 if cannot == 0 then
-  on_file_system("read-only", "ro", "writable")
+  on_file_system("read-only", "ro", "lock file .*: Read%-only")
   -- from no room at all to more than enough
   for size in stage.points(1, 60, 5) do
-    on_file_system(size * 4 .. " KB", ("size=%dk"):format(size * 4), "space")
+    on_file_system(size * 4 .. " KB", ("size=%dk"):format(size * 4), "ledger.*space")
   end
 else
   io.stderr:write "disk: no mounts here: read-only and full file systems are left out\n"

@@ -1,20 +1,33 @@
 -- Kills a run of 40 changes at every system call that writes, syncs, sends or
--- receives, and asks the oracle each time; then once more with the ledger as
--- it would be had the power failed, too: what was not synced is cut off.
+-- receives, and asks the oracle each time; once more with the ledger as it would
+-- be had the power failed: what was not synced is cut off. Then resumes it, now
+-- and then killing that, too, and asks the oracle again: nothing may be left
+-- open, nothing done twice. Resuming once more has to do nothing.
 -- Usage: lua5.4 spec/prove/kill.lua OPERATION [short]   (a job in jobs/)
 -- Must not know: what is in a ledger.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
 local oracle = require "spec.prove.oracle"
+local resumed = require "spec.prove.resumed"
 local stage = require "spec.prove.stage"
 
 local CALLS = { "write", "pwrite64", "ftruncate", "unlink", "fsync", "fdatasync" }
 table.move({ "sendto", "recvfrom", "poll" }, 1, 3, #CALLS + 1, CALLS)
-local FEW = 3 -- of each call, in short mode
+local PAIRS = 60 -- kills of a resume, too, in full mode
+local FRESH = 12 -- of every so many points one is resumed at once, not later
+local LATER_MS = 60000 -- how much later the others are
+
+-- Not repeated before they are known not to have happened, which takes a
+-- resume five seconds of waiting.
+local WAITS = { link = true, initiate = true, refresh = true }
+local FEW = WAITS[arg[1]] and 1 or 3 -- of each call, in short mode
 
 local operation = arg[1] or "disable"
 stage.begin("kill " .. operation)
+stage.spread(WAITS[operation] and 8 or 2, "points")
 local emulator = stage.emulator()
 local state, log = stage.dir .. "/state", stage.dir .. "/calls"
+local expected = operation == "refresh" and 3 or 0 -- some cannot be refreshed
+local confirm = operation == "delete" and { "--confirm", "40" } or {}
 
 local function run(inject)
   stage.wipe(state)
@@ -23,62 +36,116 @@ local function run(inject)
     table.concat(CALLS, ","),
     inject and "-e inject=" .. inject or ""
   )
+  local words = { "--apply", "--limit-items", "40", "--retries", "0" }
   return stage.shell(stage.command {
     before = before,
     script = stage.root .. "/spec/prove/jobs/" .. operation .. ".lua",
     state = state,
     url = emulator.url,
-    more = { "--apply", "--limit-items", "40", "--retries", "0", "--", stage.SECRET },
+    more = stage.join(words, stage.OPEN, confirm, { "--", stage.SECRET }),
   })
 end
 
-local function look(how, code)
+local function count_calls()
+  local counts = {}
+  for name in stage.read(log):gmatch "%f[^\n\0]%d+ +(%w+)%(" do
+    counts[name] = (counts[name] or 0) + 1
+  end
+  return counts
+end
+
+local secrets = { stage.API_KEY, stage.SECRET }
+
+-- What the killed run left, on a copy: looking into a ledger mends it, which is
+-- the resume's to do. True when it is the ledger after a power cut that goes on.
+local function look(how, code, n)
   local killed = code >= 128
   local changes = stage.changes(emulator)
-  local secrets = { stage.API_KEY, stage.SECRET }
-  local cut = stage.power_cut(state, log) -- before the oracle opens, and so mends, the ledger
+  local cut = killed and stage.power_cut(state, log)
+  local copy = stage.dir .. "/copy"
+  stage.copy(state, copy)
   local problems = oracle.check {
-    state = state,
+    state = copy,
     changes = changes,
     secrets = secrets,
     exit = not killed and code or nil,
   }
   stage.point(problems, how)
-  if killed and cut then
+  if cut then
+    local other = stage.dir .. "/cut"
+    stage.copy(cut, other)
     stage.point(oracle.check { state = cut, changes = changes }, how .. ", power cut")
+    if n % 2 == 0 then
+      stage.wipe(state)
+      os.rename(other, state)
+    end
   end
   return #changes
+end
+
+-- Operators come minutes later; now and then one does not.
+local function finish(how, n, inject)
+  if n % FRESH > 0 then
+    stage.sql(state, ("UPDATE intent SET sent_ms = sent_ms - %d;"):format(LATER_MS))
+  end
+  local problems = resumed.check {
+    emulator = emulator,
+    state = state,
+    expected = expected,
+    secrets = secrets,
+    inject = inject,
+    more = { "--", stage.SECRET },
+  }
+  stage.point(problems, how .. ", resumed")
 end
 
 -- A plain run: it has to work, and its calls are the points. What cannot be
 -- refreshed fails, which the oracle shall see too.
 local output, code = run()
-local made = look("not killed", code)
-local expected = operation == "refresh" and 3 or 0
+local made = look("not killed", code, 1)
 if code ~= expected or (expected == 0 and made ~= 40) or made < 20 then
   stage.point({ ("%d changes, exit %d\n%s"):format(made, code, output) }, "not killed")
 end
-local seen = stage.read(log)
-if not seen:find("ledger.db-wal", 1, true) then
+if not stage.read(log):find("ledger.db-wal", 1, true) then
   stage.point({ "strace does not tell the names of files: run it as root" }, "not killed")
 end
-local counts = {}
-for name in seen:gmatch "%f[^\n\0]%d+ +(%w+)%(" do
-  counts[name] = (counts[name] or 0) + 1
+local counts = count_calls()
+finish("not killed", 1)
+
+local tries, kills, number = 0, 0, 0
+
+local function one(call, nth, inject)
+  local how = call .. " " .. nth
+  number = number + 1
+  emulator:reset()
+  output, code = run(("%s:signal=SIGKILL:when=%d"):format(call, nth))
+  tries = tries + 1
+  kills = kills + (code == 137 and 1 or 0)
+  if code ~= 137 and code ~= expected then
+    stage.point({ ("exit %d\n%s"):format(code, output) }, how)
+  end
+  look(how, code, number)
+  finish(inject and how .. ", resume killed at " .. inject or how, number, inject)
 end
 
-local tries, kills = 0, 0
 for _, call in ipairs(CALLS) do
   -- calls come a few more or less each time: past the last the run just ends
   for nth in stage.points(1, counts[call] or 0, FEW) do
-    emulator:reset()
-    output, code = run(("%s:signal=SIGKILL:when=%d"):format(call, nth))
-    tries = tries + 1
-    kills = kills + (code == 137 and 1 or 0)
-    if code ~= 137 and code ~= expected then
-      stage.point({ ("exit %d\n%s"):format(code, output) }, call .. " " .. nth)
+    if stage.mine() then
+      one(call, nth)
     end
-    look(("%s %d"):format(call, nth), code)
+  end
+end
+
+-- Pairs: the run in its second half mostly, where there is something to resume.
+local random = stage.random(#operation * 7919)
+for _ = 1, stage.short and 2 or PAIRS do
+  local call = CALLS[random(7, 8)] -- sendto, recvfrom
+  local nth = random((counts[call] or 4) // 8, counts[call] or 4)
+  local other = CALLS[random(1, #CALLS)]
+  local inject = ("%s:signal=SIGKILL:when=%d"):format(other, random(1, 40))
+  if stage.mine() then
+    one(call, math.max(1, nth), inject)
   end
 end
 emulator:stop()

@@ -12,6 +12,8 @@
 --   4 a run that ended itself left nothing without a verdict, and its exit
 --     code fits its verdicts
 --   5 the ledger can be read and is whole; no secret is in it
+--   6 a run that is said to be finished left nothing open: what is neither
+--     applied nor failed, stale or the like is unknown, and its exit code says so
 -- Must not know: how a run was hurt, the program's own code: it reads the
 -- tables with the sqlite3 command.
 local root = arg[0]:match "^(.*)/spec/prove/[^/]*$" or "."
@@ -150,6 +152,8 @@ local function verdict(row)
   return row.intended == 1 and "intended" or OUTCOMES[row.planned]
 end
 
+oracle.verdict = verdict
+
 local MAY_BE_APPLIED = { intended = true, done = true, unknown = true }
 local ENDED_WITH = { [3] = "failed", [8] = "unknown" }
 
@@ -217,6 +221,30 @@ local function check_end(rows, runs, exit_code, say)
   end
 end
 
+-- Which exit code a finished run's verdicts lead to.
+local function code_of(counts)
+  if (counts.unknown or 0) > 0 then
+    return 8
+  end
+  return ((counts.failed or 0) > 0 or (counts.stale or 0) > 0) and 3 or 0
+end
+
+local OPEN = { planned = true, intended = true, ["not tried"] = true }
+
+local function check_finished(rows, exit_code, say)
+  local counts = {}
+  for _, row in ipairs(rows) do
+    local word = verdict(row)
+    counts[word] = (counts[word] or 0) + 1
+    if OPEN[word] then
+      say(("finished, but left %s: %s"):format(word, planned_keys(row)[1]))
+    end
+  end
+  if exit_code ~= code_of(counts) then
+    say(("finished with exit code %s, where %d fits"):format(exit_code, code_of(counts)))
+  end
+end
+
 local function check_secrets(state, secrets, say)
   for _, secret in ipairs(secrets) do
     local pipe = assert(io.popen("grep -rlF -- " .. quote(secret) .. " " .. quote(state), "r"))
@@ -230,7 +258,8 @@ end
 -- what.state: the state directory; what.changes: the change log; what.exit:
 -- the exit code when the run ended itself; what.secrets: texts that must not
 -- be in the directory; what.kept: changes that were not logged count as done
--- (they changed nothing). Returns a list of texts, empty when all is well.
+-- (they changed nothing); what.finished: the run came to its end, so nothing may
+-- be left open. Returns a list of texts, empty when all is well.
 function oracle.check(what)
   local problems = {}
   local function say(text)
@@ -249,6 +278,9 @@ function oracle.check(what)
   match(ledger.changes, what.changes, say)
   check_verdicts(ledger.changes, what.kept, say)
   check_end(ledger.changes, ledger.runs, what.exit, say)
+  if what.finished then
+    check_finished(ledger.changes, what.exit, say)
+  end
   return problems, ledger
 end
 

@@ -3,16 +3,22 @@
 --
 --   local stage = require "spec.prove.stage"
 --   stage.begin("kill", arg)              reads "short" among the arguments
+--   stage.spread(8, "points")             the same sweep in so many processes
 --   stage.points(first, last, few)        1, 2, … or about `few` of them in short
+--   stage.mine()                          is the next point one of this process?
 --   stage.point(problems, how)            one point, and what was wrong with it
+--   stage.note("repeats", 2)              a count that stands beside the figure
+--   stage.random(seed)                    numbers that are the same every time
 --   stage.power_cut(state, log)           what would be left of the ledger
 --   stage.finish()                        one line; exit 1 on a contradiction
 -- Must not know: what a sweep hurts.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
+local cjson = require "cjson"
 local server = require "spec.support.server"
 
-local stage = { short = false, count = 0, failed = 0 }
+local stage = { short = false, count = 0, failed = 0, notes = {}, part = 1, parts = 1, seen = 0 }
 local quote = server.quote
+local MOST = 12 -- of what is wrong with one point
 
 stage.root = arg[0]:match "^(.*)/spec/prove/[^/]*$" or "."
 stage.server = server
@@ -26,10 +32,75 @@ function stage.begin(name)
   stage.name = name
   for _, word in ipairs(arg) do
     stage.short = stage.short or word == "short"
+    local part, parts = word:match "^part=(%d+)/(%d+)$"
+    if part then
+      stage.part, stage.parts = math.tointeger(part), math.tointeger(parts)
+    end
   end
   local pipe = assert(io.popen("mktemp -d", "r"))
   stage.dir = assert(pipe:read "l")
   pipe:close()
+end
+
+-- Sweeps that wait more than they work are spread over processes, each of which
+-- takes the points that are its own. Returns in those only; the first one sums
+-- up what they say.
+function stage.spread(count, noun)
+  if stage.parts > 1 or stage.short or count < 2 then
+    return
+  end
+  local pipes = {}
+  for part = 1, count do
+    local words = { "exec lua5.4", quote(arg[0]) }
+    for _, word in ipairs(arg) do
+      words[#words + 1] = quote(word)
+    end
+    words[#words + 1] = ("part=%d/%d"):format(part, count)
+    pipes[part] = assert(io.popen(table.concat(words, " "), "r"))
+  end
+  for part, pipe in ipairs(pipes) do
+    local text = pipe:read "a"
+    local good = pipe:close()
+    local points, failed = text:match ": (%d+) %a+, (%d+) contradictions"
+    if not points then
+      stage.point({ "it gave no figure: " .. text }, "part " .. part)
+    else
+      stage.count = stage.count + math.tointeger(points)
+      stage.failed = stage.failed + math.tointeger(failed)
+      if not good and failed == "0" then
+        stage.point({ "it ended badly" }, "part " .. part)
+      end
+    end
+    for number, noun in text:gmatch "# (%d+) ([^\n]+)" do
+      stage.note(noun, math.tointeger(number))
+    end
+  end
+  stage.finish(noun)
+end
+
+function stage.mine()
+  stage.seen = stage.seen + 1
+  return stage.seen % stage.parts == stage.part % stage.parts
+end
+
+-- Counts that tell how hard the sweep was; of processes they add up.
+function stage.note(noun, number)
+  stage.notes[noun] = (stage.notes[noun] or 0) + number
+end
+
+-- math.random of its own: xorshift, so that a seed means the same everywhere.
+function stage.random(seed)
+  local state = seed * 0x9E3779B97F4A7C15 ~ 0x5DEECE66D
+  local function random(first, last)
+    state = state ~ (state << 13)
+    state = state ~ (state >> 7)
+    state = state ~ (state << 17)
+    return first + (state >> 11) % (last - first + 1)
+  end
+  for _ = 1, 8 do -- seeds that are close begin alike
+    random(0, 1)
+  end
+  return random
 end
 
 -- The command's output, and its exit code as a shell tells it.
@@ -65,8 +136,72 @@ function stage.changes(emulator)
   return changes
 end
 
--- The words that run the host: options.script, .state, .url, .more (a list),
--- .before (words in front of it, such as strace and its options).
+-- All requests that write, as the emulator has them since it last forgot; each
+-- with what tells it from others: method, path and whose account it makes.
+function stage.writes(emulator)
+  local writes = {}
+  for _, request in ipairs(emulator:requests()) do
+    if request.method ~= "GET" then
+      local text = type(request.body) == "string" and request.body or ""
+      local body = text:find "^{" and cjson.decode(text) or {}
+      local user = body.user_id or (body.connection and body.connection.user_id) or ""
+      local path = request.path:gsub("^/api/v3[.%d]*", "")
+      writes[#writes + 1] = {
+        seq = request.seq,
+        time = request.time,
+        method = request.method,
+        path = path,
+        body = body,
+        text = ("%s %s %s"):format(request.method, path, user),
+      }
+    end
+  end
+  return writes
+end
+
+-- Somebody else's request to the API: status and body of the reply.
+function stage.api(emulator, method, path, body)
+  local key = ("x-api-key: %s\r\n"):format(stage.API_KEY)
+  local text = body and cjson.encode(body) or ""
+  return server.http(emulator.port, method, "/api/v3.1" .. path, text, key)
+end
+
+-- SQL on the ledger; its output, or nil and why.
+function stage.sql(state, sql)
+  local command = "printf %s " .. quote(".timeout 5000\n" .. sql) .. " | sqlite3 -batch "
+  local text, code = stage.shell(command .. quote(state .. "/ledger.db"))
+  if code ~= 0 then
+    return nil, text
+  end
+  return text
+end
+
+-- The last run of a ledger, or nil.
+function stage.newest_run(state)
+  local text = stage.sql(state, "SELECT name FROM run ORDER BY id DESC LIMIT 1;")
+  return text and text:match "^20%S+"
+end
+
+function stage.copy(from, to)
+  stage.wipe(to)
+  os.execute(("cp -r %s %s"):format(quote(from), quote(to)))
+end
+
+-- Guards that let everything pass; the sweeps of guards give their own.
+stage.OPEN = { "--max-changes", "100000", "--max-percent", "100" }
+
+-- Lists, one after the other.
+function stage.join(...)
+  local all = {}
+  for _, list in ipairs { ... } do
+    table.move(list, 1, #list, #all + 1, all)
+  end
+  return all
+end
+
+-- The words that run the host: options.verb ("run"), .script or .operand,
+-- .state, .url, .more (a list), .before (words in front of it, such as strace
+-- and its options).
 function stage.command(options)
   local words = {
     "COMPOSIO_BASE_URL=" .. quote(options.url),
@@ -75,8 +210,8 @@ function stage.command(options)
     "timeout -k 5 120",
     options.before or "",
     quote(server.build .. "/composio-lua"),
-    "run",
-    quote(options.script),
+    options.verb or "run",
+    quote(options.operand or options.script),
     "--state-dir",
     quote(options.state),
   }
@@ -155,8 +290,10 @@ function stage.point(problems, how)
   end
   stage.failed = stage.failed + 1
   io.stderr:write(("CONTRADICTION, %s: %s\n"):format(stage.name, how))
-  for _, problem in ipairs(problems) do
-    io.stderr:write("  ", problem, "\n")
+  for place, problem in ipairs(problems) do
+    if place <= MOST or place == #problems then
+      io.stderr:write("  ", problem, "\n")
+    end
   end
 end
 
@@ -164,8 +301,21 @@ function stage.finish(noun)
   if not os.getenv "PROVE_KEEP" then
     stage.wipe(stage.dir)
   end
-  local figure = "%s: %d %s, %d contradictions"
-  print(figure:format(stage.name, stage.count, noun or "points", stage.failed))
+  local nouns = {}
+  for name in pairs(stage.notes) do
+    nouns[#nouns + 1] = name
+  end
+  table.sort(nouns)
+  local more = {}
+  for place, name in ipairs(nouns) do
+    more[place] = ("%d %s"):format(stage.notes[name], name)
+    if stage.parts > 1 then
+      print("# " .. more[place])
+    end
+  end
+  local beside = #more > 0 and " (" .. table.concat(more, ", ") .. ")" or ""
+  local figure = "%s%s: %d %s, %d contradictions"
+  print(figure:format(stage.name, beside, stage.count, noun or "points", stage.failed))
   os.exit(stage.failed == 0 and stage.count > 0 and 0 or 1, true)
 end
 

@@ -1,0 +1,91 @@
+-- Requests that arrive late: the service stands still while a run sends, the run
+-- is killed, a resume starts at once, and only then the service goes on and
+-- finds in its sockets what the dead process had sent. A resume that believed
+-- too early that nothing had happened would send it again.
+-- Usage: lua5.4 spec/prove/late.lua [short]
+-- Must not know: what is in a ledger.
+package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
+local oracle = require "spec.prove.oracle"
+local resumed = require "spec.prove.resumed"
+local stage = require "spec.prove.stage"
+
+local OPERATIONS = { "link", "initiate", "refresh", "disable", "update", "delete" }
+local TIMES = 16 -- of each operation, in full mode
+
+stage.begin "late"
+stage.spread(4, "points")
+local emulator = stage.emulator()
+local state = stage.dir .. "/state"
+
+local function signal(name)
+  os.execute(("kill -%s %s"):format(name, emulator.pid))
+end
+
+-- Sends 20 a second; the service stands still from `still` s on, the run is dead at
+-- `dead` s.
+local function killed_run(operation, still, dead)
+  local confirm = operation == "delete" and { "--confirm", "40" } or {}
+  local words = { "--apply", "--limit-items", "40", "--retries", "0", "--rate", "20/s" }
+  local command = stage.command {
+    before = ("timeout -s KILL %.2f"):format(dead),
+    script = stage.root .. "/spec/prove/jobs/" .. operation .. ".lua",
+    state = state,
+    url = emulator.url,
+    more = stage.join(words, stage.OPEN, confirm, { "--", stage.SECRET }),
+  }
+  local stop = ("(sleep %.2f; kill -STOP %s) & "):format(still, emulator.pid)
+  return stage.shell(stop .. command .. "; wait")
+end
+
+local function resume(name, wake)
+  local go_on = ("(sleep %.2f; kill -CONT %s) & "):format(wake, emulator.pid)
+  return stage.shell(go_on .. stage.command {
+    verb = "resume",
+    operand = name,
+    state = state,
+    url = emulator.url,
+    more = { "--retries", "0", "--", stage.SECRET },
+  } .. "; r=$?; wait; (exit $r)")
+end
+
+local function one(operation)
+  local random = stage.random(stage.seen)
+  local still = random(60, 140) / 100
+  local how = ("%s, still after %.2f s"):format(operation, still)
+  stage.wipe(state)
+  emulator:reset()
+  killed_run(operation, still, still + random(20, 60) / 100)
+  local name = stage.newest_run(state)
+  local output, code = resume(name, random(0, 300) / 100)
+  signal "CONT"
+  local changes = stage.changes(emulator)
+  local expected = operation == "refresh" and 3 or 0
+  local problems = oracle.check { state = state, changes = changes, exit = code, finished = true }
+  resumed.check_repeats(emulator, changes, problems)
+  if code == 8 then
+    stage.note("left unknown", 1)
+  elseif code ~= expected then
+    problems[#problems + 1] = ("exit %d"):format(code)
+  end
+  local checked, happened = output:match "checked (%d+) unknown: (%d+) happened"
+  if not checked then
+    problems[#problems + 1] = "nothing was unknown"
+  else
+    stage.note("unknowns", math.tointeger(checked))
+    stage.note("of them happened", math.tointeger(happened))
+  end
+  if #problems > 0 then
+    problems[#problems + 1] = output:sub(1, 4000)
+  end
+  stage.point(problems, how)
+end
+
+for _, operation in ipairs(stage.short and { "link", "refresh" } or OPERATIONS) do
+  for _ = 1, stage.short and 1 or TIMES do
+    if stage.mine() then
+      one(operation)
+    end
+  end
+end
+emulator:stop()
+stage.finish "points"
