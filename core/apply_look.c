@@ -450,7 +450,8 @@ void ca_apply_drop_looks(struct ca_apply *apply, bool quietly)
     struct ca_look *look = apply->looks;
     struct ca_work *work;
 
-    unlink_look(look);
+    apply->looks = look->next;
+    apply->look_count--;
     if(look->op)
       ca_engine_cancel(apply->engine, look->op, NULL);
     while(!quietly && (work = take_work(look)))

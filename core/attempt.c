@@ -463,7 +463,9 @@ bool ca_attempt_never_left(const struct ca_attempt *attempt, CURLcode result)
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CACERT_BADFILE:
   case CURLE_URL_MALFORMAT:
-    return true;
+    /* else this is the end of a second try that libcurl made by itself, when
+       the connection of the first broke before a reply */
+    return attempt->sends == 0;
   case CURLE_OK:
   case CURLE_OPERATION_TIMEDOUT:
   case CURLE_ABORTED_BY_CALLBACK:

@@ -100,23 +100,32 @@ enum ca_code ca_json_string(struct ca_buf *out, struct ca_slice value)
   return code ? code : ca_buf_add(out, "\"", 1);
 }
 
+static bool is_bare(unsigned char c, const char *bare)
+{
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         (c >= '0' && c <= '9') || (c && strchr(bare, c));
+}
+
 static enum ca_code percent(struct ca_buf *out, struct ca_slice value,
                             const char *bare)
 {
   static const char hex[] = "0123456789ABCDEF";
+  size_t from = 0;
   size_t i;
   enum ca_code code = CA_OK;
 
   for(i = 0; !code && i < value.len; i++) {
     unsigned char c = (unsigned char)value.data[i];
-    if((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-       (c >= '0' && c <= '9') || (c && strchr(bare, c)))
-      code = ca_buf_add(out, value.data + i, 1);
-    else {
-      char three[3] = { '%', hex[c >> 4], hex[c & 15] };
+    char three[3] = { '%', hex[c >> 4], hex[c & 15] };
+    if(is_bare(c, bare))
+      continue;
+    code = ca_buf_add(out, value.data + from, i - from);
+    if(!code)
       code = ca_buf_add(out, three, 3);
-    }
+    from = i + 1;
   }
+  if(!code && from < value.len)
+    code = ca_buf_add(out, value.data + from, value.len - from);
   return code;
 }
 

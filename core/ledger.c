@@ -135,6 +135,20 @@ enum ca_code ca_ledger_unlock(struct ca_ledger *ledger, struct ca_err *err)
   return ca_ledger_commit(ledger, err);
 }
 
+enum ca_code ca_ledger_unlock_soon(struct ca_ledger *ledger, int *wait_ms,
+                                   struct ca_err *err)
+{
+  int64_t left_ms = 0;
+
+  if(ledger->in_txn && !ca_ledger_marks_due(ledger))
+    left_ms = ledger->txn_ms + CA_PLAN_MS - ca_clock_mono_ms(ledger->clock);
+  if(left_ms <= 0)
+    return ca_ledger_unlock(ledger, err);
+  if(left_ms < *wait_ms)
+    *wait_ms = (int)left_ms;
+  return CA_OK;
+}
+
 /* Life. */
 
 static struct ca_ledger *new_ledger(const struct ca_clock *clock,

@@ -152,9 +152,10 @@ CA_MUST_USE enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
 
 /* Plan writes: cheap, committed every 1,000 rows or 50 ms by the next of
    them. They hold the write lock of the database until then, so call
-   ca_ledger_unlock before waiting for anything. *number counts from 1 within
-   the run. A key that the bulk already has is CA_USAGE. Once plan rows were
-   lost (a full disk) every later write of the plan fails with that error. */
+   ca_ledger_unlock or _soon before waiting for anything. *number counts from 1
+   within the run. A key that the bulk already has is CA_USAGE. Once plan rows
+   were lost (a full disk) every later write of the plan fails with that error.
+ */
 CA_MUST_USE enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
                                             const struct ca_item *item,
                                             int64_t *number,
@@ -230,6 +231,12 @@ ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
    not, once they have waited 100 ms. */
 CA_MUST_USE enum ca_code ca_ledger_unlock(struct ca_ledger *ledger,
                                           struct ca_err *err);
+/* The same before a wait whose length the caller may choose: plan rows keep
+   the lock for the rest of their 50 ms, to which *wait_ms is lowered. So a
+   listing whose pages come fast pays a sync for many pages. */
+CA_MUST_USE enum ca_code ca_ledger_unlock_soon(struct ca_ledger *ledger,
+                                               int *wait_ms,
+                                               struct ca_err *err);
 /* Commits and syncs what is open. */
 CA_MUST_USE enum ca_code ca_ledger_sync(struct ca_ledger *ledger,
                                         struct ca_err *err);
@@ -291,6 +298,11 @@ ca_ledger_counts(struct ca_ledger *ledger, int bulk,
                  void (*visit)(void *ctx, const char *operation,
                                enum ca_outcome outcome, int64_t count),
                  void *ctx, struct ca_err *err);
+
+/* How many of the run's changes are intended or unknown. */
+CA_MUST_USE enum ca_code ca_ledger_count_open(struct ca_ledger *ledger,
+                                              int64_t *count,
+                                              struct ca_err *err);
 
 /* ---- many runs ---- */
 

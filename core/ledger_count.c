@@ -32,53 +32,85 @@ static int badness(enum ca_outcome outcome)
   return 0;
 }
 
-/* Changes and verdicts come in the order of items, and are merged. */
-struct tally {
-  int64_t items[CA_OUTCOME_COUNT];
-  int64_t changes[CA_OPERATION_MAX][CA_OUTCOME_COUNT];
-  int64_t item; /* whose changes are being counted, 0 before the first */
-  enum ca_outcome worst;
-  enum ca_outcome last; /* of the last change, which a fallback may follow */
-  sqlite3_stmt *verdicts;
-  int64_t verdict_item; /* INT64_MAX: no more */
-  unsigned verdict;
-  int rc; /* of the verdicts */
+/* Rows of (id, value) in the order of their ids. */
+struct stream {
+  sqlite3_stmt *statement;
+  int64_t
+      id; /* of the row we are at; 0 before the first, INT64_MAX: no more */
+  unsigned value;
+  int rc;
 };
 
-static void next_verdict(struct tally *tally)
+/* Changes, what became of them and the items' verdicts are read side by side,
+   each once and in its order: to look up every change's outcome would cost
+   four times as much. */
+struct count {
+  struct ca_tally run;
+  struct ca_tally part; /* the same of one bulk */
+  int bulk;             /* that one, or -1 */
+  int64_t item; /* whose changes are being counted, 0 before the first */
+  bool in_part; /* it is of that bulk */
+  enum ca_outcome worst;
+  enum ca_outcome last; /* of the last change, which a fallback may follow */
+  struct stream outcomes;
+  struct stream intents; /* begun at the first change without an outcome */
+  struct stream verdicts;
+};
+
+static void advance(struct stream *stream)
 {
-  tally->verdict_item = INT64_MAX;
-  tally->rc = sqlite3_step(tally->verdicts);
-  if(tally->rc != SQLITE_ROW)
+  stream->id = INT64_MAX;
+  stream->rc = sqlite3_step(stream->statement);
+  if(stream->rc != SQLITE_ROW)
     return;
-  tally->verdict_item = sqlite3_column_int64(tally->verdicts, 0);
-  tally->verdict = (unsigned)sqlite3_column_int(tally->verdicts, 1);
+  stream->id = sqlite3_column_int64(stream->statement, 0);
+  stream->value = (unsigned)sqlite3_column_int(stream->statement, 1);
+}
+
+/* Is there a row with that id, which is none before the last one found? */
+static bool find(struct stream *stream, int64_t id)
+{
+  while(stream->id < id)
+    advance(stream);
+  return stream->id == id;
+}
+
+static void add_item(struct count *count, unsigned outcome, bool in_part)
+{
+  if(outcome >= CA_OUTCOME_COUNT)
+    return;
+  count->run.items[outcome]++;
+  if(in_part)
+    count->part.items[outcome]++;
 }
 
 /* Counts the verdicts of items before this one. */
-static void pass_verdicts(struct tally *tally, int64_t item)
+static void pass_verdicts(struct count *count, int64_t item)
 {
-  while(tally->verdict_item < item) {
-    if(tally->verdict < CA_OUTCOME_COUNT)
-      tally->items[tally->verdict]++;
-    next_verdict(tally);
+  struct stream *verdicts = &count->verdicts;
+
+  while(verdicts->id < item) {
+    if(verdicts->id)
+      add_item(count, verdicts->value,
+               sqlite3_column_int(verdicts->statement, 2) == count->bulk);
+    advance(verdicts);
   }
 }
 
-static void worsen(struct tally *tally)
+static void worsen(struct count *count)
 {
-  if(badness(tally->last) > badness(tally->worst))
-    tally->worst = tally->last;
+  if(badness(count->last) > badness(count->worst))
+    count->worst = count->last;
 }
 
-static void close_item(struct tally *tally)
+static void close_item(struct count *count)
 {
-  if(!tally->item)
+  if(!count->item)
     return;
-  worsen(tally);
-  pass_verdicts(tally, tally->item);
-  if(tally->verdict_item != tally->item) /* else it is counted by that */
-    tally->items[tally->worst]++;
+  worsen(count);
+  pass_verdicts(count, count->item);
+  if(count->verdicts.id != count->item) /* else it is counted by that */
+    add_item(count, (unsigned)count->worst, count->in_part);
 }
 
 /* A change that failed and its fallback are one to the item. The fallback of
@@ -89,31 +121,48 @@ static bool counts_instead(enum ca_outcome change, enum ca_outcome fallback)
          fallback != CA_NOT_TRIED && fallback != CA_SKIPPED;
 }
 
-static void count_row(struct tally *tally, sqlite3_stmt *statement)
+/* As STATE of ledger_sql.c has it. */
+static unsigned state_of(struct count *count, int64_t id, unsigned recorded)
 {
-  int64_t item = sqlite3_column_int64(statement, 0) >> CA_PLACE_BITS;
+  if(find(&count->outcomes, id))
+    return count->outcomes.value;
+  return recorded == CA_PLANNED && find(&count->intents, id) ? CA_INTENDED
+                                                             : recorded;
+}
+
+static void count_row(struct count *count, sqlite3_stmt *statement)
+{
+  int64_t id = sqlite3_column_int64(statement, 0);
+  int64_t item = id >> CA_PLACE_BITS;
   int64_t operation = sqlite3_column_int64(statement, 1);
-  unsigned outcome = (unsigned)sqlite3_column_int(statement, 2);
+  unsigned outcome =
+      state_of(count, id, (unsigned)sqlite3_column_int(statement, 2));
+  bool in_part;
 
   if(outcome >= CA_OUTCOME_COUNT || operation < 0 ||
      operation >= CA_OPERATION_MAX)
     return;
-  tally->changes[operation][outcome]++;
-  if(item != tally->item) {
-    close_item(tally);
-    tally->item = item;
-    tally->worst = CA_SAME; /* the least */
-    tally->last = (enum ca_outcome)outcome;
+  in_part = sqlite3_column_int(statement, 4) == count->bulk;
+  count->run.changes[operation][outcome]++;
+  if(in_part)
+    count->part.changes[operation][outcome]++;
+  if(item != count->item) {
+    close_item(count);
+    count->item = item;
+    count->in_part = in_part;
+    count->worst = CA_SAME; /* the least */
+    count->last = (enum ca_outcome)outcome;
   } else if(!sqlite3_column_int(statement, 3)) {
-    worsen(tally);
-    tally->last = (enum ca_outcome)outcome;
-  } else if(counts_instead(tally->last, (enum ca_outcome)outcome))
-    tally->last = (enum ca_outcome)outcome;
+    worsen(count);
+    count->last = (enum ca_outcome)outcome;
+  } else if(counts_instead(count->last, (enum ca_outcome)outcome))
+    count->last = (enum ca_outcome)outcome;
 }
 
 #define ACCOUNTS "connected_accounts."
 
-static enum ca_code tell(struct ca_ledger *ledger, const struct tally *tally,
+static enum ca_code tell(struct ca_ledger *ledger,
+                         const struct ca_tally *tally,
                          void (*visit)(void *ctx, const char *operation,
                                        enum ca_outcome outcome, int64_t count),
                          void *ctx, struct ca_err *err)
@@ -149,32 +198,42 @@ static enum ca_code tell(struct ca_ledger *ledger, const struct tally *tally,
   return CA_OK;
 }
 
-static int count_all(struct ca_ledger *ledger, int bulk, struct tally *tally,
-                     sqlite3_stmt *statement)
+static sqlite3_stmt *ready(struct ca_ledger *ledger, enum ca_sql which,
+                           int64_t from, int64_t to, struct ca_err *err)
 {
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+
+  if(statement) {
+    sqlite3_bind_int64(statement, 1, from);
+    sqlite3_bind_int64(statement, 2, to);
+  }
+  return statement;
+}
+
+/* SQLITE_DONE when all was counted. */
+static int count_all(struct count *count, sqlite3_stmt *changes)
+{
+  const struct stream *streams[] = { &count->outcomes, &count->intents,
+                                     &count->verdicts };
+  size_t i;
   int rc;
 
-  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
-  sqlite3_bind_int(statement, 3, bulk);
-  sqlite3_bind_int64(tally->verdicts, 1, ca_ledger_item_id(ledger, 0));
-  sqlite3_bind_int64(tally->verdicts, 2,
-                     ca_ledger_item_id(ledger, CA_ITEM_MAX));
-  sqlite3_bind_int(tally->verdicts, 3, bulk);
-  next_verdict(tally);
-  while((rc = sqlite3_step(statement)) == SQLITE_ROW)
-    count_row(tally, statement);
-  close_item(tally);
-  pass_verdicts(tally, INT64_MAX);
-  if(rc == SQLITE_DONE)
-    rc = tally->rc;
-  sqlite3_reset(statement);
-  sqlite3_reset(tally->verdicts);
+  while((rc = sqlite3_step(changes)) == SQLITE_ROW)
+    count_row(count, changes);
+  close_item(count);
+  pass_verdicts(count, INT64_MAX);
+  sqlite3_reset(changes);
+  for(i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+    int stream_rc = streams[i]->rc;
+    sqlite3_reset(streams[i]->statement);
+    if(rc == SQLITE_DONE && stream_rc && stream_rc != SQLITE_ROW)
+      rc = stream_rc;
+  }
   return rc;
 }
 
 /* The end of the run needs them again, and counts no row twice for it. */
-static void keep_counts(struct ca_ledger *ledger, const struct tally *tally)
+static void keep_counts(struct ca_ledger *ledger, const struct ca_tally *tally)
 {
   int id;
   int k;
@@ -183,28 +242,39 @@ static void keep_counts(struct ca_ledger *ledger, const struct tally *tally)
   for(id = 0; id < CA_OPERATION_MAX; id++)
     for(k = 0; k < CA_OUTCOME_COUNT; k++)
       ledger->counts[k] += tally->changes[id][k];
+  ledger->tally = *tally;
   ledger->counted = true;
 }
 
+/* Counts the run, and the bulk besides. */
 static enum ca_code tally_up(struct ca_ledger *ledger, int bulk,
-                             struct tally *tally, struct ca_err *err)
+                             struct count *count, struct ca_err *err)
 {
-  sqlite3_stmt *statement;
+  int64_t from = ca_ledger_change_id(ledger, 0);
+  int64_t to = ca_ledger_change_id(ledger, CA_CHANGE_MAX);
+  sqlite3_stmt *changes;
   enum ca_code code = ca_ledger_before_read(ledger, -1, err);
   int rc;
 
   if(code)
     return code;
-  memset(tally, 0, sizeof(*tally));
-  statement = ca_ledger_sql(ledger, CA_SQL_COUNTS, err);
-  tally->verdicts = ca_ledger_sql(ledger, CA_SQL_VERDICTS, err);
-  if(!statement || !tally->verdicts)
+  memset(count, 0, sizeof(*count));
+  count->bulk = bulk;
+  changes = ready(ledger, CA_SQL_COUNTS, from, to, err);
+  count->outcomes.statement =
+      ready(ledger, CA_SQL_COUNT_OUTCOMES, from, to, err);
+  count->intents.statement =
+      ready(ledger, CA_SQL_COUNT_INTENTS, from, to, err);
+  count->verdicts.statement =
+      ready(ledger, CA_SQL_VERDICTS, ca_ledger_item_id(ledger, 0),
+            ca_ledger_item_id(ledger, CA_ITEM_MAX), err);
+  if(!changes || !count->outcomes.statement || !count->intents.statement ||
+     !count->verdicts.statement)
     return CA_SYSTEM;
-  rc = count_all(ledger, bulk, tally, statement);
+  rc = count_all(count, changes);
   if(rc != SQLITE_DONE)
     return ca_ledger_fail(ledger, rc, err);
-  if(bulk < 0)
-    keep_counts(ledger, tally);
+  keep_counts(ledger, &count->run);
   return CA_OK;
 }
 
@@ -214,16 +284,28 @@ enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
                                             int64_t count),
                               void *ctx, struct ca_err *err)
 {
-  struct tally tally;
-  enum ca_code code = tally_up(ledger, bulk, &tally, err);
+  struct count count;
+  enum ca_code code = bulk < 0 ? ca_ledger_count_changes(ledger, err)
+                               : tally_up(ledger, bulk, &count, err);
 
-  return code ? code : tell(ledger, &tally, visit, ctx, err);
+  return code ? code
+              : tell(ledger, bulk < 0 ? &ledger->tally : &count.part, visit,
+                     ctx, err);
 }
 
 enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
                                      struct ca_err *err)
 {
-  struct tally tally;
+  struct count count;
 
-  return ledger->counted ? CA_OK : tally_up(ledger, -1, &tally, err);
+  return ledger->counted ? CA_OK : tally_up(ledger, -1, &count, err);
+}
+
+enum ca_code ca_ledger_count_open(struct ca_ledger *ledger, int64_t *count,
+                                  struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_count_changes(ledger, err);
+
+  *count = code ? 0 : ledger->counts[CA_INTENDED] + ledger->counts[CA_UNKNOWN];
+  return code;
 }

@@ -90,12 +90,16 @@ enum ca_sql {
   CA_SQL_CHANGE_SETTLE,
   CA_SQL_CHANGES_SETTLE,
   CA_SQL_CHANGES,
+  CA_SQL_CHANGES_FRESH,
+  CA_SQL_ANY_SENT,
   CA_SQL_IMAGE,
   CA_SQL_EFFECTS,
   CA_SQL_EFFECTS_SHARED,
   CA_SQL_SHARES,
   CA_SQL_SHARED_ADD,
   CA_SQL_COUNTS,
+  CA_SQL_COUNT_OUTCOMES,
+  CA_SQL_COUNT_INTENTS,
   CA_SQL_VERDICTS,
   CA_SQL_OPERATION_ADD,
   CA_SQL_OPERATION_ID,
@@ -130,6 +134,13 @@ struct ca_keys {
   size_t size; /* a power of two, or 0 */
   size_t count;
   bool in_table; /* too many for memory */
+};
+
+/* A run or bulk as it was counted; changes by the number of their
+   operation. */
+struct ca_tally {
+  int64_t items[CA_OUTCOME_COUNT];
+  int64_t changes[CA_OPERATION_MAX][CA_OUTCOME_COUNT];
 };
 
 struct ca_ledger {
@@ -169,6 +180,7 @@ struct ca_ledger {
      them may have changed */
   bool counted;
   int64_t counts[CA_OUTCOME_COUNT];
+  struct ca_tally tally; /* the same, and the items */
   int64_t found_item;   /* by its key; the next is looked for after it */
   bool shared_known;    /* are there accounts that several items are about? */
   bool has_shared;      /* then temp.shared names them */
@@ -296,7 +308,7 @@ CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
 CA_MUST_USE enum ca_code ca_ledger_before_read(struct ca_ledger *ledger,
                                                int64_t after,
                                                struct ca_err *err);
-/* Brings ledger->counts up to date: ledger_count.c. */
+/* Brings ledger->counts and tally up to date: ledger_count.c. */
 CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
                                                  struct ca_err *err);
 /* A row of CHANGE_ROW; its texts are the statement's. */

@@ -258,6 +258,23 @@ int64_t ca_ledger_before_changes(int64_t item)
   return item << CA_PLACE_BITS;
 }
 
+/* Was any change after this one sent, or did it end? */
+static enum ca_code any_sent(struct ca_ledger *ledger, int64_t after,
+                             bool *any, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ANY_SENT, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, after));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+  rc = sqlite3_step(statement);
+  *any = rc == SQLITE_ROW && sqlite3_column_int(statement, 0);
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+}
+
 enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
                                int64_t after, unsigned outcomes, size_t limit,
                                bool (*visit)(void *ctx,
@@ -266,12 +283,16 @@ enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
 {
   struct ca_change_row row;
   sqlite3_stmt *statement;
+  bool any = true;
   enum ca_code code = ca_ledger_before_read(ledger, after, err);
   int rc;
 
+  if(!code)
+    code = any_sent(ledger, after, &any, err);
   if(code)
     return code;
-  statement = ca_ledger_sql(ledger, CA_SQL_CHANGES, err);
+  statement =
+      ca_ledger_sql(ledger, any ? CA_SQL_CHANGES : CA_SQL_CHANGES_FRESH, err);
   if(!statement)
     return CA_SYSTEM;
   if(sqlite3_stmt_busy(statement))

@@ -411,6 +411,7 @@ static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
   counts[CA_NOT_TRIED] += counts[CA_PLANNED];
   counts[CA_UNKNOWN] += counts[CA_INTENDED];
   counts[CA_PLANNED] = counts[CA_INTENDED] = 0;
+  ledger->counted = false; /* the tally is not brought up to date so */
   return run_over(ledger, CA_SQL_RUN_REST, false, err);
 }
 

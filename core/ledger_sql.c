@@ -4,12 +4,9 @@
 
 /* Where a change stands: its outcome, else that it may have left, else as it
    was recorded. */
-#define STATE_IF(intended)                                                \
+#define STATE                                                             \
   "CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN c.outcome = 0 AND" \
-  " " intended " THEN 1 ELSE c.outcome END"
-/* with the intent joined in; and without, where few are without outcome */
-#define STATE_JOINED STATE_IF("n.id IS NOT NULL")
-#define STATE        STATE_IF("EXISTS (SELECT 1 FROM intent WHERE id = c.id)")
+  " n.id IS NOT NULL THEN 1 ELSE c.outcome END"
 
 /* Of a bulk whose plan does not stand; ?3 is the run. */
 #define DRAFT(table)            \
@@ -23,11 +20,16 @@
 
 /* Columns of a change as it is read back, in the order of
    ca_ledger_take_change. */
-#define CHANGE_ROW                                                       \
-  "c.id, c.operation, c.cost, " STATE_JOINED ", i.key, " AIM ", c.user," \
-  " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"         \
-  " c.status_before, o.error, o.request_id, o.status_after, o.made,"     \
+#define CHANGE_ROW                                                   \
+  "c.id, c.operation, c.cost, " STATE ", i.key, " AIM ", c.user,"    \
+  " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"     \
+  " c.status_before, o.error, o.request_id, o.status_after, o.made," \
   " n.sent_ms, c.fallback, c.image"
+/* The same of one without intent and outcome. */
+#define FRESH_ROW                                                 \
+  "c.id, c.operation, c.cost, c.outcome, i.key, " AIM ", c.user," \
+  " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"  \
+  " c.status_before, NULL, NULL, NULL, NULL, NULL, c.fallback, c.image"
 #define CHANGE_JOINS                                  \
   " FROM change c LEFT JOIN outcome o ON o.id = c.id" \
   " LEFT JOIN intent n ON n.id = c.id"                \
@@ -185,7 +187,16 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_CHANGES] =
       "SELECT " CHANGE_ROW CHANGE_JOINS
       " WHERE c.id > ?1 AND c.id <= ?2 AND (?4 < 0 OR c.bulk = ?4)"
-      " AND (?3 >> " STATE_JOINED ") & 1 ORDER BY c.id LIMIT ?5",
+      " AND (?3 >> " STATE ") & 1 ORDER BY c.id LIMIT ?5",
+  /* the same where nothing was sent yet, at half the cost */
+  [CA_SQL_CHANGES_FRESH] =
+      "SELECT " FRESH_ROW " FROM change c CROSS JOIN item i"
+      " ON i.id = c.id >> 15"
+      " WHERE c.id > ?1 AND c.id <= ?2 AND (?4 < 0 OR c.bulk = ?4)"
+      " AND (?3 >> c.outcome) & 1 ORDER BY c.id LIMIT ?5",
+  [CA_SQL_ANY_SENT] =
+      "SELECT EXISTS (SELECT 1 FROM intent WHERE id > ?1 AND id <= ?2)"
+      " OR EXISTS (SELECT 1 FROM outcome WHERE id > ?1 AND id <= ?2)",
   [CA_SQL_IMAGE] =
       "SELECT i.status, i.flags, i.alias, i.updated_ms, c.image,"
       " c.status_before, c.account IS NULL, " AIM ", coalesce(b.stood_ms, 0)"
@@ -208,13 +219,16 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " FROM (SELECT DISTINCT " AIM " AS account, c.id >> 15 AS item"
       " FROM change c CROSS JOIN item i ON i.id = c.id >> 15"
       " WHERE c.id BETWEEN ?1 AND ?2)) WHERE many > 1 AND account <> ''",
-  [CA_SQL_COUNTS] = "SELECT c.id, c.operation, " STATE ", c.fallback"
-                    " FROM change c LEFT JOIN outcome o ON o.id = c.id"
-                    " WHERE c.id BETWEEN ?1 AND ?2 AND (?3 < 0 OR c.bulk = ?3)"
-                    " ORDER BY c.id",
-  [CA_SQL_VERDICTS] =
-      "SELECT id, outcome FROM item WHERE id BETWEEN ?1 AND ?2"
-      " AND outcome <> 0 AND (?3 < 0 OR bulk = ?3) ORDER BY id",
+  /* read side by side: ledger_count.c */
+  [CA_SQL_COUNTS] = "SELECT id, operation, outcome, fallback, bulk FROM change"
+                    " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+  [CA_SQL_COUNT_OUTCOMES] = "SELECT id, outcome FROM outcome"
+                            " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+  [CA_SQL_COUNT_INTENTS] = "SELECT id, 0 FROM intent"
+                           " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+  [CA_SQL_VERDICTS] = "SELECT id, outcome, bulk FROM item"
+                      " WHERE id BETWEEN ?1 AND ?2 AND outcome <> 0"
+                      " ORDER BY id",
   [CA_SQL_OPERATION_ADD] =
       "INSERT INTO operation(name) VALUES(?1) ON CONFLICT DO NOTHING",
   [CA_SQL_OPERATION_ID] = "SELECT id FROM operation WHERE name = ?1",

@@ -34,6 +34,37 @@ static size_t decode(const char *from, size_t len, unsigned *code_point)
   return n;
 }
 
+/* How many bytes from here on are plain ASCII, as nearly all are. */
+static size_t plain_run(const char *from, size_t len)
+{
+  size_t n = 0;
+  while(n < len && from[n] >= 0x20 && from[n] < 0x7F)
+    n++;
+  return n;
+}
+
+/* What stands for the character at from, of *n bytes, or for a byte that is
+   none. */
+static size_t escape(const char *from, size_t len, size_t *n, char out[12])
+{
+  unsigned code_point = 0;
+  int written;
+
+  *n = decode(from, len, &code_point);
+  if(*n && !is_harmful(code_point)) {
+    memcpy(out, from, *n);
+    return *n;
+  }
+  if(!*n) {
+    *n = 1;
+    written = snprintf(out, 12, "\\x%02x", (unsigned char)*from);
+  } else if(code_point < 0x100)
+    written = snprintf(out, 12, "\\x%02x", code_point);
+  else
+    written = snprintf(out, 12, "\\u{%x}", code_point);
+  return (size_t)written;
+}
+
 void ca_log_clean(char *to, size_t size, const char *from, size_t len)
 {
   size_t used = 0;
@@ -42,26 +73,16 @@ void ca_log_clean(char *to, size_t size, const char *from, size_t len)
     return;
   while(len) {
     char escaped[12];
-    unsigned code_point = (unsigned char)*from;
-    /* nearly all of it is plain ASCII */
-    size_t n = code_point < 0x80 ? 1 : decode(from, len, &code_point);
+    size_t n = plain_run(from, len);
     const char *piece = from;
     size_t piece_len = n;
 
-    if(!n || is_harmful(code_point)) {
-      int written;
-      if(!n) {
-        n = 1;
-        written = snprintf(escaped, sizeof(escaped), "\\x%02x",
-                           (unsigned char)*from);
-      } else if(code_point < 0x100)
-        written = snprintf(escaped, sizeof(escaped), "\\x%02x", code_point);
-      else
-        written = snprintf(escaped, sizeof(escaped), "\\u{%x}", code_point);
+    if(!n) {
+      piece_len = escape(from, len, &n, escaped);
       piece = escaped;
-      piece_len = (size_t)written;
-    }
-    if(used + piece_len >= size)
+    } else if(n > size - 1 - used)
+      n = piece_len = size - 1 - used; /* cut; the next one does not fit */
+    if(!n || used + piece_len >= size)
       break;
     memcpy(to + used, piece, piece_len);
     used += piece_len;

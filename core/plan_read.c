@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "digest.h"
+#include "log.h"
 #include "plan_private.h"
 #include "request.h"
 #include "scan.h"
@@ -67,9 +68,9 @@ static enum ca_code members(struct reader *reader,
 static enum ca_code check_layout(struct reader *reader, struct ca_slice value,
                                  struct ca_err *err)
 {
-  char said[24];
+  char said[48];
 
-  ca_copy_text(said, sizeof(said), value.data, value.len);
+  ca_log_clean(said, sizeof(said), value.data, value.len);
   if(strtoll(said, NULL, 10) == CA_PLAN_VERSION)
     return CA_OK;
   return ca_err_set(err, CA_USAGE,

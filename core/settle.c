@@ -81,7 +81,8 @@ static void drop_all(struct ca_settle *settle)
 
   while((probing = settle->under_way)) {
     ca_engine_cancel(settle->engine, probing->op, NULL);
-    leave(probing);
+    settle->under_way = probing->next;
+    settle->active--;
     free(probing);
   }
   while((probing = pop_waiting(settle)))
