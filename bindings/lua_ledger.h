@@ -73,7 +73,8 @@ struct lca_stop_on {
 /* How a replay goes; all false in a fresh run. */
 struct lca_replay {
   bool on;
-  bool only_plan; /* a saved plan: what it does not hold is refused */
+  bool only_plan; /* a saved plan is begun: it is guarded as a whole */
+  bool exact;     /* of a saved plan: what it does not hold is refused */
   bool look;      /* at every account before it is changed */
   bool failed;    /* what failed is tried again, too */
 };

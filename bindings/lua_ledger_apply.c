@@ -173,18 +173,10 @@ static void bulk_visit(void *owner, const struct ca_applied *applied)
 
 /* ---- each turn ---- */
 
-void lca_apply_pump(void *ctx, lua_State *L)
+/* Fills the places of the bulk that is carried out. */
+static void fill(struct lca_run *run)
 {
-  struct lca_run *run = ctx;
   struct lca_applier *applier = run->applier;
-  struct ca_err err;
-  run->options.tick(run->options.ctx);
-  ca_err_clear(&err);
-  /* a wait may follow, and others may want to write meanwhile */
-  if(run->ledger && ca_ledger_unlock(run->ledger, &err))
-    lca_run_ledger_failed(L, run, &err);
-  if(!run->apply)
-    return;
   if(*run->options.stop)
     ca_apply_stop(run->apply);
   if(ca_apply_key_rejected(run->apply)) /* perhaps by a look before a change */
@@ -199,6 +191,20 @@ void lca_apply_pump(void *ctx, lua_State *L)
   if(applier->failed || ca_apply_finished(run->apply) ||
      ca_apply_paused(run->apply))
     wake_all(applier);
+}
+
+int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
+{
+  struct lca_run *run = ctx;
+  struct ca_err err;
+  run->options.tick(run->options.ctx);
+  ca_err_clear(&err);
+  /* a wait may follow, and others may want to write meanwhile */
+  if(run->ledger && ca_ledger_unlock_soon(run->ledger, &wait_ms, &err))
+    lca_run_ledger_failed(L, run, &err);
+  if(run->apply)
+    fill(run);
+  return wait_ms;
 }
 
 /* ---- a bulk ---- */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "lua_error.h"
 #include "lua_ledger_run.h"
+#include "lua_read.h"
 
 /* ---- counting ---- */
 
@@ -53,13 +54,12 @@ static void count_cell(lua_State *L, struct lca_run *run,
                        int account)
 {
   const char *toolkit = NULL;
+  char slug[64];
   struct lca_cell *cell;
   int top = lua_gettop(L);
   bool same = change->outcome == CA_SAME;
-  if(account && lua_getfield(L, account, "toolkit") == LUA_TTABLE) {
-    lua_getfield(L, -1, "slug");
-    toolkit = lua_tostring(L, -1);
-  }
+  if(account)
+    toolkit = lca_read_text(L, account, "toolkit", "slug", slug, sizeof(slug));
   cell = find_cell(run, change->api, toolkit ? toolkit : "-",
                    change->before ? change->before : "-");
   *(same ? &cell->same : &cell->planned) += 1;

@@ -7,6 +7,7 @@
 #include "lua_error.h"
 #include "lua_json.h"
 #include "lua_ledger_run.h"
+#include "lua_read.h"
 
 #define IMAGE_CLASS "composio.host.image"
 #define IMAGE_MAX   (256u << 10)
@@ -302,8 +303,9 @@ void lca_draft_make(lua_State *L, struct lca_run *run,
   change->line = draft->line;
   if(arguments && lua_getfield(L, arguments, "reason") == LUA_TSTRING)
     change->reason = lua_tostring(L, -1); /* the table keeps it alive */
-  if(account && lua_getfield(L, account, "status") == LUA_TSTRING)
-    change->before = lua_tostring(L, -1);
+  if(account) /* the table keeps what does not fit alive */
+    change->before = lca_read_text(L, account, NULL, "status", draft->before,
+                                   sizeof(draft->before));
   draft->weight = weight_of(L, request->api, account);
   draft_body(L, run, request, draft);
   draft_image(L, request, arguments, account, own, draft);
@@ -321,11 +323,13 @@ other_operation(lua_State *L, const struct ca_api *api, int arguments)
     return NULL;
   name = lua_tostring(L, -1);
   other = ca_api_find(api->resource, name);
-  if(!other || !ca_api_mutates(other) || other == api)
+  if(!other || !ca_api_mutates(other) || other == api) {
     lca_error_usage(L,
                     "%s.%s: otherwise: '%s' is no other operation that "
                     "changes an account",
                     api->resource, api->name, name);
+    return NULL; /* not reached */
+  }
   for(field = other->fields; field->name; field++)
     if((field->flags & CA_REQUIRED) && field->place != CA_IN_PATH)
       lca_error_usage(L, "%s.%s: otherwise: %s needs more than an id",

@@ -162,6 +162,21 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index, int account)
   lua_settop(L, top);
 }
 
+/* The next key; a run that goes on has some from its earlier parts. */
+static void name_call(lua_State *L, struct lca_run *run, char *key,
+                      size_t size)
+{
+  int64_t taken = 0;
+  struct ca_err err;
+  ca_err_clear(&err);
+  do {
+    snprintf(key, size, "call %lld", (long long)++run->last_call);
+    if(run->options.replay.on &&
+       ca_ledger_find_item(run->ledger, 0, key, &taken, &err))
+      lca_run_ledger_failed(L, run, &err);
+  } while(taken);
+}
+
 int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
                             const char *id)
 {
@@ -177,10 +192,7 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
     project(L, account, &view, &row);
   else
     row.account = id[0] ? id : NULL;
-  if(!run->last_call && run->options.replay.on) /* earlier parts had theirs */
-    run->last_call =
-        ca_clock_wall_ms(ca_engine_clock(lca_sched_engine(run->sched))) * 1000;
-  snprintf(key, sizeof(key), "call %lld", (long long)++run->last_call);
+  name_call(L, run, key, sizeof(key));
   row.key = key;
   if(ca_ledger_add_item(run->ledger, &row, &number, &err))
     lca_run_ledger_failed(L, run, &err);

@@ -9,11 +9,17 @@
 #include "lua_ledger_run.h"
 
 #define BATCH 256
-/* Open: it may still be sent. */
+/* It may still be sent. */
 #define OPEN_SET                                               \
   (1u << CA_PLANNED | 1u << CA_NOT_TRIED | 1u << CA_INTENDED | \
    1u << CA_UNKNOWN)
 #define ALL_SET ((1u << CA_OUTCOME_COUNT) - 1)
+
+/* What this replay may send. */
+static unsigned open_set(const struct lca_run *run)
+{
+  return OPEN_SET | (run->options.replay.failed ? 1u << CA_FAILED : 0);
+}
 
 /* ---- what a change is ---- */
 
@@ -81,7 +87,7 @@ static bool count_change(void *ctx, const struct ca_change_row *row)
     return true;
   lca_guard_add(counting->planned, change, weight_of(counting->run, change),
                 active);
-  if((OPEN_SET >> row->outcome) & 1) {
+  if((open_set(counting->run) >> row->outcome) & 1) {
     counting->open++;
     counting->irreversible += change->cost == CA_IRREVERSIBLE;
   }
@@ -159,7 +165,7 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
                  "'%s': the script did not go the way it went when the plan "
                  "was made",
                  plan->bulk, run->standing.name, plan->name);
-  if(!found && only)
+  if(!found && run->options.replay.exact)
     lca_run_stop(L, LCA_STOP_REFUSED,
                  "refused: the plan holds no bulk '%s': the script did not go "
                  "the way it went when the plan was made; make a new plan",
@@ -345,7 +351,7 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
   struct lca_recorded *recorded;
   need_recorded(L, run);
   recorded = find_recorded(run, change);
-  if(!recorded && run->options.replay.only_plan)
+  if(!recorded && run->options.replay.exact)
     refuse_unplanned(L, run, change);
   if(!recorded)
     return false;
@@ -451,15 +457,14 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
   if(!matching.number)
     return 1; /* not planned: it is not sent */
   item->recalled = matching.number;
-  if(!((OPEN_SET | (run->options.replay.failed ? 1u << CA_FAILED : 0)) >>
-           matching.outcome &
-       1))
+  if(!((open_set(run) >> matching.outcome) & 1))
     return 1;
   if(!matching.same_secret) {
     lua_getiuservalue(L, at, LCA_ITEM_KEY);
     say_other_secret(run, lua_tostring(L, -1), &draft->change);
     lua_pop(L, 1);
-    settle_other_secret(L, run, matching.number);
+    if(matching.outcome != CA_UNKNOWN) /* the other one may have been sent */
+      settle_other_secret(L, run, matching.number);
     return 1;
   }
   lca_one_need_apply(L, run);
@@ -484,7 +489,7 @@ int lca_replay_open_secrets(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   int bulk = (int)luaL_checkinteger(L, 1);
-  unsigned set = OPEN_SET | (run->options.replay.failed ? 1u << CA_FAILED : 0);
+  unsigned set = open_set(run);
   struct counting counting = { .run = run };
   struct ca_err err;
   ca_err_clear(&err);

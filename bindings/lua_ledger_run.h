@@ -120,6 +120,7 @@ struct lca_draft {
   char user[320];
   char config[160];
   char line[160];
+  char before[40];
   char fingerprint[40];
   char reason[200]; /* of a protected account */
 };
@@ -249,6 +250,6 @@ void lca_one_open(lua_State *L);
 int lca_apply_bulk(lua_State *L);
 void lca_apply_open(lua_State *L);
 /* Called before each step of the engine. */
-void lca_apply_pump(void *ctx, lua_State *L);
+int lca_apply_pump(void *ctx, lua_State *L, int wait_ms);
 
 #endif

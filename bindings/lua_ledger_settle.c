@@ -103,13 +103,6 @@ static int need_client(lua_State *L)
   return 0;
 }
 
-static bool any_unknown(void *ctx, const struct ca_change_row *row)
-{
-  (void)row;
-  *(bool *)ctx = true;
-  return false;
-}
-
 void lca_run_settle(lua_State *L, enum ca_outcome not_done,
                     int64_t (*deadline_ms)(void *ctx), void *ctx)
 {
@@ -118,7 +111,7 @@ void lca_run_settle(lua_State *L, enum ca_outcome not_done,
   struct settling settling = { .run = run };
   struct ca_settle *settle;
   struct ca_err err;
-  bool any = false;
+  int64_t open = 0;
   ca_err_clear(&err);
   if(!run || !run->options.apply || !run->sched)
     return;
@@ -130,10 +123,7 @@ void lca_run_settle(lua_State *L, enum ca_outcome not_done,
     return; /* a signal: nothing is asked any more */
   if(!run->options.replay.on && !run->stats.outcomes[CA_UNKNOWN])
     return; /* so the ledger need not be searched */
-  if(ca_ledger_changes(run->ledger, -1, 0,
-                       1u << CA_UNKNOWN | 1u << CA_INTENDED, 1, any_unknown,
-                       &any, &err) ||
-     !any)
+  if(ca_ledger_count_open(run->ledger, &open, &err) || !open)
     return;
   lua_pushcfunction(L, need_client);
   if(lua_pcall(L, 0, 0, 0)) {

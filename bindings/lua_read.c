@@ -296,6 +296,38 @@ enum lca_peek lca_read_peek(struct lca_aside *aside, const char *outer,
   return LCA_PEEK_FOUND;
 }
 
+/* The same of a table: left on the stack. */
+static const char *ask_text(lua_State *L, int index, const char *outer,
+                            const char *name)
+{
+  if(!outer)
+    lua_getfield(L, index, name);
+  else if(lua_getfield(L, index, outer) == LUA_TTABLE) {
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+  }
+  return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+}
+
+const char *lca_read_text(lua_State *L, int index, const char *outer,
+                          const char *name, char *out, size_t size)
+{
+  struct ca_slice text;
+  switch(lca_read_peek(parts_of(L, index), outer, name, &text)) {
+  case LCA_PEEK_FOUND:
+    if(text.data[0] != '"')
+      return NULL;
+    if(text.len > size)
+      return ask_text(L, index, outer, name);
+    out[ca_scan_unescape(text, out)] = '\0'; /* it was judged */
+    return out;
+  case LCA_PEEK_ABSENT:
+    return NULL;
+  default:
+    return ask_text(L, index, outer, name);
+  }
+}
+
 /* ---- its class ---- */
 
 /* __index: the members, then the methods (upvalue 1, or nil). */

@@ -310,7 +310,7 @@ void lca_sched_turn(lua_State *L, struct lca_sched *s, bool may_resume,
   if(top && run_ready(L, s))
     wait_ms = 0; /* what the caller waits for may be true now */
   if(s->pump)
-    s->pump(s->pump_ctx, L);
+    wait_ms = s->pump(s->pump_ctx, L, wait_ms);
   else if(!ca_engine_pending(s->engine))
     wait_ms = 0;
   if(top && s->first)

@@ -55,10 +55,11 @@ void lca_sched_turn(lua_State *L, struct lca_sched *sched, bool resume,
    under way their time to end. [-0, +0, e] */
 void lca_sched_check(lua_State *L, struct lca_sched *sched, bool waiting);
 
-/* Called before each engine step (apply fills there); ctx is yours. NULL
-   removes. It must not resume tasks; it may throw. */
-void lca_sched_set_pump(struct lca_sched *sched,
-                        void (*pump)(void *ctx, lua_State *L), void *ctx);
+/* Called before each engine step (apply fills there); gives how long the step
+   may wait, wait_ms or less. ctx is yours. NULL removes. It must not resume
+   tasks; it may throw. */
+typedef int lca_pump_fn(void *ctx, lua_State *L, int wait_ms);
+void lca_sched_set_pump(struct lca_sched *sched, lca_pump_fn *pump, void *ctx);
 
 /* Host: set before a script runs. `interrupt` is polled after every engine
    step; non-zero: no new attempt starts, tasks raise at their next call

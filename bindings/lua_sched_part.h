@@ -94,7 +94,7 @@ struct lca_sched {
   int cancelled;   /* live tasks with a time to be killed at */
   uint64_t scopes; /* how many there were: their ids */
   struct lca_scope root;
-  void (*pump)(void *ctx, lua_State *L);
+  lca_pump_fn *pump;
   void *pump_ctx;
   const volatile int *interrupt;
   int interrupted; /* the signal, once seen */

@@ -70,8 +70,7 @@ bool lca_sched_has_pump(const struct lca_sched *s)
   return s->pump != NULL;
 }
 
-void lca_sched_set_pump(struct lca_sched *s,
-                        void (*pump)(void *ctx, lua_State *L), void *ctx)
+void lca_sched_set_pump(struct lca_sched *s, lca_pump_fn *pump, void *ctx)
 {
   s->pump = pump;
   s->pump_ctx = ctx;

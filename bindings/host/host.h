@@ -96,6 +96,24 @@ int host_run(struct host *host);
    well. */
 int host_go(struct host *host,
             enum ca_code (*ready)(struct host *host, struct ca_err *err));
+/* Fills user, machine and cwd. */
+void host_know_machine(struct host *host);
+/* What the ledger is to know of this run; texts are the host's. */
+void host_describe_run(struct host *host, struct ca_run_info *info);
+/* When what is under way is given up: ten seconds after a signal was seen; -1:
+   not yet. Monotonic. ctx: the host. */
+int64_t host_deadline_ms(void *ctx);
+/* Opens the ledger and begins the run in it; salt: of a saved plan, or NULL.
+ */
+CA_MUST_USE enum ca_code host_begin_run(struct host *host,
+                                        const unsigned char *salt,
+                                        struct ca_err *err);
+
+/* ---- ready.c ---- */
+
+/* Readies a fresh run. */
+CA_MUST_USE enum ca_code host_prepare_run(struct host *host,
+                                          struct ca_err *err);
 /* Steps of readying, in the order in which they come. */
 CA_MUST_USE enum ca_code host_read_script(struct host *host, const char *path,
                                           struct ca_err *err);
@@ -105,13 +123,12 @@ CA_MUST_USE enum ca_code host_prepare_state(struct host *host,
                                             struct ca_err *err);
 CA_MUST_USE enum ca_code host_prepare_lock(struct host *host,
                                            struct ca_err *err);
-/* Fills user, machine and cwd. */
-void host_know_machine(struct host *host);
-/* Opens the ledger and begins the run in it; salt: of a saved plan, or NULL.
- */
-CA_MUST_USE enum ca_code host_begin_run(struct host *host,
-                                        const unsigned char *salt,
-                                        struct ca_err *err);
+/* ---- end.c ---- */
+
+/* A script without a job was given parameters: told, false. */
+bool host_check_job(struct host *host);
+/* From the script's end to the exit code, the ledger's end and the summary. */
+void host_end_run(struct host *host);
 
 /* ---- replay.c ---- */
 

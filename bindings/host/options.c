@@ -324,6 +324,8 @@ enum ca_code host_options_parse(struct host_options *options, int argc,
 
 void host_options_clear(struct host_options *options)
 {
+  while(options->kept_count)
+    free(options->kept[--options->kept_count]);
   free(options->params);
   options->params = NULL;
 }

@@ -27,6 +27,7 @@ enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 #define HOST_OPTION_MAX   64
 #define HOST_CONFIRM_MAX  64
 #define HOST_PROTECT_MAX  16
+#define HOST_KEPT_MAX     32
 #define HOST_OPTIONS_SIZE 8192 /* of the options as help shows them */
 
 /* --stop-on; `set` in each says whether it was given. */
@@ -86,6 +87,8 @@ struct host_options {
   int param_count;
   char **rest; /* what follows "--"; points into argv */
   int rest_count;
+  char *kept[HOST_KEPT_MAX]; /* owned texts of host_options_keep */
+  int kept_count;
   /* By place in the table: what was given, and with which text. */
   struct {
     bool seen;
@@ -93,6 +96,13 @@ struct host_options {
   } given[HOST_OPTION_MAX];
 };
 
+/* Takes from the options of an earlier part of the run (JSON, as
+   host_options_json wrote it; paths are meant from dir) what belongs to the
+   run and was not given anew: limits, protection, slicing, what its script may
+   use. */
+CA_MUST_USE enum ca_code host_options_keep(struct host_options *options,
+                                           const char *json, const char *dir,
+                                           struct ca_err *err);
 /* Reads argv. CA_USAGE with one line that says what is wrong and what was
    meant. Owns nothing but params: host_options_clear frees it. */
 CA_MUST_USE enum ca_code host_options_parse(struct host_options *options,

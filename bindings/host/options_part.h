@@ -43,6 +43,8 @@ struct host_option {
 };
 #define OPTIONAL 1u /* the value stands after '=' or not at all */
 #define CARRIED  2u /* a resume of the run needs it again */
+#define KEPT     4u /* a resume of the run has it by itself */
+#define IS_PATH  8u
 
 /* Ends with a NULL name. */
 extern const struct host_option host_option_table[];

@@ -271,10 +271,18 @@ static bool is_plan(struct ca_slice key)
   return key.len == 4 && !memcmp(key.data, "plan", 4);
 }
 
+static struct ca_scan scan_of(const char *json)
+{
+  struct ca_scan scan = { json, json };
+  if(json)
+    scan.end += strlen(json);
+  return scan;
+}
+
 /* Adds " --name value" for each member of the object, but for the plan. */
 static void add_members(const char *json, struct ca_buf *out)
 {
-  struct ca_scan scan = { json, json + strlen(json) };
+  struct ca_scan scan = scan_of(json);
   struct ca_slice key;
   struct ca_slice value;
   bool first = true;
@@ -297,27 +305,25 @@ static void add_members(const char *json, struct ca_buf *out)
   }
 }
 
-/* " 'PLAN'", when the run was to carry one out. */
-static bool add_plan(const char *options, struct ca_buf *out)
+/* The plan that the run was to carry out; false when it had none. */
+static bool find_plan(const char *options, struct ca_slice *path)
 {
   struct ca_scan scan = { options, options + strlen(options) };
   struct ca_slice key;
-  struct ca_slice value;
   bool first = true;
   return ca_scan_enter(&scan, '{') &&
          ca_scan_member(&scan, &first, &key) == 1 && is_plan(key) &&
-         ca_scan_value(&scan, &value) == CA_SCAN_STRING &&
-         add_value(value, out);
+         ca_scan_value(&scan, path) == CA_SCAN_STRING;
 }
 
 static void add_former(const struct former *former, struct ca_buf *out)
 {
   bool undo = former->undoes[0] != '\0';
-  if(ca_buf_add_text(out, "composio-lua apply"))
-    return;
-  if(!add_plan(former->options, out)) {
-    ca_buf_clear(out);
-    ca_buf_init(out, TEXT_MAX);
+  struct ca_slice plan;
+  if(find_plan(former->options, &plan)) {
+    if(ca_buf_add_text(out, "composio-lua apply") || !add_value(plan, out))
+      return;
+  } else {
     if(ca_buf_printf(out, "composio-lua %s %s", undo ? "undo" : "run",
                      undo ? former->undoes : former->word))
       return;
@@ -395,9 +401,11 @@ static enum ca_code ready_resume_of(struct host *host, struct former *former,
                                     struct ca_err *err)
 {
   char what[160];
+  struct ca_slice plan;
   enum ca_code code = read_run(host, former, err);
   if(code)
     return code;
+  host->replay.exact = find_plan(former->options, &plan);
   if(strcmp(former->mode, "apply") != 0)
     return ca_err_set(err, CA_USAGE,
                       "run %s was a preview: it wrote nothing and there is "
@@ -405,7 +413,9 @@ static enum ca_code ready_resume_of(struct host *host, struct former *former,
                       former->name);
   snprintf(what, sizeof(what), "run %s", former->name);
   copy(host->run_url, sizeof(host->run_url), former->base_url);
-  code = host_prepare_service(host, err);
+  code = host_options_keep(&host->options, former->options, former->cwd, err);
+  if(!code)
+    code = host_prepare_service(host, err);
   if(!code)
     code = check_project(host, former, what, err);
   if(!code)
@@ -521,6 +531,7 @@ static enum ca_code ready_plan(struct host *host, struct ca_err *err)
   host->options.apply = true;
   host->replay.on = true;
   host->replay.only_plan = true;
+  host->replay.exact = true;
   host->replay.look = true;
   code = host_prepare_service(host, err);
   if(!code)

@@ -1,8 +1,6 @@
 /* One run: from the script's text over its plan and its changes to its exit
    code. Replays begin in replay.c and go the same way.
    Must not know: curl, how options are spelled. */
-#include <errno.h>
-
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,8 +8,6 @@
 #include <unistd.h>
 #include <lua5.4/lauxlib.h>
 #include <lua5.4/lualib.h>
-#include "digest.h"
-#include "encode.h"
 #include "host.h"
 #include "lua_client.h"
 #include "lua_csv.h"
@@ -22,155 +18,7 @@
 #include "lua_sched.h"
 #include "plan.h"
 
-#define SCRIPT_MAX (4u << 20)
-#define GRACE_MS   10000
-
-/* ---- before the script ---- */
-
-enum ca_code host_read_script(struct host *host, const char *path,
-                              struct ca_err *err)
-{
-  char *slash;
-  free(host->script_text);
-  host->script_text = host_read_file(path, SCRIPT_MAX, &host->script_len, err);
-  if(!host->script_text)
-    return CA_USAGE;
-  if(path != host->script)
-    ca_copy_text(host->script, sizeof(host->script), path, strlen(path));
-  if(!realpath(path, host->script_path))
-    ca_copy_text(host->script_path, sizeof(host->script_path), path,
-                 strlen(path));
-  ca_copy_text(host->script_dir, sizeof(host->script_dir), host->script,
-               strlen(host->script));
-  slash = strrchr(host->script_dir, '/');
-  if(slash)
-    *slash = '\0';
-  else
-    memcpy(host->script_dir, ".", 2);
-  ca_digest_bytes(host->script_text, host->script_len, host->script_sha);
-  return CA_OK;
-}
-
-static enum ca_code read_named_script(struct host *host, struct ca_err *err)
-{
-  enum ca_code code = host_script_path(host->options.script, host->script,
-                                       sizeof(host->script), err);
-  ca_copy_text(host->word, sizeof(host->word), host->options.script,
-               strlen(host->options.script));
-  return code ? code : host_read_script(host, host->script, err);
-}
-
-/* Where requests go, with which key. */
-static enum ca_code find_service(struct host *host, struct ca_err *err)
-{
-  struct ca_endpoint_options *endpoint = &host->endpoint;
-  const struct host_options *options = &host->options;
-  enum ca_code code;
-  endpoint->base_url = options->base_url;
-  endpoint->timeout_ms = options->timeout_ms;
-  endpoint->max_wait_ms = options->max_wait_ms;
-  endpoint->retries = (int)options->retries;
-  endpoint->concurrency = (int)options->concurrency;
-  endpoint->budget_percent = options->budget_percent;
-  endpoint->rate_per_second = options->rate_per_second;
-  endpoint->ca_file = options->tls_ca;
-  if(options->tls_ca && access(options->tls_ca, R_OK))
-    return ca_err_set(err, CA_USAGE, "--tls-ca %s cannot be read: %s",
-                      options->tls_ca, strerror(errno));
-  if(options->emulator) {
-    host_key_forget();
-    code =
-        host_emulator_start(&host->emulator, options->emulator_accounts, err);
-    endpoint->base_url = host->emulator.url;
-    endpoint->api_key = host->emulator.api_key;
-    return code;
-  }
-  code = host_key(options->api_key_file, &host->key, err);
-  endpoint->api_key = ca_buf_text(&host->key);
-  if(!endpoint->base_url)
-    endpoint->base_url = getenv("COMPOSIO_BASE_URL");
-  if(endpoint->base_url && !*endpoint->base_url)
-    endpoint->base_url = NULL;
-  if(!endpoint->base_url && host->run_url[0])
-    endpoint->base_url = host->run_url;
-  return code;
-}
-
-/* Refuses what no request could be made with, before anything is tried. */
-static enum ca_code check_service(struct host *host, struct ca_err *err)
-{
-  struct ca_endpoint *endpoint = ca_endpoint_new(&host->endpoint, err);
-  if(!endpoint)
-    return err->code;
-  ca_copy_text(host->project, sizeof(host->project), endpoint->fingerprint,
-               strlen(endpoint->fingerprint));
-  ca_copy_text(host->base_url, sizeof(host->base_url), endpoint->base_url,
-               strlen(endpoint->base_url));
-  ca_endpoint_free(endpoint);
-  return CA_OK;
-}
-
-static enum ca_code find_state(struct host *host, struct ca_err *err)
-{
-  if(host->options.emulator && !host->options.state_dir) {
-    enum ca_code code =
-        host_scratch_dir(host->state_dir, sizeof(host->state_dir), err);
-    host->scratch = !code;
-    return code;
-  }
-  return host_state_dir(host->options.state_dir, host->state_dir,
-                        sizeof(host->state_dir), err);
-}
-
-static enum ca_code open_log(struct host *host, struct ca_err *err)
-{
-  if(!host->options.log)
-    return CA_OK;
-  host->log = fopen(host->options.log, "ae");
-  return host->log ? CA_OK
-                   : ca_err_set(err, CA_USAGE, "cannot write to --log %s: %s",
-                                host->options.log, strerror(errno));
-}
-
-enum ca_code host_prepare_state(struct host *host, struct ca_err *err)
-{
-  return find_state(host, err);
-}
-
-enum ca_code host_prepare_service(struct host *host, struct ca_err *err)
-{
-  enum ca_code code = find_service(host, err);
-  if(!code)
-    code = check_service(host, err);
-  if(!code)
-    code = host_read_protect(host, err);
-  return code ? code : open_log(host, err);
-}
-
-enum ca_code host_prepare_lock(struct host *host, struct ca_err *err)
-{
-  enum ca_code code;
-  if(!host->options.apply)
-    return CA_OK;
-  code = ca_ledger_make_dir(host->state_dir, err);
-  if(code)
-    return code;
-  host->exit_code = host_lock_take(host);
-  return host->exit_code ? CA_CANCELLED : CA_OK; /* it has told why */
-}
-
-static enum ca_code prepare(struct host *host, struct ca_err *err)
-{
-  enum ca_code code = read_named_script(host, err);
-  if(code || host->options.help) {
-    host_key_forget();
-    return code;
-  }
-  code = host_prepare_service(host, err);
-  if(!code)
-    code = find_state(host, err);
-  return code ? code : host_prepare_lock(host, err);
-}
+#define GRACE_MS 10000
 
 /* ---- what lua_ledger asks of the host ---- */
 
@@ -185,8 +33,7 @@ void host_know_machine(struct host *host)
                user ? strlen(user->pw_name) : 0);
 }
 
-/* What the ledger is to know of this run; texts are the host's. */
-static void describe(struct host *host, struct ca_run_info *info)
+void host_describe_run(struct host *host, struct ca_run_info *info)
 {
   host_know_machine(host);
   memset(info, 0, sizeof(*info));
@@ -214,7 +61,7 @@ enum ca_code host_begin_run(struct host *host, const unsigned char *salt,
   enum ca_code code = host_options_json(&host->options, &host->options_json);
   if(code)
     return ca_err_set(err, code, "out of memory");
-  describe(host, &info);
+  host_describe_run(host, &info);
   info.salt = salt;
   host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
   if(!host->ledger)
@@ -310,7 +157,7 @@ static void show(void *ctx, const struct lca_plan *plan)
   host_show_plan(ctx, plan);
 }
 
-static int64_t deadline_ms(void *ctx)
+int64_t host_deadline_ms(void *ctx)
 {
   struct host *host = ctx;
   if(!host->stop || host->stop >= LCA_STOP_PREVIEW)
@@ -323,7 +170,7 @@ static int64_t deadline_ms(void *ctx)
 static void tick(void *ctx)
 {
   struct host *host = ctx;
-  (void)deadline_ms(host);
+  (void)host_deadline_ms(host);
   host_show_progress(host);
 }
 
@@ -526,206 +373,7 @@ static bool execute(struct host *host)
   return true;
 }
 
-/* ---- after the script ---- */
-
-/* A script without a job was given words, or asked for help. */
-static bool check_job(struct host *host)
-{
-  if(lca_run_job_seen(host->L) || host->stop || host->failed)
-    return true;
-  if(host->options.help) {
-    printf("composio-lua %s [--apply] [options]\n\nThis script has no "
-           "parameters.\n\nOptions of composio-lua:\n",
-           host->options.script);
-    host_options_print(stdout);
-    return true;
-  }
-  if(!host->options.param_count)
-    return true;
-  host_complain(host,
-                "%s has no composio.job, so it takes no parameters: "
-                "'%s'; what follows -- reaches it as arg",
-                host->script, host->options.params[0]);
-  return false;
-}
-
-static bool any(const struct host *host, enum ca_outcome outcome)
-{
-  return host->counts.items[outcome] > 0;
-}
-
-/* Did the run stop before all of it was tried? */
-static bool stopped(const struct host *host)
-{
-  return host->stop == LCA_STOP_EARLY ||
-         (host->options.apply && any(host, CA_NOT_TRIED));
-}
-
-/* A preview's word for who asked for it. */
-static int preview_code(const struct host *host)
-{
-  return host->options.detailed_exitcode && !host->options.apply &&
-                 any(host, CA_PLANNED)
-             ? 5
-             : 0;
-}
-
-/* Which exit wins once something may have been written. */
-static int outcome_code(const struct host *host)
-{
-  if(any(host, CA_UNKNOWN))
-    return 8;
-  if(any(host, CA_FAILED) || any(host, CA_STALE))
-    return 3;
-  if(any(host, CA_PENDING))
-    return 9;
-  if(host->stop == LCA_STOP_EXIT && lca_run_exit_code(host->L))
-    return lca_run_exit_code(host->L);
-  return preview_code(host);
-}
-
-/* Which exit wins: the order in which these stand. */
-static int exit_code(const struct host *host)
-{
-  const struct lca_run_stats *stats = lca_run_stats(host->L);
-  bool rejected = host->key_rejected || stats->key_rejected;
-  if(host->stop == LCA_STOP_USAGE ||
-     (host->stop == LCA_STOP_LEDGER && !stats->written))
-    return 2;
-  if(rejected && !stats->written)
-    return 6;
-  if(host->stop == LCA_STOP_REFUSED || stats->refused)
-    return 4;
-  if(host->stop > 0 && host->stop < LCA_STOP_PREVIEW)
-    return 128 + host->stop;
-  if(host->stop == LCA_STOP_LIMIT || host->stop == LCA_STOP_LEDGER ||
-     host->report_failed || (host->failed && !host->stop && !rejected))
-    return 1;
-  if(rejected)
-    return 6;
-  if(stopped(host))
-    return 7;
-  return outcome_code(host);
-}
-
-/* ---- a saved plan ---- */
-
-/* Why there is nothing whole to save, or NULL. */
-static const char *why_no_plan(const struct host *host)
-{
-  const struct lca_run_stats *stats = lca_run_stats(host->L);
-  if(host->stop == LCA_STOP_PREVIEW)
-    return "the script goes on after what a preview can know";
-  if(host->stop || host->failed || host->key_rejected || stats->key_rejected)
-    return "the preview did not come to its end";
-  if(stats->stood < stats->bulks)
-    return "a listing is incomplete";
-  if(!host->ledger)
-    return "the script planned nothing";
-  return NULL;
-}
-
-static void save_plan(struct host *host)
-{
-  const char *path = host->options.save_plan;
-  const char *why;
-  struct ca_slice key = { host->endpoint.api_key, 0 };
-  struct ca_run_info info;
-  struct ca_err err;
-  if(!path || host->options.apply)
-    return;
-  why = why_no_plan(host);
-  if(why) {
-    host_complain(host, "no plan is saved: %s", why);
-    host->report_failed = host->report_failed || !host->stop;
-    host->report_failed =
-        host->report_failed || host->stop == LCA_STOP_PREVIEW;
-    return;
-  }
-  ca_err_clear(&err);
-  key.len = strlen(key.data);
-  describe(host, &info);
-  if(ca_plan_save(host->ledger, path, &info, host->run_id, NULL, key, &err)) {
-    host_complain(host, "no plan is saved: %s", err.text);
-    host->report_failed = true;
-  } else {
-    host->plan_saved = true;
-    host_say(host, "plan: %s", path);
-  }
-}
-
-static void finish_reports(struct host *host)
-{
-  const struct lca_run_stats *stats = lca_run_stats(host->L);
-  struct lca_report_end end;
-  while(lca_report_finish(host->L, stats->written, &end)) {
-    if(end.err.code) {
-      host->report_failed = true;
-      host_complain(host, "%s", end.err.text);
-    } else if(!host->options.apply) {
-      host_say(host, "report: --apply writes %s", end.path);
-    } else if(end.written) {
-      host_say(host, "report: %s, %lld rows", end.path, (long long)end.rows);
-    }
-  }
-}
-
-/* Will the end of the run turn changes into something else: what was never
-   tried, what nobody knows of? */
-static bool has_open_changes(const struct host *host)
-{
-  size_t i;
-  for(i = 0; i < host->counts.operation_count; i++)
-    if(host->counts.operations[i].changes[CA_PLANNED] ||
-       host->counts.operations[i].changes[CA_INTENDED])
-      return host->options.apply;
-  return false;
-}
-
-/* The numbers that --confirm will have to give, in the order of asking. */
-static void count_irreversible(struct host *host)
-{
-  const struct lca_run_stats *stats = lca_run_stats(host->L);
-  int i;
-  host->irreversible_count = 0;
-  for(i = 0; i < stats->irreversible_bulk_count; i++)
-    host->irreversible[host->irreversible_count++] =
-        stats->irreversible_bulks[i];
-  if(stats->irreversible_straight &&
-     host->irreversible_count < HOST_CONFIRM_MAX)
-    host->irreversible[host->irreversible_count++] =
-        stats->irreversible_straight;
-  if(host->options.save_plan && host->irreversible_count > 1) {
-    /* a saved plan is asked about as a whole */
-    for(i = 1; i < host->irreversible_count; i++)
-      host->irreversible[0] += host->irreversible[i];
-    host->irreversible_count = 1;
-  }
-}
-
-static void end_run(struct host *host)
-{
-  const struct lca_run_stats *stats = lca_run_stats(host->L);
-  bool open;
-  struct ca_err err;
-  ca_err_clear(&err);
-  lca_run_drain(host->L, deadline_ms, host);
-  host->over = true;
-  lca_run_settle(host->L, CA_FAILED, deadline_ms, host);
-  host_clear_progress(host);
-  finish_reports(host);
-  host_read_counts(host);
-  save_plan(host);
-  count_irreversible(host);
-  memcpy(host->this_time, stats->outcomes, sizeof(host->this_time));
-  host->exit_code = exit_code(host);
-  open = has_open_changes(host);
-  if(host->ledger && ca_ledger_end(host->ledger, host->exit_code, &err))
-    host_complain(host, "the ledger cannot be written: %s", err.text);
-  if(open) /* counting reads every item once more */
-    host_read_counts(host);
-  host_show_summary(host);
-}
+/* ---- from readying to the exit code ---- */
 
 static void clean_up(struct host *host)
 {
@@ -764,14 +412,14 @@ int host_go(struct host *host,
   ca_err_clear(&err);
   ca_buf_init(&host->key, 1);
   ca_buf_init(&host->options_json, 1u << 16);
-  host->sandbox.memory_bytes = (size_t)host->options.memory_mb << 20;
-  host->sandbox.instructions = host->options.instructions;
   if(ready(host, &err)) {
     refuse(host, &err);
     goto out;
   }
   if(host->finished) /* there was nothing to do, and that was told */
     goto out;
+  host->sandbox.memory_bytes = (size_t)host->options.memory_mb << 20;
+  host->sandbox.instructions = host->options.instructions;
   host->L = host_sandbox_state(&host->sandbox);
   if(!host->L) {
     ca_err_set(&err, CA_NOMEM, "out of memory");
@@ -786,12 +434,12 @@ int host_go(struct host *host,
     goto out;
   }
   if(host->replay.on && !host->replay.only_plan)
-    lca_run_settle(host->L, CA_NOT_TRIED, deadline_ms, host);
-  if(!execute(host) || !check_job(host)) {
+    lca_run_settle(host->L, CA_NOT_TRIED, host_deadline_ms, host);
+  if(!execute(host) || !host_check_job(host)) {
     host->exit_code = 2;
     goto out;
   }
-  end_run(host);
+  host_end_run(host);
 out:
   host_write_summary(host);
   clean_up(host);
@@ -800,5 +448,5 @@ out:
 
 int host_run(struct host *host)
 {
-  return host_go(host, prepare);
+  return host_go(host, host_prepare_run);
 }

@@ -23,30 +23,41 @@ local FEW = 3 -- keys that are named
 
 -- Many tasks may ask for the next one of something that itself waits: one
 -- pulls, the others wait in a queue. Whoever is woken looks again, so that a
--- task that never waits goes on without a change of tasks.
+-- task that never waits goes on without a change of tasks; until he has looked,
+-- nobody else is woken. Gives what pcall gives. This runs once per item, hence
+-- no table for what was pulled. A task that fails ends the others, too.
 local function make_turns(pull)
-  local pulling, queue = false, {}
-  -- No table holds what was pulled: this runs once per item.
-  local function pulled(good, ...)
+  local pulling, woken = false, false
+  local queue, first, last = {}, 1, 0
+  local function pulled(...)
     pulling = false
-    local turn = table.remove(queue, 1)
-    if turn then
+    if first <= last and not woken then
+      local turn = queue[first]
+      queue[first] = nil
+      first = first + 1
+      woken = true
       turn:set()
-    end
-    if not good then
-      error((...), 0)
     end
     return ...
   end
   return function()
     while pulling do
       local turn = host.signal()
-      queue[#queue + 1] = turn
+      last = last + 1
+      queue[last] = turn
       turn:wait()
+      woken = false
     end
     pulling = true
     return pulled(pcall(pull))
   end
+end
+
+local function raise(good, ...)
+  if not good then
+    error((...), 0)
+  end
+  return ...
 end
 
 return function(composio, core)
@@ -97,6 +108,10 @@ return function(composio, core)
     function source.why()
       local state = walk:listing()
       host.listing(state.accounts, state.pages, state.complete)
+      if state.dropped > 0 then
+        local text = "  the service gave %d accounts that do not match the filter: left out"
+        host.say(text:format(state.dropped))
+      end
       return state.reason
     end
     return source
@@ -301,7 +316,7 @@ return function(composio, core)
     end)
     together(planners(source, workers), function()
       while true do
-        local good, subject, key, account, row, missing = pcall(pull)
+        local good, subject, key, account, row, missing = pull()
         if not good then
           local cause = subject
           if not is_listing_trouble(cause) then
@@ -349,7 +364,10 @@ return function(composio, core)
   -- Walks the selection once more: which rows are new, changed or gone since the
   -- plan was made is told; actions run again for the secrets of their items.
   local function read_again(bulk, source, action, workers, selected)
-    local secrets, pull = host.open_secrets(bulk), make_turns(source.next)
+    local secrets, turns = host.open_secrets(bulk), make_turns(source.next)
+    local function pull()
+      return raise(turns())
+    end
     if source.kind ~= "rows" and not secrets then
       return
     end
@@ -403,7 +421,8 @@ return function(composio, core)
   local function check_canary(applier, canary, ended)
     local bad = applier:bad()
     for _, item in ipairs(ended) do
-      local good = host.after_item(item.number, function()
+      -- one whose `after` raised has failed already
+      local good = item.good and host.after_item(item.number, function()
         local id = item.account.id
         local subject = item.subject
         if id then -- as it is now: nil when it is gone
@@ -429,11 +448,14 @@ return function(composio, core)
     local function work()
       for number, key, row, account, results in applier.next, applier do
         local subject = row and core.json_decode(row) or account
+        local good = true
         if after then
-          host.after_item(number, after, subject, results_of(results), key, "after")
+          good = host.after_item(number, after, subject, results_of(results), key, "after")
         end
         if canary then
-          ended[#ended + 1] = { number = number, key = key, subject = subject, account = account }
+          local item = { number = number, key = key, subject = subject, account = account }
+          item.good = good
+          ended[#ended + 1] = item
         end
       end
     end
@@ -478,10 +500,10 @@ return function(composio, core)
     else
       why = plan(bulk, source, action, workers)
     end
+    local planned, same = host.end_plan(why) -- it is told in any case
     if options.allow_incomplete then
       why = nil
     end
-    local planned, same = host.end_plan(why)
     if host.is_apply and why then
       refuse_incomplete(why)
     end

@@ -135,14 +135,26 @@ return function(_, core)
     elseif state.total_items and state.total_items ~= listed then
       local text = "the service counts %d accounts, %d were listed"
       state.reason = text:format(state.total_items, listed)
+    elseif state.shrunk_from then
+      local text = "%d accounts became %d while they were listed: some may be missing"
+      state.reason = text:format(state.shrunk_from, state.total_items)
     end
     state.complete = not state.reason
+  end
+
+  -- New accounts come last; but where one goes, those behind it move up, over
+  -- the edge of a page that was read.
+  local function note_total(state, total)
+    if total and state.total_items and total < state.total_items then
+      state.shrunk_from = state.shrunk_from or state.total_items
+    end
+    state.total_items = total or state.total_items
   end
 
   local function take(walk, page)
     local state, items = walk.state, page.items
     state.pages = state.pages + 1
-    state.total_items = math.tointeger(page.total_items) or state.total_items
+    note_total(state, math.tointeger(page.total_items))
     state.repeated = state.repeated + walk.ids:take(items)
     if walk.matches then
       state.dropped = state.dropped + drop(items, walk.matches)
