@@ -155,7 +155,7 @@ end
 oracle.verdict = verdict
 
 local MAY_BE_APPLIED = { intended = true, done = true, unknown = true }
-local ENDED_WITH = { [3] = "failed", [8] = "unknown" }
+local ENDED_WITH = { [3] = { "failed", "stale" }, [8] = { "unknown" } }
 
 -- Takes each applied change from the planned ones that could be it.
 local function match(rows, changes, say)
@@ -216,8 +216,10 @@ local function check_end(rows, runs, exit_code, say)
   end
   if exit_code == 0 and ((counts.failed or 0) > 0 or (counts.unknown or 0) > 0) then
     say "exit code 0, but changes failed or are unknown"
-  elseif ENDED_WITH[exit_code] and not counts[ENDED_WITH[exit_code]] then
-    say(("exit code %d, but nothing is %s"):format(exit_code, ENDED_WITH[exit_code]))
+  end
+  local words = ENDED_WITH[exit_code] or {}
+  if words[1] and not (counts[words[1]] or counts[words[2]]) then
+    say(("exit code %d, but nothing is %s"):format(exit_code, table.concat(words, " or ")))
   end
 end
 

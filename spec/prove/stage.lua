@@ -71,8 +71,8 @@ function stage.spread(count, noun)
         stage.point({ "it ended badly" }, "part " .. part)
       end
     end
-    for number, noun in text:gmatch "# (%d+) ([^\n]+)" do
-      stage.note(noun, math.tointeger(number))
+    for number, what in text:gmatch "# (%d+) ([^\n]+)" do
+      stage.note(what, math.tointeger(number))
     end
   end
   stage.finish(noun)
