@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(reply headers json page)
+[ ${#targets[@]} -gt 0 ] || targets=(reply headers json page plan)
 out=${COMPOSIO_FUZZ:-build/fuzz}
 here=$PWD/spec/fuzz
 
