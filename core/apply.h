@@ -35,7 +35,7 @@ struct ca_applied {
 };
 typedef void ca_applied_fn(void *owner, const struct ca_applied *applied);
 
-/* Borrows all four for its life. concurrency: items at once. */
+/* Borrows all three for its life. */
 struct ca_apply *ca_apply_new(struct ca_engine *engine,
                               struct ca_endpoint *endpoint,
                               struct ca_ledger *ledger, struct ca_err *err);

@@ -34,6 +34,7 @@ struct ca_headers {
 
 struct ca_attempt {
   CURL *easy;
+  CURLU *parts;            /* of the URL */
   struct ca_attempt *next; /* in the engine's pool */
   void *op;                /* the engine's */
   /* what the handle is set up for; NULL or 0: for nothing yet */
@@ -46,9 +47,9 @@ struct ca_attempt {
   struct ca_buf url;
   struct ca_buf body; /* of the reply */
   struct ca_headers said;
-  struct ca_slice sending; /* what the read callback still has to give */
   int sends; /* how often libcurl began to send it: it repeats by itself what
                 dies on a reused connection before a byte of the reply */
+  bool once; /* it must not: its second sending is refused */
   bool too_large;
 };
 
@@ -57,8 +58,8 @@ struct ca_attempt *ca_attempt_new(void);
 void ca_attempt_free(struct ca_attempt *attempt);
 
 /* Makes the handle ready for a request (borrowed until the end) at endpoint;
-   request_id is the op's own uuid. may_resend false: libcurl must not repeat
-   it on a new connection behind our back. */
+   request_id is the op's own uuid. What its row says must not be repeated
+   libcurl does not repeat on a new connection behind our back, either. */
 CA_MUST_USE enum ca_code
 ca_attempt_prepare(struct ca_attempt *attempt, struct ca_endpoint *endpoint,
                    const struct ca_request *request, const char *request_id,

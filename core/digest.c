@@ -2,13 +2,11 @@
    Not by libcrypto: its first digest costs a millisecond of setting up
    providers, a quarter of what a whole run with one request may take. */
 #include <errno.h>
-#include <fcntl.h>
 #include <nettle/hmac.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 #include "digest.h"
 
 static void to_hex(const unsigned char *raw, char out[CA_DIGEST_SIZE])
@@ -76,47 +74,6 @@ void ca_digest_end(struct ca_digest *digest, char out[CA_DIGEST_SIZE])
 void ca_digest_free(struct ca_digest *digest)
 {
   free(digest);
-}
-
-/* Feeds the open file to the digest; 0, or the errno of a failed read. */
-static int digest_fd(int fd, unsigned char *raw)
-{
-  char piece[16384];
-  struct sha256_ctx ctx;
-
-  sha256_init(&ctx);
-  for(;;) {
-    ssize_t got = read(fd, piece, sizeof(piece));
-    if(got < 0 && errno == EINTR)
-      continue;
-    if(got < 0)
-      return errno;
-    if(!got)
-      break;
-    sha256_update(&ctx, (size_t)got, (const unsigned char *)piece);
-  }
-  sha256_digest(&ctx, SHA256_DIGEST_SIZE, raw);
-  return 0;
-}
-
-enum ca_code ca_digest_file(const char *path, char out[CA_DIGEST_SIZE],
-                            struct ca_err *err)
-{
-  unsigned char raw[SHA256_DIGEST_SIZE] = { 0 };
-  int failed;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-  out[0] = '\0';
-  if(fd < 0)
-    return ca_err_set(err, CA_SYSTEM, "cannot read %s: %s", path,
-                      strerror(errno));
-  failed = digest_fd(fd, raw);
-  close(fd);
-  if(failed)
-    return ca_err_set(err, CA_SYSTEM, "cannot read %s: %s", path,
-                      strerror(failed));
-  to_hex(raw, out);
-  return CA_OK;
 }
 
 enum ca_code ca_digest_random(void *memory, size_t len)

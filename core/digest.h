@@ -1,6 +1,5 @@
-/* Fingerprints and chance: SHA-256 in hex of bytes and of files, the same
-   keyed with a salt, and bytes nobody can foresee. Knows nothing of what is
-   fingerprinted. */
+/* Fingerprints and chance: SHA-256 in hex, the same keyed with a salt, and
+   bytes nobody can foresee. Knows nothing of what is fingerprinted. */
 #ifndef CA_DIGEST_H
 #define CA_DIGEST_H
 
@@ -24,11 +23,6 @@ struct ca_digest *ca_digest_new(void);
 void ca_digest_add(struct ca_digest *digest, const void *bytes, size_t len);
 void ca_digest_end(struct ca_digest *digest, char out[CA_DIGEST_SIZE]);
 void ca_digest_free(struct ca_digest *digest);
-
-/* SHA-256 of a whole file, read in pieces. CA_SYSTEM with a text that names
-   the file when it cannot be read. */
-CA_MUST_USE enum ca_code
-ca_digest_file(const char *path, char out[CA_DIGEST_SIZE], struct ca_err *err);
 
 /* Fills memory with bytes from the kernel's generator. */
 CA_MUST_USE enum ca_code ca_digest_random(void *memory, size_t len);

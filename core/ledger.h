@@ -90,14 +90,17 @@ struct ca_change {
   const char *before;      /* status before, or NULL when not known */
   const char *image;       /* what the item's columns do not tell of how it was
                               before: JSON with any of status, is_disabled,
-                              alias, acl; for creates {"active":0}: the user
-                              had no ACTIVE account then. NULL: nothing */
+                              alias, acl, and of auth configs connections, how
+                              many accounts there were; for creates
+                              {"active":0}: the user had no ACTIVE account
+                              then. NULL: nothing */
   bool fallback;           /* sent only when the change before it failed */
   enum ca_class cost;
   enum ca_outcome outcome; /* CA_PLANNED, or CA_SAME / CA_SKIPPED at once */
 };
 
-/* One bulk of a run. */
+/* One bulk of a run. Once it stands its plan is whole: it may be carried out
+   and resumed. */
 struct ca_bulk {
   int number;
   char name[80];
@@ -107,8 +110,11 @@ struct ca_bulk {
   int64_t same;
   int64_t skipped;
   int64_t failed; /* items whose action raised */
-  bool stands;    /* its plan is whole: it may be carried out and resumed */
 };
+
+/* For a program in which one thread alone uses SQLite: without locks and
+   statistics it runs faster. To be called before anything uses it. */
+void ca_ledger_single_thread(void);
 
 /* Makes the state directory, 0700, where there is none; refuses one that
    everybody can write to. */
@@ -195,16 +201,11 @@ CA_MUST_USE enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger,
                                                 enum ca_outcome outcome,
                                                 const char *detail,
                                                 struct ca_err *err);
-
-/* The bulk's `after` has run for this item. */
-CA_MUST_USE enum ca_code ca_ledger_item_looked(struct ca_ledger *ledger,
-                                               int64_t item,
-                                               struct ca_err *err);
-/* Has it? And its own verdict so far, CA_PLANNED for none. */
-CA_MUST_USE enum ca_code ca_ledger_item_state(struct ca_ledger *ledger,
-                                              int64_t item, bool *looked,
-                                              enum ca_outcome *verdict,
-                                              struct ca_err *err);
+/* The item's own verdict so far, CA_PLANNED for none. */
+CA_MUST_USE enum ca_code ca_ledger_item_verdict(struct ca_ledger *ledger,
+                                                int64_t item,
+                                                enum ca_outcome *verdict,
+                                                struct ca_err *err);
 
 /* Marks changes CA_INTENDED; when it returns CA_OK the mark has been synced
    to disk, together with every write before it. */

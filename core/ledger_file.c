@@ -258,6 +258,29 @@ static int is_wal(void *ctx, int count, char **values, char **names)
   return 0;
 }
 
+void ca_ledger_single_thread(void)
+{
+  sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+/* Of two processes that meet a new file, one is told that it is busy, without
+   waiting: SQLite does not let those wait that have begun to read. */
+static int make_wal(struct ca_ledger *ledger, bool *wal)
+{
+  int64_t began_ms = ca_clock_mono_ms(ledger->clock);
+  int rc;
+
+  while((rc = sqlite3_exec(ledger->db, "PRAGMA journal_mode=WAL", is_wal, wal,
+                           NULL)) != SQLITE_OK) {
+    if((rc & 0xFF) != SQLITE_BUSY ||
+       ca_clock_mono_ms(ledger->clock) - began_ms >= BUSY_MS)
+      break;
+    pause_a_little();
+  }
+  return rc;
+}
+
 static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
 {
   bool wal = false;
@@ -282,8 +305,7 @@ static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
   if(!version)
     rc = sqlite3_exec(ledger->db, "PRAGMA auto_vacuum=NONE", NULL, NULL, NULL);
   if(!rc)
-    rc = sqlite3_exec(ledger->db, "PRAGMA journal_mode=WAL", is_wal, &wal,
-                      NULL);
+    rc = make_wal(ledger, &wal);
   if(rc)
     return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
   if(!wal)

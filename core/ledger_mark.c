@@ -42,10 +42,8 @@ static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
                       const struct ca_mark *mark)
 {
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, mark->number));
-  if(mark->kind == CA_MARK_ITEM) {
-    sqlite3_bind_int(statement, 2, (int)mark->outcome);
-    ca_ledger_bind(statement, 3, mark->text);
-  }
+  sqlite3_bind_int(statement, 2, (int)mark->outcome);
+  ca_ledger_bind(statement, 3, mark->text);
   return ca_ledger_run(statement);
 }
 
@@ -77,21 +75,10 @@ static void bind_outcome(const struct ca_ledger *ledger,
   ca_ledger_bind(statement, from + 9, mark->made);
 }
 
-static bool of_item(const struct ca_mark *mark)
-{
-  return mark->kind != CA_MARK_CHANGE;
-}
-
 static enum ca_sql sql_of(const struct ca_mark *mark, size_t count)
 {
-  switch(mark->kind) {
-  case CA_MARK_ITEM:
+  if(mark->kind == CA_MARK_ITEM)
     return CA_SQL_ITEM_OUTCOME;
-  case CA_MARK_LOOKED:
-    return CA_SQL_ITEM_LOOKED;
-  case CA_MARK_CHANGE:
-    break;
-  }
   return count > 1 ? CA_SQL_CHANGES_SETTLE : CA_SQL_CHANGE_SETTLE;
 }
 
@@ -100,7 +87,7 @@ static size_t marks_at_once(const struct ca_mark *marks, size_t count)
 {
   size_t n = 0;
 
-  while(n < count && n < CA_SETTLE_ROWS && !of_item(&marks[n]))
+  while(n < count && n < CA_SETTLE_ROWS && marks[n].kind == CA_MARK_CHANGE)
     n++;
   return n == CA_SETTLE_ROWS ? n : 1;
 }
@@ -119,7 +106,7 @@ enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
 
     if(!statement)
       return CA_SYSTEM;
-    if(of_item(marks))
+    if(marks->kind == CA_MARK_ITEM)
       rc = write_item(ledger, statement, marks);
     else {
       for(k = 0; k < count; k++)
@@ -187,26 +174,12 @@ enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger, int64_t item,
   return CA_OK;
 }
 
-enum ca_code ca_ledger_item_looked(struct ca_ledger *ledger, int64_t item,
-                                   struct ca_err *err)
-{
-  struct ca_mark *mark;
-  enum ca_code code = new_mark(ledger, &mark, err);
-
-  if(code)
-    return code;
-  mark->kind = CA_MARK_LOOKED;
-  mark->number = item;
-  ledger->mark_count++;
-  return CA_OK;
-}
-
 /* What waits in memory is the later word. */
-enum ca_code ca_ledger_item_state(struct ca_ledger *ledger, int64_t item,
-                                  bool *looked, enum ca_outcome *verdict,
-                                  struct ca_err *err)
+enum ca_code ca_ledger_item_verdict(struct ca_ledger *ledger, int64_t item,
+                                    enum ca_outcome *verdict,
+                                    struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_STATE, err);
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_VERDICT, err);
   size_t i;
   int rc;
 
@@ -214,9 +187,8 @@ enum ca_code ca_ledger_item_state(struct ca_ledger *ledger, int64_t item,
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
   rc = sqlite3_step(statement);
-  *looked = rc == SQLITE_ROW && sqlite3_column_int(statement, 0);
   *verdict = rc == SQLITE_ROW
-                 ? (enum ca_outcome)sqlite3_column_int(statement, 1)
+                 ? (enum ca_outcome)sqlite3_column_int(statement, 0)
                  : CA_PLANNED;
   sqlite3_reset(statement);
   if(rc == SQLITE_DONE)
@@ -226,10 +198,7 @@ enum ca_code ca_ledger_item_state(struct ca_ledger *ledger, int64_t item,
     return ca_ledger_fail(ledger, rc, err);
   for(i = 0; i < ledger->mark_count; i++) {
     const struct ca_mark *mark = &ledger->marks[i];
-    if(mark->number != item)
-      continue;
-    *looked |= mark->kind == CA_MARK_LOOKED;
-    if(mark->kind == CA_MARK_ITEM)
+    if(mark->kind == CA_MARK_ITEM && mark->number == item)
       *verdict = mark->outcome;
   }
   return CA_OK;

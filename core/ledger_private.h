@@ -79,8 +79,7 @@ enum ca_sql {
   CA_SQL_KEY_FIND,
   CA_SQL_ITEM_READ,
   CA_SQL_ITEM_OUTCOME,
-  CA_SQL_ITEM_LOOKED,
-  CA_SQL_ITEM_STATE,
+  CA_SQL_ITEM_VERDICT,
   CA_SQL_CHANGE_ADD,
   CA_SQL_CHANGE_LAST,
   CA_SQL_CHANGE_INTEND,
@@ -109,9 +108,8 @@ enum ca_sql {
   CA_SQL_COUNT
 };
 
-/* What a mark tells: a change's outcome, an item's own verdict, that an item
-   was looked at. */
-enum ca_mark_kind { CA_MARK_CHANGE, CA_MARK_ITEM, CA_MARK_LOOKED };
+/* What a mark tells: a change's outcome, an item's own verdict. */
+enum ca_mark_kind { CA_MARK_CHANGE, CA_MARK_ITEM };
 
 /* A word not yet written. */
 struct ca_mark {
@@ -181,10 +179,10 @@ struct ca_ledger {
   bool counted;
   int64_t counts[CA_OUTCOME_COUNT];
   struct ca_tally tally; /* the same, and the items */
-  int64_t found_item;   /* by its key; the next is looked for after it */
-  bool shared_known;    /* are there accounts that several items are about? */
-  bool has_shared;      /* then temp.shared names them */
-  int64_t shared_items; /* how many items there were then */
+  int64_t found_item;    /* by its key; the next is looked for after it */
+  bool shared_known;     /* are there accounts that several items are about? */
+  bool has_shared;       /* then temp.shared names them */
+  int64_t shared_items;  /* how many items there were then */
   /* operation ids by row of the table, 0 not known yet; and back */
   int64_t operation_ids[CA_OPERATION_MAX];
   const struct ca_api *operations[CA_OPERATION_MAX];

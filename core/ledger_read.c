@@ -159,7 +159,6 @@ static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)
   bulk->skipped = sqlite3_column_int64(statement, 5);
   bulk->failed = sqlite3_column_int64(statement, 6);
   bulk->number = sqlite3_column_int(statement, 7);
-  bulk->stands = true;
 }
 
 enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,

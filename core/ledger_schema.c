@@ -62,7 +62,6 @@ static const char *const migrations[] = {
   "ALTER TABLE run ADD COLUMN salt BLOB;"
   /* of changes by outcome, a JSON array, once the run has ended */
   "ALTER TABLE run ADD COLUMN counts TEXT;"
-  "ALTER TABLE item ADD COLUMN looked INTEGER;"
   "ALTER TABLE change ADD COLUMN fallback INTEGER;"
   "ALTER TABLE change ADD COLUMN image TEXT;"
   "ALTER TABLE outcome ADD COLUMN made TEXT;"
@@ -90,7 +89,6 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
   " NULL AS undoes, NULL AS salt, NULL AS counts"
   " FROM main.run;"
-  "CREATE TEMP VIEW item AS SELECT *, NULL AS looked FROM main.item;"
   "CREATE TEMP VIEW change AS SELECT *, NULL AS fallback, NULL AS image"
   " FROM main.change;"
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"

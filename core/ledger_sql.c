@@ -1,4 +1,4 @@
-/* Every statement of the ledger, in one place, prepared once and kept.
+/* The statements that a run needs, in one place, prepared once and kept.
    Must not know: when a statement is run, and why. */
 #include "ledger_private.h"
 
@@ -168,8 +168,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " FROM item WHERE id = ?1",
   [CA_SQL_ITEM_OUTCOME] =
       "UPDATE item SET outcome = ?2, detail = ?3 WHERE id = ?1",
-  [CA_SQL_ITEM_LOOKED] = "UPDATE item SET looked = 1 WHERE id = ?1",
-  [CA_SQL_ITEM_STATE] = "SELECT looked, outcome FROM item WHERE id = ?1",
+  [CA_SQL_ITEM_VERDICT] = "SELECT outcome FROM item WHERE id = ?1",
   [CA_SQL_CHANGE_ADD] =
       "INSERT INTO change(id, bulk, operation, cost, outcome, account, user,"
       " config, query, body, fingerprint, reason, line, status_before,"

@@ -1,5 +1,5 @@
-/* Saved plans: what is done with one that was read. How lines look is known to
-   plan_read and plan_write alone. */
+/* Saved plans: the seal of the salt, and what is done with a plan that was
+   read. How lines look is known to plan_read and plan_write alone. */
 #include <nettle/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +98,6 @@ bool ca_plan_unseal(const struct ca_plan_seal *seal, const char *run,
 
 void ca_plan_head_clear(struct ca_plan_head *head)
 {
-  free(head->program);
   free(head->run);
   free(head->script);
   free(head->word);
@@ -107,7 +106,6 @@ void ca_plan_head_clear(struct ca_plan_head *head)
   free(head->project);
   free(head->base_url);
   free(head->undoes);
-  free(head->note);
   ca_wipe(head, sizeof(*head));
 }
 
@@ -119,18 +117,14 @@ struct head_reader {
 /* Into an empty head. False when out of memory. */
 static bool copy_head(struct ca_plan_head *to, const struct ca_plan_head *from)
 {
-  char **to_texts[] = { &to->program, &to->run,    &to->script,
-                        &to->word,    &to->params, &to->script_sha,
-                        &to->project, &to->undoes, &to->base_url,
-                        &to->note };
-  char *texts[] = { from->program, from->run,    from->script,
-                    from->word,    from->params, from->script_sha,
-                    from->project, from->undoes, from->base_url,
-                    from->note };
+  char **to_texts[] = { &to->run,        &to->script, &to->word,
+                        &to->script_sha, &to->params, &to->project,
+                        &to->base_url,   &to->undoes };
+  char *texts[] = { from->run,        from->script, from->word,
+                    from->script_sha, from->params, from->project,
+                    from->base_url,   from->undoes };
   size_t i;
 
-  to->version = from->version;
-  to->made_ms = from->made_ms;
   for(i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
     *to_texts[i] = texts[i] ? strdup(texts[i]) : NULL;
     if(texts[i] && !*to_texts[i])
@@ -158,9 +152,7 @@ static enum ca_code keep_end(void *ctx, const struct ca_plan_end *end,
   struct head_reader *reader = ctx;
 
   (void)err;
-  reader->head->items = end->items;
   reader->head->changes = end->changes;
-  reader->head->irreversible = end->irreversible;
   return CA_OK;
 }
 
@@ -270,37 +262,4 @@ enum ca_code ca_plan_stand(const char *path, struct ca_ledger *ledger,
 
   free(stander.bulks);
   return code;
-}
-
-/* Accounts. */
-
-struct asker {
-  bool (*visit)(void *ctx, const char *account);
-  void *ctx;
-  bool enough;
-};
-
-/* What is not going to be sent aims at nothing any more. */
-static enum ca_code ask_change(void *ctx, const struct ca_change *change,
-                               struct ca_err *err)
-{
-  struct asker *asker = ctx;
-
-  (void)err;
-  if(change->outcome != CA_PLANNED || !*change->account ||
-     strcmp(change->api->resource, "connected_accounts") != 0)
-    return CA_OK;
-  asker->enough = !asker->visit(asker->ctx, change->account);
-  return asker->enough ? CA_CANCELLED : CA_OK;
-}
-
-enum ca_code ca_plan_accounts(const char *path,
-                              bool (*visit)(void *ctx, const char *account),
-                              void *ctx, struct ca_err *err)
-{
-  static const struct ca_plan_visitor visitor = { .change = ask_change };
-  struct asker asker = { visit, ctx, false };
-  enum ca_code code = ca_plan_walk(path, &visitor, &asker, err);
-
-  return asker.enough ? CA_OK : code;
 }

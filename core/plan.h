@@ -14,34 +14,28 @@
 
 /* The first line. Texts are the head's own, freed by ca_plan_head_clear. */
 struct ca_plan_head {
-  int version;
-  char *program; /* version of composio-lua that wrote it */
-  char *run;     /* the preview that made it */
-  char *script;  /* absolute path, or "undo:RUN" */
-  char *word;    /* the script as it was named */
+  char *run;    /* the preview that made it */
+  char *script; /* absolute path, or "undo:RUN" */
+  char *word;   /* the script as it was named */
   char *script_sha;
   char *params; /* JSON object */
   char *project;
   char *base_url;
-  char *undoes; /* or NULL */
-  int64_t made_ms;
-  int64_t items; /* of the last line, checked with the whole file */
-  int64_t changes;
-  int64_t irreversible;
+  char *undoes;    /* or NULL */
+  int64_t changes; /* of the last line, checked with the whole file */
   unsigned char salt[CA_SALT_SIZE];
   bool salt_known; /* false: sealed with another API key */
-  char *note;      /* why the plan is not all that the script would do (its
-                      preview ended early), or NULL */
 };
 void ca_plan_head_clear(struct ca_plan_head *head);
 
 /* Writes the plan of the ledger's run to `path`, whole or not at all (a
    temporary file beside it, synced, renamed). A file that is there is
-   replaced. note: see above, or NULL. */
-CA_MUST_USE enum ca_code
-ca_plan_save(struct ca_ledger *ledger, const char *path,
-             const struct ca_run_info *info, const char *run, const char *note,
-             struct ca_slice api_key, struct ca_err *err);
+   replaced. */
+CA_MUST_USE enum ca_code ca_plan_save(struct ca_ledger *ledger,
+                                      const char *path,
+                                      const struct ca_run_info *info,
+                                      const char *run, struct ca_slice api_key,
+                                      struct ca_err *err);
 /* Reads the head and checks the whole file: every line, the counts and the
    digest in the last one. CA_USAGE names the line and what is wrong there. */
 CA_MUST_USE enum ca_code ca_plan_read(const char *path,
@@ -56,10 +50,5 @@ ca_plan_load(const char *path, struct ca_ledger *ledger, struct ca_err *err);
    returns. */
 CA_MUST_USE enum ca_code
 ca_plan_stand(const char *path, struct ca_ledger *ledger, struct ca_err *err);
-/* Calls visit for each account id that a change of the file aims at. */
-CA_MUST_USE enum ca_code ca_plan_accounts(const char *path,
-                                          bool (*visit)(void *ctx,
-                                                        const char *account),
-                                          void *ctx, struct ca_err *err);
 
 #endif

@@ -87,14 +87,13 @@ static char *borrow(const char *text)
 }
 
 struct head_texts {
-  const char *program, *run, *script, *word, *script_sha, *params, *project;
-  const char *base_url, *undoes, *note;
+  const char *run, *script, *word, *script_sha, *params, *project;
+  const char *base_url, *undoes;
 };
 
 static void take_texts(struct ca_plan_head *head,
                        const struct head_texts *texts)
 {
-  head->program = borrow(texts->program);
   head->run = borrow(texts->run);
   head->script = borrow(texts->script);
   head->word = borrow(texts->word);
@@ -103,7 +102,6 @@ static void take_texts(struct ca_plan_head *head,
   head->project = borrow(texts->project);
   head->base_url = borrow(texts->base_url);
   head->undoes = borrow(texts->undoes);
-  head->note = borrow(texts->note);
 }
 
 static enum ca_code tell_head(struct reader *reader, struct ca_plan_head *head,
@@ -111,8 +109,9 @@ static enum ca_code tell_head(struct reader *reader, struct ca_plan_head *head,
                               const char *check, struct ca_err *err)
 {
   struct ca_plan_seal seal;
+  int64_t made_ms;
 
-  if(!ca_clock_parse(made, &head->made_ms))
+  if(!ca_clock_parse(made, &made_ms))
     return bad_line(reader, err, "\"made\" is no time");
   if(head->params[0] != '{')
     return bad_line(reader, err, "\"params\" is no object");
@@ -128,13 +127,13 @@ static enum ca_code tell_head(struct reader *reader, struct ca_plan_head *head,
 
 static enum ca_code read_head(struct reader *reader, struct ca_err *err)
 {
-  struct ca_plan_head head = { .version = CA_PLAN_VERSION };
-  struct head_texts texts = { .program = NULL };
-  const char *made = NULL, *sealed = NULL, *check = NULL;
+  struct ca_plan_head head = { .run = NULL };
+  struct head_texts texts = { .run = NULL };
+  const char *program = NULL, *made = NULL, *sealed = NULL, *check = NULL;
   int64_t version = 0;
   const struct ca_plan_field fields[] = {
     { "plan", CA_PLAN_NUMBER, true, &version },
-    { "program", CA_PLAN_TEXT, true, &texts.program },
+    { "program", CA_PLAN_TEXT, true, &program },
     { "run", CA_PLAN_TEXT, true, &texts.run },
     { "script", CA_PLAN_TEXT, true, &texts.script },
     { "word", CA_PLAN_TEXT, true, &texts.word },
@@ -144,7 +143,6 @@ static enum ca_code read_head(struct reader *reader, struct ca_err *err)
     { "base_url", CA_PLAN_TEXT, true, &texts.base_url },
     { "undoes", CA_PLAN_TEXT, false, &texts.undoes },
     { "made", CA_PLAN_TEXT, true, &made },
-    { "note", CA_PLAN_TEXT, false, &texts.note },
     { "salt", CA_PLAN_TEXT, true, &sealed },
     { "salt_check", CA_PLAN_TEXT, true, &check },
   };
@@ -184,7 +182,7 @@ static enum ca_code remember_bulk(struct reader *reader, int64_t number,
 
 static enum ca_code read_bulk(struct reader *reader, struct ca_err *err)
 {
-  struct ca_bulk bulk = { .stands = true };
+  struct ca_bulk bulk = { .number = 0 };
   const char *name = NULL, *kind = NULL;
   int64_t number = 0;
   const struct ca_plan_field fields[] = {

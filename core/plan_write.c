@@ -182,8 +182,7 @@ static void add_params(struct writer *writer, const char *params)
 }
 
 static void write_head(struct writer *writer, const struct ca_run_info *info,
-                       const char *run, const char *note,
-                       const struct ca_plan_seal *seal)
+                       const char *run, const struct ca_plan_seal *seal)
 {
   char made[32];
 
@@ -197,7 +196,6 @@ static void write_head(struct writer *writer, const struct ca_run_info *info,
   add_text(writer, "script_sha", info->script_sha ? info->script_sha : "");
   add_params(writer, info->params);
   add_text(writer, "undoes", info->undoes);
-  add_text(writer, "note", note);
   add_text(writer, "project", info->project ? info->project : "");
   add_text(writer, "base_url", info->base_url ? info->base_url : "");
   add_text(writer, "salt", seal->sealed);
@@ -354,9 +352,8 @@ static enum ca_code save_item(struct writer *writer, bool *more)
   struct ca_item item;
   struct ca_err why;
   enum ca_outcome verdict = CA_PLANNED;
-  bool looked = false;
-  enum ca_code code = ca_ledger_item_state(writer->ledger, ++writer->item,
-                                           &looked, &verdict, &why);
+  enum ca_code code =
+      ca_ledger_item_verdict(writer->ledger, ++writer->item, &verdict, &why);
 
   *more = code != CA_USAGE; /* there is no such item */
   if(!*more)
@@ -470,8 +467,7 @@ static enum ca_code make_seal(struct ca_ledger *ledger, const char *run,
 
 enum ca_code ca_plan_save(struct ca_ledger *ledger, const char *path,
                           const struct ca_run_info *info, const char *run,
-                          const char *note, struct ca_slice api_key,
-                          struct ca_err *err)
+                          struct ca_slice api_key, struct ca_err *err)
 {
   struct ca_plan_seal seal;
   struct ca_err why;
@@ -491,7 +487,7 @@ enum ca_code ca_plan_save(struct ca_ledger *ledger, const char *path,
   else
     make_file(&writer);
   if(!writer.code)
-    write_head(&writer, info, run, note, &seal);
+    write_head(&writer, info, run, &seal);
   if(!writer.code)
     writer.code = save_rows(&writer);
   if(!writer.code)

@@ -346,12 +346,15 @@ int64_t ca_scan_unescape(struct ca_slice value, char *out)
   size_t len = 0;
 
   while(at < end) {
+    const char *slash = memchr(at, '\\', (size_t)(end - at));
+    size_t plain = (size_t)((slash ? slash : end) - at);
     unsigned code;
     size_t used;
-    if(*at != '\\') {
-      out[len++] = *at++;
-      continue;
-    }
+    memcpy(out + len, at, plain);
+    len += plain;
+    at += plain;
+    if(!slash)
+      break;
     at++;
     if(*at != 'u') {
       out[len++] = to[strchr(from, *at) - from];

@@ -161,8 +161,7 @@ static void end(struct ca_probing *probing, enum ca_outcome outcome,
 {
   struct ca_settled settled = { .row = &probing->row,
                                 .outcome = outcome,
-                                .text = finding->text,
-                                .doubled = finding->doubled };
+                                .text = finding->text };
 
   probing->settle->visit(probing->settle->owner, &settled);
   free(probing);

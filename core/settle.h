@@ -19,8 +19,6 @@ struct ca_settled {
   enum ca_outcome outcome; /* CA_DONE, `not_done` of the options, CA_UNKNOWN */
   const char *text; /* one line for people: what was seen, or why it stays
                        unknown; "" when there is nothing to tell */
-  bool doubled;     /* a create of which more than one account was found:
-                       somebody else made one, too */
 };
 typedef void ca_settled_fn(void *owner, const struct ca_settled *settled);
 

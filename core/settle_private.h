@@ -20,7 +20,6 @@ struct ca_finding {
   char text[400];  /* for people */
   char status[32]; /* of the account now, "" when not known */
   char made[160];  /* by a create */
-  bool doubled;
 };
 
 /* Accounts that a create may have made, over the pages of a list. */

@@ -368,8 +368,7 @@ static void conclude(const struct ca_probing *probing, bool whole,
 
   if(listing->count) {
     finding->what = CA_FOUND_DONE;
-    finding->doubled = listing->count > 1;
-    if(finding->doubled)
+    if(listing->count > 1)
       say(finding, CA_FOUND_DONE,
           "%zu accounts were made for this user since: %s", listing->count,
           listing->names);

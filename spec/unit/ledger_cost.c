@@ -304,7 +304,7 @@ static void plans(void)
   plan_twice(rows / 2);
   wall = wall_us();
   cpu = cpu_us();
-  must(ca_plan_save(ledger, path, &info, "run", NULL, key, &err));
+  must(ca_plan_save(ledger, path, &info, "run", key, &err));
   say("save the plan", wall, cpu, rows);
   must(ca_ledger_end(ledger, 0, &err));
   wall = wall_us();

@@ -35,8 +35,7 @@ static const char *plan_path(void)
 
 static enum ca_code save(void)
 {
-  return ca_plan_save(ledger, plan_path(), &info, run_id, "ended early", key,
-                      &err);
+  return ca_plan_save(ledger, plan_path(), &info, run_id, key, &err);
 }
 
 static enum ca_code read_plan(struct ca_plan_head *head)
@@ -201,7 +200,6 @@ static bool dump_bulk(void *ctx, const struct ca_bulk *bulk)
 static void dump_item(int64_t number, const struct ca_item *item)
 {
   enum ca_outcome verdict;
-  bool looked;
   fprintf(dump_file, "\nitem %lld bulk %d flags %u %lld %lld",
           (long long)number, item->bulk, item->flags,
           (long long)item->created_ms, (long long)item->updated_ms);
@@ -214,8 +212,7 @@ static void dump_item(int64_t number, const struct ca_item *item)
   dump_text("alias", item->alias);
   dump_text("status_reason", item->status_reason);
   dump_text("row", item->row);
-  CHECK_INT(ca_ledger_item_state(ledger, number, &looked, &verdict, &err),
-            CA_OK);
+  CHECK_INT(ca_ledger_item_verdict(ledger, number, &verdict, &err), CA_OK);
   dump_text("verdict", ca_outcome_name(verdict));
 }
 
@@ -358,8 +355,6 @@ static void heads_come_back(void)
   start_full();
   CHECK_INT(save(), CA_OK);
   CHECK_INT(read_plan(&head), CA_OK);
-  CHECK_INT(head.version, 1);
-  CHECK_TEXT(head.program, "0.1.0");
   CHECK_TEXT(head.run, run_id);
   CHECK_TEXT(head.script, info.script);
   CHECK_TEXT(head.word, info.word);
@@ -368,12 +363,7 @@ static void heads_come_back(void)
   CHECK_TEXT(head.project, info.project);
   CHECK_TEXT(head.base_url, info.base_url);
   CHECK_TEXT(head.undoes, info.undoes);
-  CHECK_TEXT(head.note, "ended early");
-  CHECK_INT(head.items, 6);
   CHECK_INT(head.changes, 7);
-  CHECK_INT(head.irreversible, 2);
-  CHECK(head.made_ms > 1700000000000 &&
-        head.made_ms <= ca_clock_wall_ms(ca_clock_system()));
   CHECK(head.salt_known);
   CHECK_INT(ca_ledger_salt(ledger, salt, &err), CA_OK);
   CHECK(!memcmp(head.salt, salt, sizeof(salt)));
@@ -406,7 +396,7 @@ static void another_key_is_noticed(void)
   CHECK(!strstr(text, hex));
   CHECK(!strstr(text, key.data));
   free(text);
-  CHECK_INT(ca_plan_save(ledger, plan_path(), &info, run_id, NULL,
+  CHECK_INT(ca_plan_save(ledger, plan_path(), &info, run_id,
                          (struct ca_slice){ "", 0 }, &err),
             CA_USAGE);
   stop();
@@ -436,11 +426,10 @@ static void what_is_no_plan_stays_out(void)
   text = read_file(&len);
   CHECK(!strstr(text, "draft"));
   CHECK_HOLDS(text, "\"raised\"");
+  CHECK_HOLDS(text, "\"items\":3,\"changes\":2,");
   free(text);
   CHECK_INT(read_plan(&head), CA_OK);
-  CHECK_INT(head.items, 3);
   CHECK_INT(head.changes, 2);
-  CHECK_INT(head.irreversible, 0);
   ca_plan_head_clear(&head);
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
   begin_run("apply");
@@ -456,14 +445,13 @@ static void an_empty_plan(void)
   struct ca_run_info bare = { .script = NULL };
 
   start("preview");
-  CHECK_INT(ca_plan_save(ledger, plan_path(), &bare, run_id, NULL, key, &err),
+  CHECK_INT(ca_plan_save(ledger, plan_path(), &bare, run_id, key, &err),
             CA_OK);
   CHECK_INT(read_plan(&head), CA_OK);
   CHECK_TEXT(head.script, "");
   CHECK_TEXT(head.params, "{}");
-  CHECK_TEXT(head.note, NULL);
   CHECK_TEXT(head.undoes, NULL);
-  CHECK_INT(head.items + head.changes, 0);
+  CHECK_INT(head.changes, 0);
   ca_plan_head_clear(&head);
   stop();
 }
@@ -472,6 +460,7 @@ static void an_empty_plan(void)
 static void lines_can_be_read(void)
 {
   static const char *const lines[] = {
+    "{\"plan\":1,\"program\":\"0.1.0\",\"run\":\"20",
     "{\"bulk\":1,\"name\":\"first \\\"bulk\\\"\",\"kind\":\"accounts\","
     "\"selected\":9,\"planned\":5,\"same\":3,\"skipped\":2,\"failed\":1}\n",
     "{\"item\":2,\"bulk\":1,\"key\":\"ca_1\",\"account\":\"ca_1\",",
@@ -494,36 +483,6 @@ static void lines_can_be_read(void)
   for(i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
     CHECK_HOLDS(text, lines[i]);
   free(text);
-  stop();
-}
-
-static bool add_account(void *ctx, const char *account)
-{
-  char *text = ctx;
-  size_t used = strlen(text);
-  snprintf(text + used, 256 - used, "%s ", account);
-  return strcmp(account, "ca_2") != 0;
-}
-
-static bool add_all(void *ctx, const char *account)
-{
-  add_account(ctx, account);
-  return true;
-}
-
-static void accounts_are_told(void)
-{
-  char text[256] = "";
-
-  start_full();
-  CHECK_INT(save(), CA_OK);
-  CHECK_INT(ca_plan_accounts(plan_path(), add_all, text, &err), CA_OK);
-  CHECK_TEXT(text, "ca_9 ca_1 ca_1 ca_2 ca_1 "); /* not those that stay */
-  text[0] = '\0';
-  CHECK_INT(ca_plan_accounts(plan_path(), add_account, text, &err), CA_OK);
-  CHECK_TEXT(text, "ca_9 ca_1 ca_1 ca_2 ");
-  write_file("x", 1);
-  CHECK_INT(ca_plan_accounts(plan_path(), add_all, text, &err), CA_USAGE);
   stop();
 }
 
@@ -838,8 +797,8 @@ static void a_disk_that_is_full(void)
 static void a_place_that_is_not_there(void)
 {
   start_full();
-  CHECK_INT(ca_plan_save(ledger, scratch_path("none/plan"), &info, run_id,
-                         NULL, key, &err),
+  CHECK_INT(ca_plan_save(ledger, scratch_path("none/plan"), &info, run_id, key,
+                         &err),
             CA_SYSTEM);
   CHECK_HOLDS(err.text, "cannot write the plan");
   CHECK_HOLDS(err.text, "none/plan: No such file");
@@ -853,12 +812,12 @@ static void texts_that_cannot_be_saved(void)
 
   start("preview");
   bad.script = "/j/caf\xE9.lua";
-  CHECK_INT(ca_plan_save(ledger, plan_path(), &bad, run_id, NULL, key, &err),
+  CHECK_INT(ca_plan_save(ledger, plan_path(), &bad, run_id, key, &err),
             CA_USAGE);
   CHECK_HOLDS(err.text, "\"script\" of one of its lines is not UTF-8");
   bad = info;
   bad.params = "{\"a\":";
-  CHECK_INT(ca_plan_save(ledger, plan_path(), &bad, run_id, NULL, key, &err),
+  CHECK_INT(ca_plan_save(ledger, plan_path(), &bad, run_id, key, &err),
             CA_USAGE);
   CHECK_HOLDS(err.text, "the parameters are no JSON");
   CHECK_INT(plan_files(), 0);
@@ -873,7 +832,6 @@ int main(void)
   check_case("what is no plan stays out", what_is_no_plan_stays_out);
   check_case("an empty plan", an_empty_plan);
   check_case("lines can be read", lines_can_be_read);
-  check_case("accounts are told", accounts_are_told);
   check_case("no byte may be missing", no_byte_may_be_missing);
   check_case("no byte may be changed", no_byte_may_be_changed);
   check_case("forged lines are refused", forged_lines_are_refused);

@@ -413,7 +413,7 @@ static void several_are_told(void)
                  "ca_a", "u1", "13.000") "," ACCOUNT("ca_c", "u2", "13.000"),
              "null"),
         true);
-  CHECK_TEXT(settled, "row link done doubled: 2 accounts were made for this "
+  CHECK_TEXT(settled, "row link done: 2 accounts were made for this "
                       "user since: ca_b, ca_a; ");
   CHECK_TEXT(scratch_ask("ledger.db", "SELECT outcome || made || error FROM"
                                       " outcome"),
