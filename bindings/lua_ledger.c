@@ -387,8 +387,6 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
   luaL_newlib(L, functions);
   lua_pushboolean(L, options->apply);
   lua_setfield(L, -2, "is_apply");
-  lua_pushboolean(L, options->replay.on);
-  lua_setfield(L, -2, "is_replay");
   lua_pushboolean(L, options->replay.only_plan);
   lua_setfield(L, -2, "only_plan");
   lua_pushboolean(L, options->protects);

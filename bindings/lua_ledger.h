@@ -91,11 +91,10 @@ struct lca_run_stats {
   int64_t irreversible_bulks[64]; /* by irreversible bulk, for --confirm */
   int irreversible_bulk_count;
   int64_t irreversible_straight;
+  int irreversible_straight_at;       /* after so many of those bulks */
   int64_t to_apply;                   /* of the bulk that is being applied */
   int64_t ended;                      /* of those */
   int64_t outcomes[CA_OUTCOME_COUNT]; /* of changes that were carried out */
-  int64_t failed_items;               /* whose action or `after` raised */
-  int64_t pending_items;              /* whose `after` waits for a person */
   bool planning;                      /* a bulk is making its plan */
   bool applying;
   bool key_rejected;
@@ -127,7 +126,7 @@ struct lca_run_options {
   /* Opens the ledger and begins the run; called at the first change or bulk.
      The ledger stays the host's. NULL: err says. */
   struct ca_ledger *(*begin)(void *ctx, struct ca_err *err);
-  /* A ledger of its own that looks at another run; the caller's to close.
+  /* A ledger of its own that looks at a run; the caller's to close.
      NULL: err says. */
   struct ca_ledger *(*look)(void *ctx, const char *run, struct ca_err *err);
   /* A saved plan was let through: it may be carried out, and resumed. */
@@ -175,7 +174,7 @@ void lca_run_set_exit_code(lua_State *L, int code);
    [-0, +0, e] */
 void lca_run_check(lua_State *L);
 
-/* Summary and parameters as composio.job set them; "" and "{}" before. */
+/* Parameters as composio.job set them; "{}" before. */
 const char *lca_run_params(lua_State *L);
 bool lca_run_job_seen(lua_State *L);
 const struct lca_run_stats *lca_run_stats(lua_State *L);

@@ -132,8 +132,8 @@ static void keep_text(char *to, size_t size, const char *from)
   ca_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
 }
 
-static void keep_ended(struct lca_applier *applier,
-                       const struct ca_applied *applied)
+void lca_apply_tell(struct lca_applier *applier,
+                    const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
   struct ended_item *item = open_item(applier, row->item);
@@ -168,7 +168,7 @@ static void bulk_visit(void *owner, const struct ca_applied *applied)
     return;
   lca_one_count(applier->run, applied);
   if(applier->keep)
-    keep_ended(applier, applied);
+    lca_apply_tell(applier, applied);
 }
 
 /* ---- each turn ---- */
@@ -526,11 +526,13 @@ static void open_class(lua_State *L, const char *class, lua_CFunction close,
 
 void lca_apply_open(lua_State *L)
 {
-  static const luaL_Reg methods[] = {
-    { "next", applier_next },   { "go_on", applier_go_on },
-    { "bad", applier_bad },     { "stop", applier_stop },
-    { "close", applier_close }, { NULL, NULL }
-  };
+  static const luaL_Reg methods[] = { { "next", applier_next },
+                                      { "go_on", applier_go_on },
+                                      { "bad", applier_bad },
+                                      { "stop", applier_stop },
+                                      { "close", applier_close },
+                                      { "settle", lca_apply_settle },
+                                      { NULL, NULL } };
   open_class(L, APPLIER_CLASS, applier_close, methods);
   lca_one_open(L);
   open_class(L, WAITER_CLASS, waiter_close, NULL);

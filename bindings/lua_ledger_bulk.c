@@ -70,6 +70,13 @@ static void count_cell(lua_State *L, struct lca_run *run,
   lua_settop(L, top);
 }
 
+/* Where the first comes among the bulks, --confirm has their number. */
+static void count_straight(struct lca_run_stats *stats)
+{
+  if(!stats->irreversible_straight++)
+    stats->irreversible_straight_at = stats->irreversible_bulk_count;
+}
+
 void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
                     const struct lca_draft *draft, int account)
 {
@@ -80,7 +87,7 @@ void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
     stats->planned++;
     lca_guard_add(&stats->guarded, change, draft->weight, draft->ends_active);
     if(!item && change->cost == CA_IRREVERSIBLE)
-      stats->irreversible_straight++;
+      count_straight(stats);
   } else
     *(change->outcome == CA_SAME ? &stats->same : &stats->skipped) += 1;
   if(!item)
@@ -217,7 +224,6 @@ int lca_plan_stand(lua_State *L)
   bulk.same = run->plan.same;
   bulk.skipped = run->plan.skipped;
   bulk.failed = run->plan.failed;
-  bulk.stands = true;
   if(ca_ledger_stand(run->ledger, &bulk, &err))
     lca_run_ledger_failed(L, run, &err);
   run->stats.stood++;

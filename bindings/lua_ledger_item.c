@@ -216,7 +216,6 @@ int lca_item_fail_straight(lua_State *L)
   number = lca_item_add_single(L, run, 0, id);
   if(ca_ledger_item_outcome(run->ledger, number, CA_FAILED, text, &err))
     return lca_run_ledger_failed(L, run, &err);
-  run->stats.failed_items++;
   lca_run_note_failure(run, id, operation, CA_FAILED, "", text);
   return 0;
 }
@@ -323,12 +322,8 @@ static void fail_item(lua_State *L, struct lca_run *run, int64_t number,
   ca_err_clear(&err);
   if(ca_ledger_item_outcome(run->ledger, number, outcome, text, &err))
     lca_run_ledger_failed(L, run, &err);
-  if(outcome == CA_PENDING) {
-    run->stats.pending_items++;
-  } else {
-    run->stats.failed_items++;
+  if(outcome != CA_PENDING)
     lca_run_note_failure(run, key, operation, outcome, "", text);
-  }
   lua_pop(L, 1);
 }
 

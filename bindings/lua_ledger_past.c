@@ -1,5 +1,5 @@
-/* The changes of another run, for who undoes it: read from a ledger of its
-   own, a batch at a time.
+/* The changes of a run, for who undoes it or checks before it goes on: read
+   through a ledger of their own, a batch at a time.
    Must not know: curl, options of the command line, terminals, what an undo
    is. */
 #include <stdlib.h>
@@ -9,21 +9,20 @@
 
 #define PAST_CLASS "composio.host.past"
 #define BATCH      128
-#define TEXTS      10
+#define TEXTS      9
 #define ALL_SET    ((1u << CA_OUTCOME_COUNT) - 1)
 
 struct past_row {
   int64_t number;
   int64_t item;
   const struct ca_api *api;
-  enum ca_class cost;
   enum ca_outcome outcome;
   bool secret;
   char *texts[TEXTS]; /* owned: as the names below */
 };
 static const char *const text_names[TEXTS] = {
-  "account", "before", "image",  "body", "status_after",
-  "made",    "line",   "reason", "user", "config"
+  "account", "before", "image", "body",  "status_after",
+  "made",    "line",   "user",  "config"
 };
 
 struct past {
@@ -64,15 +63,14 @@ static bool take_row(void *ctx, const struct ca_change_row *from)
   const char *texts[TEXTS] = { change->account,    change->before,
                                change->image,      change->body,
                                from->status_after, from->made,
-                               change->line,       change->reason,
-                               change->user,       change->config };
+                               change->line,       change->user,
+                               change->config };
   struct past_row *row = &past->rows[past->count++];
   size_t k;
   memset(row, 0, sizeof(*row));
   row->number = from->number;
   row->item = from->item;
   row->api = change->api;
-  row->cost = change->cost;
   row->outcome = from->outcome;
   row->secret = change->fingerprint != NULL;
   for(k = 0; k < TEXTS; k++) {

@@ -193,7 +193,6 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
 struct lca_recorded {
   uint64_t hash;
   int64_t number;
-  int64_t weight;
   enum ca_outcome outcome;
   bool used;
   bool repeatable;
@@ -233,7 +232,6 @@ static bool read_recorded(void *ctx, const struct ca_change_row *row)
   one->hash = hash_change(&row->change);
   one->number = row->number;
   one->outcome = row->outcome;
-  one->weight = weight_of(run, &row->change);
   one->repeatable = row->change.api->repeat != CA_REPEAT_NEVER;
   one->status_after = copy(row->status_after);
   one->made = copy(row->made);

@@ -10,7 +10,7 @@
 struct lca_applier;
 struct lca_recorded;
 
-/* Why a change is recorded: the item whose action runs, or none. */
+/* An account that an item changes. */
 struct lca_touched {
   uint64_t hash;       /* of the account's id */
   const char *becomes; /* its status after what the item planned, or NULL */
@@ -184,7 +184,7 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
 int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text);
 /* Counts the outcome of a change against stop_on. No Lua. */
 void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome);
-/* host.guard, host.needs_project, host.project, host.stop_on. */
+/* host.guard, host.needs_project, host.project, host.stop_on, host.stopped. */
 int lca_guard_check(lua_State *L);
 int lca_guard_needs_project(lua_State *L);
 int lca_guard_project(lua_State *L);
@@ -218,7 +218,7 @@ void lca_replay_free(struct lca_run *run);
 
 /* lua_ledger_past.c */
 
-/* host.past(run): the changes of another run. */
+/* host.past(run): the changes of a run, this one or another. */
 int lca_past_changes(lua_State *L);
 void lca_past_open(lua_State *L);
 
@@ -249,7 +249,16 @@ void lca_one_open(lua_State *L);
 /* host.apply and its object. */
 int lca_apply_bulk(lua_State *L);
 void lca_apply_open(lua_State *L);
+/* Queues one ended change for `after`. No Lua. */
+void lca_apply_tell(struct lca_applier *applier,
+                    const struct ca_applied *applied);
 /* Called before each step of the engine. */
 int lca_apply_pump(void *ctx, lua_State *L, int wait_ms);
+
+/* lua_ledger_late.c */
+
+/* applier:settle(bulk): finds out what became of the bulk's unknown changes;
+   the number of items that ended well after all, which applier:next gives. */
+int lca_apply_settle(lua_State *L);
 
 #endif

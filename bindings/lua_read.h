@@ -40,8 +40,8 @@ enum lca_peek { LCA_PEEK_ASK, LCA_PEEK_ABSENT, LCA_PEEK_FOUND };
 enum lca_peek lca_read_peek(struct lca_aside *aside, const char *outer,
                             const char *name, struct ca_slice *text);
 
-/* The text of such a member, left aside or not: in out, or on the stack when it
-   does not fit there. NULL when it has none. [-0, +(0|1), e] */
+/* The text of such a member, left aside or not: in out, or on the stack when
+   it does not fit there. NULL when it has none. [-0, +(0|1), e] */
 const char *lca_read_text(lua_State *L, int index, const char *outer,
                           const char *name, char *out, size_t size);
 

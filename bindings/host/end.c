@@ -125,7 +125,7 @@ static void save_plan(struct host *host)
   ca_err_clear(&err);
   key.len = strlen(key.data);
   host_describe_run(host, &info);
-  if(ca_plan_save(host->ledger, path, &info, host->run_id, NULL, key, &err)) {
+  if(ca_plan_save(host->ledger, path, &info, host->run_id, key, &err)) {
     host_complain(host, "no plan is saved: %s", err.text);
     host->report_failed = true;
   } else {
@@ -162,19 +162,34 @@ static bool has_open_changes(const struct host *host)
   return false;
 }
 
+static void add_irreversible(struct host *host, int64_t count)
+{
+  if(host->irreversible_count < HOST_CONFIRM_MAX)
+    host->irreversible[host->irreversible_count++] = count;
+}
+
+/* What this part of the run added to the outcomes of items. */
+static void count_this_time(struct host *host)
+{
+  int i;
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    host->this_time[i] = host->counts.items[i] > host->before[i]
+                             ? host->counts.items[i] - host->before[i]
+                             : 0;
+}
+
 /* The numbers that --confirm will have to give, in the order of asking. */
 static void count_irreversible(struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   int i;
   host->irreversible_count = 0;
-  for(i = 0; i < stats->irreversible_bulk_count; i++)
-    host->irreversible[host->irreversible_count++] =
-        stats->irreversible_bulks[i];
-  if(stats->irreversible_straight &&
-     host->irreversible_count < HOST_CONFIRM_MAX)
-    host->irreversible[host->irreversible_count++] =
-        stats->irreversible_straight;
+  for(i = 0; i <= stats->irreversible_bulk_count; i++) {
+    if(stats->irreversible_straight && i == stats->irreversible_straight_at)
+      add_irreversible(host, stats->irreversible_straight);
+    if(i < stats->irreversible_bulk_count)
+      add_irreversible(host, stats->irreversible_bulks[i]);
+  }
   if(host->options.save_plan && host->irreversible_count > 1) {
     /* a saved plan is asked about as a whole */
     for(i = 1; i < host->irreversible_count; i++)
@@ -185,7 +200,6 @@ static void count_irreversible(struct host *host)
 
 void host_end_run(struct host *host)
 {
-  const struct lca_run_stats *stats = lca_run_stats(host->L);
   bool open;
   struct ca_err err;
   ca_err_clear(&err);
@@ -197,7 +211,7 @@ void host_end_run(struct host *host)
   host_read_counts(host);
   save_plan(host);
   count_irreversible(host);
-  memcpy(host->this_time, stats->outcomes, sizeof(host->this_time));
+  count_this_time(host);
   host->exit_code = exit_code(host);
   open = has_open_changes(host);
   if(host->ledger && ca_ledger_end(host->ledger, host->exit_code, &err))

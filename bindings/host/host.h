@@ -79,8 +79,9 @@ struct host {
   bool report_failed;
   char error[1200]; /* what it raised */
   struct host_counts counts;
-  int64_t
-      this_time[CA_OUTCOME_COUNT]; /* items by outcome, of a resume alone */
+  /* items by outcome: before this part of the run, and what it added */
+  int64_t before[CA_OUTCOME_COUNT];
+  int64_t this_time[CA_OUTCOME_COUNT];
   int exit_code;
   bool progress_shown;
   int64_t progress_ms; /* when it was last drawn */

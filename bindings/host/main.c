@@ -170,6 +170,7 @@ int main(int argc, char **argv)
 #endif
   (void)umask(077);
   set_signals();
+  ca_ledger_single_thread();
   host.argc = argc;
   host.argv = argv;
   host.clock = ca_clock_system();

@@ -168,7 +168,7 @@ int host_runs(struct host *host)
   ca_err_clear(&err);
   if(past.ledger) {
     list.past = &past;
-    host_table_init(&list.table, run_columns, RUN_COLUMNS, "");
+    host_table_init(&list.table, run_columns, RUN_COLUMNS);
     if(ca_ledger_runs(past.ledger, (size_t)host->options.limit, list_run,
                       &list, &err))
       code = host_past_fail(&past, &err);
@@ -275,7 +275,7 @@ int host_history(struct host *host)
   memset(&history, 0, sizeof(history));
   if(past.ledger) {
     history.past = &past;
-    host_table_init(&history.table, history_columns, HISTORY_COLUMNS, "");
+    host_table_init(&history.table, history_columns, HISTORY_COLUMNS);
     if(ca_ledger_history(past.ledger, host->options.operand, list_past,
                          &history, &err))
       code = host_past_fail(&past, &err);

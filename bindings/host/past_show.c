@@ -222,7 +222,7 @@ static void show_counts(struct show *show)
   int i;
   if(plain)
     host_past_say("%s", "");
-  host_table_init(&show->table, count_columns, 3, "");
+  host_table_init(&show->table, count_columns, 3);
   for(at = 0; at < counts->operation_count; at++)
     for(i = 0; i < CA_OUTCOME_COUNT; i++)
       put_count(show, counts->operations[at].name, i,
@@ -401,7 +401,7 @@ static enum ca_code show_changes(struct show *show, struct ca_err *err)
   enum ca_code code;
   if(show->past->host->counts.operation_count && !options->json)
     host_past_say("%s", "");
-  host_table_init(&show->table, change_columns, CHANGE_COLUMNS, "");
+  host_table_init(&show->table, change_columns, CHANGE_COLUMNS);
   do
     code = show_batch(show, FIRST_CHANGES, &after, &more, err);
   while(all && more && !code && !host_past_unread(show->past));

@@ -394,6 +394,8 @@ static enum ca_code reopen(struct host *host, const struct former *former,
     return code;
   copy(host->run_id, sizeof(host->run_id), former->name);
   host_lock_name(host);
+  host_read_counts(host);
+  memcpy(host->before, host->counts.items, sizeof(host->before));
   return CA_OK;
 }
 

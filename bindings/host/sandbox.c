@@ -33,7 +33,7 @@ static void *allocate(void *ctx, void *old, size_t old_size, size_t size)
     limits->memory_refused = true;
     return NULL;
   }
-  now = realloc(old, size);
+  now = old ? realloc(old, size) : malloc(size);
   if(now)
     limits->used_bytes += size - old_size;
   return now;

@@ -59,7 +59,7 @@ static size_t screen_width(void)
 
 static size_t total_width(const struct host_table *table)
 {
-  size_t total = strlen(table->indent) + GAP * (table->count - 1);
+  size_t total = GAP * (table->count - 1);
   size_t i;
   for(i = 0; i < table->count; i++)
     total += table->widths[i];
@@ -112,7 +112,7 @@ static enum ca_code add_cell(const struct host_table *table, size_t at,
 static void put_line(const struct host_table *table, const struct ca_buf *line)
 {
   const char *text = ca_buf_text(line);
-  size_t first = strlen(table->indent) + table->widths[0];
+  size_t first = table->widths[0];
   size_t room = table->screen - 1 > first ? table->screen - 1 : first;
   if(table->screen && points(text) > room + 1)
     (void)printf("%.*s…\n", (int)bytes_of(text, room), text);
@@ -122,7 +122,7 @@ static void put_line(const struct host_table *table, const struct ca_buf *line)
 
 static void put_row(const struct host_table *table, char *const *cells)
 {
-  size_t pending = strlen(table->indent);
+  size_t pending = 0;
   enum ca_code code = CA_OK;
   struct ca_buf line;
   size_t i;
@@ -185,13 +185,11 @@ static void settle(struct host_table *table)
 /* ---- rows ---- */
 
 void host_table_init(struct host_table *table,
-                     const struct host_column *columns, size_t count,
-                     const char *indent)
+                     const struct host_column *columns, size_t count)
 {
   memset(table, 0, sizeof(*table));
   table->columns = columns;
   table->count = count;
-  table->indent = indent;
   table->screen = screen_width();
 }
 

@@ -20,7 +20,6 @@ struct host_column {
 struct host_table {
   const struct host_column *columns;
   size_t count;
-  const char *indent;
   size_t screen; /* columns of the terminal; 0: there is none */
   bool settled;  /* the widths are */
   size_t widths[HOST_COLUMNS];
@@ -28,10 +27,9 @@ struct host_table {
   size_t used;
 };
 
-/* Borrows columns and indent. */
+/* Borrows columns. */
 void host_table_init(struct host_table *table,
-                     const struct host_column *columns, size_t count,
-                     const char *indent);
+                     const struct host_column *columns, size_t count);
 /* One text per column; NULL is shown as "-". They are masked and made harmless
    for a terminal. */
 void host_table_add(struct host_table *table, const char *const *texts);

@@ -136,6 +136,7 @@ struct line {
   bool fallback;
   char operation[32];
   char account[160];
+  char user[160]; /* whose connection is made */
   char before[32];
   char reason[200];
   char at[120];
@@ -159,6 +160,7 @@ static bool take_line(void *ctx, const struct ca_change_row *row)
   line->fallback = row->change.fallback;
   copy(line->operation, sizeof(line->operation), row->change.api->name);
   copy(line->account, sizeof(line->account), row->change.account);
+  copy(line->user, sizeof(line->user), row->change.user);
   copy(line->before, sizeof(line->before), row->change.before);
   copy(line->reason, sizeof(line->reason), row->change.reason);
   copy(line->at, sizeof(line->at), row->change.line);
@@ -169,12 +171,14 @@ static void show_line(struct host *host, const struct line *line)
 {
   struct ca_item item;
   struct ca_err err;
+  const char *user;
   ca_err_clear(&err);
   if(ca_ledger_item(host->ledger, line->item, &item, &err))
     return;
+  user = line->user[0] ? line->user : item.user;
   host_say(host, "  %-8s %-16s %-14s %-20s %-9s %s%s%s%s", line->operation,
            line->account[0] ? line->account : item.key,
-           item.toolkit ? item.toolkit : "-", item.user ? item.user : "-",
+           item.toolkit ? item.toolkit : "-", user ? user : "-",
            line->before[0] ? line->before : "-", line->at,
            line->fallback ? "  otherwise" : "", line->reason[0] ? "  " : "",
            line->reason);
@@ -230,8 +234,7 @@ void host_show_plan(struct host *host, const struct lca_plan *plan)
   add_part(extra, sizeof(extra), plan->skipped, "protected");
   add_part(extra, sizeof(extra), plan->failed, "failed");
   host_say(host,
-           plan->replayed ? "plan%s%s: %s change%s left, %s item%s were "
-                            "looked at%s"
+           plan->replayed ? "plan%s%s: %s change%s left, %s item%s looked at%s"
                           : "plan%s%s: %s change%s for %s item%s looked at%s",
            plan->name[0] ? " " : "", plan->name,
            host_number(plan->planned, planned), plan->planned == 1 ? "" : "s",

@@ -220,7 +220,9 @@ return function(composio, core)
     if is_selection and not selection.is_rows and selection.listing then
       return of_accounts(selection, options)
     elseif is_selection and selection.is_rows then
-      return of_rows(selection, options, selection.secret, selection.path)
+      local source = of_rows(selection, options, selection.secret, selection.path)
+      source.is_settled = selection.is_settled -- its rows do not change
+      return source
     elseif kind == "function" then
       return of_rows(selection, options)
     elseif kind == "table" and type(selection[1]) == "string" then
@@ -357,7 +359,8 @@ return function(composio, core)
   local function say_notes(source, notes, text)
     if notes.count > 0 then
       local where = source.path and source.path .. ": " or ""
-      host.say(("  %s%d %s"):format(where, notes.count, text:format(keys_text(notes, notes.count))))
+      local said = text:format(keys_text(notes, notes.count))
+      host.say(("  %srows: %d %s"):format(where, notes.count, said))
     end
   end
 
@@ -368,7 +371,7 @@ return function(composio, core)
     local function pull()
       return raise(turns())
     end
-    if source.kind ~= "rows" and not secrets then
+    if (source.kind ~= "rows" or source.is_settled) and not secrets then
       return
     end
     local new, changed, seen = { count = 0 }, { count = 0 }, 0
@@ -389,10 +392,10 @@ return function(composio, core)
       end
     end)
     if source.kind == "rows" then
-      say_notes(source, new, "rows came since the plan was made, a new run takes them: %s")
-      say_notes(source, changed, "rows changed since, they are carried out as planned: %s")
+      say_notes(source, new, "came since the plan was made, a new run takes them: %s")
+      say_notes(source, changed, "changed since, carried out as planned: %s")
       local gone = { count = math.max(0, selected - seen) }
-      say_notes(source, gone, "rows are gone since, they are carried out as planned%s")
+      say_notes(source, gone, "gone since, carried out as planned%s")
     end
   end
 
@@ -468,6 +471,9 @@ return function(composio, core)
       check_canary(applier, canary, ended)
       canary = nil
       applier:go_on()
+      together(workers, work)
+    end
+    if after and applier:settle(bulk) > 0 then -- what ended well after all
       together(workers, work)
     end
   end

@@ -87,7 +87,8 @@ end
 local function gather(core, run, notes)
   local entries, order, past = {}, {}, host.past(run)
   for row in past do
-    if row.outcome == "unknown" then
+    -- of a run that was killed: an intent and no more
+    if row.outcome == "unknown" or row.outcome == "intended" then
       note(notes, "it is not known whether it happened: resume the run first", row.account or "?")
     elseif row.outcome == "done" then
       local name = row.account ~= "" and row.account or row.made or "?"
@@ -196,8 +197,7 @@ local function undo(composio, core)
   local run = host.undoes
   composio.job { summary = "Undo of " .. run, may = "reversible" }
   local notes, before = new_notes(), 0
-  local order = gather(core, run, notes)
-  local place = 0
+  local order
 
   local function find(entry)
     if entry.resource == "auth_configs" then
@@ -224,15 +224,22 @@ local function undo(composio, core)
     end
   end
 
+  -- Read only when there is a plan to make: one that stands is carried out where
+  -- the undone run need not be known.
+  local place = 0
+  local selection = setmetatable({ is_rows = true, is_settled = true }, {
+    __call = function()
+      order = order or gather(core, run, notes)
+      place = place + 1
+      return order[place]
+    end,
+  })
   composio.bulk({
     name = "undo",
     key = function(entry)
       return entry.id
     end,
-  }, function()
-    place = place + 1
-    return order[place]
-  end, action)
+  }, selection, action)
   if before > 0 then
     host.say(("  as before already: %d"):format(before))
   end
