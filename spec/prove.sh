@@ -29,12 +29,14 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# One after the other would leave a core idle.
+# One after the other would leave a core idle, and some wait more than they work.
 sweeps=(
   "forge.lua"
   "preview.lua"
   "kill.lua refresh" "kill.lua disable" "kill.lua link"
   "kill.lua initiate" "kill.lua update" "kill.lua delete"
+  "late.lua"
+  "property.lua" "guards.lua" "undo.lua" "csv.lua" "lock.lua"
   "disk.lua"
   "bytes.lua"
   "alloc.lua"
@@ -52,7 +54,7 @@ one() {
 }
 export -f one
 printf '%s\n' "${sweeps[@]}" |
-  xargs -d '\n' -P 2 -I '{}' bash -c 'one "$@"' - '{}' "$how" | tee "$work/figures"
+  xargs -d '\n' -P 3 -I '{}' bash -c 'one "$@"' - '{}' "$how" | tee "$work/figures"
 
 awk -v expected="${#sweeps[@]}" '
   match($0, /: [0-9]+ [a-z]+, [0-9]+ contradictions$/) {

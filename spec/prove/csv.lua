@@ -6,6 +6,7 @@
 -- Usage: lua5.4 spec/prove/csv.lua [short | seed=N]
 -- Must not know: how rows are matched.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
+local cjson = require "cjson"
 local oracle = require "spec.prove.oracle"
 local stage = require "spec.prove.stage"
 
@@ -132,15 +133,30 @@ local function made()
 end
 
 local function told(output, words)
-  return math.tointeger(output:match("(%d+) rows " .. words) or 0)
+  return math.tointeger(output:match("rows: (%d+) " .. words) or 0)
 end
 
 local function check_told(output, edits, say)
   local new, changed = told(output, "came since"), told(output, "changed since")
-  local gone = told(output, "are gone since")
+  local gone = told(output, "gone since")
   if new ~= edits.new or changed ~= edits.changed or gone ~= edits.gone then
     local text = "new %d, changed %d, gone %d; told are %d, %d, %d"
     say(text:format(edits.new, edits.changed, edits.gone, new, changed, gone), output)
+  end
+end
+
+-- What is sent is what was planned, the secret too.
+local function check_secrets(rows, say, output)
+  local planned = {}
+  for _, one in ipairs(rows) do
+    planned[one.user] = one.secret
+  end
+  for _, request in ipairs(stage.writes(emulator)) do
+    local user = request.body.connection and request.body.connection.user_id
+    local text = cjson.encode(request.body)
+    if user and planned[user] and not text:find('"' .. planned[user] .. '"', 1, true) then
+      say("sent with another secret than planned: " .. user, output)
+    end
   end
 end
 
@@ -158,6 +174,7 @@ local function check_made(rows, lost, say, output)
   for user in pairs(count) do
     say("made, but not planned: " .. user, output)
   end
+  check_secrets(rows, say, output)
   return due
 end
 
@@ -193,12 +210,12 @@ local function trial(seed)
   emulator:reset()
   write_rows(kind, rows)
   stage.write(script, KINDS[kind]:format(file))
-  local output, code = start(random, #rows)
-  local was_killed = code == 137
+  local _, code = start(random, #rows)
+  local was_killed, output = code == 137, nil
   local list, edits = edit(random, rows, kind)
   write_rows(kind, list)
   local name = stage.newest_run(state)
-  output, code = "", nil
+  code = nil
   if name then
     output, code = resume(name)
   end
@@ -221,7 +238,9 @@ local function trial(seed)
         say(("exit 0, but %d rows are not done"):format(due), output)
       end
       write_rows(kind, rows)
+      local before = code
       output, code = resume(name, { "--failed" })
+      code = output:find "is finished" and before or code
       due = check_made(rows, edits.rotated, say, output)
       check_oracle(rows, code, true, say, output)
       stage.note("rows left to a new run", due)

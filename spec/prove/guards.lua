@@ -55,6 +55,15 @@ local function carry_out(verb, more)
   })
 end
 
+-- Accounts that were ACTIVE when they were deleted.
+local function count_deleted_active()
+  local count = 0
+  for _, change in ipairs(stage.changes(emulator)) do
+    count = count + (change.op == "delete" and change.before == "ACTIVE" and 1 or 0)
+  end
+  return count
+end
+
 -- Both verbs with those options: refused, or not?
 local function try(name, refused, other, delete_active)
   for _, verb in ipairs { "run", "apply" } do
@@ -68,6 +77,8 @@ local function try(name, refused, other, delete_active)
       problems[1] = ("to be refused: exit %d, %d sent\n%s"):format(code, #writes, output)
     elseif refused and not output:find "refused" then
       problems[1] = "refused, and does not say so\n" .. output
+    elseif delete_active == false and count_deleted_active() > 0 then
+      problems[1] = "without --delete-active, ACTIVE accounts were deleted\n" .. output
     elseif not refused and ((code ~= 0 and code ~= 3) or #writes == 0) then
       problems[1] = ("within its limits: exit %d, %d sent\n%s"):format(code, #writes, output)
     end
@@ -184,7 +195,7 @@ local function count_active_deletes()
     for _, change in ipairs(item.changes) do
       if change.operation == "disable" and not change.fallback and status == "ACTIVE" then
         status = "INACTIVE"
-      elseif change.operation == "enable" and status == "INACTIVE" then
+      elseif change.operation == "enable" and status == "INACTIVE" and not change.fallback then
         status = "ACTIVE"
       elseif change.operation == "revoke" then
         status = "REVOKED"

@@ -1,7 +1,7 @@
--- Requests that arrive late: the service stands still while a run sends, the run
--- is killed, a resume starts at once, and only then the service goes on and
--- finds in its sockets what the dead process had sent. A resume that believed
--- too early that nothing had happened would send it again.
+-- Requests that arrive late: a proxy stands still while a run sends through it, the
+-- run is killed, a resume starts at once on a way of its own, and only then the
+-- proxy goes on and finds in its sockets what the dead process had sent. A resume
+-- that believed too early that nothing had happened would send it again.
 -- Usage: lua5.4 spec/prove/late.lua [short]
 -- Must not know: what is in a ledger.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -15,13 +15,10 @@ local TIMES = 16 -- of each operation, in full mode
 stage.begin "late"
 stage.spread(4, "points")
 local emulator = stage.emulator()
+local proxy = stage.server.proxy(emulator, {})
 local state = stage.dir .. "/state"
 
-local function signal(name)
-  os.execute(("kill -%s %s"):format(name, emulator.pid))
-end
-
--- Sends 20 a second; the service stands still from `still` s on, the run is dead at
+-- Sends 20 a second; the proxy stands still from `still` s on, the run is dead at
 -- `dead` s.
 local function killed_run(operation, still, dead)
   local confirm = operation == "delete" and { "--confirm", "40" } or {}
@@ -30,15 +27,26 @@ local function killed_run(operation, still, dead)
     before = ("timeout -s KILL %.2f"):format(dead),
     script = stage.root .. "/spec/prove/jobs/" .. operation .. ".lua",
     state = state,
-    url = emulator.url,
+    url = proxy.url,
     more = stage.join(words, stage.OPEN, confirm, { "--", stage.SECRET }),
   }
-  local stop = ("(sleep %.2f; kill -STOP %s) & "):format(still, emulator.pid)
+  local stop = ("(sleep %.2f; kill -STOP %s) & "):format(still, proxy.pid)
   return stage.shell(stop .. command .. "; wait")
 end
 
+-- Where the service is belongs to a run; here one goes on by another way.
+local direct = stage.dir .. "/direct"
+stage.shell(stage.command {
+  script = stage.root .. "/spec/prove/jobs/link.lua",
+  state = direct,
+  url = emulator.url,
+})
+local project = stage.sql(direct, "SELECT project FROM run;"):match "%x+"
+
 local function resume(name, wake)
-  local go_on = ("(sleep %.2f; kill -CONT %s) & "):format(wake, emulator.pid)
+  local move = "UPDATE run SET base_url = '%s', project = '%s';"
+  stage.sql(state, move:format(emulator.url, project))
+  local go_on = ("(sleep %.2f; kill -CONT %s) & "):format(wake, proxy.pid)
   return stage.shell(go_on .. stage.command {
     verb = "resume",
     operand = name,
@@ -57,7 +65,6 @@ local function one(operation)
   killed_run(operation, still, still + random(20, 60) / 100)
   local name = stage.newest_run(state)
   local output, code = resume(name, random(0, 300) / 100)
-  signal "CONT"
   local changes = stage.changes(emulator)
   local expected = operation == "refresh" and 3 or 0
   local problems = oracle.check { state = state, changes = changes, exit = code, finished = true }
@@ -87,5 +94,6 @@ for _, operation in ipairs(stage.short and { "link", "refresh" } or OPERATIONS) 
     end
   end
 end
+proxy:stop()
 emulator:stop()
 stage.finish "points"

@@ -188,7 +188,7 @@ local function check_stale(plan, touched, say)
   for _, change in ipairs(plan.changes) do
     local how = touched[change.account]
     if items[change.account] == 1 then
-      local alias = change.operation == "update"
+      local alias = change.body and change.body.alias
       if how == "much" and change.sent then
         say("the account is another one now, but it was sent: " .. change.request)
       elseif how == "alias" and change.sent and alias then
