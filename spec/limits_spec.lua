@@ -368,6 +368,19 @@ describe("--confirm", function()
     assert.equal(3, job.writes(emulator))
   end)
 
+  it("is offered in the order in which it is asked for", function()
+    local first = job.ids(emulator, { statuses = { "EXPIRED" } }, 5)[5]
+    local straight = ("accounts.delete(%q)\n"):format(first)
+    local run = preview(MAY .. straight .. delete("a", 3))
+    has(run.summary.next, "--confirm 1,3")
+    run = apply(MAY .. straight .. delete("a", 3), "--confirm=1,3")
+    assert.equal(0, run.code, run.err)
+    assert.equal(4, job.writes(emulator))
+    emulator:reset()
+    run = preview(MAY .. delete("a", 3) .. straight)
+    has(run.summary.next, "--confirm 3,1")
+  end)
+
   it("outside of bulks is the most that may happen", function()
     local ids = job.ids(emulator, { statuses = { "EXPIRED" } }, 3)
     local script = MAY

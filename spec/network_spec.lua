@@ -356,6 +356,23 @@ describe("a reused connection that dies under", function()
       end
     end)
   end
+
+  it("has it repeated where it was sent to, not where the handle was used before", function()
+    local run = proxy.start(emulator, { "method=PATCH,nth=3,when=reply,at=0,do=cut" })
+    local accounts = run:client({ retries = 0, concurrency = 1 }).connected_accounts
+    local asked, expected = accounts.list({ limit = 3 }).items, {}
+    for place, account in ipairs(asked) do
+      pcall(accounts.disable, account.id)
+      for _ = 1, place == 2 and 2 or 1 do
+        expected[#expected + 1] = "/api/v3.1/connected_accounts/" .. account.id .. "/status"
+      end
+    end
+    local paths = {}
+    for _, request in ipairs(run:finish():of("PATCH").requests) do
+      paths[#paths + 1] = request.path
+    end
+    assert.same(expected, paths)
+  end)
 end)
 
 describe("a status", function()

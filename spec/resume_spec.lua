@@ -317,10 +317,10 @@ describe("a run with rows of a file", function()
     local run = resume()
     assert.equal(0, run.code, run.err)
     assert.same(first(5), named())
-    local text = "names.csv: 1 rows came since the plan was made, a new run takes them: "
+    local text = "names.csv: rows: 1 came since the plan was made, a new run takes them: "
     has(run.err, text .. ids[6])
-    has(run.err, "1 rows changed since, they are carried out as planned: " .. ids[5])
-    has(run.err, "1 rows are gone since")
+    has(run.err, "rows: 1 changed since, carried out as planned: " .. ids[5])
+    has(run.err, "rows: 1 gone since")
     assert.equal("x5", emulator:ask("accounts/" .. ids[5]).alias)
   end)
 

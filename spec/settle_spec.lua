@@ -201,6 +201,55 @@ describe("at the end of a run", function()
   end)
 end)
 
+describe("`after`", function()
+  local function script(ids, options, call)
+    return ([[
+      composio.job { may = "irreversible" }
+      local counts = composio.bulk({ %s after = function(account, results)
+        print("after", account.id, results[1].success, results[1].earlier)
+      end }, %s, function(account) %s end)
+      print("counts", counts.done, counts.unknown, counts.failed)
+    ]]):format(options, job.quoted(ids), call or "account:disable()")
+  end
+  local LOST = "method=PATCH,hit=2,when=reply,at=20,do=cut"
+
+  it("runs for what turned out to be done, before the bulk returns", function()
+    local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 3)
+    local run = through({ LOST }, script(ids, ""), "--concurrency=1")
+    assert.equal(0, run.code, run.err)
+    for _, id in ipairs(ids) do
+      local pattern = "after\t" .. id:gsub("%-", "%%-") .. "\ttrue"
+      assert.equal(1, select(2, run.out:gsub(pattern, "")), run.out)
+    end
+    has(run.out, ids[2] .. "\ttrue\ttrue\n") -- its reply is not known
+    has(run.out, "counts\t3\tnil\tnil\n")
+    has(run.err, "checked 1 unknown: 1 happened")
+  end)
+
+  it("does not run for what happened only in part", function()
+    local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 1)
+    -- that the first change happened is known too late for the second one
+    local call = "account:disable() account:update { alias = 'x ' .. account.id }"
+    local run = through({ "method=PATCH,hit=1,when=reply,at=20,do=cut" }, script(ids, "", call))
+    assert.equal(7, run.code, run.err)
+    lacks(run.out, "after")
+    assert.same({ disable = { done = 1 }, update = { not_tried = 1 } }, run.summary.operations)
+    -- resume does the rest, and then it runs
+    local rest = place:run { "resume", run.summary.run }
+    assert.equal(0, rest.code, rest.err)
+    has(rest.out, ("after\t%s\ttrue\ttrue\n"):format(ids[1]))
+  end)
+
+  it("runs with a canary as well, for those behind it", function()
+    local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 4)
+    local canary = "canary = { count = 1, check = function() return true end },"
+    local run = through({ "method=PATCH,hit=3,when=reply,at=20,do=cut" }, script(ids, canary),
+      "--concurrency=1")
+    assert.equal(0, run.code, run.err)
+    assert.equal(4, select(2, run.out:gsub("after\t", "")), run.out)
+  end)
+end)
+
 describe("a server that is gone", function()
   it("leaves what may have happened unknown: exit 8, and resume settles it", function()
     local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 6)

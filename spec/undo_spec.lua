@@ -272,6 +272,32 @@ describe("what cannot be undone", function()
     has(back.err, "it is not known whether it happened: resume the run first: 1 (" .. id)
   end)
 
+  it("is what a killed run may have sent last, until it is resumed", function()
+    local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 3)
+    emulator:faults { { method = "PATCH", nth = 2, action = "delay", delay_ms = 60000 } }
+    local process = place:start(
+      { "job.lua", "--apply", "--concurrency=1" },
+      { script = bulk_of(ids, "account:disable()") }
+    )
+    for _ = 1, 500 do
+      if job.writes(emulator) >= 2 then
+        break
+      end
+      host.shell "sleep 0.02"
+    end
+    host.shell "sleep 1.2" -- what ended is on disk by then
+    process:signal "KILL"
+    process:wait()
+    emulator:faults()
+    emulator:forget()
+    local run = place:ledger("SELECT name FROM run")[1][1]
+    local back = undo(run, "--apply")
+    assert.equal(0, back.code, back.err)
+    assert.equal(1, job.writes(emulator))
+    assert.equal(1, job.sent(emulator, ids[1]))
+    has(back.err, "it is not known whether it happened: resume the run first: 2 (" .. ids[2])
+  end)
+
   it("is what failed, was the same or was never tried: that is not even named", function()
     local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 3)
     emulator:faults { { method = "PATCH", nth = 2, action = "reply", status = 400, body = "no" } }

@@ -33,10 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK("refused with a line", err.text[0] && is_one_line(err.text));
     CHECK("that names the file", strstr(err.text, path));
   } else {
-    CHECK("a version", head.version == CA_PLAN_VERSION);
     CHECK("a script", head.script && head.script_sha);
     CHECK("a project", head.project && head.base_url);
-    CHECK("numbers", head.items >= 0 && head.changes >= head.irreversible);
+    CHECK("numbers", head.changes >= 0);
   }
   ca_plan_head_clear(&head);
   return 0;
