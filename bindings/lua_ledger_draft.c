@@ -358,11 +358,8 @@ bool lca_draft_fallback(lua_State *L, const struct lca_draft *draft,
   fallback->secret.data = NULL;
   fallback->secret.len = 0;
   fallback->weight = 1;
-  if(fallback->change.outcome == CA_SAME)
-    fallback->change.outcome = CA_SKIPPED;
-  else if(fallback->change.outcome == CA_PLANNED && other->same_when &&
-          draft->change.before &&
-          !strcmp(other->same_when, draft->change.before))
+  if(fallback->change.outcome == CA_PLANNED && other->same_when &&
+     draft->change.before && !strcmp(other->same_when, draft->change.before))
     fallback->change.outcome = CA_SAME;
   return true;
 }

@@ -8,6 +8,21 @@
 
 /* ---- counting ---- */
 
+bool lca_guard_begins_active(const struct ca_change *change)
+{
+  return !change->before || !strcmp(change->before, "ACTIVE");
+}
+
+bool lca_guard_leaves_active(const struct ca_change *change, bool active)
+{
+  const struct ca_api *api = change->api;
+  if(change->outcome == CA_SAME || change->outcome == CA_SKIPPED)
+    return active; /* it is not sent */
+  if(api->becomes)
+    return !strcmp(api->becomes, "ACTIVE");
+  return active || api->probe == CA_PROBE_STATUS;
+}
+
 void lca_guard_add(struct ca_planned *planned, const struct ca_change *change,
                    int64_t weight, bool ends_active)
 {

@@ -105,31 +105,35 @@ static bool touched_too_many(const struct lca_item *item)
          sizeof(item->touched) / sizeof(item->touched[0]);
 }
 
-static void touch(struct lca_item *item, const struct ca_change *change)
+/* other: the change's fallback, or NULL; one of the two comes true. */
+static void touch(struct lca_item *item, const struct ca_change *change,
+                  const struct ca_change *other)
 {
   struct lca_touched *touched = find_touched(item, change->account);
+  bool active;
   if(!touched) {
     if(touched_too_many(item))
       return; /* then no change is taken for granted */
     touched = &item->touched[item->touched_count++];
     touched->hash = lca_hash_text(change->account);
-    touched->becomes = NULL;
+    touched->active = lca_guard_begins_active(change);
   }
-  if(change->outcome == CA_PLANNED)
-    touched->becomes = change->api->becomes;
+  active = touched->active;
+  touched->active = lca_guard_leaves_active(change, active) ||
+                    (other && lca_guard_leaves_active(other, active));
 }
 
-/* Does it delete an account that is ACTIVE when it comes to that? One that the
-   item disables first is not. */
+/* Does it delete an account that may be ACTIVE when it comes to that? One that
+   the item disables first is not. */
 static bool ends_active(struct lca_item *item, const struct ca_change *change)
 {
   const struct lca_touched *touched =
       item ? find_touched(item, change->account) : NULL;
-  const char *status =
-      touched && touched->becomes ? touched->becomes : change->before;
   if(change->api->probe != CA_PROBE_GONE || change->outcome != CA_PLANNED)
     return false;
-  return !status || !strcmp(status, "ACTIVE");
+  if(touched)
+    return touched->active;
+  return (item && touched_too_many(item)) || lca_guard_begins_active(change);
 }
 
 /* ---- recording ---- */
@@ -260,13 +264,15 @@ static int record_planned(lua_State *L, struct lca_run *run,
     draft.change.outcome = CA_SAME;
   check_cost(L, run, &draft.change);
   other = lca_draft_fallback(L, &draft, arguments, &fallback);
+  if(draft.change.outcome == CA_SAME)
+    other = false; /* nothing is sent that could fail */
   if(other)
     check_cost(L, run, &fallback.change);
   (void)add_planned(L, run, item, &draft, known);
   if(other)
     (void)add_planned(L, run, item, &fallback, known);
   if(request->id[0])
-    touch(item, &draft.change);
+    touch(item, &draft.change, other ? &fallback.change : NULL);
   return push_planned(L, &draft.change, PLANNED_CLASS);
 }
 

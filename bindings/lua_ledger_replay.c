@@ -56,8 +56,9 @@ struct counting {
   struct lca_run *run;
   struct ca_planned *planned;
   int64_t item;
-  uint64_t account;    /* of the item's change before */
-  const char *becomes; /* what that made of it */
+  uint64_t account; /* of the item's change before */
+  bool before;      /* was it perhaps ACTIVE before that change, */
+  bool active;      /* and is it now? */
   int64_t open;
   int64_t irreversible;
   int64_t after;
@@ -69,20 +70,19 @@ static bool count_change(void *ctx, const struct ca_change_row *row)
   struct counting *counting = ctx;
   const struct ca_change *change = &row->change;
   uint64_t account = lca_hash_text(change->account);
-  const char *status = change->before;
   bool active;
   counting->after = row->number;
   counting->seen++;
   if(row->item != counting->item || account != counting->account)
-    counting->becomes = NULL;
-  if(counting->becomes)
-    status = counting->becomes;
-  active = change->api->probe == CA_PROBE_GONE &&
-           (!status || !strcmp(status, "ACTIVE"));
+    counting->active = lca_guard_begins_active(change);
+  if(!change->fallback)
+    counting->before = counting->active;
+  active = change->api->probe == CA_PROBE_GONE && counting->before;
   counting->item = row->item;
   counting->account = account;
-  if(!change->fallback)
-    counting->becomes = change->api->becomes;
+  /* either the change or its fallback comes true */
+  counting->active = lca_guard_leaves_active(change, counting->before) ||
+                     (change->fallback && counting->active);
   if(row->outcome == CA_SAME || row->outcome == CA_SKIPPED)
     return true;
   lca_guard_add(counting->planned, change, weight_of(counting->run, change),

@@ -12,8 +12,8 @@ struct lca_recorded;
 
 /* An account that an item changes. */
 struct lca_touched {
-  uint64_t hash;       /* of the account's id */
-  const char *becomes; /* its status after what the item planned, or NULL */
+  uint64_t hash; /* of the account's id */
+  bool active;   /* it may be ACTIVE after what the item planned so far */
 };
 
 struct lca_run {
@@ -171,6 +171,11 @@ int lca_plan_counts(lua_State *L);
 
 /* lua_ledger_guard.c */
 
+/* May the account be ACTIVE before any change of its item, and after a change
+   that found it so (active) or not? What a refresh makes of it nobody knows.
+ */
+bool lca_guard_begins_active(const struct ca_change *change);
+bool lca_guard_leaves_active(const struct ca_change *change, bool active);
 /* Adds what a change counts for, or takes it back. */
 void lca_guard_add(struct ca_planned *planned, const struct ca_change *change,
                    int64_t weight, bool ends_active);

@@ -121,7 +121,8 @@ static void tell(struct ca_apply *apply, struct ca_work *work,
 }
 
 /* What becomes of a step that was to be sent and is not. */
-static enum ca_outcome left_outcome(const struct ca_work *work,
+static enum ca_outcome left_outcome(const struct ca_apply *apply,
+                                    const struct ca_work *work,
                                     const struct ca_step *step,
                                     enum ca_outcome outcome)
 {
@@ -129,8 +130,11 @@ static enum ca_outcome left_outcome(const struct ca_work *work,
   case CA_PLANNED:
   case CA_NOT_TRIED:
     return outcome;
-  case CA_FAILED: /* its failure went with the new intent */
-    return work->intended ? CA_NOT_TRIED : CA_FAILED;
+  case CA_FAILED:
+    if(work->intended)
+      return CA_NOT_TRIED; /* its failure went with the new intent */
+    return apply->which == CA_APPLY_FAILED && outcome == CA_STALE ? CA_STALE
+                                                                  : CA_FAILED;
   default:
     return step->row.outcome;
   }
@@ -141,7 +145,7 @@ void ca_apply_end_rest(struct ca_apply *apply, struct ca_work *work,
 {
   while(work->first) {
     struct ca_step *step = ca_work_take(work);
-    enum ca_outcome left = left_outcome(work, step, outcome);
+    enum ca_outcome left = left_outcome(apply, work, step, outcome);
     struct ca_err cause;
 
     ca_err_set(&cause, CA_CANCELLED, "%s%s",

@@ -130,7 +130,9 @@ void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
       targets[i].kind = kind;
       ++*count;
     }
-    if(step->row.outcome == CA_UNKNOWN && !targets[i].doubt)
+    /* what left once may still come to something, whatever was found since */
+    if((step->row.outcome == CA_UNKNOWN || step->row.sent_ms) &&
+       !targets[i].doubt)
       targets[i].doubt = step;
     targets[i].alias = targets[i].alias || sets_alias(apply, change);
   }
