@@ -481,16 +481,12 @@ static size_t tell_ended(struct ca_engine *engine)
   while(engine->ended_first) {
     struct ca_op *op = engine->ended_first;
     bool was_last = op->id == last_id;
-    ca_done_fn *done = op->done;
-    void *owner = op->owner;
-    uint64_t token = op->token;
-    struct ca_result result = op->result;
 
     unlink_op(&engine->ended_first, &engine->ended_last, op);
-    ca_buf_init(&op->result.body, 0);
-    ca_op_free(&engine->ops, op);
-    done(owner, token, &result);
-    ca_buf_clear(&result.body);
+    /* to whom it is told its id is gone, and its place not yet another's */
+    ca_op_retire(&engine->ops, op);
+    op->done(op->owner, op->token, &op->result);
+    ca_op_recycle(&engine->ops, op);
     told++;
     if(was_last)
       break;

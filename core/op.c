@@ -1,5 +1,6 @@
 /* The table of ops: slots are used again, ids are not. Must not know: curl,
    pace, retries. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "op.h"
@@ -59,22 +60,36 @@ struct ca_op *ca_op_new(struct ca_op_table *table)
   if(!op)
     return NULL;
   slot = slot_of(op->id);
-  memset(op, 0, sizeof(*op));
+  /* not all of it: the texts of an error are a kilobyte that stays cold */
+  memset(op, 0, offsetof(struct ca_op, result));
+  ca_err_clear(&op->result.err);
+  memset(&op->result.status, 0,
+         sizeof(*op) - offsetof(struct ca_op, result.status));
   op->id = (uint64_t)++table->generation << 32 | (slot + 1);
   ca_buf_init(&op->result.body, 0);
   table->live++;
   return op;
 }
 
-void ca_op_free(struct ca_op_table *table, struct ca_op *op)
+void ca_op_retire(struct ca_op_table *table, struct ca_op *op)
 {
-  ca_buf_clear(&op->result.body);
   if(op->endpoint)
     ca_request_clear(&op->request);
   op->state = CA_OP_FREE;
+  table->live--;
+}
+
+void ca_op_recycle(struct ca_op_table *table, struct ca_op *op)
+{
+  ca_buf_clear(&op->result.body);
   op->next = table->spare;
   table->spare = op;
-  table->live--;
+}
+
+void ca_op_free(struct ca_op_table *table, struct ca_op *op)
+{
+  ca_op_retire(table, op);
+  ca_op_recycle(table, op);
 }
 
 struct ca_op *ca_op_find(const struct ca_op_table *table, uint64_t id)

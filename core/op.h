@@ -55,6 +55,9 @@ void ca_op_table_clear(struct ca_op_table *table);
 struct ca_op *ca_op_new(struct ca_op_table *table);
 /* Gives up what it holds; its id is never valid again. */
 void ca_op_free(struct ca_op_table *table, struct ca_op *op);
+/* The same in two steps, between which its result can still be read. */
+void ca_op_retire(struct ca_op_table *table, struct ca_op *op);
+void ca_op_recycle(struct ca_op_table *table, struct ca_op *op);
 /* NULL when the op has gone. */
 struct ca_op *ca_op_find(const struct ca_op_table *table, uint64_t id);
 
