@@ -161,12 +161,19 @@ static void take_header(struct ca_headers *said, enum header header,
 
 static void forget_headers(struct ca_headers *said)
 {
-  memset(said, 0, sizeof(*said));
   said->limit = -1;
   said->remaining = -1;
   said->window_ms = -1;
   said->retry_after_ms = -1;
   said->should_retry = -1;
+  said->is_json = false;
+  said->whole = false;
+  said->retry_after[0] = '\0';
+  said->request_id[0] = '\0';
+  said->date[0] = '\0';
+  said->location_host[0] = '\0';
+  said->deprecation[0] = '\0';
+  said->sunset[0] = '\0';
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)

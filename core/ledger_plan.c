@@ -321,29 +321,35 @@ static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
   return code == CA_NOMEM ? ca_err_set(err, code, "out of memory") : code;
 }
 
-static void bind_change(sqlite3_stmt *statement,
-                        const struct ca_ledger *ledger, int64_t operation,
-                        const struct ca_change *change)
+/* The account that the change has to name: NULL when it is the item's. */
+static const char *own_account(const struct ca_ledger *ledger,
+                               const struct ca_change *change)
 {
   const char *account = change->account ? change->account : "";
 
-  if(ledger->has_account && !strcmp(account, ca_buf_text(&ledger->account)))
-    account = NULL; /* the item's */
-  sqlite3_bind_int64(statement, 1,
-                     ca_ledger_change_id(ledger, ledger->last_change + 1));
-  sqlite3_bind_int(statement, 2, ledger->bulk);
-  sqlite3_bind_int64(statement, 3, operation);
-  sqlite3_bind_int(statement, 4, (int)change->cost);
-  sqlite3_bind_int(statement, 5, (int)change->outcome);
+  return ledger->has_account && !strcmp(account, ca_buf_text(&ledger->account))
+             ? NULL
+             : account;
+}
+
+/* Like most: an operation on the item's account, with nothing more to say. */
+static bool is_plain(const struct ca_change *change, const char *account)
+{
+  return !account && !change->user && !change->config && !change->query &&
+         !change->body && !change->fingerprint && !change->fallback &&
+         !change->image;
+}
+
+/* What only some changes have. */
+static void bind_rest(sqlite3_stmt *statement, const struct ca_change *change,
+                      const char *account)
+{
   ca_ledger_bind(statement, 6, account);
   ca_ledger_bind(statement, 7, change->user);
   ca_ledger_bind(statement, 8, change->config);
   ca_ledger_bind(statement, 9, change->query);
   ca_ledger_bind(statement, 10, change->body);
   ca_ledger_bind(statement, 11, change->fingerprint);
-  ca_ledger_bind(statement, 12, change->reason);
-  ca_ledger_bind(statement, 13, change->line);
-  ca_ledger_bind(statement, 14, change->before);
   if(change->fallback)
     sqlite3_bind_int(statement, 15, 1);
   else
@@ -355,6 +361,8 @@ static enum ca_code write_change(struct ca_ledger *ledger,
                                  const struct ca_change *change,
                                  struct ca_err *err)
 {
+  const char *account = own_account(ledger, change);
+  bool plain = is_plain(change, account);
   sqlite3_stmt *statement;
   int64_t operation = 0;
   int rc;
@@ -363,10 +371,21 @@ static enum ca_code write_change(struct ca_ledger *ledger,
 
   if(code)
     return code;
-  statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_ADD, err);
+  statement = ca_ledger_sql(
+      ledger, plain ? CA_SQL_CHANGE_ADD_PLAIN : CA_SQL_CHANGE_ADD, err);
   if(!statement)
     return CA_SYSTEM;
-  bind_change(statement, ledger, operation, change);
+  sqlite3_bind_int64(statement, 1,
+                     ca_ledger_change_id(ledger, ledger->last_change + 1));
+  sqlite3_bind_int(statement, 2, ledger->bulk);
+  sqlite3_bind_int64(statement, 3, operation);
+  sqlite3_bind_int(statement, 4, (int)change->cost);
+  sqlite3_bind_int(statement, 5, (int)change->outcome);
+  ca_ledger_bind(statement, 12, change->reason);
+  ca_ledger_bind(statement, 13, change->line);
+  ca_ledger_bind(statement, 14, change->before);
+  if(!plain)
+    bind_rest(statement, change, account);
   rc = ca_ledger_run(statement);
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }

@@ -174,6 +174,10 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " config, query, body, fingerprint, reason, line, status_before,"
       " fallback, image) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
       " ?12, ?13, ?14, ?15, ?16)",
+  /* with the numbers of the above; what is not named is null */
+  [CA_SQL_CHANGE_ADD_PLAIN] =
+      "INSERT INTO change(id, bulk, operation, cost, outcome, reason, line,"
+      " status_before) VALUES(?1, ?2, ?3, ?4, ?5, ?12, ?13, ?14)",
   [CA_SQL_CHANGE_LAST] =
       "SELECT max(id) FROM change WHERE id BETWEEN ?1 AND ?2",
   [CA_SQL_CHANGE_INTEND] = INSERT_INTENT INTENT,
