@@ -278,7 +278,9 @@ static CURLcode set_constants(struct ca_attempt *attempt)
   return failed;
 }
 
-/* What depends on where it goes; done once per handle and endpoint. */
+/* What depends on where it goes; done once per handle and endpoint. A handle
+   that knew another starts afresh: of what one endpoint asked for (its
+   authority, its version of HTTP) nothing may reach the next. */
 static CURLcode set_endpoint(struct ca_attempt *attempt,
                              struct ca_endpoint *endpoint)
 {
@@ -286,6 +288,12 @@ static CURLcode set_endpoint(struct ca_attempt *attempt,
   bool https = !strncasecmp(endpoint->base_url, "https:", 6);
   CURLcode failed = CURLE_OK;
 
+  if(attempt->set_up_for) {
+    curl_easy_reset(easy);
+    attempt->api = NULL;
+    attempt->timeout_ms = 0;
+    failed = set_constants(attempt);
+  }
   set_ptr(easy, &failed, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
   set_ptr(easy, &failed, CURLOPT_REDIR_PROTOCOLS_STR, "https");
   set_long(easy, &failed, CURLOPT_CONNECTTIMEOUT_MS,
@@ -302,7 +310,7 @@ static CURLcode set_endpoint(struct ca_attempt *attempt,
   if(curl_url_set(attempt->parts, CURLUPART_URL, endpoint->base_url, 0) &&
      !failed)
     failed = CURLE_URL_MALFORMAT;
-  attempt->endpoint = failed ? NULL : endpoint;
+  attempt->set_up_for = failed ? UINT64_MAX : endpoint->serial;
   return failed;
 }
 
@@ -465,7 +473,9 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
     code = ca_request_target(request, &attempt->url);
   if(code)
     return ca_err_set(err, code, "the request's URL is too long");
-  if(attempt->endpoint != endpoint)
+  attempt->endpoint = endpoint;
+  /* by serial: a new endpoint may lie where a freed one lay */
+  if(attempt->set_up_for != endpoint->serial)
     failed = set_endpoint(attempt, endpoint);
   if(!failed)
     failed = set_request(attempt, request, timeout_ms);

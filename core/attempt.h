@@ -34,11 +34,12 @@ struct ca_headers {
 
 struct ca_attempt {
   CURL *easy;
-  CURLU *parts;            /* of the URL */
-  struct ca_attempt *next; /* in the engine's pool */
-  void *op;                /* the engine's */
+  CURLU *parts;                 /* of the URL */
+  struct ca_attempt *next;      /* in the engine's pool */
+  void *op;                     /* the engine's */
+  struct ca_endpoint *endpoint; /* of the request under way */
   /* what the handle is set up for; NULL or 0: for nothing yet */
-  struct ca_endpoint *endpoint;
+  uint64_t set_up_for; /* an endpoint's serial; UINT64_MAX: half set up */
   const struct ca_api *api;
   int64_t timeout_ms;
   struct curl_slist headers[5]; /* nodes of ours, chained per request */

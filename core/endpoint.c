@@ -176,6 +176,7 @@ static enum ca_code fill(struct ca_endpoint *endpoint, const char *url,
 struct ca_endpoint *ca_endpoint_new(const struct ca_endpoint_options *options,
                                     struct ca_err *err)
 {
+  static uint64_t made;
   const char *url =
       options->base_url ? options->base_url : CA_DEFAULT_BASE_URL;
   struct url_parts parts = { 0 };
@@ -197,6 +198,7 @@ struct ca_endpoint *ca_endpoint_new(const struct ca_endpoint_options *options,
     ca_endpoint_free(endpoint);
     return NULL;
   }
+  endpoint->serial = ++made;
   endpoint->is_loopback = is_loopback(&parts);
   set_numbers(endpoint, options);
   return endpoint;

@@ -24,6 +24,7 @@ struct ca_endpoint_options {
 };
 
 struct ca_endpoint {
+  uint64_t serial;  /* no other endpoint of the process has it; above 0 */
   char *base_url;   /* without trailing slash */
   char *key_header; /* "x-api-key: …"; a registered secret */
   char *ca_file;    /* or NULL */
