@@ -1,9 +1,9 @@
 /* The curl side of one exchange. Must not know: retries, other attempts, Lua.
    Settings follow from three facts: a custom header such as x-api-key follows
    redirects to other hosts, so none are followed; a request on a reused
-   connection that dies is resent silently, so what must not be doubled is
-   refused when libcurl is about to send it for the second time; defaults have
-   no total timeout. */
+   connection that dies is resent silently, so what must not be doubled gives
+   its body by a read callback that cannot rewind; defaults have no total
+   timeout. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,6 +19,19 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return 0;
   }
   return size * count;
+}
+
+static size_t on_read(char *bytes, size_t size, size_t count, void *ctx)
+{
+  struct ca_attempt *attempt = ctx;
+  size_t len = size * count;
+  if(len > attempt->sending.len)
+    len = attempt->sending.len;
+  if(len)
+    memcpy(bytes, attempt->sending.data, len);
+  attempt->sending.data += len;
+  attempt->sending.len -= len;
+  return len;
 }
 
 /* More is no number of requests or milliseconds, and every smaller one can be
@@ -220,8 +233,7 @@ static int on_send(void *ctx, char *remote, char *local, int remote_port,
   (void)remote_port;
   (void)local_port;
   attempt->sends++;
-  return attempt->once && attempt->sends > 1 ? CURL_PREREQFUNC_ABORT
-                                             : CURL_PREREQFUNC_OK;
+  return CURL_PREREQFUNC_OK;
 }
 
 /* Sets one option and remembers the first failure. */
@@ -246,6 +258,8 @@ static void set_callbacks(CURL *easy, CURLcode *failed)
 {
   CURLcode code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   if(!code)
+    code = curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+  if(!code)
     code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   if(!code)
     code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
@@ -260,6 +274,7 @@ static CURLcode set_constants(struct ca_attempt *attempt)
 
   set_callbacks(easy, &failed);
   set_ptr(easy, &failed, CURLOPT_WRITEDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_READDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_HEADERDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_PREREQDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_PRIVATE, attempt);
@@ -375,6 +390,17 @@ static void chain_headers(struct ca_attempt *attempt, bool with_body,
     node[used - 1].next = &node[used];
 }
 
+static void set_body(struct ca_attempt *attempt, CURLcode *failed,
+                     const struct ca_api *api, struct ca_slice body)
+{
+  CURL *easy = attempt->easy;
+  set_long(easy, failed, CURLOPT_POSTFIELDSIZE, (long)body.len);
+  if(api->repeat == CA_REPEAT_NEVER)
+    attempt->sending = body;
+  else
+    set_ptr(easy, failed, CURLOPT_POSTFIELDS, body.data);
+}
+
 /* What depends on the operation: a handle that does one again and again is set
    up for it once. */
 static CURLcode set_operation(struct ca_attempt *attempt,
@@ -383,6 +409,8 @@ static CURLcode set_operation(struct ca_attempt *attempt,
   CURL *easy = attempt->easy;
   CURLcode failed = CURLE_OK;
 
+  /* NULL: the read callback gives the body, once; this makes it a POST */
+  set_ptr(easy, &failed, CURLOPT_POSTFIELDS, NULL);
   set_long(easy, &failed, with_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
   /* pages shrink to a tenth; what a change answers is shorter than the header
      that would ask for it */
@@ -407,10 +435,8 @@ static CURLcode set_request(struct ca_attempt *attempt,
   /* whether there is a body is the operation's, too */
   if(attempt->api != request->api)
     failed = set_operation(attempt, request->api, body.data != NULL);
-  if(!failed && body.data) {
-    set_long(easy, &failed, CURLOPT_POSTFIELDSIZE, (long)body.len);
-    set_ptr(easy, &failed, CURLOPT_POSTFIELDS, body.data);
-  }
+  if(!failed && body.data)
+    set_body(attempt, &failed, request->api, body);
   chain_headers(attempt, body.data != NULL, body.len > 0);
   if(!failed)
     set_url(attempt, &failed);
@@ -458,7 +484,6 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
   enum ca_code code;
 
   attempt->sends = 0;
-  attempt->once = request->api->repeat == CA_REPEAT_NEVER;
   ca_buf_reset(&attempt->url);
   ca_buf_reset(&attempt->body);
   forget_headers(&attempt->said);
@@ -485,18 +510,9 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
   return CA_OK;
 }
 
-/* Did libcurl want to send again what goes once? Then the first time may have
-   come to something. */
-static bool was_refused(const struct ca_attempt *attempt)
-{
-  return attempt->once && attempt->sends > 1;
-}
-
 bool ca_attempt_never_left(const struct ca_attempt *attempt, CURLcode result)
 {
   long sent = 0;
-  if(was_refused(attempt))
-    return false;
   switch(result) {
   case CURLE_COULDNT_RESOLVE_PROXY:
   case CURLE_COULDNT_RESOLVE_HOST:
@@ -533,7 +549,7 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
     way_out = "; is the service up at this address?";
   else if(result == CURLE_PEER_FAILED_VERIFICATION)
     way_out = "; give the right certificate authority by --tls-ca";
-  else if(was_refused(attempt))
+  else if(result == CURLE_SEND_FAIL_REWIND) /* where libcurl would resend */
     detail = "the connection broke after the request had left, and it must "
              "not be sent twice";
   if(attempt->too_large) {

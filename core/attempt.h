@@ -48,9 +48,9 @@ struct ca_attempt {
   struct ca_buf url;
   struct ca_buf body; /* of the reply */
   struct ca_headers said;
+  struct ca_slice sending; /* what the read callback still has to give */
   int sends; /* how often libcurl began to send it: it repeats by itself what
                 dies on a reused connection before a byte of the reply */
-  bool once; /* it must not: its second sending is refused */
   bool too_large;
 };
 
