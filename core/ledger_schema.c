@@ -129,12 +129,20 @@ static int migrate(sqlite3 *db, int from)
   return rc;
 }
 
+/* Both at one moment, for another process may make the tables in between;
+   inside the caller's transaction, too. */
 int ca_ledger_schema_read(sqlite3 *db, int *version, int *tables)
 {
-  int rc = read_number(db, "PRAGMA user_version", version);
+  int rc = sqlite3_exec(db, "SAVEPOINT look", NULL, NULL, NULL);
+  int end;
 
-  return rc ? rc
-            : read_number(db, "SELECT count(*) FROM sqlite_schema", tables);
+  if(rc)
+    return rc;
+  rc = read_number(db, "PRAGMA user_version", version);
+  if(!rc)
+    rc = read_number(db, "SELECT count(*) FROM sqlite_schema", tables);
+  end = sqlite3_exec(db, "RELEASE look", NULL, NULL, NULL);
+  return rc ? rc : end;
 }
 
 enum ca_code ca_ledger_schema_check(const char *path, int version, int tables,
