@@ -114,10 +114,11 @@ static void close_item(struct count *count)
 }
 
 /* A change that failed and its fallback are one to the item. The fallback of
-   one that went well says nothing, whatever it was recorded as. */
+   one that went well, was stale or is unknown says nothing, whatever it was
+   recorded as. */
 static bool counts_instead(enum ca_outcome change, enum ca_outcome fallback)
 {
-  return change != CA_DONE && change != CA_SAME && fallback != CA_PLANNED &&
+  return change == CA_FAILED && fallback != CA_PLANNED &&
          fallback != CA_NOT_TRIED && fallback != CA_SKIPPED;
 }
 
