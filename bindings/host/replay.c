@@ -308,7 +308,7 @@ static void add_members(const char *json, struct ca_buf *out)
 /* The plan that the run was to carry out; false when it had none. */
 static bool find_plan(const char *options, struct ca_slice *path)
 {
-  struct ca_scan scan = { options, options + strlen(options) };
+  struct ca_scan scan = scan_of(options);
   struct ca_slice key;
   bool first = true;
   return ca_scan_enter(&scan, '{') &&
