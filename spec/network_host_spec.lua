@@ -252,6 +252,8 @@ describe("a selection that cannot be read", function()
       assert.equal(1, run.code, run.err)
       assert.is_truthy(run.err:find(url, 1, true), run.err)
       assert.is_truthy(run.err:find(text, 1, true), run.err)
+      -- whether something was to be changed, nobody knows
+      assert.is_truthy(run.err:find("nothing was changed", 1, true), run.err)
       place:remove()
     end
   end)

@@ -431,7 +431,7 @@ void host_show_summary(struct host *host)
   for(i = 0; i < host->counts.operation_count; i++)
     show_operation(host, i);
   if(!host->counts.operation_count)
-    host_say(host, "nothing was to be changed");
+    host_say(host, "nothing was %schanged", host->failed ? "" : "to be ");
   show_failures(host);
   show_stale(host);
   tell_items(host, CA_NOT_TRIED, "not tried");
