@@ -18,12 +18,14 @@ local job = composio.job {
 }
 
 local since = composio.ago(job.params.days .. "d")
+local looked = 0 -- stays 0 where a resumed run or a saved plan has decided already
 local shared = { idle = 0, left = 0 }
 
 local counts = composio.bulk(
   "idle",
   accounts.each { statuses = { "ACTIVE" }, account_type = "ALL" },
   function(account)
+    looked = looked + 1
     if account.updated_at >= since then
       return
     end
@@ -39,7 +41,9 @@ local counts = composio.bulk(
 )
 
 print(("%d ACTIVE accounts looked at, idle since %s"):format(counts.selected, since:sub(1, 10)))
-print(("  shared and idle  %5d, of them left alone %d"):format(shared.idle, shared.left))
+if looked == counts.selected then
+  print(("  shared and idle  %5d, of them left alone %d"):format(shared.idle, shared.left))
+end
 for outcome, count in pairs(counts.operations.disable or {}) do
   print(("  disable %-8s %5d"):format(outcome, count))
 end

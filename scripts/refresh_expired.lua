@@ -22,19 +22,17 @@ local RENEWABLE = {
   S2S_OAUTH2 = true, GOOGLE_SERVICE_ACCOUNT = true, SERVICE_ACCOUNT = true, -- nobody has to
 }
 local LINK_LIFE = 600 -- seconds
-local count = { healed = 0, waiting = 0, credentials = 0, shared = 0 }
+local count = { looked = 0, healed = 0, waiting = 0, credentials = 0, shared = 0 }
 local waiting =
   composio.report(job.params.report, { "user", "toolkit", "reason", "expires_at", "redirect_url" })
 
-composio.bulk({
+local counts = composio.bulk({
   name = "expired",
   after = function(account, results)
     local answer = results.refresh or results.link
-    if answer.status == "ACTIVE" then
-      count.healed = count.healed + 1
-      return
-    end
-    count.waiting = count.waiting + 1
+    local word = answer.status == "ACTIVE" and "healed" or "waiting"
+    count[word] = count[word] + 1
+    if word == "healed" then return end
     waiting:add {
       user = account.user_id, toolkit = account.toolkit.slug, reason = account.status_reason,
       expires_at = answer.expires_at or os.date("!%Y-%m-%dT%H:%M:%SZ", os.time() + LINK_LIFE),
@@ -42,6 +40,7 @@ composio.bulk({
     }
   end,
 }, accounts.each { statuses = { "EXPIRED" }, account_type = "ALL" }, function(account)
+  count.looked = count.looked + 1
   if account.experimental and account.experimental.account_type == "SHARED" then
     count.shared = count.shared + 1
   end
@@ -55,6 +54,7 @@ composio.bulk({
   end
 end)
 
-for _, word in ipairs { "healed", "waiting", "credentials", "shared" } do
-  print(("%-12s %6d"):format(word, count[word]))
+local words = { "healed", "waiting", "credentials", "shared" }
+for i = 1, count.looked < counts.selected and 2 or 4 do -- the rest was decided before a resume
+  print(("%-12s %6d"):format(words[i], count[words[i]]))
 end

@@ -223,3 +223,23 @@ describe("disable_idle", function()
     assert.same({}, emulator:requests())
   end)
 end)
+
+-- Who looks at a plan again looks at no account: what a script counts while it
+-- decides would stand there as 0.
+describe("a saved plan of a shipped script", function()
+  for script, words in pairs {
+    disable_idle = { once = "shared and idle", always = "disable done" },
+    refresh_expired = { once = "credentials", always = "healed" },
+  } do
+    it("does not claim to have counted what it did not look at: " .. script, function()
+      local plan = place.path .. "/plan.jsonl"
+      local shown = place:run(host.unlimited { "run", script, "--save-plan", plan })
+      assert.equal(0, shown.code, shown.err)
+      has(shown.out, words.once)
+      local acted = place:run(host.unlimited { "apply", plan })
+      assert.is_true(#emulator:changes() > 0, acted.err)
+      has(acted.out, words.always)
+      assert.is_nil(acted.out:find(words.once, 1, true), acted.out)
+    end)
+  end
+end)
