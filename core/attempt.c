@@ -4,6 +4,7 @@
    connection that dies is resent silently, so what must not be doubled gives
    its body by a read callback that cannot rewind; defaults have no total
    timeout. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -224,6 +225,16 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
   return len;
 }
 
+/* How many bytes of the request libcurl has handed to the system, over all its
+   sendings; LONG_MAX when it cannot say. */
+static long bytes_gone(const struct ca_attempt *attempt)
+{
+  long sent = 0;
+  if(curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent))
+    return LONG_MAX;
+  return sent;
+}
+
 static int on_send(void *ctx, char *remote, char *local, int remote_port,
                    int local_port)
 {
@@ -232,7 +243,10 @@ static int on_send(void *ctx, char *remote, char *local, int remote_port,
   (void)local;
   (void)remote_port;
   (void)local_port;
-  attempt->sends++;
+  /* a connection that was reset while it lay idle is noticed by the write
+     that fails: then nothing has left, and this is the first sending still */
+  if(!attempt->sends || bytes_gone(attempt) > 0)
+    attempt->sends++;
   return CURL_PREREQFUNC_OK;
 }
 
@@ -512,7 +526,6 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
 
 bool ca_attempt_never_left(const struct ca_attempt *attempt, CURLcode result)
 {
-  long sent = 0;
   switch(result) {
   case CURLE_COULDNT_RESOLVE_PROXY:
   case CURLE_COULDNT_RESOLVE_HOST:
@@ -523,14 +536,11 @@ bool ca_attempt_never_left(const struct ca_attempt *attempt, CURLcode result)
   case CURLE_URL_MALFORMAT:
     /* else this is the end of a second try that libcurl made by itself, when
        the connection of the first broke before a reply */
-    return attempt->sends == 0;
+    return attempt->sends == 0 || bytes_gone(attempt) == 0;
   case CURLE_OK:
   case CURLE_OPERATION_TIMEDOUT:
   case CURLE_ABORTED_BY_CALLBACK:
-    /* the size of the request as far as it was sent */
-    if(curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent))
-      return false;
-    return sent == 0;
+    return bytes_gone(attempt) == 0;
   default:
     return false;
   }

@@ -49,8 +49,8 @@ struct ca_attempt {
   struct ca_buf body; /* of the reply */
   struct ca_headers said;
   struct ca_slice sending; /* what the read callback still has to give */
-  int sends; /* how often libcurl began to send it: it repeats by itself what
-                dies on a reused connection before a byte of the reply */
+  int sends; /* how often libcurl sent of it: it repeats by itself what dies on
+                a reused connection before a byte of the reply */
   bool too_large;
 };
 
