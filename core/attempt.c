@@ -12,6 +12,10 @@
 #include "log.h"
 #include "secret.h"
 
+/* libcurl takes a buffer anew for every request. What a change answers is
+   small, and this much comes from malloc's fastest store. */
+#define SMALL_BUFFER 1024L
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
   struct ca_attempt *attempt = ctx;
@@ -430,6 +434,8 @@ static CURLcode set_operation(struct ca_attempt *attempt,
      that would ask for it */
   set_ptr(easy, &failed, CURLOPT_ACCEPT_ENCODING,
           api->method == CA_GET ? "" : NULL);
+  set_long(easy, &failed, CURLOPT_BUFFERSIZE,
+           api->method == CA_GET ? CURL_MAX_WRITE_SIZE : SMALL_BUFFER);
   set_ptr(easy, &failed, CURLOPT_CUSTOMREQUEST,
           api->method == CA_GET || api->method == CA_POST
               ? NULL
