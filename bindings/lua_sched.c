@@ -233,6 +233,18 @@ static void end_task(lua_State *L, struct lca_sched *s, struct lca_task *task,
   store(L, s, task, count);
 }
 
+/* A thread inherits the hook of who made it. The order matters to a signal
+   that comes meanwhile: cleared, running, looked. */
+static void start_running(struct lca_sched *s, struct lca_task *task)
+{
+  if(s->hook && lua_gethook(task->thread) == s->hook)
+    lua_sethook(task->thread, NULL, 0, 0);
+  task->state = LCA_RUNNING;
+  s->running = task;
+  if(s->hook_always || (s->interrupt && *s->interrupt))
+    lca_sched_trip(s);
+}
+
 static void resume(lua_State *L, struct lca_sched *s, struct lca_task *task)
 {
   lua_State *thread = task->thread;
@@ -243,10 +255,7 @@ static void resume(lua_State *L, struct lca_sched *s, struct lca_task *task)
     lca_sched_kill(L, s, task);
     return;
   }
-  if(s->hook)
-    lua_sethook(thread, s->hook, LUA_MASKCOUNT, s->hook_count);
-  task->state = LCA_RUNNING;
-  s->running = task;
+  start_running(s, task);
   status = lua_resume(thread, L, task->started ? 0 : task->count, &count);
   s->running = NULL;
   task->started = true;

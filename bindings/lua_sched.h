@@ -66,8 +66,15 @@ void lca_sched_set_pump(struct lca_sched *sched, lca_pump_fn *pump, void *ctx);
    (sticky), and after ten seconds those that still wait are cancelled. */
 void lca_sched_set_interrupt(struct lca_sched *sched,
                              const volatile int *interrupt);
-/* Host: a hook (limits) to set on every task thread, with LUA_MASKCOUNT. */
-void lca_sched_set_hook(struct lca_sched *sched, lua_Hook hook, int count);
+/* Host: a hook (limits) for every task thread, with LUA_MASKCOUNT: from its
+   start (always), else only once `interrupt` is set, since a hook that counts
+   makes Lua code twice as slow. */
+void lca_sched_set_hook(struct lca_sched *sched, lua_Hook hook, int count,
+                        bool always);
+/* Host: sets that hook on the thread whose code runs now, so that code which
+   only computes hears of the interrupt. May be called by the handler of a
+   signal, as lua_sethook may. */
+void lca_sched_trip(struct lca_sched *sched);
 
 /* Tasks that are not finished. */
 size_t lca_sched_live(const struct lca_sched *sched);

@@ -102,6 +102,7 @@ struct lca_sched {
   bool gave_up; /* the time for ops under way is over */
   lua_Hook hook;
   int hook_count;
+  bool hook_always;
   lua_CFunction pcall; /* how a swallowed error is told from unwinding */
   lua_CFunction xpcall;
 };

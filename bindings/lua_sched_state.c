@@ -82,10 +82,19 @@ void lca_sched_set_interrupt(struct lca_sched *s,
   s->interrupt = interrupt;
 }
 
-void lca_sched_set_hook(struct lca_sched *s, lua_Hook hook, int count)
+void lca_sched_set_hook(struct lca_sched *s, lua_Hook hook, int count,
+                        bool always)
 {
   s->hook = hook;
   s->hook_count = count;
+  s->hook_always = always;
+}
+
+void lca_sched_trip(struct lca_sched *s)
+{
+  struct lca_task *task = s->running;
+  if(s->hook && task && task->thread)
+    lua_sethook(task->thread, s->hook, LUA_MASKCOUNT, s->hook_count);
 }
 
 int64_t lca_sched_now_ms(const struct lca_sched *s)

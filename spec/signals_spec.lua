@@ -103,6 +103,19 @@ describe("the first signal", function()
       "print 'ready' while true do pcall(composio.sleep, 0.01) end",
       "print 'ready' while true do pcall(function() while true do end end) end",
       "print 'ready' coroutine.wrap(function() while true do pcall(composio.sleep, 1) end end)()",
+      "print 'ready' coroutine.wrap(function() while true do end end)()",
+      [[local function spin()
+          print "ready"
+          while true do pcall(function() while true do end end) end
+        end
+        local inner = coroutine.create(function() coroutine.wrap(spin)() end)
+        print(coroutine.resume(inner))]],
+      "composio.spawn(function() print 'ready' while true do end end) composio.sleep(30)",
+      "composio.spawn(function() while true do end end) print 'ready' while true do end",
+      [[composio.bulk(accounts.each { limit = 1 }, function()
+          print "ready"
+          while true do end
+        end)]],
     } do
       local process = place:start({ "job.lua" }, { script = script })
       process:wait_for "ready"

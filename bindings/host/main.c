@@ -30,6 +30,7 @@ static void on_signal(int signal_number)
   if(host.stop > 0 && host.stop < LCA_STOP_PREVIEW)
     _exit(128 + signal_number); /* the second: out at once */
   host.stop = signal_number;
+  host_sandbox_trip(&host.sandbox);
 }
 
 static void set_signals(void)

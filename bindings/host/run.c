@@ -380,6 +380,7 @@ static void clean_up(struct host *host)
   host->over = true;
   if(host->L) {
     lca_run_close(host->L);
+    host->sandbox.sched = NULL; /* a signal may still come */
     lua_close(host->L);
   }
   ca_ledger_close(host->ledger);

@@ -81,10 +81,53 @@ static void hook(lua_State *L, lua_Debug *debug)
   lca_run_check(L);
 }
 
+/* coroutine.create and wrap (upvalue 1): what they make has the hook from its
+   start, since a signal's handler knows the threads of tasks alone. */
+static int make_coroutine(lua_State *L)
+{
+  lua_Hook before = lua_gethook(L);
+  int mask = lua_gethookmask(L);
+  int count = lua_gethookcount(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_STEP); /* a thread inherits it */
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, 1);
+  lua_sethook(L, before, mask, count);
+  lca_run_check(L); /* a signal may have come meanwhile */
+  return 1;
+}
+
+static void hook_coroutines(lua_State *L)
+{
+  static const char *const makers[] = { "create", "wrap" };
+  size_t i;
+  lua_getglobal(L, "coroutine");
+  for(i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
+    lua_getfield(L, -1, makers[i]);
+    lua_pushcclosure(L, make_coroutine, 1);
+    lua_setfield(L, -2, makers[i]);
+  }
+  lua_pop(L, 1);
+}
+
 void host_sandbox_hook(lua_State *L)
 {
+  struct host_sandbox *limits;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &limits_key);
+  limits = lua_touserdata(L, -1);
+  lua_pop(L, 1);
   lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_STEP);
-  lca_sched_set_hook(lca_sched_of(L), hook, HOOK_STEP);
+  lca_sched_set_hook(lca_sched_of(L), hook, HOOK_STEP,
+                     limits->instructions != 0);
+  hook_coroutines(L);
+  limits->sched = lca_sched_of(L);
+}
+
+void host_sandbox_trip(struct host_sandbox *limits)
+{
+  if(limits->sched)
+    lca_sched_trip(limits->sched);
 }
 
 /* ---- what scripts find ---- */

@@ -9,20 +9,26 @@
 #include <stdint.h>
 #include <lua5.4/lua.h>
 
+struct lca_sched;
+
 struct host_sandbox {
   size_t memory_bytes;  /* ceiling */
   size_t used_bytes;    /* now */
   bool memory_refused;  /* an allocation hit the ceiling */
   int64_t instructions; /* ceiling, 0 for none */
   int64_t executed;     /* so far, in steps of the hook */
+  /* whose tasks a signal interrupts; NULL before and after */
+  struct lca_sched *volatile sched;
 };
 
 /* A state whose memory is counted; NULL when there is none. limits must
    outlive it. */
 lua_State *host_sandbox_state(struct host_sandbox *limits);
-/* Sets the hook on this thread and, by the scheduler, on every task's.
-   [-0, +0, e] */
+/* Readies the hook that ends scripts: it is set where code runs when a signal
+   comes, and everywhere where instructions are counted. [-0, +0, e] */
 void host_sandbox_hook(lua_State *L);
+/* For the handler of a signal: code that only computes shall hear of it. */
+void host_sandbox_trip(struct host_sandbox *limits);
 
 /* Takes away what scripts do not get: io, debug, package, the parts of os that
    reach outside, bytecode; require finds composio and text modules in dir. To
