@@ -59,21 +59,52 @@ enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
   return ledger->lost.code;
 }
 
-enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
+/* SQLite takes it between transactions only. */
+static enum ca_code set_lazy(struct ca_ledger *ledger, bool lazy,
+                             struct ca_err *err)
 {
-  enum ca_code code;
+  int rc;
 
-  if(ledger->in_txn)
+  if(lazy == ledger->lazy)
     return CA_OK;
+  rc = sqlite3_exec(ledger->db,
+                    lazy ? "PRAGMA synchronous=NORMAL"
+                         : "PRAGMA synchronous=FULL",
+                    NULL, NULL, NULL);
+  if(rc)
+    return ca_ledger_fail(ledger, rc, err);
+  ledger->lazy = lazy;
+  return CA_OK;
+}
+
+static enum ca_code begin_txn(struct ca_ledger *ledger, bool drafting,
+                              struct ca_err *err)
+{
+  enum ca_code code = set_lazy(ledger, drafting, err);
+
+  if(code)
+    return code;
   ca_ledger_turn_enter(ledger);
   code = run_plain(ledger, CA_SQL_BEGIN, err);
   ca_ledger_turn_leave(ledger);
   if(code)
     return code;
   ledger->in_txn = true;
+  ledger->drafting = drafting;
   ledger->txn_rows = 0;
   ledger->txn_ms = ca_clock_mono_ms(ledger->clock);
   return CA_OK;
+}
+
+static enum ca_code end_txn(struct ca_ledger *ledger, struct ca_err *err)
+{
+  enum ca_code code = run_plain(ledger, CA_SQL_COMMIT, err);
+
+  if(!code) {
+    ledger->in_txn = false;
+    ledger->txn_rows = 0;
+  }
+  return code;
 }
 
 enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
@@ -99,6 +130,36 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
   return code;
 }
 
+enum ca_code ca_ledger_draft_txn(struct ca_ledger *ledger, struct ca_err *err)
+{
+  return ledger->in_txn ? CA_OK : begin_txn(ledger, true, err);
+}
+
+static enum ca_code end_draft(struct ca_ledger *ledger, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code;
+
+  ca_err_clear(&why);
+  code = end_txn(ledger, &why);
+  if(!code)
+    return CA_OK;
+  if(err)
+    *err = why;
+  return ca_ledger_undo_txn(ledger, code, &why);
+}
+
+enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
+{
+  enum ca_code code = CA_OK;
+
+  if(ledger->in_txn && !ledger->drafting)
+    return CA_OK;
+  if(ledger->in_txn)
+    code = end_draft(ledger, err);
+  return code ? code : begin_txn(ledger, false, err);
+}
+
 enum ca_code ca_ledger_commit(struct ca_ledger *ledger, struct ca_err *err)
 {
   struct ca_err why;
@@ -107,18 +168,17 @@ enum ca_code ca_ledger_commit(struct ca_ledger *ledger, struct ca_err *err)
   ca_err_clear(&why);
   if(!ledger->in_txn && !ledger->mark_count)
     return CA_OK;
-  code = ca_ledger_txn(ledger, &why);
+  /* outcomes are synced, so they are not written with a draft */
+  code = ledger->mark_count ? ca_ledger_txn(ledger, &why) : CA_OK;
   if(!code)
     code = ca_ledger_write_marks(ledger, &why);
   if(!code)
-    code = run_plain(ledger, CA_SQL_COMMIT, &why);
+    code = end_txn(ledger, &why);
   if(code) {
     if(err)
       *err = why;
     return ca_ledger_undo_txn(ledger, code, &why);
   }
-  ledger->in_txn = false;
-  ledger->txn_rows = 0;
   ca_ledger_forget_marks(ledger);
   return CA_OK;
 }

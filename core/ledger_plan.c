@@ -7,8 +7,10 @@
 
 #define REASON_SIZE 121
 
-/* The open transaction, committed first when it holds enough. */
-static enum ca_code plan_txn(struct ca_ledger *ledger, struct ca_err *err)
+/* The open transaction, committed first when it holds enough. Rows of bulk 0
+   are followed by their intents, which make it a synced one. */
+static enum ca_code plan_txn(struct ca_ledger *ledger, int bulk,
+                             struct ca_err *err)
 {
   enum ca_code code = ca_ledger_usable(ledger, err);
 
@@ -16,7 +18,9 @@ static enum ca_code plan_txn(struct ca_ledger *ledger, struct ca_err *err)
      (ledger->txn_rows >= CA_PLAN_ROWS ||
       ca_clock_mono_ms(ledger->clock) - ledger->txn_ms >= CA_PLAN_MS))
     code = ca_ledger_commit(ledger, err);
-  return code ? code : ca_ledger_txn(ledger, err);
+  if(code || ledger->in_txn)
+    return code;
+  return bulk ? ca_ledger_draft_txn(ledger, err) : ca_ledger_txn(ledger, err);
 }
 
 /* A statement of the plan failed: what it was part of is gone. */
@@ -106,7 +110,7 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
   if(ledger->items >= CA_ITEM_MAX)
     return ca_err_set(err, CA_USAGE, "more than %lld items in one run",
                       (long long)CA_ITEM_MAX);
-  code = plan_txn(ledger, err);
+  code = plan_txn(ledger, item->bulk, err);
   if(code)
     return code;
   ca_err_clear(&why);
@@ -264,7 +268,9 @@ enum ca_code ca_ledger_stand(struct ca_ledger *ledger,
 
   if(bulk->number < 1)
     return ca_err_set(err, CA_USAGE, "bulks are numbered from 1");
-  code = plan_txn(ledger, err);
+  code = ca_ledger_usable(ledger, err);
+  if(!code) /* a synced one, after what is open of the draft */
+    code = ca_ledger_txn(ledger, err);
   if(code)
     return code;
   ca_err_clear(&why);
@@ -401,9 +407,11 @@ enum ca_code ca_ledger_add_change(struct ca_ledger *ledger, int64_t item,
      change->outcome != CA_SKIPPED)
     return ca_err_set(err, CA_USAGE, "a new change cannot be \"%s\"",
                       ca_outcome_name(change->outcome));
-  code = plan_txn(ledger, err);
+  code = ca_ledger_usable(ledger, err);
   if(!code && item != ledger->item)
     code = meet_item(ledger, item, err);
+  if(!code)
+    code = plan_txn(ledger, ledger->bulk, err);
   if(code)
     return code;
   if(ledger->last_change - (item << CA_PLACE_BITS) >= CA_PLACE_MAX)

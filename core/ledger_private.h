@@ -164,6 +164,8 @@ struct ca_ledger {
   bool has_account;
 
   bool in_txn;
+  bool drafting;      /* it holds nothing but rows of a bulk's plan */
+  bool lazy;          /* commits of this connection are not synced now */
   int txn_rows;       /* plan rows in it */
   int64_t txn_ms;     /* when it began */
   struct ca_err lost; /* set once plan rows were lost */
@@ -244,12 +246,18 @@ enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
 enum ca_code ca_ledger_file_fail(sqlite3 *db, const char *path, int rc,
                                  struct ca_err *err);
 
-/* Waits in line for the write lock, then BEGIN IMMEDIATE. Nothing to do
-   when a transaction is open. */
+/* Waits in line for the write lock, then BEGIN IMMEDIATE. A draft that is open
+   is committed first, so that what follows is synced; nothing to do when
+   another transaction is open. */
 CA_MUST_USE enum ca_code ca_ledger_txn(struct ca_ledger *ledger,
                                        struct ca_err *err);
-/* Writes the waiting outcomes and commits; with synchronous=FULL the log is
-   on disk when it returns. */
+/* Opens a transaction for rows of a bulk's plan, unless one is open. What it
+   commits is synced with the next commit of anything else: until then nothing
+   depends on it. */
+CA_MUST_USE enum ca_code ca_ledger_draft_txn(struct ca_ledger *ledger,
+                                             struct ca_err *err);
+/* Writes the waiting outcomes and commits; all but a draft is on disk when it
+   returns. */
 CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
                                           struct ca_err *err);
 /* Rolls back; when plan rows go with it, the run cannot be added to any

@@ -1,5 +1,6 @@
-/* Applies 200 changes and writes a line "SEND id" at each moment the engine
-   would be handed a request; intent_order.sh watches the system calls.
+/* Plans two bulks, of which one stands, applies its 200 changes and writes a
+   line at each step, as "SEND id" at each moment the engine would be handed a
+   request; intent_order.sh watches the system calls.
    Must not know: who watches. */
 #include <fcntl.h>
 #include "apply.h"
@@ -7,6 +8,7 @@
 #include "scratch.h"
 
 #define CHANGES 200
+#define DRAFTED 3000 /* of the other bulk: several commits */
 
 struct op {
   struct ca_apply *apply;
@@ -88,23 +90,43 @@ static void must(enum ca_code code, const struct ca_err *err)
   }
 }
 
-static void plan(struct ca_ledger *ledger, struct ca_err *err)
+static void say(const char *text)
 {
-  struct ca_run_info info = { .script = "order.lua", .mode = "apply" };
+  if(write(line, text, strlen(text)) != (ssize_t)strlen(text))
+    exit(1);
+}
+
+static void draft(struct ca_ledger *ledger, int bulk, int count,
+                  struct ca_err *err)
+{
   struct ca_change change = { .api = ca_api_find("connected_accounts",
                                                  "disable") };
   char text[96];
   int64_t item, number;
   int i;
 
-  must(ca_ledger_begin(ledger, &info, text, sizeof(text), err), err);
-  for(i = 0; i < CHANGES; i++) {
-    struct ca_item row = { .bulk = 1, .key = text, .account = text };
+  for(i = 0; i < count; i++) {
+    struct ca_item row = { .bulk = bulk, .key = text, .account = text };
     snprintf(text, sizeof(text), "ca_%d", i);
     change.account = text;
     must(ca_ledger_add_item(ledger, &row, &item, err), err);
     must(ca_ledger_add_change(ledger, item, &change, &number, err), err);
   }
+}
+
+static void plan(struct ca_ledger *ledger, struct ca_err *err)
+{
+  struct ca_run_info info = { .script = "order.lua", .mode = "apply" };
+  struct ca_bulk bulk = { .number = 1, .selected = CHANGES };
+  char text[96];
+
+  must(ca_ledger_begin(ledger, &info, text, sizeof(text), err), err);
+  say("DRAFT\n");
+  draft(ledger, 1, CHANGES, err);
+  draft(ledger, 2, DRAFTED, err);
+  say("DRAFTED\n");
+  must(ca_ledger_stand(ledger, &bulk, err), err);
+  say("STOOD\n");
 }
 
 int main(int argc, char **argv)
