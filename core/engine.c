@@ -49,24 +49,20 @@ static void make_uuid(struct ca_engine *engine, char out[37])
 {
   static const char digits[] = "0123456789abcdef";
   uint64_t bits[2];
+  unsigned char bytes[16];
   int i;
   bits[0] = next_random(engine);
   bits[1] = next_random(engine);
-  for(i = 0; i < 36; i++) {
-    uint64_t *from = &bits[i > 18];
-    if(i == 8 || i == 13 || i == 18 || i == 23)
-      out[i] = '-';
-    else {
-      unsigned digit = (unsigned)(*from & 15);
-      *from >>= 4;
-      if(i == 14)
-        digit = 4;
-      else if(i == 19)
-        digit = 8 | (digit & 3);
-      out[i] = digits[digit];
-    }
+  memcpy(bytes, bits, sizeof(bytes));
+  bytes[6] = (unsigned char)(0x40 | (bytes[6] & 0x0F)); /* the version */
+  bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3F)); /* the variant */
+  for(i = 0; i < 16; i++) {
+    if(i == 4 || i == 6 || i == 8 || i == 10)
+      *out++ = '-';
+    *out++ = digits[bytes[i] >> 4];
+    *out++ = digits[bytes[i] & 15];
   }
-  out[36] = '\0';
+  *out = '\0';
 }
 
 /* --- queues ------------------------------------------------------------ */

@@ -167,6 +167,7 @@ enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger, int64_t item,
     code = keep_text(mark, detail, err);
   if(code)
     return code;
+  ledger->has_verdicts = true;
   mark->kind = CA_MARK_ITEM;
   mark->number = item;
   mark->outcome = outcome;

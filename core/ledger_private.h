@@ -180,6 +180,7 @@ struct ca_ledger {
   /* the run's changes by outcome, as they were counted last; false once one of
      them may have changed */
   bool counted;
+  bool has_verdicts; /* an item may have one of its own */
   int64_t counts[CA_OUTCOME_COUNT];
   struct ca_tally tally; /* the same, and the items */
   int64_t found_item;    /* by its key; the next is looked for after it */

@@ -119,6 +119,7 @@ static void forget_run(struct ca_ledger *ledger)
   ledger->has_account = false;
   ledger->has_salt = false;
   ledger->counted = false;
+  ledger->has_verdicts = true;
   ledger->found_item = 0;
   ledger->shared_known = false;
 }
@@ -191,6 +192,7 @@ enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
   if(!code)
     code = add_part(ledger, info->who, info->host, &why);
   ledger->applies = info->mode && !strcmp(info->mode, "apply");
+  ledger->has_verdicts = false;
   return end_opening(ledger, code, &why, err);
 }
 
