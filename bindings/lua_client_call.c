@@ -30,26 +30,51 @@ struct call {
   char id[160];
 };
 
-static int call_close(lua_State *L)
+static const char spare_key; /* in the registry: a call to be used again */
+
+static void empty_call(struct call *call)
 {
-  struct call *call = lua_touserdata(L, 1);
   ca_request_clear(&call->request);
   ca_buf_wipe(&call->json);
   if(call->secret.len)
     ca_secret_remove_json(call->secret.data, call->secret.len);
   ca_buf_wipe(&call->secret);
+}
+
+static int call_gc(lua_State *L)
+{
+  empty_call(lua_touserdata(L, 1));
+  return 0;
+}
+
+/* The call is over; the next one may have its memory, which is none for the
+   collector then. */
+static int call_close(lua_State *L)
+{
+  empty_call(lua_touserdata(L, 1));
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
   return 0;
 }
 
 static struct call *push_call(lua_State *L, const struct ca_api *api)
 {
-  struct call *call = lua_newuserdatauv(L, sizeof(*call), 0);
+  struct call *call;
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_key) == LUA_TUSERDATA) {
+    call = lua_touserdata(L, -1);
+    lua_pushboolean(L, false); /* keeps the registry's slot */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
+  } else {
+    lua_pop(L, 1);
+    call = lua_newuserdatauv(L, sizeof(*call), 0);
+    memset(call, 0, sizeof(*call));
+    luaL_setmetatable(L, CALL);
+  }
   ca_request_init(&call->request, api);
   ca_buf_init(&call->json, JSON_MAX);
   ca_buf_init(&call->secret, JSON_MAX);
   call->timeout_ms = 0;
   call->id[0] = '\0';
-  luaL_setmetatable(L, CALL);
   return call;
 }
 
@@ -58,7 +83,7 @@ void lca_call_open(lua_State *L)
   if(luaL_newmetatable(L, CALL)) {
     lua_pushcfunction(L, call_close);
     lua_setfield(L, -2, "__close");
-    lua_pushcfunction(L, call_close);
+    lua_pushcfunction(L, call_gc);
     lua_setfield(L, -2, "__gc");
   }
   lua_pop(L, 1);

@@ -13,22 +13,29 @@
 #define IMAGE_MAX   (256u << 10)
 
 /* The script's line that made the call: the nearest function of a file that
-   is not ours. */
-static void find_line(lua_State *L, char *out, size_t size)
+   is not ours. A bulk's action makes it at the same line again and again: the
+   text is kept. */
+static void find_line(lua_State *L, struct lca_line *line)
 {
   lua_Debug debug;
   int level;
-  out[0] = '\0';
   for(level = 1; lua_getstack(L, level, &debug); level++) {
     const char *name;
     if(!lua_getinfo(L, "Sl", &debug) || debug.currentline < 1 ||
        debug.source[0] != '@' || !strncmp(debug.source, "@composio/", 10))
       continue;
     name = strrchr(debug.source, '/');
-    snprintf(out, size, "%s:%d", name ? name + 1 : debug.source + 1,
-             debug.currentline);
+    name = name ? name + 1 : debug.source + 1;
+    if(line->number != debug.currentline || strcmp(line->file, name) != 0) {
+      line->number = debug.currentline;
+      ca_copy_text(line->file, sizeof(line->file), name, strlen(name));
+      snprintf(line->text, sizeof(line->text), "%s:%d", line->file,
+               line->number);
+    }
     return;
   }
+  line->number = 0;
+  line->text[0] = '\0';
 }
 
 /* User and auth config of a create or link, read where its row says that they
@@ -299,7 +306,9 @@ void lca_draft_make(lua_State *L, struct lca_run *run,
   change->cost = request->cost;
   change->outcome = CA_PLANNED;
   find_owner(run, request, draft);
-  find_line(L, draft->line, sizeof(draft->line));
+  find_line(L, &run->line);
+  ca_copy_text(draft->line, sizeof(draft->line), run->line.text,
+               strlen(run->line.text));
   change->line = draft->line;
   if(arguments && lua_getfield(L, arguments, "reason") == LUA_TSTRING)
     change->reason = lua_tostring(L, -1); /* the table keeps it alive */

@@ -102,23 +102,24 @@ static void project(lua_State *L, int account, struct view *view,
   view->account = account;
   view->aside = lca_read_aside(L, account);
   view->used = 0;
+  /* in the order of the service's replies, which is found soonest */
   row->account = text_of(view, NULL, "id");
+  row->toolkit = text_of(view, "toolkit", "slug");
+  if(is_true(view, "auth_config", "is_composio_managed"))
+    row->flags |= CA_ITEM_MANAGED;
+  if(is_true(view, "auth_config", "is_disabled"))
+    row->flags |= CA_ITEM_CONFIG_DISABLED;
   row->user = text_of(view, NULL, "user_id");
-  row->status = text_of(view, NULL, "status");
   row->alias = text_of(view, NULL, "alias");
+  row->status = text_of(view, NULL, "status");
   row->status_reason = text_of(view, NULL, "status_reason");
-  row->created_ms = time_of(view, "created_at");
-  row->updated_ms = time_of(view, "updated_at");
   if(is_true(view, NULL, "is_disabled"))
     row->flags |= CA_ITEM_DISABLED;
-  row->toolkit = text_of(view, "toolkit", "slug");
+  row->created_ms = time_of(view, "created_at");
+  row->updated_ms = time_of(view, "updated_at");
   row->scheme = text_of(view, "state", "authScheme");
   if(!row->scheme)
     row->scheme = text_of(view, "auth_config", "auth_scheme");
-  if(is_true(view, "auth_config", "is_disabled"))
-    row->flags |= CA_ITEM_CONFIG_DISABLED;
-  if(is_true(view, "auth_config", "is_composio_managed"))
-    row->flags |= CA_ITEM_MANAGED;
   type = text_of(view, "experimental", "account_type");
   if(type && !strcmp(type, "SHARED"))
     row->flags |= CA_ITEM_SHARED;

@@ -16,6 +16,13 @@ struct lca_touched {
   bool active;   /* it may be ACTIVE after what the item planned so far */
 };
 
+/* Where in the script a change was asked for, as the ledger has it. */
+struct lca_line {
+  int number; /* 0: of nothing yet */
+  char file[140];
+  char text[160];
+};
+
 struct lca_run {
   struct lca_run_options options;
   struct lca_run_stats stats;
@@ -44,6 +51,7 @@ struct lca_run {
   struct lca_stop_on stop_on;
   char params[4096];
   char bulk_name[80];
+  struct lca_line line; /* of the last change */
   char stop_text[640];
 };
 

@@ -24,6 +24,7 @@ struct member {
 struct lca_aside {
   uint64_t given; /* members that the table has got, or must not get */
   int count;
+  int next; /* where to look first: who asks for many asks in their order */
   struct member members[];
 };
 
@@ -156,15 +157,22 @@ static struct lca_aside *parts_of(lua_State *L, int index)
 
 static bool same_text(struct ca_slice a, struct ca_slice b)
 {
-  return a.len == b.len && !memcmp(a.data, b.data, a.len);
+  return a.len == b.len && (!a.len || a.data[0] == b.data[0]) &&
+         !memcmp(a.data, b.data, a.len);
 }
 
 static struct member *find_member(struct lca_aside *parts, struct ca_slice key)
 {
+  int at = parts->next;
   int i;
-  for(i = 0; i < parts->count; i++)
-    if(same_text(parts->members[i].key, key))
-      return &parts->members[i];
+  for(i = 0; i < parts->count; i++, at++) {
+    if(at >= parts->count)
+      at = 0;
+    if(same_text(parts->members[at].key, key)) {
+      parts->next = at + 1;
+      return &parts->members[at];
+    }
+  }
   return NULL;
 }
 
@@ -494,6 +502,7 @@ static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
       L, sizeof(*parts) + (size_t)count * sizeof(*members) + len, 0);
   parts->given = 0;
   parts->count = count;
+  parts->next = 0;
   text = (char *)&parts->members[count];
   memcpy(text, from, len);
   for(i = 0; i < count; i++) {
