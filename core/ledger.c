@@ -114,6 +114,7 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
 
   if(!ledger->in_txn)
     return code;
+  ca_ledger_draft_forget(ledger);
   /* after a full disk or an I/O error SQLite may have done it already, and
      then says so, which is no news */
   if(!sqlite3_get_autocommit(ledger->db) &&

@@ -43,37 +43,6 @@ static enum ca_code repeated_key(const struct ca_item *item,
                     "the key \"%s\" comes twice in the selection", key);
 }
 
-static void bind_time(sqlite3_stmt *statement, int place, int64_t ms)
-{
-  if(ms)
-    sqlite3_bind_int64(statement, place, ms);
-  else
-    sqlite3_bind_null(statement, place);
-}
-
-static void bind_item(sqlite3_stmt *statement, const struct ca_ledger *ledger,
-                      const struct ca_item *item, const char *reason)
-{
-  bool keyed = item->account && !strcmp(item->account, item->key);
-
-  sqlite3_bind_int64(statement, 1,
-                     ca_ledger_item_id(ledger, ledger->items + 1));
-  sqlite3_bind_int(statement, 2, item->bulk);
-  sqlite3_bind_int64(statement, 3,
-                     (int64_t)(item->flags | (keyed ? CA_ITEM_KEYED : 0U)));
-  ca_ledger_bind(statement, 4, item->key);
-  ca_ledger_bind(statement, 5, keyed ? NULL : item->account);
-  ca_ledger_bind(statement, 6, item->user);
-  ca_ledger_bind(statement, 7, item->toolkit);
-  ca_ledger_bind(statement, 8, item->scheme);
-  ca_ledger_bind(statement, 9, item->status);
-  ca_ledger_bind(statement, 10, reason);
-  ca_ledger_bind(statement, 11, item->alias);
-  bind_time(statement, 12, item->created_ms);
-  bind_time(statement, 13, item->updated_ms);
-  ca_ledger_bind(statement, 14, item->row);
-}
-
 /* The changes of this item come next, most likely. */
 static enum ca_code remember_item(struct ca_ledger *ledger, int64_t number,
                                   int bulk, const char *account,
@@ -99,11 +68,10 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
                                 struct ca_err *err)
 {
   char reason[REASON_SIZE];
+  struct ca_item row = *item;
   struct ca_err why;
-  sqlite3_stmt *statement;
   bool repeated = false;
   enum ca_code code;
-  int rc;
 
   if(!item->key || !*item->key)
     return ca_err_set(err, CA_USAGE, "an item needs a key");
@@ -117,17 +85,17 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
   code = ca_ledger_add_key(ledger, item, &repeated, &why);
   if(repeated)
     return repeated_key(item, err);
-  statement = code ? NULL : ca_ledger_sql(ledger, CA_SQL_ITEM_ADD, &why);
-  if(!statement)
-    return plan_fail(ledger, why.code, &why, err);
-  if(item->status_reason)
+  if(item->status_reason) {
     ca_copy_text(reason, sizeof(reason), item->status_reason,
                  strlen(item->status_reason));
-  bind_item(statement, ledger, item, item->status_reason ? reason : NULL);
-  rc = ca_ledger_run(statement);
-  if(rc)
-    return plan_fail(ledger, ca_ledger_fail(ledger, rc, &why), &why, err);
+    row.status_reason = reason;
+  }
   ledger->txn_rows++;
+  if(!code)
+    code = ca_ledger_draft_item(
+        ledger, ca_ledger_item_id(ledger, ledger->items + 1), &row, &why);
+  if(code)
+    return plan_fail(ledger, code, &why, err);
   *number = ++ledger->items;
   if(remember_item(ledger, *number, item->bulk, item->account,
                    *number << CA_PLACE_BITS))
@@ -346,54 +314,56 @@ static bool is_plain(const struct ca_change *change, const char *account)
          !change->image;
 }
 
-/* What only some changes have. */
-static void bind_rest(sqlite3_stmt *statement, const struct ca_change *change,
-                      const char *account)
+/* One that has more to say: all columns, by the numbers of CA_SQL_CHANGE_ADD.
+ */
+static enum ca_code write_change(struct ca_ledger *ledger, int64_t id,
+                                 int64_t operation,
+                                 const struct ca_change *change,
+                                 const char *account, struct ca_err *err)
 {
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_ADD, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, id);
+  sqlite3_bind_int(statement, 2, ledger->bulk);
+  sqlite3_bind_int64(statement, 3, operation);
+  sqlite3_bind_int(statement, 4, (int)change->cost);
+  sqlite3_bind_int(statement, 5, (int)change->outcome);
   ca_ledger_bind(statement, 6, account);
   ca_ledger_bind(statement, 7, change->user);
   ca_ledger_bind(statement, 8, change->config);
   ca_ledger_bind(statement, 9, change->query);
   ca_ledger_bind(statement, 10, change->body);
   ca_ledger_bind(statement, 11, change->fingerprint);
+  ca_ledger_bind(statement, 12, change->reason);
+  ca_ledger_bind(statement, 13, change->line);
+  ca_ledger_bind(statement, 14, change->before);
   if(change->fallback)
     sqlite3_bind_int(statement, 15, 1);
   else
     sqlite3_bind_null(statement, 15);
   ca_ledger_bind(statement, 16, change->image);
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
-static enum ca_code write_change(struct ca_ledger *ledger,
-                                 const struct ca_change *change,
-                                 struct ca_err *err)
+static enum ca_code record_change(struct ca_ledger *ledger,
+                                  const struct ca_change *change,
+                                  struct ca_err *err)
 {
   const char *account = own_account(ledger, change);
-  bool plain = is_plain(change, account);
-  sqlite3_stmt *statement;
+  int64_t id = ca_ledger_change_id(ledger, ledger->last_change + 1);
   int64_t operation = 0;
-  int rc;
   enum ca_code code =
       ca_ledger_operation_id(ledger, change->api, &operation, err);
 
   if(code)
     return code;
-  statement = ca_ledger_sql(
-      ledger, plain ? CA_SQL_CHANGE_ADD_PLAIN : CA_SQL_CHANGE_ADD, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1,
-                     ca_ledger_change_id(ledger, ledger->last_change + 1));
-  sqlite3_bind_int(statement, 2, ledger->bulk);
-  sqlite3_bind_int64(statement, 3, operation);
-  sqlite3_bind_int(statement, 4, (int)change->cost);
-  sqlite3_bind_int(statement, 5, (int)change->outcome);
-  ca_ledger_bind(statement, 12, change->reason);
-  ca_ledger_bind(statement, 13, change->line);
-  ca_ledger_bind(statement, 14, change->before);
-  if(!plain)
-    bind_rest(statement, change, account);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  return is_plain(change, account)
+             ? ca_ledger_draft_change(ledger, id, operation, change, err)
+             : write_change(ledger, id, operation, change, account, err);
 }
 
 enum ca_code ca_ledger_add_change(struct ca_ledger *ledger, int64_t item,
@@ -418,10 +388,10 @@ enum ca_code ca_ledger_add_change(struct ca_ledger *ledger, int64_t item,
     return ca_err_set(err, CA_USAGE, "more than %lld changes of one item",
                       (long long)CA_PLACE_MAX);
   ca_err_clear(&why);
-  code = write_change(ledger, change, &why);
+  ledger->txn_rows++;
+  code = record_change(ledger, change, &why);
   if(code)
     return plan_fail(ledger, code, &why, err);
-  ledger->txn_rows++;
   ledger->counted = false;
   *number = ++ledger->last_change;
   return CA_OK;

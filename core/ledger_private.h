@@ -1,12 +1,13 @@
 /* What the files of the ledger share: the open database, its cached
-   statements, the open transaction, the outcomes not yet written. Nobody else
-   includes this. */
+   statements, the open transaction, rows and outcomes not yet written. Nobody
+   else includes this. */
 #ifndef CA_LEDGER_PRIVATE_H
 #define CA_LEDGER_PRIVATE_H
 
 #include <sqlite3.h>
 #include <string.h>
 #include "buf.h"
+#include "encode.h"
 #include "ledger.h"
 
 /* Plan rows are committed when this many wait, or this long. */
@@ -38,6 +39,7 @@
    it writes. */
 #define CA_INTEND_ROWS 32
 #define CA_SETTLE_ROWS 16
+#define CA_DRAFT_ROWS  16
 
 /* More operations than the service will have; ids beyond are looked up. */
 #define CA_OPERATION_MAX  256
@@ -70,6 +72,7 @@ enum ca_sql {
   CA_SQL_DRAFT_ITEMS,
   CA_SQL_SINGLE_KEYS,
   CA_SQL_ITEM_ADD,
+  CA_SQL_ITEMS_ADD,
   CA_SQL_ITEM_ACCOUNT,
   CA_SQL_ITEM_LAST,
   CA_SQL_BULK_ADD,
@@ -82,6 +85,7 @@ enum ca_sql {
   CA_SQL_ITEM_VERDICT,
   CA_SQL_CHANGE_ADD,
   CA_SQL_CHANGE_ADD_PLAIN,
+  CA_SQL_CHANGES_ADD_PLAIN,
   CA_SQL_CHANGE_LAST,
   CA_SQL_CHANGE_INTEND,
   CA_SQL_CHANGES_INTEND,
@@ -127,6 +131,35 @@ struct ca_mark {
   char *made; /* owned; NULL when no account was made */
 };
 
+/* Rows of a plan that are not in the database yet, though their transaction is
+   open. Texts in the order of the columns, data NULL for none. */
+#define CA_DRAFT_ITEM_TEXTS   9
+#define CA_DRAFT_CHANGE_TEXTS 3
+struct ca_drafted_item {
+  int64_t id;
+  int bulk;
+  unsigned flags;
+  int64_t created_ms;
+  int64_t updated_ms;
+  struct ca_slice texts[CA_DRAFT_ITEM_TEXTS];
+};
+struct ca_drafted_change {
+  int64_t id;
+  int bulk;
+  int64_t operation;
+  enum ca_class cost;
+  enum ca_outcome outcome;
+  struct ca_slice texts[CA_DRAFT_CHANGE_TEXTS];
+};
+struct ca_draft {
+  struct ca_drafted_item items[CA_DRAFT_ROWS];
+  struct ca_drafted_change changes[CA_DRAFT_ROWS];
+  size_t item_count;
+  size_t change_count;
+  size_t used; /* of texts */
+  char texts[8192];
+};
+
 /* Hashes of the keys that have come: an open table of slots, 0 is free. */
 struct ca_keys {
   int64_t *slots;
@@ -169,6 +202,7 @@ struct ca_ledger {
   int txn_rows;       /* plan rows in it */
   int64_t txn_ms;     /* when it began */
   struct ca_err lost; /* set once plan rows were lost */
+  struct ca_draft draft;
 
   struct ca_mark *marks; /* CA_MARK_COUNT */
   size_t mark_count;
@@ -246,6 +280,21 @@ enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
                             struct ca_err *err);
 enum ca_code ca_ledger_file_fail(sqlite3 *db, const char *path, int rc,
                                  struct ca_err *err);
+
+/* ledger_draft.c: adds a row to those that wait, in the open transaction. Of
+   changes only those that are plain: nothing but their own columns. */
+CA_MUST_USE enum ca_code ca_ledger_draft_item(struct ca_ledger *ledger,
+                                              int64_t id,
+                                              const struct ca_item *item,
+                                              struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_draft_change(struct ca_ledger *ledger,
+                                                int64_t id, int64_t operation,
+                                                const struct ca_change *change,
+                                                struct ca_err *err);
+/* Writes those that wait. When that fails the transaction is undone. */
+CA_MUST_USE enum ca_code ca_ledger_draft_write(struct ca_ledger *ledger,
+                                               struct ca_err *err);
+void ca_ledger_draft_forget(struct ca_ledger *ledger);
 
 /* Waits in line for the write lock, then BEGIN IMMEDIATE. A draft that is open
    is committed first, so that what follows is synced; nothing to do when

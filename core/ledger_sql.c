@@ -44,10 +44,25 @@
 #define INTENT_16 INTENT_4 "," INTENT_4 "," INTENT_4 "," INTENT_4
 #define INTENT_32 INTENT_16 "," INTENT_16
 
+#define ITEM    "(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define ITEM_4  ITEM "," ITEM "," ITEM "," ITEM
+#define ITEM_16 ITEM_4 "," ITEM_4 "," ITEM_4 "," ITEM_4
+
+#define PLAIN    "(?, ?, ?, ?, ?, ?, ?, ?)"
+#define PLAIN_4  PLAIN "," PLAIN "," PLAIN "," PLAIN
+#define PLAIN_16 PLAIN_4 "," PLAIN_4 "," PLAIN_4 "," PLAIN_4
+
 #define OUTCOME    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #define OUTCOME_4  OUTCOME "," OUTCOME "," OUTCOME "," OUTCOME
 #define OUTCOME_16 OUTCOME_4 "," OUTCOME_4 "," OUTCOME_4 "," OUTCOME_4
 
+#define INSERT_ITEM                                                \
+  "INSERT INTO item(id, bulk, outcome, flags, key, account, user," \
+  " toolkit, scheme, status, status_reason, alias, created_ms,"    \
+  " updated_ms, row) VALUES"
+#define INSERT_PLAIN                                                     \
+  "INSERT INTO change(id, bulk, operation, cost, outcome, reason, line," \
+  " status_before) VALUES"
 #define INSERT_INTENT "INSERT INTO intent(sent_ms, id) VALUES"
 #define INSERT_OUTCOME                                                      \
   "REPLACE INTO outcome(id, outcome, ended_ms, attempts, http, request_id," \
@@ -141,11 +156,8 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       "DELETE FROM item WHERE id BETWEEN ?1 AND ?2 AND " DRAFT("item"),
   [CA_SQL_SINGLE_KEYS] =
       "SELECT key FROM item WHERE id BETWEEN ?1 AND ?2 AND bulk = 0",
-  [CA_SQL_ITEM_ADD] =
-      "INSERT INTO item(id, bulk, outcome, flags, key, account, user,"
-      " toolkit, scheme, status, status_reason, alias, created_ms,"
-      " updated_ms, row) VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-      " ?11, ?12, ?13, ?14)",
+  [CA_SQL_ITEM_ADD] = INSERT_ITEM ITEM,
+  [CA_SQL_ITEMS_ADD] = INSERT_ITEM ITEM_16,
   [CA_SQL_BULK_ADD] =
       "INSERT INTO bulk(run, number, name, kind, selected, planned, same,"
       " skipped, failed, stood_ms)"
@@ -174,10 +186,8 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " config, query, body, fingerprint, reason, line, status_before,"
       " fallback, image) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
       " ?12, ?13, ?14, ?15, ?16)",
-  /* with the numbers of the above; what is not named is null */
-  [CA_SQL_CHANGE_ADD_PLAIN] =
-      "INSERT INTO change(id, bulk, operation, cost, outcome, reason, line,"
-      " status_before) VALUES(?1, ?2, ?3, ?4, ?5, ?12, ?13, ?14)",
+  [CA_SQL_CHANGE_ADD_PLAIN] = INSERT_PLAIN PLAIN,
+  [CA_SQL_CHANGES_ADD_PLAIN] = INSERT_PLAIN PLAIN_16,
   [CA_SQL_CHANGE_LAST] =
       "SELECT max(id) FROM change WHERE id BETWEEN ?1 AND ?2",
   [CA_SQL_CHANGE_INTEND] = INSERT_INTENT INTENT,
@@ -244,6 +254,9 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
 sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
                             struct ca_err *err)
 {
+  if((ledger->draft.item_count || ledger->draft.change_count) &&
+     which != CA_SQL_ROLLBACK && ca_ledger_draft_write(ledger, err))
+    return NULL;
   if(!ledger->statements[which]) {
     int rc = sqlite3_prepare_v3(ledger->db, sql_texts[which], -1,
                                 SQLITE_PREPARE_PERSISTENT,

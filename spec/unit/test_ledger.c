@@ -396,6 +396,56 @@ static void long_texts(void)
   stop();
 }
 
+/* Rows are written many at a time, at one, and by themselves when they are
+   long: whatever the mixture, each comes back as it was. */
+static void rows_of_all_lengths(void)
+{
+  static char row[9001];
+  char key[32];
+  struct ca_item in = { .bulk = 1, .key = key, .account = key };
+  struct ca_change change = { .api = op("disable"), .line = "job.lua:3" };
+  struct ca_item out;
+  int64_t item, number;
+  int i;
+
+  start("preview");
+  memset(row, 'r', sizeof(row) - 1);
+  for(i = 1; i <= 200; i++) {
+    snprintf(key, sizeof(key), "ca_%d", i);
+    row[i * i % 9000] = '\0';
+    in.row = i % 3 ? row : NULL;
+    in.alias = i % 7 ? NULL : "alias";
+    CHECK_INT(ca_ledger_add_item(ledger, &in, &item, &err), CA_OK);
+    CHECK_INT(item, i);
+    change.account = i % 5 ? key : "ca_other";
+    change.reason = i % 11 ? NULL : row;
+    CHECK_INT(ca_ledger_add_change(ledger, item, &change, &number, &err),
+              CA_OK);
+    if(i % 40 == 0) {
+      CHECK_INT(ca_ledger_item(ledger, item - 2, &out, &err), CA_OK);
+      CHECK_TEXT(out.account, out.key);
+    }
+    row[i * i % 9000] = 'r';
+  }
+  for(i = 1; i <= 200; i++) {
+    snprintf(key, sizeof(key), "ca_%d", i);
+    CHECK_INT(ca_ledger_item(ledger, i, &out, &err), CA_OK);
+    CHECK_TEXT(out.key, key);
+    CHECK_TEXT(out.account, key);
+    CHECK_TEXT(out.alias, i % 7 ? NULL : "alias");
+    CHECK_INT(out.row ? (int)strlen(out.row) : -1, i % 3 ? i * i % 9000 : -1);
+  }
+  CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
+  CHECK_INT(ask(ITEMS), 200);
+  CHECK_INT(ask("SELECT count(*) FROM change WHERE line = 'job.lua:3'"), 200);
+  CHECK_INT(ask("SELECT count(*) FROM change WHERE account = 'ca_other'"), 40);
+  CHECK_INT(ask("SELECT sum(length(reason)) FROM change"),
+            ask("SELECT sum(i * i % 9000) FROM (SELECT value * 11 AS i FROM"
+                " json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]'))"
+                " WHERE i <= 200"));
+  stop();
+}
+
 static void key_comes_once(void)
 {
   struct ca_item item = { .bulk = 1, .key = "a\x1b[1m" };
@@ -1177,6 +1227,7 @@ int main(void)
   check_case("an item comes back", item_comes_back);
   check_case("a bare item comes back", bare_item_comes_back);
   check_case("long texts", long_texts);
+  check_case("rows of all lengths", rows_of_all_lengths);
   check_case("a key comes once", key_comes_once);
   check_case("many keys come once", many_keys_come_once);
   check_case("a change comes back", change_comes_back);
