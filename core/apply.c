@@ -113,6 +113,16 @@ struct group {
   size_t others;
 };
 
+/* Changes that are not sent yet when the process dies cannot be told from
+   those that are. Where sending twice does harm only few are intended ahead.
+ */
+static bool is_far_ahead(const struct ca_apply *apply,
+                         const struct group *group, const struct ca_work *work)
+{
+  return apply->ready.count + group->works.count >= apply->careful &&
+         work->first->row.change.api->repeat == CA_REPEAT_NEVER;
+}
+
 static enum ca_code gather(struct ca_apply *apply, struct group *group,
                            struct ca_err *err)
 {
@@ -124,6 +134,10 @@ static enum ca_code gather(struct ca_apply *apply, struct group *group,
     code = next_work(apply, &work, err);
     if(!work)
       break;
+    if(is_far_ahead(apply, group, work)) {
+      ca_work_push(&apply->again, work); /* the first of the next group */
+      break;
+    }
     if(work->first->fresh)
       apply->numbers[group->fresh++] = work->first->row.number;
     else
@@ -202,7 +216,8 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
                             struct ca_err *err)
 {
   size_t many = options->concurrency > 0 ? (size_t)options->concurrency : 1;
-  size_t group = many * 2 > GROUP_LEAST ? many * 2 : GROUP_LEAST;
+  size_t careful = many * 2 > GROUP_LEAST ? many * 2 : GROUP_LEAST;
+  size_t group = many * 4 > GROUP_LEAST ? many * 4 : GROUP_LEAST;
   int64_t *numbers;
   enum ca_code code;
 
@@ -227,6 +242,7 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
   apply->pulled = 0;
   apply->concurrency = many;
   apply->group = group;
+  apply->careful = careful;
   apply->visit = visit;
   apply->owner = owner;
   apply->read_to = 0;

@@ -85,7 +85,8 @@ struct ca_apply {
   enum ca_apply_which which;
   bool look; /* at every item */
   size_t concurrency;
-  size_t group; /* intents written at once, about */
+  size_t group;   /* intents written at once, about */
+  size_t careful; /* the same of changes that must not be sent twice */
   ca_applied_fn *visit;
   void *owner;
   int64_t read_to; /* the last change read */

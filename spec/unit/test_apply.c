@@ -103,12 +103,44 @@ static void big_concurrency_big_groups(void)
 {
   start();
   check_sent = NULL;
-  plan_items(1, 300, "d");
+  plan_items(1, 500, "d");
   begin(1, 100);
   fill();
-  CHECK_INT(intents(), 200);
+  CHECK_INT(intents(), 400);
   CHECK_INT(sent_count, 100);
   CHECK_INT(ca_apply_abandon(apply, &err), CA_OK);
+  stop();
+}
+
+/* What must not be doubled is not intended far ahead; the one that was too
+   many is the next, and none is left out. */
+static void careful_groups(void)
+{
+  size_t i;
+
+  start();
+  check_sent = NULL;
+  for(i = 1; i <= 750; i++) {
+    char key[16];
+    snprintf(key, sizeof(key), "ca_%zu", i);
+    plan_change(plan_item(1, key), i <= 250 ? "disable" : "refresh", key,
+                CA_PLANNED);
+  }
+  begin(1, 100);
+  fill();
+  CHECK_INT(intents(), 250);
+  CHECK_INT(sent_count, 100);
+  for(i = 0; i < 151; i++) {
+    well(i);
+    fill();
+  }
+  CHECK_INT(intents(), 450);
+  while(!ca_apply_finished(apply)) {
+    well(i++);
+    fill();
+  }
+  CHECK_INT(sent_count, 750);
+  CHECK_INT(intents(), 750);
   stop();
 }
 
@@ -570,6 +602,7 @@ int main(void)
   check_case("many at once, but no more", many_at_once_but_no_more);
   check_case("intents come in groups", intents_come_in_groups);
   check_case("big concurrency, big groups", big_concurrency_big_groups);
+  check_case("careful groups", careful_groups);
   check_case("syncs are few", syncs_are_few);
   check_case("changes of an item in order", changes_of_an_item_in_order);
   check_case("a failure ends its item", failure_ends_its_item);
