@@ -12,17 +12,20 @@
 #include "log.h"
 #include "secret.h"
 
-/* libcurl takes a buffer anew for every request. What a change answers is
-   small, and this much comes from malloc's fastest store. */
-#define SMALL_BUFFER 1024L
-
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
   struct ca_attempt *attempt = ctx;
-  if(ca_buf_add(&attempt->body, bytes, size * count)) {
+  enum ca_code code = CA_OK;
+  /* pages of a listing are about as long as the one before */
+  if(!attempt->body.len && attempt->usual)
+    code = ca_buf_reserve(&attempt->body, attempt->usual + attempt->usual / 8);
+  if(!code)
+    code = ca_buf_add(&attempt->body, bytes, size * count);
+  if(code) {
     attempt->too_large = true;
     return 0;
   }
+  attempt->usual = attempt->body.len;
   return size * count;
 }
 
@@ -427,6 +430,7 @@ static CURLcode set_operation(struct ca_attempt *attempt,
   CURL *easy = attempt->easy;
   CURLcode failed = CURLE_OK;
 
+  attempt->usual = 0;
   /* NULL: the read callback gives the body, once; this makes it a POST */
   set_ptr(easy, &failed, CURLOPT_POSTFIELDS, NULL);
   set_long(easy, &failed, with_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
@@ -434,8 +438,6 @@ static CURLcode set_operation(struct ca_attempt *attempt,
      that would ask for it */
   set_ptr(easy, &failed, CURLOPT_ACCEPT_ENCODING,
           api->method == CA_GET ? "" : NULL);
-  set_long(easy, &failed, CURLOPT_BUFFERSIZE,
-           api->method == CA_GET ? CURL_MAX_WRITE_SIZE : SMALL_BUFFER);
   set_ptr(easy, &failed, CURLOPT_CUSTOMREQUEST,
           api->method == CA_GET || api->method == CA_POST
               ? NULL

@@ -47,6 +47,7 @@ struct ca_attempt {
   char error[CURL_ERROR_SIZE];
   struct ca_buf url;
   struct ca_buf body; /* of the reply */
+  size_t usual;       /* as long was the operation's last one; 0: not known */
   struct ca_headers said;
   struct ca_slice sending; /* what the read callback still has to give */
   int sends; /* how often libcurl sent of it: it repeats by itself what dies on

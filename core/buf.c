@@ -36,13 +36,36 @@ void ca_buf_reset(struct ca_buf *buf)
     buf->data[0] = '\0';
 }
 
+static enum ca_code resize(struct ca_buf *buf, size_t size)
+{
+  char *data = realloc(buf->data, size);
+
+  if(!data)
+    return CA_NOMEM;
+  buf->data = data;
+  buf->size = size;
+  return CA_OK;
+}
+
+enum ca_code ca_buf_reserve(struct ca_buf *buf, size_t more)
+{
+  size_t left = buf->max - buf->len;
+  size_t need = buf->len + (more < left ? more : left) + 1;
+
+  if(need <= buf->size)
+    return CA_OK;
+  if(resize(buf, need))
+    return CA_NOMEM;
+  buf->data[buf->len] = '\0'; /* nothing may come after all */
+  return CA_OK;
+}
+
 /* Room for `more` bytes and a NUL. Doubles, so that adding n bytes one by one
    costs O(n). */
 static enum ca_code make_room(struct ca_buf *buf, size_t more)
 {
   size_t need;
   size_t size;
-  char *data;
 
   if(more > buf->max - buf->len)
     return CA_USAGE;
@@ -52,12 +75,7 @@ static enum ca_code make_room(struct ca_buf *buf, size_t more)
   size = buf->size ? buf->size : 64;
   while(size < need)
     size *= 2;
-  data = realloc(buf->data, size);
-  if(!data)
-    return CA_NOMEM;
-  buf->data = data;
-  buf->size = size;
-  return CA_OK;
+  return resize(buf, size);
 }
 
 enum ca_code ca_buf_add(struct ca_buf *buf, const void *bytes, size_t len)

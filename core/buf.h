@@ -8,7 +8,7 @@
 #include "err.h"
 
 struct ca_buf {
-  char *data;  /* NUL-terminated once anything was added, else NULL */
+  char *data;  /* NUL-terminated, or NULL */
   size_t len;  /* bytes in use, without that NUL */
   size_t size; /* bytes allocated */
   size_t max;  /* len never passes it */
@@ -22,6 +22,9 @@ void ca_buf_wipe(struct ca_buf *buf);
 /* Forgets the bytes but keeps the memory. */
 void ca_buf_reset(struct ca_buf *buf);
 
+/* Makes room for that many more bytes, or as many as the ceiling leaves, and
+   no more than that: for who knows about how many will come. CA_NOMEM. */
+CA_MUST_USE enum ca_code ca_buf_reserve(struct ca_buf *buf, size_t more);
 /* CA_NOMEM without memory, CA_USAGE past the ceiling; the bytes already in
    it stay. */
 CA_MUST_USE enum ca_code ca_buf_add(struct ca_buf *buf, const void *bytes,

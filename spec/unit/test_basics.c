@@ -98,6 +98,27 @@ static void buf_grows_to_its_ceiling(void)
   ca_buf_reset(&buf);
 }
 
+static void buf_with_room(void)
+{
+  struct ca_buf buf;
+  const char *data;
+
+  ca_buf_init(&buf, 1000);
+  CHECK_INT(ca_buf_reserve(&buf, 300), CA_OK);
+  CHECK_INT(buf.size, 301); /* no more than was asked for */
+  CHECK_TEXT(ca_buf_text(&buf), "");
+  CHECK_INT(ca_buf_add_text(&buf, "abc"), CA_OK);
+  data = buf.data;
+  CHECK_INT(ca_buf_reserve(&buf, 297), CA_OK);
+  CHECK(buf.data == data);
+  CHECK_INT(ca_buf_reserve(&buf, 5000), CA_OK);
+  CHECK_INT(buf.size, 1001); /* up to the ceiling, which stays */
+  CHECK_TEXT(ca_buf_text(&buf), "abc");
+  CHECK_INT(ca_buf_reserve(&buf, SIZE_MAX), CA_OK);
+  CHECK_INT(buf.size, 1001);
+  ca_buf_wipe(&buf);
+}
+
 static void buf_of_nothing(void)
 {
   struct ca_buf buf;
@@ -183,6 +204,7 @@ int main(void)
   check_case("code names", code_names);
   check_case("text is cut between characters", text_is_cut_between_characters);
   check_case("a buffer grows to its ceiling", buf_grows_to_its_ceiling);
+  check_case("a buffer with room", buf_with_room);
   check_case("a buffer of nothing", buf_of_nothing);
   check_case("a buffer keeps zero bytes", buf_keeps_zero_bytes);
   check_case("wiping", wiping);
