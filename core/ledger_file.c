@@ -13,7 +13,7 @@
 #include "encode.h"
 #include "ledger_private.h"
 
-#define CACHE_KIB 4096
+#define CACHE_KIB 3072
 #define BUSY_MS   10000
 #define POLL_MS   1
 
