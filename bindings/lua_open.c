@@ -33,13 +33,6 @@ static int load_embedded(lua_State *L)
   return 1;
 }
 
-/* has(name): is this file inside? */
-static int has(lua_State *L)
-{
-  lua_pushboolean(L, find(luaL_checkstring(L, 1)) != NULL);
-  return 1;
-}
-
 static int open_core(lua_State *L)
 {
   lua_newtable(L);
@@ -48,8 +41,6 @@ static int open_core(lua_State *L)
   lca_seen_open(L);
   lca_task_open(L);
   lca_client_open(L);
-  lua_pushcfunction(L, has);
-  lua_setfield(L, -2, "has");
   lua_pushliteral(L, COMPOSIO_VERSION);
   lua_setfield(L, -2, "version");
   return 1;

@@ -6,7 +6,7 @@
 -- sent, and no code of the script runs while changes are carried out, except
 -- `after`, which cannot write.
 
-local host = package.loaded["composio.host"]
+local host -- given with the parts, below
 
 local KNOWN = { "name", "key", "after", "concurrency", "allow_incomplete", "canary" }
 local CHUNK = 100 -- ids asked for at once
@@ -60,7 +60,8 @@ local function raise(good, ...)
   return ...
 end
 
-return function(composio, core)
+return function(composio, core, given)
+  host = given
   if not host then
     function composio.bulk()
       core.usage "composio.bulk needs the host: run this script with composio-lua"

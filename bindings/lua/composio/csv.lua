@@ -2,11 +2,9 @@
 -- for.
 -- Must not know: accounts, the ledger.
 
-local host = package.loaded["composio.host"]
-
 local KNOWN = { "secret" }
 
-return function(composio, core)
+return function(composio, core, host)
   if not host then
     function composio.csv()
       core.usage "composio.csv needs the host: run this script with composio-lua"

@@ -6,11 +6,9 @@
 -- together with the ids that other actions ask for, elsewhere by itself. Only
 -- the host records changes, so in stock Lua nothing is looked up.
 
-local host = package.loaded["composio.host"]
-
 local CHUNK = 100 -- ids asked for at once
 
-return function(composio, core)
+return function(composio, core, host)
   if not host then
     return
   end

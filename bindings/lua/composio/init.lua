@@ -1,10 +1,12 @@
 -- The public table of the module, made of the private one (composio.core).
 -- Must not know: how calls are made.
--- Every file beside this one returns a function (composio, core) that adds its
--- words; those of the host are inside the module too, and say so when there is
--- no host.
+-- Every file beside this one returns a function (composio, core, host) that
+-- adds its words; those of the host are inside the module too, and say so when
+-- there is no host (nil).
 
+local require = require
 local core = require "composio.core"
+local host = package.loaded["composio.host"]
 
 local operations = core.operations()
 
@@ -67,13 +69,36 @@ function composio.client(options)
   return (dress(core.client_new(options)))
 end
 
-local parts = { "auth_scheme", "wait", "initiate", "pages", "images", "time", "csv", "report" }
-table.move({ "job", "bulk", "replay", "undo" }, 1, 4, #parts + 1, parts)
-for _, name in ipairs(parts) do
-  if core.has(name) then
-    require("composio." .. name)(composio, core)
-  end
+local function add_part(name)
+  require("composio." .. name)(composio, core, host)
 end
+
+for _, name in ipairs { "auth_scheme", "wait", "initiate", "pages", "images", "time", "job" } do
+  add_part(name)
+end
+
+-- A part that is read when its word is first said, since most scripts do without
+-- it. Until then the word is this function; who has kept that may still use it,
+-- and who has put another in its place keeps that.
+local function add_late(name, owner, word)
+  local real
+  local function first(...)
+    if not real then
+      local now = owner[word]
+      add_part(name)
+      real = owner[word]
+      owner[word] = now ~= first and now or real
+    end
+    return real(...)
+  end
+  owner[word] = first
+end
+
+add_late("csv", composio, "csv")
+add_late("report", composio, "report")
+add_late("bulk", composio, "bulk")
+add_late("replay", core, "with_plan")
+add_late("undo", core, "undo")
 
 local default, account_class = dress(core.default_client())
 composio.connected_accounts = default.connected_accounts

@@ -7,9 +7,7 @@
 local ACL_FRAGMENT = "acl_config_for_shared is only valid on SHARED"
 local RETIRED_FRAGMENT = "no longer supported"
 
-local host = package.loaded["composio.host"]
-
-return function(_, core)
+return function(_, core, host)
   -- Does an action run again only for its secrets? Then its plan stands, and
   -- what was looked for before it is not looked for again.
   local function in_recall()

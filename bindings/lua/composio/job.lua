@@ -2,8 +2,6 @@
 -- as options of the command line, on top of argparse.
 -- Must not know: accounts, the ledger.
 
-local host = package.loaded["composio.host"]
-
 local KNOWN = { "summary", "may", "params", "stop_on" }
 local STOPS = { "failed", "unknown", "stale" }
 local KNOWN_PARAM = { "type", "default", "min", "max", "required", "help", "values" }
@@ -58,7 +56,7 @@ local function option_of(name)
   return "--" .. name:gsub("_", "-")
 end
 
-return function(composio, core)
+return function(composio, core, host)
   if not host then
     composio.job = without_host(core)
     return

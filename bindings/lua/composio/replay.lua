@@ -3,12 +3,10 @@
 -- not change? All of it before the first change.
 -- Must not know: plan files, how changes are sent.
 
-local host = package.loaded["composio.host"]
-
 local CHUNK = 100
 local FEW = 10 -- changes that are named
 
-return function(composio, core)
+return function(composio, core, host)
   if not host then
     return
   end

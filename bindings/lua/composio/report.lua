@@ -2,11 +2,9 @@
 -- there at all. A preview writes none.
 -- Must not know: accounts, the ledger.
 
-local host = package.loaded["composio.host"]
-
 local KNOWN = { "raw" }
 
-return function(composio, core)
+return function(composio, core, host)
   if not host then
     function composio.report()
       core.usage "composio.report needs the host: run this script with composio-lua"

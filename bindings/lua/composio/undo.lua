@@ -3,7 +3,7 @@
 -- Only what still is as the run left it is put back: whoever changed an account
 -- since meant it. What cannot be put back is told by reason.
 
-local host = package.loaded["composio.host"]
+local host -- given with the parts, below
 
 local FEW = 5 -- accounts that are named for each reason
 local BACK = { ACTIVE = "enable", INACTIVE = "disable", ENABLED = "enable", DISABLED = "disable" }
@@ -246,7 +246,8 @@ local function undo(composio, core)
   say_notes(notes)
 end
 
-return function(composio, core)
+return function(composio, core, given)
+  host = given
   if not host then
     return
   end
