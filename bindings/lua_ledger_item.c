@@ -15,7 +15,6 @@
 struct view {
   lua_State *L;
   int account;
-  struct lca_aside *aside; /* what is not in its table yet */
   size_t used;
   char texts[1024];
 };
@@ -51,13 +50,12 @@ static void push_field(struct view *view, const char *outer, const char *name)
 }
 
 /* What text stands there; NULL when none does. */
-static const char *text_of(struct view *view, const char *outer,
-                           const char *name)
+static const char *text_of(struct view *view, const struct lca_peeked *peeked,
+                           const char *outer, const char *name)
 {
-  struct ca_slice text;
-  switch(lca_read_peek(view->aside, outer, name, &text)) {
+  switch(peeked->how) {
   case LCA_PEEK_FOUND:
-    return keep_text(view, text);
+    return keep_text(view, peeked->text);
   case LCA_PEEK_ABSENT:
     return NULL;
   default:
@@ -67,13 +65,13 @@ static const char *text_of(struct view *view, const char *outer,
   }
 }
 
-static bool is_true(struct view *view, const char *outer, const char *name)
+static bool is_true(struct view *view, const struct lca_peeked *peeked,
+                    const char *outer, const char *name)
 {
-  struct ca_slice text;
   bool is;
-  switch(lca_read_peek(view->aside, outer, name, &text)) {
+  switch(peeked->how) {
   case LCA_PEEK_FOUND:
-    return text.data[0] != 'f' && text.data[0] != 'n';
+    return peeked->text.data[0] != 'f' && peeked->text.data[0] != 'n';
   case LCA_PEEK_ABSENT:
     return false;
   default:
@@ -84,11 +82,49 @@ static bool is_true(struct view *view, const char *outer, const char *name)
   }
 }
 
-static int64_t time_of(struct view *view, const char *name)
+static int64_t time_of(struct view *view, const struct lca_peeked *peeked,
+                       const char *name)
 {
   int64_t wall_ms = 0;
-  const char *text = text_of(view, NULL, name);
+  const char *text = text_of(view, peeked, NULL, name);
   return text && ca_clock_parse(text, &wall_ms) ? wall_ms : 0;
+}
+
+#define NAME(text)         \
+  {                        \
+    text, sizeof(text) - 1 \
+  }
+
+/* What the member objects of an account tell. */
+static void project_inside(struct view *view, const struct lca_peeked *toolkit,
+                           const struct lca_peeked *config,
+                           const struct lca_peeked *state,
+                           const struct lca_peeked *experimental,
+                           struct ca_item *row)
+{
+  static const struct ca_slice slug = NAME("slug");
+  static const struct ca_slice scheme = NAME("authScheme");
+  static const struct ca_slice kind = NAME("account_type");
+  static const struct ca_slice of_config[] = { NAME("auth_scheme"),
+                                               NAME("is_composio_managed"),
+                                               NAME("is_disabled") };
+  struct lca_peeked peeked[3];
+  const char *type;
+  lca_read_peek_inside(toolkit, &slug, 1, peeked);
+  row->toolkit = text_of(view, peeked, "toolkit", "slug");
+  lca_read_peek_inside(state, &scheme, 1, peeked);
+  row->scheme = text_of(view, peeked, "state", "authScheme");
+  lca_read_peek_inside(config, of_config, 3, peeked);
+  if(!row->scheme)
+    row->scheme = text_of(view, &peeked[0], "auth_config", "auth_scheme");
+  if(is_true(view, &peeked[1], "auth_config", "is_composio_managed"))
+    row->flags |= CA_ITEM_MANAGED;
+  if(is_true(view, &peeked[2], "auth_config", "is_disabled"))
+    row->flags |= CA_ITEM_CONFIG_DISABLED;
+  lca_read_peek_inside(experimental, &kind, 1, peeked);
+  type = text_of(view, peeked, "experimental", "account_type");
+  if(type && !strcmp(type, "SHARED"))
+    row->flags |= CA_ITEM_SHARED;
 }
 
 /* Fills the projection of the account at that index. Its texts live in the
@@ -96,33 +132,51 @@ static int64_t time_of(struct view *view, const char *name)
 static void project(lua_State *L, int account, struct view *view,
                     struct ca_item *row)
 {
-  const char *type;
+  /* as the service orders them */
+  enum {
+    ID,
+    TOOLKIT,
+    CONFIG,
+    USER,
+    ALIAS,
+    STATUS,
+    REASON,
+    DISABLED,
+    CREATED,
+    UPDATED,
+    STATE,
+    EXPERIMENTAL,
+    COUNT
+  };
+  static const struct ca_slice names[COUNT] = { NAME("id"),
+                                                NAME("toolkit"),
+                                                NAME("auth_config"),
+                                                NAME("user_id"),
+                                                NAME("alias"),
+                                                NAME("status"),
+                                                NAME("status_reason"),
+                                                NAME("is_disabled"),
+                                                NAME("created_at"),
+                                                NAME("updated_at"),
+                                                NAME("state"),
+                                                NAME("experimental") };
+  struct lca_peeked peeked[COUNT];
   luaL_checkstack(L, 20, "an account's projection");
   view->L = L;
   view->account = account;
-  view->aside = lca_read_aside(L, account);
   view->used = 0;
-  /* in the order of the service's replies, which is found soonest */
-  row->account = text_of(view, NULL, "id");
-  row->toolkit = text_of(view, "toolkit", "slug");
-  if(is_true(view, "auth_config", "is_composio_managed"))
-    row->flags |= CA_ITEM_MANAGED;
-  if(is_true(view, "auth_config", "is_disabled"))
-    row->flags |= CA_ITEM_CONFIG_DISABLED;
-  row->user = text_of(view, NULL, "user_id");
-  row->alias = text_of(view, NULL, "alias");
-  row->status = text_of(view, NULL, "status");
-  row->status_reason = text_of(view, NULL, "status_reason");
-  if(is_true(view, NULL, "is_disabled"))
+  lca_read_peek_all(lca_read_aside(L, account), names, COUNT, peeked);
+  row->account = text_of(view, &peeked[ID], NULL, "id");
+  row->user = text_of(view, &peeked[USER], NULL, "user_id");
+  row->alias = text_of(view, &peeked[ALIAS], NULL, "alias");
+  row->status = text_of(view, &peeked[STATUS], NULL, "status");
+  row->status_reason = text_of(view, &peeked[REASON], NULL, "status_reason");
+  if(is_true(view, &peeked[DISABLED], NULL, "is_disabled"))
     row->flags |= CA_ITEM_DISABLED;
-  row->created_ms = time_of(view, "created_at");
-  row->updated_ms = time_of(view, "updated_at");
-  row->scheme = text_of(view, "state", "authScheme");
-  if(!row->scheme)
-    row->scheme = text_of(view, "auth_config", "auth_scheme");
-  type = text_of(view, "experimental", "account_type");
-  if(type && !strcmp(type, "SHARED"))
-    row->flags |= CA_ITEM_SHARED;
+  row->created_ms = time_of(view, &peeked[CREATED], "created_at");
+  row->updated_ms = time_of(view, &peeked[UPDATED], "updated_at");
+  project_inside(view, &peeked[TOOLKIT], &peeked[CONFIG], &peeked[STATE],
+                 &peeked[EXPERIMENTAL], row);
 }
 
 /* ---- into the ledger ---- */

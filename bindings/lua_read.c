@@ -7,26 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <lua5.4/lauxlib.h>
-#include "lua_read.h"
+#include "lua_read_part.h"
 
 #define ARRAY       "composio.array"
 #define EXACT       9007199254740992.0 /* 2^53 */
 #define MEMBERS_MAX 64                 /* bits of parts.given */
 #define PARTS_LEN   256                /* a shorter object is read at once */
 #define BELOW_MAX   1000               /* as deep as lua-cjson writes */
-
-struct member {
-  struct ca_slice key;
-  struct ca_slice value;
-};
-
-/* The object's text follows behind its members, whose slices point into it. */
-struct lca_aside {
-  uint64_t given; /* members that the table has got, or must not get */
-  int count;
-  int next; /* where to look first: who asks for many asks in their order */
-  struct member members[];
-};
 
 static const char parts_key;   /* in the table: its parts */
 static const char plain_class; /* in the registry, of what is no account */
@@ -155,56 +142,29 @@ static struct lca_aside *parts_of(lua_State *L, int index)
   return parts;
 }
 
-static bool same_text(struct ca_slice a, struct ca_slice b)
-{
-  return a.len == b.len && (!a.len || a.data[0] == b.data[0]) &&
-         !memcmp(a.data, b.data, a.len);
-}
-
-static struct member *find_member(struct lca_aside *parts, struct ca_slice key)
-{
-  int at = parts->next;
-  int i;
-  for(i = 0; i < parts->count; i++, at++) {
-    if(at >= parts->count)
-      at = 0;
-    if(same_text(parts->members[at].key, key)) {
-      parts->next = at + 1;
-      return &parts->members[at];
-    }
-  }
-  return NULL;
-}
-
-static bool is_given(const struct lca_aside *parts,
-                     const struct member *member)
-{
-  return (parts->given & UINT64_C(1) << (member - parts->members)) != 0;
-}
-
-static void give(struct lca_aside *parts, const struct member *member)
+static void give(struct lca_aside *parts, const struct lca_member *member)
 {
   parts->given |= UINT64_C(1) << (member - parts->members);
 }
 
 /* The member with the name at index that the table has not got, or NULL. */
-static struct member *find_missing(lua_State *L, struct lca_aside *parts,
-                                   int name)
+static struct lca_member *find_missing(lua_State *L, struct lca_aside *parts,
+                                       int name)
 {
-  struct member *member;
+  struct lca_member *member;
   struct ca_slice key;
   if(!parts || lua_type(L, name) != LUA_TSTRING)
     return NULL;
   key.data = lua_tolstring(L, name, &key.len);
-  member = find_member(parts, key);
-  return member && !is_given(parts, member) ? member : NULL;
+  member = lca_find_member(parts, key);
+  return member && !lca_is_given(parts, member) ? member : NULL;
 }
 
 static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
                        int class);
 
 /* Pushes the member's value: what was judged cannot fail. */
-static void push_member(lua_State *L, const struct member *member)
+static void push_member(lua_State *L, const struct lca_member *member)
 {
   struct ca_scan scan = { member->value.data,
                           member->value.data + member->value.len };
@@ -221,7 +181,7 @@ static void push_member(lua_State *L, const struct member *member)
    value and returns true, or pushes nothing. */
 static bool fetch(lua_State *L, struct lca_aside *parts)
 {
-  struct member *member = find_missing(L, parts, 2);
+  struct lca_member *member = find_missing(L, parts, 2);
   if(!member)
     return false;
   push_member(L, member);
@@ -246,8 +206,8 @@ void lca_read_all(lua_State *L, int index)
   luaL_checkstack(L, 8, "JSON");
   lua_rawgetp(L, index, &parts_key); /* stays while it is read */
   for(i = 0; i < parts->count; i++)
-    if(!is_given(parts, &parts->members[i])) {
-      const struct member *member = &parts->members[i];
+    if(!lca_is_given(parts, &parts->members[i])) {
+      const struct lca_member *member = &parts->members[i];
       lua_pushlstring(L, member->key.data, member->key.len);
       push_member(L, member);
       give(parts, member);
@@ -262,78 +222,9 @@ void lca_read_all(lua_State *L, int index)
   lua_setmetatable(L, index);
 }
 
-/* The member with that name in the object that text is; of two the first. */
-static bool find_inside(struct ca_slice text, struct ca_slice name,
-                        struct ca_slice *value)
-{
-  struct ca_scan scan = { text.data, text.data + text.len };
-  struct ca_slice key;
-  bool first = true;
-  if(!ca_scan_enter(&scan, '{'))
-    return false;
-  while(ca_scan_member(&scan, &first, &key) > 0 &&
-        ca_scan_value(&scan, value) != CA_SCAN_BAD)
-    if(same_text(key, name))
-      return true;
-  return false;
-}
-
 struct lca_aside *lca_read_aside(lua_State *L, int index)
 {
   return parts_of(L, index);
-}
-
-enum lca_peek lca_read_peek(struct lca_aside *aside, const char *outer,
-                            const char *name, struct ca_slice *text)
-{
-  struct ca_slice wanted = { name, strlen(name) };
-  struct ca_slice key = wanted;
-  const struct member *member;
-  if(!aside)
-    return LCA_PEEK_ASK;
-  if(outer) {
-    key.data = outer;
-    key.len = strlen(outer);
-  }
-  member = find_member(aside, key);
-  if(!member || is_given(aside, member)) /* a script may have added it */
-    return LCA_PEEK_ASK;
-  *text = member->value;
-  if(outer && !find_inside(member->value, wanted, text))
-    return LCA_PEEK_ABSENT;
-  return LCA_PEEK_FOUND;
-}
-
-/* The same of a table: left on the stack. */
-static const char *ask_text(lua_State *L, int index, const char *outer,
-                            const char *name)
-{
-  if(!outer)
-    lua_getfield(L, index, name);
-  else if(lua_getfield(L, index, outer) == LUA_TTABLE) {
-    lua_getfield(L, -1, name);
-    lua_remove(L, -2);
-  }
-  return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-}
-
-const char *lca_read_text(lua_State *L, int index, const char *outer,
-                          const char *name, char *out, size_t size)
-{
-  struct ca_slice text;
-  switch(lca_read_peek(parts_of(L, index), outer, name, &text)) {
-  case LCA_PEEK_FOUND:
-    if(text.data[0] != '"')
-      return NULL;
-    if(text.len > size)
-      return ask_text(L, index, outer, name);
-    out[ca_scan_unescape(text, out)] = '\0'; /* it was judged */
-    return out;
-  case LCA_PEEK_ABSENT:
-    return NULL;
-  default:
-    return ask_text(L, index, outer, name);
-  }
 }
 
 /* ---- its class ---- */
@@ -354,7 +245,7 @@ static int index_parts(lua_State *L)
 static int set_member(lua_State *L)
 {
   struct lca_aside *parts = parts_of(L, 1);
-  struct member *member = find_missing(L, parts, 2);
+  struct lca_member *member = find_missing(L, parts, 2);
   if(member)
     give(parts, member);
   lua_settop(L, 3);
@@ -436,7 +327,7 @@ static bool may_be_half(const char *at, const char *end)
 
 /* Is there one with this name? Names that differ in length or in the first or
    last letter are told apart by one bit each, without a look at the others. */
-static bool is_repeated(const struct member *members, int count,
+static bool is_repeated(const struct lca_member *members, int count,
                         uint64_t *marks)
 {
   struct ca_slice key = members[count].key;
@@ -448,7 +339,7 @@ static bool is_repeated(const struct member *members, int count,
              63;
   if(*marks & mark)
     for(i = 0; i < count; i++)
-      if(same_text(members[i].key, key))
+      if(lca_same_text(members[i].key, key))
         return true;
   *marks |= mark;
   return false;
@@ -457,7 +348,7 @@ static bool is_repeated(const struct member *members, int count,
 /* Behind the opening bracket: where the members are. Their number, or -1 when
    the object is to be read whole, which may fail then. */
 static int find_members(struct ca_scan *scan, int depth,
-                        struct member *members)
+                        struct lca_member *members)
 {
   const char *from = scan->at;
   uint64_t marks = 0;
@@ -481,7 +372,7 @@ static int find_members(struct ca_scan *scan, int depth,
 static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
                        int class)
 {
-  struct member members[MEMBERS_MAX];
+  struct lca_member members[MEMBERS_MAX];
   struct lca_aside *parts;
   const char *from;
   size_t len;
@@ -502,7 +393,6 @@ static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
       L, sizeof(*parts) + (size_t)count * sizeof(*members) + len, 0);
   parts->given = 0;
   parts->count = count;
-  parts->next = 0;
   text = (char *)&parts->members[count];
   memcpy(text, from, len);
   for(i = 0; i < count; i++) {
@@ -522,7 +412,7 @@ static bool give_id(lua_State *L)
 {
   static const struct ca_slice name = { "id", 2 };
   struct lca_aside *parts = parts_of(L, -1);
-  const struct member *id = find_member(parts, name);
+  const struct lca_member *id = lca_find_member(parts, name);
   if(!id || id->value.data[0] != '"')
     return false;
   lua_pushliteral(L, "id");

@@ -39,6 +39,18 @@ struct lca_aside *lca_read_aside(lua_State *L, int index);
 enum lca_peek { LCA_PEEK_ASK, LCA_PEEK_ABSENT, LCA_PEEK_FOUND };
 enum lca_peek lca_read_peek(struct lca_aside *aside, const char *outer,
                             const char *name, struct ca_slice *text);
+/* The same for many members in one walk, which is shortest when they are named
+   in the order of the reply; and for those of an object that was found. */
+struct lca_peeked {
+  enum lca_peek how;
+  struct ca_slice text; /* when FOUND */
+};
+void lca_read_peek_all(const struct lca_aside *aside,
+                       const struct ca_slice *names, int count,
+                       struct lca_peeked *peeked);
+void lca_read_peek_inside(const struct lca_peeked *outer,
+                          const struct ca_slice *names, int count,
+                          struct lca_peeked *peeked);
 
 /* The text of such a member, left aside or not: in out, or on the stack when
    it does not fit there. NULL when it has none. [-0, +(0|1), e] */

@@ -22,7 +22,7 @@ local levels = {
 
 -- Rooms whose parts may include each other's private headers: the parts of one
 -- room that was too long for one file share its first name.
-local parts = { "ledger", "engine", "reply", "apply", "settle", "plan",
+local parts = { "ledger", "engine", "reply", "apply", "settle", "plan", "lua_read",
                 "lua_sched", "lua_client", "lua_ledger", "host" }
 
 -- What only these files may say.
