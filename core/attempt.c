@@ -48,12 +48,15 @@ static size_t on_read(char *bytes, size_t size, size_t count, void *ctx)
 
 static int64_t to_number(const char *text)
 {
-  char *end;
-  long long value;
+  int64_t value = 0;
   if(*text < '0' || *text > '9')
     return -1;
-  value = strtoll(text, &end, 10);
-  return value < NUMBER_MAX ? value : NUMBER_MAX;
+  for(; *text >= '0' && *text <= '9'; text++) {
+    value = value * 10 + (*text - '0');
+    if(value >= NUMBER_MAX)
+      return NUMBER_MAX;
+  }
+  return value;
 }
 
 /* "60s" or "60" seconds, as the window's size is written. */
