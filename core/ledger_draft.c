@@ -1,8 +1,8 @@
 /* Rows of a draft on their way into the database: they wait until one
-   statement takes many of them, since running a statement costs as much as the
-   rows it writes. No statement of this connection misses them: whoever asks
-   for one has them written first (ca_ledger_sql). Must not know: what the rows
-   mean, when a transaction begins. */
+   statement takes many of them, since running a statement costs as much as
+   the row it writes. No statement of this connection misses them: whoever
+   asks for one has them written first (ca_ledger_sql).
+   Must not know: what the rows mean, when a transaction begins. */
 #include <string.h>
 #include "ledger_private.h"
 

@@ -184,7 +184,7 @@ return function(_, core)
   end
 
   local function ask_ahead(walk)
-    if walk.unread and not walk.fetching and core.can_suspend() then
+    if core.can_suspend() then
       walk.fetching = core.spawn(fetch, walk.list, walk.options)
     end
   end
@@ -227,7 +227,9 @@ return function(_, core)
     local account = walk.ready[walk.first]
     walk.ready[walk.first] = nil
     walk.first = walk.first + 1
-    ask_ahead(walk)
+    if walk.unread and not walk.fetching then
+      ask_ahead(walk)
+    end
     return account
   end
 
