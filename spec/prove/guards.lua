@@ -195,8 +195,8 @@ local function count_active_deletes()
     for _, change in ipairs(item.changes) do
       if change.operation == "disable" and not change.fallback and status == "ACTIVE" then
         status = "INACTIVE"
-      elseif change.operation == "enable" and status == "INACTIVE" and not change.fallback then
-        status = "ACTIVE"
+      elseif change.operation == "enable" and status == "INACTIVE" then
+        status = "ACTIVE" -- a fallback may be what is sent
       elseif change.operation == "revoke" then
         status = "REVOKED"
       elseif change.operation == "delete" and status == "ACTIVE" then
