@@ -161,7 +161,7 @@ for job in $jobs; do
   case $job in
   j1)
     start_stub "$accounts"
-    measure "J1 disable $accounts, ledger" j1 "<=1.80x" "$accounts" "$rounds"
+    measure "J1 disable $accounts, ledger" j1 "<=1.60x" "$accounts" "$rounds"
     echo "  target for our peak RSS in J1: <= 24 MB"
     ;;
   j2)
