@@ -120,7 +120,7 @@ describe("the first signal", function()
       local process = place:start({ "job.lua" }, { script = script })
       process:wait_for "ready"
       process:signal "TERM"
-      local run = process:wait()
+      local run = process:wait(20)
       assert.equal("exit", run.kind)
       assert.equal(143, run.code)
     end

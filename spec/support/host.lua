@@ -216,10 +216,16 @@ function Process:wait_for(text, seconds)
   error(("'%s' did not come:\n%s\n%s"):format(text, out, err), 2)
 end
 
-function Process:wait()
+-- seconds: after so many it is killed, and kind is "signal".
+function Process:wait(seconds)
+  local killer = "(sleep %d; kill -KILL %s) >/dev/null 2>&1 & echo $!"
+  local watchdog = seconds and shell(killer:format(seconds, self.pid))
   while self.pipe:read(4096) do
   end
   local _, kind, code = self.pipe:close()
+  if watchdog then
+    shell("kill " .. watchdog .. " 2>/dev/null")
+  end
   local run = result(self.place, code, self.suffix)
   run.kind = kind
   return run
