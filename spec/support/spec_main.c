@@ -2,6 +2,7 @@
    and no limits, as lua5.4 does, so that the specs run under the sanitizers
    the program was built with.
    Must not know: what a spec is. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <lua5.4/lua.h>
@@ -44,6 +45,16 @@ static int run(lua_State *L)
   return 0;
 }
 
+/* Who runs the specs in the background, or under nohup, ignores signals for
+   us, and for the programs that are sent some. */
+static void heed_signals(void)
+{
+  (void)signal(SIGINT, SIG_DFL);
+  (void)signal(SIGQUIT, SIG_DFL);
+  (void)signal(SIGHUP, SIG_DFL);
+  (void)signal(SIGTERM, SIG_DFL);
+}
+
 int main(int argc, char **argv)
 {
   lua_State *L;
@@ -53,6 +64,7 @@ int main(int argc, char **argv)
     fprintf(stderr, "usage: composio-spec SCRIPT [ARGUMENTS]\n");
     return 2;
   }
+  heed_signals();
   L = luaL_newstate();
   if(!L) {
     fprintf(stderr, "composio-spec: out of memory\n");
