@@ -65,17 +65,18 @@ static enum ca_code give(const struct ca_err *why, struct ca_err *err)
 
 /* Intents in groups: one sync for all of them. */
 
-/* The next work that was looked at. One that has waited for too long, for the
-   service's pace or a person, is looked at again. */
-static struct ca_work *pop_fit(struct ca_apply *apply)
+/* The queue's next work. One that was looked at and has waited for too long
+   since, for the service's pace or a person, is looked at again. */
+static struct ca_work *pop_fresh(struct ca_apply *apply,
+                                 struct ca_work_queue *queue)
 {
   struct ca_work *work;
   int64_t now;
 
-  if(!apply->fit.first)
+  if(!queue->first)
     return NULL;
   now = ca_clock_mono_ms(ca_engine_clock(apply->engine));
-  while((work = ca_work_pop(&apply->fit))) {
+  while((work = ca_work_pop(queue))) {
     if(!work->looked_ms || now - work->looked_ms < LOOK_KEEPS_MS)
       break;
     ca_work_push(&apply->unseen, work);
@@ -91,9 +92,9 @@ static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
   size_t count;
   bool alone;
 
-  *work = ca_work_pop(&apply->again);
+  *work = pop_fresh(apply, &apply->again);
   if(!*work)
-    *work = pop_fit(apply);
+    *work = pop_fresh(apply, &apply->fit);
   if(*work || apply->looks_first)
     return CA_OK;
   code = ca_apply_pull(apply, work, err);

@@ -782,6 +782,33 @@ static void an_old_look_does_not_count(void)
   stop();
 }
 
+/* Nor that of the one which was too many for a group of changes that must not
+   be doubled, though it is the first of the next. */
+static void an_old_look_of_the_next_group(void)
+{
+  size_t i;
+
+  start();
+  check_sent = NULL;
+  plan_items(1, 80, "r");
+  begin_looking(32);
+  fill();
+  seen_as(0, "ACTIVE");
+  fill();
+  CHECK_INT(intents(), 64);
+  CHECK_INT(sent_count, 33);
+  fake_clock_pass(&fake, 31000);
+  for(i = 1; i <= 33; i++) { /* those with an intent go */
+    well(i);
+    fill();
+  }
+  CHECK_INT(intents(), 64);
+  CHECK_INT(sent_count, 66);
+  CHECK(sent[65].reads);
+  CHECK_INT(ca_apply_abandon(apply, &err), CA_OK);
+  stop();
+}
+
 /* The ledger cannot be read while it is compared. */
 static void a_lost_ledger_sends_nothing(void)
 {
@@ -845,6 +872,7 @@ int main(void)
              stopped_between_look_and_intent);
   check_case("stop from within a stale visit", stop_from_within_a_stale_visit);
   check_case("an old look does not count", an_old_look_does_not_count);
+  check_case("an old look of the next group", an_old_look_of_the_next_group);
   check_case("a lost ledger sends nothing", a_lost_ledger_sends_nothing);
   return check_end();
 }
