@@ -68,7 +68,7 @@ void lca_sched_set_interrupt(struct lca_sched *sched,
                              const volatile int *interrupt);
 /* Host: a hook (limits) for every task thread, with LUA_MASKCOUNT: from its
    start (always), else only once `interrupt` is set, since a hook that counts
-   slows all Lua code down by half. */
+   costs more than most instructions. */
 void lca_sched_set_hook(struct lca_sched *sched, lua_Hook hook, int count,
                         bool always);
 /* Host: sets that hook on the thread whose code runs now, so that code which

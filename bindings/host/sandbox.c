@@ -54,10 +54,6 @@ lua_State *host_sandbox_state(struct host_sandbox *limits)
   if(!L)
     return NULL;
   lua_atpanic(L, panic);
-  /* A job makes an account table, looks at it and forgets it: waiting until
-     the heap has grown to two and a half times what lived saves much of the
-     collector's work for a few megabytes. */
-  lua_gc(L, LUA_GCINC, 250, 0, 0);
   lua_pushlightuserdata(L, limits);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &limits_key);
   return L;

@@ -97,8 +97,10 @@ end
 add_late("csv", composio, "csv")
 add_late("report", composio, "report")
 add_late("bulk", composio, "bulk")
-add_late("replay", core, "with_plan")
-add_late("undo", core, "undo")
+if host then
+  add_late("replay", core, "with_plan")
+  add_late("undo", core, "undo")
+end
 
 local default, account_class = dress(core.default_client())
 composio.connected_accounts = default.connected_accounts
