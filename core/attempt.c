@@ -1,10 +1,9 @@
 /* The curl side of one exchange. Must not know: retries, other attempts, Lua.
-   Settings follow from three facts: a custom header such as x-api-key follows
-   redirects to other hosts, so none are followed; a request on a reused
-   connection that dies is resent silently, so what must not be doubled gives
-   its body by a read callback that cannot rewind; defaults have no total
-   timeout. */
-#include <limits.h>
+   Settings follow from three facts. A custom header such as x-api-key follows
+   redirects to other hosts, so none are followed. libcurl sends a request
+   again by itself when a reused connection dies before the reply, so the
+   callback that it asks before each sending forbids the second one to what
+   must not be doubled. The defaults have no total timeout. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,19 +26,6 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
   }
   attempt->usual = attempt->body.len;
   return size * count;
-}
-
-static size_t on_read(char *bytes, size_t size, size_t count, void *ctx)
-{
-  struct ca_attempt *attempt = ctx;
-  size_t len = size * count;
-  if(len > attempt->sending.len)
-    len = attempt->sending.len;
-  if(len)
-    memcpy(bytes, attempt->sending.data, len);
-  attempt->sending.data += len;
-  attempt->sending.len -= len;
-  return len;
 }
 
 /* More is no number of requests or milliseconds, and every smaller one can be
@@ -235,16 +221,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
   return len;
 }
 
-/* How many bytes of the request libcurl has handed to the system, over all its
-   sendings; LONG_MAX when it cannot say. */
-static long bytes_gone(const struct ca_attempt *attempt)
-{
-  long sent = 0;
-  if(curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent))
-    return LONG_MAX;
-  return sent;
-}
-
+/* CURLOPT_PREREQFUNCTION: libcurl asks before it makes a request on a
+   connection, each time anew when it sends one again by itself. A connection
+   that was reset while it lay idle is noticed by the first write, which fails:
+   nothing has left then, and the next sending is still the first. */
 static int on_send(void *ctx, char *remote, char *local, int remote_port,
                    int local_port)
 {
@@ -253,10 +233,15 @@ static int on_send(void *ctx, char *remote, char *local, int remote_port,
   (void)local;
   (void)remote_port;
   (void)local_port;
-  /* a connection that was reset while it lay idle is noticed by the write
-     that fails: then nothing has left, and this is the first sending still */
-  if(!attempt->sends || bytes_gone(attempt) > 0)
+  if(!attempt->sends)
+    attempt->sends = 1;
+  else if(ca_attempt_may_have_left(attempt)) {
+    if(attempt->api->repeat == CA_REPEAT_NEVER) {
+      attempt->kept_back = true;
+      return CURL_PREREQFUNC_ABORT;
+    }
     attempt->sends++;
+  }
   return CURL_PREREQFUNC_OK;
 }
 
@@ -282,8 +267,6 @@ static void set_callbacks(CURL *easy, CURLcode *failed)
 {
   CURLcode code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   if(!code)
-    code = curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-  if(!code)
     code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   if(!code)
     code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
@@ -298,7 +281,6 @@ static CURLcode set_constants(struct ca_attempt *attempt)
 
   set_callbacks(easy, &failed);
   set_ptr(easy, &failed, CURLOPT_WRITEDATA, attempt);
-  set_ptr(easy, &failed, CURLOPT_READDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_HEADERDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_PREREQDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_PRIVATE, attempt);
@@ -377,15 +359,17 @@ static CURLUcode set_parts(struct ca_attempt *attempt)
 /* libcurl takes a URL's text apart and puts it together again for every
    request, for a fifth of what a request costs it; so it is given the parts,
    unless something in them is escaped, which it would spell its own way. The
-   text is set in any case: by that it sends a request again. */
+   text is set in any case, since libcurl uses it when it sends a request
+   again. It has to be set last: setting CURLOPT_CURLU overrides the text, and
+   from libcurl 8.12 on drops it, even when it is set to NULL. */
 static void set_url(struct ca_attempt *attempt, CURLcode *failed)
 {
   bool in_parts =
       !strchr(attempt->url.data, '%') && set_parts(attempt) == CURLUE_OK;
 
-  set_ptr(attempt->easy, failed, CURLOPT_URL, attempt->url.data);
   set_ptr(attempt->easy, failed, CURLOPT_CURLU,
           in_parts ? attempt->parts : NULL);
+  set_ptr(attempt->easy, failed, CURLOPT_URL, attempt->url.data);
 }
 
 /* The header list is made of nodes that live in the attempt, so that a request
@@ -414,17 +398,6 @@ static void chain_headers(struct ca_attempt *attempt, bool with_body,
     node[used - 1].next = &node[used];
 }
 
-static void set_body(struct ca_attempt *attempt, CURLcode *failed,
-                     const struct ca_api *api, struct ca_slice body)
-{
-  CURL *easy = attempt->easy;
-  set_long(easy, failed, CURLOPT_POSTFIELDSIZE, (long)body.len);
-  if(api->repeat == CA_REPEAT_NEVER)
-    attempt->sending = body;
-  else
-    set_ptr(easy, failed, CURLOPT_POSTFIELDS, body.data);
-}
-
 /* What depends on the operation: a handle that does one again and again is set
    up for it once. */
 static CURLcode set_operation(struct ca_attempt *attempt,
@@ -434,8 +407,6 @@ static CURLcode set_operation(struct ca_attempt *attempt,
   CURLcode failed = CURLE_OK;
 
   attempt->usual = 0;
-  /* NULL: the read callback gives the body, once; this makes it a POST */
-  set_ptr(easy, &failed, CURLOPT_POSTFIELDS, NULL);
   set_long(easy, &failed, with_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
   /* pages shrink to a tenth; what a change answers is shorter than the header
      that would ask for it */
@@ -460,8 +431,10 @@ static CURLcode set_request(struct ca_attempt *attempt,
   /* whether there is a body is the operation's, too */
   if(attempt->api != request->api)
     failed = set_operation(attempt, request->api, body.data != NULL);
-  if(!failed && body.data)
-    set_body(attempt, &failed, request->api, body);
+  if(!failed && body.data) {
+    set_long(easy, &failed, CURLOPT_POSTFIELDSIZE, (long)body.len);
+    set_ptr(easy, &failed, CURLOPT_POSTFIELDS, body.data);
+  }
   chain_headers(attempt, body.data != NULL, body.len > 0);
   if(!failed)
     set_url(attempt, &failed);
@@ -471,11 +444,12 @@ static CURLcode set_request(struct ca_attempt *attempt,
   return failed;
 }
 
-struct ca_attempt *ca_attempt_new(void)
+struct ca_attempt *ca_attempt_new(bool *counts)
 {
   struct ca_attempt *attempt = calloc(1, sizeof(*attempt));
   if(!attempt)
     return NULL;
+  attempt->counts = counts;
   ca_buf_init(&attempt->url, 32768);
   ca_buf_init(&attempt->body, CA_REPLY_MAX);
   attempt->easy = curl_easy_init();
@@ -509,6 +483,8 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
   enum ca_code code;
 
   attempt->sends = 0;
+  attempt->kept_back = false;
+  attempt->ended_well = false;
   ca_buf_reset(&attempt->url);
   ca_buf_reset(&attempt->body);
   forget_headers(&attempt->said);
@@ -535,26 +511,23 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
   return CA_OK;
 }
 
-bool ca_attempt_never_left(const struct ca_attempt *attempt, CURLcode result)
+void ca_attempt_ended(struct ca_attempt *attempt, CURLcode result)
 {
-  switch(result) {
-  case CURLE_COULDNT_RESOLVE_PROXY:
-  case CURLE_COULDNT_RESOLVE_HOST:
-  case CURLE_COULDNT_CONNECT:
-  case CURLE_SSL_CONNECT_ERROR:
-  case CURLE_PEER_FAILED_VERIFICATION:
-  case CURLE_SSL_CACERT_BADFILE:
-  case CURLE_URL_MALFORMAT:
-    /* else this is the end of a second try that libcurl made by itself, when
-       the connection of the first broke before a reply */
-    return attempt->sends == 0 || bytes_gone(attempt) == 0;
-  case CURLE_OK:
-  case CURLE_OPERATION_TIMEDOUT:
-  case CURLE_ABORTED_BY_CALLBACK:
-    return bytes_gone(attempt) == 0;
-  default:
+  long sent = 0;
+  attempt->ended_well = result == CURLE_OK;
+  if(attempt->ended_well && !*attempt->counts &&
+     !curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent))
+    *attempt->counts = sent > 0;
+}
+
+bool ca_attempt_may_have_left(const struct ca_attempt *attempt)
+{
+  long sent = 0;
+  if(!attempt->sends)
     return false;
-  }
+  return !*attempt->counts ||
+         curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent) ||
+         sent > 0;
 }
 
 void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
@@ -570,7 +543,7 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
     way_out = "; is the service up at this address?";
   else if(result == CURLE_PEER_FAILED_VERIFICATION)
     way_out = "; give the right certificate authority by --tls-ca";
-  else if(result == CURLE_SEND_FAIL_REWIND) /* where libcurl would resend */
+  else if(attempt->kept_back)
     detail = "the connection broke after the request had left, and it must "
              "not be sent twice";
   if(attempt->too_large) {

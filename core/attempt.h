@@ -49,14 +49,18 @@ struct ca_attempt {
   struct ca_buf body; /* of the reply */
   size_t usual;       /* as long was the operation's last one; 0: not known */
   struct ca_headers said;
-  struct ca_slice sending; /* what the read callback still has to give */
   int sends; /* how often libcurl sent of it: it repeats by itself what dies on
                 a reused connection before a byte of the reply */
+  bool *counts;    /* CURLINFO_REQUEST_SIZE was seen to count; the engine's */
+  bool kept_back;  /* libcurl was not allowed to send it again */
+  bool ended_well; /* the handle may be used again */
   bool too_large;
 };
 
-/* NULL when out of memory. */
-struct ca_attempt *ca_attempt_new(void);
+/* NULL when out of memory. Borrows *counts for its life, which all attempts of
+   an engine share: false at first, true once a request that was answered has
+   had its bytes counted by libcurl. */
+struct ca_attempt *ca_attempt_new(bool *counts);
 void ca_attempt_free(struct ca_attempt *attempt);
 
 /* Makes the handle ready for a request (borrowed until the end) at endpoint;
@@ -67,9 +71,17 @@ ca_attempt_prepare(struct ca_attempt *attempt, struct ca_endpoint *endpoint,
                    const struct ca_request *request, const char *request_id,
                    int64_t timeout_ms, struct ca_err *err);
 
-/* Could no byte of the request have reached the service, given how curl ended
-   it? Also valid while it runs, with CURLE_OK. */
-bool ca_attempt_never_left(const struct ca_attempt *attempt, CURLcode result);
+/* To be told how libcurl ended the transfer, before the next question. A
+   handle that did not end well must not be used again: some versions of
+   libcurl (8.7 to 8.15) keep such a failure in it for ever. */
+void ca_attempt_ended(struct ca_attempt *attempt, CURLcode result);
+
+/* May a byte of the request have reached the service? Also valid while it
+   runs. Rests on two documented facts: CURLOPT_PREREQFUNCTION is called before
+   a request is made on a connection, so nothing has left before its first
+   call; CURLINFO_REQUEST_SIZE counts the bytes of the requests that were
+   issued. A count that was never seen to count proves nothing: then true. */
+bool ca_attempt_may_have_left(const struct ca_attempt *attempt);
 
 /* One line about a transport failure, for people. */
 void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,

@@ -22,6 +22,7 @@ struct ca_engine {
   struct ca_op *ended_first;   /* to be told, in this order */
   struct ca_op *ended_last;
   struct ca_attempt *spare;
+  bool counts;     /* libcurl's count of sent bytes was seen to count */
   int connections; /* what the multi handle's pool is sized for */
   uint64_t attempts;
   uint64_t random;
@@ -117,6 +118,17 @@ static void dequeue(struct ca_engine *engine, struct ca_op *op)
     }
 }
 
+/* Keeps the handle for the next request, if its last transfer ended well. */
+static void give_back(struct ca_engine *engine, struct ca_attempt *attempt)
+{
+  if(!attempt->ended_well) {
+    ca_attempt_free(attempt);
+    return;
+  }
+  attempt->next = engine->spare;
+  engine->spare = attempt;
+}
+
 /* Takes the op out of whatever it is in; afterwards it is nowhere. */
 static void detach(struct ca_engine *engine, struct ca_op *op)
 {
@@ -127,8 +139,7 @@ static void detach(struct ca_engine *engine, struct ca_op *op)
     unlink_op(&engine->ended_first, &engine->ended_last, op);
   else if(op->state == CA_OP_RUNNING) {
     curl_multi_remove_handle(engine->multi, op->attempt->easy);
-    op->attempt->next = engine->spare;
-    engine->spare = op->attempt;
+    give_back(engine, op->attempt);
     op->attempt = NULL;
     op->endpoint->active--;
   }
@@ -244,7 +255,7 @@ static void describe_failure(struct ca_op *op, CURLcode curl, int status)
 }
 
 static enum ca_verdict judge(struct ca_engine *engine, struct ca_op *op,
-                             CURLcode curl, int status, int64_t retry_after_ms,
+                             int status, int64_t retry_after_ms,
                              int64_t *delay_ms)
 {
   struct ca_retry_state state = { 0 };
@@ -252,7 +263,7 @@ static enum ca_verdict judge(struct ca_engine *engine, struct ca_op *op,
   enum ca_verdict verdict;
 
   end.status = status;
-  end.never_left = !status && ca_attempt_never_left(op->attempt, curl);
+  end.never_left = !status && !ca_attempt_may_have_left(op->attempt);
   end.should_retry = status ? op->attempt->said.should_retry : -1;
   end.retry_after_ms = status ? retry_after_ms : -1;
   end.about_alias = status == 409 && sets_alias(&op->request);
@@ -288,11 +299,12 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   /* to libcurl a head that was cut off is a whole one with an empty body */
   if(!curl && (!op->attempt->said.whole || http < 200))
     curl = CURLE_PARTIAL_FILE;
+  ca_attempt_ended(op->attempt, curl);
   /* a status whose body did not arrive whole is no reply */
   status = curl ? 0 : (int)http;
   wait_ms = status ? retry_after(engine, &op->attempt->said) : -1;
   observe(engine, op, status, wait_ms);
-  verdict = judge(engine, op, curl, status, wait_ms, &delay_ms);
+  verdict = judge(engine, op, status, wait_ms, &delay_ms);
   op->result.status = status;
   op->result.is_json = op->attempt->said.is_json;
   memcpy(op->result.date, op->attempt->said.date, sizeof(op->result.date));
@@ -352,7 +364,7 @@ static struct ca_attempt *take_attempt(struct ca_engine *engine,
   if(attempt)
     *at = attempt->next;
   else
-    attempt = ca_attempt_new();
+    attempt = ca_attempt_new(&engine->counts);
   return attempt;
 }
 
@@ -385,8 +397,7 @@ static void start_attempt(struct ca_engine *engine, struct ca_op *op)
   size_pool(engine, endpoint->concurrency);
   if(ca_attempt_prepare(attempt, endpoint, &op->request, op->request_id,
                         timeout_ms, &op->result.err)) {
-    attempt->next = engine->spare;
-    engine->spare = attempt;
+    ca_attempt_free(attempt);
     end_op(engine, op);
     return;
   }
@@ -684,9 +695,9 @@ bool ca_engine_cancel(struct ca_engine *engine, uint64_t id,
   if(!op)
     return false;
   if(may_have_left)
-    *may_have_left = op->maybe_sent || op->state == CA_OP_ENDED ||
-                     (op->state == CA_OP_RUNNING &&
-                      !ca_attempt_never_left(op->attempt, CURLE_OK));
+    *may_have_left =
+        op->maybe_sent || op->state == CA_OP_ENDED ||
+        (op->state == CA_OP_RUNNING && ca_attempt_may_have_left(op->attempt));
   detach(engine, op);
   ca_op_free(&engine->ops, op);
   return true;

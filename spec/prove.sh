@@ -39,6 +39,7 @@ sweeps=(
   "property.lua" "guards.lua" "undo.lua" "csv.lua" "lock.lua"
   "disk.lua"
   "bytes.lua"
+  "drops.lua" "drops.lua pauses"
   "alloc.lua"
 )
 # What calls by itself does so under the sanitizers.
@@ -46,6 +47,12 @@ one() {
   local lua=lua5.4
   case $1 in
     bytes.lua) lua=$COMPOSIO_ASAN_BUILD/composio-spec ;;
+    "drops.lua pauses")
+      LD_PRELOAD=$COMPOSIO_BUILD/composio-shim.so COMPOSIO_SHIM=pause:5:0 \
+        "$COMPOSIO_BUILD/composio-spec" spec/prove/drops.lua pauses "$2" ||
+        echo "$*: exit $?, FAILED"
+      return ;;
+    drops.lua) lua=$COMPOSIO_BUILD/composio-spec ;;
     alloc.lua) lua=$COMPOSIO_ASAN_BUILD/composio-alloc ;;
   esac
   # shellcheck disable=SC2086

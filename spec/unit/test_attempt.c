@@ -1,10 +1,11 @@
-/* What a handle is set up for, when endpoints come and go.
+/* What a handle is set up for, when endpoints come and go; which sendings
+   libcurl is allowed.
    Must not know: sockets, ops. */
-#include <stdlib.h>
-#include "attempt.h"
+#include "attempt.c" /* its callback that libcurl asks is static */
 #include "check.h"
 
 static struct ca_err err;
+static bool counts;
 
 static struct ca_endpoint *open_url(const char *url, const char *key)
 {
@@ -39,7 +40,7 @@ static void follows_the_endpoint(void)
 {
   struct ca_endpoint *one = open_url("http://localhost:1", "ak_one");
   struct ca_endpoint *two = open_url("http://localhost:2/p", "ak_two");
-  struct ca_attempt *attempt = ca_attempt_new();
+  struct ca_attempt *attempt = ca_attempt_new(&counts);
   int turn;
 
   for(turn = 0; turn < 2; turn++) {
@@ -62,7 +63,7 @@ static void knows_a_new_one_at_an_old_place(void)
   struct ca_endpoint *one = open_url("http://localhost:1", "ak_one");
   struct ca_endpoint *two = open_url("http://localhost:2", "ak_two");
   struct ca_endpoint kept = *one;
-  struct ca_attempt *attempt = ca_attempt_new();
+  struct ca_attempt *attempt = ca_attempt_new(&counts);
 
   prepare(attempt, one);
   *one = *two;
@@ -75,10 +76,82 @@ static void knows_a_new_one_at_an_old_place(void)
   ca_endpoint_free(two);
 }
 
+/* A handle that does an operation and has been asked once. */
+static struct ca_attempt *sent_once(const char *operation)
+{
+  struct ca_attempt *attempt = ca_attempt_new(&counts);
+  attempt->api = ca_api_find("connected_accounts", operation);
+  attempt->sends = 1;
+  return attempt;
+}
+
+static int ask(struct ca_attempt *attempt)
+{
+  char nowhere[] = "";
+  return on_send(attempt, nowhere, nowhere, 0, 0);
+}
+
+static void nothing_leaves_unasked(void)
+{
+  struct ca_attempt *attempt = sent_once("link");
+  attempt->sends = 0;
+  counts = false;
+  CHECK(!ca_attempt_may_have_left(attempt));
+  CHECK_INT(ask(attempt), CURL_PREREQFUNC_OK);
+  CHECK_INT(attempt->sends, 1);
+  CHECK(ca_attempt_may_have_left(attempt)); /* no count is known to count */
+  ca_attempt_free(attempt);
+}
+
+/* An idle handle's count is 0. */
+static void a_sending_of_no_byte_is_none(void)
+{
+  struct ca_attempt *attempt = sent_once("link");
+  counts = true;
+  CHECK(!ca_attempt_may_have_left(attempt));
+  CHECK_INT(ask(attempt), CURL_PREREQFUNC_OK);
+  CHECK_INT(attempt->sends, 1);
+  CHECK(!attempt->kept_back);
+  ca_attempt_free(attempt);
+  counts = false;
+}
+
+static void what_may_have_left_is_kept_back(void)
+{
+  static const char *const never[] = { "link", "initiate", "refresh" };
+  static const char *const freely[] = { "list",    "get",    "enable",
+                                        "disable", "delete", "revoke",
+                                        "update" };
+  struct ca_endpoint *endpoint = open_url("http://localhost:1", "ak_one");
+  size_t i;
+  counts = false;
+  for(i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+    struct ca_attempt *attempt = sent_once(never[i]);
+    CHECK_INT(ask(attempt), CURL_PREREQFUNC_ABORT);
+    CHECK_INT(attempt->sends, 1);
+    attempt->endpoint = endpoint;
+    ca_attempt_explain(attempt, CURLE_ABORTED_BY_CALLBACK, &err);
+    CHECK(strstr(err.text, "must not be sent twice") != NULL);
+    ca_attempt_free(attempt);
+  }
+  for(i = 0; i < sizeof(freely) / sizeof(freely[0]); i++) {
+    struct ca_attempt *attempt = sent_once(freely[i]);
+    CHECK_INT(ask(attempt), CURL_PREREQFUNC_OK);
+    CHECK_INT(attempt->sends, 2);
+    ca_attempt_free(attempt);
+  }
+  ca_endpoint_free(endpoint);
+}
+
 int main(void)
 {
   check_case("a handle follows the endpoint", follows_the_endpoint);
   check_case("a new endpoint where an old one lay is not taken for it",
              knows_a_new_one_at_an_old_place);
+  check_case("nothing leaves before libcurl has asked",
+             nothing_leaves_unasked);
+  check_case("a sending of no byte is none", a_sending_of_no_byte_is_none);
+  check_case("what may have left and must not be repeated is kept back",
+             what_may_have_left_is_kept_back);
   return check_end();
 }

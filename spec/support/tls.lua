@@ -1,0 +1,93 @@
+-- A server that speaks HTTP/2 over TLS in front of an emulator: nghttpx, with a
+-- certificate made for it.
+--
+--   local tls = require "spec.support.tls"
+--   local front = tls.http2(emulator)
+--   front.url, front.ca (the file to trust), front:stop()
+-- Must not know: what specs want of it.
+local server = require "spec.support.server"
+local quote = server.quote
+
+local tls = {}
+
+local Front = {}
+Front.__index = Front
+
+local function shell(command)
+  local pipe = assert(io.popen(command .. " 2>&1", "r"))
+  local text = pipe:read "a"
+  return pipe:close(), text
+end
+
+-- A key and a certificate of its own authority, for names of this machine.
+local function certificate(dir)
+  local good, text = shell(
+    ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+      .. "-keyout %s/key.pem -out %s/cert.pem -subj /CN=localhost "
+      .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1"):format(quote(dir), quote(dir))
+  )
+  assert(good, text)
+end
+
+-- nghttpx chooses no port by itself; one that was free a moment ago will do,
+-- and another if somebody was faster.
+local function free_port()
+  local program = server.start("composio-faultproxy", { "--to", 9 })
+  local port = program.port
+  program:stop()
+  return port
+end
+
+local function answers(front)
+  local command = "curl -s -o %s/null --cacert %s https://localhost:%d/ 2>/dev/null"
+  return (shell(command:format(quote(front.dir), quote(front.ca), front.port)))
+end
+
+local function start(front, target)
+  front.port = free_port()
+  local command = "echo $$; exec nghttpx --conf=/dev/null -f127.0.0.1,%d -b127.0.0.1,%d -n1 "
+    .. "%s/key.pem %s/cert.pem >%s/log 2>&1"
+  local dir = quote(front.dir)
+  front.pipe =
+    assert(io.popen(command:format(front.port, target.port, dir, dir, dir), "r"))
+  front.pid = front.pipe:read "l"
+  for _ = 1, 250 do
+    if answers(front) then
+      return true
+    end
+    os.execute "sleep 0.02"
+  end
+end
+
+function tls.http2(target)
+  local _, dir = shell "mktemp -d"
+  dir = dir:match "^[^\n]+"
+  local front = setmetatable({ dir = dir, ca = dir .. "/cert.pem" }, Front)
+  certificate(dir)
+  for _ = 1, 3 do
+    if start(front, target) then
+      front.url = "https://localhost:" .. front.port
+      return front
+    end
+    front:stop(true)
+  end
+  local _, log = shell("cat " .. quote(dir) .. "/log")
+  error("nghttpx did not start: " .. log, 2)
+end
+
+function Front:stop(keep_files)
+  if self.pipe then
+    -- its worker is a child of its own
+    os.execute(("pkill -P %s 2>/dev/null; kill %s 2>/dev/null"):format(self.pid, self.pid))
+    while self.pipe:read(4096) do
+    end
+    self.pipe:close()
+    self.pipe = nil
+  end
+  if not keep_files then
+    os.execute("rm -rf " .. quote(self.dir))
+  end
+end
+Front.__gc = Front.stop
+
+return tls
