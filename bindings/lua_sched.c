@@ -13,10 +13,14 @@
 
 /* ---- life of a task ---- */
 
+/* The message handler of a task's bottom frame. Lua calls it when an error is
+   thrown that no pcall above will catch. */
 static int on_error(lua_State *L)
 {
   struct lca_sched *s = lca_sched_push(L);
   lua_pop(L, 1);
+  if(s && s->running)
+    s->running->unwinding = true;
   /* what the world said needs no traceback, and there may be many */
   if(s && s->running && lua_type(L, 1) == LUA_TSTRING) {
     lca_sched_push_task(L, s->running);

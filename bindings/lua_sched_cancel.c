@@ -33,53 +33,9 @@ void lca_sched_push_cancelled(lua_State *L, struct lca_sched *s,
   lca_error_push_named(L, "ComposioRequestCancelledError", NULL, NULL, &err);
 }
 
-/* Is the value at index the function that runs at that level? */
-static bool is_function_at(lua_State *L, int level, int index)
-{
-  lua_Debug at;
-  bool same;
-  index = lua_absindex(L, index);
-  if(!lua_getstack(L, level, &at))
-    return false;
-  lua_getinfo(L, "f", &at);
-  same = lua_rawequal(L, index, -1);
-  lua_pop(L, 1);
-  return same;
-}
-
-/* Is L inside a __close that runs because an error unwinds? Then a frame of
-   pcall (or our own bottom frame) is on the stack whose callee does not stand
-   in the callee's place any more: a C frame's values reach up to the next
-   frame, and while it calls f the value at f's place belongs to f; or to
-   nobody, when f takes "..." and has moved up, but then it is f still. */
-static bool is_unwinding(lua_State *L, const struct lca_sched *s)
-{
-  lua_Debug at;
-  int level;
-  for(level = 1; lua_getstack(L, level, &at); level++) {
-    lua_CFunction function;
-    int place;
-    lua_getinfo(L, "f", &at);
-    function = lua_tocfunction(L, -1);
-    lua_pop(L, 1);
-    if(!function)
-      continue;
-    if(function == s->pcall || function == lca_task_body)
-      place = 2;
-    else if(function == s->xpcall)
-      place = 4;
-    else
-      continue;
-    if(lua_getlocal(L, &at, place)) {
-      bool callee = is_function_at(L, level - 1, -1);
-      lua_pop(L, 1);
-      if(!callee)
-        return true;
-    }
-  }
-  return false;
-}
-
+/* A cancelled task meets its cancel at each call, also behind a pcall. Once
+   the error is past the task's last pcall, what closes on the way out
+   (`__close`) may wait for I/O again. */
 bool lca_sched_raises(lua_State *L, struct lca_sched *s, bool waiting)
 {
   struct lca_task *task = s->running;
@@ -89,7 +45,7 @@ bool lca_sched_raises(lua_State *L, struct lca_sched *s, bool waiting)
     return true;
   if(s->interrupted && (!waiting || s->gave_up))
     return true;
-  return task && task->cancelled && !is_unwinding(L, s);
+  return task && task->cancelled && !task->unwinding;
 }
 
 /* Throws at every instruction, so that a loop around a pcall ends, too. What
@@ -99,7 +55,7 @@ static void end_hook(lua_State *L, lua_Debug *at)
   struct lca_sched *s = lca_sched_push(L);
   (void)at;
   lua_pop(L, 1);
-  if(!is_unwinding(L, s)) {
+  if(!s->running || !s->running->unwinding) {
     lca_sched_push_cancelled(L, s, s->running, false);
     lua_error(L);
   }

@@ -66,6 +66,7 @@ struct lca_task {
   bool joined;
   bool unseen; /* a failure that is kept for who ends the run */
   bool cancelled;
+  bool unwinding; /* an error that no pcall of the task caught is under way */
   bool killed;
 };
 
@@ -103,8 +104,6 @@ struct lca_sched {
   lua_Hook hook;
   int hook_count;
   bool hook_always;
-  lua_CFunction pcall; /* how a swallowed error is told from unwinding */
-  lua_CFunction xpcall;
 };
 
 /* ---- lua_sched_state.c ---- */

@@ -291,15 +291,6 @@ static void start_log(struct ca_log *log)
     log->level = CA_LOG_QUIET;
 }
 
-static lua_CFunction global_function(lua_State *L, const char *name)
-{
-  lua_CFunction function;
-  lua_getglobal(L, name);
-  function = lua_tocfunction(L, -1);
-  lua_pop(L, 1);
-  return function;
-}
-
 struct lca_sched *lca_sched_of(lua_State *L)
 {
   struct lca_sched *s = lca_sched_push(L);
@@ -317,8 +308,6 @@ struct lca_sched *lca_sched_of(lua_State *L)
     lua_newtable(L);
     lua_setiuservalue(L, -2, part);
   }
-  s->pcall = global_function(L, "pcall");
-  s->xpcall = global_function(L, "xpcall");
   start_log(&s->log);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, sched_gc);

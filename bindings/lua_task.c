@@ -268,41 +268,6 @@ static int in_item(lua_State *L)
   return 1;
 }
 
-/* is_looping(thread, iterator, control): is a generic for under way on that
-   thread with this iterator, which came as far as this control value? They lie
-   in neighbouring places of its frame. (A closing value would say when a loop
-   is left, but with one Lua 5.4.4 makes wrong code of `break` in a loop whose
-   variable is captured.) */
-static int is_looping(lua_State *L)
-{
-  lua_State *thread = lua_tothread(L, 1);
-  lua_Debug frame;
-  int level;
-  int n;
-  luaL_argexpected(L, thread, 1, "thread");
-  luaL_checkany(L, 3);
-  if(!lua_checkstack(thread, 2))
-    return luaL_error(L, "out of memory");
-  for(level = 0; lua_getstack(thread, level, &frame); level++)
-    for(n = 1; lua_getlocal(thread, &frame, n); n++) {
-      bool same;
-      lua_xmove(thread, L, 1);
-      same = lua_rawequal(L, -1, 2);
-      lua_pop(L, 1);
-      if(!same || !lua_getlocal(thread, &frame, n + 2))
-        continue;
-      lua_xmove(thread, L, 1);
-      same = lua_rawequal(L, -1, 3);
-      lua_pop(L, 1);
-      if(same) {
-        lua_pushboolean(L, true);
-        return 1;
-      }
-    }
-  lua_pushboolean(L, false);
-  return 1;
-}
-
 /* now(): monotonic seconds. */
 static int now(lua_State *L)
 {
@@ -469,7 +434,6 @@ void lca_task_open(lua_State *L)
                                         { "can_suspend", can_suspend },
                                         { "in_item", in_item },
                                         { "now", now },
-                                        { "is_looping", is_looping },
                                         { "live_tasks", live_tasks },
                                         { NULL, NULL } };
   lca_wait_open(L);

@@ -342,6 +342,39 @@ describe("a change while a walk is open", function()
     assert.equal(1, #emulator:lines())
   end)
 
+  both("reads the rest of a loop that was left and can be read on", function()
+    local selection = all { limit = 100 }
+    for account in selection do
+      if account then
+        break
+      end
+    end
+    emulator:forget()
+    accounts.update("ca_github_u123A", { alias = "a" })
+    assert.equal(3, #emulator:lines())
+    assert.is_true(selection:listing().complete)
+  end)
+
+  both("reads nothing of a selection that was closed", function()
+    emulator:faults { { action = "total_items", total_items = 10001 } }
+    local closed = all { limit = 20 }
+    for account in closed do
+      if account then
+        break
+      end
+    end
+    closed:close()
+    do
+      local selection <close> = all { limit = 20 }
+      selection()
+    end
+    composio.sleep(0.1)
+    emulator:forget()
+    accounts.update("ca_github_u123A", { alias = "a" })
+    assert.equal(1, #emulator:lines())
+    assert.is_false(closed:listing().complete)
+  end)
+
   it("raises above 10,000 accounts and names composio.bulk", function()
     emulator:faults { { action = "total_items", total_items = 10001 } }
     local err, text = raised(function()

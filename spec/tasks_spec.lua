@@ -339,33 +339,38 @@ describe("task:cancel", function()
     end)
   end)
 
-  for _, place in ipairs { "the task itself", "pcall", "xpcall" } do
-    it("lets __close do I/O while unwinding in " .. place, function()
-      local closed
-      local function work()
-        local _ <close> = closing(function()
-          composio.sleep(0.02)
-          closed = true
-        end)
-        composio.sleep(30)
-      end
-      composio.run(function()
-        local task = composio.spawn(function()
-          if place == "pcall" then
-            pcall(work)
-          elseif place == "xpcall" then
-            xpcall(work, function(e) return e end)
-          else
-            work()
-          end
-        end)
-        composio.sleep(0.01)
-        task:cancel()
-        pcall(task.join, task)
+  -- What `work` closes when it is cancelled, and what that came to.
+  local function closed_by(call)
+    local closed, why = false, nil
+    local function work()
+      local _ <close> = closing(function()
+        local ok, err = pcall(composio.sleep, 0.02)
+        closed, why = ok, err
       end)
-      assert.is_true(closed)
+      composio.sleep(30)
+    end
+    composio.run(function()
+      local task = composio.spawn(call, work)
+      composio.sleep(0.01)
+      task:cancel()
+      pcall(task.join, task)
     end)
+    return closed, why
   end
+
+  it("lets __close do I/O while the task unwinds", function()
+    assert.is_true((closed_by(function(work)
+      work()
+    end)))
+  end)
+
+  it("is met by a __close that a pcall of the task's own waits for", function()
+    for _, protect in ipairs { pcall, function(f) return xpcall(f, tostring) end } do
+      local closed, why = closed_by(protect)
+      assert.is_false(closed)
+      assert.equal("ComposioRequestCancelledError", why.name)
+    end
+  end)
 
   it("stops a task whose __close does not end in its time", function()
     local start = core.now()

@@ -186,6 +186,12 @@ function selection:listing() end
 ---@return composio.walk
 function selection:walk() end
 
+---Ends its walks; pages that were not read stay unread. For a loop that was left
+---early, when a change comes after it: a change first reads the rest of each
+---listing that can still be read on, and raises above 10,000 accounts.
+---`local selection <close> = accounts.each {}` does it by itself.
+function selection:close() end
+
 ---@class composio.walk
 ---@operator call: composio.account?
 local walk = {}
@@ -469,7 +475,9 @@ local task = {}
 ---@return any ...
 function task:join() end
 
----Raises in the task at its next call, and again after a pcall.
+---Raises in the task at its next call, and again after a pcall. When no pcall of
+---the task catches it, the task's `__close` handlers may wait for calls of their
+---own; behind a pcall of the task they meet the cancel, too.
 ---@param reason? string
 ---@param grace? number seconds for its __close handlers, 10
 function task:cancel(reason, grace) end

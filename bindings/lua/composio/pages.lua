@@ -103,6 +103,7 @@ return function(_, core)
       list = selection.list,
       options = options, -- with the cursor of the next page
       client = selection.client,
+      selection = selection,
       matches = make_filter(options),
       ids = core.seen(),
       cursors = core.seen(),
@@ -263,6 +264,17 @@ return function(_, core)
     return (selection.latest or new_walk(selection)):listing()
   end
 
+  -- Ends the selection's walks: what is unread stays unread. For who left a loop
+  -- early and changes accounts afterwards.
+  function Selection.close(selection)
+    for walk in pairs(open[selection.client] or {}) do
+      if walk.selection == selection then
+        stop(walk)
+        walk.ready, walk.first, walk.last = {}, 1, 0
+      end
+    end
+  end
+
   -- A generic for calls with the account before: with none a new walk begins,
   -- later ones find theirs by it.
   local function call(selection, _, before)
@@ -274,9 +286,6 @@ return function(_, core)
     if account then
       selection.walks[account] = walk
     end
-    local loop = walk.loop or {}
-    loop[1], loop[2], loop[3] = (coroutine.running()), selection, account
-    walk.loop = loop
     return account
   end
 
@@ -285,6 +294,7 @@ return function(_, core)
     __index = Selection,
     __metatable = false,
     __call = call,
+    __close = Selection.close,
     __tostring = function(selection)
       local listing = selection:listing()
       local text = "selection of accounts (%d read, %d pages)"
@@ -298,16 +308,15 @@ return function(_, core)
     if core.in_item() then
       return -- it is planned, not sent: no page moves
     end
-    for walk in pairs(open[client]) do
-      if walk.loop and not core.is_looping(table.unpack(walk.loop, 1, 3)) then
-        stop(walk) -- the loop was left; nobody will read the rest
-      end
-    end
+    -- whether a loop was left cannot be known; but nobody reads on what nobody
+    -- can reach any more
+    collectgarbage()
     for walk in pairs(open[client]) do
       local total = walk.state.total_items or 0
       if walk.state.pages > 0 and total > REST_MAX then
         local text = "a change now would move the unread pages of accounts.each under it, "
-          .. "and %d accounts are too many to read first; use composio.bulk"
+          .. "and %d accounts are too many to read first; use composio.bulk, or close() the "
+          .. "selection if its loop was left"
         core.usage(text:format(total))
       end
     end
