@@ -2,7 +2,7 @@
 # need nothing installed beforehand but make itself.
 PREFIX ?= /usr/local
 
-.PHONY: all demo test interop fuzz bench prove lint install clean
+.PHONY: all demo test test-release interop fuzz bench prove lint install clean
 all: build/build.ninja
 	@cmake --build --preset release
 
@@ -26,6 +26,12 @@ test:
 	@$(MAKE) --no-print-directory all build/asan/build.ninja
 	@cmake --build --preset asan
 	@spec/test.sh
+
+# The same specs on the release build alone.
+test-release:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory all
+	@spec/test.sh release
 
 # The official TypeScript SDK against the emulator and beside our module, and
 # the consent page in a browser. Where node, its registry or Chromium is missing

@@ -149,7 +149,8 @@ describe("one cut connection", function()
       local others = EXPIRED - (refresh.done or 0)
       -- over HTTP/2 all that was under way shares the connection
       local most = version == "HTTP/2" and 32 or 1
-      assert.is_true(others <= most, ("%d of %d were not done\n%s"):format(others, EXPIRED, run.err))
+      local text = "%d of %d were not done\n%s"
+      assert.is_true(others <= most, text:format(others, EXPIRED, run.err))
     end)
   end
 end)

@@ -1,17 +1,25 @@
 #!/usr/bin/env bash
-# `make test`: runs what is built in build and build/asan. Stops at nothing, so
-# that one look shows every failure; exits 1 when there was one.
+# `make test`: runs what is built in build and build/asan; `make test-release`:
+# the same specs on build alone, without sanitizers. Stops at nothing, so that
+# one look shows every failure; exits 1 when there was one.
+# Usage: spec/test.sh [release]
 set -u
 cd "$(dirname "$0")/.."
 failed=0
+tested=build/asan
+what="AddressSanitizer and UBSan"
+if [ "${1:-}" = release ]; then
+  tested=build
+  what="without sanitizers"
+fi
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
 export UBSAN_OPTIONS=print_stacktrace=1
 
 echo "== C units and checks"
-ctest --test-dir build/asan --output-on-failure -j "$(nproc)" || failed=1
+ctest --test-dir "$tested" --output-on-failure -j "$(nproc)" || failed=1
 
-echo "== specs, AddressSanitizer and UBSan"
-COMPOSIO_BUILD=$PWD/build/asan build/asan/composio-spec spec/run.lua || failed=1
+echo "== specs, $what"
+COMPOSIO_BUILD=$PWD/$tested "$tested/composio-spec" spec/run.lua || failed=1
 
 echo "== the release module in stock Lua"
 COMPOSIO_BUILD=$PWD/build LUA_CPATH='build/?.so;;' lua5.4 spec/run.lua spec/stock || failed=1
