@@ -8,13 +8,14 @@ local root = arg[1] or "."
 
 -- Levels of the rooms; a name stands for NAME.c and NAME.h.
 local levels = {
-  [0] = { "err", "buf", "clock", "timerq", "digest", "encode", "scan" },
-  [1] = { "secret", "log", "rate", "result", "guard" },
+  [0] = { "err", "buf", "clock", "timerq", "digest", "encode", "scan",
+          "version" },
+  [1] = { "secret", "log", "rate", "result", "guard", "libraries" },
   [2] = { "api", "retry", "request", "endpoint", "attempt", "op",
           "ledger", "ledger_file", "ledger_plan", "ledger_read", "ledger_private" },
   [3] = { "engine", "reply", "apply", "settle", "plan", "composio" },
   [4] = { "lua_json", "lua_read", "lua_error", "lua_embed", "lua_seen" },
-  [5] = { "lua_page", "lua_sched", "lua_task", "lua_wait" },
+  [5] = { "lua_page", "lua_sched", "lua_task", "lua_wait", "lua_versions" },
   [6] = { "lua_client", "lua_ledger", "lua_csv", "lua_report" },
   [7] = { "lua_open" },
   [8] = { "host" },
@@ -27,7 +28,8 @@ local parts = { "ledger", "engine", "reply", "apply", "settle", "plan", "lua_rea
 
 -- What only these files may say.
 local reserved = {
-  { word = "curl/curl%.h", only = { "core/attempt.h", "core/attempt.c", "core/engine.c" } },
+  { word = "curl/curl%.h",
+    only = { "core/attempt.h", "core/attempt.c", "core/engine.c", "core/libraries.c" } },
   { word = "lua_resume%s*%(", only = { "bindings/lua_sched.c" } },
   { word = "lua_yieldk?%s*%(", only = { "bindings/lua_wait.c" } },
   { word = "luaL_openlibs%s*%(", only = { "bindings/host/", "spec/support/" } },
