@@ -5,9 +5,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <jansson.h>
+#include <microhttpd.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 static const char usage[] =
     "Usage: composio-emulator [options]\n"
@@ -38,7 +42,7 @@ static const char usage[] =
     "  --assume NAME=VALUE  another answer where the real one is not known;\n"
     "                    may be repeated; a wrong one names them\n"
     "  --help            this text\n"
-    "  --version         the version\n"
+    "  --version         the version, and those of the libraries\n"
     "\n"
     "Ends on SIGTERM and SIGINT. Exit: 0 ended, 1 cannot run, 2 usage.\n";
 
@@ -203,6 +207,25 @@ static bool read_one(struct emu_options *options, int option, const char *text)
   }
 }
 
+static void print_library(const char *name, const char *built,
+                          const char *runs)
+{
+  printf("%-14s built with %s, runs with %s\n", name, built, runs);
+}
+
+static void print_versions(void)
+{
+  char built[32];
+  puts("composio-emulator " COMPOSIO_VERSION);
+  /* 0x00097500 is 0.9.75 */
+  snprintf(built, sizeof(built), "%x.%x.%x", MHD_VERSION >> 24,
+           MHD_VERSION >> 16 & 0xff, MHD_VERSION >> 8 & 0xff);
+  print_library("libmicrohttpd", built, MHD_get_version());
+  print_library("SQLite", SQLITE_VERSION, sqlite3_libversion());
+  print_library("jansson", JANSSON_VERSION, jansson_version_str());
+  print_library("zlib", ZLIB_VERSION, zlibVersion());
+}
+
 static enum emu_options_verdict wrong(void)
 {
   fprintf(stderr, "Try: composio-emulator --help\n");
@@ -228,7 +251,7 @@ enum emu_options_verdict emu_options_read(struct emu_options *options,
       return EMU_OPTIONS_SAID;
     }
     if(option == VERSION) {
-      puts("composio-emulator " COMPOSIO_VERSION);
+      print_versions();
       return EMU_OPTIONS_SAID;
     }
     if(option == '?' || !read_one(options, option, optarg))
