@@ -61,20 +61,25 @@ bool lca_json_is_null(lua_State *L, int index)
 
 /* ---- decoding ---- */
 
-/* Pushes the decode function of our own cjson instance. [-0, +1, e] */
-static void push_decoder(lua_State *L)
+bool lca_json_push_library(lua_State *L)
 {
-  int top = lua_gettop(L);
   int status;
-  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &decoder_key) == LUA_TFUNCTION)
-    return;
-  lua_settop(L, top);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &require_key);
   lua_pushliteral(L, "cjson");
   status = lua_pcall(L, 1, 1, 0);
   if(status == LUA_ERRMEM)
     lua_error(L);
-  if(status)
+  return status == LUA_OK;
+}
+
+/* Pushes the decode function of our own cjson instance. [-0, +1, e] */
+static void push_decoder(lua_State *L)
+{
+  int top = lua_gettop(L);
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &decoder_key) == LUA_TFUNCTION)
+    return;
+  lua_settop(L, top);
+  if(!lca_json_push_library(L))
     luaL_error(L,
                "lua-cjson is needed to read replies (Debian: apt install "
                "lua-cjson): %s",

@@ -12,6 +12,7 @@
 #include "lua_open.h"
 #include "lua_seen.h"
 #include "lua_task.h"
+#include "lua_versions.h"
 
 static const struct lca_embedded *find(const char *name)
 {
@@ -41,6 +42,7 @@ static int open_core(lua_State *L)
   lca_seen_open(L);
   lca_task_open(L);
   lca_client_open(L);
+  lca_versions_open(L);
   lua_pushliteral(L, COMPOSIO_VERSION);
   lua_setfield(L, -2, "version");
   return 1;

@@ -165,6 +165,11 @@ CA_MUST_USE enum ca_code host_confirm_one(struct host *host, int64_t count,
                                           const char *what,
                                           struct ca_err *err);
 
+/* ---- versions.c ---- */
+
+/* Prints what --version tells; its exit code. */
+int host_versions(void);
+
 /* ---- words.c ---- */
 
 /* Pushes a list of texts. [-0, +1, m] */

@@ -157,8 +157,7 @@ static int dispatch(void)
   case HOST_VERSION:
     break;
   }
-  puts("composio-lua " COMPOSIO_VERSION);
-  return 0;
+  return host_versions();
 }
 
 int main(int argc, char **argv)

@@ -194,7 +194,7 @@ const struct host_option host_option_table[] = {
   { "help", OTHER, ALL, FLAG, AT(help), NULL, 'h', 0, NULL,
     "this, or the script's own help" },
   { "version", OTHER, ALL, SPECIAL, 0, read_version, 0, 0, NULL,
-    "which composio-lua this is" },
+    "which composio-lua this is, and its libraries" },
   { NULL, OTHER, 0, FLAG, 0, NULL, 0, 0, NULL, NULL }
 };
 _Static_assert(COUNT_OF(host_option_table) <= HOST_OPTION_MAX,

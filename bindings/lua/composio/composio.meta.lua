@@ -572,6 +572,19 @@ function composio.ago(duration) end
 ---@return table
 function composio.array(list) end
 
+-- ---- libraries -----------------------------------------------------------
+
+---@class composio.library
+---@field library string "libcurl", "SQLite", "nettle", "Lua", "lua-cjson"
+---@field built? string the version of its headers when the module was built
+---@field runs? string the version that is loaded
+---@field more? string what else it says of itself, or why it is missing
+---@field warning? string that version is known to do harm: what happens, what to do
+
+---The libraries that the module stands on.
+---@return composio.library[]
+function composio.versions() end
+
 composio.connected_accounts = connected_accounts
 composio.auth_configs = auth_configs
 composio.auth_scheme = auth_scheme

@@ -17,6 +17,7 @@ end
 
 local composio = {
   _VERSION = core.version,
+  versions = core.versions,
   null = core.null,
   array = core.array,
   spawn = core.spawn,

@@ -1,0 +1,92 @@
+/* Versions of the libraries, as the module sees them.
+   Must not know: curl, what a version means (version). */
+#include <string.h>
+#include "libraries.h"
+#include "lua_json.h"
+#include "lua_versions.h"
+
+/* "$LuaVersion: Lua 5.4.4  Copyright …". Weak: a program that has Lua inside
+   may not export it. */
+#pragma weak lua_ident
+
+/* The number in "Lua 5.4.4  Copyright …", from which the digits begin. */
+static void copy_number(char *to, size_t size, const char *text)
+{
+  const char *from = text + strcspn(text, "0123456789");
+  ca_copy_text(to, size, from, strspn(from, "0123456789."));
+}
+
+static void set_lua(lua_State *L, struct ca_version *version)
+{
+  char built[24];
+  char runs[24] = "";
+  copy_number(built, sizeof(built), LUA_RELEASE);
+  lua_getglobal(L, "_VERSION");
+  if(lua_ident)
+    copy_number(runs, sizeof(runs), lua_ident);
+  else if(lua_type(L, -1) == LUA_TSTRING) /* no more than "Lua 5.4" */
+    copy_number(runs, sizeof(runs), lua_tostring(L, -1));
+  lua_pop(L, 1);
+  ca_version_set(version, "Lua", built, runs);
+}
+
+/* lua-cjson is loaded as a Lua module: there is nothing to be built with. */
+static void set_cjson(lua_State *L, struct ca_version *version)
+{
+  static const char missing[] = "not found (Debian: apt install lua-cjson)";
+  const char *runs = NULL;
+  bool found = lca_json_push_library(L); /* library or error */
+  if(found && lua_istable(L, -1)) {
+    lua_getfield(L, -1, "_VERSION");
+    runs = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown";
+    lua_insert(L, -2);
+  } else
+    lua_pushnil(L);
+  ca_version_set(version, "lua-cjson", NULL, runs);
+  if(!runs)
+    ca_copy_text(version->more, sizeof(version->more), missing,
+                 sizeof(missing) - 1);
+  lua_pop(L, 2);
+}
+
+size_t lca_versions_list(lua_State *L, struct ca_version *out)
+{
+  size_t count = ca_libraries(out);
+  set_lua(L, &out[count++]);
+  set_cjson(L, &out[count++]);
+  return count;
+}
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+  if(!*text)
+    return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static int versions(lua_State *L)
+{
+  struct ca_version list[CA_VERSIONS_MAX];
+  size_t count = lca_versions_list(L, list);
+  char warning[400];
+  size_t i;
+  lua_createtable(L, (int)count, 0);
+  for(i = 0; i < count; i++) {
+    lua_createtable(L, 0, 5);
+    set_text(L, "library", list[i].library);
+    set_text(L, "built", list[i].built);
+    set_text(L, "runs", list[i].runs);
+    set_text(L, "more", list[i].more);
+    (void)ca_version_warning(&list[i], warning, sizeof(warning));
+    set_text(L, "warning", warning);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+void lca_versions_open(lua_State *L)
+{
+  lua_pushcfunction(L, versions);
+  lua_setfield(L, -2, "versions");
+}

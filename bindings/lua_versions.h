@@ -1,0 +1,16 @@
+/* Versions of the libraries, as the module sees them: composio.versions().
+   Must not know: curl, what a version means (version). */
+#ifndef LCA_VERSIONS_H
+#define LCA_VERSIONS_H
+
+#include <lua5.4/lua.h>
+#include "version.h"
+
+/* The core's libraries, Lua and lua-cjson into `out`, which has room for
+   CA_VERSIONS_MAX; how many. Loads lua-cjson. [-0, +0, m] */
+size_t lca_versions_list(lua_State *L, struct ca_version *out);
+
+/* versions() → list of tables into the table on top. [-0, +0, m] */
+void lca_versions_open(lua_State *L);
+
+#endif

@@ -1,0 +1,136 @@
+-- What is said of the libraries: --version and composio.versions(), with a warning
+-- about a version that is known to do harm. A preloaded library makes libcurl and
+-- SQLite claim other versions than theirs.
+-- Must not know: which versions are known to do harm, but for two of them.
+local composio = require "composio"
+local both = require "spec.support.both"
+local host = require "spec.support.host"
+local server = require "spec.support.server"
+
+local BAD_CURL = { COMPOSIO_OTHER_LIBCURL = "8.11.1" }
+local CURL_WARNING = "libcurl 8.11.1: it closes a file descriptor twice"
+
+local emulator, place
+
+setup(function()
+  emulator = server.emulator { "--accounts", "20" }
+end)
+teardown(function()
+  emulator:stop()
+end)
+before_each(function()
+  place = host.place(emulator)
+end)
+after_each(function()
+  place:remove()
+end)
+
+-- The environment in which the libraries claim these versions.
+local function claiming(versions)
+  local env = {
+    LD_PRELOAD = host.program:gsub("[^/]*$", "composio-other-library.so"),
+    ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "") .. ":verify_asan_link_order=0",
+  }
+  for name, value in pairs(versions) do
+    env[name] = value
+  end
+  return env
+end
+
+local function count(text, part)
+  local found, at = 0, 1
+  while true do
+    local first, last = text:find(part, at, true)
+    if not first then
+      return found
+    end
+    found, at = found + 1, last + 1
+  end
+end
+
+local function version_of(env)
+  local run = place:run({ "--version" }, { env = env })
+  assert.equal(0, run.code)
+  assert.equal("", run.err)
+  return run.out
+end
+
+describe("--version", function()
+  it("tells the program's version in the first line", function()
+    assert.equal("composio-lua " .. composio._VERSION, version_of():match "^[^\n]*")
+  end)
+
+  it("tells each library's version, built with and running", function()
+    local text = version_of()
+    for _, line in ipairs {
+      "libcurl    built with N, runs with N %(%S+, %S+%)",
+      "SQLite     built with N, runs with N",
+      "nettle     built with N, runs with N",
+      "Lua        built with 5%.4%.%d+, runs with 5%.4%.%d+",
+      "lua%-cjson  runs with N",
+      "libcsv     built with N",
+    } do
+      local pattern = "\n" .. line:gsub("N", "[%%d.]+") .. "\n"
+      assert(text:find(pattern), ("'%s' is not in:\n%s"):format(line, text))
+    end
+    if not host.has_sanitizer then
+      assert.matches("\nmimalloc   built with %d+%.%d+%.%d+, runs with %d+%.%d+%.%d+\n", text)
+    end
+    assert.is_nil(text:find("warning", 1, true))
+  end)
+
+  it("tells what runs apart from what it was built with", function()
+    local text = version_of(claiming { COMPOSIO_OTHER_LIBCURL = "99.1.2" })
+    assert.matches("\nlibcurl    built with [%d.]+, runs with 99%.1%.2 ", text)
+    assert.is_nil(text:find("built with 99", 1, true))
+    assert.is_nil(text:find("warning", 1, true))
+  end)
+
+  it("warns of versions that are known to do harm", function()
+    local env = claiming(BAD_CURL)
+    env.COMPOSIO_OTHER_SQLITE = "3.24.0"
+    local text = version_of(env)
+    assert.equal(1, count(text, "\nwarning: " .. CURL_WARNING))
+    assert.equal(1, count(text, "; run with libcurl 8.12.0 or later"))
+    assert.equal(1, count(text, "\nwarning: SQLite 3.24.0: it has no window functions"))
+  end)
+
+  it("says when lua-cjson cannot be found", function()
+    local text = version_of { LUA_CPATH = "/nonexistent/?.so", LUA_PATH = "/nonexistent/?.lua" }
+    assert.matches("\nlua%-cjson  not found %(Debian: apt install lua%-cjson%)\n", text)
+  end)
+
+  it("of the emulator tells its libraries, too", function()
+    local run = place:run({ "--version" }, {
+      program = host.program:gsub("[^/]*$", "composio-emulator"),
+    })
+    assert.equal(0, run.code)
+    assert.equal("composio-emulator " .. composio._VERSION, run.out:match "^[^\n]*")
+    for _, name in ipairs { "libmicrohttpd", "SQLite", "jansson", "zlib" } do
+      assert.matches("\n" .. name .. " +built with [%d.]+, runs with [%d.]+\n", run.out)
+    end
+  end)
+end)
+
+describe("composio.versions", function()
+  both("lists what the module stands on", function()
+    local names = {}
+    for place_in_list, library in ipairs(composio.versions()) do
+      names[place_in_list] = library.library
+      assert.matches("^%d+%.[%d.]+", library.runs)
+      assert.is_nil(library.warning)
+    end
+    assert.same({ "libcurl", "SQLite", "nettle", "Lua", "lua-cjson" }, names)
+  end)
+
+  it("has the warning, and works within the limits of a script", function()
+    local run = place:run({ "job.lua" }, {
+      script = "for _, library in ipairs(composio.versions()) do\n"
+        .. "  print(library.library, library.built, library.runs, library.warning)\nend",
+      env = claiming(BAD_CURL),
+    })
+    assert.equal(0, run.code, run.err)
+    assert.matches("libcurl\t[%d.]+\t8%.11%.1\tlibcurl 8%.11%.1: it closes", run.out)
+    assert.matches("lua%-cjson\tnil\t[%d.]+\tnil", run.out)
+  end)
+end)
