@@ -6,6 +6,7 @@
 #include <string.h>
 #include "lua_client_part.h"
 #include "lua_error.h"
+#include "lua_versions.h"
 
 #define CLIENT "composio.client"
 
@@ -106,6 +107,9 @@ static void make_endpoint(lua_State *L, struct lca_client *client,
   ca_buf_wipe(&key);
   if(!client->endpoint)
     lca_error_usage(L, "%s: %s", what, err.text);
+  /* a program has a log to warn in; in stock Lua stderr is not ours */
+  lca_versions_warn(
+      L, lca_clients_of(L)->defaults ? lca_sched_log(client->sched) : NULL);
 }
 
 static struct lca_client *push_client(lua_State *L)

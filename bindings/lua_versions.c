@@ -9,6 +9,8 @@
    may not export it. */
 #pragma weak lua_ident
 
+static const char warned_key; /* in the registry */
+
 /* The number in "Lua 5.4.4  Copyright …", from which the digits begin. */
 static void copy_number(char *to, size_t size, const char *text)
 {
@@ -55,6 +57,37 @@ size_t lca_versions_list(lua_State *L, struct ca_version *out)
   set_lua(L, &out[count++]);
   set_cjson(L, &out[count++]);
   return count;
+}
+
+static void warn_in_lua(lua_State *L, const char *text)
+{
+  lua_warning(L, lua_pushfstring(L, "composio: %s", text), 0);
+  lua_pop(L, 1);
+}
+
+void lca_versions_warn(lua_State *L, const struct ca_log *log)
+{
+  struct ca_version versions[CA_VERSIONS_MAX];
+  char text[400];
+  size_t count;
+  size_t i;
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &warned_key) != LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_pop(L, 1);
+  lua_pushboolean(L, true);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &warned_key);
+  count = ca_libraries(versions);
+  set_lua(L, &versions[count++]);
+  for(i = 0; i < count; i++) {
+    if(!ca_version_warning(&versions[i], text, sizeof(text)))
+      continue;
+    if(log)
+      ca_log_event(log, CA_LOG_WARN, "library", "%s", text);
+    else
+      warn_in_lua(L, text);
+  }
 }
 
 static void set_text(lua_State *L, const char *name, const char *text)

@@ -1,7 +1,8 @@
--- What is said of the libraries: --version and composio.versions(), with a warning
+-- What is said of the libraries: --version, composio.versions(), and the warning
 -- about a version that is known to do harm. A preloaded library makes libcurl and
 -- SQLite claim other versions than theirs.
 -- Must not know: which versions are known to do harm, but for two of them.
+local cjson = require "cjson"
 local composio = require "composio"
 local both = require "spec.support.both"
 local host = require "spec.support.host"
@@ -9,6 +10,12 @@ local server = require "spec.support.server"
 
 local BAD_CURL = { COMPOSIO_OTHER_LIBCURL = "8.11.1" }
 local CURL_WARNING = "libcurl 8.11.1: it closes a file descriptor twice"
+local SCRIPT = [[
+accounts.list { limit = 1 }
+accounts.list { limit = 1 }
+local other = composio.client()
+other.connected_accounts.list { limit = 1 }
+]]
 
 local emulator, place
 
@@ -109,6 +116,52 @@ describe("--version", function()
     for _, name in ipairs { "libmicrohttpd", "SQLite", "jansson", "zlib" } do
       assert.matches("\n" .. name .. " +built with [%d.]+, runs with [%d.]+\n", run.out)
     end
+  end)
+end)
+
+describe("a run with a library that is known to do harm", function()
+  local function run(words, versions)
+    table.insert(words, 1, "job.lua")
+    return place:run(words, { script = SCRIPT, env = claiming(versions or BAD_CURL) })
+  end
+
+  it("warns once, in the words of --version, and goes on", function()
+    local warned = run {}
+    assert.equal(0, warned.code, warned.err)
+    assert.equal(1, count(warned.err, " warning library: " .. CURL_WARNING))
+    local text = version_of(claiming(BAD_CURL)):match "\nwarning: ([^\n]*)"
+    assert.equal(1, count(warned.err, text))
+  end)
+
+  it("says nothing with -q", function()
+    local quiet = run { "-q" }
+    assert.equal(0, quiet.code)
+    assert.equal("", quiet.err)
+  end)
+
+  it("warns in the log when there is one", function()
+    local logged = run { "-q", "--log", "run.log", "--log-format", "json" }
+    assert.equal(0, logged.code)
+    assert.equal("", logged.err)
+    local line = place:read("run.log"):match '[^\n]*"event":"library"[^\n]*'
+    local event = cjson.decode(line)
+    assert.equal("warning", event.level)
+    assert.equal(1, count(event.text, CURL_WARNING))
+  end)
+
+  it("is not warned of when no request is made", function()
+    local script = "composio.job { summary = 'x' }"
+    local idle = place:run({ "job.lua" }, { script = script, env = claiming(BAD_CURL) })
+    assert.equal(0, idle.code)
+    assert.equal(0, count(idle.err, "libcurl"))
+    local help = place:run({ "help", "job.lua" }, { script = script, env = claiming(BAD_CURL) })
+    assert.equal(0, count(help.err, "libcurl"))
+    local past = place:run({ "runs" }, { env = claiming(BAD_CURL) })
+    assert.equal(0, count(past.err, "libcurl"))
+  end)
+
+  it("is not warned of when another version runs", function()
+    assert.equal(0, count(run({}, { COMPOSIO_OTHER_LIBCURL = "8.12.0" }).err, "libcurl"))
   end)
 end)
 

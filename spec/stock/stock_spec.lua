@@ -90,6 +90,22 @@ describe("composio.so", function()
     assert.equal("20\n", text)
   end)
 
+  it("warns of a library that is known to do harm, once and when asked to", function()
+    local claims = environment
+      .. " COMPOSIO_OTHER_LIBCURL=8.11.1 LD_PRELOAD="
+      .. server.quote(server.build .. "/composio-other-library.so")
+    local script = [[
+      local composio = require "composio"
+      composio.connected_accounts.list { limit = 1 }
+      composio.client().connected_accounts.list { limit = 1 }
+    ]]
+    local warning = "Lua warning: composio: libcurl 8.11.1: it closes a file descriptor twice"
+    local asked = run('warn "@on"' .. script, claims)
+    local first = assert(asked:find(warning, 1, true), asked)
+    assert.is_nil(asked:find(warning, first + 1, true))
+    assert.equal("", (run(script, claims)))
+  end)
+
   it("says which words need the host", function()
     for _, call in ipairs {
       "composio.bulk('x', {}, print)",

@@ -581,7 +581,9 @@ function composio.array(list) end
 ---@field more? string what else it says of itself, or why it is missing
 ---@field warning? string that version is known to do harm: what happens, what to do
 
----The libraries that the module stands on.
+---The libraries that the module stands on. A warning also comes at the first
+---client: with composio-lua as a line of the log, in stock Lua by warn, which is
+---silent until lua5.4 -W or warn "@on".
 ---@return composio.library[]
 function composio.versions() end
 
