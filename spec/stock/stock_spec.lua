@@ -90,6 +90,37 @@ describe("composio.so", function()
     assert.equal("20\n", text)
   end)
 
+  it("sends escapes, two values and second pages as they are meant", function()
+    emulator:reset()
+    local text, ok = run(
+      [[
+        print("with libcurl " .. require "composio".versions()[1].runs)
+        local accounts = require "composio".connected_accounts
+        local page = accounts.list { statuses = { "ACTIVE", "EXPIRED" }, limit = 10 }
+        accounts.list { statuses = { "ACTIVE", "EXPIRED" }, limit = 10, cursor = page.next_cursor }
+        accounts.list { limit = 1 }
+        accounts.list { user_ids = { 'a b+c&d/e%f?g#h"i', "é" }, limit = 1 }
+        accounts.disable "ca_github_u123A"
+        pcall(accounts.get, "ca/1%2")
+        local options = { even_if_active = true, redirect_url = "https://x.example/?a=b" }
+        accounts.refresh("ca_gmail_u123_C", options)
+      ]],
+      environment
+    )
+    assert.is_truthy(ok, text)
+    local wanted = {
+      "GET /connected_accounts?statuses=ACTIVE%2CEXPIRED&limit=10",
+      "GET /connected_accounts?statuses=ACTIVE%2CEXPIRED&limit=10&cursor=Mi0xMA%3D%3D",
+      "GET /connected_accounts?limit=1",
+      "GET /connected_accounts?user_ids=a%20b%2Bc%26d%2Fe%25f%3Fg%23h%22i%2C%C3%A9&limit=1",
+      "PATCH /connected_accounts/ca_github_u123A/status",
+      "GET /connected_accounts/ca%2F1%252",
+      "POST /connected_accounts/ca_gmail_u123_C/refresh"
+        .. "?redirect_url=https%3A%2F%2Fx.example%2F%3Fa%3Db",
+    }
+    assert.same(wanted, emulator:lines(), text)
+  end)
+
   it("warns of a library that is known to do harm, once and when asked to", function()
     local claims = environment
       .. " COMPOSIO_OTHER_LIBCURL=8.11.1 LD_PRELOAD="
