@@ -107,6 +107,11 @@ describe("--version", function()
     assert.matches("\nlua%-cjson  not found %(Debian: apt install lua%-cjson%)\n", text)
   end)
 
+  it("runs nothing that lies in the current directory", function()
+    place:write("cjson.lua", "io.stderr:write 'ran' return { _VERSION = 'mine' }")
+    assert.matches("\nlua%-cjson  runs with %d[%d.]+\n", version_of())
+  end)
+
   it("of the emulator tells its libraries, too", function()
     local run = place:run({ "--version" }, {
       program = host.program:gsub("[^/]*$", "composio-emulator"),

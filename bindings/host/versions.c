@@ -53,6 +53,20 @@ static void print_one(const struct ca_version *version)
   puts(line);
 }
 
+/* Lua also looks in the current directory; asking for a version must not run
+   what lies there. */
+static void look_in_absolute_places(lua_State *L)
+{
+  static const char chunk[] = "for _, name in ipairs { 'path', 'cpath' } do\n"
+                              "  package[name] = (package[name] .. "
+                              "';'):gsub('[^;]*;', function(place)\n"
+                              "    return place:find '^/' and place or ''\n"
+                              "  end)\n"
+                              "end\n";
+  if(luaL_dostring(L, chunk))
+    lua_error(L);
+}
+
 static int print_all(lua_State *L)
 {
   struct ca_version versions[CA_VERSIONS_MAX];
@@ -60,6 +74,7 @@ static int print_all(lua_State *L)
   size_t count;
   size_t i;
   luaL_openlibs(L);
+  look_in_absolute_places(L);
   lua_newtable(L);
   lca_json_open(L);
   count = lca_versions_list(L, versions);
