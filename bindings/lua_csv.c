@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <lua5.4/lauxlib.h>
+#include <lauxlib.h>
 #include "buf.h"
 #include "encode.h"
 #include "lua_csv.h"

@@ -4,7 +4,7 @@
 #ifndef LCA_CSV_H
 #define LCA_CSV_H
 
-#include <lua5.4/lua.h>
+#include <lua.h>
 
 /* csv(path, columns) into the table on top: an object whose :next() gives a
    row as a table, nil after the last. Raises, with row and column, what is

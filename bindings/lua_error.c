@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <lua5.4/lauxlib.h>
+#include <lauxlib.h>
 #include "lua_error.h"
 #include "reply.h"
 #include "secret.h"

@@ -4,9 +4,9 @@
 #ifndef LCA_ERROR_H
 #define LCA_ERROR_H
 
-#include <lua5.4/lua.h>
 #include "api.h"
 #include "err.h"
+#include "lua_version.h"
 
 /* Pushes an error object. api and account may be NULL. Fields: name, message,
    code, slug, status, request_id, suggested_fix, operation, account_id,

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <lua5.4/lauxlib.h>
+#include <lauxlib.h>
 #include "encode.h"
 #include "lua_error.h"
 #include "lua_json.h"

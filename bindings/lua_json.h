@@ -4,7 +4,7 @@
 #ifndef LCA_JSON_H
 #define LCA_JSON_H
 
-#include <lua5.4/lua.h>
+#include <lua.h>
 #include <stdbool.h>
 #include "buf.h"
 

@@ -4,7 +4,7 @@
    Specs clear package.loaded and require again: opening twice in a state must
    work, so whatever is one per state lives in the registry. */
 #include <string.h>
-#include <lua5.4/lauxlib.h>
+#include <lauxlib.h>
 #include "lua_client.h"
 #include "lua_embed.h"
 #include "lua_error.h"

@@ -3,7 +3,7 @@
 #ifndef LCA_OPEN_H
 #define LCA_OPEN_H
 
-#include <lua5.4/lua.h>
+#include "lua_version.h"
 
 /* Returns the module table. May be called again in the same state. */
 int luaopen_composio(lua_State *L);

@@ -1,7 +1,7 @@
 /* List replies. Must not know: clients, tasks, selections.
    Decoding a page through lua-cjson costs more than sending the requests that
    follow from it, so its accounts are read straight from the text. */
-#include <lua5.4/lauxlib.h>
+#include <lauxlib.h>
 #include <string.h>
 #include "lua_page.h"
 #include "lua_read.h"

@@ -4,7 +4,7 @@
 #ifndef LCA_PAGE_H
 #define LCA_PAGE_H
 
-#include <lua5.4/lua.h>
+#include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <lua5.4/lauxlib.h>
+#include <lauxlib.h>
 #include "lua_read_part.h"
 
 #define ARRAY       "composio.array"

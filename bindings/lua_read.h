@@ -9,7 +9,7 @@
 #ifndef LCA_READ_H
 #define LCA_READ_H
 
-#include <lua5.4/lua.h>
+#include <lua.h>
 #include <stdbool.h>
 #include "scan.h"
 

@@ -1,7 +1,7 @@
 /* Looking at members of an object that are still text, without making values
    of them.
    Must not know: clients, tasks, pages, what an account is for. */
-#include <lua5.4/lauxlib.h>
+#include <lauxlib.h>
 #include "lua_read_part.h"
 
 /* The member with that name in the object that text is; of two the first. */

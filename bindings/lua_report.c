@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <lua5.4/lauxlib.h>
+#include <lauxlib.h>
 #include "digest.h"
 #include "lua_error.h"
 #include "lua_report.h"

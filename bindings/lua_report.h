@@ -4,7 +4,7 @@
 #ifndef LCA_REPORT_H
 #define LCA_REPORT_H
 
-#include <lua5.4/lua.h>
+#include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "err.h"

@@ -4,8 +4,8 @@
 #ifndef LCA_SCHED_H
 #define LCA_SCHED_H
 
-#include <lua5.4/lua.h>
-#include <lua5.4/lauxlib.h>
+#include <lua.h>
+#include <lauxlib.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "clock.h"

@@ -3,7 +3,7 @@
 #ifndef LCA_SEEN_H
 #define LCA_SEEN_H
 
-#include <lua5.4/lua.h>
+#include <lua.h>
 
 /* seen() → object with add(text) → true when it is new, and count() into the
    table on top. [-0, +0, m] */

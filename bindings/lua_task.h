@@ -3,7 +3,7 @@
 #ifndef LCA_TASK_H
 #define LCA_TASK_H
 
-#include <lua5.4/lua.h>
+#include <lua.h>
 
 /* composio.spawn, sleep, run and the task class into the table on top.
    [-0, +0, e] */

@@ -3,7 +3,7 @@
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
 
-#include <lua5.4/lua.h>
+#include <lua.h>
 #include "emulator.h"
 #include "endpoint.h"
 #include "ledger.h"

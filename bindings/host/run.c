@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <lua5.4/lauxlib.h>
-#include <lua5.4/lualib.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include "host.h"
 #include "lua_client.h"
 #include "lua_csv.h"

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <lua5.4/lua.h>
+#include <lua.h>
 
 struct lca_sched;
 

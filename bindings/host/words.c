@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include <lua5.4/lauxlib.h>
+#include <lauxlib.h>
 #include "host.h"
 
 /* host.unreadable(path): why it cannot be read, or nil. */

@@ -3,8 +3,8 @@
    Not every decoded value may be sent: masked secrets, texts that are not
    UTF-8 and numbers past a double's range (1e999 is JSON, infinity is not) are
    refused, and nothing else of what came out of JSON is. */
-#include <lua5.4/lauxlib.h>
-#include <lua5.4/lualib.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include "fuzz.h"
 #include "lua_json.h"
 

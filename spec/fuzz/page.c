@@ -4,8 +4,8 @@
    Where the two differ on purpose: of a name that stands twice in one object
    either value may be kept; and the decoder, unlike the light reader, takes []
    for {} where no list is known by its name. */
-#include <lua5.4/lauxlib.h>
-#include <lua5.4/lualib.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include "fuzz.h"
 #include "lua_json.h"
 #include "lua_page.h"

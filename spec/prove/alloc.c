@@ -12,9 +12,9 @@
 #include <unistd.h>
 #include <curl/curl.h>
 #include <dlfcn.h>
-#include <lua5.4/lua.h>
-#include <lua5.4/lauxlib.h>
-#include <lua5.4/lualib.h>
+#include <lua.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include <sqlite3.h>
 #include "lua_open.h"
 

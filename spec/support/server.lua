@@ -25,6 +25,8 @@ local cjson = require "cjson"
 local server = {}
 
 server.build = os.getenv "COMPOSIO_BUILD" or "build"
+server.root = debug.getinfo(1, "S").source:match "^@(.*)/spec/support/" or "."
+server.lua = server.root .. "/spec/lua" -- this system's Lua 5.4
 
 local function quote(text)
   return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
