@@ -15,7 +15,7 @@ export LSAN_OPTIONS=${LSAN_OPTIONS:-print_suppressions=0}
 # the sweeps' own, and none that the caller happens to have
 unset COMPOSIO_BASE_URL CREDENTIALS_DIRECTORY http_proxy all_proxy ALL_PROXY
 
-for tool in strace sqlite3 lua5.4; do
+for tool in strace sqlite3 spec/lua; do
   command -v "$tool" >/dev/null || {
     echo "prove: $tool is not installed" >&2
     exit 1
@@ -44,7 +44,7 @@ sweeps=(
 )
 # What calls by itself does so under the sanitizers.
 one() {
-  local lua=lua5.4
+  local lua=spec/lua
   case $1 in
     bytes.lua) lua=$COMPOSIO_ASAN_BUILD/composio-spec ;;
     "drops.lua pauses")

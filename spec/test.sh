@@ -22,7 +22,7 @@ echo "== specs, $what"
 COMPOSIO_BUILD=$PWD/$tested "$tested/composio-spec" spec/run.lua || failed=1
 
 echo "== the release module in stock Lua"
-COMPOSIO_BUILD=$PWD/build LUA_CPATH='build/?.so;;' lua5.4 spec/run.lua spec/stock || failed=1
+COMPOSIO_BUILD=$PWD/build LUA_CPATH='build/?.so;;' spec/lua spec/run.lua spec/stock || failed=1
 
 echo "== the sample spec that users copy, in plain busted"
 COMPOSIO_BUILD=$PWD/build spec/sample/run.sh || failed=1

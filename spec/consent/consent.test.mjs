@@ -12,6 +12,7 @@ import { KEYS, openBrowser } from './browser.mjs';
 
 const build = path.resolve(process.env.COMPOSIO_BUILD ?? new URL('../../build', import.meta.url).pathname);
 const WAIT = new URL('wait.lua', import.meta.url).pathname;
+const LUA = new URL('../lua', import.meta.url).pathname; // Lua 5.4, whatever it is called
 const USER = 'jösé <b>&"日本';
 const CONFIG = 'ac_GithubCustom';
 
@@ -40,10 +41,11 @@ async function control(where, body = {}) {
 
 // The Lua script: {id, url} once it has its link, and ended: its last word.
 async function startScript(callback = [`${app.url}/back?from=test#end`]) {
-  const child = spawn('lua5.4', [WAIT, USER, CONFIG, ...callback], {
+  const child = spawn(LUA, [WAIT, USER, CONFIG, ...callback], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env.PATH,
+      ...(process.env.LUA && { LUA: process.env.LUA }),
       HOME: '/nonexistent',
       LUA_CPATH: `${build}/?.so;;`,
       COMPOSIO_API_KEY: emulator.api_key,

@@ -16,10 +16,11 @@ skip() {
 command -v node >/dev/null 2>&1 || skip "node is not installed (20 or newer is needed)"
 version=$(node -p 'process.versions.node')
 [ "${version%%.*}" -ge 20 ] || skip "node $version is older than 20"
-for program in chromium chromedriver lua5.4; do
+for program in chromium chromedriver; do
   command -v $program >/dev/null 2>&1 ||
-    skip "$program is not installed (Debian: chromium, chromium-driver, lua5.4)"
+    skip "$program is not installed (Debian: chromium, chromium-driver)"
 done
+"$root/spec/lua" -v >/dev/null 2>&1 || skip "Lua 5.4 is not installed (Debian: lua5.4)"
 
 for built in composio-emulator composio.so; do
   [ -e "$COMPOSIO_BUILD/$built" ] || {

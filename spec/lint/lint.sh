@@ -14,7 +14,7 @@ else
   failed=1
 fi
 
-if lua5.4 spec/lint/levels.lua; then say levels ok; else failed=1; fi
+if spec/lua spec/lint/levels.lua; then say levels ok; else failed=1; fi
 
 if luacheck -q bindings scripts spec docs; then say luacheck ok; else failed=1; fi
 
@@ -32,5 +32,5 @@ else
   say clang-tidy "${#units[@]} files"
 fi
 
-if lua5.4 docs/make_api.lua --check; then say docs ok; else failed=1; fi
+if spec/lua docs/make_api.lua --check; then say docs ok; else failed=1; fi
 exit $failed

@@ -51,7 +51,7 @@ function stage.spread(count, noun)
   end
   local pipes = {}
   for part = 1, count do
-    local words = { "exec lua5.4", quote(arg[0]) }
+    local words = { "exec", quote(stage.root .. "/spec/lua"), quote(arg[0]) }
     for _, word in ipairs(arg) do
       words[#words + 1] = quote(word)
     end

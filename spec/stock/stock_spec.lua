@@ -1,17 +1,17 @@
 -- The release module in the stock interpreter, as `make test` runs it with
--- lua5.4: nothing but composio.so on its path.
+-- spec/lua: nothing but composio.so on its path.
 local server = require "spec.support.server"
 
 local module = server.build .. "/composio.so"
 
--- Runs a script in a lua5.4 of its own; its output, and whether it exited with
+-- Runs a script in a Lua of its own; its output, and whether it exited with
 -- 0. before: shell words in front.
 local function run(script, environment, before)
   local name = os.tmpname()
   local file = assert(io.open(name, "wb"))
   file:write(script)
   file:close()
-  local command = "%s env -u COMPOSIO_API_KEY LUA_CPATH=%s %s lua5.4 %s 2>&1"
+  local command = "%s env -u COMPOSIO_API_KEY LUA_CPATH=%s %s " .. server.lua .. " %s 2>&1"
   local path = server.quote(server.build .. "/?.so;;")
   local pipe = assert(io.popen(command:format(before or "", path, environment or "", name)))
   local text = pipe:read "a"

@@ -5,14 +5,17 @@ import { spawn } from 'node:child_process';
 import readline from 'node:readline';
 import path from 'node:path';
 
-const CALLER = path.join(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..', 'caller.lua');
+const HERE = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
+const CALLER = path.join(HERE, '..', 'caller.lua');
+const LUA = path.join(HERE, '..', '..', 'lua'); // Lua 5.4, whatever it is called
 
 export function openLua({ build, url, key, retries }) {
-  const child = spawn(process.env.LUA ?? 'lua5.4', [CALLER, String(retries)], {
+  const child = spawn(LUA, [CALLER, String(retries)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     // nothing of the caller's environment: no proxy, no key, no state of a user
     env: {
       PATH: process.env.PATH,
+      ...(process.env.LUA && { LUA: process.env.LUA }),
       HOME: '/nonexistent',
       LUA_CPATH: `${build}/?.so;;`,
       COMPOSIO_API_KEY: key,
