@@ -9,7 +9,7 @@
 struct lca_embedded {
   const char *name;  /* "pages"; NULL ends the list */
   const char *chunk; /* "@composio/pages.lua" */
-  const char *text;
+  const char *text;  /* or bytecode */
   size_t len;
 };
 

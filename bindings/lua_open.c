@@ -27,7 +27,7 @@ static const struct lca_embedded *find(const char *name)
 static int load_embedded(lua_State *L)
 {
   const struct lca_embedded *file = lua_touserdata(L, lua_upvalueindex(1));
-  if(luaL_loadbufferx(L, file->text, file->len, file->chunk, "b"))
+  if(luaL_loadbufferx(L, file->text, file->len, file->chunk, NULL))
     return lua_error(L);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
@@ -69,7 +69,7 @@ __attribute__((visibility("default"))) int luaopen_composio(lua_State *L)
   preload(L);
   lua_settop(L, 0);
   lua_pushliteral(L, "composio");
-  if(luaL_loadbufferx(L, init->text, init->len, init->chunk, "b"))
+  if(luaL_loadbufferx(L, init->text, init->len, init->chunk, NULL))
     return lua_error(L);
   lua_insert(L, 1);
   lua_call(L, 1, 1);

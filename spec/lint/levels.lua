@@ -18,7 +18,7 @@ local levels = {
   [5] = { "lua_page", "lua_sched", "lua_task", "lua_wait", "lua_versions" },
   [6] = { "lua_client", "lua_ledger", "lua_csv", "lua_report" },
   [7] = { "lua_open" },
-  [8] = { "host" },
+  [8] = { "host", "embed" },
 }
 
 -- Rooms whose parts may include each other's private headers: the parts of one

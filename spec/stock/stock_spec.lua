@@ -44,6 +44,29 @@ describe("composio.so", function()
     assert.is_nil(text:find "liblua")
   end)
 
+  it("is text inside, the host bytecode", function()
+    local function holds(path, text)
+      local file = assert(io.open(server.build .. path, "rb"))
+      local all = file:read "a"
+      file:close()
+      return all:find(text, 1, true) ~= nil
+    end
+    local source, bytecode = "local composio = {\n  _VERSION", "\27LuaT"
+    assert.is_true(holds("/composio.so", source))
+    assert.is_false(holds("/composio.so", bytecode))
+    assert.is_true(holds("/composio-lua", bytecode))
+    assert.is_false(holds("/composio-lua", source))
+  end)
+
+  it("names its own files and lines in tracebacks", function()
+    local text = run [[
+      xpcall(require "composio".ago, function(why)
+        print(debug.traceback(why))
+      end, {})
+    ]]
+    assert.matches("\n%s+composio/time.lua:%d+: in function 'composio.ago'\n", text)
+  end)
+
   it("is all that require needs", function()
     local text, ok = run "print(type(require 'composio'.connected_accounts.list))"
     assert.is_truthy(ok)
