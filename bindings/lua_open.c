@@ -63,7 +63,7 @@ static void preload(lua_State *L)
   lua_pop(L, 1);
 }
 
-__attribute__((visibility("default"))) int luaopen_composio(lua_State *L)
+int lca_open(lua_State *L)
 {
   const struct lca_embedded *init = find("init");
   preload(L);

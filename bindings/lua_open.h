@@ -1,4 +1,5 @@
-/* luaopen_composio, for hosts that have the module inside.
+/* Opens the module, for hosts that have it inside; composio.so does so in
+   lua_module.c.
    Must not know: what is in the rooms it opens. */
 #ifndef LCA_OPEN_H
 #define LCA_OPEN_H
@@ -6,6 +7,6 @@
 #include "lua_version.h"
 
 /* Returns the module table. May be called again in the same state. */
-int luaopen_composio(lua_State *L);
+int lca_open(lua_State *L);
 
 #endif

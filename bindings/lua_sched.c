@@ -54,12 +54,9 @@ int lca_task_body(lua_State *L)
 
 static int reset_thread(lua_State *thread, lua_State *from)
 {
-#if LUA_VERSION_RELEASE_NUM >= 50406
-  return lua_closethread(thread, from);
-#else
-  (void)from;
+  if(lua_closethread) /* not before 5.4.6 */
+    return lua_closethread(thread, from);
   return lua_resetthread(thread);
-#endif
 }
 
 struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,

@@ -265,7 +265,7 @@ static int open_state(lua_State *L)
   lca_csv_open(L);
   lca_report_open(L, host->options.apply);
   lua_pop(L, 2);
-  luaL_requiref(L, "composio", luaopen_composio, 0);
+  luaL_requiref(L, "composio", lca_open, 0);
   lua_pop(L, 1);
   ready_json(L);
   lca_ledger_install(L);

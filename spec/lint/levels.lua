@@ -14,11 +14,11 @@ local levels = {
   [2] = { "api", "retry", "request", "endpoint", "attempt", "op",
           "ledger", "ledger_file", "ledger_plan", "ledger_read", "ledger_private" },
   [3] = { "engine", "reply", "apply", "settle", "plan", "composio" },
-  [4] = { "lua_version", "lua_json", "lua_read", "lua_error", "lua_embed", "lua_seen" },
+  [4] = { "lua_version", "lua_weak", "lua_json", "lua_read", "lua_error", "lua_embed", "lua_seen" },
   [5] = { "lua_page", "lua_sched", "lua_task", "lua_wait", "lua_versions" },
   [6] = { "lua_client", "lua_ledger", "lua_csv", "lua_report" },
   [7] = { "lua_open" },
-  [8] = { "host", "embed" },
+  [8] = { "host", "lua_module", "embed" },
 }
 
 -- Rooms whose parts may include each other's private headers: the parts of one

@@ -186,7 +186,7 @@ static int on_error(lua_State *L)
 static int run_script(lua_State *L)
 {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  lua_pushcfunction(L, luaopen_composio);
+  lua_pushcfunction(L, lca_open);
   lua_setfield(L, -2, "composio");
   if(luaL_loadfile(L, lua_touserdata(L, 1)))
     return lua_error(L);
@@ -256,7 +256,7 @@ static int run(lua_State *L)
   int i;
   luaL_openlibs(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  lua_pushcfunction(L, luaopen_composio);
+  lua_pushcfunction(L, lca_open);
   lua_setfield(L, -2, "composio");
   lua_register(L, "alloc_try", alloc_try);
   lua_register(L, "alloc_pin", alloc_pin);

@@ -44,6 +44,52 @@ describe("composio.so", function()
     assert.is_nil(text:find "liblua")
   end)
 
+  it("finds no function of Lua's missing before it can say so", function()
+    local pipe = assert(io.popen("nm -D --undefined-only " .. module))
+    local weak, strong = {}, {}
+    for line in pipe:lines() do
+      local kind, name = line:match "(%a) (luaL?_%w+)$"
+      if kind == "w" then
+        weak[name] = true
+      elseif kind then
+        strong[#strong + 1] = name
+      end
+    end
+    pipe:close()
+    assert.same({ "luaL_error" }, strong)
+    -- either may be what a Lua 5.4 has
+    assert.is_true(weak.lua_closethread and weak.lua_resetthread)
+  end)
+
+  for program, name in pairs {
+    ["lua5.1"] = "Lua 5.1",
+    ["lua5.2"] = "Lua 5.2",
+    ["lua5.3"] = "Lua 5.3",
+    luajit = "LuaJIT",
+  } do
+    if os.execute("command -v " .. program .. " >/dev/null") then
+      it("is refused by " .. name .. " with words", function()
+        local command = "env -i LUA_CPATH=%s %s -e \"require 'composio'\" 2>&1"
+        local pipe = assert(io.popen(command:format(server.quote(module), program)))
+        local text = pipe:read "a"
+        assert.is_nil(pipe:close())
+        assert.matches(": composio needs Lua 5.4; this is " .. name .. "\n", text, 1, true)
+      end)
+    else
+      print(("SKIPPED: the module in %s; Debian: apt install %s"):format(name, program))
+    end
+  end
+
+  for number, name in pairs { [505] = "Lua 5.5", [600] = "Lua 6.0" } do
+    it("is refused with words by what says it is " .. name, function()
+      local command = ("%s/composio-other-lua %s %d 2>&1"):format(server.build, module, number)
+      local pipe = assert(io.popen(command))
+      local text = pipe:read "a"
+      assert.is_truthy(pipe:close())
+      assert.equal("composio needs Lua 5.4; this is " .. name, text)
+    end)
+  end
+
   it("is text inside, the host bytecode", function()
     local function holds(path, text)
       local file = assert(io.open(server.build .. path, "rb"))

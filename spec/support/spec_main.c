@@ -26,7 +26,7 @@ static int run(lua_State *L)
   luaL_checkversion(L);
   luaL_openlibs(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  lua_pushcfunction(L, luaopen_composio);
+  lua_pushcfunction(L, lca_open);
   lua_setfield(L, -2, "composio");
   lua_createtable(L, argc, 1);
   for(i = 0; i < argc; i++) {
