@@ -17,12 +17,13 @@
 #include "lua_read.h"
 #include "request.h"
 
-#define ARRAY    "composio.array"
-#define TEXT     "composio.text"
-#define EXACT    9007199254740992.0 /* 2^53 */
-#define TEXT_MAX (16u << 20)
+#define ARRAY     "composio.array"
+#define TEXT      "composio.text"
+#define EXACT     9007199254740992.0 /* 2^53 */
+#define TEXT_MAX  (16u << 20)
+#define NOT_FOUND "module 'cjson' not found:" /* as require begins */
 
-static const char decoder_key, require_key; /* in the registry */
+static const char decoder_key, library_key; /* in the registry */
 
 /* Members that are lists wherever they occur, so that [] stays one. */
 static const char *const lists[] = { "items",
@@ -64,26 +65,34 @@ bool lca_json_is_null(lua_State *L, int index)
 bool lca_json_push_library(lua_State *L)
 {
   int status;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &require_key);
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &library_key) == LUA_TTABLE)
+    return true;
+  lua_pop(L, 1);
+  lua_getglobal(L, "require");
   lua_pushliteral(L, "cjson");
   status = lua_pcall(L, 1, 1, 0);
   if(status == LUA_ERRMEM)
     lua_error(L);
-  return status == LUA_OK;
+  if(status || !lua_istable(L, -1))
+    return false;
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &library_key);
+  return true;
 }
 
-/* Pushes the decode function of our own cjson instance. [-0, +1, e] */
-static void push_decoder(lua_State *L)
+/* Makes a cjson instance of our own and keeps its decode function. Called when
+   the module is opened: a script that cannot read replies should not begin,
+   and later it may have lost its require. [-0, +0, e] */
+static void load_decoder(lua_State *L)
 {
   int top = lua_gettop(L);
-  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &decoder_key) == LUA_TFUNCTION)
-    return;
-  lua_settop(L, top);
-  if(!lca_json_push_library(L))
-    luaL_error(L,
-               "lua-cjson is needed to read replies (Debian: apt install "
-               "lua-cjson): %s",
-               lua_tostring(L, -1));
+  if(!lca_json_push_library(L)) {
+    const char *why = lua_tostring(L, -1);
+    if(why && strncmp(why, NOT_FOUND, strlen(NOT_FOUND)))
+      luaL_error(L, "composio needs lua-cjson and cannot load it: %s", why);
+    luaL_error(L, "composio needs lua-cjson; install it (Debian: apt install "
+                  "lua-cjson; elsewhere: luarocks install lua-cjson)");
+  }
   lua_getfield(L, -1, "new");
   lua_call(L, 0, 1);
   /* nan, Infinity, 0x10: numbers for cjson, but not for JSON */
@@ -94,10 +103,8 @@ static void push_decoder(lua_State *L)
   lua_pushinteger(L, LCA_JSON_DEPTH);
   lua_call(L, 1, 0);
   lua_getfield(L, -1, "decode");
-  lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &decoder_key);
-  lua_replace(L, top + 1);
-  lua_settop(L, top + 1);
+  lua_settop(L, top);
 }
 
 /* Corrects the table on top, in place; array is where the metatable lies.
@@ -150,7 +157,7 @@ void lca_json_decode(lua_State *L, const char *text, size_t len)
 {
   int top = lua_gettop(L);
   luaL_getmetatable(L, ARRAY);
-  push_decoder(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &decoder_key);
   lua_pushlstring(L, text, len);
   lua_call(L, 1, 1); /* array value */
   if(lua_istable(L, -1))
@@ -492,9 +499,7 @@ void lca_json_open(lua_State *L)
     lua_setfield(L, -2, "__close");
   }
   lua_pop(L, 1);
-  /* kept now: scripts may lose or replace it later */
-  lua_getglobal(L, "require");
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &require_key);
+  load_decoder(L);
   luaL_setfuncs(L, functions, 0);
   lca_json_push_null(L);
   lua_setfield(L, -2, "null");

@@ -46,6 +46,14 @@ describe("the command line", function()
     has(run.err, "composio-lua run SCRIPT")
   end)
 
+  it("runs nothing without lua-cjson, and says what to install", function()
+    place:script "print 'ran'"
+    local run = place:run({ "run", "job.lua" }, { env = { LUA_CPATH = "/nonexistent/?.so" } })
+    assert.equal(2, run.code)
+    assert.equal("", run.out)
+    has(run.err, "composio needs lua-cjson; install it (Debian: apt install lua-cjson;")
+  end)
+
   it("takes options before and after the script, in both spellings", function()
     place:script [[print("concurrency", require "composio" ~= nil)]]
     for _, words in ipairs {

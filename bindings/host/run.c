@@ -215,13 +215,6 @@ static void set_log(struct host *host)
   log->format = host->options.log_json ? CA_LOG_JSON : CA_LOG_TEXT;
 }
 
-/* Loads the decoder while modules can still be found. */
-static void ready_json(lua_State *L)
-{
-  lca_json_decode(L, "[]", 2);
-  lua_pop(L, 1);
-}
-
 /* Everything a script finds; the argument is the host. */
 static int open_state(lua_State *L)
 {
@@ -267,7 +260,6 @@ static int open_state(lua_State *L)
   lua_pop(L, 2);
   luaL_requiref(L, "composio", lca_open, 0);
   lua_pop(L, 1);
-  ready_json(L);
   lca_ledger_install(L);
   lca_client_set_before(L, before_call, host);
   set_log(host);

@@ -6,7 +6,6 @@
 #include <lua5.4/lualib.h>
 #include <stdio.h>
 #include "host.h"
-#include "lua_json.h"
 #include "lua_versions.h"
 
 #if defined(__has_include)
@@ -75,8 +74,6 @@ static int print_all(lua_State *L)
   size_t i;
   luaL_openlibs(L);
   look_in_absolute_places(L);
-  lua_newtable(L);
-  lca_json_open(L);
   count = lca_versions_list(L, versions);
   /* libcsv has no call that tells which one is loaded */
   ca_version_set(&versions[count++], "libcsv",

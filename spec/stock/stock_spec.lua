@@ -119,6 +119,22 @@ describe("composio.so", function()
     assert.equal("function\n", text)
   end)
 
+  it("is not opened without lua-cjson, and says what to install", function()
+    local text, ok = run("require 'composio'", "LUA_CPATH=" .. server.quote(server.build .. "/?.so"))
+    assert.is_nil(ok)
+    local words = "composio needs lua-cjson; install it (Debian: apt install lua-cjson;"
+    assert.matches(words, text, 1, true)
+  end)
+
+  it("says why a lua-cjson that is there cannot be loaded", function()
+    local text, ok = run [[
+      package.preload.cjson = function() error "torn" end
+      require "composio"
+    ]]
+    assert.is_nil(ok)
+    assert.matches("composio needs lua%-cjson and cannot load it: .*torn", text)
+  end)
+
   it("acts at once in the main chunk, like any SDK", function()
     local text, ok = run(
       [[
