@@ -1,5 +1,5 @@
 -- What the build finds and what it refuses: Lua under its several names, beside
--- other Luas.
+-- other Luas; libraries that are optional, or lie elsewhere.
 -- Must not know: what is built.
 local server = require "spec.support.server"
 local quote = server.quote
@@ -94,6 +94,74 @@ describe("the build", function()
     local text, code = shell(command:format(quote(dir), quote(root)))
     assert.not_equal(0, code)
     assert.matches("composio-lua needs Lua 5.4; the lua.h that was found is", text, 1, true)
+  end)
+
+  -- The project itself; its output and exit code.
+  local function configure(options, environment)
+    local command = "%s cmake -G Ninja -S %s -B %s/out %s"
+    return shell(command:format(environment or "", quote(root), quote(dir), options))
+  end
+
+  local function read(name)
+    local file = assert(io.open(dir .. "/out/" .. name, "rb"))
+    local text = file:read "a"
+    file:close()
+    return text
+  end
+
+  -- What the host is linked with.
+  local function libraries()
+    local rule = read("build.ninja"):match "\nbuild composio%-lua: .-\n\n"
+    return rule:match "LINK_LIBRARIES = ([^\n]*)"
+  end
+
+  it("of the module alone asks for nothing that only the host needs", function()
+    local text, code = configure "-DCOMPOSIO_HOST=OFF"
+    assert.equal(0, code, text)
+    local targets = shell(("cmake --build %s/out --target help"):format(quote(dir)))
+    assert.matches("composio_module:", targets, 1, true)
+    for _, name in ipairs { "composio-lua:", "composio-emulator:", "composio-spec:" } do
+      assert.is_nil(targets:find(name, 1, true), name)
+    end
+    local cache = read("CMakeCache.txt"):lower()
+    for _, name in ipairs { "libcsv", "microhttpd", "jansson", "zlib", "cjson" } do
+      assert.is_nil(cache:find(name, 1, true), name)
+    end
+    assert.is_nil(cache:find "mimalloc_dir")
+  end)
+
+  it("takes mimalloc when it is there, and says which", function()
+    local none = "-DCMAKE_DISABLE_FIND_PACKAGE_mimalloc="
+    local text, code = configure(none .. "ON")
+    assert.equal(0, code, text)
+    assert.matches("mimalloc: not found (neither 2 nor 3)", text, 1, true)
+    assert.is_nil(libraries():find "mimalloc")
+    text, code = configure(none .. "ON -DCOMPOSIO_MIMALLOC=ON")
+    assert.equal(1, code)
+    assert.matches("COMPOSIO_MIMALLOC=ON, but neither mimalloc 2 nor 3 was found", text, 1, true)
+    text, code = configure(none .. "OFF -DCOMPOSIO_MIMALLOC=ON")
+    assert.equal(0, code, text)
+    assert.matches("mimalloc: [23]%.%d", text)
+    assert.matches("libmimalloc", libraries())
+    text, code = configure "-DCOMPOSIO_MIMALLOC=OFF"
+    assert.equal(0, code, text)
+    assert.matches("mimalloc: not used (COMPOSIO_MIMALLOC=OFF)", text, 1, true)
+    assert.is_nil(libraries():find "mimalloc")
+  end)
+
+  it("links the host with the libraries that pkg-config names", function()
+    local command = "mkdir %s/curl && ln -s $(cc -print-file-name=libcurl.so) %s/curl/"
+    shell(command:format(dir, dir))
+    local text = "Name: libcurl\nDescription: -\nVersion: 8.99\nLibs: -L%s/curl -lcurl\n"
+    write(dir .. "/libcurl.pc", text:format(dir))
+    local said, code = configure("", "PKG_CONFIG_PATH=" .. quote(dir))
+    assert.equal(0, code, said)
+    local linked = libraries()
+    assert.matches(dir .. "/curl/libcurl.so", linked, 1, true)
+    assert.is_nil(linked:find("-lcurl", 1, true))
+    -- see bindings/host/CMakeLists.txt for why
+    assert.is_true(linked:find "libsqlite3" < linked:find "libcurl")
+    assert.is_true(linked:find "libcurl" < linked:find "libcsv")
   end)
 
   it("runs its checks with a Lua 5.4 of any name", function()

@@ -120,7 +120,8 @@ describe("composio.so", function()
   end)
 
   it("is not opened without lua-cjson, and says what to install", function()
-    local text, ok = run("require 'composio'", "LUA_CPATH=" .. server.quote(server.build .. "/?.so"))
+    local path = "LUA_CPATH=" .. server.quote(server.build .. "/?.so")
+    local text, ok = run("require 'composio'", path)
     assert.is_nil(ok)
     local words = "composio needs lua-cjson; install it (Debian: apt install lua-cjson;"
     assert.matches(words, text, 1, true)
