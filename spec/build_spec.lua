@@ -164,6 +164,16 @@ describe("the build", function()
     assert.is_true(linked:find "libcurl" < linked:find "libcsv")
   end)
 
+  it("takes warnings for errors only in its own presets", function()
+    local text, code = configure "-DCOMPOSIO_HOST=OFF"
+    assert.equal(0, code, text)
+    assert.is_nil(read("build.ninja"):find("-Werror", 1, true))
+    for _, preset in ipairs { "release", "asan" } do
+      text = shell(("cd %s && cmake -N --preset %s"):format(quote(root), preset))
+      assert.matches('CMAKE_COMPILE_WARNING_AS_ERROR="ON"', text, 1, true)
+    end
+  end)
+
   it("runs its checks with a Lua 5.4 of any name", function()
     local lua = quote(root .. "/spec/lua")
     local real = shell(lua .. " -e 'print(arg[0])'"):gsub(" $", "")
