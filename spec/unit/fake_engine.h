@@ -52,7 +52,7 @@ static inline void engine_stop(void)
   size_t i;
 
   for(i = 0; i < sent_count; i++) {
-    CHECK(!sent[i].live || !"an op outlived its owner");
+    CHECK(!sent[i].live); /* or an op outlived its owner */
     if(sent[i].request.api)
       ca_request_clear(&sent[i].request);
   }
@@ -105,7 +105,7 @@ enum ca_code ca_engine_submit(struct ca_engine *engine,
   struct sent *now;
 
   CHECK(engine == FAKE_ENGINE && endpoint == FAKE_ENDPOINT);
-  CHECK(!ca_api_mutates(request->api) || !"a change without intent");
+  CHECK(!ca_api_mutates(request->api)); /* or a change has no intent */
   (void)timeout_ms;
   if(refuse_reads_with)
     return ca_err_set(err, refuse_reads_with, "the engine reads nothing");
