@@ -4,7 +4,7 @@
 #ifndef LCA_VERSIONS_H
 #define LCA_VERSIONS_H
 
-#include <lua5.4/lua.h>
+#include <lua.h>
 #include "log.h"
 #include "version.h"
 

@@ -2,8 +2,8 @@
    it was built with and runs with.
    Must not know: what a version means (version). */
 #include <csv.h>
-#include <lua5.4/lauxlib.h>
-#include <lua5.4/lualib.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include <stdio.h>
 #include "host.h"
 #include "lua_versions.h"
