@@ -220,7 +220,7 @@ static int open_state(lua_State *L)
 {
   struct host *host = lua_touserdata(L, 1);
   struct lca_run_options options;
-  luaL_openlibs(L);
+  host_sandbox_open(L);
   memset(&options, 0, sizeof(options));
   options.apply = host->options.apply;
   options.concurrency = (int)host->options.concurrency;

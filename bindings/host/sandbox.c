@@ -230,6 +230,21 @@ static int find_beside(lua_State *L)
   return 2;
 }
 
+/* ---- libraries ---- */
+
+void host_sandbox_open(lua_State *L)
+{
+  static const char chunk[] = "for _, name in ipairs { 'path', 'cpath' } do\n"
+                              "  package[name] = (package[name] .. "
+                              "';'):gsub('[^;]*;', function(place)\n"
+                              "    return place:find '^/' and place or ''\n"
+                              "  end)\n"
+                              "end\n";
+  luaL_openlibs(L);
+  if(luaL_dostring(L, chunk))
+    lua_error(L);
+}
+
 /* ---- taking away ---- */
 
 static void forget_module(lua_State *L, const char *name)

@@ -30,6 +30,10 @@ void host_sandbox_hook(lua_State *L);
 /* For the handler of a signal: code that only computes shall hear of it. */
 void host_sandbox_trip(struct host_sandbox *limits);
 
+/* Lua's own libraries. What the host loads before host_sandbox_close
+   (lua-cjson) is looked for in absolute places alone: the current directory,
+   where Lua looks too, can be anybody's. [-0, +0, e] */
+void host_sandbox_open(lua_State *L);
 /* Takes away what scripts do not get: io, debug, package, the parts of os that
    reach outside, bytecode; require finds composio and text modules in dir. To
    be called when composio is loaded. [-0, +0, e] */

@@ -3,7 +3,6 @@
    Must not know: what a version means (version). */
 #include <csv.h>
 #include <lauxlib.h>
-#include <lualib.h>
 #include <stdio.h>
 #include "host.h"
 #include "lua_versions.h"
@@ -52,28 +51,13 @@ static void print_one(const struct ca_version *version)
   puts(line);
 }
 
-/* Lua also looks in the current directory; asking for a version must not run
-   what lies there. */
-static void look_in_absolute_places(lua_State *L)
-{
-  static const char chunk[] = "for _, name in ipairs { 'path', 'cpath' } do\n"
-                              "  package[name] = (package[name] .. "
-                              "';'):gsub('[^;]*;', function(place)\n"
-                              "    return place:find '^/' and place or ''\n"
-                              "  end)\n"
-                              "end\n";
-  if(luaL_dostring(L, chunk))
-    lua_error(L);
-}
-
 static int print_all(lua_State *L)
 {
   struct ca_version versions[CA_VERSIONS_MAX];
   char warning[400];
   size_t count;
   size_t i;
-  luaL_openlibs(L);
-  look_in_absolute_places(L);
+  host_sandbox_open(L);
   count = lca_versions_list(L, versions);
   /* libcsv has no call that tells which one is loaded */
   ca_version_set(&versions[count++], "libcsv",
