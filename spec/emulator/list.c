@@ -283,23 +283,25 @@ struct sorting {
   bool ascending;
 };
 
-static int by_place(const void *left, const void *right, void *context)
+/* What by_place compares by. qsort passes its comparison no context, and
+   qsort_r takes its arguments in another order on macOS. */
+static struct sorting sorted_by;
+
+static int by_place(const void *left, const void *right)
 {
-  const struct sorting *sorting = context;
-  uint32_t a = sorting->order->place_of[*(const uint32_t *)left];
-  uint32_t b = sorting->order->place_of[*(const uint32_t *)right];
+  uint32_t a = sorted_by.order->place_of[*(const uint32_t *)left];
+  uint32_t b = sorted_by.order->place_of[*(const uint32_t *)right];
   int sign = a < b ? -1 : a > b;
-  return sorting->ascending ? sign : -sign;
+  return sorted_by.ascending ? sign : -sign;
 }
 
 /* The page out of a few candidates. */
 static void cut_few(const struct emu_order *order, struct filter *filter,
                     struct emu_order_cut *cut)
 {
-  struct sorting sorting = { order, filter->ascending };
+  sorted_by = (struct sorting){ order, filter->ascending };
   if(filter->slot_count)
-    qsort_r(filter->slots, filter->slot_count, sizeof(*filter->slots),
-            by_place, &sorting);
+    qsort(filter->slots, filter->slot_count, sizeof(*filter->slots), by_place);
   cut->total = filter->slot_count;
   for(size_t i = cut->skip; i < cut->total && cut->found < cut->take; i++)
     cut->slots[cut->found++] = filter->slots[i];

@@ -239,11 +239,15 @@ void emu_store_enter(struct emu_store *store, struct emu_account *account)
   mark(store, account, slot);
 }
 
-static int by_updated(const void *left, const void *right, void *store)
+/* The store whose accounts by_updated compares. qsort passes its comparison no
+   context, and qsort_r takes its arguments in another order on macOS. */
+static const struct emu_store *sorted;
+
+static int by_updated(const void *left, const void *right)
 {
   uint32_t a = *(const uint32_t *)left;
   uint32_t b = *(const uint32_t *)right;
-  return updated_before(store, a, b) ? -1 : 1;
+  return updated_before(sorted, a, b) ? -1 : 1;
 }
 
 void emu_store_sort_updated(struct emu_store *store)
@@ -253,8 +257,9 @@ void emu_store_sort_updated(struct emu_store *store)
   for(uint32_t i = 0; i < store->accounts; i++)
     if(!store->hot[i].gone)
       slots[count++] = i;
+  sorted = store;
   if(count)
-    qsort_r(slots, count, sizeof(*slots), by_updated, store);
+    qsort(slots, count, sizeof(*slots), by_updated);
   emu_order_clear(&store->by_updated);
   for(size_t i = 0; i < count; i++)
     emu_order_append(&store->by_updated, store->hot, slots[i]);
