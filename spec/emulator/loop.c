@@ -1,24 +1,26 @@
-/* Carries bytes: the listening socket, libmicrohttpd, delays, signals.
+/* Carries bytes: the listening socket, libmicrohttpd, delays, the end.
    It must not know what a path means: every call goes to emu_route.
 
    One thread does everything. The state needs no locks, and an answer that
    waits does so as a suspended connection under a timer, so that others are
-   served meanwhile. */
+   served meanwhile. select waits for it all: under epoll for one descriptor of
+   libmicrohttpd's, elsewhere for each connection. */
 #include "loop.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/signalfd.h>
+#include <sys/select.h>
 #include <unistd.h>
 
+#include "os_poll.h"
 #include "route.h"
 #include "timer.h"
 
@@ -26,6 +28,10 @@ struct loop {
   struct emu *emu;
   struct MHD_Daemon *daemon;
   struct emu_timers timers;
+  int listening;
+  unsigned open; /* connections, of `most` */
+  unsigned most;
+  bool told_full;
   bool ending;
 };
 
@@ -46,8 +52,8 @@ int emu_loop_listen(uint16_t port, uint16_t *got)
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof(address);
   int on = 1;
-  int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if(listening < 0 ||
+  int listening = socket(AF_INET, SOCK_STREAM, 0);
+  if(listening < 0 || fcntl(listening, F_SETFD, FD_CLOEXEC) < 0 ||
      setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
      bind(listening, (struct sockaddr *)&address, size) ||
      listen(listening, 1024) ||
@@ -252,6 +258,28 @@ static size_t leave_as_is(void *context, struct MHD_Connection *connection,
   return strlen(text);
 }
 
+/* At the limit the rest wait in the listening socket's queue. Whoever opened
+   that many should hear why. */
+static void count(void *context, struct MHD_Connection *connection,
+                  void **state, enum MHD_ConnectionNotificationCode what)
+{
+  (void)connection;
+  (void)state;
+  struct loop *loop = context;
+  if(what == MHD_CONNECTION_NOTIFY_CLOSED) {
+    loop->open--;
+    return;
+  }
+  loop->open++;
+  if(loop->open < loop->most || loop->told_full)
+    return;
+  loop->told_full = true;
+  fprintf(stderr,
+          "composio-emulator: %u connections are open, as many as it serves "
+          "at a time; more wait until one closes\n",
+          loop->open);
+}
+
 /* What libmicrohttpd complains about is a client that went away. */
 static void no_log(void *context, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
@@ -283,54 +311,128 @@ static int next_wait(struct loop *loop)
   return wait_ms;
 }
 
-static void serve(struct loop *loop, int http, int signals)
+/* A signal writes here what select waits for: one that comes just before
+   select begins is not missed. */
+static int stop_pipe[2];
+
+static void on_stop(int number)
 {
-  struct pollfd watched[] = { { http, POLLIN, 0 }, { signals, POLLIN, 0 } };
-  while(!loop->ending) {
-    poll(watched, 2, next_wait(loop));
-    if(watched[1].revents)
-      loop->ending = true;
-    resume_due(loop, emu_clock_monotonic());
-    MHD_run(loop->daemon);
+  int saved = errno;
+  (void)number;
+  (void)!write(stop_pipe[1], "", 1);
+  errno = saved;
+}
+
+static bool watch_signals(void)
+{
+  struct sigaction action = { .sa_handler = on_stop, .sa_flags = SA_RESTART };
+  sigset_t set;
+  if(pipe(stop_pipe))
+    return false;
+  for(int i = 0; i < 2; i++) {
+    fcntl(stop_pipe[i], F_SETFD, FD_CLOEXEC);
+    fcntl(stop_pipe[i], F_SETFL, O_NONBLOCK); /* a full one has been heard */
   }
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return !sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Whoever holds the other end of standard input is gone. What it writes
+   is dropped. */
+static bool input_ended(void)
+{
+  char dropped[4096];
+  ssize_t got = read(STDIN_FILENO, dropped, sizeof(dropped));
+  return !got || (got < 0 && errno != EINTR && errno != EAGAIN);
+}
+
+struct sets {
+  fd_set reads;
+  fd_set writes;
+  fd_set errors;
+};
+
+static void clear(struct sets *sets)
+{
+  FD_ZERO(&sets->reads);
+  FD_ZERO(&sets->writes);
+  FD_ZERO(&sets->errors);
+}
+
+/* Until one of the sets is ready or something is due. */
+static void wait_for(struct loop *loop, struct sets *sets, int last)
+{
+  int wait_ms = next_wait(loop);
+  struct timeval wait = { wait_ms / 1000, wait_ms % 1000 * 1000 };
+  if(select(last + 1, &sets->reads, &sets->writes, &sets->errors,
+            wait_ms < 0 ? NULL : &wait) < 0)
+    clear(sets); /* a signal: they say nothing */
+}
+
+static void serve_once(struct loop *loop)
+{
+  /* Unsigned and short, since some systems' FD_SET shift by what they get, and
+     others pass it on as an int: without a sign both take it unwarned. */
+  uint16_t listening = (uint16_t)loop->listening;
+  uint16_t stop = (uint16_t)stop_pipe[0];
+  bool input = loop->emu->options.until_eof;
+  int last = stop_pipe[0];
+  struct sets sets;
+  clear(&sets);
+  MHD_get_fdset2(loop->daemon, &sets.reads, &sets.writes, &sets.errors, &last,
+                 FD_SETSIZE);
+  if(loop->open >= loop->most)
+    FD_CLR(listening, &sets.reads); /* else select never waits */
+  FD_SET(stop, &sets.reads);
+  if(input)
+    FD_SET(STDIN_FILENO, &sets.reads);
+  wait_for(loop, &sets, last);
+  if(FD_ISSET(stop, &sets.reads) ||
+     (input && FD_ISSET(STDIN_FILENO, &sets.reads) && input_ended()))
+    loop->ending = true;
+  resume_due(loop, emu_clock_monotonic());
+  MHD_run_from_select(loop->daemon, &sets.reads, &sets.writes, &sets.errors);
+}
+
+static void serve(struct loop *loop)
+{
+  while(!loop->ending)
+    serve_once(loop);
   /* The daemon must not be stopped while connections are suspended. */
   resume_due(loop, INT64_MAX);
   MHD_run(loop->daemon);
 }
 
-static struct MHD_Daemon *start(struct loop *loop, int listening)
+static struct MHD_Daemon *start(struct loop *loop)
 {
   return MHD_start_daemon(
-      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
-      NULL, handle, loop, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
-      MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_URI_LOG_CALLBACK, begin,
-      loop, MHD_OPTION_NOTIFY_COMPLETED, done, loop,
-      MHD_OPTION_UNESCAPE_CALLBACK, leave_as_is, NULL,
-      MHD_OPTION_CONNECTION_LIMIT, EMU_CONNECTIONS,
+      emu_os_poll_flag() | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+      NULL, NULL, handle, loop, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
+      MHD_OPTION_LISTEN_SOCKET, loop->listening, MHD_OPTION_URI_LOG_CALLBACK,
+      begin, loop, MHD_OPTION_NOTIFY_COMPLETED, done, loop,
+      MHD_OPTION_NOTIFY_CONNECTION, count, loop, MHD_OPTION_UNESCAPE_CALLBACK,
+      leave_as_is, NULL, MHD_OPTION_CONNECTION_LIMIT, loop->most,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_END);
 }
 
 bool emu_loop_run(struct emu *emu, int listening)
 {
-  struct loop loop = { .emu = emu };
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  loop.daemon = signals < 0 ? NULL : start(&loop, listening);
+  struct loop loop = { .emu = emu,
+                       .listening = listening,
+                       .most = emu_os_poll_most(EMU_CONNECTIONS) };
+  loop.daemon = watch_signals() ? start(&loop) : NULL;
   if(!loop.daemon) {
     fprintf(stderr, "composio-emulator: cannot start the HTTP server\n");
     close(listening);
-    if(signals >= 0)
-      close(signals);
     return false;
   }
-  const union MHD_DaemonInfo *info =
-      MHD_get_daemon_info(loop.daemon, MHD_DAEMON_INFO_EPOLL_FD);
-  serve(&loop, info->epoll_fd, signals);
+  serve(&loop);
   MHD_stop_daemon(loop.daemon);
   emu_timers_clear(&loop.timers);
-  close(signals);
   return true;
 }

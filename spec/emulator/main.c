@@ -81,6 +81,12 @@ static void allow_connections(void)
 static int run(struct emu *emu)
 {
   uint16_t port = 0;
+  if(emu->options.until_eof && fcntl(STDIN_FILENO, F_GETFD) < 0) {
+    /* its number would be given to a file of ours */
+    fprintf(stderr, "composio-emulator: --until-eof: there is no standard "
+                    "input to watch\n");
+    return 1;
+  }
   if(!open_log(emu) || !read_faults(emu))
     return 1;
   int listening = emu_loop_listen(emu->options.port, &port);

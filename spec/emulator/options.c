@@ -41,6 +41,8 @@ static const char usage[] =
     "  --gzip            replies in gzip for who accepts it\n"
     "  --assume NAME=VALUE  another answer where the real one is not known;\n"
     "                    may be repeated; a wrong one names them\n"
+    "  --until-eof       end when standard input ends, which it does when\n"
+    "                    whoever started it ends\n"
     "  --help            this text\n"
     "  --version         the version, and those of the libraries\n"
     "\n"
@@ -64,6 +66,7 @@ enum {
   LEASES,
   GZIP,
   ASSUME,
+  UNTIL_EOF,
   HELP,
   VERSION
 };
@@ -86,6 +89,7 @@ static const struct option known[] = {
   { "leases", no_argument, NULL, LEASES },
   { "gzip", no_argument, NULL, GZIP },
   { "assume", required_argument, NULL, ASSUME },
+  { "until-eof", no_argument, NULL, UNTIL_EOF },
   { "help", no_argument, NULL, HELP },
   { "version", no_argument, NULL, VERSION },
   { NULL, 0, NULL, 0 },
@@ -186,6 +190,9 @@ static bool read_one(struct emu_options *options, int option, const char *text)
     return true;
   case GZIP:
     options->gzip = true;
+    return true;
+  case UNTIL_EOF:
+    options->until_eof = true;
     return true;
   case ASSUME:
     return emu_assume_read(&options->assume, text);

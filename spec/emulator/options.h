@@ -31,6 +31,7 @@ struct emu_options {
   bool legacy;
   bool leases;
   bool gzip;
+  bool until_eof;
   struct emu_assume assume;
 };
 
