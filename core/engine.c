@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "attempt.h"
+#include "digest.h"
 #include "engine.h"
 #include "log.h"
 #include "op.h"
@@ -551,7 +551,7 @@ struct ca_engine *ca_engine_new(const struct ca_clock *clock,
   engine->log = log;
   ca_op_table_init(&engine->ops);
   ca_timerq_init(&engine->timers);
-  if(getrandom(&engine->random, sizeof(engine->random), 0) < 0)
+  if(ca_digest_random(&engine->random, sizeof(engine->random)))
     engine->random = (uint64_t)ca_clock_wall_ms(clock);
   if(global_init())
     engine->multi = curl_multi_init();
