@@ -10,6 +10,7 @@
 #include "digest.h"
 #include "lua_error.h"
 #include "lua_report.h"
+#include "os_sync.h"
 
 #define REPORT_CLASS "composio.host.report"
 #define LIST_CLASS   "composio.host.reports"
@@ -221,7 +222,7 @@ static int report_new(lua_State *L)
 
 static void put_in_place(struct report *report, struct lca_report_end *end)
 {
-  if(fflush(report->file) || fsync(fileno(report->file)))
+  if(fflush(report->file) || ca_os_sync(fileno(report->file)))
     fail(report, "written");
   if(fclose(report->file))
     fail(report, "written");

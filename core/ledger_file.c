@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "encode.h"
 #include "ledger_private.h"
+#include "os_sync.h"
 
 #define CACHE_KIB 3072
 #define BUSY_MS   10000
@@ -23,17 +24,6 @@ static enum ca_code dir_fail(const char *dir, struct ca_err *err)
                     "cannot make the state directory %s: %s; make it "
                     "writable or name another one",
                     dir, strerror(errno));
-}
-
-static void sync_dir(const char *dir)
-{
-  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if(fd >= 0) {
-    /* some file systems cannot; then the file's own sync has to do */
-    if(fsync(fd))
-      errno = 0;
-    close(fd);
-  }
 }
 
 /* Makes one directory 0700 whatever the umask; fine when it is there. */
@@ -48,7 +38,7 @@ static bool make_one(char *dir)
   slash = strrchr(dir, '/');
   if(slash)
     *slash = '\0';
-  sync_dir(!slash ? "." : *dir ? dir : "/");
+  ca_os_sync_dir(!slash ? "." : *dir ? dir : "/");
   return true;
 }
 
@@ -123,7 +113,7 @@ static enum ca_code make_file(const char *dir, const char *path,
     close(fd);
     if(!fine)
       return file_fail(path, err);
-    sync_dir(dir);
+    ca_os_sync_dir(dir);
     return CA_OK;
   }
   if(errno != EEXIST)
@@ -234,6 +224,7 @@ static int open_turn(const char *dir)
 
 /* No secret is ever stored, so freed pages need no zeroes. */
 static const char settings[] = "PRAGMA synchronous=FULL;"
+                               "PRAGMA fullfsync=ON;" /* macOS's */
                                "PRAGMA secure_delete=OFF;"
                                "PRAGMA trusted_schema=OFF;";
 

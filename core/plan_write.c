@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "digest.h"
+#include "os_sync.h"
 #include "plan_private.h"
 #include "scan.h"
 
@@ -413,37 +414,30 @@ static void make_file(struct writer *writer)
     ca_buf_clear(&name);
 }
 
-static void sync_dir(const char *path)
+static void sync_dir_of(const char *path)
 {
   char dir[PATH_MAX];
   const char *slash = strrchr(path, '/');
   size_t len = slash ? (size_t)(slash - path) : 0;
-  int fd;
 
   if(len >= sizeof(dir))
     return;
   ca_copy_text(dir, sizeof(dir), slash ? path : ".", slash ? len : 1);
-  fd = open(len || !slash ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if(fd < 0)
-    return;
-  /* some file systems cannot; then the file's own sync has to do */
-  if(fsync(fd))
-    errno = 0;
-  close(fd);
+  ca_os_sync_dir(len || !slash ? dir : "/");
 }
 
 /* The file takes its place, or nothing of it stays. */
 static void end_file(struct writer *writer)
 {
   flush(writer);
-  if(!writer->code && fsync(writer->fd))
+  if(!writer->code && ca_os_sync(writer->fd))
     fail(writer, "write", errno);
   if(writer->fd >= 0 && close(writer->fd))
     fail(writer, "write", errno);
   if(!writer->code && rename(writer->temporary, writer->path))
     fail(writer, "write", errno);
   if(!writer->code)
-    sync_dir(writer->path);
+    sync_dir_of(writer->path);
   else if(writer->temporary)
     unlink(writer->temporary);
   free(writer->temporary);

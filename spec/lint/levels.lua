@@ -9,7 +9,7 @@ local root = arg[1] or "."
 -- Levels of the rooms; a name stands for NAME.c and NAME.h.
 local levels = {
   [0] = { "err", "buf", "clock", "timerq", "digest", "encode", "scan",
-          "version" },
+          "os_sync", "version" },
   [1] = { "secret", "log", "rate", "result", "guard", "libraries" },
   [2] = { "api", "retry", "request", "endpoint", "attempt", "op",
           "ledger", "ledger_file", "ledger_plan", "ledger_read", "ledger_private" },
