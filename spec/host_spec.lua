@@ -276,7 +276,9 @@ describe("an emulator of its own", function()
     process:signal "KILL"
     process:wait()
     for _ = 1, 100 do
-      if host.shell("test -d /proc/" .. child .. " && echo there") == "" then
+      -- ended, or already waited for by whoever inherited it
+      local ask = "grep -qs '^State:.[DRS]' /proc/" .. child .. "/status && echo there"
+      if host.shell(ask) == "" then
         return
       end
       host.shell "sleep 0.02"

@@ -1,17 +1,16 @@
 /* A private emulator.
    Must not know: Lua, what a run is. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "emulator.h"
+#include "os.h"
 #include "place.h"
 #include "reply.h"
 
@@ -19,21 +18,19 @@
 #define END_MS   2000
 
 /* In the child: becomes the emulator or ends with 127. Own process group, so
-   that a Ctrl-C reaches the host alone and the ops under way can end. */
-static void become(const char *path, int64_t accounts, int out, pid_t parent)
+   that a Ctrl-C reaches the host alone and the ops under way can end. Of the
+   pipe that is its standard input only the host has the other end: the kernel
+   closes that when the host is gone, also after kill -9. */
+static void become(const char *path, int64_t accounts, int in, int out)
 {
   char number[24];
-  int null = open("/dev/null", O_RDONLY);
   (void)setpgid(0, 0);
-  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if(getppid() != parent)
-    _exit(127);
   (void)signal(SIGPIPE, SIG_DFL);
-  if(null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0)
+  if(dup2(in, 0) < 0 || dup2(out, 1) < 0)
     _exit(127);
   snprintf(number, sizeof(number), "%lld", (long long)accounts);
-  execl(path, "composio-emulator", "--port", "0", "--accounts", number,
-        (char *)NULL);
+  execl(path, "composio-emulator", "--until-eof", "--port", "0", "--accounts",
+        number, (char *)NULL);
   _exit(127);
 }
 
@@ -90,20 +87,28 @@ enum ca_code host_emulator_start(struct host_emulator *emulator,
                                  int64_t accounts, struct ca_err *err)
 {
   char path[HOST_PATH_SIZE];
-  pid_t parent = getpid();
+  int life[2];
   int ends[2];
   enum ca_code code = host_emulator_path(path, sizeof(path), err);
   memset(emulator, 0, sizeof(*emulator));
   if(code)
     return code;
-  if(pipe2(ends, O_CLOEXEC))
+  if(!host_os_pipe(life))
     return ca_err_set(err, CA_SYSTEM, "pipe: %s", strerror(errno));
+  if(!host_os_pipe(ends)) {
+    close(life[0]);
+    close(life[1]);
+    return ca_err_set(err, CA_SYSTEM, "pipe: %s", strerror(errno));
+  }
   emulator->pid = fork();
   if(!emulator->pid)
-    become(path, accounts, ends[1], parent);
+    become(path, accounts, life[0], ends[1]);
+  emulator->life = life[1];
+  close(life[0]);
   close(ends[1]);
   if(emulator->pid < 0) {
     emulator->pid = 0;
+    close(emulator->life);
     code = ca_err_set(err, CA_SYSTEM, "fork: %s", strerror(errno));
   } else {
     code = read_ready(emulator, ends[0], err);
@@ -121,6 +126,7 @@ void host_emulator_stop(struct host_emulator *emulator)
   if(!emulator->pid)
     return;
   (void)kill(emulator->pid, SIGTERM);
+  close(emulator->life);
   for(waited_ms = 0; waited_ms < END_MS; waited_ms += 10) {
     if(waitpid(emulator->pid, NULL, WNOHANG) != 0)
       break;

@@ -9,11 +9,12 @@
 
 struct host_emulator {
   pid_t pid; /* 0: none runs */
+  int life;  /* its standard input; when that ends, so does the emulator */
   char url[128];
   char api_key[128];
 };
 
-/* Starts one with that many accounts and waits until it is ready. It dies with
+/* Starts one with that many accounts and waits until it is ready. It ends with
    this process, however that ends. */
 CA_MUST_USE enum ca_code host_emulator_start(struct host_emulator *emulator,
                                              int64_t accounts,

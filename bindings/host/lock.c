@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "encode.h"
 #include "host.h"
+#include "os.h"
 #include "reply.h"
 
 #define POLL_MS 50
@@ -231,7 +232,7 @@ static int wait_for(struct host *host)
     }
     if(interrupted(host)) {
       host_complain(host, "interrupted by SIG%s while waiting for the lock",
-                    sigabbrev_np(host->stop));
+                    host_os_signal(host->stop));
       return 128 + host->stop;
     }
     if(waited_ms >= NAMELESS_MS || is_current(&holder)) {

@@ -5,10 +5,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "host.h"
+#include "os.h"
 
 static struct host host;
 
@@ -165,9 +165,8 @@ int main(int argc, char **argv)
   struct ca_err err;
   int code;
   fill_descriptors();
-#ifndef __SANITIZE_ADDRESS__ /* its look for leaks has to see the process */
-  (void)prctl(PR_SET_DUMPABLE, 0);
-#endif
+  host_os_name(argv[0]);
+  host_os_hide_memory();
   (void)umask(077);
   set_signals();
   ca_ledger_single_thread();

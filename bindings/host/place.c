@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "lua_client.h"
 #include "lua_error.h"
+#include "os.h"
 #include "place.h"
 
 #define SCRIPTS_MAX 256
@@ -72,10 +73,8 @@ static bool exists(const char *path)
 static bool own_dir(char *out, size_t size)
 {
   char *slash;
-  ssize_t len = readlink("/proc/self/exe", out, size - 1);
-  if(len <= 0)
+  if(!host_os_own_path(out, size))
     return false;
-  out[len] = '\0';
   slash = strrchr(out, '/');
   if(!slash)
     return false;

@@ -1,13 +1,13 @@
 /* What people see: the plan, the progress line, the last words. All of it goes
    to stderr, cleaned and masked; a failing write changes nothing.
    Must not know: curl, how Lua values look. */
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "host.h"
 #include "lua_sched.h"
+#include "os.h"
 #include "secret.h"
 
 #define FIRST_LINES 10
@@ -350,7 +350,7 @@ static void show_stop(struct host *host)
   if(!host->stop)
     return;
   if(host->stop < LCA_STOP_PREVIEW)
-    tell(host, "interrupted by SIG%s", sigabbrev_np(host->stop));
+    tell(host, "interrupted by SIG%s", host_os_signal(host->stop));
   else if(host->stop == LCA_STOP_PREVIEW)
     host_say(host, "%s", text);
   else if(host->stop != LCA_STOP_HELP && host->stop != LCA_STOP_EXIT)
