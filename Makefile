@@ -2,7 +2,7 @@
 # need nothing installed beforehand but make itself.
 PREFIX ?= /usr/local
 
-.PHONY: all demo test test-release interop fuzz bench prove lint install clean
+.PHONY: all demo test test-release portable interop fuzz bench prove lint install clean
 all: build/build.ninja
 	@cmake --build --preset release
 
@@ -32,6 +32,13 @@ test-release:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory all
 	@spec/test.sh release
+
+# The same units and specs, built without Linux's own calls.
+portable:
+	@.ci/setup test
+	@cmake --preset portable >/dev/null
+	@cmake --build --preset portable
+	@spec/test.sh portable
 
 # The official TypeScript SDK against the emulator and beside our module, and
 # the consent page in a browser. Where node, its registry or Chromium is missing

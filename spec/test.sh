@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # `make test`: runs what is built in build and build/asan; `make test-release`:
-# the same specs on build alone, without sanitizers. Stops at nothing, so that
-# one look shows every failure; exits 1 when there was one.
-# Usage: spec/test.sh [release]
+# the same specs on build alone, without sanitizers; `make portable`: units and
+# specs on build/portable, where every call that only Linux has is replaced by
+# what other systems do. Stops at nothing, so that one look shows every failure;
+# exits 1 when there was one.
+# Usage: spec/test.sh [release|portable]
 set -u
 cd "$(dirname "$0")/.."
 failed=0
-tested=build/asan
-what="AddressSanitizer and UBSan"
-if [ "${1:-}" = release ]; then
-  tested=build
-  what="without sanitizers"
-fi
+case ${1:-asan} in
+  asan) tested=build/asan what="AddressSanitizer and UBSan" ;;
+  release) tested=build what="without sanitizers" ;;
+  portable) tested=build/portable what="portable" ;;
+  *) echo "usage: spec/test.sh [release|portable]" >&2 && exit 2 ;;
+esac
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
 export UBSAN_OPTIONS=print_stacktrace=1
 
