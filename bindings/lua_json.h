@@ -28,8 +28,8 @@ void lca_json_encode(lua_State *L, int index, struct ca_buf *out,
 void lca_json_push_null(lua_State *L);
 bool lca_json_is_null(lua_State *L, int index);
 
-/* Pushes the module lua-cjson, as it was when the module was opened; false: why
-   it cannot be loaded. [-0, +1, m] */
+/* Pushes the module lua-cjson, as it was when the module was opened; false:
+   why it cannot be loaded. [-0, +1, m] */
 bool lca_json_push_library(lua_State *L);
 
 /* composio.null, composio.array and the private decode and encode into the
