@@ -543,6 +543,8 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
     way_out = "; is the service up at this address?";
   else if(result == CURLE_PEER_FAILED_VERIFICATION)
     way_out = "; give the right certificate authority by --tls-ca";
+  else if(result == CURLE_PARTIAL_FILE) /* each version says it otherwise */
+    detail = "the reply was cut off before its end";
   else if(attempt->kept_back)
     detail = "the connection broke after the request had left, and it must "
              "not be sent twice";

@@ -112,7 +112,7 @@ local FAULTS = {
     sent = true,
     whole = true,
     name = "APIConnectionError",
-    message = "bytes remaining",
+    message = "the reply was cut off before its end",
   },
   ["stalled before the server has it"] = {
     rule = "when=request,at=0,do=stall",
