@@ -65,7 +65,7 @@ struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
   int base = lua_gettop(L) - count + 1;
   struct lca_task *task = lua_newuserdatauv(L, sizeof(*task), 4);
   lua_State *thread;
-  uint32_t slot;
+  uint32_t slot = 0; /* a compiler cannot know that luaL_error never returns */
 
   memset(task, 0, sizeof(*task));
   task->state = LCA_DONE;
