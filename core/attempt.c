@@ -221,6 +221,30 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
   return len;
 }
 
+/* Bytes that libcurl has handed to the system for this handle; -1 when it
+   cannot say. */
+static int64_t count_bytes(const struct ca_attempt *attempt)
+{
+  long sent = 0;
+  return curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent) ? -1
+                                                                        : sent;
+}
+
+/* CURLOPT_SOCKOPTFUNCTION: a connection is about to be made. libcurl 7.88
+   counts what it says to a proxy as bytes of the request, so what has left
+   since it last asked is what the count was before that. */
+static int on_connect(void *ctx, curl_socket_t socket, curlsocktype purpose)
+{
+  struct ca_attempt *attempt = ctx;
+  (void)socket;
+  (void)purpose;
+  if(!attempt->reconnects) {
+    attempt->reconnects = true;
+    attempt->counted = count_bytes(attempt);
+  }
+  return CURL_SOCKOPT_OK;
+}
+
 /* CURLOPT_PREREQFUNCTION: libcurl asks before it makes a request on a
    connection, each time anew when it sends one again by itself. A connection
    that was reset while it lay idle is noticed by the first write, which fails:
@@ -233,15 +257,16 @@ static int on_send(void *ctx, char *remote, char *local, int remote_port,
   (void)local;
   (void)remote_port;
   (void)local_port;
-  if(!attempt->sends)
-    attempt->sends = 1;
-  else if(ca_attempt_may_have_left(attempt)) {
+  if(ca_attempt_may_have_left(attempt)) {
     if(attempt->api->repeat == CA_REPEAT_NEVER) {
       attempt->kept_back = true;
       return CURL_PREREQFUNC_ABORT;
     }
     attempt->sends++;
-  }
+  } else
+    attempt->sends = 1;
+  attempt->before = count_bytes(attempt);
+  attempt->reconnects = false;
   return CURL_PREREQFUNC_OK;
 }
 
@@ -269,6 +294,8 @@ static void set_callbacks(CURL *easy, CURLcode *failed)
   if(!code)
     code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   if(!code)
+    code = curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_connect);
+  if(!code)
     code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
   if(code && !*failed)
     *failed = code;
@@ -282,6 +309,7 @@ static CURLcode set_constants(struct ca_attempt *attempt)
   set_callbacks(easy, &failed);
   set_ptr(easy, &failed, CURLOPT_WRITEDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_HEADERDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_SOCKOPTDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_PREREQDATA, attempt);
   set_ptr(easy, &failed, CURLOPT_PRIVATE, attempt);
   set_ptr(easy, &failed, CURLOPT_ERRORBUFFER, attempt->error);
@@ -483,6 +511,7 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
   enum ca_code code;
 
   attempt->sends = 0;
+  attempt->reconnects = false;
   attempt->kept_back = false;
   attempt->ended_well = false;
   ca_buf_reset(&attempt->url);
@@ -513,21 +542,20 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
 
 void ca_attempt_ended(struct ca_attempt *attempt, CURLcode result)
 {
-  long sent = 0;
   attempt->ended_well = result == CURLE_OK;
-  if(attempt->ended_well && !*attempt->counts &&
-     !curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent))
-    *attempt->counts = sent > 0;
+  if(attempt->ended_well && attempt->sends && attempt->before >= 0 &&
+     count_bytes(attempt) > attempt->before)
+    *attempt->counts = true;
 }
 
 bool ca_attempt_may_have_left(const struct ca_attempt *attempt)
 {
-  long sent = 0;
-  if(!attempt->sends)
-    return false;
-  return !*attempt->counts ||
-         curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent) ||
-         sent > 0;
+  int64_t now;
+  if(attempt->sends != 1)
+    return attempt->sends > 1;
+  now = attempt->reconnects ? attempt->counted : count_bytes(attempt);
+  return !*attempt->counts || now < 0 || attempt->before < 0 ||
+         now > attempt->before;
 }
 
 void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,

@@ -51,6 +51,9 @@ struct ca_attempt {
   struct ca_headers said;
   int sends; /* how often libcurl sent of it: it repeats by itself what dies on
                 a reused connection before a byte of the reply */
+  int64_t before;  /* libcurl's count of bytes when it last asked */
+  int64_t counted; /* and before it connected since; -1: it cannot say */
+  bool reconnects; /* it did */
   bool *counts;    /* CURLINFO_REQUEST_SIZE was seen to count; the engine's */
   bool kept_back;  /* libcurl was not allowed to send it again */
   bool ended_well; /* the handle may be used again */
@@ -77,10 +80,12 @@ ca_attempt_prepare(struct ca_attempt *attempt, struct ca_endpoint *endpoint,
 void ca_attempt_ended(struct ca_attempt *attempt, CURLcode result);
 
 /* May a byte of the request have reached the service? Also valid while it
-   runs. Rests on two documented facts: CURLOPT_PREREQFUNCTION is called before
-   a request is made on a connection, so nothing has left before its first
-   call; CURLINFO_REQUEST_SIZE counts the bytes of the requests that were
-   issued. A count that was never seen to count proves nothing: then true. */
+   runs. Rests on documented facts: CURLOPT_PREREQFUNCTION is called before a
+   request is made on a connection, so nothing has left before its first call;
+   CURLINFO_REQUEST_SIZE counts the bytes of the requests that were issued;
+   CURLOPT_SOCKOPTFUNCTION is called before a connection is made, and what is
+   counted from there on is no byte of what was asked for before. A count that
+   was never seen to count proves nothing: then true. */
 bool ca_attempt_may_have_left(const struct ca_attempt *attempt);
 
 /* One line about a transport failure, for people. */

@@ -57,10 +57,24 @@ local ROADS = {
     local front = tls.http2(emulator)
     return { url = front.url, front = front, options = { "--tls-ca", front.ca } }
   end,
+  -- a name that only the proxy resolves
+  ["HTTP/2 through a proxy"] = function(emulator)
+    local front = tls.http2(emulator)
+    local tunnel = server.start("composio-tunnel", { "--to", front.port })
+    return {
+      url = "https://service.example:" .. front.port,
+      front = front,
+      tunnel = tunnel,
+      options = { "--tls-ca", front.ca },
+    }
+  end,
 }
 
 -- What was asked of the proxy, if the road has one.
 local function stop(road)
+  if road.tunnel then
+    road.tunnel:stop()
+  end
   if road.front then
     road.front:stop()
     return nil
@@ -73,6 +87,7 @@ local function environment(road, fault, place)
     COMPOSIO_BASE_URL = road.url,
     LD_PRELOAD = SHIM,
     COMPOSIO_SHIM = fault,
+    https_proxy = road.tunnel and "http://127.0.0.1:" .. road.tunnel.port,
     COMPOSIO_SHIM_LOG = place.path .. "/shim.log",
     -- the sanitizers want to be loaded before all others
     ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "detect_leaks=1") .. ":verify_asan_link_order=0",
@@ -148,7 +163,7 @@ describe("one cut connection", function()
       local refresh = run.summary.operations.refresh
       local others = EXPIRED - (refresh.done or 0)
       -- over HTTP/2 all that was under way shares the connection
-      local most = version == "HTTP/2" and 32 or 1
+      local most = version:find "HTTP/2" and 32 or 1
       local text = "%d of %d were not done\n%s"
       assert.is_true(others <= most, text:format(others, EXPIRED, run.err))
     end)

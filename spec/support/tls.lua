@@ -24,7 +24,10 @@ local function certificate(dir)
   local good, text = shell(
     ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
       .. "-keyout %s/key.pem -out %s/cert.pem -subj /CN=localhost "
-      .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1"):format(quote(dir), quote(dir))
+      .. "-addext subjectAltName=DNS:localhost,DNS:service.example,IP:127.0.0.1"):format(
+      quote(dir),
+      quote(dir)
+    )
   )
   assert(good, text)
 end

@@ -116,6 +116,42 @@ static void a_sending_of_no_byte_is_none(void)
   counts = false;
 }
 
+/* Where a proxy is asked for a tunnel, what is said to it is counted, too:
+   what has left is what was counted before the connection was made. */
+static void what_a_proxy_is_told_is_no_byte_of_it(void)
+{
+  struct ca_attempt *attempt = sent_once("link");
+  counts = true;
+  attempt->before = -1; /* libcurl could not say */
+  CHECK(ca_attempt_may_have_left(attempt));
+  attempt->before = 0;
+  CHECK_INT(on_connect(attempt, 3, CURLSOCKTYPE_IPCXN), CURL_SOCKOPT_OK);
+  CHECK(attempt->reconnects);
+  CHECK_INT(attempt->counted, 0);
+  CHECK(!ca_attempt_may_have_left(attempt));
+  attempt->counted = 7; /* of the request, before it connected again */
+  CHECK_INT(on_connect(attempt, 3, CURLSOCKTYPE_IPCXN), CURL_SOCKOPT_OK);
+  CHECK_INT(attempt->counted, 7); /* another address of the same host */
+  CHECK(ca_attempt_may_have_left(attempt));
+  CHECK_INT(ask(attempt), CURL_PREREQFUNC_ABORT);
+  ca_attempt_free(attempt);
+  counts = false;
+}
+
+/* That nothing left of the last sending does not undo an earlier one. */
+static void an_earlier_sending_is_not_forgotten(void)
+{
+  struct ca_attempt *attempt = sent_once("disable");
+  CHECK_INT(ask(attempt), CURL_PREREQFUNC_OK);
+  CHECK_INT(attempt->sends, 2);
+  counts = true;
+  CHECK(ca_attempt_may_have_left(attempt));
+  CHECK_INT(ask(attempt), CURL_PREREQFUNC_OK);
+  CHECK_INT(attempt->sends, 3);
+  ca_attempt_free(attempt);
+  counts = false;
+}
+
 static void what_may_have_left_is_kept_back(void)
 {
   static const char *const never[] = { "link", "initiate", "refresh" };
@@ -151,6 +187,10 @@ int main(void)
   check_case("nothing leaves before libcurl has asked",
              nothing_leaves_unasked);
   check_case("a sending of no byte is none", a_sending_of_no_byte_is_none);
+  check_case("what a proxy is told is no byte of the request",
+             what_a_proxy_is_told_is_no_byte_of_it);
+  check_case("an earlier sending is not forgotten",
+             an_earlier_sending_is_not_forgotten);
   check_case("what may have left and must not be repeated is kept back",
              what_may_have_left_is_kept_back);
   return check_end();
