@@ -13,13 +13,32 @@
 
 /* ---- life of a task ---- */
 
-/* The message handler of a task's bottom frame. Lua calls it when an error is
-   thrown that no pcall above will catch. */
+/* Called by on_error, the message handler of a task's bottom frame: does the
+   error on top end the task? Lua calls that handler, too, for errors that
+   others catch: the readers of load, and what coroutine.close closes. None of
+   them stands between where only Lua functions do. [-0, +0, -] */
+static bool ends_task(lua_State *L, const struct lca_task *task)
+{
+  lua_Debug at;
+  int level;
+  if(L != task->thread || !lca_error_is(L, 1))
+    return false;
+  for(level = 2; lua_getstack(L, level, &at); level++) {
+    lua_CFunction function;
+    lua_getinfo(L, "f", &at);
+    function = lua_tocfunction(L, -1);
+    lua_pop(L, 1);
+    if(function)
+      return function == lca_task_body;
+  }
+  return false;
+}
+
 static int on_error(lua_State *L)
 {
   struct lca_sched *s = lca_sched_push(L);
   lua_pop(L, 1);
-  if(s && s->running)
+  if(s && s->running && s->running->cancelled && ends_task(L, s->running))
     s->running->unwinding = true;
   /* what the world said needs no traceback, and there may be many */
   if(s && s->running && lua_type(L, 1) == LUA_TSTRING) {

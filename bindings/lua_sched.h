@@ -49,8 +49,8 @@ void lca_sched_turn(lua_State *L, struct lca_sched *sched, bool resume,
                     int wait_ms);
 
 /* Every call that may wait begins with this: throws when the task that runs
-   was cancelled (except within a __close that runs because of an error, so
-   that unwinding may do I/O), was killed, or the run was interrupted.
+   was cancelled (except while the error that ends it unwinds, so that its
+   __close may do I/O), was killed, or the run was interrupted.
    waiting: the caller is in the midst of a wait, and an interrupt gives ops
    under way their time to end. [-0, +0, e] */
 void lca_sched_check(lua_State *L, struct lca_sched *sched, bool waiting);

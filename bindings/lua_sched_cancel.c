@@ -33,9 +33,9 @@ void lca_sched_push_cancelled(lua_State *L, struct lca_sched *s,
   lca_error_push_named(L, "ComposioRequestCancelledError", NULL, NULL, &err);
 }
 
-/* A cancelled task meets its cancel at each call, also behind a pcall. Once
-   the error is past the task's last pcall, what closes on the way out
-   (`__close`) may wait for I/O again. */
+/* A cancelled task meets its cancel at each call, also behind a pcall. When
+   the error ends the task, what closes on the way out (`__close`) may wait for
+   I/O again. */
 bool lca_sched_raises(lua_State *L, struct lca_sched *s, bool waiting)
 {
   struct lca_task *task = s->running;

@@ -66,7 +66,7 @@ struct lca_task {
   bool joined;
   bool unseen; /* a failure that is kept for who ends the run */
   bool cancelled;
-  bool unwinding; /* an error that no pcall of the task caught is under way */
+  bool unwinding; /* cancelled, and the error that ends it is under way */
   bool killed;
 };
 

@@ -372,6 +372,62 @@ describe("task:cancel", function()
     end
   end)
 
+  -- Errors that neither pcall nor the end of the task catches.
+  local function catch_by_load()
+    assert(not load(function() error "reader" end))
+  end
+  local function catch_by_close()
+    local other = coroutine.create(function()
+      local _ <close> = closing(function() error "closing" end)
+      coroutine.yield()
+    end)
+    coroutine.resume(other)
+    assert(not coroutine.close(other))
+  end
+
+  for name, catch in pairs { ["load"] = catch_by_load, ["coroutine.close"] = catch_by_close } do
+    it("is met after an error that " .. name .. " caught, before and after it", function()
+      composio.run(function()
+        local rounds = 0
+        local task = composio.spawn(function()
+          catch()
+          for _ = 1, 50 do
+            local ok, err = pcall(composio.sleep, 0.01)
+            catch()
+            rounds = rounds + 1
+            if not ok then
+              assert.equal("ComposioRequestCancelledError", err.name)
+              composio.sleep(0.01) -- met again
+            end
+          end
+        end)
+        composio.sleep(0.02)
+        task:cancel "enough"
+        local text, err = raised(task.join, task)
+        assert.equal("ComposioRequestCancelledError", err.name)
+        assert.matches("enough", text)
+        assert.is_true(rounds < 50)
+      end)
+    end)
+  end
+
+  it("is met after a cancelled call in a reader of load", function()
+    composio.run(function()
+      local rounds = 0
+      local task = composio.spawn(function()
+        for _ = 1, 1000 do
+          load(function() composio.sleep(0.001) end)
+          pcall(composio.sleep, 0.001)
+          rounds = rounds + 1
+        end
+      end)
+      composio.sleep(0.03)
+      task:cancel("enough", 1)
+      raised(task.join, task)
+      assert.is_true(rounds < 200, "went on for " .. rounds .. " rounds")
+    end)
+  end)
+
   it("stops a task whose __close does not end in its time", function()
     local start = core.now()
     composio.run(function()
