@@ -339,6 +339,18 @@ static int client_tostring(lua_State *L)
   return 1;
 }
 
+/* project(client): what names its project, base URL and key; nil before its
+   first use. */
+static int client_project(lua_State *L)
+{
+  const struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
+  if(client->endpoint)
+    lua_pushstring(L, client->endpoint->fingerprint);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 /* close as a method. The default client of a host is its run's: changes that
    are planned go through it later. */
 static int client_close_call(lua_State *L)
@@ -380,6 +392,7 @@ void lca_client_open(lua_State *L)
   static const luaL_Reg functions[] = { { "client_new", client_new },
                                         { "default_client", default_client },
                                         { "client_dress", client_dress },
+                                        { "project", client_project },
                                         { "operation", lca_call_operation },
                                         { "check", lca_call_check },
                                         { "operations", lca_call_operations },

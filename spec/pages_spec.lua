@@ -375,6 +375,78 @@ describe("a change while a walk is open", function()
     assert.is_false(closed:listing().complete)
   end)
 
+  -- Disables what the walk gives; how many that were, and how many are left.
+  local function disable_all(step)
+    local count = 0
+    for account in step do
+      account:disable()
+      count = count + 1
+    end
+    local left = #walk(accounts.each { statuses = { "ACTIVE" } })
+    return count, left
+  end
+
+  both("is met by a walk whose first page is read after another change", function()
+    emulator:reset()
+    local active = #walk(accounts.each { statuses = { "ACTIVE" } })
+    local step = accounts.each({ statuses = { "ACTIVE" }, limit = 20 }):walk()
+    accounts.update("ca_github_u123A", { alias = "before it begins" })
+    local count, left = disable_all(step)
+    assert.equal(active, count)
+    assert.equal(0, left)
+  end)
+
+  it("is met by a walk whose first page is on its way", function()
+    emulator:reset()
+    local active = #walk(accounts.each { statuses = { "ACTIVE" } })
+    local count, left
+    composio.run(function()
+      composio.spawn(function()
+        count, left = disable_all(accounts.each { statuses = { "ACTIVE" }, limit = 20 })
+      end)
+      composio.spawn(function()
+        accounts.update("ca_github_u123A", { alias = "meanwhile" })
+      end)
+    end)
+    assert.equal(active, count)
+    assert.equal(0, left)
+  end)
+
+  both("is met by a walk of another client of the same project", function()
+    emulator:reset()
+    local other = emulator:client()
+    local count = 0
+    local active = #walk(accounts.each { statuses = { "ACTIVE" } })
+    for account in accounts.each { statuses = { "ACTIVE" }, limit = 20 } do
+      other.connected_accounts.disable(account.id)
+      count = count + 1
+    end
+    other:close()
+    assert.equal(active, count)
+  end)
+
+  both("reads nothing of another project's walk", function()
+    local elsewhere = server.emulator { "--accounts", "250" }
+    local other = elsewhere:client()
+    local step = other.connected_accounts.each({ limit = 20 }):walk()
+    step()
+    accounts.update("ca_github_u123A", { alias = "a" })
+    composio.sleep(0.1)
+    assert.is_true(step:listing().pages <= 2) -- the second one was asked for ahead
+    other:close()
+    elsewhere:stop()
+  end)
+
+  it("goes on when a script has replaced collectgarbage", function()
+    local before = collectgarbage
+    local step = all({ limit = 20 }):walk()
+    step()
+    rawset(_G, "collectgarbage", nil)
+    local ok, err = pcall(accounts.update, "ca_github_u123A", { alias = "a" })
+    rawset(_G, "collectgarbage", before)
+    assert.is_true(ok, tostring(err))
+  end)
+
   it("raises above 10,000 accounts and names composio.bulk", function()
     emulator:faults { { action = "total_items", total_items = 10001 } }
     local err, text = raised(function()
@@ -453,6 +525,77 @@ describe("a change while a walk is open", function()
       end
     end
     assert.is_string(kept[3]())
+  end)
+end)
+
+describe("closing", function()
+  -- How many accounts a loop gives after its selection was closed at the n-th.
+  local function given(selection, close_at, before_close)
+    local count = 0
+    for account in selection do
+      count = count + 1
+      if count == close_at then
+        if before_close then
+          before_close(account)
+        end
+        selection:close()
+      end
+    end
+    return count
+  end
+
+  both("ends a loop, however much was read", function()
+    assert.equal(1, given(all { limit = 20 }, 1))
+    assert.equal(2, given(all { user_ids = { "user_123" } }, 2)) -- one page
+    assert.equal(245, given(all { limit = 20 }, 245)) -- within the last page
+    assert.equal(1, given(all { limit = 20 }, 1, function(account)
+      account:update { alias = "all pages are read first" }
+    end))
+  end)
+
+  it("drops a page that is on its way", function()
+    local path = "*/connected_accounts?*"
+    emulator:faults { { path = path, action = "delay", delay_ms = 100, nth = 1 } }
+    composio.run(function()
+      local selection, count = all { limit = 20 }, 0
+      local task = composio.spawn(function()
+        for _ in selection do
+          count = count + 1
+        end
+      end)
+      composio.sleep(0.02)
+      selection:close()
+      task:join()
+      assert.equal(0, count)
+      assert.is_false(selection:listing().complete)
+    end)
+    emulator:faults()
+  end)
+
+  it("ends a walk by hand", function()
+    local selection = all { limit = 20 }
+    do
+      local step <close> = selection:walk()
+      step()
+      emulator:forget()
+    end
+    accounts.update("ca_github_u123A", { alias = "a" })
+    assert.equal(1, #emulator:lines())
+    assert.equal("it was closed", selection:listing().reason)
+  end)
+
+  it("names the script's line when called with a dot", function()
+    local selection = all()
+    for _, call in ipairs {
+      function() selection.close() end,
+      function() selection.listing "x" end,
+      function() selection.walk {} end,
+      function() selection:walk().close() end,
+      function() selection:walk().listing {} end,
+    } do
+      local _, text = raised(call)
+      assert.matches("pages_spec%.lua:%d+: .*: call it with a colon", text)
+    end
   end)
 end)
 

@@ -186,15 +186,20 @@ function selection:listing() end
 ---@return composio.walk
 function selection:walk() end
 
----Ends its walks; pages that were not read stay unread. For a loop that was left
----early, when a change comes after it: a change first reads the rest of each
----listing that can still be read on, and raises above 10,000 accounts.
----`local selection <close> = accounts.each {}` does it by itself.
+---Ends its walks: a loop over it gives no account any more, and no page is read.
+---For a loop that was left early, when a change comes after it: outside a bulk a
+---change first reads the rest of each listing of its project that can still be
+---read on, and raises above 10,000 accounts. A listing that nobody can reach any
+---more is not read; to find that out takes a full garbage collection, which
+---close() spares. `local selection <close> = accounts.each {}` does it by itself.
 function selection:close() end
 
 ---@class composio.walk
 ---@operator call: composio.account?
 local walk = {}
+
+---Ends it, as closing its selection does.
+function walk:close() end
 
 ---@return composio.listing
 function walk:listing() end
@@ -475,9 +480,10 @@ local task = {}
 ---@return any ...
 function task:join() end
 
----Raises in the task at its next call, and again after a pcall. When no pcall of
----the task catches it, the task's `__close` handlers may wait for calls of their
----own; behind a pcall of the task they meet the cancel, too.
+---Raises in the task at its next call, and again after a pcall. While that error
+---ends the task, its `__close` handlers may wait for calls of their own. Where a
+---pcall, a coroutine of the task's own or a C function such as table.sort stands
+---between, they meet the cancel, too.
 ---@param reason? string
 ---@param grace? number seconds for its __close handlers, 10
 function task:cancel(reason, grace) end
@@ -547,7 +553,7 @@ function composio.job(job) end
 ---@return table counts
 function composio.bulk(name, items, action) end
 
----The rows of a CSV file, as a selection.
+---The rows of a CSV file, for a bulk or a loop.
 ---@param path string
 ---@param columns? string[] that must be there and filled
 ---@param options? { secret: string[]? }

@@ -6,6 +6,9 @@
 -- does not add up makes the listing incomplete; it is never passed over.
 
 local REST_MAX = 10000 -- accounts that may be read ahead of a change
+local COLLECT_FROM = 100 -- left to read, a collection costs less than requests
+
+local collectgarbage = collectgarbage -- a script may replace it
 
 local FILTERS = { -- option → what an account has there
   user_ids = function(account)
@@ -29,9 +32,11 @@ local FILTERS = { -- option → what an account has there
 local TYPES = { PRIVATE = true, SHARED = true }
 
 return function(_, core)
-  -- Open walks by client: those with unread pages. Weak: who forgets a walk
-  -- will not read on.
-  local open = setmetatable({}, { __mode = "k" })
+  local WEAK = { __mode = "k" }
+
+  -- Open walks: those with unread pages. Weak: who forgets a walk will not read
+  -- on.
+  local open = setmetatable({}, WEAK)
 
   -- ---- one walk ----
 
@@ -91,6 +96,13 @@ return function(_, core)
     return count - kept
   end
 
+  -- With `.` for `:` the error would name a line of this file.
+  local function check_self(self, field, method)
+    if type(self) ~= "table" or not rawget(self, field) then
+      core.usage(method .. "() is a method: call it with a colon")
+    end
+  end
+
   local Walk = {}
   local walk_class = { __name = "composio.walk", __index = Walk, __metatable = false }
 
@@ -103,7 +115,6 @@ return function(_, core)
       list = selection.list,
       options = options, -- with the cursor of the next page
       client = selection.client,
-      selection = selection,
       matches = make_filter(options),
       ids = core.seen(),
       cursors = core.seen(),
@@ -113,7 +124,8 @@ return function(_, core)
       unread = true, -- there are more pages
       state = { accounts = 0, pages = 0, dropped = 0, repeated = 0 },
     }, walk_class)
-    open[selection.client][walk] = true
+    open[walk] = true
+    selection.begun[walk] = true
     selection.latest = walk
     return walk
   end
@@ -121,9 +133,7 @@ return function(_, core)
   local function stop(walk, reason)
     walk.unread = false
     walk.state.reason = walk.state.reason or reason
-    if open[walk.client] then
-      open[walk.client][walk] = nil
-    end
+    open[walk] = nil
   end
 
   local function finish(walk)
@@ -203,7 +213,9 @@ return function(_, core)
       ok, page = fetch(walk.list, walk.options)
     end
     walk.fetching = nil
-    if not ok then
+    if walk.closed then
+      return -- while its page was on its way
+    elseif not ok then
       stop(walk, "a page could not be read: " .. tostring(page))
       walk.failure = page
       return
@@ -236,8 +248,19 @@ return function(_, core)
 
   walk_class.__call = step
 
+  -- Ends the walk: it gives no account any more, and reads no page.
+  function Walk.close(walk)
+    check_self(walk, "cursors", "walk:close")
+    stop(walk, not walk.state.complete and "it was closed" or nil)
+    walk.closed = true
+    walk.ready, walk.first, walk.last = {}, 1, 0
+  end
+
+  walk_class.__close = Walk.close
+
   -- How the walk came out; incomplete until it was read to its end.
   function Walk.listing(walk)
+    check_self(walk, "cursors", "walk:listing")
     local state = walk.state
     local listing = { complete = state.complete or false, total_items = state.total_items }
     for _, name in ipairs { "accounts", "pages", "dropped", "repeated" } do
@@ -256,22 +279,22 @@ return function(_, core)
   -- A new walk: callable, gives the next account; walk:listing() says how it
   -- came out.
   function Selection.walk(selection)
+    check_self(selection, "begun", "selection:walk")
     return new_walk(selection)
   end
 
   -- The same of the latest walk.
   function Selection.listing(selection)
+    check_self(selection, "begun", "selection:listing")
     return (selection.latest or new_walk(selection)):listing()
   end
 
-  -- Ends the selection's walks: what is unread stays unread. For who left a loop
-  -- early and changes accounts afterwards.
+  -- Ends the selection's walks: no loop over it goes on, no page is read. For
+  -- who leaves a loop early and changes accounts afterwards.
   function Selection.close(selection)
-    for walk in pairs(open[selection.client] or {}) do
-      if walk.selection == selection then
-        stop(walk)
-        walk.ready, walk.first, walk.last = {}, 1, 0
-      end
+    check_self(selection, "begun", "selection:close")
+    for walk in pairs(selection.begun) do
+      walk:close()
     end
   end
 
@@ -304,31 +327,47 @@ return function(_, core)
 
   -- ---- changes while a walk is open ----
 
+  -- A walk of the client's project that has begun and can be read on, and how
+  -- many accounts are left to it; or nil. One whose first page was not asked for
+  -- yet has nothing that a change could move.
+  local function find_open(client)
+    local project = core.project(client)
+    for walk in pairs(open) do
+      local theirs = core.project(walk.client)
+      local same = walk.client == client or not project or project == theirs
+      if same and (walk.state.pages > 0 or walk.fetching) then
+        return walk, (walk.state.total_items or 0) - walk.ids:count()
+      end
+    end
+  end
+
+  -- Its walk is in a frame of its own, so that a collection afterwards does not
+  -- take it for one that can be reached.
+  local function is_much_left(client)
+    local walk, left = find_open(client)
+    return walk and left > COLLECT_FROM
+  end
+
   local function read_rest(client)
     if core.in_item() then
       return -- it is planned, not sent: no page moves
     end
-    -- whether a loop was left cannot be known; but nobody reads on what nobody
-    -- can reach any more
-    collectgarbage()
-    for walk in pairs(open[client]) do
+    if is_much_left(client) then
+      -- whether a loop was left cannot be known; but nobody reads on what
+      -- nobody can reach any more
+      collectgarbage()
+    end
+    local walk = find_open(client)
+    while walk do
       local total = walk.state.total_items or 0
-      if walk.state.pages > 0 and total > REST_MAX then
+      if total > REST_MAX then
         local text = "a change now would move the unread pages of accounts.each under it, "
           .. "and %d accounts are too many to read first; use composio.bulk, or close() the "
           .. "selection if its loop was left"
         core.usage(text:format(total))
       end
-    end
-    local walk = next(open[client])
-    while walk do
-      if walk.state.pages == 0 then
-        open[client][walk] = nil
-      end
-      while walk.unread and walk.state.pages > 0 do
-        read_page(walk)
-      end
-      walk = next(open[client])
+      read_page(walk)
+      walk = find_open(client)
     end
   end
 
@@ -337,7 +376,7 @@ return function(_, core)
       local change = row.resource == name and row.class ~= "read" and resource[row.name]
       if change then
         resource[row.name] = function(...)
-          if next(open[client]) then
+          if next(open) then
             read_rest(client)
           end
           return change(...)
@@ -347,7 +386,6 @@ return function(_, core)
   end
 
   core.on_resource("connected_accounts", function(accounts, client)
-    open[client] = setmetatable({}, { __mode = "k" })
     guard_changes(accounts, client, "connected_accounts")
     -- its accounts are read from the page's text, member by member
     local list = core.operation(client, "connected_accounts", "list", true)
@@ -366,7 +404,8 @@ return function(_, core)
         options = options,
         list = list,
         client = client,
-        walks = setmetatable({}, { __mode = "k" }),
+        begun = setmetatable({}, WEAK),
+        walks = setmetatable({}, WEAK),
       }, class)
     end
   end)
