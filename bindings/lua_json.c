@@ -73,11 +73,27 @@ bool lca_json_push_library(lua_State *L)
   status = lua_pcall(L, 1, 1, 0);
   if(status == LUA_ERRMEM)
     lua_error(L);
-  if(status || !lua_istable(L, -1))
+  if(status)
     return false;
+  if(!lua_istable(L, -1) || lua_getfield(L, -1, "new") != LUA_TFUNCTION) {
+    lua_pushliteral(L, "the module 'cjson' that was found is not lua-cjson");
+    return false;
+  }
+  lua_pop(L, 1);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &library_key);
   return true;
+}
+
+void lca_json_push_missing(lua_State *L)
+{
+  const char *why = luaL_tolstring(L, -1, NULL);
+  if(strncmp(why, NOT_FOUND, strlen(NOT_FOUND)) != 0)
+    lua_pushfstring(L, "cannot be loaded: %s", why);
+  else
+    lua_pushliteral(L, "not found; install it (Debian: apt install "
+                       "lua-cjson; elsewhere: luarocks install lua-cjson)");
+  lua_remove(L, -2);
 }
 
 /* Makes a cjson instance of our own and keeps its decode function. Called when
@@ -87,11 +103,8 @@ static void load_decoder(lua_State *L)
 {
   int top = lua_gettop(L);
   if(!lca_json_push_library(L)) {
-    const char *why = lua_tostring(L, -1);
-    if(why && strncmp(why, NOT_FOUND, strlen(NOT_FOUND)))
-      luaL_error(L, "composio needs lua-cjson and cannot load it: %s", why);
-    luaL_error(L, "composio needs lua-cjson; install it (Debian: apt install "
-                  "lua-cjson; elsewhere: luarocks install lua-cjson)");
+    lca_json_push_missing(L);
+    luaL_error(L, "composio needs lua-cjson: %s", lua_tostring(L, -1));
   }
   lua_getfield(L, -1, "new");
   lua_call(L, 0, 1);

@@ -31,6 +31,8 @@ bool lca_json_is_null(lua_State *L, int index);
 /* Pushes the module lua-cjson, as it was when the module was opened; false:
    why it cannot be loaded. [-0, +1, m] */
 bool lca_json_push_library(lua_State *L);
+/* Of what that left on top: the words for people. [-0, +1, e] */
+void lca_json_push_missing(lua_State *L);
 
 /* composio.null, composio.array and the private decode and encode into the
    table on top. Throws when lua-cjson is not there. [-0, +0, e] */

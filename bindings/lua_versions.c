@@ -1,6 +1,7 @@
 /* Versions of the libraries, as the module sees them.
    Must not know: curl, what a version means (version). */
 #include <string.h>
+#include <lauxlib.h>
 #include "libraries.h"
 #include "lua_json.h"
 #include "lua_versions.h"
@@ -35,20 +36,17 @@ static void set_lua(lua_State *L, struct ca_version *version)
 /* lua-cjson is loaded as a Lua module: there is nothing to be built with. */
 static void set_cjson(lua_State *L, struct ca_version *version)
 {
-  static const char missing[] = "not found (Debian: apt install lua-cjson)";
-  const char *runs = NULL;
-  bool found = lca_json_push_library(L); /* library or error */
-  if(found && lua_istable(L, -1)) {
+  bool found = lca_json_push_library(L); /* library, or why not */
+  const char *text;
+  if(found)
     lua_getfield(L, -1, "_VERSION");
-    runs = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown";
-    lua_insert(L, -2);
-  } else
-    lua_pushnil(L);
-  ca_version_set(version, "lua-cjson", NULL, runs);
-  if(!runs)
-    ca_copy_text(version->more, sizeof(version->more), missing,
-                 sizeof(missing) - 1);
-  lua_pop(L, 2);
+  else
+    lca_json_push_missing(L);
+  text = luaL_tolstring(L, -1, NULL);
+  ca_version_set(version, "lua-cjson", NULL, found ? text : NULL);
+  if(!found)
+    ca_copy_text(version->more, sizeof(version->more), text, strlen(text));
+  lua_pop(L, 3);
 }
 
 size_t lca_versions_list(lua_State *L, struct ca_version *out)

@@ -145,6 +145,8 @@ void ca_log_event(const struct ca_log *log, enum ca_log_level level,
   ca_clock_format(
       ca_clock_wall_ms(log->clock ? log->clock : ca_clock_system()), when,
       sizeof(when));
+  if(log->before)
+    log->before(log->before_ctx);
   if(log->format == CA_LOG_JSON)
     write_json(log, when, level, event, clean);
   else

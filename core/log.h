@@ -16,6 +16,10 @@ struct ca_log {
   enum ca_log_level level;
   enum ca_log_format format;
   const struct ca_clock *clock;
+  /* called before each line, when not NULL: for who draws on the same
+     terminal */
+  void (*before)(void *ctx);
+  void *before_ctx;
 };
 
 /* event is a short name ("retry"); the text follows printf style. A failing

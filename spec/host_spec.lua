@@ -51,7 +51,7 @@ describe("the command line", function()
     local run = place:run({ "run", "job.lua" }, { env = { LUA_CPATH = "/nonexistent/?.so" } })
     assert.equal(2, run.code)
     assert.equal("", run.out)
-    has(run.err, "composio needs lua-cjson; install it (Debian: apt install lua-cjson;")
+    has(run.err, "composio needs lua-cjson: not found; install it (Debian: apt install lua-cjson;")
   end)
 
   it("takes options before and after the script, in both spellings", function()

@@ -62,6 +62,20 @@ local function version_of(env)
   return run.out
 end
 
+describe("the warning in a run", function()
+  it("does not stand behind the progress on its line", function()
+    local env = claiming(BAD_CURL)
+    local script = 'composio.bulk(accounts.each { limit = 5 }, function() end)'
+    local run = place:run({ "job.lua", "--progress", "always" }, { script = script, env = env })
+    assert.is_truthy(run.err:find(CURL_WARNING, 1, true), run.err)
+    for line in run.err:gmatch "[^\n]+" do
+      if line:find(CURL_WARNING, 1, true) then
+        assert.matches("^20%d%d%-", (line:gsub("^.*\r\27%[K", "")))
+      end
+    end
+  end)
+end)
+
 describe("--version", function()
   it("tells the program's version in the first line", function()
     assert.equal("composio-lua " .. composio._VERSION, version_of():match "^[^\n]*")
@@ -104,7 +118,8 @@ describe("--version", function()
 
   it("says when lua-cjson cannot be found", function()
     local text = version_of { LUA_CPATH = "/nonexistent/?.so", LUA_PATH = "/nonexistent/?.lua" }
-    assert.matches("\nlua%-cjson  not found %(Debian: apt install lua%-cjson%)\n", text)
+    local words = "\nlua%-cjson  not found; install it %(Debian: apt install lua%-cjson; "
+    assert.matches(words, text)
   end)
 
   it("runs nothing that lies in the current directory", function()

@@ -202,6 +202,11 @@ static void before_call(lua_State *L, void *ctx)
                  host->script, host->options.params[0]);
 }
 
+static void clear_progress(void *ctx)
+{
+  host_clear_progress(ctx);
+}
+
 static void set_log(struct host *host)
 {
   struct ca_log *log = lca_sched_log(lca_sched_of(host->L));
@@ -209,6 +214,8 @@ static void set_log(struct host *host)
   if(host->options.verbose)
     told = host->options.verbose > 1 ? CA_LOG_DEBUG : CA_LOG_INFO;
   log->file = host->log ? host->log : stderr;
+  log->before = host->log ? NULL : clear_progress;
+  log->before_ctx = host;
   log->level = host->log && told < CA_LOG_INFO ? CA_LOG_INFO : told;
   if(host->options.quiet && !host->log)
     log->level = CA_LOG_QUIET;

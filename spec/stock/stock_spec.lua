@@ -123,7 +123,7 @@ describe("composio.so", function()
     local path = "LUA_CPATH=" .. server.quote(server.build .. "/?.so")
     local text, ok = run("require 'composio'", path)
     assert.is_nil(ok)
-    local words = "composio needs lua-cjson; install it (Debian: apt install lua-cjson;"
+    local words = "composio needs lua-cjson: not found; install it (Debian: apt install lua-cjson;"
     assert.matches(words, text, 1, true)
   end)
 
@@ -133,7 +133,7 @@ describe("composio.so", function()
       require "composio"
     ]]
     assert.is_nil(ok)
-    assert.matches("composio needs lua%-cjson and cannot load it: .*torn", text)
+    assert.matches("composio needs lua%-cjson: cannot be loaded: .*torn", text)
   end)
 
   it("acts at once in the main chunk, like any SDK", function()

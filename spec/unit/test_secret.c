@@ -211,7 +211,7 @@ static const char *line(enum ca_log_format format, enum ca_log_level level,
 {
   static char out[1024];
   struct fake_clock fake;
-  struct ca_log log = { NULL, level, format, NULL };
+  struct ca_log log = { .level = level, .format = format };
   size_t len;
 
   fake_clock_init(&fake);
@@ -227,7 +227,7 @@ static const char *line(enum ca_log_format format, enum ca_log_level level,
 
 static void log_lines(void)
 {
-  struct ca_log nowhere = { NULL, CA_LOG_DEBUG, CA_LOG_TEXT, NULL };
+  struct ca_log nowhere = { .level = CA_LOG_DEBUG };
 
   ca_secret_add("hunter2hunter2", 14);
   CHECK_TEXT(line(CA_LOG_TEXT, CA_LOG_INFO, CA_LOG_WARN,
