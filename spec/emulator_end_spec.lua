@@ -76,4 +76,22 @@ describe("the emulator", function()
       ask
       kill $emulator]])
   end)
+
+  it("serves though it inherits more descriptors than select takes", function()
+    local text = bash([[
+      exec 2>/dev/null
+      ulimit -n 4096
+      dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+      mkfifo "$dir/out"
+      (for ((i = 10; i < 1110; i++)); do eval "exec $i</dev/null"; done
+      exec ]] .. program .. [[ --accounts 5 >"$dir/out") &
+      emulator=$!
+      read -r -t 10 ready <"$dir/out"
+      port=$(sed 's/.*127.0.0.1:\([0-9]*\).*/\1/' <<<"$ready")
+      exec 3<>"/dev/tcp/127.0.0.1/$port" && printf 'GET /_emulator/stats HTTP/1.0\r\n\r\n' >&3
+      head -n 1 <&3 | tr -d '\r'
+      kill $emulator; wait $emulator; echo $?]])
+    -- with select alone it cannot, and says so instead of a ready line
+    assert.is_true(text == "HTTP/1.1 200 OK\n0" or text == "1", text)
+  end)
 end)

@@ -11,13 +11,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <microhttpd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/select.h>
 #include <unistd.h>
 
 #include "os_poll.h"
@@ -351,61 +349,32 @@ static bool input_ended(void)
   return !got || (got < 0 && errno != EINTR && errno != EAGAIN);
 }
 
-struct sets {
-  fd_set reads;
-  fd_set writes;
-  fd_set errors;
-};
-
-static void clear(struct sets *sets)
+static bool serve_once(struct loop *loop)
 {
-  FD_ZERO(&sets->reads);
-  FD_ZERO(&sets->writes);
-  FD_ZERO(&sets->errors);
-}
-
-/* Until one of the sets is ready or something is due. */
-static void wait_for(struct loop *loop, struct sets *sets, int last)
-{
-  int wait_ms = next_wait(loop);
-  struct timeval wait = { wait_ms / 1000, wait_ms % 1000 * 1000 };
-  if(select(last + 1, &sets->reads, &sets->writes, &sets->errors,
-            wait_ms < 0 ? NULL : &wait) < 0)
-    clear(sets); /* a signal: they say nothing */
-}
-
-static void serve_once(struct loop *loop)
-{
-  /* Unsigned and short, since some systems' FD_SET shift by what they get, and
-     others pass it on as an int: without a sign both take it unwarned. */
-  uint16_t listening = (uint16_t)loop->listening;
-  uint16_t stop = (uint16_t)stop_pipe[0];
-  bool input = loop->emu->options.until_eof;
-  int last = stop_pipe[0];
-  struct sets sets;
-  clear(&sets);
-  MHD_get_fdset2(loop->daemon, &sets.reads, &sets.writes, &sets.errors, &last,
-                 FD_SETSIZE);
-  if(loop->open >= loop->most)
-    FD_CLR(listening, &sets.reads); /* else select never waits */
-  FD_SET(stop, &sets.reads);
-  if(input)
-    FD_SET(STDIN_FILENO, &sets.reads);
-  wait_for(loop, &sets, last);
-  if(FD_ISSET(stop, &sets.reads) ||
-     (input && FD_ISSET(STDIN_FILENO, &sets.reads) && input_ended()))
+  struct pollfd watched[2] = {
+    { stop_pipe[0], POLLIN, 0 },
+    { loop->emu->options.until_eof ? STDIN_FILENO : -1, POLLIN, 0 }
+  };
+  int full = loop->open >= loop->most ? loop->listening : -1;
+  if(!emu_os_poll_wait(loop->daemon, full, watched, 2, next_wait(loop)))
+    return false;
+  if(watched[0].revents || (watched[1].revents && input_ended()))
     loop->ending = true;
   resume_due(loop, emu_clock_monotonic());
-  MHD_run_from_select(loop->daemon, &sets.reads, &sets.writes, &sets.errors);
+  emu_os_poll_run(loop->daemon);
+  return true;
 }
 
-static void serve(struct loop *loop)
+/* False when it had to end before anybody wanted it to. */
+static bool serve(struct loop *loop)
 {
-  while(!loop->ending)
-    serve_once(loop);
+  bool good = true;
+  while(!loop->ending && good)
+    good = serve_once(loop);
   /* The daemon must not be stopped while connections are suspended. */
   resume_due(loop, INT64_MAX);
   MHD_run(loop->daemon);
+  return good;
 }
 
 static struct MHD_Daemon *start(struct loop *loop)
@@ -420,19 +389,28 @@ static struct MHD_Daemon *start(struct loop *loop)
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_END);
 }
 
-bool emu_loop_run(struct emu *emu, int listening)
+bool emu_loop_run(struct emu *emu, int listening,
+                  void (*ready)(const struct emu *emu))
 {
   struct loop loop = { .emu = emu,
                        .listening = listening,
                        .most = emu_os_poll_most(EMU_CONNECTIONS) };
+  bool good;
   loop.daemon = watch_signals() ? start(&loop) : NULL;
   if(!loop.daemon) {
     fprintf(stderr, "composio-emulator: cannot start the HTTP server\n");
     close(listening);
     return false;
   }
-  serve(&loop);
+  good = emu_os_poll_wait(loop.daemon, -1, NULL, 0, 0);
+  if(good) {
+    ready(emu);
+    good = serve(&loop);
+  }
+  if(!good)
+    fprintf(stderr, "composio-emulator: whoever started it left it too many "
+                    "open descriptors to wait for its own\n");
   MHD_stop_daemon(loop.daemon);
   emu_timers_clear(&loop.timers);
-  return true;
+  return good;
 }

@@ -12,6 +12,7 @@
 int emu_loop_listen(uint16_t port, uint16_t *got);
 /* Serves until SIGTERM or SIGINT (which the caller has blocked). Takes the
    socket. False with the reason told on stderr. */
-bool emu_loop_run(struct emu *emu, int listening);
+bool emu_loop_run(struct emu *emu, int listening,
+                  void (*ready)(const struct emu *emu));
 
 #endif

@@ -56,6 +56,17 @@ static void ready(const struct emu *emu)
   fflush(stdout);
 }
 
+/* Descriptors 0 to 2 are there, so that no file of ours becomes one. */
+static void fill_descriptors(void)
+{
+  int fd;
+  do
+    fd = open("/dev/null", O_RDWR);
+  while(fd >= 0 && fd <= 2);
+  if(fd > 2)
+    close(fd);
+}
+
 static void block_signals(void)
 {
   sigset_t set;
@@ -81,12 +92,6 @@ static void allow_connections(void)
 static int run(struct emu *emu)
 {
   uint16_t port = 0;
-  if(emu->options.until_eof && fcntl(STDIN_FILENO, F_GETFD) < 0) {
-    /* its number would be given to a file of ours */
-    fprintf(stderr, "composio-emulator: --until-eof: there is no standard "
-                    "input to watch\n");
-    return 1;
-  }
   if(!open_log(emu) || !read_faults(emu))
     return 1;
   int listening = emu_loop_listen(emu->options.port, &port);
@@ -105,8 +110,7 @@ static int run(struct emu *emu)
                                ((uint64_t)1 << 40) + emu->store.accounts);
   emu->request_ids = emu_random_for(emu->options.seed, 0x7e9);
   emu_disk_save(emu);
-  ready(emu);
-  return emu_loop_run(emu, listening) ? 0 : 1;
+  return emu_loop_run(emu, listening, ready) ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -120,6 +124,12 @@ int main(int argc, char **argv)
   default:
     break;
   }
+  if(emu.options.until_eof && fcntl(STDIN_FILENO, F_GETFD) < 0) {
+    fprintf(stderr, "composio-emulator: --until-eof: there is no standard "
+                    "input to watch\n");
+    return 1;
+  }
+  fill_descriptors();
   block_signals();
   allow_connections();
   emu_store_init(&emu.store);
