@@ -6,11 +6,11 @@ PREFIX ?= /usr/local
 all: build/build.ninja
 	@cmake --build --preset release
 
-build/build.ninja:
+build/build.ninja: CMakePresets.json
 	@.ci/setup
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
 
-build/asan/build.ninja:
+build/asan/build.ninja: CMakePresets.json
 	@cmake --preset asan >/dev/null
 
 # Preview, apply and second preview of the main job, against the emulator.

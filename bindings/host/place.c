@@ -176,9 +176,13 @@ static enum ca_code scripts_dir(char *out, size_t size, struct ca_err *err)
   char own[HOST_PATH_SIZE];
   struct ca_err ignored;
   size_t i;
+  if(!own_dir(own, sizeof(own)))
+    return ca_err_set(err, CA_USAGE,
+                      "the shipped scripts lie beside this program, and where "
+                      "it lies is not known: start it by its path, or name a "
+                      "file, such as ./job.lua");
   for(i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-    if(own_dir(own, sizeof(own)) &&
-       !join(out, size, own, places[i], &ignored) && exists(out))
+    if(!join(out, size, own, places[i], &ignored) && exists(out))
       return CA_OK;
   return ca_err_set(err, CA_USAGE,
                     "the shipped scripts are not installed: "
