@@ -6,7 +6,6 @@
 #include "os_poll.h"
 
 #include <stdint.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 
@@ -49,15 +48,18 @@ static bool wait_by_poll(int daemon_fd, struct pollfd *watched, nfds_t count,
                          int wait_ms)
 {
   struct pollfd all[4];
+  nfds_t i;
   if(count >= sizeof(all) / sizeof(all[0]))
     return false;
-  memcpy(all, watched, count * sizeof(*all));
+  for(i = 0; i < count; i++)
+    all[i] = watched[i];
   all[count].fd = daemon_fd;
   all[count].events = POLLIN;
   all[count].revents = 0;
   if(poll(all, count + 1, wait_ms) < 0)
     return true; /* a signal: nothing is said of any */
-  memcpy(watched, all, count * sizeof(*all));
+  for(i = 0; i < count; i++)
+    watched[i].revents = all[i].revents;
   return true;
 }
 
