@@ -90,7 +90,7 @@ describe("the build", function()
 
   it("does not compile with the headers of another Lua", function()
     add_lua("lua", "5.5.0", "505")
-    local command = "cc -fsyntax-only -x c -I%s/include-lua %s/bindings/lua_version.h"
+    local command = "cc -fsyntax-only -x c -I%s/include-lua %s/bindings/module/lua_version.h"
     local text, code = shell(command:format(quote(dir), quote(root)))
     assert.not_equal(0, code)
     assert.matches("composio-lua needs Lua 5.4; the lua.h that was found is", text, 1, true)

@@ -16,7 +16,7 @@ local AWKWARD_SENT = "a%20b%2Bc%26d%3De%2Ff%25g%3Fh%23i%22j%22k%27l%27m%3Bn%3Ao%
   .. "j%C3%B6s%C3%A9%20%E6%97%A5%E6%9C%AC%20%F0%9F%98%80"
 local AWKWARD_ID = [[ca~!$&'()*+,;=:@/?#%[x]%2C"]]
 local AWKWARD_ID_SENT = [[ca~!$&'()*+,;=:@%2F%3F%23%25%5Bx%5D%252C%22]]
-local QUERY_MAX = 16384 -- core/request.c
+local QUERY_MAX = 16384 -- core/wire/request.c
 
 local emulator
 

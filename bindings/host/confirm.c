@@ -8,7 +8,7 @@
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
-#include "host.h"
+#include "host/host.h"
 
 #define ANSWER_SIZE 64
 #define LOOK_MS     100

@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "emulator.h"
-#include "os.h"
-#include "place.h"
-#include "reply.h"
+#include "host/emulator.h"
+#include "host/os.h"
+#include "host/paths.h"
+#include "wire/reply.h"
 
 #define READY_MS 60000
 #define END_MS   2000

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 #include <sys/types.h>
-#include "err.h"
+#include "base/err.h"
 
 struct host_emulator {
   pid_t pid; /* 0: none runs */

@@ -4,16 +4,16 @@
 #define HOST_HOST_H
 
 #include <lua.h>
-#include "emulator.h"
-#include "endpoint.h"
-#include "ledger.h"
-#include "sandbox.h"
-#include "lock.h"
-#include "log.h"
-#include "lua_ledger.h"
-#include "options.h"
-#include "place.h"
-#include "protect.h"
+#include "host/emulator.h"
+#include "wire/endpoint.h"
+#include "ledger/ledger.h"
+#include "host/sandbox.h"
+#include "host/lock.h"
+#include "base/log.h"
+#include "job/run.h"
+#include "host/options.h"
+#include "host/paths.h"
+#include "host/protect.h"
 
 #define HOST_OPERATIONS 24
 

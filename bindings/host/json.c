@@ -2,10 +2,10 @@
    Must not know: what it tells. */
 #include <stdlib.h>
 #include <string.h>
-#include "clock.h"
-#include "encode.h"
-#include "json.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "host/json.h"
+#include "base/log.h"
 
 #define TEXT_MAX (16u << 20)
 

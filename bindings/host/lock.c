@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "encode.h"
-#include "host.h"
-#include "os.h"
-#include "reply.h"
+#include "base/text.h"
+#include "host/host.h"
+#include "host/os.h"
+#include "wire/reply.h"
 
 #define POLL_MS 50
 /* A holder that has not written its name yet, or one that only looks, is

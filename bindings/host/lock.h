@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "place.h"
+#include "host/paths.h"
 
 /* All zero: not held. */
 struct host_lock {

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "host.h"
-#include "os.h"
+#include "host/host.h"
+#include "host/os.h"
 
 static struct host host;
 

@@ -5,8 +5,8 @@
    line, in any order, and only the script knows its own. */
 #include <stdlib.h>
 #include <string.h>
-#include "lua_error.h"
-#include "options_part.h"
+#include "module/error.h"
+#include "host/options_private.h"
 
 static const char *const verb_names[] = { "run",     "apply", "resume",
                                           "undo",    "runs",  "show",

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include "buf.h"
-#include "guard.h"
+#include "base/buf.h"
+#include "apply/guard.h"
 
 enum host_verb {
   HOST_RUN,

@@ -2,9 +2,9 @@
    Must not know: the engine, what the options do. */
 #include <stdlib.h>
 #include <string.h>
-#include "encode.h"
-#include "options_part.h"
-#include "value.h"
+#include "base/text.h"
+#include "host/options_private.h"
+#include "host/option_value.h"
 
 static const char *const group_titles[GROUPS] = {
   "Where:", "Safety:", "Pace:", "Sight:", "Slicing:", "The script:", "Other:"

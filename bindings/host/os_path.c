@@ -9,7 +9,7 @@
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
 #endif
-#include "os.h"
+#include "host/os.h"
 
 static const char *invoked_as;
 

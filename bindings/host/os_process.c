@@ -7,7 +7,7 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
-#include "os.h"
+#include "host/os.h"
 
 /* The sanitizers' look for leaks has to see the process. */
 #if defined(__SANITIZE_ADDRESS__)

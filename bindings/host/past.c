@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "past_part.h"
-#include "secret.h"
-#include "table.h"
+#include "host/past_private.h"
+#include "base/secret.h"
+#include "host/table.h"
 
 #define LINE_SIZE 4096
 

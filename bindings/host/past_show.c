@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "past_part.h"
-#include "table.h"
+#include "host/past_private.h"
+#include "host/table.h"
 
 #define FIRST_CHANGES 50
 #define BATCH         (FIRST_CHANGES + 1)

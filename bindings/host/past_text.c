@@ -2,7 +2,7 @@
    Must not know: the engine, how changes are made. */
 #include <stdio.h>
 #include <string.h>
-#include "past_part.h"
+#include "host/past_private.h"
 
 /* ---- times ---- */
 

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "encode.h"
-#include "place.h"
-#include "protect.h"
+#include "base/text.h"
+#include "host/paths.h"
+#include "host/protect.h"
 
 #define FILE_MAX (64u << 20)
 #define ID_MAX   300 /* longer than any id or slug */

@@ -5,7 +5,7 @@
 #define HOST_PROTECT_H
 
 #include <stddef.h>
-#include "buf.h"
+#include "base/buf.h"
 
 struct host_protect_row;
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "digest.h"
-#include "host.h"
-#include "plan.h"
-#include "scan.h"
+#include "base/digest.h"
+#include "host/host.h"
+#include "planfile/plan.h"
+#include "base/json.h"
 
 #define UNDO        "undo:"
 #define UNDO_SCRIPT "require \"composio.core\".undo()\n"

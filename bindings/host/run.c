@@ -8,15 +8,15 @@
 #include <unistd.h>
 #include <lauxlib.h>
 #include <lualib.h>
-#include "host.h"
-#include "lua_client.h"
-#include "lua_csv.h"
-#include "lua_error.h"
-#include "lua_json.h"
-#include "lua_open.h"
-#include "lua_report.h"
-#include "lua_sched.h"
-#include "plan.h"
+#include "host/host.h"
+#include "module/client.h"
+#include "job/csv.h"
+#include "module/error.h"
+#include "module/json.h"
+#include "module/open.h"
+#include "job/report.h"
+#include "module/scheduler.h"
+#include "planfile/plan.h"
 
 #define GRACE_MS 10000
 

@@ -6,12 +6,12 @@
 #include <unistd.h>
 #include <lauxlib.h>
 #include <lualib.h>
-#include "sandbox.h"
-#include "log.h"
-#include "lua_error.h"
-#include "lua_ledger.h"
-#include "lua_read.h"
-#include "lua_sched.h"
+#include "host/sandbox.h"
+#include "base/log.h"
+#include "module/error.h"
+#include "job/run.h"
+#include "module/value.h"
+#include "module/scheduler.h"
 
 #define HOOK_STEP 10000
 

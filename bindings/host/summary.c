@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-#include "host.h"
-#include "json.h"
-#include "lua_sched.h"
+#include "host/host.h"
+#include "host/json.h"
+#include "module/scheduler.h"
 
 /* ---- counts ---- */
 

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "buf.h"
-#include "log.h"
-#include "secret.h"
-#include "table.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "host/table.h"
 
 #define GAP       2
 #define CELL_SIZE 4096

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "host.h"
-#include "lua_sched.h"
-#include "os.h"
-#include "secret.h"
+#include "host/host.h"
+#include "module/scheduler.h"
+#include "host/os.h"
+#include "base/secret.h"
 
 #define FIRST_LINES 10
 #define FIRST_ROWS  12

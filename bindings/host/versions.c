@@ -4,8 +4,8 @@
 #include <csv.h>
 #include <lauxlib.h>
 #include <stdio.h>
-#include "host.h"
-#include "lua_versions.h"
+#include "host/host.h"
+#include "module/versions.h"
 
 #if defined(__has_include)
 #if __has_include(<mimalloc.h>)

@@ -2,11 +2,11 @@
    and the arithmetic that lives on those numbers. The file is included, since
    its callback is nobody else's business. Must not know: where lines come
    from. Input: header lines, each ended by a line feed. */
-#include "attempt.c"
+#include "wire/attempt.c"
 #include "fuzz.h"
-#include "rate.h"
-#include "retry.h"
-#include "secret.h"
+#include "wire/rate.h"
+#include "wire/retry.h"
+#include "base/secret.h"
 
 #define WALL_MS INT64_C(1790000000000)
 /* No hex digit in front: a cleaned "\\x1a" may stand before it. */

@@ -6,7 +6,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include "fuzz.h"
-#include "lua_json.h"
+#include "module/json.h"
 
 #define TEXT_MAX (1u << 24)
 

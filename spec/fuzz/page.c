@@ -7,10 +7,10 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include "fuzz.h"
-#include "lua_json.h"
-#include "lua_page.h"
-#include "lua_read.h"
-#include "scan.h"
+#include "module/json.h"
+#include "module/page.h"
+#include "module/value.h"
+#include "base/json.h"
 
 #define TEXT_MAX (1u << 24)
 

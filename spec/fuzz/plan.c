@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "fuzz.h"
-#include "plan.h"
+#include "planfile/plan.h"
 
 #define KEY "ak_fuzz"
 

@@ -7,11 +7,11 @@
      honest NUL byte, and nothing. */
 #include <sqlite3.h>
 #include "fuzz.h"
-#include "log.h"
-#include "reply.h"
-#include "request.h"
-#include "scan.h"
-#include "secret.h"
+#include "base/log.h"
+#include "wire/reply.h"
+#include "wire/request.h"
+#include "base/json.h"
+#include "base/secret.h"
 
 /* Longer than what any message is cut to, as private keys are. */
 #define SECRET_LEN 600

@@ -1,41 +1,35 @@
--- Checks the house rules that a compiler does not: a file includes only lower
--- levels (or its own header, or a room of the same level below it in the list),
--- there is no circle, some headers and calls belong to one room alone, and some
--- functions are used nowhere. Must not know: what any file is for.
--- Usage: lua5.4 spec/lint/levels.lua [ROOT]; exits 1 and names each breach.
+-- Checks the house rules that a compiler does not: an include names its room,
+-- and a room includes only those below it; there is no circle of headers; some
+-- headers and calls belong to one file alone, and some functions are used
+-- nowhere. Must not know: what any file is for.
+-- Usage: spec/lua spec/lint/levels.lua [ROOT]; exits 1 and names each breach.
 
 local root = arg[1] or "."
 
--- Levels of the rooms; a name stands for NAME.c and NAME.h.
-local levels = {
-  [0] = { "err", "buf", "clock", "timerq", "digest", "encode", "scan",
-          "os_sync", "version" },
-  [1] = { "secret", "log", "rate", "result", "guard", "libraries" },
-  [2] = { "api", "retry", "request", "endpoint", "attempt", "op",
-          "ledger", "ledger_file", "ledger_plan", "ledger_read", "ledger_private" },
-  [3] = { "engine", "reply", "apply", "settle", "plan", "composio" },
-  [4] = { "lua_version", "lua_weak", "lua_json", "lua_read", "lua_error", "lua_embed", "lua_seen" },
-  [5] = { "lua_page", "lua_sched", "lua_task", "lua_wait", "lua_versions" },
-  [6] = { "lua_client", "lua_ledger", "lua_csv", "lua_report" },
-  [7] = { "lua_open" },
-  [8] = { "host", "lua_module", "embed" },
+-- The eight rooms, lowest first, and what each may include besides itself.
+local rooms = {
+  base = {},
+  wire = { "base" },
+  ledger = { "base", "wire" },
+  planfile = { "base", "wire", "ledger" },
+  apply = { "base", "wire", "ledger" },
+  module = { "base", "wire" },
+  job = { "base", "wire", "ledger", "planfile", "apply", "module" },
+  host = { "base", "wire", "ledger", "planfile", "apply", "module", "job" },
 }
-
--- Rooms whose parts may include each other's private headers: the parts of one
--- room that was too long for one file share its first name.
-local parts = { "ledger", "engine", "reply", "apply", "settle", "plan", "lua_read",
-                "lua_sched", "lua_client", "lua_ledger", "host" }
+local folder_of = { module = "bindings", job = "bindings", host = "bindings" }
 
 -- What only these files may say.
 local reserved = {
   { word = "curl/curl%.h",
-    only = { "core/attempt.h", "core/attempt.c", "core/engine.c", "core/libraries.c" } },
-  { word = "lua_resume%s*%(", only = { "bindings/lua_sched.c" } },
-  { word = "lua_yieldk?%s*%(", only = { "bindings/lua_wait.c" } },
+    only = { "core/wire/attempt.h", "core/wire/attempt.c", "core/wire/engine.c",
+             "core/wire/libraries.c" } },
+  { word = "lua_resume%s*%(", only = { "bindings/module/scheduler.c" } },
+  { word = "lua_yieldk?%s*%(", only = { "bindings/module/wait.c" } },
   { word = "__linux__", only = { "bindings/host/os_" } },
   { word = "__APPLE__", only = { "bindings/host/os_" } },
   { word = "prctl%s*%(", only = { "bindings/host/os_" } },
-  { word = "fsync%s*%(", only = { "core/os_sync.c" } },
+  { word = "fsync%s*%(", only = { "core/base/os_sync.c" } },
   { word = "luaL_openlibs%s*%(", only = { "bindings/host/", "spec/support/" } },
 }
 
@@ -74,65 +68,47 @@ local function list(pattern)
   return files
 end
 
-local level_of = {}
-for level, rooms in pairs(levels) do
-  for _, room in ipairs(rooms) do level_of[room] = level end
+local may = {} -- room → set of rooms
+for room, below in pairs(rooms) do
+  may[room] = { [room] = true }
+  for _, other in ipairs(below) do may[room][other] = true end
 end
 
-local function room_of(path)
-  if path:find("^bindings/host/") then return "host" end
-  return path:match("([%w_]+)%.[ch]$")
-end
-
-local function family(room)
-  for _, part in ipairs(parts) do
-    if room == part or room:sub(1, #part + 1) == part .. "_" then return part end
-  end
-  return room
-end
-
--- A part of a room without a level of its own has its room's.
-local function level(room)
-  return level_of[room] or level_of[family(room)]
-end
-
-local includes = {}
+local headers = {} -- "room/name.h" → those it includes
 local function check_includes(path, text)
-  local room = room_of(path)
-  local mine = level(room)
-  if not mine then
-    return breach("%s: no level; add the room to spec/lint/levels.lua", path)
+  local room = path:match("^%w+/(%w+)/[^/]+$")
+  if not may[room] then
+    return breach("%s: lies in no room", path)
   end
-  for name in text:gmatch('#include "([^"]+)%.h"') do
-    local other = name:match("[%w_]+$")
-    if path:find("^bindings/host/") and not level(other) then other = "host" end
-    local theirs = level(other)
-    if not theirs then
-      breach("%s: includes %s.h, which has no level", path, name)
-    elseif theirs > mine then
-      breach("%s (level %d) includes %s.h (level %d): upwards", path, mine, name, theirs)
+  for name in text:gmatch('#include "([^"]+)"') do
+    local other = name:match("^(%w+)/[%w_]+%.[ch]$")
+    if not may[other] then
+      breach("%s: includes %s without its room", path, name)
+    elseif not may[room][other] then
+      breach("%s: includes %s, but %s may not include %s", path, name, room, other)
     end
-    if other ~= room and family(other) ~= family(room) then
-      includes[room] = includes[room] or {}
-      includes[room][other] = true
+    if path:find("%.h$") then
+      local mine = path:match("/(.+)$")
+      headers[mine] = headers[mine] or {}
+      headers[mine][name] = true
     end
   end
 end
 
 local function find_circle()
   local state = {}
-  local function visit(room, trail)
-    if state[room] == "done" then return end
-    if state[room] == "open" then
-      return breach("a circle of includes: %s -> %s", table.concat(trail, " -> "), room)
+  local function visit(header, trail)
+    if state[header] == "done" then return end
+    if state[header] == "open" then
+      return breach("a circle of includes: %s -> %s", table.concat(trail, " -> "), header)
     end
-    state[room] = "open"
-    trail[#trail + 1] = room
-    for other in pairs(includes[room] or {}) do visit(other, trail) end
+    state[header] = "open"
+    trail[#trail + 1] = header
+    for other in pairs(headers[header] or {}) do visit(other, trail) end
     trail[#trail] = nil
-    state[room] = "done"
+    state[header] = "done"
   end
-  for room in pairs(includes) do visit(room, {}) end
+  for header in pairs(headers) do visit(header, {}) end
 end
 
 local function allowed(path, only)
@@ -166,7 +142,14 @@ local function check_missing(path, text)
 end
 
 local checked = 0
-for _, path in ipairs(list("core/*.[ch] bindings/*.[ch] bindings/host/*.[ch]")) do
+local files = list("core/*.[ch] bindings/*.[ch]") -- where none should lie
+for room in pairs(rooms) do
+  for _, path in ipairs(list((folder_of[room] or "core") .. "/" .. room .. "/*.[ch]")) do
+    files[#files + 1] = path
+  end
+end
+table.sort(files)
+for _, path in ipairs(files) do
   local raw = read(root .. "/" .. path)
   local text = code_of(raw)
   check_includes(path, raw)

@@ -16,7 +16,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <sqlite3.h>
-#include "lua_open.h"
+#include "module/open.h"
 
 /* What the linker makes of the names; see CMakeLists.txt. */
 void *__real_malloc(size_t size);

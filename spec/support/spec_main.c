@@ -8,7 +8,7 @@
 #include <lua.h>
 #include <lauxlib.h>
 #include <lualib.h>
-#include "lua_open.h"
+#include "module/open.h"
 
 static int on_error(lua_State *L)
 {

@@ -3,11 +3,11 @@
 #ifndef APPLY_RIG_H
 #define APPLY_RIG_H
 
-#include "apply.h"
+#include "apply/apply.h"
 #include "fake_engine.h"
-#include "ledger_private.h"
+#include "ledger/ledger_private.h"
 #include "scratch.h"
-#include "secret.h"
+#include "base/secret.h"
 
 static struct ca_ledger *ledger;
 static struct ca_apply *apply;

@@ -3,7 +3,7 @@
 #ifndef FAKE_CLOCK_H
 #define FAKE_CLOCK_H
 
-#include "clock.h"
+#include "base/clock.h"
 
 struct fake_clock {
   struct ca_clock clock;

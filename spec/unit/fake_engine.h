@@ -5,7 +5,7 @@
 #define FAKE_ENGINE_H
 
 #include "check.h"
-#include "engine.h"
+#include "wire/engine.h"
 #include "fake_clock.h"
 
 #define SENT_MAX 6000

@@ -3,7 +3,7 @@
    request; intent_order.sh watches the system calls.
    Must not know: who watches. */
 #include <fcntl.h>
-#include "apply.h"
+#include "apply/apply.h"
 #include "check.h"
 #include "scratch.h"
 

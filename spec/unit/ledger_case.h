@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include "check.h"
 #include "fake_clock.h"
-#include "ledger_private.h"
+#include "ledger/ledger_private.h"
 #include "scratch.h"
 
 static struct fake_clock fake;

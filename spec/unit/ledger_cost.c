@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 #include "check.h"
-#include "ledger.h"
-#include "plan.h"
+#include "ledger/ledger.h"
+#include "planfile/plan.h"
 
 #define GROUP          64
 #define ITEM_BYTES     300

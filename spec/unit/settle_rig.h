@@ -4,7 +4,7 @@
 #define SETTLE_RIG_H
 
 #include "apply_rig.h"
-#include "settle.h"
+#include "apply/settle.h"
 
 #define ACCOUNTS  "/api/v3.1/connected_accounts"
 #define NOT_FOUND "{\"error\":{\"message\":\"not found\"}}"

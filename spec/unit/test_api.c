@@ -1,8 +1,8 @@
 /* The operation table makes sense as a whole: what code relies on without
    looking again. Must not know: how rows are sent. */
-#include "api.h"
+#include "wire/api.h"
 #include "check.h"
-#include "request.h"
+#include "wire/request.h"
 
 /* Runs a check over every row, and names the row when it failed. */
 static void each(void (*look)(const struct ca_api *api))

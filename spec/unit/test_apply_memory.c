@@ -3,7 +3,7 @@
    nothing is told twice. The linker leads all allocations of the core here.
    Must not know: sockets, curl. */
 #include "apply_rig.h"
-#include "settle.h"
+#include "apply/settle.h"
 
 static bool armed;
 static long long allocations;

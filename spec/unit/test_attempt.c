@@ -1,7 +1,7 @@
 /* What a handle is set up for, when endpoints come and go; which sendings
    libcurl is allowed.
    Must not know: sockets, ops. */
-#include "attempt.c" /* its callback that libcurl asks is static */
+#include "wire/attempt.c" /* its callback that libcurl asks is static */
 #include "check.h"
 
 static struct ca_err err;

@@ -1,10 +1,10 @@
 /* Error records, byte buffers, digests: what everything else stands on.
    Must not know: anything above them. */
-#include "buf.h"
+#include "base/buf.h"
 #include "check.h"
-#include "digest.h"
-#include "err.h"
-#include "secret.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/secret.h"
 
 static void err_is_set_and_cleared(void)
 {

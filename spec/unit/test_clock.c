@@ -1,6 +1,6 @@
 /* Times as text, both ways. Must not know: who asks. */
 #include "check.h"
-#include "clock.h"
+#include "base/clock.h"
 
 static const struct {
   const char *text;

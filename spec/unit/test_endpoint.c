@@ -1,8 +1,8 @@
 /* Where the key may go, and where it may not.
    Must not know: ops, sockets. */
 #include "check.h"
-#include "endpoint.h"
-#include "secret.h"
+#include "wire/endpoint.h"
+#include "base/secret.h"
 
 static struct ca_err err;
 

@@ -2,8 +2,8 @@
    gate once shut stays shut. The recorder stands before it in every script, so
    only here is it met itself. */
 #include "check.h"
-#include "endpoint.h"
-#include "engine.h"
+#include "wire/endpoint.h"
+#include "wire/engine.h"
 
 static struct ca_engine *engine;
 static struct ca_endpoint *endpoint;

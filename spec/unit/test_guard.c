@@ -1,7 +1,7 @@
 /* Limits of a run: what passes, what is refused and in which words. */
 #include <math.h>
 #include "check.h"
-#include "guard.h"
+#include "apply/guard.h"
 
 static struct ca_err err;
 

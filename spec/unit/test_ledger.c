@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include "ledger_case.h"
-#include "secret.h"
+#include "base/secret.h"
 
 /* Place and access. */
 

@@ -3,7 +3,7 @@
    versions.
    Must not know: how changes are sent. */
 #include <fcntl.h>
-#include "digest.h"
+#include "base/digest.h"
 #include "ledger_case.h"
 
 static void close_ledger(void)

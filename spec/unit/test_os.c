@@ -7,11 +7,11 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include "buf.h"
+#include "base/buf.h"
 #include "check.h"
-#include "digest.h"
-#include "os.h"
-#include "os_sync.h"
+#include "base/digest.h"
+#include "host/os.h"
+#include "base/os_sync.h"
 #include "scratch.h"
 
 static char self[PATH_MAX]; /* this program, links resolved */

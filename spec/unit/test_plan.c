@@ -5,9 +5,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include "digest.h"
+#include "base/digest.h"
 #include "ledger_case.h"
-#include "plan.h"
+#include "planfile/plan.h"
 
 static const struct ca_slice key = { "ak_1234567890", 13 };
 static const struct ca_slice other_key = { "ak_1234567891", 13 };

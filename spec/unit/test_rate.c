@@ -1,7 +1,7 @@
 /* Pace as arithmetic: every time here is made up.
    Must not know: the engine, real clocks. */
 #include "check.h"
-#include "rate.h"
+#include "wire/rate.h"
 
 static struct ca_rate rate;
 

@@ -1,8 +1,8 @@
 /* What replies say, in every shape they have been seen in.
    Must not know: Lua, sockets. */
 #include "check.h"
-#include "reply.h"
-#include "secret.h"
+#include "wire/reply.h"
+#include "base/secret.h"
 
 static struct ca_json *json;
 static struct ca_result result;

@@ -1,8 +1,8 @@
 /* Requests to the byte, as the service's own client sends them, and every
    value that is refused instead. Must not know: curl, Lua. */
 #include "check.h"
-#include "encode.h"
-#include "request.h"
+#include "base/text.h"
+#include "wire/request.h"
 
 static struct ca_request request;
 static struct ca_err err;

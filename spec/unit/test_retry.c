@@ -1,7 +1,7 @@
 /* The verdict over an attempt's end, and how long to wait.
    Must not know: timers, curl. */
 #include "check.h"
-#include "retry.h"
+#include "wire/retry.h"
 
 static struct ca_retry_state state;
 static struct ca_attempt_end end;

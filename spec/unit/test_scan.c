@@ -1,7 +1,7 @@
 /* The JSON scanner: what is JSON, what is not, and where members stand.
    Must not know: what members mean. */
 #include "check.h"
-#include "scan.h"
+#include "base/json.h"
 
 static struct ca_slice slice(const char *text)
 {

@@ -2,8 +2,8 @@
    Must not know: where texts go. */
 #include "check.h"
 #include "fake_clock.h"
-#include "log.h"
-#include "secret.h"
+#include "base/log.h"
+#include "base/secret.h"
 
 #define KEY "ak_1+2/\"x\" y\xC3\xA9=z"
 

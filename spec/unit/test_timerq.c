@@ -1,7 +1,7 @@
 /* The heap of deadlines against the simplest thing that could be one: a list
    that is searched. Must not know: what waits. */
 #include "check.h"
-#include "timerq.h"
+#include "base/timer.h"
 
 #define TIMERS 200
 

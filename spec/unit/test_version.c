@@ -1,9 +1,9 @@
 /* Versions of libraries: which is later, how one is printed, and which ones
    are known to do harm. */
 #include "check.h"
-#include "err.h"
-#include "libraries.h"
-#include "version.h"
+#include "base/err.h"
+#include "wire/libraries.h"
+#include "base/version.h"
 
 static struct ca_version version;
 static char text[400];

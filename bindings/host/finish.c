@@ -1,0 +1,222 @@
+/* The end of a run, once its script has ended: changes under way, what is
+   unknown, reports, the saved plan, the exit code, the last words.
+   Must not know: curl, how options are spelled. */
+#include <stdlib.h>
+#include <string.h>
+#include "host/host.h"
+#include "job/report.h"
+#include "module/scheduler.h"
+#include "planfile/plan.h"
+
+/* A script without a job was given words, or asked for help. */
+bool host_check_job(struct host *host)
+{
+  if(lca_run_job_seen(host->L) || host->stop || host->failed)
+    return true;
+  if(host->options.help) {
+    printf("composio-lua %s [--apply] [options]\n\nThis script has no "
+           "parameters.\n\nOptions of composio-lua:\n",
+           host->options.script);
+    host_options_print(stdout);
+    return true;
+  }
+  if(!host->options.param_count)
+    return true;
+  host_complain(host,
+                "%s has no composio.job, so it takes no parameters: "
+                "'%s'; what follows -- reaches it as arg",
+                host->script, host->options.params[0]);
+  return false;
+}
+
+static bool any(const struct host *host, enum ca_outcome outcome)
+{
+  return host->counts.items[outcome] > 0;
+}
+
+/* Did the run stop before all of it was tried? */
+static bool stopped(const struct host *host)
+{
+  return host->stop == LCA_STOP_EARLY ||
+         (host->options.apply && any(host, CA_NOT_TRIED));
+}
+
+/* A preview's word for who asked for it. */
+static int preview_code(const struct host *host)
+{
+  return host->options.detailed_exitcode && !host->options.apply &&
+                 any(host, CA_PLANNED)
+             ? 5
+             : 0;
+}
+
+/* Which exit wins once something may have been written. */
+static int outcome_code(const struct host *host)
+{
+  if(any(host, CA_UNKNOWN))
+    return 8;
+  if(any(host, CA_FAILED) || any(host, CA_STALE))
+    return 3;
+  if(any(host, CA_PENDING))
+    return 9;
+  if(host->stop == LCA_STOP_EXIT && lca_run_exit_code(host->L))
+    return lca_run_exit_code(host->L);
+  return preview_code(host);
+}
+
+/* Which exit wins: the order in which these stand. */
+static int exit_code(const struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  bool rejected = host->key_rejected || stats->key_rejected;
+  if(host->stop == LCA_STOP_USAGE ||
+     (host->stop == LCA_STOP_LEDGER && !stats->written))
+    return 2;
+  if(rejected && !stats->written)
+    return 6;
+  if(host->stop == LCA_STOP_REFUSED || stats->refused)
+    return 4;
+  if(host->stop > 0 && host->stop < LCA_STOP_PREVIEW)
+    return 128 + host->stop;
+  if(host->stop == LCA_STOP_LIMIT || host->stop == LCA_STOP_LEDGER ||
+     host->report_failed || (host->failed && !host->stop && !rejected))
+    return 1;
+  if(rejected)
+    return 6;
+  if(stopped(host))
+    return 7;
+  return outcome_code(host);
+}
+
+/* ---- a saved plan ---- */
+
+/* Why there is nothing whole to save, or NULL. */
+static const char *why_no_plan(const struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  if(host->stop == LCA_STOP_PREVIEW)
+    return "the script goes on after what a preview can know";
+  if(host->stop || host->failed || host->key_rejected || stats->key_rejected)
+    return "the preview did not come to its end";
+  if(stats->stood < stats->bulks)
+    return "a listing is incomplete";
+  if(!host->ledger)
+    return "the script planned nothing";
+  return NULL;
+}
+
+static void save_plan(struct host *host)
+{
+  const char *path = host->options.save_plan;
+  const char *why;
+  struct ca_slice key = { host->endpoint.api_key, 0 };
+  struct ca_run_info info;
+  struct ca_err err;
+  if(!path || host->options.apply)
+    return;
+  why = why_no_plan(host);
+  if(why) {
+    host_complain(host, "no plan is saved: %s", why);
+    host->report_failed = host->report_failed || !host->stop;
+    host->report_failed =
+        host->report_failed || host->stop == LCA_STOP_PREVIEW;
+    return;
+  }
+  ca_err_clear(&err);
+  key.len = strlen(key.data);
+  host_describe_run(host, &info);
+  if(ca_plan_save(host->ledger, path, &info, host->run_id, key, &err)) {
+    host_complain(host, "no plan is saved: %s", err.text);
+    host->report_failed = true;
+  } else {
+    host->plan_saved = true;
+    host_say(host, "plan: %s", path);
+  }
+}
+
+static void finish_reports(struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  struct lca_report_end end;
+  while(lca_report_finish(host->L, stats->written, &end)) {
+    if(end.err.code) {
+      host->report_failed = true;
+      host_complain(host, "%s", end.err.text);
+    } else if(!host->options.apply) {
+      host_say(host, "report: --apply writes %s", end.path);
+    } else if(end.written) {
+      host_say(host, "report: %s, %lld rows", end.path, (long long)end.rows);
+    }
+  }
+}
+
+/* Will the end of the run turn changes into something else: what was never
+   tried, what nobody knows of? */
+static bool has_open_changes(const struct host *host)
+{
+  size_t i;
+  for(i = 0; i < host->counts.operation_count; i++)
+    if(host->counts.operations[i].changes[CA_PLANNED] ||
+       host->counts.operations[i].changes[CA_INTENDED])
+      return host->options.apply;
+  return false;
+}
+
+static void add_irreversible(struct host *host, int64_t count)
+{
+  if(host->irreversible_count < HOST_CONFIRM_MAX)
+    host->irreversible[host->irreversible_count++] = count;
+}
+
+/* What this part of the run added to the outcomes of items. */
+static void count_this_time(struct host *host)
+{
+  int i;
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    host->this_time[i] = host->counts.items[i] > host->before[i]
+                             ? host->counts.items[i] - host->before[i]
+                             : 0;
+}
+
+/* The numbers that --confirm will have to give, in the order of asking. */
+static void count_irreversible(struct host *host)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  int i;
+  host->irreversible_count = 0;
+  for(i = 0; i <= stats->irreversible_bulk_count; i++) {
+    if(stats->irreversible_straight && i == stats->irreversible_straight_at)
+      add_irreversible(host, stats->irreversible_straight);
+    if(i < stats->irreversible_bulk_count)
+      add_irreversible(host, stats->irreversible_bulks[i]);
+  }
+  if(host->options.save_plan && host->irreversible_count > 1) {
+    /* a saved plan is asked about as a whole */
+    for(i = 1; i < host->irreversible_count; i++)
+      host->irreversible[0] += host->irreversible[i];
+    host->irreversible_count = 1;
+  }
+}
+
+void host_end_run(struct host *host)
+{
+  bool open;
+  struct ca_err err;
+  ca_err_clear(&err);
+  lca_run_drain(host->L, host_deadline_ms, host);
+  host->over = true;
+  lca_run_settle(host->L, CA_FAILED, host_deadline_ms, host);
+  host_clear_progress(host);
+  finish_reports(host);
+  host_read_counts(host);
+  save_plan(host);
+  count_irreversible(host);
+  count_this_time(host);
+  host->exit_code = exit_code(host);
+  open = has_open_changes(host);
+  if(host->ledger && ca_ledger_end(host->ledger, host->exit_code, &err))
+    host_complain(host, "the ledger cannot be written: %s", err.text);
+  if(open) /* counting reads every item once more */
+    host_read_counts(host);
+  host_show_summary(host);
+}

@@ -1,0 +1,93 @@
+/* Options that belong to a run rather than to a command line: who resumes it
+   need not say them again, and cannot forget them.
+   Must not know: the engine, what the options do. */
+#include <stdlib.h>
+#include <string.h>
+#include "host/options_private.h"
+#include "base/json.h"
+
+/* A text that lives as long as the options; a path is meant from dir. */
+static char *keep_text(struct host_options *options, struct ca_slice value,
+                       const char *dir)
+{
+  size_t room = strlen(dir) + value.len + 2;
+  char **kept = options->kept_count == HOST_KEPT_MAX ? NULL : options->kept;
+  char *text = kept ? malloc(room) : NULL;
+  size_t used = 0;
+  int64_t len;
+  if(!text)
+    return NULL;
+  kept[options->kept_count++] = text;
+  if(*dir && value.len > 1 && value.data[1] != '/') {
+    used = strlen(dir);
+    memcpy(text, dir, used);
+    text[used++] = '/';
+  }
+  len = ca_scan_unescape(value, text + used);
+  text[len < 0 ? used : used + (size_t)len] = '\0';
+  return len < 0 ? NULL : text;
+}
+
+static bool keep_value(struct host_options *options,
+                       const struct host_option *option, struct ca_slice value,
+                       const char *dir)
+{
+  const char *text = NULL;
+  if(*value.data == '"') {
+    text = keep_text(options, value, option->flags & IS_PATH ? dir : "");
+    if(!text)
+      return false;
+  }
+  return host_option_read(options, option, text);
+}
+
+/* One value, or a list of them where they add up. */
+static bool keep_values(struct host_options *options,
+                        const struct host_option *option,
+                        struct ca_slice value, const char *dir)
+{
+  struct ca_scan scan = { value.data, value.data + value.len };
+  struct ca_slice one;
+  bool first = true;
+  if(!ca_scan_enter(&scan, '['))
+    return keep_value(options, option, value, dir);
+  while(ca_scan_element(&scan, &first) == 1)
+    if(ca_scan_value(&scan, &one) == CA_SCAN_BAD ||
+       !keep_value(options, option, one, dir))
+      return false;
+  return true;
+}
+
+static const struct host_option *find_kept(const struct host_options *options,
+                                           struct ca_slice name)
+{
+  int i;
+  for(i = 0; host_option_table[i].name; i++)
+    if(strlen(host_option_table[i].name) == name.len &&
+       !memcmp(host_option_table[i].name, name.data, name.len))
+      return (host_option_table[i].flags & KEPT) && !options->given[i].seen
+                 ? &host_option_table[i]
+                 : NULL;
+  return NULL;
+}
+
+enum ca_code host_options_keep(struct host_options *options, const char *json,
+                               const char *dir, struct ca_err *err)
+{
+  struct ca_scan scan = { json, json + strlen(json) };
+  struct ca_slice name;
+  struct ca_slice value;
+  bool first = true;
+  if(!ca_scan_enter(&scan, '{'))
+    return CA_OK; /* of a version that kept none */
+  while(ca_scan_member(&scan, &first, &name) == 1) {
+    const struct host_option *option = find_kept(options, name);
+    if(ca_scan_value(&scan, &value) == CA_SCAN_BAD)
+      break;
+    if(option && !keep_values(options, option, value, dir))
+      return ca_err_set(err, CA_USAGE,
+                        "the run's own --%s cannot be read: give it again",
+                        option->name);
+  }
+  return CA_OK;
+}

@@ -1,0 +1,156 @@
+/* Readying a run: the script's text, the service and its key, the state
+   directory, the lock.
+   Must not know: Lua, how options are spelled. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/digest.h"
+#include "host/host.h"
+
+#define SCRIPT_MAX (4u << 20)
+
+enum ca_code host_read_script(struct host *host, const char *path,
+                              struct ca_err *err)
+{
+  char *slash;
+  free(host->script_text);
+  host->script_text = host_read_file(path, SCRIPT_MAX, &host->script_len, err);
+  if(!host->script_text)
+    return CA_USAGE;
+  if(path != host->script)
+    ca_copy_text(host->script, sizeof(host->script), path, strlen(path));
+  if(!realpath(path, host->script_path))
+    ca_copy_text(host->script_path, sizeof(host->script_path), path,
+                 strlen(path));
+  ca_copy_text(host->script_dir, sizeof(host->script_dir), host->script,
+               strlen(host->script));
+  slash = strrchr(host->script_dir, '/');
+  if(slash)
+    *slash = '\0';
+  else
+    memcpy(host->script_dir, ".", 2);
+  ca_digest_bytes(host->script_text, host->script_len, host->script_sha);
+  return CA_OK;
+}
+
+static enum ca_code read_named_script(struct host *host, struct ca_err *err)
+{
+  enum ca_code code = host_script_path(host->options.script, host->script,
+                                       sizeof(host->script), err);
+  ca_copy_text(host->word, sizeof(host->word), host->options.script,
+               strlen(host->options.script));
+  return code ? code : host_read_script(host, host->script, err);
+}
+
+/* Where requests go, with which key. */
+static enum ca_code find_service(struct host *host, struct ca_err *err)
+{
+  struct ca_endpoint_options *endpoint = &host->endpoint;
+  const struct host_options *options = &host->options;
+  enum ca_code code;
+  endpoint->base_url = options->base_url;
+  endpoint->timeout_ms = options->timeout_ms;
+  endpoint->max_wait_ms = options->max_wait_ms;
+  endpoint->retries = (int)options->retries;
+  endpoint->concurrency = (int)options->concurrency;
+  endpoint->budget_percent = options->budget_percent;
+  endpoint->rate_per_second = options->rate_per_second;
+  endpoint->ca_file = options->tls_ca;
+  if(options->tls_ca && access(options->tls_ca, R_OK))
+    return ca_err_set(err, CA_USAGE, "--tls-ca %s cannot be read: %s",
+                      options->tls_ca, strerror(errno));
+  if(options->emulator) {
+    host_key_forget();
+    code =
+        host_emulator_start(&host->emulator, options->emulator_accounts, err);
+    endpoint->base_url = host->emulator.url;
+    endpoint->api_key = host->emulator.api_key;
+    return code;
+  }
+  code = host_key(options->api_key_file, &host->key, err);
+  endpoint->api_key = ca_buf_text(&host->key);
+  if(!endpoint->base_url)
+    endpoint->base_url = getenv("COMPOSIO_BASE_URL");
+  if(endpoint->base_url && !*endpoint->base_url)
+    endpoint->base_url = NULL;
+  if(!endpoint->base_url && host->run_url[0])
+    endpoint->base_url = host->run_url;
+  return code;
+}
+
+/* Refuses what no request could be made with, before anything is tried. */
+static enum ca_code check_service(struct host *host, struct ca_err *err)
+{
+  struct ca_endpoint *endpoint = ca_endpoint_new(&host->endpoint, err);
+  if(!endpoint)
+    return err->code;
+  ca_copy_text(host->project, sizeof(host->project), endpoint->fingerprint,
+               strlen(endpoint->fingerprint));
+  ca_copy_text(host->base_url, sizeof(host->base_url), endpoint->base_url,
+               strlen(endpoint->base_url));
+  ca_endpoint_free(endpoint);
+  return CA_OK;
+}
+
+static enum ca_code find_state(struct host *host, struct ca_err *err)
+{
+  if(host->options.emulator && !host->options.state_dir) {
+    enum ca_code code =
+        host_scratch_dir(host->state_dir, sizeof(host->state_dir), err);
+    host->scratch = !code;
+    return code;
+  }
+  return host_state_dir(host->options.state_dir, host->state_dir,
+                        sizeof(host->state_dir), err);
+}
+
+static enum ca_code open_log(struct host *host, struct ca_err *err)
+{
+  if(!host->options.log)
+    return CA_OK;
+  host->log = fopen(host->options.log, "ae");
+  return host->log ? CA_OK
+                   : ca_err_set(err, CA_USAGE, "cannot write to --log %s: %s",
+                                host->options.log, strerror(errno));
+}
+
+enum ca_code host_prepare_state(struct host *host, struct ca_err *err)
+{
+  return find_state(host, err);
+}
+
+enum ca_code host_prepare_service(struct host *host, struct ca_err *err)
+{
+  enum ca_code code = find_service(host, err);
+  if(!code)
+    code = check_service(host, err);
+  if(!code)
+    code = host_read_protect(host, err);
+  return code ? code : open_log(host, err);
+}
+
+enum ca_code host_prepare_lock(struct host *host, struct ca_err *err)
+{
+  enum ca_code code;
+  if(!host->options.apply)
+    return CA_OK;
+  code = ca_ledger_make_dir(host->state_dir, err);
+  if(code)
+    return code;
+  host->exit_code = host_lock_take(host);
+  return host->exit_code ? CA_CANCELLED : CA_OK; /* it has told why */
+}
+
+enum ca_code host_prepare_run(struct host *host, struct ca_err *err)
+{
+  enum ca_code code = read_named_script(host, err);
+  if(code || host->options.help) {
+    host_key_forget();
+    return code;
+  }
+  code = host_prepare_service(host, err);
+  if(!code)
+    code = find_state(host, err);
+  return code ? code : host_prepare_lock(host, err);
+}

@@ -1,0 +1,564 @@
+/* Carrying out a bulk's plan, many items at once. What ended is queued in C
+   and read by tasks. Must not know: curl, options of the command line,
+   terminals.
+
+   core/apply calls back from within the engine's step, where no Lua may run:
+   the callbacks below only copy, queue and wake. */
+#include <stdlib.h>
+#include <string.h>
+#include "module/error.h"
+#include "job/run_private.h"
+#include "module/wait.h"
+
+#define APPLIER_CLASS "composio.host.applier"
+#define WAITER_CLASS  "composio.host.waiter"
+#define FULL_ITEMS    512 /* finished items waiting for `after` */
+
+/* ---- what ended ---- */
+
+struct ended_change {
+  struct ended_change *next;
+  const struct ca_api *api;
+  enum ca_outcome outcome;
+  bool earlier;            /* in another part of the run: no result is kept */
+  struct ca_result result; /* owned; empty where no request was made */
+  char account[160];
+  char made[160];
+  char status_after[32];
+};
+
+struct ended_item {
+  struct ended_item *next;
+  int64_t number;
+  struct ended_change *first;
+  struct ended_change *last;
+};
+
+struct waiter {
+  struct waiter *next;
+  bool ready;
+  bool queued;
+  uint64_t token;
+};
+
+/* A bulk that is being applied. */
+struct lca_applier {
+  struct lca_run *run; /* NULL once it has ended */
+  bool keep;           /* results are wanted by an `after` */
+  bool failed;
+  struct ca_err err;
+  struct ended_item *open; /* items of which some changes ended */
+  struct ended_item *first;
+  struct ended_item *last;
+  size_t queued;
+  int64_t bad; /* items that ended otherwise than well */
+  struct waiter *waiters;
+  struct waiter **waiters_end;
+};
+
+static void free_item(struct ended_item *item)
+{
+  while(item->first) {
+    struct ended_change *change = item->first;
+    item->first = change->next;
+    ca_buf_wipe(&change->result.body);
+    free(change);
+  }
+  free(item);
+}
+
+static void wake_one(struct lca_applier *applier)
+{
+  struct waiter *waiter = applier->waiters;
+  if(!waiter)
+    return;
+  applier->waiters = waiter->next;
+  if(!applier->waiters)
+    applier->waiters_end = &applier->waiters;
+  waiter->queued = false;
+  waiter->ready = true;
+  lca_sched_wake(applier->run->sched, waiter->token);
+}
+
+static void wake_all(struct lca_applier *applier)
+{
+  while(applier->waiters)
+    wake_one(applier);
+}
+
+/* ---- callbacks of core/apply: no Lua ---- */
+
+/* The open item with that number, made when there is none. */
+static struct ended_item *open_item(struct lca_applier *applier,
+                                    int64_t number)
+{
+  struct ended_item *item;
+  for(item = applier->open; item; item = item->next)
+    if(item->number == number)
+      return item;
+  item = calloc(1, sizeof(*item));
+  if(!item)
+    return NULL;
+  item->number = number;
+  item->next = applier->open;
+  applier->open = item;
+  return item;
+}
+
+static void close_item(struct lca_applier *applier, struct ended_item *item,
+                       bool well)
+{
+  struct ended_item **at = &applier->open;
+  while(*at != item)
+    at = &(*at)->next;
+  *at = item->next;
+  item->next = NULL;
+  if(!well) {
+    applier->bad++;
+    free_item(item);
+    return;
+  }
+  if(applier->last)
+    applier->last->next = item;
+  else
+    applier->first = item;
+  applier->last = item;
+  applier->queued++;
+  wake_one(applier);
+}
+
+static void keep_text(char *to, size_t size, const char *from)
+{
+  ca_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
+}
+
+void lca_apply_tell(struct lca_applier *applier,
+                    const struct ca_applied *applied)
+{
+  const struct ca_change_row *row = applied->row;
+  struct ended_item *item = open_item(applier, row->item);
+  struct ended_change *change = calloc(1, sizeof(*change));
+  if(!item || !change) {
+    free(change);
+    applier->failed = true;
+    ca_err_set(&applier->err, CA_NOMEM, "out of memory");
+    return;
+  }
+  change->api = row->change.api;
+  change->outcome = applied->outcome;
+  change->earlier = applied->outcome == CA_DONE && !applied->result;
+  keep_text(change->account, sizeof(change->account), row->change.account);
+  keep_text(change->made, sizeof(change->made), row->made);
+  keep_text(change->status_after, sizeof(change->status_after),
+            row->status_after);
+  lca_one_move_result(&change->result, applied->result);
+  if(item->last)
+    item->last->next = change;
+  else
+    item->first = change;
+  item->last = change;
+  if(applied->last)
+    close_item(applier, item, applied->well);
+}
+
+static void bulk_visit(void *owner, const struct ca_applied *applied)
+{
+  struct lca_applier *applier = owner;
+  if(!applier->run)
+    return;
+  lca_one_count(applier->run, applied);
+  if(applier->keep)
+    lca_apply_tell(applier, applied);
+}
+
+/* ---- each turn ---- */
+
+/* Fills the places of the bulk that is carried out. */
+static void fill(struct lca_run *run)
+{
+  struct lca_applier *applier = run->applier;
+  if(*run->options.stop)
+    ca_apply_stop(run->apply);
+  if(ca_apply_key_rejected(run->apply)) /* perhaps by a look before a change */
+    run->stats.key_rejected = true;
+  if(!applier || applier->failed)
+    return;
+  if(applier->queued < FULL_ITEMS &&
+     ca_apply_fill(run->apply, &applier->err)) {
+    applier->failed = true;
+    ca_apply_stop(run->apply);
+  }
+  if(applier->failed || ca_apply_finished(run->apply) ||
+     ca_apply_paused(run->apply))
+    wake_all(applier);
+}
+
+int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
+{
+  struct lca_run *run = ctx;
+  struct ca_err err;
+  run->options.tick(run->options.ctx);
+  ca_err_clear(&err);
+  /* a wait may follow, and others may want to write meanwhile */
+  if(run->ledger && ca_ledger_unlock_soon(run->ledger, &wait_ms, &err))
+    lca_run_ledger_failed(L, run, &err);
+  if(run->apply)
+    fill(run);
+  return wait_ms;
+}
+
+/* ---- a bulk ---- */
+
+static void drop_applier(struct lca_applier *applier)
+{
+  struct lca_run *run = applier->run;
+  while(applier->first) {
+    struct ended_item *item = applier->first;
+    applier->first = item->next;
+    free_item(item);
+  }
+  while(applier->open) {
+    struct ended_item *item = applier->open;
+    applier->open = item->next;
+    free_item(item);
+  }
+  applier->last = NULL;
+  applier->queued = 0;
+  applier->keep = false;
+  if(run && run->applier == applier &&
+     (!run->apply || ca_apply_finished(run->apply) ||
+      ca_apply_paused(run->apply))) {
+    run->applier = NULL;
+    run->stats.applying = false;
+    applier->run = NULL;
+  }
+}
+
+/* host.apply(bulk, concurrency, keep, pause): begins to carry out the plan;
+   pause: after so many items, 0 never. */
+int lca_apply_bulk(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  const struct lca_replay *replay = &run->options.replay;
+  struct ca_apply_options options = { .which = CA_APPLY_PLANNED };
+  struct lca_applier *applier;
+  options.bulk = (int)luaL_checkinteger(L, 1);
+  options.concurrency = (int)luaL_checkinteger(L, 2);
+  options.items = luaL_optinteger(L, 4, 0);
+  if(run->plan.replayed) {
+    options.look = replay->look;
+    if(!replay->only_plan)
+      options.which = replay->failed ? CA_APPLY_FAILED : CA_APPLY_OPEN;
+  }
+  if(!run->options.apply)
+    return lca_error_usage(L, "a preview carries nothing out");
+  applier = lua_newuserdatauv(L, sizeof(*applier), 0);
+  memset(applier, 0, sizeof(*applier));
+  applier->waiters_end = &applier->waiters;
+  applier->keep = lua_toboolean(L, 3);
+  luaL_setmetatable(L, APPLIER_CLASS);
+  lca_one_need_apply(L, run);
+  applier->run = run;
+  run->applier = applier;
+  run->stats.applying = true;
+  run->stats.written = true;
+  run->stats.to_apply = run->plan.planned;
+  run->stats.ended = 0;
+  lua_pushvalue(L, -1); /* kept as long as core/apply may call back */
+  lua_rawsetp(L, LUA_REGISTRYINDEX, applier);
+  if(ca_apply_start(run->apply, &options, bulk_visit, applier, &applier->err))
+    return lca_run_ledger_failed(L, run, &applier->err);
+  return 1;
+}
+
+static struct lca_applier *check_applier(lua_State *L)
+{
+  return luaL_checkudata(L, 1, APPLIER_CLASS);
+}
+
+static int waiter_close(lua_State *L)
+{
+  struct waiter *waiter = lua_touserdata(L, 1);
+  struct lca_applier *applier;
+  struct waiter **at;
+  if(!waiter->queued)
+    return 0;
+  lua_getiuservalue(L, 1, 1);
+  applier = lua_touserdata(L, -1);
+  waiter->queued = false;
+  for(at = &applier->waiters; *at; at = &(*at)->next) {
+    if(*at != waiter)
+      continue;
+    *at = waiter->next;
+    break;
+  }
+  applier->waiters_end = &applier->waiters;
+  while(*applier->waiters_end)
+    applier->waiters_end = &(*applier->waiters_end)->next;
+  return 0;
+}
+
+/* What the service answered to one change, or what stands for it. */
+static void push_result(lua_State *L, struct lca_run *run,
+                        struct ended_change *change)
+{
+  if(change->earlier) {
+    lca_replay_push_earlier(L, change->api, change->account,
+                            change->status_after[0] ? change->status_after
+                                                    : NULL,
+                            change->made[0] ? change->made : NULL);
+  } else if(change->outcome == CA_DONE) {
+    lca_client_push_result(L, run->client, change->api, &change->result,
+                           change->account);
+  } else if(change->outcome == CA_SAME) {
+    lca_plan_push_same(L);
+  } else {
+    lua_createtable(L, 0, 3);
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "success");
+    lua_pushstring(L, ca_outcome_name(change->outcome));
+    lua_setfield(L, -2, "outcome");
+    if(change->result.err.text[0]) {
+      lua_pushstring(L, change->result.err.text);
+      lua_setfield(L, -2, "message");
+    }
+  }
+}
+
+/* Results of one finished item: list and by operation, the first of each. */
+static void push_results(lua_State *L, struct lca_run *run,
+                         struct ended_item *item)
+{
+  struct ended_change *change;
+  lua_Integer n = 0;
+  lua_newtable(L);
+  for(change = item->first; change; change = change->next) {
+    push_result(L, run, change);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, ++n);
+    if(lua_getfield(L, -2, change->api->name) == LUA_TNIL) {
+      lua_pushvalue(L, -2);
+      lua_setfield(L, -4, change->api->name);
+    }
+    lua_pop(L, 2);
+  }
+}
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+  if(!text)
+    return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static void set_time(lua_State *L, const char *name, int64_t wall_ms)
+{
+  char text[40];
+  if(!wall_ms)
+    return;
+  ca_clock_format(wall_ms, text, sizeof(text));
+  set_text(L, name, text);
+}
+
+/* The account as the plan saw it, of what the ledger keeps. */
+static void push_account(lua_State *L, const struct lca_run *run,
+                         const struct ca_item *item)
+{
+  lua_createtable(L, 0, 12);
+  set_text(L, "id", item->account);
+  set_text(L, "user_id", item->user);
+  set_text(L, "status", item->status);
+  set_text(L, "alias", item->alias);
+  set_text(L, "status_reason", item->status_reason);
+  set_time(L, "created_at", item->created_ms);
+  set_time(L, "updated_at", item->updated_ms);
+  lua_pushboolean(L, (item->flags & CA_ITEM_DISABLED) != 0);
+  lua_setfield(L, -2, "is_disabled");
+  lua_createtable(L, 0, 1);
+  set_text(L, "slug", item->toolkit);
+  lua_setfield(L, -2, "toolkit");
+  lua_createtable(L, 0, 3);
+  set_text(L, "auth_scheme", item->scheme);
+  lua_pushboolean(L, (item->flags & CA_ITEM_CONFIG_DISABLED) != 0);
+  lua_setfield(L, -2, "is_disabled");
+  lua_pushboolean(L, (item->flags & CA_ITEM_MANAGED) != 0);
+  lua_setfield(L, -2, "is_composio_managed");
+  lua_setfield(L, -2, "auth_config");
+  lua_createtable(L, 0, 1);
+  set_text(L, "account_type",
+           item->flags & CA_ITEM_SHARED ? "SHARED" : "PRIVATE");
+  lua_setfield(L, -2, "experimental");
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, run->client) == LUA_TTABLE)
+    lua_setmetatable(L, -2); /* the methods of its client's accounts */
+  else
+    lua_pop(L, 1);
+}
+
+struct item_box {
+  struct ended_item *item;
+};
+
+static int item_box_close(lua_State *L)
+{
+  struct item_box *box = lua_touserdata(L, 1);
+  if(box->item)
+    free_item(box->item);
+  box->item = NULL;
+  return 0;
+}
+
+static int push_item(lua_State *L, struct lca_applier *applier)
+{
+  struct item_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
+  struct lca_run *run = applier->run;
+  struct ca_item row;
+  struct ca_err err;
+  box->item = NULL;
+  luaL_setmetatable(L, WAITER_CLASS ".item");
+  ca_err_clear(&err);
+  box->item = applier->first;
+  applier->first = box->item->next;
+  if(!applier->first)
+    applier->last = NULL;
+  applier->queued--;
+  if(ca_ledger_item(run->ledger, box->item->number, &row, &err))
+    return lca_run_ledger_failed(L, run, &err);
+  lua_pushinteger(L, box->item->number);
+  lua_pushstring(L, row.key);
+  if(row.row)
+    lua_pushstring(L, row.row);
+  else
+    lua_pushnil(L);
+  push_account(L, run, &row);
+  push_results(L, run, box->item);
+  return 5; /* number key row account results */
+}
+
+static int next_ready(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_applier *applier = check_applier(L);
+  struct lca_run *run = applier->run;
+  struct waiter *waiter;
+  (void)status;
+  (void)ctx;
+  lca_run_check(L);
+  if(!run)
+    return 0;
+  if(applier->first && applier->keep)
+    return push_item(L, applier);
+  if(applier->failed)
+    return lca_run_ledger_failed(L, run, &applier->err);
+  if(ca_apply_finished(run->apply) || ca_apply_paused(run->apply))
+    return 0;
+  lua_settop(L, 1);
+  waiter = lua_newuserdatauv(L, sizeof(*waiter), 1);
+  memset(waiter, 0, sizeof(*waiter));
+  luaL_setmetatable(L, WAITER_CLASS);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  lua_toclose(L, -1);
+  waiter->queued = true;
+  *applier->waiters_end = waiter;
+  applier->waiters_end = &waiter->next;
+  return lca_wait_flag(L, &waiter->ready, &waiter->token, 0, next_ready);
+}
+
+/* applier:next(): number, key, row, account, results of an item that ended
+   well; nothing once all have ended, or all before the pause. Suspends. */
+static int applier_next(lua_State *L)
+{
+  return next_ready(L, LUA_OK, 0);
+}
+
+/* applier:go_on(): after the pause, to the end. */
+static int applier_go_on(lua_State *L)
+{
+  struct lca_applier *applier = check_applier(L);
+  if(applier->run)
+    ca_apply_go_on(applier->run->apply);
+  return 0;
+}
+
+/* applier:bad(): items that ended otherwise than well, so far. */
+static int applier_bad(lua_State *L)
+{
+  lua_pushinteger(L, check_applier(L)->bad);
+  return 1;
+}
+
+/* applier:stop(): nothing new of the bulk is sent. */
+static int applier_stop(lua_State *L)
+{
+  struct lca_applier *applier = check_applier(L);
+  if(applier->run)
+    ca_apply_stop(applier->run->apply);
+  return 0;
+}
+
+/* applier:close(): what is left of the bulk is let go. */
+static int applier_close(lua_State *L)
+{
+  struct lca_applier *applier = check_applier(L);
+  drop_applier(applier);
+  if(!applier->run) {
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, applier);
+  }
+  return 0;
+}
+
+static void open_class(lua_State *L, const char *class, lua_CFunction close,
+                       const luaL_Reg *methods)
+{
+  luaL_newmetatable(L, class);
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "__close");
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "__gc");
+  if(methods) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_pop(L, 1);
+}
+
+void lca_apply_open(lua_State *L)
+{
+  static const luaL_Reg methods[] = { { "next", applier_next },
+                                      { "go_on", applier_go_on },
+                                      { "bad", applier_bad },
+                                      { "stop", applier_stop },
+                                      { "close", applier_close },
+                                      { "settle", lca_apply_settle },
+                                      { NULL, NULL } };
+  open_class(L, APPLIER_CLASS, applier_close, methods);
+  lca_one_open(L);
+  open_class(L, WAITER_CLASS, waiter_close, NULL);
+  open_class(L, WAITER_CLASS ".item", item_box_close, NULL);
+}
+
+/* ---- after the script ---- */
+
+void lca_run_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx), void *ctx)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct ca_engine *engine;
+  struct ca_err err;
+  if(!run || !run->apply)
+    return;
+  ca_err_clear(&err);
+  engine = lca_sched_engine(run->sched);
+  ca_apply_stop(run->apply);
+  while(!ca_apply_finished(run->apply)) {
+    int64_t until = deadline_ms(ctx);
+    if(until >= 0 && ca_clock_mono_ms(ca_engine_clock(engine)) >= until)
+      break;
+    run->options.tick(run->options.ctx);
+    if(ca_engine_step(engine, 100, &err))
+      break;
+  }
+  if(ca_apply_abandon(run->apply, &err))
+    run->options.say(run->options.ctx, err.text);
+}

@@ -1,0 +1,291 @@
+/* Bulks: where they begin, what their plan comes to, how they ended. Counts by
+   operation, toolkit and status, for showing and for the guard.
+   Must not know: curl, options of the command line, terminals. */
+#include <stdlib.h>
+#include <string.h>
+#include "module/error.h"
+#include "job/run_private.h"
+#include "module/value.h"
+
+/* ---- counting ---- */
+
+uint64_t lca_hash_text(const char *text)
+{
+  uint64_t hash = 14695981039346656037u;
+  for(; *text; text++)
+    hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+  return hash;
+}
+
+static bool is_cell(const struct lca_cell *cell, const struct ca_api *api,
+                    const char *toolkit, const char *status)
+{
+  return cell->api == api && !strcmp(cell->toolkit, toolkit) &&
+         !strcmp(cell->status, status);
+}
+
+/* The cell of the three words. When the table is nearly full, toolkits that
+   are new to it are counted together. */
+static struct lca_cell *find_cell(struct lca_run *run,
+                                  const struct ca_api *api,
+                                  const char *toolkit, const char *status)
+{
+  size_t at = (size_t)((lca_hash_text(toolkit) * 31 + lca_hash_text(status)) ^
+                       (uintptr_t)api / 8) %
+              LCA_CELLS;
+  struct lca_cell *cell = &run->cells[at];
+  while(cell->api && !is_cell(cell, api, toolkit, status)) {
+    at = (at + 1) % LCA_CELLS;
+    cell = &run->cells[at];
+  }
+  if(cell->api)
+    return cell;
+  if(run->cells_used > LCA_CELLS / 2 && strcmp(toolkit, "others") != 0)
+    return find_cell(run, api, "others", status);
+  run->cells_used++;
+  cell->api = api;
+  ca_copy_text(cell->toolkit, sizeof(cell->toolkit), toolkit, strlen(toolkit));
+  ca_copy_text(cell->status, sizeof(cell->status), status, strlen(status));
+  return cell;
+}
+
+static void count_cell(lua_State *L, struct lca_run *run,
+                       struct lca_item *item, const struct ca_change *change,
+                       int account)
+{
+  const char *toolkit = NULL;
+  char slug[64];
+  struct lca_cell *cell;
+  int top = lua_gettop(L);
+  bool same = change->outcome == CA_SAME;
+  if(account)
+    toolkit = lca_read_text(L, account, "toolkit", "slug", slug, sizeof(slug));
+  cell = find_cell(run, change->api, toolkit ? toolkit : "-",
+                   change->before ? change->before : "-");
+  *(same ? &cell->same : &cell->planned) += 1;
+  if(item->changes < (int)(sizeof(item->counted) / sizeof(item->counted[0]))) {
+    item->counted[item->changes].cell = cell;
+    item->counted[item->changes].same = same;
+  }
+  lua_settop(L, top);
+}
+
+/* Where the first comes among the bulks, --confirm has their number. */
+static void count_straight(struct lca_run_stats *stats)
+{
+  if(!stats->irreversible_straight++)
+    stats->irreversible_straight_at = stats->irreversible_bulk_count;
+}
+
+void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
+                    const struct lca_draft *draft, int account)
+{
+  const struct ca_change *change = &draft->change;
+  struct lca_run_stats *stats = &run->stats;
+  bool planned = change->outcome == CA_PLANNED;
+  if(planned) {
+    stats->planned++;
+    lca_guard_add(&stats->guarded, change, draft->weight, draft->ends_active);
+    if(!item && change->cost == CA_IRREVERSIBLE)
+      count_straight(stats);
+  } else
+    *(change->outcome == CA_SAME ? &stats->same : &stats->skipped) += 1;
+  if(!item)
+    return;
+  if(planned) {
+    run->plan.planned++;
+    item->planned++;
+    if(change->cost == CA_IRREVERSIBLE)
+      run->plan.irreversible++;
+    lca_guard_add(&item->guarded, change, draft->weight, draft->ends_active);
+  } else if(change->outcome == CA_SAME) {
+    run->plan.same++;
+    item->same++;
+  } else {
+    run->plan.skipped++;
+    item->skipped++;
+  }
+  if(change->outcome != CA_SKIPPED)
+    count_cell(L, run, item, change, account);
+  else if(item->changes <
+          (int)(sizeof(item->counted) / sizeof(item->counted[0])))
+    item->counted[item->changes].cell = NULL;
+  item->changes++;
+}
+
+/* Its planned changes are skipped: what the action meant to do with the item
+   is not known as a whole, and no later part of the run may do the half. */
+void lca_plan_take_back(lua_State *L, struct lca_run *run,
+                        struct lca_item *item)
+{
+  struct ca_err cause;
+  struct ca_err err;
+  int i;
+  ca_err_clear(&err);
+  ca_err_clear(&cause);
+  ca_err_set(&cause, CA_CANCELLED, "the item's action raised");
+  run->stats.planned -= item->planned;
+  run->stats.same -= item->same;
+  run->stats.skipped -= item->skipped;
+  run->plan.planned -= item->planned;
+  run->plan.same -= item->same;
+  run->plan.skipped -= item->skipped;
+  run->plan.irreversible -= item->guarded.irreversible;
+  lca_guard_take_back(&run->stats.guarded, &item->guarded);
+  for(i = 0; i < item->changes; i++) {
+    if(i < (int)(sizeof(item->counted) / sizeof(item->counted[0])) &&
+       item->counted[i].cell)
+      *(item->counted[i].same ? &item->counted[i].cell->same
+                              : &item->counted[i].cell->planned) -= 1;
+    if(ca_ledger_settle(run->ledger, item->first_change + i, CA_SKIPPED, 0,
+                        NULL, NULL, NULL, &cause, &err))
+      lca_run_ledger_failed(L, run, &err);
+  }
+}
+
+/* ---- bulks ---- */
+
+/* host.begin_bulk(name): its number, whether its plan stands already, and then
+   how many items its selection had. name "" for none. */
+int lca_plan_begin_bulk(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  const char *name = luaL_checkstring(L, 1);
+  if(run->stats.planning || run->stats.applying)
+    return lca_error_usage(L,
+                           "composio.bulk: another bulk is under way; bulks "
+                           "run one after the other");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->names_ref);
+  if(lua_getfield(L, -1, name) != LUA_TNIL)
+    return lca_error_usage(L,
+                           name[0]
+                               ? "composio.bulk: the name '%s' is taken by "
+                                 "another bulk of this run"
+                               : "composio.bulk: a script with several bulks "
+                                 "names them: composio.bulk(\"name\", …)%s",
+                           name);
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -3, name);
+  lca_run_begin(L, run);
+  if(!run->cells)
+    run->cells = calloc(LCA_CELLS, sizeof(run->cells[0]));
+  if(!run->cells)
+    return luaL_error(L, "out of memory");
+  memset(run->cells, 0, LCA_CELLS * sizeof(run->cells[0]));
+  memset(&run->plan, 0, sizeof(run->plan));
+  run->cells_used = 0;
+  ca_copy_text(run->bulk_name, sizeof(run->bulk_name), name, strlen(name));
+  run->plan.bulk = ++run->stats.bulks;
+  run->plan.name = run->bulk_name;
+  run->plan.cells = run->cells;
+  lua_pushinteger(L, run->plan.bulk);
+  lua_pushboolean(L, run->options.replay.on && lca_replay_bulk(L, run));
+  run->stats.planning = !lua_toboolean(L, -1);
+  lua_pushinteger(L, run->standing.selected);
+  return 3;
+}
+
+/* host.end_plan(why_incomplete or nil): the plan is whole and is shown.
+   Returns the numbers of changes that would be sent and that are already so.
+ */
+int lca_plan_end(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  run->stats.planning = false;
+  run->plan.listing = luaL_optstring(L, 1, NULL);
+  run->options.show(run->options.ctx, &run->plan);
+  run->plan.listing = NULL;
+  if(run->plan.irreversible &&
+     run->stats.irreversible_bulk_count <
+         (int)(sizeof(run->stats.irreversible_bulks) /
+               sizeof(run->stats.irreversible_bulks[0])))
+    run->stats.irreversible_bulks[run->stats.irreversible_bulk_count++] =
+        run->plan.irreversible;
+  lua_pushinteger(L, run->plan.planned);
+  lua_pushinteger(L, run->plan.same);
+  return 2;
+}
+
+/* host.stand(kind): the plan may be carried out, and resumed. */
+int lca_plan_stand(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct ca_bulk bulk;
+  struct ca_err err;
+  const char *kind = luaL_checkstring(L, 1);
+  memset(&bulk, 0, sizeof(bulk));
+  ca_err_clear(&err);
+  bulk.number = run->plan.bulk;
+  ca_copy_text(bulk.name, sizeof(bulk.name), run->plan.name,
+               strlen(run->plan.name));
+  ca_copy_text(bulk.kind, sizeof(bulk.kind), kind, strlen(kind));
+  bulk.selected = run->plan.selected;
+  bulk.planned = run->plan.planned;
+  bulk.same = run->plan.same;
+  bulk.skipped = run->plan.skipped;
+  bulk.failed = run->plan.failed;
+  if(ca_ledger_stand(run->ledger, &bulk, &err))
+    lca_run_ledger_failed(L, run, &err);
+  run->stats.stood++;
+  return 0;
+}
+
+struct count {
+  char operation[32]; /* "" for items */
+  enum ca_outcome outcome;
+  int64_t count;
+};
+struct counts {
+  struct count list[160];
+  size_t used;
+};
+
+static void add_count(void *ctx, const char *operation,
+                      enum ca_outcome outcome, int64_t number)
+{
+  struct counts *counts = ctx;
+  struct count *count;
+  if(counts->used == sizeof(counts->list) / sizeof(counts->list[0]))
+    return;
+  count = &counts->list[counts->used++];
+  ca_copy_text(count->operation, sizeof(count->operation),
+               operation ? operation : "", operation ? strlen(operation) : 0);
+  count->outcome = outcome;
+  count->count = number;
+}
+
+/* host.counts(bulk): {done = n, …, selected = n, operations = {refresh = {done
+   = n}}}; "not tried" is spelled not_tried. */
+int lca_plan_counts(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct counts *counts = lua_newuserdatauv(L, sizeof(*counts), 0);
+  struct ca_err err;
+  size_t i;
+  int bulk = (int)luaL_checkinteger(L, 1);
+  ca_err_clear(&err);
+  counts->used = 0;
+  if(ca_ledger_counts(run->ledger, bulk, add_count, counts, &err))
+    lca_run_ledger_failed(L, run, &err);
+  lua_newtable(L);
+  lua_pushinteger(L, run->plan.selected);
+  lua_setfield(L, -2, "selected");
+  lua_newtable(L);
+  for(i = 0; i < counts->used; i++) {
+    const struct count *count = &counts->list[i];
+    const char *word = count->outcome == CA_NOT_TRIED
+                           ? "not_tried"
+                           : ca_outcome_name(count->outcome);
+    lua_pushinteger(L, count->count);
+    if(count->operation[0]) {
+      luaL_getsubtable(L, -2, count->operation);
+      lua_insert(L, -2);
+      lua_setfield(L, -2, word);
+      lua_pop(L, 1);
+    } else {
+      lua_setfield(L, -3, word);
+    }
+  }
+  lua_setfield(L, -2, "operations");
+  return 1;
+}

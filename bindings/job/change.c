@@ -1,0 +1,382 @@
+/* What a mutating call says, as a change on its way into the ledger: owner,
+   script line, how the account was before, whether it is so already.
+   Must not know: who carries it out, options of the command line, terminals.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "module/error.h"
+#include "module/json.h"
+#include "job/run_private.h"
+#include "module/value.h"
+
+#define IMAGE_CLASS "composio.host.image"
+#define IMAGE_MAX   (256u << 10)
+
+/* The script's line that made the call: the nearest function of a file that
+   is not ours. A bulk's action makes it at the same line again and again: the
+   text is kept. */
+static void find_line(lua_State *L, struct lca_line *line)
+{
+  lua_Debug debug;
+  int level;
+  for(level = 1; lua_getstack(L, level, &debug); level++) {
+    const char *name;
+    if(!lua_getinfo(L, "Sl", &debug) || debug.currentline < 1 ||
+       debug.source[0] != '@' || !strncmp(debug.source, "@composio/", 10))
+      continue;
+    name = strrchr(debug.source, '/');
+    name = name ? name + 1 : debug.source + 1;
+    if(line->number != debug.currentline || strcmp(line->file, name) != 0) {
+      line->number = debug.currentline;
+      ca_copy_text(line->file, sizeof(line->file), name, strlen(name));
+      snprintf(line->text, sizeof(line->text), "%s:%d", line->file,
+               line->number);
+    }
+    return;
+  }
+  line->number = 0;
+  line->text[0] = '\0';
+}
+
+/* User and auth config of a create or link, read where its row says that they
+   are sent. */
+static void find_owner(struct lca_run *run, const struct ca_request *request,
+                       struct lca_draft *draft)
+{
+  struct ca_slice body = ca_request_body(request);
+  const struct ca_field *field;
+  char path[80];
+  for(field = request->api->fields; field->name; field++) {
+    if(field->place != CA_IN_BODY)
+      continue;
+    snprintf(path, sizeof(path), "$.%s", field->wire);
+    if(!strcmp(field->name, "user_id") &&
+       ca_json_text(run->json, body.data, body.len, path, draft->user,
+                    sizeof(draft->user)))
+      draft->change.user = draft->user;
+    if(!strcmp(field->name, "auth_config_id") &&
+       ca_json_text(run->json, body.data, body.len, path, draft->config,
+                    sizeof(draft->config)))
+      draft->change.config = draft->config;
+  }
+}
+
+/* Does the request set the alias, and nothing else? */
+static bool sets_alias_alone(const struct ca_request *request)
+{
+  const struct ca_field *field = request->api->fields;
+  bool alias = false;
+  unsigned bit;
+  for(bit = 1; field->name; field++, bit <<= 1) {
+    if(field->place != CA_IN_BODY || !(request->seen & bit))
+      continue;
+    if(strcmp(field->name, "alias") != 0)
+      return false;
+    alias = true;
+  }
+  return alias;
+}
+
+static bool has_alias(lua_State *L, int account, int arguments)
+{
+  const char *now;
+  const char *wanted;
+  bool same;
+  lua_getfield(L, account, "alias");
+  lua_getfield(L, arguments, "alias");
+  now = lua_tostring(L, -2);
+  wanted = lua_tostring(L, -1);
+  same = wanted && !strcmp(now ? now : "", wanted);
+  lua_pop(L, 2);
+  return same;
+}
+
+bool lca_draft_is_same(lua_State *L, const struct ca_request *request,
+                       const char *before, int account, int arguments)
+{
+  const struct ca_api *api = request->api;
+  if(api->same_when && before)
+    return !strcmp(api->same_when, before);
+  return account && arguments && sets_alias_alone(request) &&
+         has_alias(L, account, arguments);
+}
+
+/* ---- how it was before ---- */
+
+static const char *text_of(lua_State *L, int index, const char *name)
+{
+  const char *text;
+  lua_getfield(L, index, name);
+  text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  lua_pop(L, 1); /* its table keeps it alive */
+  return text;
+}
+
+static bool true_of(lua_State *L, int index, const char *name)
+{
+  bool is;
+  lua_getfield(L, index, name);
+  is = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is;
+}
+
+static bool sets_field(const struct ca_request *request, const char *name)
+{
+  const struct ca_field *field = request->api->fields;
+  unsigned bit;
+  for(bit = 1; field->name; field++, bit <<= 1)
+    if((request->seen & bit) && !strcmp(field->name, name))
+      return true;
+  return false;
+}
+
+static void add_member(lua_State *L, struct ca_buf *out, const char *name)
+{
+  if(ca_buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name))
+    luaL_error(L, "out of memory");
+}
+
+static void add_text(lua_State *L, struct ca_buf *out, const char *name,
+                     const char *text)
+{
+  struct ca_slice slice = { text, strlen(text) };
+  add_member(L, out, name);
+  if(ca_json_string(out, slice))
+    luaL_error(L, "out of memory");
+}
+
+/* The ACL of the account's table, as JSON; "{}" where it shows none. */
+static void add_acl(lua_State *L, struct ca_buf *out, int account)
+{
+  int top = lua_gettop(L);
+  add_member(L, out, "acl");
+  if(lua_getfield(L, account, "experimental") == LUA_TTABLE &&
+     lua_getfield(L, -1, "acl_config_for_shared") == LUA_TTABLE)
+    lca_json_encode(L, -1, out, "acl");
+  else if(ca_buf_add_text(out, "{}"))
+    luaL_error(L, "out of memory");
+  lua_settop(L, top);
+}
+
+/* A buffer that goes with the stack. */
+static struct ca_buf *push_buf(lua_State *L)
+{
+  struct ca_buf *buf = lua_newuserdatauv(L, sizeof(*buf), 0);
+  ca_buf_init(buf, IMAGE_MAX);
+  luaL_setmetatable(L, IMAGE_CLASS);
+  return buf;
+}
+
+static int buf_close(lua_State *L)
+{
+  ca_buf_clear(lua_touserdata(L, 1));
+  return 0;
+}
+
+/* What the item's columns do not tell: of other accounts than the item's own,
+   of lists that an update replaces, of creates. The text lives on the stack:
+   [-0, +0 or +1, e] */
+static void draft_image(lua_State *L, const struct ca_request *request,
+                        int arguments, int account, bool own,
+                        struct lca_draft *draft)
+{
+  struct ca_buf *out;
+  const char *text;
+  if(!account && (!draft->change.config || request->id[0]))
+    return;
+  if(account && own && draft->weight == 1 && !sets_field(request, "acl"))
+    return; /* nearly always */
+  if(!account && arguments && true_of(L, arguments, "allow_multiple"))
+    return;
+  out = push_buf(L);
+  if(ca_buf_add_text(out, "{"))
+    luaL_error(L, "out of memory");
+  if(!account) {
+    add_member(L, out, "active");
+    if(ca_buf_add_text(out, "0"))
+      luaL_error(L, "out of memory");
+  } else {
+    if(!own && draft->change.before)
+      add_text(L, out, "status", draft->change.before);
+    if(!own && true_of(L, account, "is_disabled")) {
+      add_member(L, out, "is_disabled");
+      if(ca_buf_add_text(out, "true"))
+        luaL_error(L, "out of memory");
+    }
+    text = text_of(L, account, "alias");
+    if(!own && text)
+      add_text(L, out, "alias", text);
+    if(sets_field(request, "acl"))
+      add_acl(L, out, account);
+    if(draft->weight > 1) {
+      add_member(L, out, "connections");
+      if(ca_buf_printf(out, "%lld", (long long)draft->weight))
+        luaL_error(L, "out of memory");
+    }
+  }
+  if(out->len > 1) {
+    if(ca_buf_add_text(out, "}"))
+      luaL_error(L, "out of memory");
+    draft->change.image = ca_buf_text(out);
+  }
+}
+
+/* Disabling an auth config disables all accounts that were made with it. */
+static int64_t weight_of(lua_State *L, const struct ca_api *api, int account)
+{
+  int64_t weight = 0;
+  if(!account || !api->becomes || strcmp(api->becomes, "DISABLED") != 0)
+    return 1;
+  lua_getfield(L, account, "no_of_connections");
+  weight = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return weight > 1 ? weight : 1;
+}
+
+/* ---- whole ---- */
+
+static void draft_body(lua_State *L, struct lca_run *run,
+                       const struct ca_request *request,
+                       struct lca_draft *draft)
+{
+  struct ca_slice body = ca_request_body(request);
+  struct ca_err err;
+  draft->change.query = request->query.len ? request->query.data : NULL;
+  if(request->api->body || !body.data)
+    return;
+  if(!request->secret) {
+    draft->change.body = body.data;
+    return;
+  }
+  ca_err_clear(&err);
+  draft->secret = body;
+  draft->change.fingerprint = draft->fingerprint;
+  if(ca_ledger_fingerprint(run->ledger, body.data, body.len,
+                           draft->fingerprint, sizeof(draft->fingerprint),
+                           &err))
+    lca_run_ledger_failed(L, run, &err);
+}
+
+/* Is it protected? Then it is recorded as skipped, with why as its reason. */
+static void draft_protection(lua_State *L, struct lca_run *run, int account,
+                             struct lca_draft *draft)
+{
+  struct ca_change *change = &draft->change;
+  const char *id = change->account[0] ? change->account : change->config;
+  const char *user = change->user;
+  const char *toolkit = NULL;
+  const char *why = NULL;
+  int top = lua_gettop(L);
+  if(!run->options.protects)
+    return;
+  if(account) {
+    user = text_of(L, account, "user_id");
+    if(lua_getfield(L, account, "toolkit") == LUA_TTABLE)
+      toolkit = text_of(L, lua_gettop(L), "slug");
+  }
+  /* what the shipped Lua found out about an auth config */
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->notes_ref);
+  if(id && lua_getfield(L, -1, id) == LUA_TTABLE) {
+    int note = lua_gettop(L);
+    toolkit = toolkit ? toolkit : text_of(L, note, "toolkit");
+    if(change->account[0]) /* the auth config itself is changed */
+      why = text_of(L, note, "protected");
+  }
+  if(!why)
+    why = run->options.protect(run->options.ctx, id, user, toolkit,
+                               draft->reason, sizeof(draft->reason));
+  else
+    ca_copy_text(draft->reason, sizeof(draft->reason), why, strlen(why));
+  if(why) {
+    change->reason = draft->reason;
+    change->outcome = CA_SKIPPED;
+  }
+  lua_settop(L, top);
+}
+
+void lca_draft_make(lua_State *L, struct lca_run *run,
+                    const struct ca_request *request, int arguments,
+                    int account, bool own, struct lca_draft *draft)
+{
+  struct ca_change *change = &draft->change;
+  memset(draft, 0, sizeof(*draft));
+  change->api = request->api;
+  change->account = request->id;
+  change->cost = request->cost;
+  change->outcome = CA_PLANNED;
+  find_owner(run, request, draft);
+  find_line(L, &run->line);
+  ca_copy_text(draft->line, sizeof(draft->line), run->line.text,
+               strlen(run->line.text));
+  change->line = draft->line;
+  if(arguments && lua_getfield(L, arguments, "reason") == LUA_TSTRING)
+    change->reason = lua_tostring(L, -1); /* the table keeps it alive */
+  if(account) /* the table keeps what does not fit alive */
+    change->before = lca_read_text(L, account, NULL, "status", draft->before,
+                                   sizeof(draft->before));
+  draft->weight = weight_of(L, request->api, account);
+  draft_body(L, run, request, draft);
+  draft_image(L, request, arguments, account, own, draft);
+  draft_protection(L, run, account, draft);
+}
+
+/* The operation that `otherwise` names; NULL when the call has none. */
+static const struct ca_api *
+other_operation(lua_State *L, const struct ca_api *api, int arguments)
+{
+  const struct ca_api *other;
+  const struct ca_field *field;
+  const char *name;
+  if(!arguments || lua_getfield(L, arguments, "otherwise") == LUA_TNIL)
+    return NULL;
+  name = lua_tostring(L, -1);
+  other = ca_api_find(api->resource, name);
+  if(!other || !ca_api_mutates(other) || other == api) {
+    lca_error_usage(L,
+                    "%s.%s: otherwise: '%s' is no other operation that "
+                    "changes an account",
+                    api->resource, api->name, name);
+    return NULL; /* not reached */
+  }
+  for(field = other->fields; field->name; field++)
+    if((field->flags & CA_REQUIRED) && field->place != CA_IN_PATH)
+      lca_error_usage(L, "%s.%s: otherwise: %s needs more than an id",
+                      api->resource, api->name, name);
+  if(other->body == NULL && other->has_body)
+    lca_error_usage(L, "%s.%s: otherwise: %s needs more than an id",
+                    api->resource, api->name, name);
+  return other;
+}
+
+bool lca_draft_fallback(lua_State *L, const struct lca_draft *draft,
+                        int arguments, struct lca_draft *fallback)
+{
+  const struct ca_api *api = draft->change.api;
+  const struct ca_api *other = other_operation(L, api, arguments);
+  if(!other)
+    return false;
+  *fallback = *draft;
+  fallback->change.api = other;
+  fallback->change.cost = other->cost;
+  fallback->change.query = NULL;
+  fallback->change.body = NULL;
+  fallback->change.fingerprint = NULL;
+  fallback->change.fallback = true;
+  fallback->change.outcome = draft->change.outcome;
+  fallback->secret.data = NULL;
+  fallback->secret.len = 0;
+  fallback->weight = 1;
+  if(fallback->change.outcome == CA_PLANNED && other->same_when &&
+     draft->change.before && !strcmp(other->same_when, draft->change.before))
+    fallback->change.outcome = CA_SAME;
+  return true;
+}
+
+void lca_draft_open(lua_State *L)
+{
+  luaL_newmetatable(L, IMAGE_CLASS);
+  lua_pushcfunction(L, buf_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,343 @@
+/* CSV files on libcsv.
+   Must not know: accounts, the ledger.
+   The parser pushes and scripts pull: rows wait in one buffer, at most a block
+   of the file, so that a file of any size needs the same memory. */
+#include <csv.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <lauxlib.h>
+#include "base/buf.h"
+#include "base/text.h"
+#include "job/csv.h"
+#include "module/error.h"
+
+#define READER_CLASS "composio.host.csv"
+#define BLOCK        16384
+#define ROW_MAX      (1u << 20)
+#define BUFFER_MAX   (8u << 20)
+#define COLUMNS_MAX  1024
+
+enum { READER_PATH = 1, READER_NAMES, READER_NEEDED, READER_VALUES = 3 };
+
+/* A parsed row waiting: where its cells begin in `cells`, and how many. */
+struct reader {
+  int fd; /* -1: closed */
+  bool parser_made;
+  bool ended;
+  bool started; /* a byte of the file was parsed */
+  enum ca_code trouble;
+  struct csv_parser parser;
+  struct ca_buf cells; /* each cell: its length as size_t, then its bytes */
+  struct ca_buf rows;  /* each waiting row: its number of cells, as size_t */
+  size_t row_at;       /* read position in rows */
+  size_t cell_at;      /* read position in cells */
+  size_t open_cells;   /* of the row that is being parsed */
+  int64_t row;         /* the last one given out; the header is row 1 */
+  int columns;
+};
+
+/* ---- callbacks of libcsv: no Lua ---- */
+
+static void on_cell(void *text, size_t len, void *ctx)
+{
+  struct reader *reader = ctx;
+  if(!reader->trouble)
+    reader->trouble = ca_buf_add(&reader->cells, &len, sizeof(len));
+  if(!reader->trouble && len)
+    reader->trouble = ca_buf_add(&reader->cells, text, len);
+  reader->open_cells++;
+}
+
+static void on_row(int end, void *ctx)
+{
+  struct reader *reader = ctx;
+  (void)end;
+  if(!reader->trouble)
+    reader->trouble = ca_buf_add(&reader->rows, &reader->open_cells,
+                                 sizeof(reader->open_cells));
+  reader->open_cells = 0;
+}
+
+/* ---- reading ---- */
+
+static int reader_close(lua_State *L)
+{
+  struct reader *reader = lua_touserdata(L, 1);
+  if(reader->fd >= 0)
+    close(reader->fd);
+  reader->fd = -1;
+  if(reader->parser_made)
+    csv_free(&reader->parser);
+  reader->parser_made = false;
+  ca_buf_wipe(&reader->cells);
+  ca_buf_wipe(&reader->rows);
+  return 0;
+}
+
+static const char *path_of(lua_State *L, int index)
+{
+  lua_getiuservalue(L, index, READER_PATH);
+  return lua_tostring(L, -1); /* stays on the stack */
+}
+
+static int parse_failed(lua_State *L, struct reader *reader, int index)
+{
+  int64_t row =
+      reader->row + 1 +
+      (int64_t)((reader->rows.len - reader->row_at) / sizeof(size_t));
+  if(reader->trouble)
+    return lca_error_usage(L, "%s: row %I is too long", path_of(L, index),
+                           (LUAI_UACINT)row);
+  return lca_error_usage(L, "%s: row %I: a quote stands where none may",
+                         path_of(L, index), (LUAI_UACINT)row);
+}
+
+/* Parses another block. The rows before it have all been given out. */
+static void read_block(lua_State *L, struct reader *reader, int index)
+{
+  char block[BLOCK];
+  const char *from = block;
+  ssize_t got;
+  do
+    got = read(reader->fd, block, sizeof(block));
+  while(got < 0 && errno == EINTR);
+  if(got < 0) {
+    const char *why = strerror(errno);
+    lca_error_usage(L, "%s: %s", path_of(L, index), why);
+  }
+  if(!reader->started && got >= 3 && !memcmp(block, "\xef\xbb\xbf", 3)) {
+    from += 3;
+    got -= 3;
+  }
+  reader->started = true;
+  if(!got && from == block) {
+    reader->ended = true;
+    if(csv_fini(&reader->parser, on_cell, on_row, reader) || reader->trouble)
+      parse_failed(L, reader, index);
+    return;
+  }
+  if(csv_parse(&reader->parser, from, (size_t)got, on_cell, on_row, reader) !=
+         (size_t)got ||
+     reader->trouble)
+    parse_failed(L, reader, index);
+  if(csv_get_buffer_size(&reader->parser) > ROW_MAX) {
+    reader->trouble = CA_USAGE;
+    parse_failed(L, reader, index);
+  }
+}
+
+/* Forgets the rows that were given out, keeps the one being parsed. */
+static void compact(struct reader *reader)
+{
+  size_t rest = reader->cells.len - reader->cell_at;
+  if(reader->row_at < reader->rows.len)
+    return;
+  ca_buf_reset(&reader->rows);
+  reader->row_at = 0;
+  if(rest)
+    memmove(reader->cells.data, reader->cells.data + reader->cell_at, rest);
+  reader->cells.len = rest;
+  reader->cell_at = 0;
+}
+
+static size_t take_size(const struct ca_buf *buf, size_t *at)
+{
+  size_t value;
+  memcpy(&value, buf->data + *at, sizeof(value));
+  *at += sizeof(value);
+  return value;
+}
+
+/* The number of cells of the next row, 0 after the last. */
+static size_t next_row(lua_State *L, struct reader *reader, int index)
+{
+  compact(reader);
+  while(reader->row_at == reader->rows.len) {
+    if(reader->ended)
+      return 0;
+    read_block(L, reader, index);
+  }
+  reader->row++;
+  return take_size(&reader->rows, &reader->row_at);
+}
+
+static struct ca_slice next_cell(struct reader *reader)
+{
+  struct ca_slice cell;
+  cell.len = take_size(&reader->cells, &reader->cell_at);
+  cell.data = reader->cells.data + reader->cell_at;
+  reader->cell_at += cell.len;
+  return cell;
+}
+
+/* Control bytes and broken UTF-8 are mistakes of whoever made the file. */
+static const char *what_is_wrong(struct ca_slice cell)
+{
+  size_t i;
+  for(i = 0; i < cell.len; i++) {
+    unsigned char c = (unsigned char)cell.data[i];
+    if((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
+      return "holds a control byte";
+  }
+  return ca_is_utf8(cell, NULL) ? NULL : "is not UTF-8";
+}
+
+/* ---- the header ---- */
+
+static void read_header(lua_State *L, struct reader *reader, int index)
+{
+  size_t count = next_row(L, reader, index);
+  size_t i;
+  if(!count)
+    lca_error_usage(L, "%s: there is no header line", path_of(L, index));
+  if(count > COLUMNS_MAX)
+    lca_error_usage(L, "%s: more than %d columns", path_of(L, index),
+                    COLUMNS_MAX);
+  lua_createtable(L, (int)count, (int)count); /* names, and the set of them */
+  for(i = 1; i <= count; i++) {
+    struct ca_slice cell = next_cell(reader);
+    if(!cell.len)
+      lca_error_usage(L, "%s: column %d of the header has no name",
+                      path_of(L, index), (int)i);
+    if(what_is_wrong(cell))
+      lca_error_usage(L, "%s: column %d of the header %s", path_of(L, index),
+                      (int)i, what_is_wrong(cell));
+    lua_pushlstring(L, cell.data, cell.len); /* names name */
+    lua_pushvalue(L, -1);
+    if(lua_rawget(L, -3) != LUA_TNIL)
+      lca_error_usage(L, "%s: two columns are called '%s'", path_of(L, index),
+                      lua_tostring(L, -2));
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, (lua_Integer)i);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+  }
+  reader->columns = (int)count;
+  lua_setiuservalue(L, index, READER_NAMES);
+}
+
+static int no_column(lua_State *L, int index, const char *name)
+{
+  const char *list;
+  int i;
+  lua_getiuservalue(L, index, READER_NAMES);
+  lua_pushliteral(L, "");
+  for(i = 1; lua_rawgeti(L, index + 1, i) != LUA_TNIL; i++) {
+    lua_pushfstring(L, "%s%s%s", lua_tostring(L, -2), i > 1 ? ", " : "",
+                    lua_tostring(L, -1));
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  list = lua_tostring(L, -1);
+  return lca_error_usage(L, "%s: there is no column '%s', only: %s",
+                         path_of(L, index), name, list);
+}
+
+/* Every column that the script names must be there; columns: the list. */
+static void check_columns(lua_State *L, int index, int columns)
+{
+  lua_Integer n = luaL_len(L, columns);
+  lua_Integer i;
+  lua_getiuservalue(L, index, READER_NAMES);
+  lua_newtable(L); /* names needed */
+  for(i = 1; i <= n; i++) {
+    lua_rawgeti(L, columns, i);
+    lua_pushvalue(L, -1); /* names needed name name */
+    if(lua_rawget(L, -4) == LUA_TNIL) {
+      lua_pop(L, 1);
+      lua_replace(L, index + 1); /* the name stays for the text */
+      lua_settop(L, index + 1);
+      lua_insert(L, index);
+      no_column(L, index + 1, lua_tostring(L, index));
+    }
+    lua_rawset(L, -3);
+  }
+  lua_setiuservalue(L, index, READER_NEEDED);
+  lua_pop(L, 1);
+}
+
+/* ---- what scripts call ---- */
+
+static int reader_next(lua_State *L)
+{
+  struct reader *reader = luaL_checkudata(L, 1, READER_CLASS);
+  size_t count;
+  int i;
+  lua_settop(L, 1);
+  if(reader->fd < 0)
+    return 0;
+  count = next_row(L, reader, 1);
+  if(!count) {
+    reader_close(L);
+    return 0;
+  }
+  if(count != (size_t)reader->columns)
+    return lca_error_usage(L, "%s: row %I has %d cells, the header has %d",
+                           path_of(L, 1), (LUAI_UACINT)reader->row, (int)count,
+                           reader->columns);
+  lua_getiuservalue(L, 1, READER_NAMES);
+  lua_getiuservalue(L, 1, READER_NEEDED);
+  lua_createtable(L, 0, reader->columns); /* reader names needed row */
+  for(i = 1; i <= reader->columns; i++) {
+    struct ca_slice cell = next_cell(reader);
+    const char *wrong = what_is_wrong(cell);
+    lua_rawgeti(L, 2, i);
+    lua_pushvalue(L, -1);
+    if(!cell.len && lua_rawget(L, 3) != LUA_TNIL)
+      wrong = "is empty";
+    if(wrong)
+      return lca_error_usage(L, "%s: row %I, column '%s' %s", path_of(L, 1),
+                             (LUAI_UACINT)reader->row, lua_tostring(L, 5),
+                             wrong);
+    lua_settop(L, 5); /* reader names needed row name */
+    lua_pushlstring(L, cell.data, cell.len);
+    lua_rawset(L, 4);
+  }
+  return 1;
+}
+
+static int csv_new(lua_State *L)
+{
+  const char *path = luaL_checkstring(L, 1);
+  struct reader *reader;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  reader = lua_newuserdatauv(L, sizeof(*reader), READER_VALUES);
+  memset(reader, 0, sizeof(*reader));
+  reader->fd = -1;
+  ca_buf_init(&reader->cells, BUFFER_MAX);
+  ca_buf_init(&reader->rows, BUFFER_MAX);
+  luaL_setmetatable(L, READER_CLASS);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, 3, READER_PATH);
+  if(csv_init(&reader->parser, CSV_STRICT | CSV_STRICT_FINI))
+    return luaL_error(L, "out of memory");
+  reader->parser_made = true;
+  reader->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if(reader->fd < 0)
+    return lca_error_usage(L, "composio.csv: cannot read %s: %s", path,
+                           strerror(errno));
+  read_header(L, reader, 3);
+  check_columns(L, 3, 2);
+  lua_settop(L, 3);
+  return 1;
+}
+
+void lca_csv_open(lua_State *L)
+{
+  luaL_newmetatable(L, READER_CLASS);
+  lua_pushcfunction(L, reader_close);
+  lua_setfield(L, -2, "__gc");
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, reader_next);
+  lua_setfield(L, -2, "next");
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, csv_new);
+  lua_setfield(L, -2, "csv");
+}

@@ -1,0 +1,191 @@
+/* Carrying out straight-line changes, one by one; and what both ways of
+   carrying out share.
+   Must not know: curl, options of the command line, terminals. */
+#include <stdlib.h>
+#include <string.h>
+#include "module/error.h"
+#include "job/run_private.h"
+#include "module/wait.h"
+
+#define ONE_CLASS "composio.host.change"
+
+/* A straight-line change under way. Freed by whoever is last: the call that
+   waits, or the callback. */
+struct lca_one {
+  bool ended;
+  bool orphan;
+  uint64_t token;
+  struct lca_run *run;
+  const struct ca_api *api;
+  enum ca_outcome outcome;
+  struct ca_result result;
+  char account[160];
+};
+
+/* ---- what both ways share ---- */
+
+void lca_one_move_result(struct ca_result *to, struct ca_result *from)
+{
+  if(!from) {
+    memset(to, 0, sizeof(*to));
+    ca_buf_init(&to->body, 0);
+    return;
+  }
+  *to = *from;
+  ca_buf_init(&from->body, 0);
+}
+
+void lca_one_count(struct lca_run *run, const struct ca_applied *applied)
+{
+  const struct ca_change_row *row = applied->row;
+  if(!applied->result && applied->outcome == row->outcome &&
+     run->options.replay.on)
+    return; /* it ended in an earlier part of the run */
+  run->stats.ended++;
+  run->stats.outcomes[applied->outcome]++;
+  lca_guard_ended(run, applied->outcome);
+  if(applied->outcome != CA_FAILED && applied->outcome != CA_UNKNOWN)
+    return;
+  if(!applied->result)
+    return;
+  if(applied->result->status == 401)
+    run->stats.key_rejected = true;
+  lca_run_note_failure(run,
+                       row->change.account[0] ? row->change.account : row->key,
+                       row->change.api->name, applied->outcome,
+                       applied->result->request_id, applied->result->err.text);
+}
+
+void lca_one_need_client(lua_State *L, struct lca_run *run)
+{
+  if(run->client)
+    return;
+  run->client = lca_client_default(L);
+  run->client_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void lca_one_need_apply(lua_State *L, struct lca_run *run)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(run->apply)
+    return;
+  lca_one_need_client(L, run);
+  run->apply = ca_apply_new(lca_sched_engine(run->sched),
+                            run->client->endpoint, run->ledger, &err);
+  if(!run->apply)
+    luaL_error(L, "%s", err.text);
+}
+
+/* ---- one change ---- */
+
+static void one_visit(void *owner, const struct ca_applied *applied)
+{
+  struct lca_one *one = owner;
+  lca_one_count(one->run, applied);
+  one->outcome = applied->outcome;
+  lca_one_move_result(&one->result, applied->result);
+  one->ended = true;
+  if(one->orphan) {
+    ca_buf_wipe(&one->result.body);
+    free(one);
+    return;
+  }
+  if(one->token)
+    lca_sched_wake(one->run->sched, one->token);
+}
+
+struct one_box {
+  struct lca_one *one;
+};
+
+static int one_close(lua_State *L)
+{
+  struct one_box *box = lua_touserdata(L, 1);
+  struct lca_one *one = box->one;
+  box->one = NULL;
+  if(!one)
+    return 0;
+  if(one->ended) {
+    ca_buf_wipe(&one->result.body);
+    free(one);
+  } else {
+    one->orphan = true; /* the change goes on; the callback frees it */
+    one->token = 0;
+  }
+  return 0;
+}
+
+static int one_ended(lua_State *L, int status, lua_KContext ctx)
+{
+  struct one_box *box = lua_touserdata(L, (int)ctx);
+  struct lca_one *one = box->one;
+  struct lca_run *run = one->run;
+  (void)status;
+  if(run->stats.stopped_early && one->outcome != CA_DONE)
+    return lca_run_stop(L, LCA_STOP_EARLY, "%s", run->stats.stop_text);
+  if(one->outcome == CA_DONE)
+    return lca_client_push_result(L, one->run->client, one->api, &one->result,
+                                  one->account);
+  if(!one->result.err.code && one->outcome == CA_STALE)
+    ca_err_set(&one->result.err, CA_GATE, "%s",
+               "the account is not as it was when the plan was made: left "
+               "alone");
+  if(!one->result.err.code)
+    ca_err_set(&one->result.err, CA_CANCELLED,
+               "the run ended before it was carried out");
+  return lca_error_throw(L, one->api, one->account, &one->result.err);
+}
+
+static enum ca_code begin(struct lca_run *run, struct lca_one *one,
+                          const struct ca_change *change, int64_t item,
+                          int64_t number, struct ca_slice secret,
+                          struct ca_err *err)
+{
+  if(number)
+    return ca_apply_recorded(run->apply, number, secret, one_visit, one, err);
+  return ca_apply_one(run->apply, item, change, secret, one_visit, one,
+                      &number, err);
+}
+
+int lca_one_carry_out(lua_State *L, struct lca_run *run,
+                      const struct ca_change *change, int64_t item,
+                      int64_t number, struct ca_slice secret)
+{
+  struct one_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
+  struct lca_one *one;
+  struct ca_err err;
+  int at = lua_gettop(L);
+  ca_err_clear(&err);
+  box->one = NULL;
+  luaL_setmetatable(L, ONE_CLASS);
+  lua_toclose(L, at);
+  lca_one_need_apply(L, run);
+  one = box->one = calloc(1, sizeof(*one));
+  if(!one)
+    return luaL_error(L, "out of memory");
+  one->run = run;
+  one->api = change->api;
+  ca_buf_init(&one->result.body, 0);
+  ca_copy_text(one->account, sizeof(one->account), change->account,
+               strlen(change->account));
+  run->stats.written = true;
+  if(begin(run, one, change, item, number, secret, &err)) {
+    box->one = NULL;
+    free(one);
+    if(run->stats.stopped_early)
+      return lca_run_stop(L, LCA_STOP_EARLY, "%s", run->stats.stop_text);
+    return lca_run_ledger_failed(L, run, &err);
+  }
+  return lca_wait_flag(L, &one->ended, &one->token, at, one_ended);
+}
+
+void lca_one_open(lua_State *L)
+{
+  luaL_newmetatable(L, ONE_CLASS);
+  lua_pushcfunction(L, one_close);
+  lua_setfield(L, -2, "__close");
+  lua_pushcfunction(L, one_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}

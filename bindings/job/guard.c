@@ -1,0 +1,170 @@
+/* The guard over a run: what has been planned against the limits, irreversible
+   changes against their confirmation, outcomes against stop_on. The arithmetic
+   is core/guard's.
+   Must not know: curl, how limits are spelled, terminals. */
+#include <string.h>
+#include "module/error.h"
+#include "job/run_private.h"
+
+/* ---- counting ---- */
+
+bool lca_guard_begins_active(const struct ca_change *change)
+{
+  return !change->before || !strcmp(change->before, "ACTIVE");
+}
+
+bool lca_guard_leaves_active(const struct ca_change *change, bool active)
+{
+  const struct ca_api *api = change->api;
+  if(change->outcome == CA_SAME || change->outcome == CA_SKIPPED)
+    return active; /* it is not sent */
+  if(api->becomes)
+    return !strcmp(api->becomes, "ACTIVE");
+  return active || api->probe == CA_PROBE_STATUS;
+}
+
+void lca_guard_add(struct ca_planned *planned, const struct ca_change *change,
+                   int64_t weight, bool ends_active)
+{
+  planned->changes += weight;
+  if(change->cost == CA_IRREVERSIBLE)
+    planned->irreversible++;
+  if(ends_active)
+    planned->active_deletes++;
+}
+
+void lca_guard_take_back(struct ca_planned *planned,
+                         const struct ca_planned *part)
+{
+  planned->changes -= part->changes;
+  planned->irreversible -= part->irreversible;
+  planned->active_deletes -= part->active_deletes;
+}
+
+/* ---- before a straight-line change ---- */
+
+int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
+{
+  struct lca_run_stats *stats = &run->stats;
+  stats->refused = true;
+  if(!stats->refusal[0])
+    ca_copy_text(stats->refusal, sizeof(stats->refusal), text, strlen(text));
+  return lca_error_usage(L, "%s", text);
+}
+
+void lca_guard_straight(lua_State *L, struct lca_run *run,
+                        const struct lca_draft *draft)
+{
+  const struct ca_change *change = &draft->change;
+  struct ca_planned planned = run->stats.guarded;
+  char what[240];
+  struct ca_err err;
+  ca_err_clear(&err);
+  lca_guard_add(&planned, change, draft->weight, draft->ends_active);
+  if(ca_guard_check(&run->options.limits, &planned, &err))
+    lca_guard_refuse(L, run, err.text);
+  if(change->cost != CA_IRREVERSIBLE || !run->options.apply)
+    return;
+  snprintf(what, sizeof(what), "%s %s", change->api->name, change->account);
+  if(run->options.confirm(run->options.ctx,
+                          run->stats.irreversible_straight + 1, NULL, what,
+                          &err))
+    lca_guard_refuse(L, run, err.text);
+}
+
+/* ---- before a bulk is carried out ---- */
+
+/* host.guard(): is the run, with the bulk that was planned last, within its
+   limits, and are its irreversible changes confirmed? Ends the run when not; a
+   preview says so and goes on. */
+int lca_guard_check(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  const struct lca_run_options *options = &run->options;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(!run->plan.planned)
+    return 0;
+  if(ca_guard_check(&options->limits, &run->stats.guarded, &err)) {
+    if(options->apply)
+      return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
+    if(!run->stats.refused)
+      options->say(options->ctx, err.text);
+    run->stats.refused = true;
+    return 0;
+  }
+  if(!options->apply || !run->plan.irreversible)
+    return 0;
+  if(options->confirm(options->ctx, run->plan.irreversible, &run->plan, NULL,
+                      &err))
+    return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
+  return 0;
+}
+
+/* host.needs_project(): must the project's accounts be counted first? */
+int lca_guard_needs_project(lua_State *L)
+{
+  const struct lca_run *run = lca_run_of(L);
+  lua_pushboolean(L, run->stats.guarded.project < 0 &&
+                         run->options.limits.max_percent < 100);
+  return 1;
+}
+
+/* host.project(accounts): how many the project has. */
+int lca_guard_project(lua_State *L)
+{
+  lca_run_of(L)->stats.guarded.project = luaL_checkinteger(L, 1);
+  return 0;
+}
+
+/* ---- while it is carried out ---- */
+
+/* host.stop_on(outcome, limit): of the job; the command line's word is
+   stronger. False when the limit is none. */
+int lca_guard_stop_on(lua_State *L)
+{
+  static const char *const words[] = { "failed", "unknown", "stale", NULL };
+  struct lca_run *run = lca_run_of(L);
+  struct ca_stop_limit *limits[] = { &run->stop_on.failed,
+                                     &run->stop_on.unknown,
+                                     &run->stop_on.stale };
+  struct ca_stop_limit limit;
+  int word = luaL_checkoption(L, 1, NULL, words);
+  bool good = ca_stop_limit_read(luaL_checkstring(L, 2), &limit);
+  if(good && !limits[word]->set)
+    *limits[word] = limit;
+  lua_pushboolean(L, good);
+  return 1;
+}
+
+/* host.stopped(): why nothing new is sent any more, or nil. */
+int lca_guard_stopped(lua_State *L)
+{
+  const struct lca_run *run = lca_run_of(L);
+  if(run->stats.stopped_early)
+    lua_pushstring(L, run->stats.stop_text);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome)
+{
+  struct lca_run_stats *stats = &run->stats;
+  const struct ca_stop_limit *limit =
+      outcome == CA_FAILED    ? &run->stop_on.failed
+      : outcome == CA_UNKNOWN ? &run->stop_on.unknown
+                              : &run->stop_on.stale;
+  int64_t total = stats->to_apply ? stats->to_apply : stats->planned;
+  if(outcome != CA_FAILED && outcome != CA_UNKNOWN && outcome != CA_STALE)
+    return;
+  if(stats->stopped_early ||
+     !ca_stop_limit_reached(limit, stats->outcomes[outcome], total))
+    return;
+  stats->stopped_early = true;
+  snprintf(stats->stop_text, sizeof(stats->stop_text),
+           "stopped: %lld %s, and stop_on allows less than %g%s",
+           (long long)stats->outcomes[outcome], ca_outcome_name(outcome),
+           limit->value, limit->percent ? " %" : "");
+  ca_apply_stop(run->apply);
+}

@@ -1,0 +1,526 @@
+/* Items: what an account table becomes in the ledger, and running a script's
+   function on behalf of one item.
+   Must not know: curl, options of the command line, terminals.
+
+   An item is written at its first change or at its failure: a selection of a
+   hundred thousand accounts of which ten change leaves ten items. */
+#include <string.h>
+#include "module/error.h"
+#include "job/run_private.h"
+#include "module/value.h"
+
+/* ---- from an account table to a row ---- */
+
+/* An account being read, and room for the texts of its row. */
+struct view {
+  lua_State *L;
+  int account;
+  size_t used;
+  char texts[1024];
+};
+
+/* A member's text as the row wants it; NULL when it is none. What does not
+   fit stays on the Lua stack. */
+static const char *keep_text(struct view *view, struct ca_slice text)
+{
+  char *to = view->texts + view->used;
+  if(text.data[0] != '"')
+    return NULL;
+  if(text.len > sizeof(view->texts) - view->used) {
+    to = lua_newuserdatauv(view->L, text.len, 0);
+  } else
+    view->used += text.len;
+  to[ca_scan_unescape(text, to)] = '\0'; /* it was judged as it was read */
+  return to;
+}
+
+/* Pushes the member `name` of the account, or of its member table `outer`. */
+static void push_field(struct view *view, const char *outer, const char *name)
+{
+  lua_State *L = view->L;
+  if(!outer)
+    lua_getfield(L, view->account, name);
+  else if(lua_getfield(L, view->account, outer) == LUA_TTABLE) {
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+  } else {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+}
+
+/* What text stands there; NULL when none does. */
+static const char *text_of(struct view *view, const struct lca_peeked *peeked,
+                           const char *outer, const char *name)
+{
+  switch(peeked->how) {
+  case LCA_PEEK_FOUND:
+    return keep_text(view, peeked->text);
+  case LCA_PEEK_ABSENT:
+    return NULL;
+  default:
+    push_field(view, outer, name);
+    return lua_type(view->L, -1) == LUA_TSTRING ? lua_tostring(view->L, -1)
+                                                : NULL;
+  }
+}
+
+static bool is_true(struct view *view, const struct lca_peeked *peeked,
+                    const char *outer, const char *name)
+{
+  bool is;
+  switch(peeked->how) {
+  case LCA_PEEK_FOUND:
+    return peeked->text.data[0] != 'f' && peeked->text.data[0] != 'n';
+  case LCA_PEEK_ABSENT:
+    return false;
+  default:
+    push_field(view, outer, name);
+    is = lua_toboolean(view->L, -1);
+    lua_pop(view->L, 1);
+    return is;
+  }
+}
+
+static int64_t time_of(struct view *view, const struct lca_peeked *peeked,
+                       const char *name)
+{
+  int64_t wall_ms = 0;
+  const char *text = text_of(view, peeked, NULL, name);
+  return text && ca_clock_parse(text, &wall_ms) ? wall_ms : 0;
+}
+
+#define NAME(text)         \
+  {                        \
+    text, sizeof(text) - 1 \
+  }
+
+/* What the member objects of an account tell. */
+static void project_inside(struct view *view, const struct lca_peeked *toolkit,
+                           const struct lca_peeked *config,
+                           const struct lca_peeked *state,
+                           const struct lca_peeked *experimental,
+                           struct ca_item *row)
+{
+  static const struct ca_slice slug = NAME("slug");
+  static const struct ca_slice scheme = NAME("authScheme");
+  static const struct ca_slice kind = NAME("account_type");
+  static const struct ca_slice of_config[] = { NAME("auth_scheme"),
+                                               NAME("is_composio_managed"),
+                                               NAME("is_disabled") };
+  struct lca_peeked peeked[3];
+  const char *type;
+  lca_read_peek_inside(toolkit, &slug, 1, peeked);
+  row->toolkit = text_of(view, peeked, "toolkit", "slug");
+  lca_read_peek_inside(state, &scheme, 1, peeked);
+  row->scheme = text_of(view, peeked, "state", "authScheme");
+  lca_read_peek_inside(config, of_config, 3, peeked);
+  if(!row->scheme)
+    row->scheme = text_of(view, &peeked[0], "auth_config", "auth_scheme");
+  if(is_true(view, &peeked[1], "auth_config", "is_composio_managed"))
+    row->flags |= CA_ITEM_MANAGED;
+  if(is_true(view, &peeked[2], "auth_config", "is_disabled"))
+    row->flags |= CA_ITEM_CONFIG_DISABLED;
+  lca_read_peek_inside(experimental, &kind, 1, peeked);
+  type = text_of(view, peeked, "experimental", "account_type");
+  if(type && !strcmp(type, "SHARED"))
+    row->flags |= CA_ITEM_SHARED;
+}
+
+/* Fills the projection of the account at that index. Its texts live in the
+   view and on the stack above. [-0, +many, e] */
+static void project(lua_State *L, int account, struct view *view,
+                    struct ca_item *row)
+{
+  /* as the service orders them */
+  enum {
+    ID,
+    TOOLKIT,
+    CONFIG,
+    USER,
+    ALIAS,
+    STATUS,
+    REASON,
+    DISABLED,
+    CREATED,
+    UPDATED,
+    STATE,
+    EXPERIMENTAL,
+    COUNT
+  };
+  static const struct ca_slice names[COUNT] = { NAME("id"),
+                                                NAME("toolkit"),
+                                                NAME("auth_config"),
+                                                NAME("user_id"),
+                                                NAME("alias"),
+                                                NAME("status"),
+                                                NAME("status_reason"),
+                                                NAME("is_disabled"),
+                                                NAME("created_at"),
+                                                NAME("updated_at"),
+                                                NAME("state"),
+                                                NAME("experimental") };
+  struct lca_peeked peeked[COUNT];
+  luaL_checkstack(L, 20, "an account's projection");
+  view->L = L;
+  view->account = account;
+  view->used = 0;
+  lca_read_peek_all(lca_read_aside(L, account), names, COUNT, peeked);
+  row->account = text_of(view, &peeked[ID], NULL, "id");
+  row->user = text_of(view, &peeked[USER], NULL, "user_id");
+  row->alias = text_of(view, &peeked[ALIAS], NULL, "alias");
+  row->status = text_of(view, &peeked[STATUS], NULL, "status");
+  row->status_reason = text_of(view, &peeked[REASON], NULL, "status_reason");
+  if(is_true(view, &peeked[DISABLED], NULL, "is_disabled"))
+    row->flags |= CA_ITEM_DISABLED;
+  row->created_ms = time_of(view, &peeked[CREATED], "created_at");
+  row->updated_ms = time_of(view, &peeked[UPDATED], "updated_at");
+  project_inside(view, &peeked[TOOLKIT], &peeked[CONFIG], &peeked[STATE],
+                 &peeked[EXPERIMENTAL], row);
+}
+
+/* ---- into the ledger ---- */
+
+void lca_item_store(lua_State *L, struct lca_run *run, int index, int account)
+{
+  struct lca_item *item = lua_touserdata(L, index);
+  struct view view;
+  struct ca_item row;
+  struct ca_err err;
+  int top = lua_gettop(L);
+  if(item->number)
+    return;
+  index = lua_absindex(L, index);
+  lca_run_begin(L, run);
+  ca_err_clear(&err);
+  memset(&row, 0, sizeof(row));
+  row.bulk = item->bulk;
+  if(lua_getiuservalue(L, index, LCA_ITEM_ACCOUNT) != LUA_TNIL)
+    project(L, lua_gettop(L), &view, &row);
+  else if(account) {
+    project(L, account, &view, &row);
+    item->follows_first = true;
+  }
+  lua_getiuservalue(L, index, LCA_ITEM_KEY);
+  row.key = lua_tostring(L, -1);
+  if(lua_getiuservalue(L, index, LCA_ITEM_ROW) == LUA_TSTRING)
+    row.row = lua_tostring(L, -1);
+  switch(ca_ledger_add_item(run->ledger, &row, &item->number, &err)) {
+  case CA_OK:
+    break;
+  case CA_USAGE:
+    lca_error_usage(L, "composio.bulk: %s", err.text);
+    break;
+  default:
+    lca_run_ledger_failed(L, run, &err);
+  }
+  lua_settop(L, top);
+}
+
+/* The next key; a run that goes on has some from its earlier parts. */
+static void name_call(lua_State *L, struct lca_run *run, char *key,
+                      size_t size)
+{
+  int64_t taken = 0;
+  struct ca_err err;
+  ca_err_clear(&err);
+  do {
+    snprintf(key, size, "call %lld", (long long)++run->last_call);
+    if(run->options.replay.on &&
+       ca_ledger_find_item(run->ledger, 0, key, &taken, &err))
+      lca_run_ledger_failed(L, run, &err);
+  } while(taken);
+}
+
+int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
+                            const char *id)
+{
+  struct view view;
+  struct ca_item row;
+  struct ca_err err;
+  int64_t number = 0;
+  char key[32];
+  int top = lua_gettop(L);
+  ca_err_clear(&err);
+  memset(&row, 0, sizeof(row));
+  if(account)
+    project(L, account, &view, &row);
+  else
+    row.account = id[0] ? id : NULL;
+  name_call(L, run, key, sizeof(key));
+  row.key = key;
+  if(ca_ledger_add_item(run->ledger, &row, &number, &err))
+    lca_run_ledger_failed(L, run, &err);
+  lua_settop(L, top);
+  return number;
+}
+
+/* host.fail_straight(operation, id, text): a straight-line change that could
+   not even be recorded, since there is no such account, is a failure of the
+   run. */
+int lca_item_fail_straight(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  const char *operation = luaL_checkstring(L, 1);
+  const char *id = luaL_checkstring(L, 2);
+  const char *text = luaL_checkstring(L, 3);
+  struct ca_err err;
+  int64_t number;
+  ca_err_clear(&err);
+  lca_run_begin(L, run);
+  number = lca_item_add_single(L, run, 0, id);
+  if(ca_ledger_item_outcome(run->ledger, number, CA_FAILED, text, &err))
+    return lca_run_ledger_failed(L, run, &err);
+  lca_run_note_failure(run, id, operation, CA_FAILED, "", text);
+  return 0;
+}
+
+struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
+                                    int64_t id)
+{
+  struct lca_item *item;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->live_ref);
+  lua_rawgeti(L, -1, id);
+  lua_remove(L, -2);
+  item = lua_touserdata(L, -1);
+  return item;
+}
+
+/* host.item_account(id): the account of the item whose action runs, when this
+   is its id; a table with nothing but the id when the action runs for its
+   secrets alone; else nil. So the shipped Lua need not ask the service. */
+int lca_item_account(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_task *task = lca_sched_running(run->sched);
+  int64_t id = task ? lca_task_item(task) : 0;
+  struct lca_item *item = id > 0 ? lca_item_push_live(L, run, id) : NULL;
+  if(!item)
+    return 0;
+  if(item->recall) {
+    lua_createtable(L, 0, 1);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "id");
+    return 1;
+  }
+  if(lua_getiuservalue(L, -1, LCA_ITEM_ACCOUNT) == LUA_TNIL)
+    return 1;
+  lua_getfield(L, -1, "id");
+  if(lua_rawequal(L, -1, 1)) {
+    lua_pop(L, 1);
+    return 1;
+  }
+  return 0;
+}
+
+/* host.item_kind(): "plan", "recall", "after", or nil outside of a bulk. */
+int lca_item_kind(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_task *task = lca_sched_running(run->sched);
+  int64_t id = task ? lca_task_item(task) : 0;
+  struct lca_item *item = id > 0 ? lca_item_push_live(L, run, id) : NULL;
+  if(id < 0)
+    lua_pushliteral(L, "after");
+  else if(item && item->recall)
+    lua_pushliteral(L, "recall");
+  else if(item)
+    lua_pushliteral(L, "plan");
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* ---- running a script's function for one item ---- */
+
+static void set_live(lua_State *L, struct lca_run *run, int64_t id, int index)
+{
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->live_ref);
+  if(index)
+    lua_pushvalue(L, index);
+  else
+    lua_pushnil(L);
+  lua_rawseti(L, -2, id);
+  lua_pop(L, 1);
+}
+
+/* Is the error on top one that the service answered with 401? */
+static bool is_key_rejected(lua_State *L)
+{
+  bool is = false;
+  if(lua_istable(L, -1)) {
+    lua_getfield(L, -1, "status");
+    is = lua_isinteger(L, -1) && lua_tointeger(L, -1) == 401;
+    lua_pop(L, 1);
+  }
+  return is;
+}
+
+static bool is_waiting_for_person(lua_State *L)
+{
+  bool is = false;
+  if(lua_istable(L, -1)) {
+    is = lua_getfield(L, -1, "name") == LUA_TSTRING &&
+         !strcmp(lua_tostring(L, -1), "ConnectionRequestTimeoutError");
+    lua_pop(L, 1);
+  }
+  return is;
+}
+
+/* The error on top becomes the item's outcome. [-0, +0, e] */
+static void fail_item(lua_State *L, struct lca_run *run, int64_t number,
+                      const char *key, const char *operation,
+                      enum ca_outcome outcome)
+{
+  struct ca_err err;
+  const char *text = luaL_tolstring(L, -1, NULL); /* error text */
+  ca_err_clear(&err);
+  if(ca_ledger_item_outcome(run->ledger, number, outcome, text, &err))
+    lca_run_ledger_failed(L, run, &err);
+  if(outcome != CA_PENDING)
+    lca_run_note_failure(run, key, operation, outcome, "", text);
+  lua_pop(L, 1);
+}
+
+enum {
+  PLAN_BULK = 1,
+  PLAN_ACTION,
+  PLAN_SUBJECT,
+  PLAN_KEY,
+  PLAN_ACCOUNT,
+  PLAN_ROW,
+  PLAN_RECALL,
+  PLAN_ITEM
+};
+
+/* The action of an item that stands in the plan raised when it ran again for
+   its secrets; the error is on top. */
+static void say_no_secret(lua_State *L, struct lca_run *run)
+{
+  lua_pushfstring(L, "  %s: its credentials cannot be had again: %s",
+                  lua_tostring(L, PLAN_KEY), luaL_tolstring(L, -1, NULL));
+  run->options.say(run->options.ctx, lua_tostring(L, -1));
+}
+
+static int planned(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_item *item = lua_touserdata(L, PLAN_ITEM);
+  (void)ctx;
+  lca_task_set_item(lca_sched_running(run->sched), 0);
+  set_live(L, run, item->id, 0);
+  if(status == LUA_OK || status == LUA_YIELD) {
+    /* every row is kept, so that a resumed run can tell which are new */
+    if(!item->number && !lua_isnil(L, PLAN_ROW))
+      lca_item_store(L, run, PLAN_ITEM, 0);
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lca_run_check(L);
+  if(is_key_rejected(L)) {
+    run->stats.key_rejected = true;
+    return lua_error(L);
+  }
+  if(item->recall) {
+    say_no_secret(L, run);
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  lca_item_store(L, run, PLAN_ITEM, 0);
+  lca_plan_take_back(L, run, item);
+  fail_item(L, run, item->number, lua_tostring(L, PLAN_KEY), "action",
+            CA_FAILED);
+  run->plan.failed++;
+  lua_pushboolean(L, 0);
+  return 1;
+}
+
+/* host.plan_item(bulk, action, subject, key, account, row, recall): runs the
+   action for one item of the selection; true when it did not raise. recall:
+   the number of the item in a plan that stands, whose secrets are wanted
+   again. */
+int lca_item_plan(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_task *task = lca_sched_running(run->sched);
+  struct lca_item *item;
+  lua_settop(L, PLAN_RECALL);
+  luaL_checkstring(L, PLAN_KEY);
+  item = lua_newuserdatauv(L, sizeof(*item), LCA_ITEM_VALUES);
+  memset(item, 0, sizeof(*item));
+  item->bulk = (int)luaL_checkinteger(L, PLAN_BULK);
+  item->id = ++run->last_item;
+  lua_pushvalue(L, PLAN_ACCOUNT);
+  lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_ACCOUNT);
+  lua_pushvalue(L, PLAN_KEY);
+  lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_KEY);
+  lua_pushvalue(L, PLAN_ROW);
+  lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_ROW);
+  item->number = luaL_optinteger(L, PLAN_RECALL, 0);
+  item->recall = item->number != 0;
+  if(!item->recall) {
+    run->plan.selected++;
+    run->stats.selected++;
+  }
+  set_live(L, run, item->id, PLAN_ITEM);
+  lca_task_set_item(task, item->id);
+  lua_pushvalue(L, PLAN_ACTION);
+  lua_pushvalue(L, PLAN_SUBJECT);
+  return planned(L, lua_pcallk(L, 1, 0, 0, 0, planned), 0);
+}
+
+enum {
+  AFTER_ITEM = 1,
+  AFTER_FUNCTION,
+  AFTER_SUBJECT,
+  AFTER_RESULTS,
+  AFTER_KEY,
+  AFTER_WHAT
+};
+
+/* An earlier part of the run may have given the item a verdict of its own,
+   which this time did not come true. */
+static void forget_verdict(lua_State *L, struct lca_run *run, int64_t item)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(run->options.replay.on &&
+     ca_ledger_item_outcome(run->ledger, item, CA_PLANNED, NULL, &err))
+    lca_run_ledger_failed(L, run, &err);
+}
+
+static int after_ended(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_run *run = lca_run_of(L);
+  (void)ctx;
+  lca_task_set_item(lca_sched_running(run->sched), 0);
+  if(status == LUA_OK || status == LUA_YIELD) {
+    forget_verdict(L, run, lua_tointeger(L, AFTER_ITEM));
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lca_run_check(L);
+  if(is_key_rejected(L))
+    run->stats.key_rejected = true;
+  fail_item(L, run, lua_tointeger(L, AFTER_ITEM), lua_tostring(L, AFTER_KEY),
+            lua_tostring(L, AFTER_WHAT),
+            is_waiting_for_person(L) ? CA_PENDING : CA_FAILED);
+  lua_pushboolean(L, 0);
+  return 1;
+}
+
+/* host.after_item(item, after, subject, results, key, what): runs the bulk's
+   `after`, or the check of its canary (what says which), for one finished
+   item; true when it did not raise. Its task carries the negative number,
+   which the recorder refuses to write for. */
+int lca_item_after(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  lua_settop(L, AFTER_WHAT);
+  lca_task_set_item(lca_sched_running(run->sched),
+                    -luaL_checkinteger(L, AFTER_ITEM));
+  lua_pushvalue(L, AFTER_FUNCTION);
+  lua_pushvalue(L, AFTER_SUBJECT);
+  lua_pushvalue(L, AFTER_RESULTS);
+  return after_ended(L, lua_pcallk(L, 2, 0, 0, 0, after_ended), 0);
+}

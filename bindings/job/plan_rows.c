@@ -1,0 +1,359 @@
+/* The recorder: a mutating call becomes a change in the ledger, and what the
+   script gets back is a planned change.
+   Must not know: curl, options of the command line, terminals. */
+#include <stdlib.h>
+#include <string.h>
+#include "module/error.h"
+#include "job/run_private.h"
+
+#define PLANNED_CLASS  "composio.planned"
+#define STRAIGHT_CLASS "composio.planned.straight"
+
+/* ---- planned changes as scripts see them ---- */
+
+static const char *own_field(lua_State *L, const char *name)
+{
+  const char *text;
+  lua_pushstring(L, name);
+  lua_rawget(L, 1);
+  text = lua_tostring(L, -1);
+  return text ? text : "?";
+}
+
+/* Reading a result in a bulk's action: the result comes later. */
+static int planned_index(lua_State *L)
+{
+  return lca_error_usage(
+      L,
+      "'%s' of this %s is not known while planning; look in the "
+      "bulk's `after`",
+      luaL_tolstring(L, 2, NULL), own_field(L, "operation"));
+}
+
+/* The same outside a bulk: from here on the script would only guess. */
+static int straight_index(lua_State *L)
+{
+  const char *where;
+  const char *name;
+  lca_error_where(L);
+  where = lua_tostring(L, -1);
+  name = luaL_tolstring(L, 2, NULL);
+  return lca_run_stop(L, LCA_STOP_PREVIEW,
+                      "%sthe preview ends here: '%s' of this %s is known only "
+                      "once it is carried out",
+                      where, name, own_field(L, "operation"));
+}
+
+static int planned_text(lua_State *L)
+{
+  lua_pushfstring(L, "planned %s of %s", own_field(L, "operation"),
+                  own_field(L, "account_id"));
+  return 1;
+}
+
+static int push_planned(lua_State *L, const struct ca_change *change,
+                        const char *class)
+{
+  lua_createtable(L, 0, 3);
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "planned");
+  lua_pushstring(L, change->api->name);
+  lua_setfield(L, -2, "operation");
+  lua_pushstring(L, change->account);
+  lua_setfield(L, -2, "account_id");
+  luaL_setmetatable(L, class);
+  return 1;
+}
+
+static void open_class(lua_State *L, const char *class, lua_CFunction index)
+{
+  luaL_newmetatable(L, class);
+  lua_pushcfunction(L, index);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, index);
+  lua_setfield(L, -2, "__pairs");
+  lua_pushcfunction(L, planned_text);
+  lua_setfield(L, -2, "__tostring");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+}
+
+void lca_plan_open(lua_State *L)
+{
+  open_class(L, PLANNED_CLASS, planned_index);
+  open_class(L, STRAIGHT_CLASS, straight_index);
+}
+
+/* ---- accounts that an item changes ---- */
+
+/* What the item has planned for the account so far; NULL when it was not
+   touched before. */
+static struct lca_touched *find_touched(struct lca_item *item, const char *id)
+{
+  uint64_t hash = lca_hash_text(id);
+  size_t i;
+  for(i = 0; i < item->touched_count; i++)
+    if(item->touched[i].hash == hash)
+      return &item->touched[i];
+  return NULL;
+}
+
+static bool touched_too_many(const struct lca_item *item)
+{
+  return item->touched_count ==
+         sizeof(item->touched) / sizeof(item->touched[0]);
+}
+
+/* other: the change's fallback, or NULL; one of the two comes true. */
+static void touch(struct lca_item *item, const struct ca_change *change,
+                  const struct ca_change *other)
+{
+  struct lca_touched *touched = find_touched(item, change->account);
+  bool active;
+  if(!touched) {
+    if(touched_too_many(item))
+      return; /* then no change is taken for granted */
+    touched = &item->touched[item->touched_count++];
+    touched->hash = lca_hash_text(change->account);
+    touched->active = lca_guard_begins_active(change);
+  }
+  active = touched->active;
+  touched->active = lca_guard_leaves_active(change, active) ||
+                    (other && lca_guard_leaves_active(other, active));
+}
+
+/* Does it delete an account that may be ACTIVE when it comes to that? One that
+   the item disables first is not. */
+static bool ends_active(struct lca_item *item, const struct ca_change *change)
+{
+  const struct lca_touched *touched =
+      item ? find_touched(item, change->account) : NULL;
+  if(change->api->probe != CA_PROBE_GONE || change->outcome != CA_PLANNED)
+    return false;
+  if(touched)
+    return touched->active;
+  return (item && touched_too_many(item)) || lca_guard_begins_active(change);
+}
+
+/* ---- recording ---- */
+
+static void check_client(lua_State *L, struct lca_run *run,
+                         struct lca_client *client)
+{
+  if(!client->is_default)
+    lca_error_usage(L, "changes of a run go through the default client; start "
+                       "another run for another project");
+  if(run->client)
+    return;
+  lua_pushvalue(L, 1);
+  run->client_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  run->client = client;
+}
+
+/* Above what the job may do: a bulk ends here, a straight-line call raises
+   and the run ends with 4 whatever the script makes of it. */
+static void refuse_class(lua_State *L, struct lca_run *run, const char *name,
+                         const char *id, enum ca_class cost)
+{
+  const char *wanted = ca_class_name(cost);
+  lua_pushfstring(L,
+                  "refused: %s %s is %s, and this job may at most plan %s "
+                  "changes; `may = \"%s\"` in composio.job allows it",
+                  name, id, wanted, ca_class_name(run->may), wanted);
+  if(run->stats.planning)
+    lca_run_stop(L, LCA_STOP_REFUSED, "%s", lua_tostring(L, -1));
+  lca_guard_refuse(L, run, lua_tostring(L, -1));
+}
+
+static void check_cost(lua_State *L, struct lca_run *run,
+                       const struct ca_change *change)
+{
+  if(change->cost > run->may)
+    refuse_class(L, run, change->api->name, change->account, change->cost);
+}
+
+/* host.check_class(operation, id, class): the same before anything is asked
+   for the call's sake. */
+int lca_plan_check_class(lua_State *L)
+{
+  static const char *const words[] = { "read", "reversible", "irreversible",
+                                       NULL };
+  struct lca_run *run = lca_run_of(L);
+  enum ca_class cost = (enum ca_class)luaL_checkoption(L, 3, NULL, words);
+  if(cost > run->may)
+    refuse_class(L, run, luaL_checkstring(L, 1), luaL_checkstring(L, 2), cost);
+  return 0;
+}
+
+static void keep_secret(lua_State *L, struct lca_run *run,
+                        const struct lca_draft *draft, int64_t number)
+{
+  if(!draft->secret.data || !run->options.apply)
+    return;
+  lca_one_need_apply(L, run);
+  if(ca_apply_keep_secret(run->apply, number, draft->secret.data,
+                          draft->secret.len))
+    luaL_error(L, "out of memory");
+}
+
+static int64_t add_change(lua_State *L, struct lca_run *run, int64_t item,
+                          const struct ca_change *change)
+{
+  struct ca_err err;
+  int64_t number = 0;
+  ca_err_clear(&err);
+  if(ca_ledger_add_change(run->ledger, item, change, &number, &err))
+    lca_run_ledger_failed(L, run, &err);
+  return number;
+}
+
+/* The item's own account, when the change is on that. */
+static int own_account(lua_State *L, int item, const char *id)
+{
+  int table;
+  bool own;
+  if(lua_getiuservalue(L, item, LCA_ITEM_ACCOUNT) == LUA_TNIL) {
+    lua_pop(L, 1);
+    return 0;
+  }
+  table = lua_gettop(L);
+  lua_getfield(L, table, "id");
+  own = lua_type(L, -1) == LUA_TSTRING && !strcmp(lua_tostring(L, -1), id);
+  lua_pop(L, 1);
+  return own ? table : 0;
+}
+
+static int64_t add_planned(lua_State *L, struct lca_run *run,
+                           struct lca_item *item, struct lca_draft *draft,
+                           int account)
+{
+  int64_t number;
+  draft->ends_active = ends_active(item, &draft->change);
+  number = add_change(L, run, item->number, &draft->change);
+  if(!item->changes)
+    item->first_change = number;
+  lca_plan_count(L, run, item, draft, account);
+  if(draft->change.outcome == CA_PLANNED)
+    keep_secret(L, run, draft, number);
+  return number;
+}
+
+/* A change of a bulk's item, while its action runs; the item's userdata is on
+   top of the stack. */
+static int record_planned(lua_State *L, struct lca_run *run,
+                          struct lca_item *item, struct ca_request *request,
+                          int arguments, int account)
+{
+  struct lca_draft draft;
+  struct lca_draft fallback;
+  bool other;
+  int at = lua_gettop(L);
+  int own = own_account(L, at, request->id);
+  int known = account ? account : own;
+  if(!item->number)
+    lca_item_store(L, run, at, known);
+  if(!own && item->follows_first && item->changes == 0)
+    own = known; /* the item took this account for its own */
+  lca_draft_make(L, run, request, arguments, known, own != 0, &draft);
+  if(item->recall)
+    return lca_replay_recall(L, run, at, &draft);
+  if(draft.change.outcome == CA_PLANNED && request->id[0] &&
+     !find_touched(item, request->id) && !touched_too_many(item) &&
+     lca_draft_is_same(L, request, draft.change.before, known, arguments))
+    draft.change.outcome = CA_SAME;
+  check_cost(L, run, &draft.change);
+  other = lca_draft_fallback(L, &draft, arguments, &fallback);
+  if(draft.change.outcome == CA_SAME)
+    other = false; /* nothing is sent that could fail */
+  if(other)
+    check_cost(L, run, &fallback.change);
+  (void)add_planned(L, run, item, &draft, known);
+  if(other)
+    (void)add_planned(L, run, item, &fallback, known);
+  if(request->id[0])
+    touch(item, &draft.change, other ? &fallback.change : NULL);
+  return push_planned(L, &draft.change, PLANNED_CLASS);
+}
+
+int lca_plan_push_same(lua_State *L)
+{
+  lua_createtable(L, 0, 2);
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "success");
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "same");
+  return 1;
+}
+
+static int raise_protected(lua_State *L, const struct lca_draft *draft)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  ca_err_set(&err, CA_GATE, "%s", draft->reason);
+  return lca_error_throw(L, draft->change.api, draft->change.account, &err);
+}
+
+/* A change outside bulks: an item of its own. */
+static int record_straight(lua_State *L, struct lca_run *run,
+                           struct ca_request *request, int arguments,
+                           int account)
+{
+  struct lca_draft draft;
+  int64_t item;
+  int results;
+  lca_run_begin(L, run);
+  if(arguments && lua_getfield(L, arguments, "otherwise") != LUA_TNIL)
+    return lca_error_usage(L,
+                           "%s.%s: otherwise is for the action of a bulk; "
+                           "here pcall catches what fails",
+                           request->api->resource, request->api->name);
+  lca_draft_make(L, run, request, arguments, account, true, &draft);
+  if(draft.change.outcome == CA_PLANNED &&
+     lca_draft_is_same(L, request, draft.change.before, account, arguments))
+    draft.change.outcome = CA_SAME;
+  draft.ends_active = ends_active(NULL, &draft.change);
+  if(run->options.replay.on && lca_replay_straight(L, run, &draft, &results))
+    return results;
+  check_cost(L, run, &draft.change);
+  if(draft.change.outcome == CA_PLANNED)
+    lca_guard_straight(L, run, &draft);
+  item = lca_item_add_single(L, run, account, request->id);
+  lca_plan_count(L, run, NULL, &draft, account);
+  if(run->options.apply && draft.change.outcome == CA_PLANNED)
+    return lca_one_carry_out(L, run, &draft.change, item, 0, draft.secret);
+  (void)add_change(L, run, item, &draft.change);
+  if(draft.change.outcome == CA_SKIPPED)
+    return raise_protected(L, &draft);
+  if(draft.change.outcome == CA_SAME)
+    return lca_plan_push_same(L);
+  return push_planned(L, &draft.change, STRAIGHT_CLASS);
+}
+
+int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
+                    struct ca_request *request, int arguments, int account)
+{
+  struct lca_run *run = ctx;
+  struct lca_task *task = lca_sched_running(run->sched);
+  int64_t id = task ? lca_task_item(task) : 0;
+  struct lca_item *item;
+  luaL_checkstack(L, 40, "recording a change");
+  lca_run_check(L);
+  if(arguments && !lua_istable(L, arguments))
+    arguments = 0;
+  if(id < 0)
+    return lca_error_usage(L,
+                           "a bulk's `after` cannot change anything; plan the "
+                           "change in the bulk's action");
+  if(!id && run->stats.planning)
+    return lca_error_usage(L, "while a bulk plans, only its action may plan "
+                              "changes");
+  check_client(L, run, client);
+  if(!id)
+    return record_straight(L, run, request, arguments, account);
+  item = lca_item_push_live(L, run, id);
+  if(!item)
+    return lca_error_usage(L, "the item's action has ended; its changes are "
+                              "planned already");
+  return record_planned(L, run, item, request, arguments, account);
+}

@@ -1,0 +1,143 @@
+/* Settling: what became of changes whose outcome is unknown. Drives
+   core/settle by itself, before the script of a resumed run and after every
+   script. Must not know: curl, options of the command line, terminals. */
+#include <string.h>
+#include "module/error.h"
+#include "job/run_private.h"
+#include "apply/settle.h"
+
+#define FIRST_LINES 10 /* the rest is in the ledger */
+
+struct settling {
+  struct lca_run *run;
+  int64_t done;
+  int64_t not_done;
+  int64_t open;
+  int told; /* lines */
+};
+
+/* The summary's list of failures tells what is known now. */
+static void mend_failures(struct lca_run_stats *stats, const char *key,
+                          const struct ca_settled *settled)
+{
+  const char *operation = settled->row->change.api->name;
+  size_t i;
+  for(i = 0; i < stats->failure_count; i++) {
+    struct lca_failure *failure = &stats->failures[i];
+    if(strcmp(failure->key, key) != 0 ||
+       strcmp(failure->operation, operation) != 0)
+      continue;
+    if(settled->outcome == CA_DONE) {
+      stats->failure_count--;
+      memmove(failure, failure + 1,
+              (stats->failure_count - i) * sizeof(*failure));
+    } else {
+      failure->outcome = settled->outcome;
+    }
+    return;
+  }
+}
+
+static void told(void *owner, const struct ca_settled *settled)
+{
+  struct settling *settling = owner;
+  struct lca_run *run = settling->run;
+  const struct ca_change *change = &settled->row->change;
+  const char *key = change->account && change->account[0] ? change->account
+                                                          : settled->row->key;
+  char line[900];
+  if(settled->outcome == CA_UNKNOWN)
+    settling->open++;
+  else if(settled->outcome == CA_DONE)
+    settling->done++;
+  else
+    settling->not_done++;
+  mend_failures(&run->stats, key, settled);
+  if(!settled->text[0] || settling->told == FIRST_LINES)
+    return;
+  settling->told++;
+  snprintf(line, sizeof(line), "  %s  %s  %s: %s",
+           ca_outcome_name(settled->outcome), change->api->name, key,
+           settled->text);
+  run->options.say(run->options.ctx, line);
+}
+
+static void drive(struct lca_run *run, struct ca_settle *settle,
+                  int64_t (*deadline_ms)(void *ctx), void *ctx,
+                  struct ca_err *err)
+{
+  struct ca_engine *engine = lca_sched_engine(run->sched);
+  while(!ca_settle_finished(settle)) {
+    int64_t until = deadline_ms(ctx);
+    bool late =
+        until >= 0 && ca_clock_mono_ms(ca_engine_clock(engine)) >= until;
+    if(late ||
+       (*run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW))
+      ca_settle_stop(settle);
+    run->options.tick(run->options.ctx);
+    if(ca_settle_fill(settle, err) || ca_settle_finished(settle) ||
+       ca_engine_step(engine, 100, err))
+      break;
+  }
+}
+
+static void say_sum(const struct settling *settling)
+{
+  const struct lca_run *run = settling->run;
+  char line[200];
+  int64_t all = settling->done + settling->not_done + settling->open;
+  if(!all)
+    return;
+  snprintf(line, sizeof(line),
+           "checked %lld unknown: %lld happened, %lld did not, %lld stay "
+           "unknown",
+           (long long)all, (long long)settling->done,
+           (long long)settling->not_done, (long long)settling->open);
+  run->options.say(run->options.ctx, line);
+}
+
+/* Readies the client, which may throw. */
+static int need_client(lua_State *L)
+{
+  lca_one_need_client(L, lca_run_of(L));
+  return 0;
+}
+
+void lca_run_settle(lua_State *L, enum ca_outcome not_done,
+                    int64_t (*deadline_ms)(void *ctx), void *ctx)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct ca_settle_options options = { 8, not_done };
+  struct settling settling = { .run = run };
+  struct ca_settle *settle;
+  struct ca_err err;
+  int64_t open = 0;
+  ca_err_clear(&err);
+  if(!run || !run->options.apply || !run->sched)
+    return;
+  if(!run->ledger && run->options.replay.on)
+    run->ledger = run->options.begin(run->options.ctx, &err);
+  if(!run->ledger)
+    return;
+  if(*run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW)
+    return; /* a signal: nothing is asked any more */
+  if(!run->options.replay.on && !run->stats.outcomes[CA_UNKNOWN])
+    return; /* so the ledger need not be searched */
+  if(ca_ledger_count_open(run->ledger, &open, &err) || !open)
+    return;
+  lua_pushcfunction(L, need_client);
+  if(lua_pcall(L, 0, 0, 0)) {
+    run->options.say(run->options.ctx, lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return;
+  }
+  ca_engine_stop(lca_sched_engine(run->sched), false);
+  settle = ca_settle_new(lca_sched_engine(run->sched), run->client->endpoint,
+                         run->ledger, &options, told, &settling, &err);
+  if(settle)
+    drive(run, settle, deadline_ms, ctx, &err);
+  ca_settle_free(settle);
+  if(err.code)
+    run->options.say(run->options.ctx, err.text);
+  say_sum(&settling);
+}

@@ -1,0 +1,624 @@
+/* Calls: one C function for every row of the operation table. Reads its
+   arguments by the row's fields, asks the recorder, submits, waits.
+   Must not know: curl, the ledger, which operation it is. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "module/client_private.h"
+#include "module/error.h"
+#include "module/json.h"
+#include "module/value.h"
+#include "base/secret.h"
+
+#define CALL        "composio.call"
+#define OPTIONS_MAX (CA_FIELDS_MAX + 6)
+#define DAY_S       86400.0
+#define JSON_MAX    (1u << 20)
+
+/* The stack of a call. Positional arguments follow, until they are read. */
+enum { AT_CLIENT = 1, AT_OPTIONS, AT_ACCOUNT, AT_CALL, AT_OP };
+/* UP_EXTRA: the name of an option that a composite takes besides, or true: a
+   list whose accounts are read as bulk work wants them. */
+enum { UP_CLIENT = 1, UP_API, UP_EXTRA };
+
+/* What a call holds of the core, in a to-be-closed slot. */
+struct call {
+  struct ca_request request;
+  struct ca_buf json;   /* a free table on its way into the request */
+  struct ca_buf secret; /* the body whose credentials are masked meanwhile */
+  int64_t timeout_ms;
+  char id[160];
+};
+
+static const char spare_key; /* in the registry: a call to be used again */
+
+static void empty_call(struct call *call)
+{
+  ca_request_clear(&call->request);
+  ca_buf_wipe(&call->json);
+  if(call->secret.len)
+    ca_secret_remove_json(call->secret.data, call->secret.len);
+  ca_buf_wipe(&call->secret);
+}
+
+static int call_gc(lua_State *L)
+{
+  empty_call(lua_touserdata(L, 1));
+  return 0;
+}
+
+/* The call is over; the next one may have its memory, which is none for the
+   collector then. */
+static int call_close(lua_State *L)
+{
+  empty_call(lua_touserdata(L, 1));
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
+  return 0;
+}
+
+static struct call *push_call(lua_State *L, const struct ca_api *api)
+{
+  struct call *call;
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_key) == LUA_TUSERDATA) {
+    call = lua_touserdata(L, -1);
+    lua_pushboolean(L, false); /* keeps the registry's slot */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
+  } else {
+    lua_pop(L, 1);
+    call = lua_newuserdatauv(L, sizeof(*call), 0);
+    memset(call, 0, sizeof(*call));
+    luaL_setmetatable(L, CALL);
+  }
+  ca_request_init(&call->request, api);
+  ca_buf_init(&call->json, JSON_MAX);
+  ca_buf_init(&call->secret, JSON_MAX);
+  call->timeout_ms = 0;
+  call->id[0] = '\0';
+  return call;
+}
+
+void lca_call_open(lua_State *L)
+{
+  if(luaL_newmetatable(L, CALL)) {
+    lua_pushcfunction(L, call_close);
+    lua_setfield(L, -2, "__close");
+    lua_pushcfunction(L, call_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_pop(L, 1);
+}
+
+/* ---- arguments ---- */
+
+static int wrong_type(lua_State *L, const struct ca_api *api,
+                      const struct ca_field *field, const char *expected,
+                      int index)
+{
+  return lca_error_usage(L, "%s.%s: %s: expected %s, got %s", api->resource,
+                         api->name, field->name, expected,
+                         lua_isnoneornil(L, index) ? "nothing"
+                                                   : luaL_typename(L, index));
+}
+
+/* A value the core refuses: the script's data, not its text, so an object. */
+static int refused(lua_State *L, const struct ca_api *api, const char *account,
+                   struct ca_err *err)
+{
+  char text[sizeof(err->text)];
+  ca_copy_text(text, sizeof(text), err->text, strlen(err->text));
+  lca_error_where(L);
+  snprintf(err->text, sizeof(err->text), "%s%s", lua_tostring(L, -1), text);
+  return lca_error_throw(L, api, account, err);
+}
+
+static enum ca_code set_texts(lua_State *L, struct call *call,
+                              const struct ca_field *field, int index,
+                              struct ca_err *err)
+{
+  const struct ca_api *api = call->request.api;
+  struct ca_slice *values;
+  lua_Integer count;
+  lua_Integer i;
+  enum ca_code code;
+
+  if(!lua_istable(L, index))
+    wrong_type(L, api, field, "a list of strings", index);
+  count = (lua_Integer)lua_rawlen(L, index);
+  if(!count && (lua_pushnil(L), lua_next(L, index)))
+    lca_error_usage(L,
+                    "%s.%s: %s: expected a list of strings, got a table with "
+                    "the key '%s'",
+                    api->resource, api->name, field->name,
+                    luaL_tolstring(L, -2, NULL));
+  values = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof(*values), 0);
+  for(i = 0; i < count; i++) {
+    if(lua_rawgeti(L, index, i + 1) != LUA_TSTRING)
+      lca_error_usage(L,
+                      "%s.%s: %s: expected a list of strings, got %s at "
+                      "place %d",
+                      api->resource, api->name, field->name,
+                      luaL_typename(L, -1), (int)(i + 1));
+    /* the list keeps the string alive */
+    values[i].data = lua_tolstring(L, -1, &values[i].len);
+    lua_pop(L, 1);
+  }
+  code = ca_request_texts(&call->request, field, values, (size_t)count, err);
+  lua_pop(L, 1);
+  return code;
+}
+
+static enum ca_code set_integer(lua_State *L, struct call *call,
+                                const struct ca_field *field, int index,
+                                struct ca_err *err)
+{
+  int exact = 0;
+  lua_Integer value = 0;
+  if(lua_type(L, index) == LUA_TNUMBER)
+    value = lua_tointegerx(L, index, &exact);
+  if(!exact)
+    wrong_type(L, call->request.api, field, "a whole number", index);
+  return ca_request_integer(&call->request, field, value, err);
+}
+
+/* A list of an ACL: lists even when empty, whatever their metatable. */
+static void add_acl_list(lua_State *L, struct call *call, int index,
+                         const char *path)
+{
+  if(!lua_istable(L, index))
+    lca_error_usage(L, "%s: expected a list of user ids, got %s", path,
+                    luaL_typename(L, index));
+  if(!lua_rawlen(L, index) &&
+     (lua_pushnil(L), !lua_next(L, index))) { /* {} is no object here */
+    if(ca_buf_add_text(&call->json, "[]"))
+      luaL_error(L, "out of memory");
+    return;
+  }
+  if(!lua_rawlen(L, index))
+    lca_error_usage(L, "%s: expected a list of user ids", path);
+  lca_json_encode(L, index, &call->json, path);
+}
+
+static void encode_acl(lua_State *L, struct call *call,
+                       const struct ca_field *field, int index)
+{
+  static const char *const names[] = { "allow_all_users", "allowed_user_ids",
+                                       "not_allowed_user_ids", NULL };
+  const struct ca_api *api = call->request.api;
+  char path[128];
+  bool first = true;
+  int i;
+
+  if(!lua_istable(L, index))
+    wrong_type(L, api, field, "a table", index);
+  snprintf(path, sizeof(path), "%s.%s: %s", api->resource, api->name,
+           field->name);
+  lca_read_all(L, index);
+  lua_pushnil(L);
+  while(lua_next(L, index)) {
+    lua_pop(L, 1);
+    for(i = 0; names[i]; i++)
+      if(lua_type(L, -1) == LUA_TSTRING &&
+         !strcmp(lua_tostring(L, -1), names[i]))
+        break;
+    if(!names[i])
+      lca_error_unknown_option(L, path, luaL_tolstring(L, -1, NULL), names);
+  }
+  if(ca_buf_add_text(&call->json, "{"))
+    luaL_error(L, "out of memory");
+  for(i = 0; names[i]; i++) {
+    if(lua_getfield(L, index, names[i]) != LUA_TNIL) {
+      if(ca_buf_printf(&call->json, "%s\"%s\":", first ? "" : ",", names[i]))
+        luaL_error(L, "out of memory");
+      first = false;
+      snprintf(path, sizeof(path), "%s.%s: %s.%s", api->resource, api->name,
+               field->name, names[i]);
+      if(i)
+        add_acl_list(L, call, lua_gettop(L), path);
+      else if(lua_isboolean(L, -1))
+        lca_json_encode(L, -1, &call->json, path);
+      else
+        lca_error_usage(L, "%s: expected true or false, got %s", path,
+                        luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+  }
+  if(ca_buf_add_text(&call->json, "}"))
+    luaL_error(L, "out of memory");
+}
+
+static void encode_free(lua_State *L, struct call *call,
+                        const struct ca_field *field, int index)
+{
+  const struct ca_api *api = call->request.api;
+  char path[128];
+
+  if(!lua_istable(L, index))
+    wrong_type(L, api, field, "a table", index);
+  snprintf(path, sizeof(path), "%s.%s: %s", api->resource, api->name,
+           field->name);
+  if(field->type == CA_SCHEME) {
+    bool fine = lua_getfield(L, index, "authScheme") == LUA_TSTRING;
+    fine = lua_getfield(L, index, "val") == LUA_TTABLE && fine;
+    lua_pop(L, 2);
+    if(!fine)
+      lca_error_usage(L,
+                      "%s: expected what composio.auth_scheme makes, a table "
+                      "with authScheme and val",
+                      path);
+  }
+  lca_json_encode(L, index, &call->json, path);
+}
+
+static enum ca_code set_json(lua_State *L, struct call *call,
+                             const struct ca_field *field, int index,
+                             struct ca_err *err)
+{
+  struct ca_slice json;
+  ca_buf_reset(&call->json);
+  if(field->type == CA_ACL)
+    encode_acl(L, call, field, index);
+  else
+    encode_free(L, call, field, index);
+  json.data = call->json.data;
+  json.len = call->json.len;
+  return ca_request_json(&call->request, field, json, err);
+}
+
+/* Sets one field from the value at index. An account stands for its id. */
+static void set_field(lua_State *L, struct call *call,
+                      const struct ca_field *field, int index)
+{
+  const struct ca_api *api = call->request.api;
+  struct ca_slice text;
+  struct ca_err err;
+  enum ca_code code;
+
+  ca_err_clear(&err);
+  if(lca_json_is_null(L, index))
+    code = ca_request_null(&call->request, field, &err);
+  else
+    switch(field->type) {
+    case CA_TEXTS:
+    case CA_WORDS:
+      code = set_texts(L, call, field, index, &err);
+      break;
+    case CA_INTEGER:
+      code = set_integer(L, call, field, index, &err);
+      break;
+    case CA_BOOLEAN:
+      if(!lua_isboolean(L, index))
+        wrong_type(L, api, field, "true or false", index);
+      code = ca_request_boolean(&call->request, field, lua_toboolean(L, index),
+                                &err);
+      break;
+    case CA_ACL:
+    case CA_SCHEME:
+    case CA_OPEN:
+      code = set_json(L, call, field, index, &err);
+      break;
+    default:
+      if(lua_type(L, index) != LUA_TSTRING)
+        wrong_type(L, api, field,
+                   field->place == CA_IN_PATH ? "an id or an account"
+                                              : "a string",
+                   index);
+      text.data = lua_tolstring(L, index, &text.len);
+      if(field->place == CA_IN_PATH)
+        ca_copy_text(call->id, sizeof(call->id), text.data, text.len);
+      code = ca_request_text(&call->request, field, text, &err);
+    }
+  if(code)
+    refused(L, api, call->id[0] ? call->id : NULL, &err);
+}
+
+static void unknown_option(lua_State *L, const struct ca_api *api,
+                           const char *option)
+{
+  const char *known[OPTIONS_MAX];
+  const struct ca_field *field;
+  char name[80];
+  int count = 0;
+  for(field = api->fields; field->name; field++)
+    if(!(field->flags & CA_POSITIONAL))
+      known[count++] = field->name;
+  if(lua_isstring(L, lua_upvalueindex(UP_EXTRA)))
+    known[count++] = lua_tostring(L, lua_upvalueindex(UP_EXTRA));
+  known[count++] = "timeout";
+  if(ca_api_mutates(api)) {
+    known[count++] = "reason";
+    known[count++] = "otherwise";
+  }
+  known[count] = NULL;
+  snprintf(name, sizeof(name), "%s.%s", api->resource, api->name);
+  lca_error_unknown_option(L, name, option, known);
+}
+
+static void read_timeout(lua_State *L, struct call *call, int index)
+{
+  const struct ca_api *api = call->request.api;
+  lua_Number seconds = lua_tonumber(L, index);
+  if(lua_type(L, index) != LUA_TNUMBER)
+    lca_error_usage(L, "%s.%s: timeout: expected seconds, got %s",
+                    api->resource, api->name, luaL_typename(L, index));
+  if(seconds > DAY_S)
+    lca_error_usage(L,
+                    "%s.%s: timeout: %f is more than 24 hours; it is in "
+                    "seconds, not milliseconds",
+                    api->resource, api->name, seconds);
+  if(!(seconds > 0))
+    lca_error_usage(L, "%s.%s: timeout: %f is not a number of seconds to wait",
+                    api->resource, api->name, seconds);
+  call->timeout_ms = (int64_t)ceil(seconds * 1000);
+}
+
+/* The option that a composite has besides, and looks at itself. */
+static bool is_extra(lua_State *L, const char *name)
+{
+  return lua_isstring(L, lua_upvalueindex(UP_EXTRA)) &&
+         !strcmp(name, lua_tostring(L, lua_upvalueindex(UP_EXTRA)));
+}
+
+/* What is the recorder's business alone; without one nobody would see to it.
+ */
+static void check_recorded(lua_State *L, const struct ca_api *api,
+                           const char *name)
+{
+  if(lua_type(L, -1) != LUA_TSTRING)
+    lca_error_usage(L, "%s.%s: %s: expected a string, got %s", api->resource,
+                    api->name, name, luaL_typename(L, -1));
+  if(!strcmp(name, "otherwise") && !lca_clients_of(L)->recorder)
+    lca_error_usage(L,
+                    "%s.%s: otherwise needs the host: run this script with "
+                    "composio-lua",
+                    api->resource, api->name);
+}
+
+/* Options that are no field of the row. */
+static void check_options(lua_State *L, struct call *call)
+{
+  const struct ca_api *api = call->request.api;
+  bool mutates = ca_api_mutates(api);
+  lca_read_all(L, AT_OPTIONS);
+  lua_pushnil(L);
+  while(lua_next(L, AT_OPTIONS)) {
+    const char *name =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+    const struct ca_field *field = name ? ca_api_field(api, name) : NULL;
+    if(field && !(field->flags & CA_POSITIONAL))
+      ;
+    else if(name && !strcmp(name, "timeout"))
+      read_timeout(L, call, lua_gettop(L));
+    else if(name && is_extra(L, name))
+      ;
+    else if(name && mutates &&
+            (!strcmp(name, "reason") || !strcmp(name, "otherwise")))
+      check_recorded(L, api, name);
+    else
+      unknown_option(L, api, luaL_tolstring(L, -2, NULL));
+    lua_pop(L, 1);
+  }
+}
+
+static int positional_count(const struct ca_api *api)
+{
+  const struct ca_field *field;
+  int count = 0;
+  for(field = api->fields; field->name; field++)
+    count += (field->flags & CA_POSITIONAL) != 0;
+  return count;
+}
+
+/* Brings the arguments into the order above: positional ones end at AT_OP. */
+static void order_arguments(lua_State *L, const struct ca_api *api)
+{
+  int count = positional_count(api);
+  int options = count + 1;
+  if(lua_gettop(L) > options)
+    lca_error_usage(L,
+                    "%s.%s: too many arguments (call it with a dot, not "
+                    "with a colon?)",
+                    api->resource, api->name);
+  lua_settop(L, options);
+  if(!lua_isnoneornil(L, options) && !lua_istable(L, options))
+    lca_error_usage(L, "%s.%s: expected a table of options, got %s",
+                    api->resource, api->name, luaL_typename(L, options));
+  lua_pushvalue(L, lua_upvalueindex(UP_CLIENT));
+  lua_pushvalue(L, options);
+  lua_pushnil(L);
+  if(count && lua_istable(L, 1)) { /* an account, whose id it is */
+    lua_pushvalue(L, 1);
+    lua_replace(L, -2);
+    lua_pushliteral(L, "id");
+    lua_rawget(L, 1);
+    if(lua_type(L, -1) == LUA_TSTRING)
+      lua_replace(L, 1);
+    else
+      lua_pop(L, 1);
+  }
+}
+
+static void read_arguments(lua_State *L, struct call *call)
+{
+  const struct ca_api *api = call->request.api;
+  const struct ca_field *field;
+  struct ca_err err;
+  int argument = AT_CALL;
+
+  if(lua_istable(L, AT_OPTIONS))
+    check_options(L, call);
+  for(field = api->fields; field->name; field++) {
+    if(field->flags & CA_POSITIONAL)
+      set_field(L, call, field, ++argument);
+    else if(lua_istable(L, AT_OPTIONS)) {
+      lua_getfield(L, AT_OPTIONS, field->name);
+      if(!lua_isnil(L, -1))
+        set_field(L, call, field, lua_gettop(L));
+      lua_pop(L, 1);
+    }
+  }
+  ca_err_clear(&err);
+  if(ca_request_finish(&call->request, &err))
+    refused(L, api, call->id[0] ? call->id : NULL, &err);
+}
+
+/* The service may echo what it was given: until the call ends, no text of ours
+   shows the credentials in it. */
+static void hide_credentials(struct call *call)
+{
+  struct ca_slice body = ca_request_body(&call->request);
+  if(!call->request.secret || call->secret.len || !body.len)
+    return;
+  if(!ca_buf_add(&call->secret, body.data, body.len))
+    ca_secret_add_json(call->secret.data, call->secret.len);
+}
+
+/* ---- the call ---- */
+
+static int call_ended(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_client *client = lua_touserdata(L, AT_CLIENT);
+  struct call *call = lua_touserdata(L, AT_CALL);
+  struct lca_op *op = lua_touserdata(L, AT_OP);
+  const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
+  (void)status;
+  (void)ctx;
+  if(lua_isboolean(L, lua_upvalueindex(UP_EXTRA)))
+    return lca_client_push_page(L, client, api, &op->result);
+  return lca_client_push_result(L, client, api, &op->result,
+                                call->id[0] ? call->id : NULL);
+}
+
+static int send(lua_State *L, struct lca_client *client, struct call *call)
+{
+  const struct ca_api *api = call->request.api;
+  struct lca_op *op;
+  struct ca_err err;
+
+  lua_settop(L, AT_CALL);
+  op = lca_op_push(L);
+  op->changes = ca_api_mutates(api);
+  ca_err_clear(&err);
+  if(ca_engine_submit(lca_sched_engine(client->sched), client->endpoint,
+                      &call->request, call->timeout_ms, lca_op_done, op, 0,
+                      &op->id, &err))
+    return lca_error_throw(L, api, call->id[0] ? call->id : NULL, &err);
+  lca_op_list(op, &client->ops);
+  return lca_wait_op(L, op, 0, call_ended);
+}
+
+static int call_operation(lua_State *L)
+{
+  const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
+  struct lca_clients *room = lca_clients_of(L);
+  struct lca_client *client;
+  struct call *call;
+
+  order_arguments(L, api);
+  call = push_call(L, api);
+  lua_rotate(L, 1, AT_CALL); /* client options account call, positional … */
+  lua_toclose(L, AT_CALL);
+  read_arguments(L, call);
+  hide_credentials(call);
+  if(room->before)
+    room->before(L, room->before_ctx);
+  client = lca_client_check(L, AT_CLIENT);
+  lca_sched_check(L, client->sched, false);
+  if(room->recorder && ca_api_mutates(api)) {
+    int results;
+    lua_settop(L, AT_CALL);
+    if(!lua_istable(L, AT_OPTIONS)) {
+      lua_newtable(L);
+      lua_replace(L, AT_OPTIONS);
+    }
+    results = room->recorder(L, room->recorder_ctx, client, &call->request,
+                             AT_OPTIONS,
+                             lua_istable(L, AT_ACCOUNT) ? AT_ACCOUNT : 0);
+    if(results != LCA_SEND)
+      return results;
+  }
+  return send(L, client, call);
+}
+
+/* Reads the arguments as the call would, and lets it be; returns the class of
+   what it would do. */
+static int check_operation(lua_State *L)
+{
+  const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
+  struct call *call;
+
+  order_arguments(L, api);
+  call = push_call(L, api);
+  lua_rotate(L, 1, AT_CALL);
+  lua_toclose(L, AT_CALL);
+  read_arguments(L, call);
+  lua_pushstring(L, ca_class_name(call->request.cost));
+  return 1;
+}
+
+static int push_operation(lua_State *L, lua_CFunction function)
+{
+  const char *resource = luaL_checkstring(L, 2);
+  const char *name = luaL_checkstring(L, 3);
+  const struct ca_api *api = ca_api_find(resource, name);
+  lua_settop(L, 4);
+  luaL_checkudata(L, 1, "composio.client");
+  if(!api)
+    return luaL_error(L, "no operation %s.%s", resource, name);
+  lua_pushvalue(L, 1);
+  lua_pushlightuserdata(L, (void *)api);
+  lua_pushvalue(L, 4);
+  lua_pushcclosure(L, function, 3);
+  return 1;
+}
+
+int lca_call_operation(lua_State *L)
+{
+  return push_operation(L, call_operation);
+}
+
+int lca_call_check(lua_State *L)
+{
+  return push_operation(L, check_operation);
+}
+
+/* ---- the table, for who wants to read it ---- */
+
+static void push_names(lua_State *L, const struct ca_api *api, bool positional)
+{
+  const struct ca_field *field;
+  lua_Integer count = 0;
+  lua_newtable(L);
+  for(field = api->fields; field->name; field++)
+    if(((field->flags & CA_POSITIONAL) != 0) == positional) {
+      lua_pushstring(L, field->name);
+      lua_rawseti(L, -2, ++count);
+    }
+}
+
+int lca_call_operations(lua_State *L)
+{
+  size_t count;
+  size_t i;
+  const struct ca_api *rows = ca_api_rows(&count);
+  lua_createtable(L, (int)count, 0);
+  for(i = 0; i < count; i++) {
+    lua_createtable(L, 0, 7);
+    lua_pushstring(L, rows[i].becomes);
+    lua_setfield(L, -2, "becomes");
+    lua_pushstring(L, rows[i].resource);
+    lua_setfield(L, -2, "resource");
+    lua_pushstring(L, rows[i].name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, ca_method_name(rows[i].method));
+    lua_setfield(L, -2, "method");
+    lua_pushstring(L, ca_class_name(rows[i].cost));
+    lua_setfield(L, -2, "class");
+    push_names(L, &rows[i], true);
+    lua_setfield(L, -2, "arguments");
+    push_names(L, &rows[i], false);
+    lua_setfield(L, -2, "options");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}

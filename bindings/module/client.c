@@ -1,0 +1,409 @@
+/* Clients: where calls go, as scripts hold it. The default one is made of the
+   environment, or of what the host was given, when it is first used.
+   Must not know: curl, the ledger, what is called. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "module/client_private.h"
+#include "module/error.h"
+#include "module/versions.h"
+
+#define CLIENT "composio.client"
+
+static const char room_key, default_key; /* in the registry */
+
+enum { FIELDS = 1, ACCOUNT_CLASS };
+
+/* ---- the room ---- */
+
+static int room_gc(lua_State *L)
+{
+  struct lca_clients *room = lua_touserdata(L, 1);
+  ca_json_free(room->json);
+  room->json = NULL;
+  return 0;
+}
+
+struct lca_clients *lca_clients_of(lua_State *L)
+{
+  struct lca_clients *room;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &room_key);
+  room = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if(room)
+    return room;
+  room = lua_newuserdatauv(L, sizeof(*room), 0);
+  memset(room, 0, sizeof(*room));
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, room_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &room_key);
+  return room;
+}
+
+void lca_client_set_recorder(lua_State *L, lca_recorder_fn *recorder,
+                             void *ctx)
+{
+  struct lca_clients *room = lca_clients_of(L);
+  room->recorder = recorder;
+  room->recorder_ctx = ctx;
+}
+
+void lca_client_set_before(lua_State *L, lca_before_fn *before, void *ctx)
+{
+  struct lca_clients *room = lca_clients_of(L);
+  room->before = before;
+  room->before_ctx = ctx;
+}
+
+void lca_client_set_defaults(lua_State *L,
+                             const struct ca_endpoint_options *options)
+{
+  lca_clients_of(L)->defaults = options;
+}
+
+/* ---- making them ---- */
+
+static int no_key(lua_State *L)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  ca_err_set(&err, CA_USAGE,
+             "there is no API key; set COMPOSIO_API_KEY, or put it into "
+             "$CREDENTIALS_DIRECTORY/composio-api-key, or give "
+             "composio.client an api_key or api_key_file");
+  lca_error_push_named(L, "ComposioNoAPIKeyError", NULL, NULL, &err);
+  return lua_error(L);
+}
+
+/* Makes the endpoint out of options; the key, when they have none, out of the
+   file or the environment. */
+static void make_endpoint(lua_State *L, struct lca_client *client,
+                          struct ca_endpoint_options *options,
+                          const char *key_file, const char *what)
+{
+  struct ca_buf key;
+  struct ca_err err;
+
+  ca_err_clear(&err);
+  ca_buf_init(&key, 1);
+  if(!options->api_key) {
+    if(lca_client_find_key(key_file, &key, &err)) {
+      ca_buf_wipe(&key);
+      lca_error_usage(L, "%s: %s", what, err.text);
+    }
+    if(!key.len) {
+      ca_buf_wipe(&key);
+      no_key(L);
+    }
+    options->api_key = ca_buf_text(&key);
+  }
+  if(!options->base_url)
+    options->base_url = getenv("COMPOSIO_BASE_URL");
+  if(options->base_url && !*options->base_url)
+    options->base_url = NULL;
+  client->endpoint = ca_endpoint_new(options, &err);
+  ca_buf_wipe(&key);
+  if(!client->endpoint)
+    lca_error_usage(L, "%s: %s", what, err.text);
+  /* a program has a log to warn in; in stock Lua stderr is not ours */
+  lca_versions_warn(
+      L, lca_clients_of(L)->defaults ? lca_sched_log(client->sched) : NULL);
+}
+
+static struct lca_client *push_client(lua_State *L)
+{
+  struct lca_client *client = lua_newuserdatauv(L, sizeof(*client), 2);
+  memset(client, 0, sizeof(*client));
+  luaL_setmetatable(L, CLIENT);
+  client->sched = lca_sched_of(L);
+  return client;
+}
+
+static void ready_default(lua_State *L, struct lca_client *client)
+{
+  struct lca_clients *room = lca_clients_of(L);
+  struct ca_endpoint_options options = { .retries = -1 };
+  if(room->defaults)
+    options = *room->defaults;
+  make_endpoint(L, client, &options, NULL, "composio");
+}
+
+struct lca_client *lca_client_check(lua_State *L, int index)
+{
+  struct lca_client *client = luaL_checkudata(L, index, CLIENT);
+  if(client->closed)
+    lca_error_usage(L, "composio.client: it was closed");
+  if(!client->endpoint)
+    ready_default(L, client);
+  return client;
+}
+
+/* The default client, used or not. [-0, +1, m] */
+static struct lca_client *push_default(lua_State *L)
+{
+  struct lca_client *client;
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &default_key) == LUA_TUSERDATA)
+    return lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  client = push_client(L);
+  client->is_default = true;
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &default_key);
+  return client;
+}
+
+struct lca_client *lca_client_default(lua_State *L)
+{
+  push_default(L);
+  return lca_client_check(L, -1);
+}
+
+/* ---- composio.client { … } ---- */
+
+/* The option's string, or NULL; the table keeps it alive. */
+static const char *text_option(lua_State *L, const char *name)
+{
+  const char *text = NULL;
+  if(lua_getfield(L, 1, name) != LUA_TNIL) {
+    if(lua_type(L, -1) != LUA_TSTRING)
+      lca_error_usage(L, "composio.client: %s: expected a string, got %s",
+                      name, luaL_typename(L, -1));
+    text = lua_tostring(L, -1);
+    if(strlen(text) != lua_rawlen(L, -1))
+      lca_error_usage(L, "composio.client: %s: it holds a zero byte", name);
+  }
+  lua_pop(L, 1);
+  return text;
+}
+
+/* The option's number when it is given, else what it was. */
+static double number_option(lua_State *L, const char *name, double least,
+                            double most, double before)
+{
+  double number = before;
+  if(lua_getfield(L, 1, name) != LUA_TNIL) {
+    if(lua_type(L, -1) != LUA_TNUMBER)
+      lca_error_usage(L, "composio.client: %s: expected a number, got %s",
+                      name, luaL_typename(L, -1));
+    number = lua_tonumber(L, -1);
+    if(!(number >= least && number <= most))
+      lca_error_usage(L, "composio.client: %s: %f is not within %f and %f%s",
+                      name, number, least, most,
+                      most == 86400.0 ? " (it is in seconds)" : "");
+  }
+  lua_pop(L, 1);
+  return number;
+}
+
+static void check_names(lua_State *L)
+{
+  static const char *const known[] = {
+    "api_key",     "api_key_file", "base_url", "timeout", "retries",
+    "concurrency", "budget",       "max_wait", NULL
+  };
+  int i;
+  lua_pushnil(L);
+  while(lua_next(L, 1)) {
+    lua_pop(L, 1);
+    for(i = 0; known[i]; i++)
+      if(lua_type(L, -1) == LUA_TSTRING &&
+         !strcmp(lua_tostring(L, -1), known[i]))
+        break;
+    if(!known[i])
+      lca_error_unknown_option(L, "composio.client",
+                               luaL_tolstring(L, -1, NULL), known);
+  }
+}
+
+static void read_options(lua_State *L, struct ca_endpoint_options *options)
+{
+  options->timeout_ms =
+      (int64_t)ceil(1000 * number_option(L, "timeout", 0.001, 86400.0,
+                                         (double)options->timeout_ms / 1000));
+  options->max_wait_ms =
+      (int64_t)ceil(1000 * number_option(L, "max_wait", 0.001, 86400.0,
+                                         (double)options->max_wait_ms / 1000));
+  options->retries =
+      (int)number_option(L, "retries", 0, 20, (double)options->retries);
+  options->concurrency = (int)number_option(L, "concurrency", 1, 512,
+                                            (double)options->concurrency);
+  options->budget_percent =
+      number_option(L, "budget", 1, 100, options->budget_percent);
+}
+
+/* Without blanks around it, as keys come out of files. [-0, +1, m] */
+static const char *push_trimmed(lua_State *L, const char *text)
+{
+  size_t len = strlen(text);
+  while(len && strchr(" \t\r\n", text[len - 1]))
+    len--;
+  while(len && strchr(" \t\r\n", *text)) {
+    text++;
+    len--;
+  }
+  return lua_pushlstring(L, text, len);
+}
+
+static int client_new(lua_State *L)
+{
+  const struct ca_endpoint_options *defaults = lca_clients_of(L)->defaults;
+  struct ca_endpoint_options options = { .retries = -1 };
+  struct lca_client *client;
+  const char *base_url;
+  const char *api_key;
+  const char *file;
+
+  lua_settop(L, 1);
+  if(lua_isnil(L, 1)) {
+    lua_newtable(L);
+    lua_replace(L, 1);
+  }
+  if(!lua_istable(L, 1))
+    return lca_error_usage(L, "composio.client: expected a table, got %s",
+                           luaL_typename(L, 1));
+  check_names(L);
+  base_url = text_option(L, "base_url");
+  api_key = text_option(L, "api_key");
+  file = text_option(L, "api_key_file");
+  if(api_key && file)
+    return lca_error_usage(L, "composio.client: api_key or api_key_file, not "
+                              "both");
+  if(defaults) {
+    options = *defaults;
+    /* the key the host was given is for the service it was given for */
+    if(file || (base_url && (!defaults->base_url ||
+                             strcmp(base_url, defaults->base_url) != 0)))
+      options.api_key = NULL;
+    if(!options.api_key && !api_key && !file)
+      return no_key(L);
+  }
+  if(base_url)
+    options.base_url = base_url;
+  read_options(L, &options);
+  if(api_key)
+    options.api_key = push_trimmed(L, api_key);
+  client = push_client(L);
+  make_endpoint(L, client, &options, file, "composio.client");
+  return 1;
+}
+
+/* ---- the class ---- */
+
+static int client_close(lua_State *L)
+{
+  struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
+  struct ca_err err;
+  if(client->closed)
+    return 0;
+  client->closed = true;
+  ca_err_clear(&err);
+  ca_err_set(&err, CA_CLOSED, "the client was closed before the call ended");
+  lca_ops_end(&client->ops, &err);
+  if(client->endpoint)
+    ca_endpoint_free(client->endpoint);
+  client->endpoint = NULL;
+  return 0;
+}
+
+static int client_gc(lua_State *L)
+{
+  struct lca_client *client = lua_touserdata(L, 1);
+  client_close(L);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, client);
+  return 0;
+}
+
+static int client_index(lua_State *L)
+{
+  luaL_checkudata(L, 1, CLIENT);
+  if(lua_getiuservalue(L, 1, FIELDS) == LUA_TTABLE) {
+    lua_pushvalue(L, 2);
+    lua_rawget(L, -2);
+  }
+  return 1;
+}
+
+static int client_tostring(lua_State *L)
+{
+  struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
+  if(client->closed)
+    lua_pushliteral(L, "composio.client (closed)");
+  else if(!client->endpoint)
+    lua_pushliteral(L, "composio.client (not used yet)");
+  else
+    lua_pushfstring(L, "composio.client (%s, key ***)",
+                    client->endpoint->base_url);
+  return 1;
+}
+
+/* project(client): what names its project, base URL and key; nil before its
+   first use. */
+static int client_project(lua_State *L)
+{
+  const struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
+  if(client->endpoint)
+    lua_pushstring(L, client->endpoint->fingerprint);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* close as a method. The default client of a host is its run's: changes that
+   are planned go through it later. */
+static int client_close_call(lua_State *L)
+{
+  const struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
+  if(client->is_default && lca_clients_of(L)->recorder)
+    return lca_error_usage(L, "the default client belongs to the run");
+  return client_close(L);
+}
+
+/* client_dress(client, fields, account_class): what client.xyz finds, and the
+   metatable that its accounts get. */
+static int client_dress(lua_State *L)
+{
+  struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
+  lua_pushcfunction(L, client_close_call);
+  lua_setfield(L, 2, "close");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, client);
+  lua_setiuservalue(L, 1, FIELDS);
+  return 0;
+}
+
+static int default_client(lua_State *L)
+{
+  push_default(L);
+  return 1;
+}
+
+void lca_client_open(lua_State *L)
+{
+  static const luaL_Reg class[] = { { "__index", client_index },
+                                    { "__tostring", client_tostring },
+                                    { "__close", client_close },
+                                    { "__gc", client_gc },
+                                    { NULL, NULL } };
+  static const luaL_Reg functions[] = { { "client_new", client_new },
+                                        { "default_client", default_client },
+                                        { "client_dress", client_dress },
+                                        { "project", client_project },
+                                        { "operation", lca_call_operation },
+                                        { "check", lca_call_check },
+                                        { "operations", lca_call_operations },
+                                        { NULL, NULL } };
+  if(luaL_newmetatable(L, CLIENT)) {
+    luaL_setfuncs(L, class, 0);
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_pop(L, 1);
+  lca_call_open(L);
+  lca_clients_of(L);
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,44 @@
+/* What the files of lua_client share. Private to them.
+   Must not know: curl, the ledger. */
+#ifndef LCA_CLIENT_PART_H
+#define LCA_CLIENT_PART_H
+
+#include "module/client.h"
+#include "wire/reply.h"
+
+/* One per Lua state, in the registry. */
+struct lca_clients {
+  lca_recorder_fn *recorder;
+  void *recorder_ctx;
+  lca_before_fn *before;
+  void *before_ctx;
+  const struct ca_endpoint_options *defaults; /* borrowed; or NULL */
+  struct ca_json *json;                       /* made at the first error */
+};
+
+/* [-0, +0, m] */
+struct lca_clients *lca_clients_of(lua_State *L);
+
+/* ---- lua_client_call.c ---- */
+
+/* The class of calls under way. [-0, +0, m] */
+void lca_call_open(lua_State *L);
+
+/* operation(client, resource, name, extra) → the function of that row; extra,
+   or nil, is an option that the Lua above it takes out before. */
+int lca_call_operation(lua_State *L);
+/* check(client, resource, name, extra) → a function that raises what the call
+   with these arguments would raise before anything is sent, and returns the
+   class of what it would do. */
+int lca_call_check(lua_State *L);
+/* operations() → every row as a table, for the shipped Lua and the specs. */
+int lca_call_operations(lua_State *L);
+
+/* ---- lua_client_result.c: lca_client_push_result ---- */
+
+/* The same for a list of accounts: their heavy members are decoded when they
+   are first touched (lua_page). [-0, +1, e] */
+int lca_client_push_page(lua_State *L, struct lca_client *client,
+                         const struct ca_api *api, struct ca_result *result);
+
+#endif

@@ -1,0 +1,370 @@
+/* Error objects and usage errors.
+   Must not know: how errors come about.
+   The world's faults are objects with a name for their kind, so that scripts
+   can tell them apart; a wrong script gets a string with its own line. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <lauxlib.h>
+#include "module/error.h"
+#include "wire/reply.h"
+#include "base/secret.h"
+
+#define ERROR     "composio.error"
+#define WORD_MAX  48
+#define LINE_SIZE 2048
+
+/* ---- objects ---- */
+
+static void set_text(lua_State *L, const char *field, const char *text)
+{
+  if(text && *text) {
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, field);
+  }
+}
+
+static void set_integer(lua_State *L, const char *field, int value)
+{
+  if(value) {
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, field);
+  }
+}
+
+void lca_error_push_named(lua_State *L, const char *name,
+                          const struct ca_api *api, const char *account,
+                          const struct ca_err *err)
+{
+  lua_createtable(L, 0, 12);
+  luaL_setmetatable(L, ERROR);
+  set_text(L, "name", name);
+  set_text(L, "message", err->text);
+  set_text(L, "slug", err->slug);
+  set_text(L, "request_id", err->request_id);
+  set_text(L, "suggested_fix", err->fix);
+  set_text(L, "account_id", account);
+  set_integer(L, "code", err->api_code);
+  set_integer(L, "status", err->status);
+  set_integer(L, "attempts", err->attempts);
+  if(api) {
+    lua_pushfstring(L, "%s.%s", api->resource, api->name);
+    lua_setfield(L, -2, "operation");
+  }
+  lua_pushboolean(L, err->retryable);
+  lua_setfield(L, -2, "retryable");
+  set_text(L, "outcome", err->unknown ? "unknown" : "failed");
+}
+
+void lca_error_push(lua_State *L, const struct ca_api *api,
+                    const char *account, const struct ca_err *err)
+{
+  lca_error_push_named(L, ca_reply_error_name(api, err), api, account, err);
+}
+
+int lca_error_throw(lua_State *L, const struct ca_api *api,
+                    const char *account, const struct ca_err *err)
+{
+  lca_error_push(L, api, account, err);
+  return lua_error(L);
+}
+
+bool lca_error_is(lua_State *L, int index)
+{
+  bool same;
+  if(!lua_istable(L, index) || !lua_getmetatable(L, index))
+    return false;
+  luaL_getmetatable(L, ERROR);
+  same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
+/* What to do, where the service did not say. */
+static const char *advice(const char *name)
+{
+  static const char *const known[][2] = {
+    { "ComposioConnectedAccountNotFoundError",
+      "it was deleted, or belongs to another project" },
+    { "InternalServerError", "try again later" },
+    { NULL, NULL }
+  };
+  int i;
+  for(i = 0; known[i][0]; i++)
+    if(!strcmp(known[i][0], name))
+      return known[i][1];
+  return NULL;
+}
+
+/* The string field of the object at 1, "" when absent. [-0, +1, -] */
+static const char *field(lua_State *L, const char *name)
+{
+  lua_pushstring(L, name);
+  lua_rawget(L, 1);
+  return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+}
+
+static void add_part(luaL_Buffer *line, const char *before, const char *text)
+{
+  if(!text || !*text)
+    return;
+  luaL_addstring(line, before);
+  luaL_addstring(line, text);
+}
+
+/* One line: what kind, which operation on which account, why, what to do, and
+   the id by which the service's support finds it. */
+static int error_tostring(lua_State *L)
+{
+  luaL_Buffer line;
+  char masked[LINE_SIZE];
+  const char *name;
+  const char *operation;
+  const char *account;
+  const char *message;
+  const char *fix;
+  const char *outcome;
+  const char *request;
+  const char *text;
+  size_t len;
+
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  name = field(L, "name");
+  operation = field(L, "operation");
+  account = field(L, "account_id");
+  message = field(L, "message");
+  fix = field(L, "suggested_fix");
+  outcome = field(L, "outcome");
+  request = field(L, "request_id");
+  luaL_buffinit(L, &line);
+  luaL_addstring(&line, *name ? name : "Error");
+  add_part(&line, ": ", operation);
+  add_part(&line, *operation ? " " : ": ", account);
+  add_part(&line, ": ", message);
+  if(!strcmp(outcome, "unknown"))
+    add_part(&line, "; ",
+             "it may have been carried out: look before "
+             "repeating it");
+  if(*fix && !strstr(message, fix))
+    add_part(&line, "; ", fix);
+  else if(!*fix)
+    add_part(&line, "; ", advice(name));
+  add_part(&line, "; request ", request);
+  luaL_pushresult(&line);
+  text = lua_tolstring(L, -1, &len);
+  ca_copy_text(masked, sizeof(masked), text, len);
+  len = ca_secret_mask(masked, strlen(masked));
+  lua_pushlstring(L, masked, len);
+  return 1;
+}
+
+/* ---- usage ---- */
+
+void lca_error_where(lua_State *L)
+{
+  lua_Debug at;
+  int level;
+  for(level = 0; lua_getstack(L, level, &at); level++) {
+    lua_getinfo(L, "Sl", &at);
+    if(at.currentline > 0 && strncmp(at.source, "@composio/", 10) != 0) {
+      lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
+      return;
+    }
+  }
+  lua_pushliteral(L, "");
+}
+
+int lca_error_usage(lua_State *L, const char *fmt, ...)
+{
+  va_list args;
+  lca_error_where(L);
+  va_start(args, fmt);
+  lua_pushvfstring(L, fmt, args);
+  va_end(args);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+/* userIds → user_ids; false when there was nothing to change or it is too
+   long. */
+static bool to_snake(const char *word, char *out, size_t size)
+{
+  size_t used = 0;
+  bool changed = false;
+  for(; *word; word++) {
+    if(used + 3 > size)
+      return false;
+    if(isupper((unsigned char)*word)) {
+      if(used)
+        out[used++] = '_';
+      out[used++] = (char)tolower((unsigned char)*word);
+      changed = true;
+    } else
+      out[used++] = *word == '-' ? '_' : *word;
+  }
+  out[used] = '\0';
+  return changed;
+}
+
+static int least(int a, int b, int c)
+{
+  int least = a < b ? a : b;
+  return least < c ? least : c;
+}
+
+/* Damerau-Levenshtein with adjacent swaps; words are shorter than WORD_MAX. */
+static int distance(const char *a, const char *b)
+{
+  int rows[3][WORD_MAX + 1];
+  int *before = rows[0];
+  int *last = rows[1];
+  int *row = rows[2];
+  int la = (int)strlen(a);
+  int lb = (int)strlen(b);
+  int i;
+  int j;
+
+  for(j = 0; j <= lb; j++)
+    before[j] = last[j] = j;
+  for(i = 1; i <= la; i++) {
+    int *swap;
+    row[0] = i;
+    for(j = 1; j <= lb; j++) {
+      int cost = a[i - 1] != b[j - 1];
+      row[j] = least(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost);
+      if(i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+         before[j - 2] + 1 < row[j])
+        row[j] = before[j - 2] + 1;
+    }
+    swap = before;
+    before = last;
+    last = row;
+    row = swap;
+  }
+  return last[lb];
+}
+
+const char *lca_error_nearest(const char *word, const char *const *known)
+{
+  char snake[WORD_MAX];
+  const char *best = NULL;
+  int best_distance;
+
+  if(strlen(word) >= WORD_MAX)
+    return NULL;
+  if(to_snake(word, snake, sizeof(snake)))
+    word = snake;
+  best_distance = (int)strlen(word) / 3 + 1;
+  for(; *known; known++) {
+    int far;
+    if(strlen(*known) >= WORD_MAX)
+      continue;
+    far = distance(word, *known);
+    if(far <= best_distance && (!best || far < best_distance)) {
+      best = *known;
+      best_distance = far;
+    }
+  }
+  return best;
+}
+
+int lca_error_unknown_option(lua_State *L, const char *function,
+                             const char *option, const char *const *known)
+{
+  const char *near = lca_error_nearest(option, known);
+  luaL_Buffer list;
+  int i;
+
+  if(near)
+    return lca_error_usage(L, "%s: unknown option '%s' (did you mean '%s'?)",
+                           function, option, near);
+  luaL_buffinit(L, &list);
+  for(i = 0; known[i]; i++) {
+    luaL_addstring(&list, i ? ", " : "");
+    luaL_addstring(&list, known[i]);
+  }
+  luaL_pushresult(&list);
+  return lca_error_usage(L, "%s: unknown option '%s' (it takes: %s)", function,
+                         option, i ? lua_tostring(L, -1) : "none");
+}
+
+/* ---- for the shipped Lua ---- */
+
+/* error_object(fields) → the same table as an error object. */
+static int error_object(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  luaL_setmetatable(L, ERROR);
+  return 1;
+}
+
+/* is_error(value) → true for error objects. */
+static int is_error(lua_State *L)
+{
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, lca_error_is(L, 1));
+  return 1;
+}
+
+/* usage(text): raises it with the script's position. */
+static int usage(lua_State *L)
+{
+  return lca_error_usage(L, "%s", luaL_checkstring(L, 1));
+}
+
+/* The strings of the list at index as a NULL-ended array, a new userdata.
+   [-0, +1, e] */
+static const char **check_words(lua_State *L, int index)
+{
+  lua_Integer count;
+  lua_Integer i;
+  const char **words;
+  luaL_checktype(L, index, LUA_TTABLE);
+  count = luaL_len(L, index);
+  words = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof(*words), 0);
+  for(i = 0; i < count; i++) {
+    lua_rawgeti(L, index, i + 1);
+    words[i] = luaL_checkstring(L, -1); /* the list keeps it alive */
+    lua_pop(L, 1);
+  }
+  words[count] = NULL;
+  return words;
+}
+
+/* unknown_option(function, option, known): raises. */
+static int unknown_option(lua_State *L)
+{
+  const char *function = luaL_checkstring(L, 1);
+  const char *option = luaL_tolstring(L, 2, NULL);
+  return lca_error_unknown_option(L, function, option, check_words(L, 3));
+}
+
+/* nearest(word, known) → the nearest of them, or nil. */
+static int nearest(lua_State *L)
+{
+  const char *word = luaL_checkstring(L, 1);
+  lua_pushstring(L, lca_error_nearest(word, check_words(L, 2)));
+  return 1;
+}
+
+void lca_error_open(lua_State *L)
+{
+  static const luaL_Reg functions[] = { { "error_object", error_object },
+                                        { "is_error", is_error },
+                                        { "usage", usage },
+                                        { "unknown_option", unknown_option },
+                                        { "nearest", nearest },
+                                        { NULL, NULL } };
+  if(luaL_newmetatable(L, ERROR)) {
+    lua_pushliteral(L, ERROR);
+    lua_setfield(L, -2, "__name");
+    lua_pushcfunction(L, error_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+}

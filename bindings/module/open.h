@@ -1,0 +1,12 @@
+/* Opens the module, for hosts that have it inside; composio.so does so in
+   lua_module.c.
+   Must not know: what is in the rooms it opens. */
+#ifndef LCA_OPEN_H
+#define LCA_OPEN_H
+
+#include "module/lua_version.h"
+
+/* Returns the module table. May be called again in the same state. */
+int lca_open(lua_State *L);
+
+#endif

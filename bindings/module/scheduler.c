@@ -1,0 +1,360 @@
+/* The scheduler: the life of a task, and the loop.
+   Must not know: curl, the ledger, operations, how tasks wait.
+   Nothing here is resumed from within a resume, and nothing is completed from
+   within a submit: a task that becomes ready waits for the loop. */
+#include <string.h>
+#include "module/error.h"
+#include "module/scheduler_private.h"
+
+#define TASK         "composio.task"
+#define GRACE_MS     10000 /* for what is under way when a signal comes */
+#define IDLE_MAX     1024  /* threads kept for later tasks */
+#define KEPT_RESULTS 250
+
+/* ---- life of a task ---- */
+
+/* Called by on_error, the message handler of a task's bottom frame: does the
+   error on top end the task? Lua calls that handler, too, for errors that
+   others catch: the readers of load, and what coroutine.close closes. None of
+   them stands between where only Lua functions do. [-0, +0, -] */
+static bool ends_task(lua_State *L, const struct lca_task *task)
+{
+  lua_Debug at;
+  int level;
+  if(L != task->thread || !lca_error_is(L, 1))
+    return false;
+  for(level = 2; lua_getstack(L, level, &at); level++) {
+    lua_CFunction function;
+    lua_getinfo(L, "f", &at);
+    function = lua_tocfunction(L, -1);
+    lua_pop(L, 1);
+    if(function)
+      return function == lca_task_body;
+  }
+  return false;
+}
+
+static int on_error(lua_State *L)
+{
+  struct lca_sched *s = lca_sched_push(L);
+  lua_pop(L, 1);
+  if(s && s->running && s->running->cancelled && ends_task(L, s->running))
+    s->running->unwinding = true;
+  /* what the world said needs no traceback, and there may be many */
+  if(s && s->running && lua_type(L, 1) == LUA_TSTRING) {
+    lca_sched_push_task(L, s->running);
+    luaL_traceback(L, L, NULL, 1);
+    lua_setiuservalue(L, -2, LCA_TASK_TRACE);
+    lua_pop(L, 1);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int after_body(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_task *task = (struct lca_task *)ctx;
+  task->failed = status != LUA_OK && status != LUA_YIELD;
+  return lua_gettop(L) - 1;
+}
+
+/* Stack: task (light), f, arguments. The errors of f unwind here, inside the
+   coroutine, so that its __close handlers may still wait for I/O. */
+int lca_task_body(lua_State *L)
+{
+  struct lca_task *task = lua_touserdata(L, 1);
+  lua_pushcfunction(L, on_error);
+  lua_replace(L, 1);
+  return after_body(L,
+                    lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1,
+                               (lua_KContext)task, after_body),
+                    (lua_KContext)task);
+}
+
+static int reset_thread(lua_State *thread, lua_State *from)
+{
+  if(lua_closethread) /* not before 5.4.6 */
+    return lua_closethread(thread, from);
+  return lua_resetthread(thread);
+}
+
+struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
+                                 struct lca_scope *scope, int count)
+{
+  int base = lua_gettop(L) - count + 1;
+  struct lca_task *task = lua_newuserdatauv(L, sizeof(*task), 4);
+  lua_State *thread;
+  uint32_t slot = 0; /* a compiler cannot know that luaL_error never returns */
+
+  memset(task, 0, sizeof(*task));
+  task->state = LCA_DONE;
+  luaL_setmetatable(L, TASK); /* f … task */
+  lca_sched_push_part(L, LCA_SCHED_IDLE);
+  if(s->idle)
+    lua_rawgeti(L, -1, s->idle);
+  else
+    lua_newthread(L);
+  thread = lua_tothread(L, -1); /* f … task idle thread */
+  if(!lua_checkstack(thread, count + 2))
+    luaL_error(L, "composio.spawn: too many arguments");
+  if(!lca_sched_find_slot(s, &slot))
+    luaL_error(L, "composio.spawn: out of memory");
+  lca_sched_push_part(L, LCA_SCHED_LIVE);
+  lua_pushvalue(L, -4);
+  lua_rawseti(L, -2, (lua_Integer)slot + 1);
+  lua_pop(L, 1);
+  /* from here on nothing throws */
+  if(s->idle) {
+    lua_pushnil(L);
+    lua_rawseti(L, -3, s->idle--);
+  }
+  lua_setiuservalue(L, -3, LCA_TASK_THREAD);
+  lua_pop(L, 1);
+  lua_rotate(L, base, 1); /* task f … */
+  lua_pushcfunction(thread, lca_task_body);
+  lua_pushlightuserdata(thread, task);
+  lua_xmove(L, thread, count);
+  task->sched = s;
+  task->thread = thread;
+  task->scope = scope;
+  task->scope_id = scope->id;
+  task->count = count + 1;
+  task->item = s->running ? s->running->item : 0;
+  scope->live++;
+  scope->empty = false;
+  lca_sched_take_slot(s, task, slot);
+  lca_sched_make_ready(s, task);
+  return task;
+}
+
+static void leave_scope(struct lca_sched *s, struct lca_scope *scope)
+{
+  if(--scope->live == 0) {
+    uint64_t token = scope->token;
+    scope->empty = true;
+    scope->token = 0;
+    lca_sched_wake(s, token);
+  }
+}
+
+/* The task is over: lets go of what C holds of it, and wakes who waits. The
+   caller has its userdata on the stack. Never throws, so that no memory error
+   can leave a task between two states. */
+static void retire(lua_State *L, struct lca_sched *s, struct lca_task *task)
+{
+  task->state = LCA_DONE;
+  task->done = true;
+  task->unseen = task->failed && !task->cancelled && !task->killed &&
+                 !task->joined && !task->joiners;
+  task->count = 0; /* until the results are stored */
+  if(task->cancelled)
+    s->cancelled--;
+  lca_task_leave(task);
+  lca_sched_push_part(L, LCA_SCHED_LIVE);
+  lua_pushnil(L);
+  lua_rawseti(L, -2, (lua_Integer)task->slot + 1);
+  lua_pop(L, 1);
+  lca_sched_free_slot(s, task);
+  while(task->joiners) {
+    struct lca_task *joiner = task->joiners;
+    uint64_t token = joiner->joiner_token;
+    lca_task_leave(joiner);
+    lca_sched_wake(s, token);
+  }
+  leave_scope(s, task->scope);
+  task->scope = NULL;
+}
+
+/* Gives the thread back. The task's userdata is on top. [-0, +0, m] */
+static void store_thread(lua_State *L, struct lca_sched *s,
+                         struct lca_task *task)
+{
+  lua_State *thread = task->thread;
+  task->thread = NULL;
+  lua_settop(thread, 0);
+  lua_sethook(thread, NULL, 0, 0);
+  if(s->idle < IDLE_MAX) {
+    lca_sched_push_part(L, LCA_SCHED_IDLE);
+    lua_getiuservalue(L, -2, LCA_TASK_THREAD);
+    lua_rawseti(L, -2, s->idle + 1);
+    s->idle++;
+    lua_pop(L, 1);
+  }
+  lua_pushnil(L);
+  lua_setiuservalue(L, -2, LCA_TASK_THREAD);
+}
+
+/* Stack: … task results. Keeps them in the task; of a retired one.
+   [-(count + 1), +0, m] */
+static void store(lua_State *L, struct lca_sched *s, struct lca_task *task,
+                  int count)
+{
+  int i;
+  if(count > 1) {
+    lua_createtable(L, count, 0);
+    lua_insert(L, -1 - count);
+    for(i = count; i >= 1; i--)
+      lua_rawseti(L, -1 - i, i);
+  }
+  if(count)
+    lua_setiuservalue(L, -2, LCA_TASK_RESULT);
+  task->count = count;
+  if(task->unseen) {
+    lca_sched_push_part(L, LCA_SCHED_FAILED);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, s->failures + 1);
+    s->failures++;
+    lua_pop(L, 1);
+  }
+  store_thread(L, s, task);
+  lua_pop(L, 1);
+}
+
+void lca_sched_kill(lua_State *L, struct lca_sched *s, struct lca_task *task)
+{
+  struct lca_task *before = s->running;
+  lca_sched_leave_queue(s, task);
+  lca_sched_push_task(L, task);
+  task->killed = true;
+  task->failed = true;
+  task->state = LCA_RUNNING; /* completions from now on are dropped */
+  s->running = task;
+  reset_thread(task->thread, L);
+  s->running = before;
+  retire(L, s, task);
+  lca_sched_push_cancelled(L, s, task, false);
+  store(L, s, task, 1);
+}
+
+/* The thread has come to its end: status as of lua_resume, count values on its
+   stack. */
+static void end_task(lua_State *L, struct lca_sched *s, struct lca_task *task,
+                     int status, int count)
+{
+  lua_State *thread = task->thread;
+  bool many = count > KEPT_RESULTS || !lua_checkstack(L, count + 10);
+
+  lca_sched_push_task(L, task);
+  if(status != LUA_OK) { /* somebody closed the coroutine under us */
+    lua_xmove(thread, L, 1);
+    reset_thread(thread, L);
+    task->failed = true;
+    count = 1;
+  } else if(many)
+    task->failed = true;
+  else
+    lua_xmove(thread, L, count);
+  retire(L, s, task);
+  if(many && status == LUA_OK) {
+    lua_pushfstring(L, "a task returned %d values; %d can be kept", count,
+                    KEPT_RESULTS);
+    count = 1;
+  }
+  store(L, s, task, count);
+}
+
+/* A thread inherits the hook of who made it. The order matters to a signal
+   that comes meanwhile: cleared, running, looked. */
+static void start_running(struct lca_sched *s, struct lca_task *task)
+{
+  if(s->hook && lua_gethook(task->thread) == s->hook)
+    lua_sethook(task->thread, NULL, 0, 0);
+  task->state = LCA_RUNNING;
+  s->running = task;
+  if(s->hook_always || (s->interrupt && *s->interrupt))
+    lca_sched_trip(s);
+}
+
+static void resume(lua_State *L, struct lca_sched *s, struct lca_task *task)
+{
+  lua_State *thread = task->thread;
+  int count = 0;
+  int status;
+
+  if(!task->started && task->cancelled) {
+    lca_sched_kill(L, s, task);
+    return;
+  }
+  start_running(s, task);
+  status = lua_resume(thread, L, task->started ? 0 : task->count, &count);
+  s->running = NULL;
+  task->started = true;
+  if(status != LUA_YIELD) {
+    end_task(L, s, task, status, count);
+    return;
+  }
+  lua_pop(thread, count);
+  if(task->state == LCA_RUNNING) /* a bare coroutine.yield(): others' turn */
+    lca_sched_make_ready(s, task);
+}
+
+/* ---- turning ---- */
+
+/* True when there was one. */
+static bool run_ready(lua_State *L, struct lca_sched *s)
+{
+  size_t count = s->ready;
+  if(!count)
+    return false;
+  while(count-- && s->first) {
+    struct lca_task *task = s->first;
+    s->first = task->next;
+    if(!s->first)
+      s->last = NULL;
+    s->ready--;
+    resume(L, s, task);
+  }
+  return true;
+}
+
+static void look_at_signal(lua_State *L, struct lca_sched *s)
+{
+  if(!s->interrupt || !*s->interrupt)
+    return;
+  if(!s->interrupted) {
+    s->interrupted = *s->interrupt;
+    s->interrupted_ms = lca_sched_now_ms(s);
+    ca_engine_stop(s->engine, true);
+  } else if(!s->gave_up &&
+            lca_sched_now_ms(s) - s->interrupted_ms >= GRACE_MS) {
+    s->gave_up = true;
+    lca_sched_cancel_scope(L, s, &s->root, "the run was interrupted");
+  }
+}
+
+static int nothing(lua_State *L)
+{
+  (void)L;
+  return 0;
+}
+
+void lca_sched_turn(lua_State *L, struct lca_sched *s, bool may_resume,
+                    int wait_ms)
+{
+  struct ca_err err;
+  bool top = may_resume && !s->running;
+
+  if(!s->engine)
+    luaL_error(L, "composio: the Lua state is closing");
+  if(top && run_ready(L, s))
+    wait_ms = 0; /* what the caller waits for may be true now */
+  if(s->pump)
+    wait_ms = s->pump(s->pump_ctx, L, wait_ms);
+  else if(!ca_engine_pending(s->engine))
+    wait_ms = 0;
+  if(top && s->first)
+    wait_ms = 0;
+  else if((s->cancelled || s->interrupted) && wait_ms > 50)
+    wait_ms = 50; /* their time is kept here, not by the engine */
+  ca_err_clear(&err);
+  if(ca_engine_step(s->engine, wait_ms, &err))
+    luaL_error(L, "composio: %s", err.text);
+  look_at_signal(L, s);
+  if(s->cancelled && top)
+    lca_sched_kill_overdue(L, s);
+  /* the stand-alone interpreter's Ctrl-C is a hook, and hooks need a call */
+  if(lua_gethookmask(L) & LUA_MASKCALL) {
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
+  }
+}

@@ -1,0 +1,180 @@
+/* Tasks as the files of this level share them: lua_sched.c moves them from
+   state to state, lua_wait.c suspends them, lua_task.c is their face. Other
+   rooms use lua_sched.h and lua_wait.h.
+   Must not know: curl, the ledger, operations. */
+#ifndef LCA_SCHED_PART_H
+#define LCA_SCHED_PART_H
+
+#include "module/scheduler.h"
+
+enum lca_task_state {
+  LCA_READY,   /* in the queue; its thread is not started or suspended */
+  LCA_RUNNING, /* its code runs now */
+  LCA_WAITING, /* suspended; a token wakes it */
+  LCA_DONE
+};
+
+/* User values of the task userdata. */
+enum { LCA_TASK_THREAD = 1, LCA_TASK_RESULT, LCA_TASK_TRACE, LCA_TASK_REASON };
+
+struct lca_op;
+
+/* One wait of one task. */
+struct lca_wait {
+  const bool *flag;
+  struct lca_op *op; /* NULL: a flag of somebody else */
+  uint64_t *token;   /* where its waker finds the token */
+  lua_KContext ctx;
+  lua_KFunction k;
+  int top; /* of its stack, so that a stranger's resume leaves no values */
+  bool patient; /* not woken early by a cancel: composio.run unwinds */
+};
+
+/* What one composio.run holds together; a userdata on its stack. */
+struct lca_scope {
+  struct lca_sched *sched;
+  uint64_t id;
+  size_t live;
+  bool empty;     /* live became 0 */
+  uint64_t token; /* of the task that waits for that */
+  struct lca_scope *up;
+  struct lca_task *owner; /* who waits in that run; NULL: outside tasks */
+};
+
+struct lca_task {
+  struct lca_sched *sched; /* NULL when the state is closing */
+  lua_State *thread;       /* NULL when done */
+  struct lca_scope *scope;
+  struct lca_task *next;    /* in the ready queue */
+  struct lca_task *joiners; /* who waits for this one */
+  struct lca_task *joining; /* whom this one waits for */
+  struct lca_task *next_joiner;
+  struct lca_wait wait;
+  uint64_t joiner_token; /* what wakes it while joining */
+  uint64_t scope_id;     /* whose run it was, when that is over */
+  int64_t item;
+  int64_t kill_at_ms; /* once cancelled */
+  int64_t grace_ms;
+  uint32_t slot;
+  uint32_t generation;
+  enum lca_task_state state;
+  int raised; /* how often its cancel was thrown */
+  int count;  /* of start arguments, later of results */
+  bool started;
+  bool done; /* what joins wait for */
+  bool failed;
+  bool joined;
+  bool unseen; /* a failure that is kept for who ends the run */
+  bool cancelled;
+  bool unwinding; /* cancelled, and the error that ends it is under way */
+  bool killed;
+};
+
+/* User values of the scheduler: tables, and a string. */
+enum {
+  LCA_SCHED_LIVE = 1, /* slot + 1 → task */
+  LCA_SCHED_IDLE,     /* threads for later tasks */
+  LCA_SCHED_FAILED,   /* tasks whose failure nobody joined yet */
+  LCA_SCHED_TRACE
+};
+
+struct lca_sched {
+  struct ca_engine *engine; /* NULL when the state is closing */
+  struct ca_log log;
+  struct lca_task **tasks; /* by slot; NULL: free */
+  uint32_t *generations;   /* by slot; outlive the tasks */
+  uint32_t size;
+  uint32_t free_hint;
+  size_t live;
+  struct lca_task *first; /* ready, FIFO */
+  struct lca_task *last;
+  size_t ready;
+  struct lca_task *running;
+  int idle; /* threads in the pool */
+  int failures;
+  int cancelled;   /* live tasks with a time to be killed at */
+  uint64_t scopes; /* how many there were: their ids */
+  struct lca_scope root;
+  lca_pump_fn *pump;
+  void *pump_ctx;
+  const volatile int *interrupt;
+  int interrupted; /* the signal, once seen */
+  int64_t interrupted_ms;
+  bool gave_up; /* the time for ops under way is over */
+  lua_Hook hook;
+  int hook_count;
+  bool hook_always;
+};
+
+/* ---- lua_sched_state.c ---- */
+
+/* The scheduler's userdata; NULL before lca_sched_of. [-0, +1, -] */
+struct lca_sched *lca_sched_push(lua_State *L);
+/* One of its user values. [-0, +1, -] */
+void lca_sched_push_part(lua_State *L, int part);
+/* The userdata of a live task. [-0, +1, -] */
+void lca_sched_push_task(lua_State *L, const struct lca_task *task);
+int64_t lca_sched_now_ms(const struct lca_sched *sched);
+void lca_sched_make_ready(struct lca_sched *sched, struct lca_task *task);
+void lca_sched_leave_queue(struct lca_sched *sched, struct lca_task *task);
+/* A free slot, room made for it; false when out of memory. It stays free until
+   it is taken. */
+bool lca_sched_find_slot(struct lca_sched *sched, uint32_t *slot);
+void lca_sched_take_slot(struct lca_sched *sched, struct lca_task *task,
+                         uint32_t slot);
+void lca_sched_free_slot(struct lca_sched *sched, struct lca_task *task);
+
+/* ---- lua_sched.c ---- */
+
+/* The bottom frame of every task. */
+int lca_task_body(lua_State *L);
+/* Ends a task that will not run again by itself. [-0, +0, m] */
+void lca_sched_kill(lua_State *L, struct lca_sched *sched,
+                    struct lca_task *task);
+/* A new scope within another, for a run whose task waits in owner. */
+void lca_sched_init_scope(struct lca_sched *sched, struct lca_scope *scope,
+                          struct lca_task *owner);
+/* The bottom of all scopes: tasks spawned outside any run. */
+struct lca_scope *lca_sched_root(struct lca_sched *sched);
+bool lca_sched_has_ready(const struct lca_sched *sched);
+bool lca_sched_has_pump(const struct lca_sched *sched);
+
+/* Makes a task of the function and its arguments, `count` values on top, and
+   queues it. [-count, +1, m] */
+struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *sched,
+                                 struct lca_scope *scope, int count);
+/* lua_wait only: the running task is about to yield; returns its token. */
+uint64_t lca_sched_suspend(struct lca_sched *sched);
+/* The task's next call raises; it is woken to make it now. reason: a string
+   on top of the stack, taken. task: stack index of its userdata.
+   [-1, +0, m] */
+void lca_sched_cancel(lua_State *L, int task, int64_t grace_ms);
+/* Cancels every task of the scope and of the scopes inside it. */
+void lca_sched_cancel_scope(lua_State *L, struct lca_sched *sched,
+                            struct lca_scope *scope, const char *reason);
+/* Ends what is left of the scope at once: threads are reset, calls in their
+   __close raise. */
+void lca_sched_kill_scope(lua_State *L, struct lca_sched *sched,
+                          struct lca_scope *scope);
+/* Ends the cancelled ones whose time is over. */
+void lca_sched_kill_overdue(lua_State *L, struct lca_sched *sched);
+/* Takes the failures of the scope that nobody joined: pushes the value of the
+   first and returns true, and logs the others. [-0, +(0|1), m] */
+bool lca_sched_take_failure(lua_State *L, struct lca_sched *sched,
+                            struct lca_scope *scope);
+/* Remembers the traceback of the task at index for lca_sched_push_traceback.
+   [-0, +0, m] */
+void lca_sched_keep_trace(lua_State *L, struct lca_sched *sched, int task);
+/* Pushes the error object of a cancelled task, or of an interrupted run when
+   task is NULL. unknown: a request may have left. [-0, +1, m] */
+void lca_sched_push_cancelled(lua_State *L, struct lca_sched *sched,
+                              struct lca_task *task, bool unknown);
+/* Would lca_sched_check throw? [-0, +0, e] */
+bool lca_sched_raises(lua_State *L, struct lca_sched *sched, bool waiting);
+/* Throws what a cancelled task, or an interrupted run, has to meet; a task
+   that goes on swallowing it gets no further instruction. */
+int lca_sched_throw(lua_State *L, struct lca_sched *sched, bool unknown);
+/* Takes a task out of the list of those who wait for `joining`. */
+void lca_task_leave(struct lca_task *task);
+
+#endif

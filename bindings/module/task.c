@@ -1,0 +1,443 @@
+/* What scripts say to tasks: spawn, join, cancel, sleep, run.
+   Must not know: curl, the ledger, operations.
+   Structured: no task outlives the run that it was spawned in. */
+#include <math.h>
+#include <string.h>
+#include "module/error.h"
+#include "module/scheduler_private.h"
+#include "module/task.h"
+#include "module/wait.h"
+
+#define TASK        "composio.task"
+#define SCOPE       "composio.scope"
+#define PAUSE       "composio.pause"
+#define WOKEN       (-1)
+#define TURN_MS     1000
+#define GRACE_S     10.0
+#define SLEEP_MAX_S (366.0 * 86400.0)
+
+static struct lca_task *check_task(lua_State *L)
+{
+  struct lca_task *task = luaL_checkudata(L, 1, TASK);
+  if(!task->sched)
+    lca_error_usage(L, "task: the Lua state is closing");
+  return task;
+}
+
+/* ---- spawn ---- */
+
+static int spawn(lua_State *L)
+{
+  struct lca_sched *sched = lca_sched_of(L);
+  struct lca_task *running = lca_sched_running(sched);
+  if(!lua_isfunction(L, 1))
+    return lca_error_usage(L, "composio.spawn: expected a function, got %s",
+                           luaL_typename(L, 1));
+  lca_sched_check(L, sched, false);
+  lca_sched_spawn(L, sched, running ? running->scope : lca_sched_root(sched),
+                  lua_gettop(L));
+  return 1;
+}
+
+/* ---- join ---- */
+
+/* Returns the results of the task at index, or throws its error. */
+static int push_results(lua_State *L, int index)
+{
+  struct lca_task *task = lua_touserdata(L, index);
+  int i;
+  task->joined = true;
+  if(!task->count && task->failed)
+    return luaL_error(L, "not enough memory to keep the task's error");
+  if(!task->count)
+    return 0;
+  lua_settop(L, index);
+  lua_getiuservalue(L, index, LCA_TASK_RESULT);
+  if(task->failed)
+    return lua_error(L);
+  if(task->count == 1)
+    return 1;
+  luaL_checkstack(L, task->count, "task results");
+  for(i = 1; i <= task->count; i++)
+    lua_rawgeti(L, index + 1, i);
+  return task->count;
+}
+
+static int after_join(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)status;
+  (void)ctx;
+  return push_results(L, 1);
+}
+
+/* Outside tasks whoever joins turns the loop, tasks included. */
+static int join_here(lua_State *L, struct lca_sched *sched,
+                     struct lca_task *task)
+{
+  while(!task->done) {
+    lca_sched_turn(L, sched, true, TURN_MS);
+    lca_sched_check(L, sched, true);
+    if(!task->done && !lca_sched_has_ready(sched) &&
+       !lca_sched_has_pump(sched) &&
+       !ca_engine_pending(lca_sched_engine(sched)))
+      return lca_error_usage(L, "task:join: it would wait for ever: the tasks "
+                                "wait for each other");
+  }
+  return push_results(L, 1);
+}
+
+static int join(lua_State *L)
+{
+  struct lca_task *task = check_task(L);
+  struct lca_sched *sched = task->sched;
+  struct lca_task *self = lca_sched_running(sched);
+
+  lua_settop(L, 1);
+  lca_sched_check(L, sched, false);
+  if(task->done)
+    return push_results(L, 1);
+  if(self == task)
+    return lca_error_usage(L, "task:join: a task cannot join itself");
+  if(!self)
+    return join_here(L, sched, task);
+  if(!lca_wait_can_suspend(L, sched))
+    return lca_error_usage(
+        L, "task:join: not from here (inside table.sort, gsub, __tostring, a "
+           "coroutine of your own, …): join in the task's own code");
+  lca_task_leave(self);
+  self->joining = task;
+  self->next_joiner = task->joiners;
+  task->joiners = self;
+  return lca_wait_flag(L, &task->done, &self->joiner_token, 0, after_join);
+}
+
+/* ---- cancel and the rest of the class ---- */
+
+static int cancel(lua_State *L)
+{
+  struct lca_task *task = check_task(L);
+  double grace = luaL_optnumber(L, 3, GRACE_S);
+  const char *reason = luaL_optstring(L, 2, "no reason given");
+  if(!(grace >= 0 && grace <= SLEEP_MAX_S))
+    return lca_error_usage(L, "task:cancel: the grace is in seconds");
+  (void)task;
+  lua_pushstring(L, reason);
+  lca_sched_cancel(L, 1, (int64_t)(grace * 1000));
+  return 0;
+}
+
+static const char *status_name(const struct lca_task *task)
+{
+  if(task->done) {
+    if(!task->failed)
+      return "done";
+    return task->cancelled ? "cancelled" : "failed";
+  }
+  if(task->state == LCA_RUNNING)
+    return "running";
+  return task->state == LCA_READY ? "ready" : "waiting";
+}
+
+static int task_index(lua_State *L)
+{
+  struct lca_task *task = luaL_checkudata(L, 1, TASK);
+  const char *key = lua_tostring(L, 2);
+  if(key && !strcmp(key, "status")) {
+    lua_pushstring(L, status_name(task));
+    return 1;
+  }
+  if(key && !strcmp(key, "traceback")) {
+    lua_getiuservalue(L, 1, LCA_TASK_TRACE);
+    return 1;
+  }
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(1));
+  return 1;
+}
+
+static int task_tostring(lua_State *L)
+{
+  struct lca_task *task = luaL_checkudata(L, 1, TASK);
+  lua_pushfstring(L, "composio.task (%s)", status_name(task));
+  return 1;
+}
+
+/* ---- sleep ---- */
+
+static int after_sleep(lua_State *L, int status, lua_KContext at)
+{
+  struct lca_op *op = lua_touserdata(L, (int)at);
+  (void)status;
+  if(op->result.err.code) {
+    lca_error_push_named(L, "ComposioRequestCancelledError", NULL, NULL,
+                         &op->result.err);
+    return lua_error(L);
+  }
+  return 0;
+}
+
+static int sleep_for(lua_State *L)
+{
+  struct lca_sched *sched = lca_sched_of(L);
+  double seconds = luaL_checknumber(L, 1);
+  struct lca_op *op;
+  struct ca_err err;
+
+  if(!(seconds >= 0 && seconds <= SLEEP_MAX_S))
+    return lca_error_usage(L,
+                           "composio.sleep: %f is not a number of seconds "
+                           "to wait",
+                           seconds);
+  lca_sched_check(L, sched, false);
+  lua_settop(L, 0);
+  op = lca_op_push(L);
+  ca_err_clear(&err);
+  if(ca_engine_sleep(lca_sched_engine(sched), (int64_t)ceil(seconds * 1000),
+                     lca_op_done, op, 0, &op->id, &err))
+    return lca_error_throw(L, NULL, NULL, &err);
+  return lca_wait_op(L, op, 1, after_sleep);
+}
+
+/* ---- for the shipped Lua ---- */
+
+/* pause() → an object whose wait(seconds) another task can end early by
+   wake(): { wait(seconds) → true when woken }. */
+static int pause_new(lua_State *L)
+{
+  struct lca_ops *ops = lua_newuserdatauv(L, sizeof(*ops), 0);
+  ops->first = NULL;
+  luaL_setmetatable(L, PAUSE);
+  return 1;
+}
+
+static int pause_ended(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_op *op = lua_touserdata(L, 2);
+  (void)status;
+  (void)ctx;
+  if(op->result.err.code == CA_OK) {
+    lua_pushboolean(L, op->result.attempts == WOKEN);
+    return 1;
+  }
+  return after_sleep(L, status, 2);
+}
+
+static int pause_wait(lua_State *L)
+{
+  struct lca_ops *ops = luaL_checkudata(L, 1, PAUSE);
+  struct lca_sched *sched = lca_sched_of(L);
+  double seconds = luaL_checknumber(L, 2);
+  struct lca_op *op;
+  struct ca_err err;
+
+  lca_sched_check(L, sched, false);
+  lua_settop(L, 1);
+  op = lca_op_push(L);
+  ca_err_clear(&err);
+  if(ca_engine_sleep(lca_sched_engine(sched), (int64_t)ceil(seconds * 1000),
+                     lca_op_done, op, 0, &op->id, &err))
+    return lca_error_throw(L, NULL, NULL, &err);
+  lca_op_list(op, ops);
+  return lca_wait_op(L, op, 0, pause_ended);
+}
+
+static int pause_wake(lua_State *L)
+{
+  struct lca_ops *ops = luaL_checkudata(L, 1, PAUSE);
+  struct ca_err none;
+  ca_err_clear(&none);
+  if(ops->first)
+    ops->first->result.attempts = WOKEN;
+  lca_ops_end(ops, &none);
+  return 0;
+}
+
+/* can_suspend(): is this a task's own code? */
+static int can_suspend(lua_State *L)
+{
+  lua_pushboolean(L, lca_wait_can_suspend(L, lca_sched_of(L)));
+  return 1;
+}
+
+/* in_item(): does the running task plan for an item, so that changes are
+   recorded and not sent? */
+static int in_item(lua_State *L)
+{
+  struct lca_task *task = lca_sched_running(lca_sched_of(L));
+  lua_pushboolean(L, task && lca_task_item(task) != 0);
+  return 1;
+}
+
+/* now(): monotonic seconds. */
+static int now(lua_State *L)
+{
+  struct ca_engine *engine = lca_sched_engine(lca_sched_of(L));
+  lua_pushnumber(L,
+                 (double)ca_clock_mono_ms(ca_engine_clock(engine)) / 1000.0);
+  return 1;
+}
+
+/* live_tasks(): tasks that are not finished. */
+static int live_tasks(lua_State *L)
+{
+  lua_pushinteger(L, (lua_Integer)lca_sched_live(lca_sched_of(L)));
+  return 1;
+}
+
+/* ---- run ---- */
+
+/* __close of a scope that was left in a hurry (a hook threw, its coroutine
+   was closed): its tasks go with it. */
+static int scope_close(lua_State *L)
+{
+  struct lca_scope *scope = lua_touserdata(L, 1);
+  if(scope->live)
+    lca_sched_kill_scope(L, scope->sched, scope);
+  return 0;
+}
+
+enum { RUN_SCOPE = 1, RUN_TASK };
+
+/* Stack: scope task. The scope is empty: hand on what its first task did. */
+static int run_end(lua_State *L)
+{
+  struct lca_scope *scope = lua_touserdata(L, RUN_SCOPE);
+  struct lca_task *task = lua_touserdata(L, RUN_TASK);
+  struct lca_task *self = lca_sched_running(scope->sched);
+
+  if(task->failed && task->count) {
+    lca_sched_keep_trace(L, scope->sched, RUN_TASK);
+    lua_getiuservalue(L, RUN_TASK, LCA_TASK_RESULT);
+    return lua_error(L);
+  }
+  if(self)
+    lca_sched_check(L, scope->sched, false);
+  if(lca_sched_take_failure(L, scope->sched, scope))
+    return lua_error(L);
+  return push_results(L, RUN_TASK);
+}
+
+static int run_step(lua_State *L, int status, lua_KContext ctx);
+
+static int wait_scope(lua_State *L, struct lca_scope *scope)
+{
+  struct lca_sched *sched = scope->sched;
+  if(lca_wait_can_suspend(L, sched))
+    return lca_wait_patiently(L, &scope->empty, &scope->token, 1, run_step);
+  while(!scope->empty) {
+    lca_sched_turn(L, sched, true, TURN_MS);
+    if(!scope->empty && !lca_sched_has_ready(sched) &&
+       !lca_sched_has_pump(sched) &&
+       !ca_engine_pending(lca_sched_engine(sched)))
+      return lca_error_usage(L, "composio.run: the tasks wait for each other, "
+                                "and nothing else is under way");
+  }
+  return run_step(L, LUA_OK, 1);
+}
+
+/* ctx 0: the first task ended; 1: all did. */
+static int run_step(lua_State *L, int status, lua_KContext ctx)
+{
+  struct lca_scope *scope = lua_touserdata(L, RUN_SCOPE);
+  struct lca_task *task = lua_touserdata(L, RUN_TASK);
+  (void)status;
+  if(ctx == 0 && task->failed && scope->live)
+    lca_sched_cancel_scope(L, scope->sched, scope,
+                           "the run ended with an error");
+  if(!scope->empty)
+    return wait_scope(L, scope);
+  return run_end(L);
+}
+
+static int run(lua_State *L)
+{
+  struct lca_sched *sched = lca_sched_of(L);
+  struct lca_task *self = lca_sched_running(sched);
+  struct lca_scope *scope;
+  struct lca_task *task;
+  int count = lua_gettop(L);
+
+  if(!lua_isfunction(L, 1))
+    return lca_error_usage(L, "composio.run: expected a function, got %s",
+                           luaL_typename(L, 1));
+  lca_sched_check(L, sched, false);
+  if(self && !lca_wait_can_suspend(L, sched))
+    return lca_error_usage(
+        L, "composio.run: not from here (inside table.sort, gsub, __tostring, "
+           "a coroutine of your own, …): run in the task's own code");
+  scope = lua_newuserdatauv(L, sizeof(*scope), 0);
+  lca_sched_init_scope(sched, scope, self);
+  luaL_setmetatable(L, SCOPE);
+  lua_insert(L, 1); /* scope f … */
+  lua_toclose(L, 1);
+  task = lca_sched_spawn(L, sched, scope, count); /* scope task */
+  task->joined = true; /* its failure is this run's */
+  if(self) {           /* it can suspend, as was seen above */
+    task->joiners = self;
+    self->joining = task;
+    return lca_wait_patiently(L, &task->done, &self->joiner_token, 0,
+                              run_step);
+  }
+  while(!task->done) {
+    lca_sched_turn(L, sched, true, TURN_MS);
+    if(!task->done && !lca_sched_has_ready(sched) &&
+       !lca_sched_has_pump(sched) &&
+       !ca_engine_pending(lca_sched_engine(sched)))
+      return lca_error_usage(L, "composio.run: the tasks wait for each other, "
+                                "and nothing else is under way");
+  }
+  return run_step(L, LUA_OK, 0);
+}
+
+/* ---- registration ---- */
+
+static void new_classes(lua_State *L)
+{
+  static const luaL_Reg methods[] = { { "join", join },
+                                      { "cancel", cancel },
+                                      { NULL, NULL } };
+  static const luaL_Reg pauses[] = { { "wait", pause_wait },
+                                     { "wake", pause_wake },
+                                     { NULL, NULL } };
+  if(luaL_newmetatable(L, TASK)) {
+    luaL_newlib(L, methods);
+    lua_pushcclosure(L, task_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, task_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_pop(L, 1);
+  if(luaL_newmetatable(L, PAUSE)) {
+    luaL_newlib(L, pauses);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, pause_wake); /* the list of ops dies with it */
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_pop(L, 1);
+  if(luaL_newmetatable(L, SCOPE)) {
+    lua_pushcfunction(L, scope_close);
+    lua_setfield(L, -2, "__close");
+    lua_pushcfunction(L, scope_close);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_pop(L, 1);
+}
+
+void lca_task_open(lua_State *L)
+{
+  static const luaL_Reg functions[] = { { "spawn", spawn },
+                                        { "sleep", sleep_for },
+                                        { "run", run },
+                                        { "pause", pause_new },
+                                        { "can_suspend", can_suspend },
+                                        { "in_item", in_item },
+                                        { "now", now },
+                                        { "live_tasks", live_tasks },
+                                        { NULL, NULL } };
+  lca_wait_open(L);
+  new_classes(L);
+  lca_sched_of(L);
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,123 @@
+/* Versions of the libraries, as the module sees them.
+   Must not know: curl, what a version means (version). */
+#include <string.h>
+#include <lauxlib.h>
+#include "wire/libraries.h"
+#include "module/json.h"
+#include "module/versions.h"
+
+/* "$LuaVersion: Lua 5.4.4  Copyright …". Weak: a program that has Lua inside
+   may not export it. */
+#pragma weak lua_ident
+
+static const char warned_key; /* in the registry */
+
+/* The number in "Lua 5.4.4  Copyright …", from which the digits begin. */
+static void copy_number(char *to, size_t size, const char *text)
+{
+  const char *from = text + strcspn(text, "0123456789");
+  ca_copy_text(to, size, from, strspn(from, "0123456789."));
+}
+
+static void set_lua(lua_State *L, struct ca_version *version)
+{
+  char built[24];
+  char runs[24] = "";
+  copy_number(built, sizeof(built), LUA_RELEASE);
+  lua_getglobal(L, "_VERSION");
+  if(lua_ident)
+    copy_number(runs, sizeof(runs), lua_ident);
+  else if(lua_type(L, -1) == LUA_TSTRING) /* no more than "Lua 5.4" */
+    copy_number(runs, sizeof(runs), lua_tostring(L, -1));
+  lua_pop(L, 1);
+  ca_version_set(version, "Lua", built, runs);
+}
+
+/* lua-cjson is loaded as a Lua module: there is nothing to be built with. */
+static void set_cjson(lua_State *L, struct ca_version *version)
+{
+  bool found = lca_json_push_library(L); /* library, or why not */
+  const char *text;
+  if(found)
+    lua_getfield(L, -1, "_VERSION");
+  else
+    lca_json_push_missing(L);
+  text = luaL_tolstring(L, -1, NULL);
+  ca_version_set(version, "lua-cjson", NULL, found ? text : NULL);
+  if(!found)
+    ca_copy_text(version->more, sizeof(version->more), text, strlen(text));
+  lua_pop(L, 3);
+}
+
+size_t lca_versions_list(lua_State *L, struct ca_version *out)
+{
+  size_t count = ca_libraries(out);
+  set_lua(L, &out[count++]);
+  set_cjson(L, &out[count++]);
+  return count;
+}
+
+static void warn_in_lua(lua_State *L, const char *text)
+{
+  lua_warning(L, lua_pushfstring(L, "composio: %s", text), 0);
+  lua_pop(L, 1);
+}
+
+void lca_versions_warn(lua_State *L, const struct ca_log *log)
+{
+  struct ca_version versions[CA_VERSIONS_MAX];
+  char text[400];
+  size_t count;
+  size_t i;
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &warned_key) != LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_pop(L, 1);
+  lua_pushboolean(L, true);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &warned_key);
+  count = ca_libraries(versions);
+  set_lua(L, &versions[count++]);
+  for(i = 0; i < count; i++) {
+    if(!ca_version_warning(&versions[i], text, sizeof(text)))
+      continue;
+    if(log)
+      ca_log_event(log, CA_LOG_WARN, "library", "%s", text);
+    else
+      warn_in_lua(L, text);
+  }
+}
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+  if(!*text)
+    return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static int versions(lua_State *L)
+{
+  struct ca_version list[CA_VERSIONS_MAX];
+  size_t count = lca_versions_list(L, list);
+  char warning[400];
+  size_t i;
+  lua_createtable(L, (int)count, 0);
+  for(i = 0; i < count; i++) {
+    lua_createtable(L, 0, 5);
+    set_text(L, "library", list[i].library);
+    set_text(L, "built", list[i].built);
+    set_text(L, "runs", list[i].runs);
+    set_text(L, "more", list[i].more);
+    (void)ca_version_warning(&list[i], warning, sizeof(warning));
+    set_text(L, "warning", warning);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+void lca_versions_open(lua_State *L)
+{
+  lua_pushcfunction(L, versions);
+  lua_setfield(L, -2, "versions");
+}

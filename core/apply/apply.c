@@ -1,0 +1,346 @@
+/* Carrying out the ledger's changes. Works go from queue to queue:
+     waiting -> (look, where one is due) -> fit -> (intent, in groups)
+       -> ready -> under way -> ended
+   and back to "again" when the item has another change. Intents are written
+   for more works than may run, so that one sync serves many of them.
+   Must not know: Lua, what a script is. */
+#include <stdlib.h>
+#include <string.h>
+#include "apply/apply_private.h"
+
+#define GROUP_LEAST 64
+/* What was looked at longer ago is looked at again. */
+#define LOOK_KEEPS_MS 30000
+
+struct ca_apply *ca_apply_new(struct ca_engine *engine,
+                              struct ca_endpoint *endpoint,
+                              struct ca_ledger *ledger, struct ca_err *err)
+{
+  struct ca_apply *apply = calloc(1, sizeof(*apply));
+
+  if(!apply) {
+    ca_err_set(err, CA_NOMEM, "out of memory");
+    return NULL;
+  }
+  apply->engine = engine;
+  apply->endpoint = endpoint;
+  apply->ledger = ledger;
+  apply->read_all = true;
+  apply->json = ca_json_new(err);
+  if(!apply->json) {
+    ca_apply_free(apply);
+    return NULL;
+  }
+  return apply;
+}
+
+void ca_apply_free(struct ca_apply *apply)
+{
+  if(!apply)
+    return;
+  while(apply->under_way) {
+    struct ca_work *work = apply->under_way;
+    ca_engine_cancel(apply->engine, work->op, NULL);
+    ca_apply_leave(apply, work);
+    ca_work_free(work);
+  }
+  ca_apply_drop_looks(apply, true);
+  ca_work_clear(&apply->waiting);
+  ca_work_clear(&apply->unseen);
+  ca_work_clear(&apply->fit);
+  ca_work_clear(&apply->again);
+  ca_work_clear(&apply->ready);
+  ca_kept_clear(apply);
+  ca_json_free(apply->json);
+  free(apply->numbers);
+  free(apply);
+}
+
+static enum ca_code give(const struct ca_err *why, struct ca_err *err)
+{
+  if(err)
+    *err = *why;
+  return why->code;
+}
+
+/* Intents in groups: one sync for all of them. */
+
+/* The queue's next work. One that was looked at and has waited for too long
+   since, for the service's pace or a person, is looked at again. */
+static struct ca_work *pop_fresh(struct ca_apply *apply,
+                                 struct ca_work_queue *queue)
+{
+  struct ca_work *work;
+  int64_t now;
+
+  if(!queue->first)
+    return NULL;
+  now = ca_clock_mono_ms(ca_engine_clock(apply->engine));
+  while((work = ca_work_pop(queue))) {
+    if(!work->looked_ms || now - work->looked_ms < LOOK_KEEPS_MS)
+      break;
+    ca_work_push(&apply->unseen, work);
+  }
+  return work;
+}
+
+/* The next work for the group, NULL when there is none now. */
+static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
+                              struct ca_err *err)
+{
+  enum ca_code code;
+  size_t count;
+  bool alone;
+
+  *work = pop_fresh(apply, &apply->again);
+  if(!*work)
+    *work = pop_fresh(apply, &apply->fit);
+  if(*work || apply->looks_first)
+    return CA_OK;
+  code = ca_apply_pull(apply, work, err);
+  if(*work && ca_work_needs_look(apply, *work, &count, &alone)) {
+    apply->looks_first = true; /* from here on they are looked for ahead */
+    ca_work_push(&apply->unseen, *work);
+    *work = NULL;
+  }
+  return code;
+}
+
+/* A group of works, and their changes' numbers: those that get their first
+   intent, and from the middle of the array on those that get another one. */
+struct group {
+  struct ca_work_queue works;
+  size_t fresh;
+  size_t others;
+};
+
+/* Changes that are not sent yet when the process dies cannot be told from
+   those that are. Where sending twice does harm only few are intended ahead.
+ */
+static bool is_far_ahead(const struct ca_apply *apply,
+                         const struct group *group, const struct ca_work *work)
+{
+  return apply->ready.count + group->works.count >= apply->careful &&
+         work->first->row.change.api->repeat == CA_REPEAT_NEVER;
+}
+
+static enum ca_code gather(struct ca_apply *apply, struct group *group,
+                           struct ca_err *err)
+{
+  enum ca_code code = CA_OK;
+
+  while(!code && !apply->stopped &&
+        apply->ready.count + group->works.count < apply->group) {
+    struct ca_work *work;
+    code = next_work(apply, &work, err);
+    if(!work)
+      break;
+    if(is_far_ahead(apply, group, work)) {
+      ca_work_push(&apply->again, work); /* the first of the next group */
+      break;
+    }
+    if(work->first->fresh)
+      apply->numbers[group->fresh++] = work->first->row.number;
+    else
+      apply->numbers[apply->group + group->others++] = work->first->row.number;
+    ca_work_push(&group->works, work);
+  }
+  return code;
+}
+
+static enum ca_code write_intents(struct ca_apply *apply,
+                                  const struct group *group,
+                                  struct ca_err *err)
+{
+  enum ca_code code = CA_OK;
+
+  if(group->fresh)
+    code = ca_ledger_intend(apply->ledger, apply->numbers, group->fresh, err);
+  if(!code && group->others)
+    code = ca_ledger_again(apply->ledger, apply->numbers + apply->group,
+                           group->others, err);
+  return code;
+}
+
+static enum ca_code intend_group(struct ca_apply *apply, struct ca_err *err)
+{
+  struct group group = { { NULL, NULL, 0 }, 0, 0 };
+  struct ca_work *work;
+  enum ca_code code = gather(apply, &group, err);
+
+  if(!code && !apply->stopped && group.works.count) {
+    code = write_intents(apply, &group, err);
+    if(!code) {
+      apply->unsynced_ms = 0;
+      while((work = ca_work_pop(&group.works))) {
+        work->intended = true;
+        ca_work_push(&apply->ready, work);
+      }
+    }
+  }
+  /* no intent, nothing sent; those begun are told when all is dropped */
+  while((work = ca_work_pop(&group.works)))
+    ca_work_push(&apply->again, work);
+  return code;
+}
+
+static enum ca_code sync_late(struct ca_apply *apply, struct ca_err *err)
+{
+  bool idle = !apply->active && !apply->singles && !apply->ready.count;
+  enum ca_code code;
+
+  if(!apply->unsynced_ms)
+    return CA_OK;
+  if(!idle &&
+     ca_clock_mono_ms(ca_engine_clock(apply->engine)) < apply->unsynced_ms)
+    return CA_OK;
+  code = ca_ledger_sync(apply->ledger, err);
+  if(!code)
+    apply->unsynced_ms = 0;
+  return code;
+}
+
+static bool has_queued(const struct ca_apply *apply)
+{
+  return apply->waiting.count || apply->unseen.count || apply->fit.count ||
+         apply->again.count;
+}
+
+static bool has_more(const struct ca_apply *apply)
+{
+  return !apply->read_all || has_queued(apply);
+}
+
+enum ca_code ca_apply_start(struct ca_apply *apply,
+                            const struct ca_apply_options *options,
+                            ca_applied_fn *visit, void *owner,
+                            struct ca_err *err)
+{
+  size_t many = options->concurrency > 0 ? (size_t)options->concurrency : 1;
+  size_t careful = many * 2 > GROUP_LEAST ? many * 2 : GROUP_LEAST;
+  size_t group = many * 4 > GROUP_LEAST ? many * 4 : GROUP_LEAST;
+  int64_t *numbers;
+  enum ca_code code;
+
+  if(apply->failed.code)
+    return give(&apply->failed, err);
+  if(apply->active || apply->looking || apply->ready.count ||
+     has_queued(apply))
+    return ca_err_set(err, CA_USAGE, "a bulk is being carried out already");
+  /* the plan is on disk before any of it is acted on */
+  code = ca_ledger_sync(apply->ledger, err);
+  if(code)
+    return code;
+  numbers = realloc(apply->numbers, group * 2 * sizeof(*numbers));
+  if(!numbers)
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  apply->numbers = numbers;
+  apply->bulk = options->bulk;
+  apply->which = options->which;
+  apply->look = options->look;
+  apply->looks_first = false;
+  apply->items = options->items;
+  apply->pulled = 0;
+  apply->concurrency = many;
+  apply->group = group;
+  apply->careful = careful;
+  apply->visit = visit;
+  apply->owner = owner;
+  apply->read_to = 0;
+  apply->read_all = false;
+  return CA_OK;
+}
+
+/* Only when a place would stay empty: a sync costs as much as several
+   exchanges, and the loop stands still in it whenever it comes. */
+static bool too_few_ready(const struct ca_apply *apply)
+{
+  return apply->ready.count + apply->active < apply->concurrency;
+}
+
+/* Looks ahead, and intents for the next group. */
+static enum ca_code prepare(struct ca_apply *apply, struct ca_err *err)
+{
+  enum ca_code code;
+
+  do {
+    code = ca_apply_look_ahead(apply, err);
+    if(!code && !apply->stopped && too_few_ready(apply))
+      code = intend_group(apply, err);
+    /* what turned out to need a look does not wait for another turn */
+  } while(!code && !apply->stopped && apply->unseen.count &&
+          !apply->look_count && apply->fit.count < apply->group);
+  return code;
+}
+
+enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code = CA_OK;
+
+  ca_err_clear(&why);
+  ca_apply_drop(apply);
+  if(!apply->stopped && has_more(apply))
+    code = prepare(apply, &why);
+  if(!code && !apply->failed.code) {
+    while(!apply->stopped && apply->active < apply->concurrency &&
+          apply->ready.first)
+      ca_apply_submit(apply, ca_work_pop(&apply->ready));
+    code = sync_late(apply, &why);
+  }
+  if(code)
+    ca_apply_lose_ledger(apply, &why);
+  ca_apply_drop(apply);
+  return apply->failed.code ? give(&apply->failed, err) : CA_OK;
+}
+
+bool ca_apply_paused(const struct ca_apply *apply)
+{
+  return !apply->stopped && apply->items && apply->pulled >= apply->items &&
+         !apply->active && !apply->looking && !apply->ready.count &&
+         !apply->again.count && !apply->fit.count && !apply->unseen.count &&
+         (apply->waiting.count || !apply->read_all);
+}
+
+void ca_apply_go_on(struct ca_apply *apply)
+{
+  apply->items = 0;
+}
+
+bool ca_apply_finished(const struct ca_apply *apply)
+{
+  if(apply->under_way || apply->looks)
+    return false;
+  return apply->stopped || (!has_more(apply) && !apply->ready.count);
+}
+
+bool ca_apply_key_rejected(const struct ca_apply *apply)
+{
+  return apply->key_rejected;
+}
+
+void ca_apply_stop(struct ca_apply *apply)
+{
+  apply->stopped = true;
+  ca_apply_drop(apply);
+}
+
+enum ca_code ca_apply_abandon(struct ca_apply *apply, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code;
+
+  apply->stopped = true;
+  while(apply->under_way)
+    ca_apply_abandon_one(apply, apply->under_way);
+  ca_apply_drop(apply);
+  if(apply->failed.code)
+    return give(&apply->failed, err);
+  ca_err_clear(&why);
+  code = ca_ledger_sync(apply->ledger, &why);
+  if(!code)
+    apply->unsynced_ms = 0;
+  else
+    ca_apply_lose_ledger(apply, &why);
+  return code ? give(&why, err) : CA_OK;
+}

@@ -1,0 +1,352 @@
+/* The ends of changes: what a result makes of one, what the ledger and `visit`
+   are told, and how its item goes on from there.
+   Must not know: Lua, what a script is. */
+#include <stdlib.h>
+#include <string.h>
+#include "apply/apply_private.h"
+
+#define SYNC_MS 100
+
+void ca_apply_fail(struct ca_apply *apply, const struct ca_err *why)
+{
+  if(!apply->failed.code)
+    apply->failed = *why;
+  apply->stopped = true;
+}
+
+void ca_apply_lose_ledger(struct ca_apply *apply, const struct ca_err *why)
+{
+  apply->ledger_lost = true;
+  ca_apply_fail(apply, why);
+}
+
+const char *ca_apply_why_stopped(const struct ca_apply *apply)
+{
+  if(apply->ledger_lost)
+    return "the ledger could not be written";
+  return apply->key_rejected ? "the API key was rejected"
+                             : "the run was stopped before it";
+}
+
+/* A change that may have happened in an earlier part of the run stays unknown
+   until a reply says more. */
+enum ca_outcome ca_apply_classify(const struct ca_step *step,
+                                  const struct ca_result *result)
+{
+  const struct ca_err *err = &result->err;
+  bool doubt = step->row.outcome == CA_UNKNOWN;
+
+  if(!err->code)
+    return CA_DONE;
+  if(err->unknown || err->code == CA_REPLY)
+    return CA_UNKNOWN;
+  if(err->code == CA_CANCELLED || err->code == CA_CLOSED ||
+     err->code == CA_GATE)
+    return doubt ? CA_UNKNOWN : CA_NOT_TRIED; /* it never left */
+  if(doubt && result->status == 404 &&
+     step->row.change.api->repeat == CA_REPEAT_GONE_OK)
+    return CA_DONE;
+  return doubt && !result->status ? CA_UNKNOWN : CA_FAILED;
+}
+
+/* The text at the path in the reply, NULL when there is none. */
+static const char *reply_text(struct ca_apply *apply,
+                              const struct ca_result *result, const char *path,
+                              char *out, size_t size)
+{
+  if(!path || !result || !result->body.len ||
+     !ca_json_text(apply->json, result->body.data, result->body.len, path, out,
+                   size))
+    return NULL;
+  return out;
+}
+
+void ca_apply_settle(struct ca_apply *apply, const struct ca_step *step,
+                     enum ca_outcome outcome, const struct ca_result *result,
+                     const struct ca_err *cause)
+{
+  const struct ca_api *api = step->row.change.api;
+  char status[32];
+  char account[160];
+  struct ca_err err;
+  const char *after = NULL;
+  const char *made = NULL;
+
+  if(apply->ledger_lost)
+    return; /* it stays intended, and reads as unknown */
+  ca_err_clear(&err);
+  if(outcome == CA_DONE) {
+    after = api->becomes ? api->becomes
+                         : reply_text(apply, result, "$.status", status,
+                                      sizeof(status));
+    made = reply_text(apply, result, api->makes, account, sizeof(account));
+  }
+  if(ca_ledger_settle(apply->ledger, step->row.number, outcome,
+                      result ? result->attempts : 0,
+                      result ? result->request_id : NULL, after, made,
+                      cause && cause->code ? cause : NULL, &err))
+    ca_apply_lose_ledger(apply, &err);
+  if(!apply->unsynced_ms)
+    apply->unsynced_ms =
+        ca_clock_mono_ms(ca_engine_clock(apply->engine)) + SYNC_MS;
+}
+
+/* Does it leave the item as good as it was? A failure does for now: the
+   fallback decides. */
+static bool does_no_harm(const struct ca_work *work,
+                         const struct ca_step *step, enum ca_outcome outcome)
+{
+  if(outcome == CA_SKIPPED)
+    return step->row.change.fallback && work->before != CA_FAILED;
+  return outcome == CA_DONE || outcome == CA_SAME || outcome == CA_FAILED;
+}
+
+static void tell(struct ca_apply *apply, struct ca_work *work,
+                 const struct ca_step *step, enum ca_outcome outcome,
+                 struct ca_result *result)
+{
+  struct ca_applied applied = { .row = &step->row,
+                                .outcome = outcome,
+                                .result = result,
+                                .last = !work->first };
+
+  work->bad = work->bad || !does_no_harm(work, step, outcome);
+  work->before = outcome;
+  work->told = true;
+  applied.well = !work->bad && outcome != CA_FAILED;
+  ca_kept_drop(apply, step->row.number);
+  apply->depth++;
+  work->visit(work->owner, &applied);
+  apply->depth--;
+}
+
+/* What becomes of a step that was to be sent and is not. */
+static enum ca_outcome left_outcome(const struct ca_apply *apply,
+                                    const struct ca_work *work,
+                                    const struct ca_step *step,
+                                    enum ca_outcome outcome)
+{
+  switch(step->row.outcome) {
+  case CA_PLANNED:
+  case CA_NOT_TRIED:
+    return outcome;
+  case CA_FAILED:
+    if(work->intended)
+      return CA_NOT_TRIED; /* its failure went with the new intent */
+    return apply->which == CA_APPLY_FAILED && outcome == CA_STALE ? CA_STALE
+                                                                  : CA_FAILED;
+  default:
+    return step->row.outcome;
+  }
+}
+
+void ca_apply_end_rest(struct ca_apply *apply, struct ca_work *work,
+                       enum ca_outcome outcome, const char *why)
+{
+  while(work->first) {
+    struct ca_step *step = ca_work_take(work);
+    enum ca_outcome left = left_outcome(apply, work, step, outcome);
+    struct ca_err cause;
+
+    ca_err_set(&cause, CA_CANCELLED, "%s%s",
+               left == CA_UNKNOWN ? "not sent again: " : "", why);
+    if(left != step->row.outcome || left == CA_NOT_TRIED || work->intended)
+      ca_apply_settle(apply, step, left, NULL, &cause);
+    work->intended = false;
+    tell(apply, work, step, left, NULL);
+    free(step);
+  }
+  ca_work_free(work);
+}
+
+/* How an item goes on with its next step. */
+enum move { MOVE_SEND, MOVE_TELL, MOVE_SPARE, MOVE_END };
+
+static bool may_repeat(const struct ca_apply *apply,
+                       const struct ca_step *step)
+{
+  return apply->which != CA_APPLY_PLANNED &&
+         step->row.change.api->repeat != CA_REPEAT_NEVER;
+}
+
+/* A failure of an earlier part of the run: what follows it decides. One that
+   its fallback has made good, or may have, is left alone. */
+static enum move after_failure(const struct ca_apply *apply,
+                               const struct ca_step *step)
+{
+  const struct ca_step *next = step->next;
+  bool mended = next && next->row.change.fallback;
+  enum ca_outcome outcome = mended ? next->row.outcome : CA_PLANNED;
+
+  if(apply->which == CA_APPLY_FAILED && outcome != CA_DONE &&
+     outcome != CA_SAME && outcome != CA_UNKNOWN && outcome != CA_INTENDED)
+    return MOVE_SEND;
+  return mended ? MOVE_TELL : MOVE_END;
+}
+
+/* The change before it did not fail. */
+static enum move spare_fallback(enum ca_outcome outcome)
+{
+  switch(outcome) {
+  case CA_PLANNED:
+  case CA_NOT_TRIED:
+  case CA_FAILED:
+  case CA_STALE:
+    return MOVE_SPARE;
+  case CA_UNKNOWN:
+  case CA_INTENDED:
+    return MOVE_END;
+  default:
+    return MOVE_TELL;
+  }
+}
+
+static enum move next_move(const struct ca_apply *apply,
+                           const struct ca_work *work)
+{
+  const struct ca_step *step = work->first;
+  bool fallback = step->row.change.fallback;
+
+  if(fallback && work->before != CA_FAILED)
+    return spare_fallback(step->row.outcome);
+  switch(step->row.outcome) {
+  case CA_PLANNED:
+  case CA_NOT_TRIED:
+    return MOVE_SEND;
+  case CA_DONE:
+  case CA_SAME:
+    return MOVE_TELL;
+  case CA_SKIPPED: /* a fallback that was not to be tried ends it */
+    return fallback ? MOVE_END : MOVE_TELL;
+  case CA_FAILED:
+    return after_failure(apply, step);
+  case CA_UNKNOWN:
+  case CA_INTENDED:
+    return may_repeat(apply, step) ? MOVE_SEND : MOVE_END;
+  default:
+    return MOVE_END;
+  }
+}
+
+#define EARLIER "an earlier change of the item did not succeed"
+
+/* Takes the first step off and tells it without sending. */
+static void pass(struct ca_apply *apply, struct ca_work *work,
+                 enum ca_outcome outcome, const char *why)
+{
+  struct ca_step *step = ca_work_take(work);
+
+  if(why) {
+    struct ca_err cause;
+    ca_err_set(&cause, CA_CANCELLED, "%s", why);
+    ca_apply_settle(apply, step, outcome, NULL, &cause);
+  }
+  tell(apply, work, step, outcome, NULL);
+  free(step);
+}
+
+bool ca_apply_advance(struct ca_apply *apply, struct ca_work *work)
+{
+  while(work->first) {
+    switch(next_move(apply, work)) {
+    case MOVE_SEND:
+      return true;
+    case MOVE_TELL:
+      pass(apply, work, work->first->row.outcome, NULL);
+      break;
+    case MOVE_SPARE:
+      pass(apply, work, CA_SKIPPED, "not needed");
+      break;
+    case MOVE_END:
+      pass(apply, work, work->first->row.outcome, NULL);
+      ca_apply_end_rest(apply, work, CA_NOT_TRIED, EARLIER);
+      return false;
+    }
+  }
+  ca_work_free(work);
+  return false;
+}
+
+/* The first step is the fallback of one that was refused just now. What became
+   of it in an earlier part of the run is of no account any more. */
+static void open_fallback(const struct ca_apply *apply, struct ca_work *work)
+{
+  struct ca_change_row *row = &work->first->row;
+
+  if(apply->which != CA_APPLY_PLANNED &&
+     (row->outcome == CA_SKIPPED || row->outcome == CA_FAILED))
+    row->outcome = CA_NOT_TRIED;
+}
+
+/* A step ended, and not well. A fallback is for what the service refused: not
+   for a key that it knows no more, nor for what this process could not
+   send. */
+static void end_item(struct ca_apply *apply, struct ca_work *work,
+                     enum ca_outcome outcome, const struct ca_result *result)
+{
+  bool fallback =
+      outcome == CA_FAILED && work->first && work->first->row.change.fallback;
+
+  if(fallback && result && result->status != 401) {
+    open_fallback(apply, work);
+    if(ca_apply_advance(apply, work))
+      ca_work_push(&apply->again, work);
+    return;
+  }
+  if(fallback && (work->first->row.outcome == CA_PLANNED ||
+                  work->first->row.outcome == CA_NOT_TRIED))
+    pass(apply, work, CA_SKIPPED,
+         result ? "not tried: the API key was rejected"
+                : "not tried: the change before it could not be sent");
+  ca_apply_end_rest(apply, work, CA_NOT_TRIED,
+                    outcome == CA_NOT_TRIED ? ca_apply_why_stopped(apply)
+                                            : EARLIER);
+}
+
+void ca_apply_end_step(struct ca_apply *apply, struct ca_work *work,
+                       enum ca_outcome outcome, struct ca_result *result,
+                       const struct ca_err *cause)
+{
+  struct ca_step *step = ca_work_take(work);
+  /* the visitor may move the result's contents out */
+  struct ca_result sent = { .status = result ? result->status : 0 };
+
+  work->intended = false;
+  ca_apply_settle(apply, step, outcome, result, cause);
+  if(sent.status == 401) {
+    apply->key_rejected = true;
+    apply->stopped = true;
+  }
+  tell(apply, work, step, outcome, result);
+  free(step);
+  if(outcome != CA_DONE)
+    end_item(apply, work, outcome, result ? &sent : NULL);
+  else if(ca_apply_advance(apply, work))
+    ca_work_push(&apply->again, work);
+}
+
+void ca_apply_leave_alone(struct ca_apply *apply, struct ca_work *work)
+{
+  if(work->told || work->single)
+    ca_apply_end_rest(apply, work, CA_NOT_TRIED, ca_apply_why_stopped(apply));
+  else
+    ca_work_free(work);
+}
+
+void ca_apply_drop(struct ca_apply *apply)
+{
+  struct ca_work *work;
+
+  if(!apply->stopped || apply->dropping || apply->depth)
+    return;
+  apply->dropping = true;
+  while((work = ca_work_pop(&apply->ready)) ||
+        (work = ca_work_pop(&apply->again)))
+    ca_apply_end_rest(apply, work, CA_NOT_TRIED, ca_apply_why_stopped(apply));
+  ca_apply_drop_looks(apply, false);
+  while((work = ca_work_pop(&apply->fit)) ||
+        (work = ca_work_pop(&apply->unseen)))
+    ca_apply_leave_alone(apply, work);
+  ca_work_clear(&apply->waiting);
+  apply->dropping = false;
+}

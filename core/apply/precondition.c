@@ -1,0 +1,286 @@
+/* What has to be as the plan saw it before an item's changes are sent, and
+   whether it is. updated_at never counts: token refreshes move it.
+   Must not know: how it is looked at. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "apply/apply_private.h"
+#include "base/log.h"
+
+bool ca_step_is_open(const struct ca_apply *apply, const struct ca_work *work,
+                     const struct ca_step *step)
+{
+  if(work->single)
+    return true;
+  switch(step->row.outcome) {
+  case CA_PLANNED:
+  case CA_NOT_TRIED:
+    return true;
+  case CA_FAILED:
+    return apply->which == CA_APPLY_FAILED;
+  case CA_UNKNOWN:
+    return apply->which != CA_APPLY_PLANNED &&
+           step->row.change.api->repeat != CA_REPEAT_NEVER;
+  default:
+    return false;
+  }
+}
+
+/* The plan saw no ACTIVE account of the user. */
+static bool had_none(struct ca_apply *apply, const char *image)
+{
+  int64_t active;
+
+  return image &&
+         ca_json_integer(apply->json, image, strlen(image), "$.active",
+                         &active) &&
+         active == 0;
+}
+
+static enum ca_target_kind kind_of(struct ca_apply *apply,
+                                   const struct ca_step *step)
+{
+  const struct ca_change *change = &step->row.change;
+  const char *account = change->account ? change->account : "";
+  struct ca_slice id = { account, strlen(account) };
+
+  if(change->api->probe == CA_PROBE_LISTED)
+    return change->user && change->config && had_none(apply, change->image)
+               ? CA_TARGET_CREATE
+               : CA_TARGET_NONE;
+  /* what cannot be an id fails when it is to be sent, by itself */
+  if(ca_check_id(id, "id", NULL))
+    return CA_TARGET_NONE;
+  if(strcmp(change->api->resource, "connected_accounts") != 0)
+    return CA_TARGET_CONFIG;
+  return strchr(account, ',') ? CA_TARGET_ACCOUNT : CA_TARGET_LISTED;
+}
+
+static bool is_irreversible(const struct ca_step *step)
+{
+  return step->row.change.cost == CA_IRREVERSIBLE ||
+         step->row.change.api->cost == CA_IRREVERSIBLE;
+}
+
+bool ca_work_needs_look(struct ca_apply *apply, const struct ca_work *work,
+                        size_t *count, bool *alone)
+{
+  bool needs = work->single || apply->look || apply->which != CA_APPLY_PLANNED;
+  const struct ca_step *step;
+
+  *count = 0;
+  *alone = false;
+  for(step = work->first; step && !needs; step = step->next)
+    needs = is_irreversible(step) && ca_step_is_open(apply, work, step);
+  if(!needs)
+    return false;
+  for(step = work->first; step; step = step->next) {
+    enum ca_target_kind kind = ca_step_is_open(apply, work, step)
+                                   ? kind_of(apply, step)
+                                   : CA_TARGET_NONE;
+    *count += kind != CA_TARGET_NONE;
+    *alone = *alone || (kind != CA_TARGET_NONE && kind != CA_TARGET_LISTED);
+  }
+  return *count > 0;
+}
+
+static bool same_target(const struct ca_target *target,
+                        const struct ca_change *change,
+                        enum ca_target_kind kind)
+{
+  const struct ca_change *known = &target->step->row.change;
+
+  if(target->kind != kind)
+    return false;
+  if(kind == CA_TARGET_CREATE)
+    return !strcmp(known->user, change->user) &&
+           !strcmp(known->config, change->config);
+  return !strcmp(known->account, change->account);
+}
+
+static bool sets_alias(struct ca_apply *apply, const struct ca_change *change)
+{
+  char alias[8];
+
+  return change->api->probe == CA_PROBE_FIELDS && change->body &&
+         ca_json_text(apply->json, change->body, strlen(change->body),
+                      "$.alias", alias, sizeof(alias));
+}
+
+void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
+                     struct ca_target *targets, size_t *count)
+{
+  size_t from = *count;
+  const struct ca_step *step;
+
+  for(step = work->first; step; step = step->next) {
+    const struct ca_change *change = &step->row.change;
+    enum ca_target_kind kind = ca_step_is_open(apply, work, step)
+                                   ? kind_of(apply, step)
+                                   : CA_TARGET_NONE;
+    size_t i = from;
+    if(kind == CA_TARGET_NONE)
+      continue;
+    while(i < *count && !same_target(&targets[i], change, kind))
+      i++;
+    if(i == *count) {
+      memset(&targets[i], 0, sizeof(targets[i]));
+      targets[i].work = work;
+      targets[i].step = step;
+      targets[i].kind = kind;
+      ++*count;
+    }
+    /* what left once may still come to something, whatever was found since */
+    if((step->row.outcome == CA_UNKNOWN || step->row.sent_ms) &&
+       !targets[i].doubt)
+      targets[i].doubt = step;
+    targets[i].alias = targets[i].alias || sets_alias(apply, change);
+  }
+}
+
+/* Verdicts. */
+
+static void differs(struct ca_target *target, const char *fmt, ...)
+    CA_PRINTF(2, 3);
+
+/* The text begins with what it is about; an account that is not the item's own
+   is named. */
+static void differs(struct ca_target *target, const char *fmt, ...)
+{
+  const struct ca_change_row *row = &target->step->row;
+  const char *what =
+      target->kind == CA_TARGET_CONFIG ? "auth config" : "account";
+  bool own = row->key && !strcmp(row->key, row->change.account);
+  va_list args;
+  int len;
+
+  target->state = CA_TARGET_DIFFERS;
+  len = own || target->kind == CA_TARGET_CONFIG
+            ? snprintf(target->text, sizeof(target->text), "the %s ", what)
+            : snprintf(target->text, sizeof(target->text), "the account %s ",
+                       row->change.account);
+  va_start(args, fmt);
+  if(len > 0 && (size_t)len < sizeof(target->text))
+    vsnprintf(target->text + len, sizeof(target->text) - (size_t)len, fmt,
+              args);
+  va_end(args);
+}
+
+void ca_target_fail(struct ca_target *target, const char *why)
+{
+  target->state = CA_TARGET_FAILED;
+  snprintf(target->text, sizeof(target->text),
+           "not sent, since it could not be looked at before: %.180s", why);
+}
+
+static void judge_gone(struct ca_target *target)
+{
+  /* perhaps by that change itself, and sending it again finds out */
+  if(target->doubt &&
+     target->doubt->row.change.api->repeat == CA_REPEAT_GONE_OK)
+    target->state = CA_TARGET_FINE;
+  else
+    differs(target, "is gone");
+}
+
+/* Is it as a change would have made it that may have happened? */
+static bool explained(const struct ca_target *target, const char *status)
+{
+  const char *becomes =
+      target->doubt ? target->doubt->row.change.api->becomes : NULL;
+  return becomes && !strcmp(status, becomes);
+}
+
+/* False when the ledger cannot be read: the target has failed. */
+static bool read_image(struct ca_apply *apply, struct ca_target *target,
+                       struct ca_image *image)
+{
+  struct ca_err why;
+
+  ca_err_clear(&why);
+  if(!ca_ledger_image(apply->ledger, target->step->row.number, image, &why))
+    return true;
+  ca_apply_lose_ledger(apply, &why);
+  ca_target_fail(target, why.text);
+  return false;
+}
+
+/* True when it has been told that the alias is another one. */
+static bool alias_differs(struct ca_target *target,
+                          const struct ca_image *image,
+                          const struct ca_reply_account *account)
+{
+  char now[sizeof(image->alias)];
+  char shown[80];
+  char was[80];
+
+  ca_reply_copy(account->alias, now, sizeof(now));
+  if(!target->alias || !image->has_alias ||
+     (target->doubt &&
+      target->doubt->row.change.api->probe == CA_PROBE_FIELDS) ||
+     !strcmp(now, image->alias))
+    return false;
+  ca_log_clean(shown, sizeof(shown), now, strlen(now));
+  ca_log_clean(was, sizeof(was), image->alias, strlen(image->alias));
+  differs(target, "has the alias \"%s\" now, the plan saw \"%s\"", shown, was);
+  return true;
+}
+
+void ca_target_judge_account(struct ca_apply *apply, struct ca_target *target,
+                             const struct ca_reply_account *account)
+{
+  char status[sizeof(((struct ca_image *)0)->status)];
+  struct ca_image image;
+
+  if(!account) {
+    judge_gone(target);
+    return;
+  }
+  if(!read_image(apply, target, &image))
+    return;
+  target->state = CA_TARGET_FINE;
+  ca_reply_copy(account->status, status, sizeof(status));
+  if(!image.known || explained(target, status))
+    return;
+  if(image.status[0] && status[0] && strcmp(status, image.status) != 0) {
+    char shown[80];
+    ca_log_clean(shown, sizeof(shown), status, strlen(status));
+    differs(target, "is %s now, the plan saw %s", shown, image.status);
+  } else if(account->says_disabled && account->disabled != image.disabled)
+    differs(target, "is %s now, the plan saw it %s",
+            account->disabled ? "disabled" : "enabled",
+            image.disabled ? "disabled" : "enabled");
+  else if(alias_differs(target, &image, account))
+    return;
+}
+
+void ca_target_judge_config(struct ca_apply *apply, struct ca_target *target,
+                            const char *status)
+{
+  struct ca_image image;
+
+  if(!status) {
+    differs(target, "is gone");
+    return;
+  }
+  if(!read_image(apply, target, &image))
+    return;
+  target->state = CA_TARGET_FINE;
+  if(image.known && image.status[0] && !explained(target, status) &&
+     strcmp(status, image.status) != 0) {
+    char shown[80];
+    ca_log_clean(shown, sizeof(shown), status, strlen(status));
+    differs(target, "is %s now, the plan saw %s", shown, image.status);
+  }
+}
+
+void ca_target_judge_create(struct ca_target *target, const char *found)
+{
+  target->state = found ? CA_TARGET_DIFFERS : CA_TARGET_FINE;
+  if(found) {
+    char shown[170];
+    ca_log_clean(shown, sizeof(shown), found, strlen(found));
+    snprintf(target->text, sizeof(target->text),
+             "the user has connected meanwhile (%s)", shown);
+  }
+}

@@ -1,0 +1,411 @@
+/* Finding out what became of changes whose outcome is unknown, a few at a
+   time. A change that must not be repeated is only said not to have happened
+   when its request has had time to arrive: one in the socket of a process that
+   died may still be carried out.
+   Must not know: Lua, what a script is. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ledger/row.h"
+#include "apply/settle_private.h"
+
+#define READ_ROWS    32
+#define QUIET_MS     5000
+#define FAILURES_MAX 3
+
+struct ca_settle *ca_settle_new(struct ca_engine *engine,
+                                struct ca_endpoint *endpoint,
+                                struct ca_ledger *ledger,
+                                const struct ca_settle_options *options,
+                                ca_settled_fn *visit, void *owner,
+                                struct ca_err *err)
+{
+  struct ca_settle *settle = calloc(1, sizeof(*settle));
+
+  if(!settle) {
+    ca_err_set(err, CA_NOMEM, "out of memory");
+    return NULL;
+  }
+  settle->engine = engine;
+  settle->endpoint = endpoint;
+  settle->ledger = ledger;
+  settle->options = *options;
+  if(settle->options.concurrency < 1)
+    settle->options.concurrency = 1;
+  settle->visit = visit;
+  settle->owner = owner;
+  settle->waiting_end = &settle->waiting;
+  settle->born_mono_ms = ca_clock_mono_ms(ca_engine_clock(engine));
+  settle->json = ca_json_new(err);
+  if(!settle->json) {
+    ca_settle_free(settle);
+    return NULL;
+  }
+  return settle;
+}
+
+/* Off the list of those under way. */
+static void leave(struct ca_probing *probing)
+{
+  struct ca_probing **at = &probing->settle->under_way;
+
+  while(*at != probing)
+    at = &(*at)->next;
+  *at = probing->next;
+  probing->next = NULL;
+  probing->settle->active--;
+}
+
+static void enter(struct ca_probing *probing)
+{
+  probing->next = probing->settle->under_way;
+  probing->settle->under_way = probing;
+  probing->settle->active++;
+}
+
+static struct ca_probing *pop_waiting(struct ca_settle *settle)
+{
+  struct ca_probing *probing = settle->waiting;
+
+  if(!probing)
+    return NULL;
+  settle->waiting = probing->next;
+  if(!settle->waiting)
+    settle->waiting_end = &settle->waiting;
+  return probing;
+}
+
+static void drop_all(struct ca_settle *settle)
+{
+  struct ca_probing *probing;
+
+  while((probing = settle->under_way)) {
+    ca_engine_cancel(settle->engine, probing->op, NULL);
+    settle->under_way = probing->next;
+    settle->active--;
+    free(probing);
+  }
+  while((probing = pop_waiting(settle)))
+    free(probing);
+}
+
+void ca_settle_free(struct ca_settle *settle)
+{
+  if(!settle)
+    return;
+  drop_all(settle);
+  ca_json_free(settle->json);
+  free(settle);
+}
+
+void ca_settle_stop(struct ca_settle *settle)
+{
+  settle->stopped = true;
+  drop_all(settle);
+}
+
+bool ca_settle_finished(const struct ca_settle *settle)
+{
+  if(settle->under_way)
+    return false;
+  return settle->stopped || (settle->read_all && !settle->waiting);
+}
+
+static void fail(struct ca_settle *settle, const struct ca_err *why)
+{
+  if(!settle->failed.code)
+    settle->failed = *why;
+  ca_settle_stop(settle);
+}
+
+/* Ends of probes: each takes the probing, which is in no list. */
+
+/* What the change's own record keeps when nothing can be told: its cause, and
+   why, once. False when there is nothing to add. */
+static bool add_reason(const struct ca_change_row *row, const char *text,
+                       struct ca_err *cause)
+{
+  const char *before = row->error ? row->error : "";
+
+  if(!*text || strstr(before, text))
+    return false;
+  ca_err_set(cause, CA_CANCELLED, "%s%s%s", before, *before ? "; " : "", text);
+  return true;
+}
+
+/* The change was sent once at least, by the request whose id is known. */
+static void write_outcome(struct ca_settle *settle,
+                          const struct ca_change_row *row,
+                          enum ca_outcome outcome,
+                          const struct ca_finding *finding)
+{
+  struct ca_err cause;
+  struct ca_err err;
+  bool has_cause = finding->text[0] != '\0';
+
+  ca_err_clear(&err);
+  ca_err_set(&cause, CA_CANCELLED, "%s", finding->text);
+  if(outcome == CA_UNKNOWN && !add_reason(row, finding->text, &cause))
+    return;
+  settle->unsynced = true;
+  if(ca_ledger_settle(
+         settle->ledger, row->number, outcome, 1, row->request_id,
+         outcome == CA_DONE && finding->status[0] ? finding->status : NULL,
+         finding->made[0] ? finding->made : NULL, has_cause ? &cause : NULL,
+         &err))
+    fail(settle, &err);
+}
+
+static void end(struct ca_probing *probing, enum ca_outcome outcome,
+                const struct ca_finding *finding)
+{
+  struct ca_settled settled = { .row = &probing->row,
+                                .outcome = outcome,
+                                .text = finding->text };
+
+  probing->settle->visit(probing->settle->owner, &settled);
+  free(probing);
+}
+
+/* Nothing was found out: the ledger stays as it is. */
+static void end_unasked(struct ca_probing *probing, const char *why)
+{
+  struct ca_finding finding;
+
+  memset(&finding, 0, sizeof(finding));
+  snprintf(finding.text, sizeof(finding.text), "not found out: %.380s", why);
+  end(probing, CA_UNKNOWN, &finding);
+}
+
+static void end_found(struct ca_probing *probing,
+                      const struct ca_finding *finding)
+{
+  struct ca_settle *settle = probing->settle;
+  enum ca_outcome outcome = finding->what == CA_FOUND_DONE ? CA_DONE
+                            : finding->what == CA_FOUND_NOT
+                                ? settle->options.not_done
+                                : CA_UNKNOWN;
+
+  write_outcome(settle, &probing->row, outcome, finding);
+  if(settle->failed.code)
+    free(probing); /* who reads the ledger learns another thing */
+  else
+    end(probing, outcome, finding);
+}
+
+/* Asking. */
+
+static void probe_done(void *owner, uint64_t token, struct ca_result *result);
+
+/* Takes the probing. */
+static void ask(struct ca_probing *probing)
+{
+  struct ca_settle *settle = probing->settle;
+  struct ca_request request;
+  struct ca_err why;
+  enum ca_code code;
+
+  ca_err_clear(&why);
+  if(!probing->listing.cursor[0])
+    probing->asked_mono_ms = ca_clock_mono_ms(ca_engine_clock(settle->engine));
+  code = ca_probe_request(probing, &request, &why);
+  if(!code)
+    code = ca_engine_submit(settle->engine, settle->endpoint, &request, 0,
+                            probe_done, probing, 0, &probing->op, &why);
+  if(!code) {
+    enter(probing);
+    return;
+  }
+  ca_request_clear(&request);
+  if(code != CA_USAGE) /* the others would fare no better */
+    settle->dead = "no request can be sent any more";
+  end_unasked(probing, why.text);
+}
+
+/* For how long the change might still have happened after it was asked for.
+   All requests of it left before this settling began; when, nobody knows: an
+   intent is written for a whole group, long before its last request leaves. */
+static int64_t quiet_ms(const struct ca_probing *probing)
+{
+  int64_t more =
+      probing->settle->born_mono_ms + QUIET_MS - probing->asked_mono_ms;
+
+  if(probing->row.change.api->repeat != CA_REPEAT_NEVER)
+    return 0;
+  return more > 0 ? more : 0;
+}
+
+/* Asks again when all is quiet. False when there is no need to wait. */
+static bool ask_later(struct ca_probing *probing)
+{
+  struct ca_settle *settle = probing->settle;
+  struct ca_err why;
+
+  if(!quiet_ms(probing))
+    return false;
+  memset(&probing->listing, 0, sizeof(probing->listing));
+  ca_err_clear(&why);
+  if(ca_engine_sleep(settle->engine, quiet_ms(probing), probe_done, probing, 0,
+                     &probing->op, &why)) {
+    end_unasked(probing, why.text);
+    return true;
+  }
+  probing->sleeps = true;
+  enter(probing);
+  return true;
+}
+
+/* Is the service, or the way to it, not there? */
+static bool is_down(const struct ca_result *result)
+{
+  return result->status < 400 || result->status >= 500 ||
+         result->status == 408 || result->status == 429;
+}
+
+static void probe_failed(struct ca_probing *probing,
+                         const struct ca_result *result, const char *why)
+{
+  struct ca_settle *settle = probing->settle;
+
+  if(result->status == 401)
+    settle->dead = "the API key was rejected";
+  else if(is_down(result) && ++settle->failures >= FAILURES_MAX)
+    settle->dead = "the service does not answer";
+  end_unasked(probing, why);
+}
+
+/* Takes the probing: it asks on, sleeps, or ends. */
+static void take_answer(struct ca_probing *probing, struct ca_result *result)
+{
+  struct ca_settle *settle = probing->settle;
+  struct ca_finding finding;
+  struct ca_err err;
+
+  ca_reply_explain(settle->json, probing->api, result);
+  if(result->err.code && !ca_reply_says_gone(settle->json, result)) {
+    probe_failed(probing, result, result->err.text);
+    return;
+  }
+  ca_err_clear(&err);
+  if(ca_probe_read(probing, result, &finding, &err)) {
+    free(probing);
+    fail(settle, &err);
+    return;
+  }
+  if(finding.what == CA_FOUND_FAILED) {
+    probe_failed(probing, result, "the reply is none that can be read");
+    return;
+  }
+  settle->failures = 0;
+  if(finding.what == CA_FOUND_MORE)
+    ask(probing);
+  else if(finding.what != CA_FOUND_NOT || !ask_later(probing))
+    end_found(probing, &finding);
+}
+
+static void sync_at_end(struct ca_settle *settle)
+{
+  struct ca_err why;
+
+  if(!settle->unsynced || !ca_settle_finished(settle) || settle->failed.code)
+    return;
+  settle->unsynced = false;
+  ca_err_clear(&why);
+  if(ca_ledger_sync(settle->ledger, &why))
+    fail(settle, &why);
+}
+
+static void probe_done(void *owner, uint64_t token, struct ca_result *result)
+{
+  struct ca_probing *probing = owner;
+  struct ca_settle *settle = probing->settle;
+  bool slept = probing->sleeps;
+
+  (void)token;
+  leave(probing);
+  probing->op = 0;
+  probing->sleeps = false;
+  if(!slept)
+    take_answer(probing, result);
+  else if(result->err.code)
+    end_unasked(probing, result->err.text);
+  else if(settle->dead)
+    end_unasked(probing, settle->dead);
+  else
+    ask(probing);
+  sync_at_end(settle);
+}
+
+/* Reading and starting. */
+
+struct reader {
+  struct ca_settle *settle;
+  size_t seen;
+  bool failed;
+};
+
+static bool read_row(void *ctx, const struct ca_change_row *row)
+{
+  struct reader *reader = ctx;
+  struct ca_settle *settle = reader->settle;
+  struct ca_probing *probing =
+      malloc(sizeof(*probing) + ca_ledger_row_size(row));
+
+  reader->failed = !probing;
+  if(!probing)
+    return false;
+  memset(probing, 0, sizeof(*probing));
+  probing->settle = settle;
+  ca_ledger_row_copy(&probing->row, row, (char *)(probing + 1));
+  *settle->waiting_end = probing;
+  settle->waiting_end = &probing->next;
+  settle->read_to = row->number;
+  reader->seen++;
+  return true;
+}
+
+static enum ca_code read_more(struct ca_settle *settle, struct ca_err *err)
+{
+  struct reader reader = { .settle = settle };
+  enum ca_code code =
+      ca_ledger_changes(settle->ledger, -1, settle->read_to, 1U << CA_UNKNOWN,
+                        READ_ROWS, read_row, &reader, err);
+
+  if(!code && reader.failed)
+    code = ca_err_set(err, CA_NOMEM, "out of memory");
+  settle->read_all = reader.seen < READ_ROWS;
+  return code;
+}
+
+static void start(struct ca_settle *settle)
+{
+  struct ca_probing *probing = pop_waiting(settle);
+  struct ca_finding finding;
+
+  probing->next = NULL;
+  if(!ca_probe_exists(&probing->row, &finding))
+    end_found(probing, &finding);
+  else if(settle->dead)
+    end_unasked(probing, settle->dead);
+  else
+    ask(probing);
+}
+
+enum ca_code ca_settle_fill(struct ca_settle *settle, struct ca_err *err)
+{
+  struct ca_err why;
+
+  ca_err_clear(&why);
+  while(!settle->stopped &&
+        settle->active < (size_t)settle->options.concurrency) {
+    if(!settle->waiting && !settle->read_all && read_more(settle, &why))
+      fail(settle, &why);
+    if(!settle->waiting)
+      break;
+    start(settle);
+  }
+  sync_at_end(settle);
+  if(settle->failed.code && err)
+    *err = settle->failed;
+  return settle->failed.code;
+}

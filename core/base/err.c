@@ -1,0 +1,77 @@
+/* Error records: setting, naming, cutting texts.
+   Knows nothing of HTTP exchanges, Lua or the ledger. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/err.h"
+
+void ca_err_clear(struct ca_err *err)
+{
+  if(!err)
+    return;
+  /* of the texts only the first bytes: this is done several times an op */
+  memset(err, 0, offsetof(struct ca_err, slug));
+  err->slug[0] = '\0';
+  err->request_id[0] = '\0';
+  err->fix[0] = '\0';
+  err->text[0] = '\0';
+}
+
+enum ca_code ca_err_set(struct ca_err *err, enum ca_code code, const char *fmt,
+                        ...)
+{
+  if(err) {
+    va_list args;
+    ca_err_clear(err);
+    err->code = code;
+    va_start(args, fmt);
+    vsnprintf(err->text, sizeof(err->text), fmt, args);
+    va_end(args);
+  }
+  return code;
+}
+
+const char *ca_code_name(enum ca_code code)
+{
+  switch(code) {
+  case CA_OK:
+    return "ok";
+  case CA_NOMEM:
+    return "out of memory";
+  case CA_USAGE:
+    return "usage";
+  case CA_GATE:
+    return "gate";
+  case CA_NETWORK:
+    return "network";
+  case CA_TIMEOUT:
+    return "timeout";
+  case CA_HTTP:
+    return "http";
+  case CA_REPLY:
+    return "reply";
+  case CA_CANCELLED:
+    return "cancelled";
+  case CA_CLOSED:
+    return "closed";
+  case CA_SYSTEM:
+    return "system";
+  }
+  return "unknown";
+}
+
+void ca_copy_text(char *to, size_t size, const char *from, size_t length)
+{
+  if(!size)
+    return;
+  if(length >= size) {
+    length = size - 1;
+    /* step back over the rest of a sequence that would be cut */
+    while(length && ((unsigned char)from[length] & 0xC0) == 0x80)
+      length--;
+  }
+  if(length)
+    memcpy(to, from, length);
+  to[length] = '\0';
+}

@@ -1,0 +1,35 @@
+/* One line per event, for people or as JSON; every line is masked. Knows
+   nothing of what the events mean. */
+#ifndef CA_LOG_H
+#define CA_LOG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/err.h"
+
+enum ca_log_level { CA_LOG_QUIET, CA_LOG_WARN, CA_LOG_INFO, CA_LOG_DEBUG };
+enum ca_log_format { CA_LOG_TEXT, CA_LOG_JSON };
+
+struct ca_log {
+  FILE *file; /* borrowed; NULL: nowhere */
+  enum ca_log_level level;
+  enum ca_log_format format;
+  const struct ca_clock *clock;
+  /* called before each line, when not NULL: for who draws on the same
+     terminal */
+  void (*before)(void *ctx);
+  void *before_ctx;
+};
+
+/* event is a short name ("retry"); the text follows printf style. A failing
+   write is ignored: a full disk must not change a run. */
+void ca_log_event(const struct ca_log *log, enum ca_log_level level,
+                  const char *event, const char *fmt, ...) CA_PRINTF(4, 5);
+
+/* Makes bytes from outside harmless for a terminal: control, escape and
+   bidirectional characters become visible escapes. In place is not possible:
+   writes at most size-1 bytes and a NUL. */
+void ca_log_clean(char *to, size_t size, const char *from, size_t len);
+
+#endif

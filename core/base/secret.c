@@ -1,0 +1,394 @@
+/* The register of secrets: a small array, since a process knows its key and
+   the credentials now on their way. Knows nothing of where texts go. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/text.h"
+#include "base/json.h"
+#include "base/secret.h"
+
+/* Masking anything shorter would mangle ordinary words. */
+#define SHORTEST  6
+#define LONG_TEXT 512 /* from here on memmem is faster */
+
+/* base64 at the three places it may have in a group, the query's and JSON's
+   escapes, and these two as others write them: %2f, \/ */
+enum { BASE64, QUERY = 3, QUERY_SMALL, JSON, JSON_SLASHES, SPELLINGS };
+
+struct secret {
+  char *plain;
+  size_t len;
+  char *spellings[SPELLINGS]; /* NULL when equal to another */
+  int uses;
+};
+
+static struct secret *secrets;
+static size_t secret_count;
+static size_t secret_size;
+
+static char *base64(const char *bytes, size_t len)
+{
+  static const char set[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  char *out = malloc(len / 3 * 4 + 5);
+  char *p = out;
+  size_t i;
+
+  /* whole groups only: the last group differs with what follows */
+  for(i = 0; out && i + 3 <= len; i += 3) {
+    unsigned n = (unsigned)(unsigned char)bytes[i] << 16 |
+                 (unsigned)(unsigned char)bytes[i + 1] << 8 |
+                 (unsigned char)bytes[i + 2];
+    *p++ = set[n >> 18];
+    *p++ = set[n >> 12 & 63];
+    *p++ = set[n >> 6 & 63];
+    *p++ = set[n & 63];
+  }
+  if(out)
+    *p = '\0';
+  return out;
+}
+
+/* A spelling by one of the encoders, NULL when it is the plain one. */
+static char *spelled(const struct secret *secret,
+                     enum ca_code (*encode)(struct ca_buf *, struct ca_slice))
+{
+  struct ca_buf buf;
+  struct ca_slice value = { secret->plain, secret->len };
+  char *from;
+
+  ca_buf_init(&buf, secret->len * 6 + 3);
+  if(encode(&buf, value) || !buf.data) {
+    ca_buf_wipe(&buf);
+    return NULL;
+  }
+  from = buf.data;
+  if(encode == ca_json_string) { /* without its quotes */
+    buf.data[--buf.len] = '\0';
+    memmove(from, from + 1, buf.len--);
+  }
+  if(buf.len == secret->len && !memcmp(from, secret->plain, buf.len)) {
+    ca_buf_wipe(&buf);
+    return NULL;
+  }
+  return from;
+}
+
+/* %2F as %2f; NULL when that is no difference. */
+static char *small_percent(const char *query)
+{
+  char *out = query ? strdup(query) : NULL;
+  char *p = out;
+  int i;
+  while(p && (p = strchr(p, '%')) != NULL)
+    for(p++, i = 0; i < 2 && *p; i++, p++)
+      if(*p >= 'A' && *p <= 'F')
+        *p = (char)(*p | 0x20);
+  if(out && !strcmp(out, query)) {
+    ca_wipe(out, strlen(out));
+    free(out);
+    return NULL;
+  }
+  return out;
+}
+
+/* a/b as a\/b; NULL when it holds no slash. */
+static char *escaped_slashes(const char *json)
+{
+  char *out;
+  char *to;
+  if(!strchr(json, '/'))
+    return NULL;
+  out = malloc(strlen(json) * 2 + 1);
+  for(to = out; out && *json; json++) {
+    if(*json == '/')
+      *to++ = '\\';
+    *to++ = *json;
+  }
+  if(out)
+    *to = '\0';
+  return out;
+}
+
+static void spell(struct secret *secret)
+{
+  char **to = secret->spellings;
+  size_t i;
+  for(i = 0; i < 3; i++)
+    if(secret->len >= SHORTEST + i)
+      to[BASE64 + i] = base64(secret->plain + i, secret->len - i);
+  to[QUERY] = spelled(secret, ca_encode_query);
+  to[QUERY_SMALL] = small_percent(to[QUERY]);
+  to[JSON] = spelled(secret, ca_json_string);
+  to[JSON_SLASHES] = escaped_slashes(to[JSON] ? to[JSON] : secret->plain);
+}
+
+static struct secret *find(const char *plain, size_t len)
+{
+  size_t i;
+  for(i = 0; i < secret_count; i++)
+    if(secrets[i].len == len && !memcmp(secrets[i].plain, plain, len))
+      return &secrets[i];
+  return NULL;
+}
+
+/* The longest come first: masking one that stands within another would leave
+   the rest of that other to be read. */
+static void sort_last(void)
+{
+  size_t i;
+  for(i = secret_count - 1; i && secrets[i - 1].len < secrets[i].len; i--) {
+    struct secret swap = secrets[i - 1];
+    secrets[i - 1] = secrets[i];
+    secrets[i] = swap;
+  }
+}
+
+void ca_secret_add(const char *plain, size_t len)
+{
+  struct secret *secret;
+
+  if(len < SHORTEST)
+    return;
+  secret = find(plain, len);
+  if(secret) {
+    secret->uses++;
+    return;
+  }
+  if(secret_count == secret_size) {
+    size_t size = secret_size ? secret_size * 2 : 8;
+    struct secret *more = realloc(secrets, size * sizeof(*more));
+    if(!more)
+      return;
+    secrets = more;
+    secret_size = size;
+  }
+  secret = &secrets[secret_count];
+  memset(secret, 0, sizeof(*secret));
+  secret->plain = malloc(len + 1);
+  if(!secret->plain)
+    return;
+  memcpy(secret->plain, plain, len);
+  secret->plain[len] = '\0';
+  secret->len = len;
+  secret->uses = 1;
+  spell(secret);
+  secret_count++;
+  sort_last();
+}
+
+static void wipe_text(char *text)
+{
+  if(text) {
+    ca_wipe(text, strlen(text));
+    free(text);
+  }
+}
+
+void ca_secret_remove(const char *plain, size_t len)
+{
+  struct secret *secret = find(plain, len);
+  int i;
+
+  if(!secret || --secret->uses)
+    return;
+  ca_wipe(secret->plain, secret->len);
+  free(secret->plain);
+  for(i = 0; i < SPELLINGS; i++)
+    wipe_text(secret->spellings[i]);
+  secret_count--;
+  memmove(secret, secret + 1,
+          (size_t)(secrets + secret_count - secret) * sizeof(*secret));
+  if(!secret_count) {
+    free(secrets);
+    secrets = NULL;
+    secret_size = 0;
+  }
+}
+
+/* ---- the strings in a JSON text ---- */
+
+/* Members of a scheme's val that may be shown: messages would be mangled. */
+static bool is_plain(struct ca_slice name)
+{
+  static const char *const plain[] = { "status",
+                                       "authScheme",
+                                       "subdomain",
+                                       "your-domain",
+                                       "region",
+                                       "shop",
+                                       "account_url",
+                                       "COMPANYDOMAIN",
+                                       "extension",
+                                       "api_url",
+                                       "form_api_base_url",
+                                       "domain",
+                                       "version",
+                                       "dc",
+                                       "site_name",
+                                       "instanceName",
+                                       "account_id",
+                                       "your_server",
+                                       "instanceEndpoint",
+                                       "server_location",
+                                       "base_url",
+                                       "token_type",
+                                       "scope",
+                                       "scopes",
+                                       "user_scopes",
+                                       "username",
+                                       "proxy_username",
+                                       "client_id",
+                                       "user_agent",
+                                       "callback_url",
+                                       "application_id",
+                                       "installation_id",
+                                       "type",
+                                       "auth_config",
+                                       "user_id",
+                                       "auth_config_id",
+                                       "alias",
+                                       "experimental",
+                                       NULL };
+  int i;
+  for(i = 0; plain[i]; i++)
+    if(strlen(plain[i]) == name.len && !memcmp(plain[i], name.data, name.len))
+      return true;
+  return false;
+}
+
+typedef void secret_fn(const char *plain, size_t len);
+
+/* False where it is not JSON. Depth is bounded by ca_scan_value, which has
+   gone over the whole text before. */
+static bool each_string(struct ca_slice value, secret_fn *visit);
+
+static bool each_member(struct ca_slice value, secret_fn *visit)
+{
+  struct ca_scan scan = { value.data, value.data + value.len };
+  struct ca_slice key;
+  struct ca_slice member;
+  bool first = true;
+  int more;
+
+  if(!ca_scan_enter(&scan, '{'))
+    return false;
+  while((more = ca_scan_member(&scan, &first, &key)) > 0) {
+    if(ca_scan_value(&scan, &member) == CA_SCAN_BAD)
+      return false;
+    if(!is_plain(key) && !each_string(member, visit))
+      return false;
+  }
+  return !more;
+}
+
+static bool each_element(struct ca_slice value, secret_fn *visit)
+{
+  struct ca_scan scan = { value.data, value.data + value.len };
+  struct ca_slice element;
+  bool first = true;
+  int more;
+
+  if(!ca_scan_enter(&scan, '['))
+    return false;
+  while((more = ca_scan_element(&scan, &first)) > 0)
+    if(ca_scan_value(&scan, &element) == CA_SCAN_BAD ||
+       !each_string(element, visit))
+      return false;
+  return !more;
+}
+
+static bool each_string(struct ca_slice value, secret_fn *visit)
+{
+  char *plain;
+  int64_t len;
+
+  if(value.len && *value.data == '{')
+    return each_member(value, visit);
+  if(value.len && *value.data == '[')
+    return each_element(value, visit);
+  if(!value.len || *value.data != '"')
+    return true;
+  plain = malloc(value.len);
+  len = plain ? ca_scan_unescape(value, plain) : -1;
+  if(len > 0)
+    visit(plain, (size_t)len);
+  if(plain)
+    ca_wipe(plain, value.len);
+  free(plain);
+  return len >= 0;
+}
+
+static void visit_json(const char *json, size_t len, secret_fn *visit)
+{
+  struct ca_scan scan = { json, json + len };
+  struct ca_slice value;
+  if(ca_scan_value(&scan, &value) == CA_SCAN_BAD || !each_string(value, visit))
+    visit(json, len); /* then at least as a whole */
+}
+
+void ca_secret_add_json(const char *json, size_t len)
+{
+  visit_json(json, len, ca_secret_add);
+}
+
+void ca_secret_remove_json(const char *json, size_t len)
+{
+  visit_json(json, len, ca_secret_remove);
+}
+
+/* Where the secret is; nearly always nowhere, and for texts of this length
+   memmem prepares longer than it searches. */
+static char *find_secret(char *text, size_t len, const char *secret,
+                         size_t size)
+{
+  char *end = text + len - size + 1; /* behind the last place it may begin */
+  char *at = text;
+  while((at = memchr(at, secret[0], (size_t)(end - at))) != NULL) {
+    if(!memcmp(at, secret, size))
+      return at;
+    if(++at == end)
+      break;
+  }
+  return NULL;
+}
+
+static size_t mask_one(char *text, size_t len, const char *secret, size_t size)
+{
+  char *from = text;
+  while(size >= SHORTEST && (size_t)(text + len - from) >= size) {
+    size_t left = (size_t)(text + len - from);
+    char *hit = left > LONG_TEXT ? memmem(from, left, secret, size)
+                                 : find_secret(from, left, secret, size);
+    if(!hit)
+      break;
+    memcpy(hit, "***", 3);
+    memmove(hit + 3, hit + size, (size_t)(text + len - hit) - size);
+    len -= size - 3;
+    from = hit + 3;
+  }
+  return len;
+}
+
+size_t ca_secret_mask(char *text, size_t len)
+{
+  size_t before = len;
+  size_t i;
+  int k;
+
+  for(i = 0; i < secret_count; i++) {
+    const struct secret *secret = &secrets[i];
+    for(k = 0; k < SPELLINGS; k++)
+      if(secret->spellings[k])
+        len = mask_one(text, len, secret->spellings[k],
+                       strlen(secret->spellings[k]));
+    len = mask_one(text, len, secret->plain, secret->len);
+  }
+  if(len < before)
+    text[len] = '\0';
+  return len;
+}
+
+size_t ca_secret_count(void)
+{
+  return secret_count;
+}

@@ -1,0 +1,32 @@
+/* How texts are spelled on the wire: JSON strings, query values, path
+   segments. Knows nothing of operations. */
+#ifndef CA_ENCODE_H
+#define CA_ENCODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/buf.h"
+
+/* Bytes that somebody else owns. */
+struct ca_slice {
+  const char *data;
+  size_t len;
+};
+
+/* Valid UTF-8 (RFC 3629: no surrogates, no overlong forms)? *bad_offset, when
+   not NULL, is where it stops being so. */
+bool ca_is_utf8(struct ca_slice value, size_t *bad_offset);
+
+/* JSON text of a string: quoted, non-ASCII raw, controls escaped, "/" bare.
+   CA_USAGE at invalid UTF-8. */
+CA_MUST_USE enum ca_code ca_json_string(struct ca_buf *out,
+                                        struct ca_slice value);
+
+/* Percent-encoding of a query value: only A-Za-z0-9-._~ stay bare. */
+CA_MUST_USE enum ca_code ca_encode_query(struct ca_buf *out,
+                                         struct ca_slice value);
+/* Percent-encoding of a path segment: A-Za-z0-9-._~!$&'()*+,;=:@ stay. */
+CA_MUST_USE enum ca_code ca_encode_segment(struct ca_buf *out,
+                                           struct ca_slice value);
+
+#endif

@@ -1,0 +1,291 @@
+/* How an account has to look before a change is carried out: as its plan saw
+   it, and as the run's own finished changes have made it since.
+   Must not know: how accounts are looked at. */
+#include <stdlib.h>
+#include <string.h>
+#include "ledger/ledger_private.h"
+#include "base/json.h"
+
+/* A JSON string into `out`; false when it is none, or too long to be kept
+   whole. */
+static bool take_string(struct ca_slice value, char *out, size_t size)
+{
+  char *text = malloc(value.len + 1);
+  int64_t len = text ? ca_scan_unescape(value, text) : -1;
+  bool fits = len >= 0 && (size_t)len < size;
+
+  if(fits)
+    ca_copy_text(out, size, text, (size_t)len);
+  free(text);
+  return fits;
+}
+
+static bool is_key(struct ca_slice key, const char *name)
+{
+  return key.len == strlen(name) && !memcmp(key.data, name, key.len);
+}
+
+static void set_alias(struct ca_image *image, const char *alias)
+{
+  size_t len = alias ? strlen(alias) : 0;
+
+  image->has_alias = len < sizeof(image->alias);
+  ca_copy_text(image->alias, sizeof(image->alias), alias ? alias : "", len);
+}
+
+static void set_status(struct ca_image *image, const char *status)
+{
+  ca_copy_text(image->status, sizeof(image->status), status, strlen(status));
+}
+
+static bool is_inactive(const struct ca_image *image)
+{
+  return !strcmp(image->status, "INACTIVE");
+}
+
+/* Members of the change's own image come before the item's columns. */
+static void take_members(struct ca_image *image, const char *json)
+{
+  struct ca_scan scan = { json, json + strlen(json) };
+  struct ca_slice key;
+  struct ca_slice value;
+  bool first = true;
+  bool told = false; /* is_disabled */
+
+  if(!ca_scan_enter(&scan, '{'))
+    return;
+  while(ca_scan_member(&scan, &first, &key) == 1) {
+    enum ca_scan_kind kind = ca_scan_value(&scan, &value);
+    if(is_key(key, "status") && kind == CA_SCAN_STRING) {
+      image->known |= take_string(value, image->status, sizeof(image->status));
+      if(!told)
+        image->disabled = is_inactive(image);
+    } else if(is_key(key, "is_disabled") &&
+              (kind == CA_SCAN_TRUE || kind == CA_SCAN_FALSE)) {
+      image->known = told = true;
+      image->disabled = kind == CA_SCAN_TRUE;
+    } else if(is_key(key, "alias") && kind == CA_SCAN_NULL) {
+      image->known = true;
+      set_alias(image, NULL);
+    } else if(is_key(key, "alias") && kind == CA_SCAN_STRING) {
+      image->known = true;
+      image->has_alias =
+          take_string(value, image->alias, sizeof(image->alias));
+    }
+  }
+}
+
+/* What was recorded, of the statement's row. */
+static void take_plan(struct ca_image *image, sqlite3_stmt *statement)
+{
+  const char *status = ca_ledger_text(statement, 0);
+  const char *own_image = ca_ledger_text(statement, 4);
+  const char *before = ca_ledger_text(statement, 5);
+  bool own = sqlite3_column_int(statement, 6) != 0;
+
+  if(own && status) {
+    image->known = true;
+    set_status(image, status);
+    image->disabled = (sqlite3_column_int(statement, 1) & CA_ITEM_DISABLED);
+    set_alias(image, ca_ledger_text(statement, 2));
+    image->updated_ms = sqlite3_column_int64(statement, 3);
+  } else if(before) {
+    image->known = true;
+    set_status(image, before);
+    image->disabled = is_inactive(image);
+  }
+  if(own_image)
+    take_members(image, own_image);
+}
+
+/* The alias that an update's body sets. One with credentials is not kept, so
+   nobody can tell any more. */
+static void take_alias(struct ca_image *image, const char *body)
+{
+  struct ca_scan scan = { body, body ? body + strlen(body) : NULL };
+  struct ca_slice key;
+  struct ca_slice value;
+  bool first = true;
+
+  if(!body) {
+    image->has_alias = false;
+    return;
+  }
+  if(!ca_scan_enter(&scan, '{'))
+    return;
+  while(ca_scan_member(&scan, &first, &key) == 1 &&
+        ca_scan_value(&scan, &value) != CA_SCAN_BAD)
+    if(is_key(key, "alias"))
+      image->has_alias =
+          take_string(value, image->alias, sizeof(image->alias));
+}
+
+/* What a finished change has made of the account. */
+static void take_effect(struct ca_image *image, const struct ca_api *api,
+                        const char *status, const char *body)
+{
+  const struct ca_field *alias = ca_api_field(api, "alias");
+
+  if(api->becomes)
+    status = api->becomes;
+  if(status)
+    set_status(image, status);
+  if(api->becomes && api->undo)
+    image->disabled = is_inactive(image);
+  if(alias && alias->place == CA_IN_BODY)
+    take_alias(image, body);
+}
+
+/* Outcomes that wait in memory are the later word. */
+static const struct ca_mark *find_mark(const struct ca_ledger *ledger,
+                                       int64_t change)
+{
+  size_t i;
+
+  for(i = ledger->mark_count; i > 0; i--) {
+    const struct ca_mark *mark = &ledger->marks[i - 1];
+    if(mark->kind == CA_MARK_CHANGE && mark->number == change)
+      return mark;
+  }
+  return NULL;
+}
+
+static enum ca_code take_effects(struct ca_ledger *ledger,
+                                 sqlite3_stmt *statement,
+                                 struct ca_image *image, struct ca_err *err)
+{
+  enum ca_code code = CA_OK;
+  int rc;
+
+  while(!code && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    int64_t number = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
+    const struct ca_mark *mark = find_mark(ledger, number);
+    const char *status = ca_ledger_text(statement, 3);
+    const struct ca_api *api;
+
+    if(mark)
+      status = *mark->status_after ? mark->status_after : NULL;
+    if((mark ? (int)mark->outcome : sqlite3_column_int(statement, 2)) !=
+       CA_DONE)
+      continue;
+    code = ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
+                               &api, err);
+    if(!code)
+      take_effect(image, api, status, ca_ledger_text(statement, 4));
+  }
+  if(!code && rc != SQLITE_DONE)
+    code = ca_ledger_fail(ledger, rc, err);
+  sqlite3_reset(statement);
+  return code;
+}
+
+/* Accounts that several items of the run are about. Items know their account,
+   accounts not their items, and an index would cost every run; so those that
+   need it are gathered once, when a run has more than one source, into a table
+   of this connection alone. */
+
+static enum ca_code ask_shares(struct ca_ledger *ledger, bool *shares,
+                               struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_SHARES, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
+  sqlite3_bind_int64(statement, 3, ca_ledger_change_id(ledger, 0));
+  sqlite3_bind_int64(statement, 4, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+  rc = sqlite3_step(statement);
+  *shares = sqlite3_column_int(statement, 0) != 0;
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+}
+
+static enum ca_code gather_shared(struct ca_ledger *ledger, struct ca_err *err)
+{
+  sqlite3_stmt *statement;
+  int rc = sqlite3_exec(ledger->db,
+                        "CREATE TEMP TABLE IF NOT EXISTS shared(account TEXT,"
+                        " item INTEGER, PRIMARY KEY(account, item))"
+                        " WITHOUT ROWID; DELETE FROM temp.shared",
+                        NULL, NULL, NULL);
+
+  if(rc)
+    return ca_ledger_fail(ledger, rc, err);
+  statement = ca_ledger_sql(ledger, CA_SQL_SHARED_ADD, err);
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+static enum ca_code know_shared(struct ca_ledger *ledger, struct ca_err *err)
+{
+  enum ca_code code;
+
+  if(ledger->shared_known && ledger->shared_items == ledger->items)
+    return CA_OK;
+  ledger->shared_known = false;
+  code = ask_shares(ledger, &ledger->has_shared, err);
+  if(!code && ledger->has_shared)
+    code = gather_shared(ledger, err);
+  ledger->shared_known = !code;
+  ledger->shared_items = ledger->items;
+  return code;
+}
+
+/* Adds what the run has done to the account since the image was taken. The
+   image of a later bulk was taken after the changes before it were carried
+   out, unless the whole run stood first, as a saved plan does. */
+static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
+                                const char *account, int64_t stood_ms,
+                                struct ca_image *image, struct ca_err *err)
+{
+  sqlite3_stmt *statement;
+  enum ca_code code = know_shared(ledger, err);
+
+  if(code || (!ledger->has_shared && (id & CA_PLACE_MAX) == 1))
+    return code;
+  statement = ca_ledger_sql(
+      ledger, ledger->has_shared ? CA_SQL_EFFECTS_SHARED : CA_SQL_EFFECTS,
+      err);
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, id);
+  sqlite3_bind_int64(statement, 2, stood_ms);
+  ca_ledger_bind(statement, 3, account);
+  sqlite3_bind_int64(statement, 4, id >> CA_PLACE_BITS);
+  return take_effects(ledger, statement, image, err);
+}
+
+enum ca_code ca_ledger_image(struct ca_ledger *ledger, int64_t change,
+                             struct ca_image *image, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_IMAGE, err);
+  int64_t id = ca_ledger_change_id(ledger, change);
+  const char *account;
+  enum ca_code code = CA_OK;
+  int rc;
+
+  memset(image, 0, sizeof(*image));
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, id);
+  rc = sqlite3_step(statement);
+  if(rc == SQLITE_ROW) {
+    take_plan(image, statement);
+    account = ca_ledger_text(statement, 7);
+    if(image->known && account && *account)
+      code = add_effects(ledger, id, account,
+                         sqlite3_column_int64(statement, 8), image, err);
+  } else if(rc == SQLITE_DONE)
+    code = ca_err_set(err, CA_USAGE, "the run has no change %lld",
+                      (long long)change);
+  else
+    code = ca_ledger_fail(ledger, rc, err);
+  sqlite3_reset(statement);
+  return code;
+}

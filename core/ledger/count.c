@@ -1,0 +1,314 @@
+/* Counting a run: changes by operation and outcome, items by outcome.
+   Must not know: how changes are sent. */
+#include <string.h>
+#include "ledger/ledger_private.h"
+
+/* What an item's changes make of it: the worst of them counts, done beats
+   same. */
+static int badness(enum ca_outcome outcome)
+{
+  switch(outcome) {
+  case CA_SAME:
+    return 1;
+  case CA_DONE:
+    return 2;
+  case CA_SKIPPED:
+    return 3;
+  case CA_PLANNED:
+    return 4;
+  case CA_NOT_TRIED:
+    return 5;
+  case CA_PENDING:
+    return 6;
+  case CA_STALE:
+    return 7;
+  case CA_FAILED:
+    return 8;
+  case CA_INTENDED:
+    return 9;
+  case CA_UNKNOWN:
+    return 10;
+  }
+  return 0;
+}
+
+/* Rows of (id, value) in the order of their ids. */
+struct stream {
+  sqlite3_stmt *statement;
+  int64_t
+      id; /* of the row we are at; 0 before the first, INT64_MAX: no more */
+  unsigned value;
+  int rc;
+};
+
+/* Changes, what became of them and the items' verdicts are read side by side,
+   each once and in its order: to look up every change's outcome would cost
+   four times as much. */
+struct count {
+  struct ca_tally run;
+  struct ca_tally part; /* the same of one bulk */
+  int bulk;             /* that one, or -1 */
+  int64_t item; /* whose changes are being counted, 0 before the first */
+  bool in_part; /* it is of that bulk */
+  enum ca_outcome worst;
+  enum ca_outcome last; /* of the last change, which a fallback may follow */
+  struct stream outcomes;
+  struct stream intents; /* begun at the first change without an outcome */
+  struct stream verdicts;
+};
+
+static void advance(struct stream *stream)
+{
+  stream->id = INT64_MAX;
+  stream->rc = sqlite3_step(stream->statement);
+  if(stream->rc != SQLITE_ROW)
+    return;
+  stream->id = sqlite3_column_int64(stream->statement, 0);
+  stream->value = (unsigned)sqlite3_column_int(stream->statement, 1);
+}
+
+/* Is there a row with that id, which is none before the last one found? */
+static bool find(struct stream *stream, int64_t id)
+{
+  while(stream->id < id)
+    advance(stream);
+  return stream->id == id;
+}
+
+static void add_item(struct count *count, unsigned outcome, bool in_part)
+{
+  if(outcome >= CA_OUTCOME_COUNT)
+    return;
+  count->run.items[outcome]++;
+  if(in_part)
+    count->part.items[outcome]++;
+}
+
+/* Counts the verdicts of items before this one. */
+static void pass_verdicts(struct count *count, int64_t item)
+{
+  struct stream *verdicts = &count->verdicts;
+
+  while(verdicts->id < item) {
+    if(verdicts->id)
+      add_item(count, verdicts->value,
+               sqlite3_column_int(verdicts->statement, 2) == count->bulk);
+    advance(verdicts);
+  }
+}
+
+static void worsen(struct count *count)
+{
+  if(badness(count->last) > badness(count->worst))
+    count->worst = count->last;
+}
+
+static void close_item(struct count *count)
+{
+  if(!count->item)
+    return;
+  worsen(count);
+  pass_verdicts(count, count->item);
+  if(count->verdicts.id != count->item) /* else it is counted by that */
+    add_item(count, (unsigned)count->worst, count->in_part);
+}
+
+/* A change that failed and its fallback are one to the item. The fallback of
+   one that went well, was stale or is unknown says nothing, whatever it was
+   recorded as. */
+static bool counts_instead(enum ca_outcome change, enum ca_outcome fallback)
+{
+  return change == CA_FAILED && fallback != CA_PLANNED &&
+         fallback != CA_NOT_TRIED && fallback != CA_SKIPPED;
+}
+
+/* As STATE of ledger_sql.c has it. */
+static unsigned state_of(struct count *count, int64_t id, unsigned recorded)
+{
+  if(find(&count->outcomes, id))
+    return count->outcomes.value;
+  return recorded == CA_PLANNED && find(&count->intents, id) ? CA_INTENDED
+                                                             : recorded;
+}
+
+static void count_row(struct count *count, sqlite3_stmt *statement)
+{
+  int64_t id = sqlite3_column_int64(statement, 0);
+  int64_t item = id >> CA_PLACE_BITS;
+  int64_t operation = sqlite3_column_int64(statement, 1);
+  unsigned outcome =
+      state_of(count, id, (unsigned)sqlite3_column_int(statement, 2));
+  bool in_part;
+
+  if(outcome >= CA_OUTCOME_COUNT || operation < 0 ||
+     operation >= CA_OPERATION_MAX)
+    return;
+  in_part = sqlite3_column_int(statement, 4) == count->bulk;
+  count->run.changes[operation][outcome]++;
+  if(in_part)
+    count->part.changes[operation][outcome]++;
+  if(item != count->item) {
+    close_item(count);
+    count->item = item;
+    count->in_part = in_part;
+    count->worst = CA_SAME; /* the least */
+    count->last = (enum ca_outcome)outcome;
+  } else if(!sqlite3_column_int(statement, 3)) {
+    worsen(count);
+    count->last = (enum ca_outcome)outcome;
+  } else if(counts_instead(count->last, (enum ca_outcome)outcome))
+    count->last = (enum ca_outcome)outcome;
+}
+
+#define ACCOUNTS "connected_accounts."
+
+static enum ca_code tell(struct ca_ledger *ledger,
+                         const struct ca_tally *tally,
+                         void (*visit)(void *ctx, const char *operation,
+                                       enum ca_outcome outcome, int64_t count),
+                         void *ctx, struct ca_err *err)
+{
+  char name[CA_OPERATION_SIZE];
+  const char *bare;
+  int64_t id;
+  int k;
+
+  for(id = 0; id < CA_OPERATION_MAX; id++)
+    for(k = 0; k < CA_OUTCOME_COUNT; k++) {
+      const struct ca_api *api;
+      enum ca_code code;
+
+      if(!tally->changes[id][k])
+        continue;
+      code = ca_ledger_operation(ledger, id, &api, err);
+      if(code)
+        return code;
+      code = ca_ledger_operation_name(api, name, sizeof(name), err);
+      if(code)
+        return code;
+      /* accounts are what nearly all is about: their operations go by the
+         bare name, as scripts say it */
+      bare = strncmp(name, ACCOUNTS, sizeof(ACCOUNTS) - 1)
+                 ? name
+                 : name + sizeof(ACCOUNTS) - 1;
+      visit(ctx, bare, (enum ca_outcome)k, tally->changes[id][k]);
+    }
+  for(k = 0; k < CA_OUTCOME_COUNT; k++)
+    if(tally->items[k])
+      visit(ctx, NULL, (enum ca_outcome)k, tally->items[k]);
+  return CA_OK;
+}
+
+static sqlite3_stmt *ready(struct ca_ledger *ledger, enum ca_sql which,
+                           int64_t from, int64_t to, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+
+  if(statement) {
+    sqlite3_bind_int64(statement, 1, from);
+    sqlite3_bind_int64(statement, 2, to);
+  }
+  return statement;
+}
+
+/* SQLITE_DONE when all was counted. */
+static int count_all(struct count *count, sqlite3_stmt *changes)
+{
+  const struct stream *streams[] = { &count->outcomes, &count->intents,
+                                     &count->verdicts };
+  size_t i;
+  int rc;
+
+  while((rc = sqlite3_step(changes)) == SQLITE_ROW)
+    count_row(count, changes);
+  close_item(count);
+  pass_verdicts(count, INT64_MAX);
+  sqlite3_reset(changes);
+  for(i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+    int stream_rc = streams[i]->rc;
+    sqlite3_reset(streams[i]->statement);
+    if(rc == SQLITE_DONE && stream_rc && stream_rc != SQLITE_ROW)
+      rc = stream_rc;
+  }
+  return rc;
+}
+
+/* The end of the run needs them again, and counts no row twice for it. */
+static void keep_counts(struct ca_ledger *ledger, const struct ca_tally *tally)
+{
+  int id;
+  int k;
+
+  memset(ledger->counts, 0, sizeof(ledger->counts));
+  for(id = 0; id < CA_OPERATION_MAX; id++)
+    for(k = 0; k < CA_OUTCOME_COUNT; k++)
+      ledger->counts[k] += tally->changes[id][k];
+  ledger->tally = *tally;
+  ledger->counted = true;
+}
+
+/* Counts the run, and the bulk besides. */
+static enum ca_code tally_up(struct ca_ledger *ledger, int bulk,
+                             struct count *count, struct ca_err *err)
+{
+  int64_t from = ca_ledger_change_id(ledger, 0);
+  int64_t to = ca_ledger_change_id(ledger, CA_CHANGE_MAX);
+  sqlite3_stmt *changes;
+  enum ca_code code = ca_ledger_before_read(ledger, -1, err);
+  int rc;
+
+  if(code)
+    return code;
+  memset(count, 0, sizeof(*count));
+  count->bulk = bulk;
+  changes = ready(ledger, CA_SQL_COUNTS, from, to, err);
+  count->outcomes.statement =
+      ready(ledger, CA_SQL_COUNT_OUTCOMES, from, to, err);
+  count->intents.statement =
+      ready(ledger, CA_SQL_COUNT_INTENTS, from, to, err);
+  count->verdicts.statement =
+      ready(ledger, CA_SQL_VERDICTS, ca_ledger_item_id(ledger, 0),
+            ca_ledger_item_id(ledger, CA_ITEM_MAX), err);
+  if(!ledger->has_verdicts) /* spares a walk over all items */
+    count->verdicts.id = INT64_MAX;
+  if(!changes || !count->outcomes.statement || !count->intents.statement ||
+     !count->verdicts.statement)
+    return CA_SYSTEM;
+  rc = count_all(count, changes);
+  if(rc != SQLITE_DONE)
+    return ca_ledger_fail(ledger, rc, err);
+  keep_counts(ledger, &count->run);
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
+                              void (*visit)(void *ctx, const char *operation,
+                                            enum ca_outcome outcome,
+                                            int64_t count),
+                              void *ctx, struct ca_err *err)
+{
+  struct count count;
+  enum ca_code code = bulk < 0 ? ca_ledger_count_changes(ledger, err)
+                               : tally_up(ledger, bulk, &count, err);
+
+  return code ? code
+              : tell(ledger, bulk < 0 ? &ledger->tally : &count.part, visit,
+                     ctx, err);
+}
+
+enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
+                                     struct ca_err *err)
+{
+  struct count count;
+
+  return ledger->counted ? CA_OK : tally_up(ledger, -1, &count, err);
+}
+
+enum ca_code ca_ledger_count_open(struct ca_ledger *ledger, int64_t *count,
+                                  struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_count_changes(ledger, err);
+
+  *count = code ? 0 : ledger->counts[CA_INTENDED] + ledger->counts[CA_UNKNOWN];
+  return code;
+}

@@ -1,0 +1,230 @@
+/* Looking back over runs: which there were, their parts, what happened to one
+   account.
+   Must not know: how changes are sent. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ledger/ledger_private.h"
+#include "base/log.h"
+
+/* The statement for a question over all runs, free to be stepped; what waits
+   in memory is written first. */
+static sqlite3_stmt *begin_reading(struct ca_ledger *ledger, enum ca_sql which,
+                                   struct ca_err *err)
+{
+  sqlite3_stmt *statement;
+
+  if(ledger->mark_count && ca_ledger_commit(ledger, err))
+    return NULL;
+  statement = ca_ledger_sql(ledger, which, err);
+  if(statement && sqlite3_stmt_busy(statement)) {
+    ca_err_set(err, CA_USAGE, "that is being read already");
+    return NULL;
+  }
+  return statement;
+}
+
+/* The end of it: after the last row, or when a visitor had enough. */
+static enum ca_code end_reading(struct ca_ledger *ledger,
+                                sqlite3_stmt *statement, int rc,
+                                enum ca_code code, struct ca_err *err)
+{
+  if(rc != SQLITE_ROW && rc != SQLITE_DONE)
+    code = ca_ledger_fail(ledger, rc, err);
+  sqlite3_reset(statement);
+  return code;
+}
+
+/* Runs. */
+
+/* "[0,0,3,…]", as ca_ledger_end writes it. */
+static bool read_counts(const char *text, int64_t counts[CA_OUTCOME_COUNT])
+{
+  int i;
+
+  for(i = 0; text && i < CA_OUTCOME_COUNT; i++) {
+    char *end;
+    if(*text != (i ? ',' : '['))
+      return false;
+    counts[i] = strtoll(text + 1, &end, 10);
+    text = end;
+  }
+  return text && *text == ']';
+}
+
+static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
+{
+  const char **texts[] = {
+    &run->name,          &run->info.script,  &run->info.word,
+    &run->info.cwd,      &run->info.undoes,  &run->info.script_sha,
+    &run->info.params,   &run->info.options, &run->info.mode,
+    &run->info.who,      &run->info.host,    &run->info.project,
+    &run->info.base_url, &run->info.version,
+  };
+  int at = (int)(sizeof(texts) / sizeof(texts[0]));
+  int i;
+
+  memset(run, 0, sizeof(*run));
+  for(i = 0; i < at; i++)
+    *texts[i] = ca_ledger_text(statement, i);
+  run->began_ms = sqlite3_column_int64(statement, at);
+  run->ended_ms = sqlite3_column_int64(statement, at + 1);
+  run->exit_code = sqlite3_column_type(statement, at + 2) == SQLITE_NULL
+                       ? -1
+                       : sqlite3_column_int(statement, at + 2);
+  run->has_counts =
+      read_counts(ca_ledger_text(statement, at + 3), run->changes);
+  run->parts = sqlite3_column_int(statement, at + 4);
+  run->stands = sqlite3_column_int(statement, at + 5) != 0;
+}
+
+enum ca_code ca_ledger_runs(struct ca_ledger *ledger, size_t limit,
+                            bool (*visit)(void *ctx,
+                                          const struct ca_run_row *run),
+                            void *ctx, struct ca_err *err)
+{
+  sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_RUNS, err);
+  struct ca_run_row run;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, limit ? (int64_t)limit : -1);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    take_run(statement, &run);
+    if(!visit(ctx, &run))
+      break;
+  }
+  return end_reading(ledger, statement, rc, CA_OK, err);
+}
+
+/* Which run? */
+
+#define NAMES_TOLD 4
+
+/* Takes the one run that is meant, or says which might be. */
+static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
+                               sqlite3_stmt *statement, char *name,
+                               size_t size, struct ca_err *err)
+{
+  char names[480] = "";
+  char said[96];
+  bool exact = false;
+  int count = 0;
+  int rc;
+
+  while(!exact && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    const char *one = ca_ledger_text(statement, 0);
+    size_t used = strlen(names);
+    exact = sqlite3_column_int(statement, 1) != 0;
+    if(!count++)
+      ca_copy_text(name, size, one, strlen(one));
+    if(count <= NAMES_TOLD)
+      snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
+               one);
+  }
+  if(!exact && rc != SQLITE_DONE)
+    return ca_ledger_fail(ledger, rc, err);
+  if(exact || count == 1)
+    return CA_OK;
+  ca_log_clean(said, sizeof(said), text, strlen(text));
+  if(!count)
+    return ca_err_set(err, CA_USAGE,
+                      "no run is meant by \"%s\"; composio-lua runs lists "
+                      "them",
+                      said);
+  return ca_err_set(err, CA_USAGE,
+                    "more than one run is meant by \"%s\": %s%s; say more of "
+                    "the id",
+                    said, names, count > NAMES_TOLD ? ", …" : "");
+}
+
+enum ca_code ca_ledger_find_run(struct ca_ledger *ledger, const char *text,
+                                char *name, size_t size, struct ca_err *err)
+{
+  bool last = !strcmp(text, "last");
+  sqlite3_stmt *statement =
+      begin_reading(ledger, last ? CA_SQL_RUN_LAST : CA_SQL_RUN_NAMED, err);
+  enum ca_code code;
+
+  if(size < 96)
+    return ca_err_set(err, CA_USAGE, "too little room for a run's id");
+  if(!statement)
+    return CA_SYSTEM;
+  if(!*text)
+    return ca_err_set(err, CA_USAGE, "a run's id is empty");
+  if(!last)
+    ca_ledger_bind(statement, 1, text);
+  code = choose_run(ledger, text, statement, name, size, err);
+  sqlite3_reset(statement);
+  return code;
+}
+
+/* Parts. */
+
+enum ca_code ca_ledger_parts(struct ca_ledger *ledger, const char *name,
+                             bool (*visit)(void *ctx,
+                                           const struct ca_part *part),
+                             void *ctx, struct ca_err *err)
+{
+  sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_PARTS, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  ca_ledger_bind(statement, 1, name);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    struct ca_part part = {
+      .began_ms = sqlite3_column_int64(statement, 0),
+      .ended_ms = sqlite3_column_int64(statement, 1),
+      .exit_code = sqlite3_column_type(statement, 2) == SQLITE_NULL
+                       ? -1
+                       : sqlite3_column_int(statement, 2),
+      .who = ca_ledger_text(statement, 3),
+      .host = ca_ledger_text(statement, 4),
+    };
+    if(!visit(ctx, &part))
+      break;
+  }
+  return end_reading(ledger, statement, rc, CA_OK, err);
+}
+
+/* History. */
+
+/* The columns after those of the change. */
+static void take_past(sqlite3_stmt *statement, struct ca_past *past)
+{
+  past->run = ca_ledger_text(statement, CA_CHANGE_COLUMNS);
+  past->who = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 1);
+  past->host = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 2);
+  past->script = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 3);
+  past->applies = sqlite3_column_int(statement, CA_CHANGE_COLUMNS + 4) != 0;
+  past->at_ms = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 5);
+  past->user = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 6);
+  past->toolkit = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 7);
+  past->alias = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 8);
+}
+
+enum ca_code ca_ledger_history(struct ca_ledger *ledger, const char *account,
+                               bool (*visit)(void *ctx,
+                                             const struct ca_past *past),
+                               void *ctx, struct ca_err *err)
+{
+  sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_HISTORY, err);
+  struct ca_past past;
+  enum ca_code code = CA_OK;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  ca_ledger_bind(statement, 1, *account ? account : NULL); /* of none */
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    code = ca_ledger_take_change(ledger, statement, &past.row, err);
+    if(code)
+      break;
+    take_past(statement, &past);
+    if(!visit(ctx, &past))
+      break;
+  }
+  return end_reading(ledger, statement, rc, code, err);
+}

@@ -1,0 +1,284 @@
+/* The ledger's life: opening and closing, transactions.
+   Must not know: how changes are sent, what a script is. */
+#include <stdlib.h>
+#include <unistd.h>
+#include "ledger/ledger_private.h"
+
+const char *ca_outcome_name(enum ca_outcome outcome)
+{
+  static const char *const names[CA_OUTCOME_COUNT] = {
+    "planned", "intended", "not tried", "done",  "same",
+    "failed",  "skipped",  "unknown",   "stale", "pending"
+  };
+  return (unsigned)outcome < CA_OUTCOME_COUNT ? names[outcome] : "unknown";
+}
+
+enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
+                            struct ca_err *err)
+{
+  return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
+}
+
+/* Transactions. */
+
+static enum ca_code run_plain(struct ca_ledger *ledger, enum ca_sql which,
+                              struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
+                                struct ca_err *err)
+{
+  return ledger->run && !ledger->ended
+             ? CA_OK
+             : ca_err_set(err, CA_USAGE, "no run is open in the ledger");
+}
+
+enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
+                                    struct ca_err *err)
+{
+  return ledger->reader
+             ? ca_err_set(err, CA_USAGE, "the ledger was opened for looking")
+             : CA_OK;
+}
+
+enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
+                              struct ca_err *err)
+{
+  if(!ledger->lost.code)
+    return ca_ledger_open_run(ledger, err);
+  if(err)
+    *err = ledger->lost;
+  return ledger->lost.code;
+}
+
+/* SQLite takes it between transactions only. */
+static enum ca_code set_lazy(struct ca_ledger *ledger, bool lazy,
+                             struct ca_err *err)
+{
+  int rc;
+
+  if(lazy == ledger->lazy)
+    return CA_OK;
+  rc = sqlite3_exec(ledger->db,
+                    lazy ? "PRAGMA synchronous=NORMAL"
+                         : "PRAGMA synchronous=FULL",
+                    NULL, NULL, NULL);
+  if(rc)
+    return ca_ledger_fail(ledger, rc, err);
+  ledger->lazy = lazy;
+  return CA_OK;
+}
+
+static enum ca_code begin_txn(struct ca_ledger *ledger, bool drafting,
+                              struct ca_err *err)
+{
+  enum ca_code code = set_lazy(ledger, drafting, err);
+
+  if(code)
+    return code;
+  ca_ledger_turn_enter(ledger);
+  code = run_plain(ledger, CA_SQL_BEGIN, err);
+  ca_ledger_turn_leave(ledger);
+  if(code)
+    return code;
+  ledger->in_txn = true;
+  ledger->drafting = drafting;
+  ledger->txn_rows = 0;
+  ledger->txn_ms = ca_clock_mono_ms(ledger->clock);
+  return CA_OK;
+}
+
+static enum ca_code end_txn(struct ca_ledger *ledger, struct ca_err *err)
+{
+  enum ca_code code = run_plain(ledger, CA_SQL_COMMIT, err);
+
+  if(!code) {
+    ledger->in_txn = false;
+    ledger->txn_rows = 0;
+  }
+  return code;
+}
+
+enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
+                                const struct ca_err *why)
+{
+  struct ca_err ignored;
+
+  if(!ledger->in_txn)
+    return code;
+  ca_ledger_draft_forget(ledger);
+  /* after a full disk or an I/O error SQLite may have done it already, and
+     then says so, which is no news */
+  if(!sqlite3_get_autocommit(ledger->db) &&
+     run_plain(ledger, CA_SQL_ROLLBACK, &ignored))
+    ledger->lost = *why;
+  if(ledger->txn_rows)
+    ledger->lost = *why;
+  ledger->in_txn = false;
+  ledger->txn_rows = 0;
+  /* what was made just now may be gone: the salt, tables of this connection */
+  ledger->has_salt = false;
+  ledger->shared_known = false;
+  ledger->counted = false;
+  return code;
+}
+
+enum ca_code ca_ledger_draft_txn(struct ca_ledger *ledger, struct ca_err *err)
+{
+  return ledger->in_txn ? CA_OK : begin_txn(ledger, true, err);
+}
+
+static enum ca_code end_draft(struct ca_ledger *ledger, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code;
+
+  ca_err_clear(&why);
+  code = end_txn(ledger, &why);
+  if(!code)
+    return CA_OK;
+  if(err)
+    *err = why;
+  return ca_ledger_undo_txn(ledger, code, &why);
+}
+
+enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
+{
+  enum ca_code code = CA_OK;
+
+  if(ledger->in_txn && !ledger->drafting)
+    return CA_OK;
+  if(ledger->in_txn)
+    code = end_draft(ledger, err);
+  return code ? code : begin_txn(ledger, false, err);
+}
+
+enum ca_code ca_ledger_commit(struct ca_ledger *ledger, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code;
+
+  ca_err_clear(&why);
+  if(!ledger->in_txn && !ledger->mark_count)
+    return CA_OK;
+  /* outcomes are synced, so they are not written with a draft */
+  code = ledger->mark_count ? ca_ledger_txn(ledger, &why) : CA_OK;
+  if(!code)
+    code = ca_ledger_write_marks(ledger, &why);
+  if(!code)
+    code = end_txn(ledger, &why);
+  if(code) {
+    if(err)
+      *err = why;
+    return ca_ledger_undo_txn(ledger, code, &why);
+  }
+  ca_ledger_forget_marks(ledger);
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_sync(struct ca_ledger *ledger, struct ca_err *err)
+{
+  return ca_ledger_commit(ledger, err);
+}
+
+enum ca_code ca_ledger_unlock(struct ca_ledger *ledger, struct ca_err *err)
+{
+  if(!ledger->in_txn && !ca_ledger_marks_due(ledger))
+    return CA_OK;
+  return ca_ledger_commit(ledger, err);
+}
+
+enum ca_code ca_ledger_unlock_soon(struct ca_ledger *ledger, int *wait_ms,
+                                   struct ca_err *err)
+{
+  int64_t left_ms = 0;
+
+  if(ledger->in_txn && !ca_ledger_marks_due(ledger))
+    left_ms = ledger->txn_ms + CA_PLAN_MS - ca_clock_mono_ms(ledger->clock);
+  if(left_ms <= 0)
+    return ca_ledger_unlock(ledger, err);
+  if(left_ms < *wait_ms)
+    *wait_ms = (int)left_ms;
+  return CA_OK;
+}
+
+/* Life. */
+
+static struct ca_ledger *new_ledger(const struct ca_clock *clock,
+                                    struct ca_err *err)
+{
+  struct ca_ledger *ledger = calloc(1, sizeof(*ledger));
+
+  if(ledger)
+    ledger->marks = calloc(CA_MARK_COUNT, sizeof(*ledger->marks));
+  if(!ledger || !ledger->marks) {
+    free(ledger);
+    ca_err_set(err, CA_NOMEM, "out of memory");
+    return NULL;
+  }
+  ledger->clock = clock;
+  ledger->turn = -1;
+  ca_buf_init(&ledger->account, 4096);
+  ca_buf_init(&ledger->texts, 64U << 20);
+  return ledger;
+}
+
+struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,
+                                 struct ca_err *err)
+{
+  struct ca_ledger *ledger = new_ledger(clock, err);
+
+  if(ledger && ca_ledger_file_open(ledger, dir, err)) {
+    ca_ledger_close(ledger);
+    return NULL;
+  }
+  return ledger;
+}
+
+struct ca_ledger *ca_ledger_open_reader(const char *dir,
+                                        const struct ca_clock *clock,
+                                        bool *found, struct ca_err *err)
+{
+  struct ca_ledger *ledger = new_ledger(clock, err);
+
+  *found = false;
+  if(!ledger)
+    return NULL;
+  ledger->reader = true;
+  if(ca_ledger_file_look(ledger, dir, found, err) || !*found) {
+    *found = false;
+    ca_ledger_close(ledger);
+    return NULL;
+  }
+  return ledger;
+}
+
+void ca_ledger_close(struct ca_ledger *ledger)
+{
+  struct ca_err ignored;
+  int i;
+
+  if(!ledger)
+    return;
+  if(ledger->db && ca_ledger_commit(ledger, &ignored))
+    ca_ledger_forget_marks(ledger);
+  for(i = 0; i < CA_SQL_COUNT; i++)
+    sqlite3_finalize(ledger->statements[i]);
+  sqlite3_close(ledger->db);
+  if(ledger->turn >= 0)
+    close(ledger->turn);
+  ca_ledger_forget_keys(ledger);
+  ca_buf_clear(&ledger->account);
+  ca_buf_clear(&ledger->texts);
+  free(ledger->marks);
+  free(ledger->path);
+  free(ledger);
+}

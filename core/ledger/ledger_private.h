@@ -1,0 +1,386 @@
+/* What the files of the ledger share: the open database, its cached
+   statements, the open transaction, rows and outcomes not yet written. Nobody
+   else includes this. */
+#ifndef CA_LEDGER_PRIVATE_H
+#define CA_LEDGER_PRIVATE_H
+
+#include <sqlite3.h>
+#include <string.h>
+#include "base/buf.h"
+#include "base/text.h"
+#include "ledger/ledger.h"
+
+/* Plan rows are committed when this many wait, or this long. */
+#define CA_PLAN_ROWS 1000
+#define CA_PLAN_MS   50
+/* Outcomes wait in memory, without a lock on the file, this many and this
+   long; the next intent takes them along for free. */
+#define CA_MARK_COUNT 512
+#define CA_MARK_MS    100
+
+/* Numbers are made so that their order is the order of the selection, that
+   all changes of an item stand together, and that one integer key says run,
+   item and place, without a second index:
+     item id   = run << 26 | number of the item in the run
+     change id = item id << 15 | place of the change in the item, from 1
+   Outside the ledger numbers are without the run. */
+#define CA_ITEM_BITS  26
+#define CA_ITEM_MAX   ((INT64_C(1) << CA_ITEM_BITS) - 1)
+#define CA_PLACE_BITS 15
+#define CA_PLACE_MAX  ((INT64_C(1) << CA_PLACE_BITS) - 1)
+#define CA_CHANGE_MAX ((INT64_C(1) << (CA_ITEM_BITS + CA_PLACE_BITS)) - 1)
+#define CA_RUN_MAX    ((INT64_C(1) << (62 - CA_ITEM_BITS - CA_PLACE_BITS)) - 1)
+
+/* In the stored flags only: the account is the key, so it is not kept
+   twice. */
+#define CA_ITEM_KEYED 0x10000
+
+/* Rows that one statement writes: running a statement costs as much as the row
+   it writes. */
+#define CA_INTEND_ROWS 32
+#define CA_SETTLE_ROWS 16
+#define CA_DRAFT_ROWS  16
+
+/* More operations than the service will have; ids beyond are looked up. */
+#define CA_OPERATION_MAX  256
+#define CA_OPERATION_SIZE 96 /* of "resource.name" */
+
+/* Of a change as statements give it: CHANGE_ROW of ledger_sql.c. */
+#define CA_CHANGE_COLUMNS 21
+
+enum ca_sql {
+  CA_SQL_BEGIN,
+  CA_SQL_COMMIT,
+  CA_SQL_ROLLBACK,
+  CA_SQL_RUN_ADD,
+  CA_SQL_RUN_FIND,
+  CA_SQL_RUN_SALT,
+  CA_SQL_RUN_UNKNOWN,
+  CA_SQL_RUN_REOPEN,
+  CA_SQL_RUN_REST,
+  CA_SQL_RUN_END,
+  CA_SQL_PART_ADD,
+  CA_SQL_PART_END,
+  CA_SQL_PARTS,
+  CA_SQL_RUNS,
+  CA_SQL_RUN_LAST,
+  CA_SQL_RUN_NAMED,
+  CA_SQL_HISTORY,
+  CA_SQL_DRAFT_SENT,
+  CA_SQL_DRAFT_OUTCOMES,
+  CA_SQL_DRAFT_CHANGES,
+  CA_SQL_DRAFT_ITEMS,
+  CA_SQL_SINGLE_KEYS,
+  CA_SQL_ITEM_ADD,
+  CA_SQL_ITEMS_ADD,
+  CA_SQL_ITEM_ACCOUNT,
+  CA_SQL_ITEM_LAST,
+  CA_SQL_BULK_ADD,
+  CA_SQL_BULK_READ,
+  CA_SQL_BULKS,
+  CA_SQL_KEY_ADD,
+  CA_SQL_KEY_FIND,
+  CA_SQL_ITEM_READ,
+  CA_SQL_ITEM_OUTCOME,
+  CA_SQL_ITEM_VERDICT,
+  CA_SQL_CHANGE_ADD,
+  CA_SQL_CHANGE_ADD_PLAIN,
+  CA_SQL_CHANGES_ADD_PLAIN,
+  CA_SQL_CHANGE_LAST,
+  CA_SQL_CHANGE_INTEND,
+  CA_SQL_CHANGES_INTEND,
+  CA_SQL_CHANGE_INTEND_AGAIN,
+  CA_SQL_CHANGE_REOPEN,
+  CA_SQL_CHANGE_SETTLE,
+  CA_SQL_CHANGES_SETTLE,
+  CA_SQL_CHANGES,
+  CA_SQL_CHANGES_FRESH,
+  CA_SQL_ANY_SENT,
+  CA_SQL_IMAGE,
+  CA_SQL_EFFECTS,
+  CA_SQL_EFFECTS_SHARED,
+  CA_SQL_SHARES,
+  CA_SQL_SHARED_ADD,
+  CA_SQL_COUNTS,
+  CA_SQL_COUNT_OUTCOMES,
+  CA_SQL_COUNT_INTENTS,
+  CA_SQL_VERDICTS,
+  CA_SQL_OPERATION_ADD,
+  CA_SQL_OPERATION_ID,
+  CA_SQL_OPERATION_NAME,
+  CA_SQL_SALT_ADD,
+  CA_SQL_SALT,
+  CA_SQL_COUNT
+};
+
+/* What a mark tells: a change's outcome, an item's own verdict. */
+enum ca_mark_kind { CA_MARK_CHANGE, CA_MARK_ITEM };
+
+/* A word not yet written. */
+struct ca_mark {
+  enum ca_mark_kind kind;
+  int64_t number;
+  int64_t at_ms;
+  enum ca_outcome outcome;
+  int attempts;
+  int http;
+  char request_id[64];
+  char status_after[32];
+  char slug[80];
+  char *text; /* owned; NULL when well */
+  char *made; /* owned; NULL when no account was made */
+};
+
+/* Rows of a plan that are not in the database yet, though their transaction is
+   open. Texts in the order of the columns, data NULL for none. */
+#define CA_DRAFT_ITEM_TEXTS   9
+#define CA_DRAFT_CHANGE_TEXTS 3
+struct ca_drafted_item {
+  int64_t id;
+  int bulk;
+  unsigned flags;
+  int64_t created_ms;
+  int64_t updated_ms;
+  struct ca_slice texts[CA_DRAFT_ITEM_TEXTS];
+};
+struct ca_drafted_change {
+  int64_t id;
+  int bulk;
+  int64_t operation;
+  enum ca_class cost;
+  enum ca_outcome outcome;
+  struct ca_slice texts[CA_DRAFT_CHANGE_TEXTS];
+};
+struct ca_draft {
+  struct ca_drafted_item items[CA_DRAFT_ROWS];
+  struct ca_drafted_change changes[CA_DRAFT_ROWS];
+  size_t item_count;
+  size_t change_count;
+  size_t used; /* of texts */
+  char texts[8192];
+};
+
+/* Hashes of the keys that have come: an open table of slots, 0 is free. */
+struct ca_keys {
+  int64_t *slots;
+  size_t size; /* a power of two, or 0 */
+  size_t count;
+  bool in_table; /* too many for memory */
+};
+
+/* A run or bulk as it was counted; changes by the number of their
+   operation. */
+struct ca_tally {
+  int64_t items[CA_OUTCOME_COUNT];
+  int64_t changes[CA_OPERATION_MAX][CA_OUTCOME_COUNT];
+};
+
+struct ca_ledger {
+  sqlite3 *db;
+  char *path;
+  const struct ca_clock *clock; /* borrowed */
+  sqlite3_stmt *statements[CA_SQL_COUNT];
+  int turn; /* descriptor of the queue for the write lock, or -1 */
+
+  int64_t run; /* row of the run, 0 before the first */
+  bool ended;  /* it can be read, not written */
+  bool reader; /* opened for looking: no run can be written */
+  bool applies;
+  int64_t items; /* added so far */
+  struct ca_keys keys;
+
+  /* the item that add_change last met */
+  int64_t item;
+  int bulk;
+  int64_t last_change;
+  struct ca_buf account; /* its account */
+  bool has_account;
+
+  bool in_txn;
+  bool drafting;      /* it holds nothing but rows of a bulk's plan */
+  bool lazy;          /* commits of this connection are not synced now */
+  int txn_rows;       /* plan rows in it */
+  int64_t txn_ms;     /* when it began */
+  struct ca_err lost; /* set once plan rows were lost */
+  struct ca_draft draft;
+
+  struct ca_mark *marks; /* CA_MARK_COUNT */
+  size_t mark_count;
+  int64_t mark_ms; /* when the first came */
+
+  struct ca_buf texts;              /* of the item last read */
+  unsigned char salt[CA_SALT_SIZE]; /* of the run */
+  bool has_salt;
+  /* the run's changes by outcome, as they were counted last; false once one of
+     them may have changed */
+  bool counted;
+  bool has_verdicts; /* an item may have one of its own */
+  int64_t counts[CA_OUTCOME_COUNT];
+  struct ca_tally tally; /* the same, and the items */
+  int64_t found_item;    /* by its key; the next is looked for after it */
+  bool shared_known;     /* are there accounts that several items are about? */
+  bool has_shared;       /* then temp.shared names them */
+  int64_t shared_items;  /* how many items there were then */
+  /* operation ids by row of the table, 0 not known yet; and back */
+  int64_t operation_ids[CA_OPERATION_MAX];
+  const struct ca_api *operations[CA_OPERATION_MAX];
+};
+
+/* Ids of the current run's rows. */
+static inline int64_t ca_ledger_item_id(const struct ca_ledger *ledger,
+                                        int64_t number)
+{
+  return (ledger->run << CA_ITEM_BITS) | (number & CA_ITEM_MAX);
+}
+
+static inline int64_t ca_ledger_change_id(const struct ca_ledger *ledger,
+                                          int64_t number)
+{
+  return (ledger->run << (CA_ITEM_BITS + CA_PLACE_BITS)) |
+         (number & CA_CHANGE_MAX);
+}
+
+/* Directory, file, access rights, schema: ledger_file.c. */
+CA_MUST_USE enum ca_code ca_ledger_file_open(struct ca_ledger *ledger,
+                                             const char *dir,
+                                             struct ca_err *err);
+
+/* The same for looking: makes nothing. *found false when there is none. */
+CA_MUST_USE enum ca_code ca_ledger_file_look(struct ca_ledger *ledger,
+                                             const char *dir, bool *found,
+                                             struct ca_err *err);
+
+/* Schema: ledger_schema.c. Its version (0: none yet) and how many tables there
+   are; an SQLite code. */
+int ca_ledger_schema_read(sqlite3 *db, int *version, int *tables);
+/* CA_SYSTEM when it is a newer one, or no ledger. */
+CA_MUST_USE enum ca_code ca_ledger_schema_check(const char *path, int version,
+                                                int tables,
+                                                struct ca_err *err);
+/* Makes the tables, or brings older ones up to date. */
+CA_MUST_USE enum ca_code ca_ledger_schema_make(sqlite3 *db, const char *path,
+                                               struct ca_err *err);
+/* Makes an older schema look like ours to this connection; changes nothing in
+   the file. An SQLite code. */
+int ca_ledger_schema_view(sqlite3 *db, int version);
+
+/* Waits until no other process stands in line before this one for the write
+   lock, or for as long as anybody waits for it; then leave must follow. */
+void ca_ledger_turn_enter(struct ca_ledger *ledger);
+void ca_ledger_turn_leave(struct ca_ledger *ledger);
+
+/* The statement, prepared once; NULL with err set. */
+sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
+                            struct ca_err *err);
+/* Steps a statement that gives no rows and resets it; an SQLite code. */
+int ca_ledger_run(sqlite3_stmt *statement);
+/* SQLite's code as an error of ours: names the file, the cause, the way
+   out. */
+enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
+                            struct ca_err *err);
+enum ca_code ca_ledger_file_fail(sqlite3 *db, const char *path, int rc,
+                                 struct ca_err *err);
+
+/* ledger_draft.c: adds a row to those that wait, in the open transaction. Of
+   changes only those that are plain: nothing but their own columns. */
+CA_MUST_USE enum ca_code ca_ledger_draft_item(struct ca_ledger *ledger,
+                                              int64_t id,
+                                              const struct ca_item *item,
+                                              struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_draft_change(struct ca_ledger *ledger,
+                                                int64_t id, int64_t operation,
+                                                const struct ca_change *change,
+                                                struct ca_err *err);
+/* Writes those that wait. When that fails the transaction is undone. */
+CA_MUST_USE enum ca_code ca_ledger_draft_write(struct ca_ledger *ledger,
+                                               struct ca_err *err);
+void ca_ledger_draft_forget(struct ca_ledger *ledger);
+
+/* Waits in line for the write lock, then BEGIN IMMEDIATE. A draft that is open
+   is committed first, so that what follows is synced; nothing to do when
+   another transaction is open. */
+CA_MUST_USE enum ca_code ca_ledger_txn(struct ca_ledger *ledger,
+                                       struct ca_err *err);
+/* Opens a transaction for rows of a bulk's plan, unless one is open. What it
+   commits is synced with the next commit of anything else: until then nothing
+   depends on it. */
+CA_MUST_USE enum ca_code ca_ledger_draft_txn(struct ca_ledger *ledger,
+                                             struct ca_err *err);
+/* Writes the waiting outcomes and commits; all but a draft is on disk when it
+   returns. */
+CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
+                                          struct ca_err *err);
+/* Rolls back; when plan rows go with it, the run cannot be added to any
+   more, and later calls say why. Returns code. */
+enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
+                                const struct ca_err *why);
+/* CA_OK when runs can be written. */
+CA_MUST_USE enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
+                                                struct ca_err *err);
+/* CA_OK when a run is open. */
+CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
+                                            struct ca_err *err);
+/* The same, and no plan rows were lost. */
+CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
+                                          struct ca_err *err);
+
+/* The salt of a run that begins, made when there is none, in the open
+   transaction: ledger_salt.c. */
+CA_MUST_USE enum ca_code ca_ledger_begin_salt(struct ca_ledger *ledger,
+                                              const unsigned char *brought,
+                                              struct ca_err *err);
+
+/* Remembers the item's key; *repeated when its bulk has it already. The table
+   it may use lives and dies with the run: ledger_keys.c. */
+CA_MUST_USE enum ca_code ca_ledger_add_key(struct ca_ledger *ledger,
+                                           const struct ca_item *item,
+                                           bool *repeated, struct ca_err *err);
+void ca_ledger_forget_keys(struct ca_ledger *ledger);
+
+/* Writes the waiting outcomes into the open transaction: ledger_mark.c. */
+CA_MUST_USE enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
+                                               struct ca_err *err);
+void ca_ledger_forget_marks(struct ca_ledger *ledger);
+/* Have outcomes waited for long enough, or are they too many? */
+bool ca_ledger_marks_due(const struct ca_ledger *ledger);
+
+/* The id under which this database knows an operation, made when new; and
+   back (NULL: this version has no such operation): ledger_plan.c. */
+CA_MUST_USE enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
+                                                const struct ca_api *api,
+                                                int64_t *id,
+                                                struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_operation(struct ca_ledger *ledger,
+                                             int64_t id,
+                                             const struct ca_api **api,
+                                             struct ca_err *err);
+
+/* "resource.name", as it is stored. */
+CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
+                                                  char *out, size_t size,
+                                                  struct ca_err *err);
+
+/* Writes what waits in memory of numbers after this one, so that a statement
+   sees it: ledger_read.c. */
+CA_MUST_USE enum ca_code ca_ledger_before_read(struct ca_ledger *ledger,
+                                               int64_t after,
+                                               struct ca_err *err);
+/* Brings ledger->counts and tally up to date: ledger_count.c. */
+CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
+                                                 struct ca_err *err);
+/* A row of CHANGE_ROW; its texts are the statement's. */
+CA_MUST_USE enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
+                                               sqlite3_stmt *statement,
+                                               struct ca_change_row *row,
+                                               struct ca_err *err);
+
+/* Text of a column, NULL for NULL; the statement's until its next step. */
+static inline const char *ca_ledger_text(sqlite3_stmt *statement, int column)
+{
+  return (const char *)sqlite3_column_text(statement, column);
+}
+
+/* NULL binds NULL; the text must live until the statement was run. */
+void ca_ledger_bind(sqlite3_stmt *statement, int place, const char *text);
+
+#endif

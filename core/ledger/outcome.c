@@ -1,0 +1,356 @@
+/* Intents and outcomes. An intent is on disk when ca_ledger_intend returns;
+   outcomes wait in memory and go along with the next intent, so that a sync
+   is paid once per group and no lock is held while replies are on their way.
+   What a crash takes of them reads as unknown afterwards, never as lost.
+   Must not know: how changes are sent. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ledger/ledger_private.h"
+#include "base/secret.h"
+
+#define TEXT_SIZE 1024
+
+/* Plain bounded texts without secrets, cut at a whole character. */
+static char *copy_text(const char *text)
+{
+  size_t len = strlen(text);
+  size_t size = len < TEXT_SIZE ? len + 1 : TEXT_SIZE;
+  char *copy = malloc(size);
+
+  if(copy) {
+    ca_copy_text(copy, size, text, len);
+    ca_secret_mask(copy, strlen(copy));
+  }
+  return copy;
+}
+
+void ca_ledger_forget_marks(struct ca_ledger *ledger)
+{
+  size_t i;
+
+  for(i = 0; i < ledger->mark_count; i++) {
+    free(ledger->marks[i].text);
+    free(ledger->marks[i].made);
+    ledger->marks[i].text = NULL;
+    ledger->marks[i].made = NULL;
+  }
+  ledger->mark_count = 0;
+}
+
+static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
+                      const struct ca_mark *mark)
+{
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, mark->number));
+  sqlite3_bind_int(statement, 2, (int)mark->outcome);
+  ca_ledger_bind(statement, 3, mark->text);
+  return ca_ledger_run(statement);
+}
+
+static const char *or_null(const char *text)
+{
+  return *text ? text : NULL;
+}
+
+#define OUTCOME_VALUES 10
+
+/* The values of one outcome, from the given place on. */
+static void bind_outcome(const struct ca_ledger *ledger,
+                         sqlite3_stmt *statement, int from,
+                         const struct ca_mark *mark)
+{
+  sqlite3_bind_int64(statement, from,
+                     ca_ledger_change_id(ledger, mark->number));
+  sqlite3_bind_int(statement, from + 1, (int)mark->outcome);
+  sqlite3_bind_int64(statement, from + 2, mark->at_ms);
+  sqlite3_bind_int(statement, from + 3, mark->attempts);
+  if(mark->http)
+    sqlite3_bind_int(statement, from + 4, mark->http);
+  else
+    sqlite3_bind_null(statement, from + 4);
+  ca_ledger_bind(statement, from + 5, or_null(mark->request_id));
+  ca_ledger_bind(statement, from + 6, or_null(mark->status_after));
+  ca_ledger_bind(statement, from + 7, or_null(mark->slug));
+  ca_ledger_bind(statement, from + 8, mark->text);
+  ca_ledger_bind(statement, from + 9, mark->made);
+}
+
+static enum ca_sql sql_of(const struct ca_mark *mark, size_t count)
+{
+  if(mark->kind == CA_MARK_ITEM)
+    return CA_SQL_ITEM_OUTCOME;
+  return count > 1 ? CA_SQL_CHANGES_SETTLE : CA_SQL_CHANGE_SETTLE;
+}
+
+/* How many marks from here on one statement writes. */
+static size_t marks_at_once(const struct ca_mark *marks, size_t count)
+{
+  size_t n = 0;
+
+  while(n < count && n < CA_SETTLE_ROWS && marks[n].kind == CA_MARK_CHANGE)
+    n++;
+  return n == CA_SETTLE_ROWS ? n : 1;
+}
+
+enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
+                                   struct ca_err *err)
+{
+  size_t i = 0;
+
+  while(i < ledger->mark_count) {
+    const struct ca_mark *marks = &ledger->marks[i];
+    size_t count = marks_at_once(marks, ledger->mark_count - i);
+    sqlite3_stmt *statement = ca_ledger_sql(ledger, sql_of(marks, count), err);
+    size_t k;
+    int rc;
+
+    if(!statement)
+      return CA_SYSTEM;
+    if(marks->kind == CA_MARK_ITEM)
+      rc = write_item(ledger, statement, marks);
+    else {
+      for(k = 0; k < count; k++)
+        bind_outcome(ledger, statement, (int)k * OUTCOME_VALUES + 1,
+                     &marks[k]);
+      rc = ca_ledger_run(statement);
+    }
+    if(rc)
+      return ca_ledger_fail(ledger, rc, err);
+    i += count;
+  }
+  return CA_OK;
+}
+
+bool ca_ledger_marks_due(const struct ca_ledger *ledger)
+{
+  return ledger->mark_count == CA_MARK_COUNT ||
+         (ledger->mark_count &&
+          ca_clock_mono_ms(ledger->clock) - ledger->mark_ms >= CA_MARK_MS);
+}
+
+/* The next free mark; commits those that wait when there are many, or when
+   the first has waited long. */
+static enum ca_code new_mark(struct ca_ledger *ledger, struct ca_mark **mark,
+                             struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_open_run(ledger, err);
+
+  if(!code && ca_ledger_marks_due(ledger))
+    code = ca_ledger_commit(ledger, err);
+  if(code)
+    return code;
+  ledger->counted = false;
+  if(!ledger->mark_count)
+    ledger->mark_ms = ca_clock_mono_ms(ledger->clock);
+  *mark = &ledger->marks[ledger->mark_count];
+  memset(*mark, 0, sizeof(**mark));
+  return CA_OK;
+}
+
+static enum ca_code keep_text(struct ca_mark *mark, const char *text,
+                              struct ca_err *err)
+{
+  mark->text = text && *text ? copy_text(text) : NULL;
+  return text && *text && !mark->text
+             ? ca_err_set(err, CA_NOMEM, "out of memory")
+             : CA_OK;
+}
+
+enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger, int64_t item,
+                                    enum ca_outcome outcome,
+                                    const char *detail, struct ca_err *err)
+{
+  struct ca_mark *mark;
+  enum ca_code code = new_mark(ledger, &mark, err);
+
+  if(!code)
+    code = keep_text(mark, detail, err);
+  if(code)
+    return code;
+  ledger->has_verdicts = true;
+  mark->kind = CA_MARK_ITEM;
+  mark->number = item;
+  mark->outcome = outcome;
+  ledger->mark_count++;
+  return CA_OK;
+}
+
+/* What waits in memory is the later word. */
+enum ca_code ca_ledger_item_verdict(struct ca_ledger *ledger, int64_t item,
+                                    enum ca_outcome *verdict,
+                                    struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_VERDICT, err);
+  size_t i;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
+  rc = sqlite3_step(statement);
+  *verdict = rc == SQLITE_ROW
+                 ? (enum ca_outcome)sqlite3_column_int(statement, 0)
+                 : CA_PLANNED;
+  sqlite3_reset(statement);
+  if(rc == SQLITE_DONE)
+    return ca_err_set(err, CA_USAGE, "the run has no item %lld",
+                      (long long)item);
+  if(rc != SQLITE_ROW)
+    return ca_ledger_fail(ledger, rc, err);
+  for(i = 0; i < ledger->mark_count; i++) {
+    const struct ca_mark *mark = &ledger->marks[i];
+    if(mark->kind == CA_MARK_ITEM && mark->number == item)
+      *verdict = mark->outcome;
+  }
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
+                              enum ca_outcome outcome, int attempts,
+                              const char *request_id, const char *status_after,
+                              const char *made, const struct ca_err *cause,
+                              struct ca_err *err)
+{
+  struct ca_mark *mark;
+  enum ca_code code = new_mark(ledger, &mark, err);
+
+  if(!code && cause)
+    code = keep_text(mark, cause->text, err);
+  if(code)
+    return code;
+  if(made && *made) { /* an id is never cut */
+    mark->made = strdup(made);
+    if(!mark->made) {
+      free(mark->text);
+      mark->text = NULL;
+      return ca_err_set(err, CA_NOMEM, "out of memory");
+    }
+  }
+  mark->number = change;
+  mark->outcome = outcome;
+  mark->attempts = attempts < 0 ? 0 : attempts;
+  mark->at_ms = ca_clock_wall_ms(ledger->clock);
+  if(request_id)
+    ca_copy_text(mark->request_id, sizeof(mark->request_id), request_id,
+                 strlen(request_id));
+  if(status_after)
+    ca_copy_text(mark->status_after, sizeof(mark->status_after), status_after,
+                 strlen(status_after));
+  if(cause) {
+    mark->http = cause->status;
+    ca_copy_text(mark->slug, sizeof(mark->slug), cause->slug,
+                 strlen(cause->slug));
+  }
+  ledger->mark_count++;
+  return CA_OK;
+}
+
+/* Intents of several changes, or one; a second intent would be a second send:
+   the table's key refuses it. */
+static enum ca_code write_intents(struct ca_ledger *ledger, enum ca_sql which,
+                                  const int64_t *changes, size_t count,
+                                  int64_t at_ms, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  size_t i;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, at_ms);
+  for(i = 0; i < count; i++)
+    sqlite3_bind_int64(statement, (int)i + 2,
+                       ca_ledger_change_id(ledger, changes[i]));
+  rc = ca_ledger_run(statement);
+  if(rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID)
+    return ca_err_set(err, CA_USAGE, "change %lld%s was sent already",
+                      (long long)changes[0],
+                      count > 1 ? " or one after it" : "");
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+/* The open transaction with its intents: durable, or gone. */
+static enum ca_code end_intents(struct ca_ledger *ledger, enum ca_code code,
+                                const struct ca_err *why, struct ca_err *err)
+{
+  ledger->counted = false;
+  if(!code)
+    return ca_ledger_commit(ledger, err);
+  if(err)
+    *err = *why;
+  return ca_ledger_undo_txn(ledger, code, why);
+}
+
+enum ca_code ca_ledger_intend(struct ca_ledger *ledger, const int64_t *changes,
+                              size_t count, struct ca_err *err)
+{
+  struct ca_err why;
+  int64_t at_ms = ca_clock_wall_ms(ledger->clock);
+  enum ca_code code = ca_ledger_usable(ledger, err);
+  size_t i = 0;
+
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  code = ca_ledger_txn(ledger, &why);
+  while(!code && i < count) {
+    size_t many = count - i >= CA_INTEND_ROWS ? CA_INTEND_ROWS : 1;
+    code = write_intents(
+        ledger, many > 1 ? CA_SQL_CHANGES_INTEND : CA_SQL_CHANGE_INTEND,
+        changes + i, many, at_ms, &why);
+    i += many;
+  }
+  return end_intents(ledger, code, &why, err);
+}
+
+/* Does an outcome of one of them wait in memory? */
+static bool has_marks_of(const struct ca_ledger *ledger,
+                         const int64_t *changes, size_t count)
+{
+  size_t i;
+  size_t k;
+
+  for(i = 0; i < ledger->mark_count; i++)
+    for(k = 0; k < count; k++)
+      if(ledger->marks[i].kind == CA_MARK_CHANGE &&
+         ledger->marks[i].number == changes[k])
+        return true;
+  return false;
+}
+
+static enum ca_code reopen_change(struct ca_ledger *ledger, int64_t change,
+                                  struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_REOPEN, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, change));
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+enum ca_code ca_ledger_again(struct ca_ledger *ledger, const int64_t *changes,
+                             size_t count, struct ca_err *err)
+{
+  struct ca_err why;
+  int64_t at_ms = ca_clock_wall_ms(ledger->clock);
+  enum ca_code code = ca_ledger_usable(ledger, err);
+  size_t i;
+
+  /* an outcome written after it was taken away would end what goes on */
+  if(!code && has_marks_of(ledger, changes, count))
+    code = ca_ledger_commit(ledger, err);
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  code = ca_ledger_txn(ledger, &why);
+  for(i = 0; !code && i < count; i++) {
+    code = reopen_change(ledger, changes[i], &why);
+    if(!code)
+      code = write_intents(ledger, CA_SQL_CHANGE_INTEND_AGAIN, changes + i, 1,
+                           at_ms, &why);
+  }
+  return end_intents(ledger, code, &why, err);
+}

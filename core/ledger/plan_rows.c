@@ -1,0 +1,398 @@
+/* Writing the plan: items and their changes, in transactions of many rows.
+   Must not know: how changes are sent. */
+#include <stdio.h>
+#include <string.h>
+#include "ledger/ledger_private.h"
+#include "base/log.h"
+
+#define REASON_SIZE 121
+
+/* The open transaction, committed first when it holds enough. Rows of bulk 0
+   are followed by their intents, which make it a synced one. */
+static enum ca_code plan_txn(struct ca_ledger *ledger, int bulk,
+                             struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_usable(ledger, err);
+
+  if(!code && ledger->in_txn &&
+     (ledger->txn_rows >= CA_PLAN_ROWS ||
+      ca_clock_mono_ms(ledger->clock) - ledger->txn_ms >= CA_PLAN_MS))
+    code = ca_ledger_commit(ledger, err);
+  if(code || ledger->in_txn)
+    return code;
+  return bulk ? ca_ledger_draft_txn(ledger, err) : ca_ledger_txn(ledger, err);
+}
+
+/* A statement of the plan failed: what it was part of is gone. */
+static enum ca_code plan_fail(struct ca_ledger *ledger, enum ca_code code,
+                              const struct ca_err *why, struct ca_err *err)
+{
+  if(err)
+    *err = *why;
+  ledger->txn_rows++; /* the row that failed counts as lost, too */
+  return ca_ledger_undo_txn(ledger, code, why);
+}
+
+static enum ca_code repeated_key(const struct ca_item *item,
+                                 struct ca_err *err)
+{
+  char key[128];
+
+  ca_log_clean(key, sizeof(key), item->key, strlen(item->key));
+  return ca_err_set(err, CA_USAGE,
+                    "the key \"%s\" comes twice in the selection", key);
+}
+
+/* The changes of this item come next, most likely. */
+static enum ca_code remember_item(struct ca_ledger *ledger, int64_t number,
+                                  int bulk, const char *account,
+                                  int64_t last_change)
+{
+  enum ca_code code = CA_OK;
+
+  ledger->item = 0;
+  ca_buf_reset(&ledger->account);
+  if(account)
+    code = ca_buf_add_text(&ledger->account, account);
+  if(code)
+    return code;
+  ledger->item = number;
+  ledger->bulk = bulk;
+  ledger->has_account = account != NULL;
+  ledger->last_change = last_change;
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
+                                const struct ca_item *item, int64_t *number,
+                                struct ca_err *err)
+{
+  char reason[REASON_SIZE];
+  struct ca_item row = *item;
+  struct ca_err why;
+  bool repeated = false;
+  enum ca_code code;
+
+  if(!item->key || !*item->key)
+    return ca_err_set(err, CA_USAGE, "an item needs a key");
+  if(ledger->items >= CA_ITEM_MAX)
+    return ca_err_set(err, CA_USAGE, "more than %lld items in one run",
+                      (long long)CA_ITEM_MAX);
+  code = plan_txn(ledger, item->bulk, err);
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  code = ca_ledger_add_key(ledger, item, &repeated, &why);
+  if(repeated)
+    return repeated_key(item, err);
+  if(item->status_reason) {
+    ca_copy_text(reason, sizeof(reason), item->status_reason,
+                 strlen(item->status_reason));
+    row.status_reason = reason;
+  }
+  ledger->txn_rows++;
+  if(!code)
+    code = ca_ledger_draft_item(
+        ledger, ca_ledger_item_id(ledger, ledger->items + 1), &row, &why);
+  if(code)
+    return plan_fail(ledger, code, &why, err);
+  *number = ++ledger->items;
+  if(remember_item(ledger, *number, item->bulk, item->account,
+                   *number << CA_PLACE_BITS))
+    ledger->item = 0; /* looked up again when it is asked for */
+  return CA_OK;
+}
+
+/* Operations, known by a number of this database: rows of the table may move
+   between versions of the program, names do not. */
+
+enum ca_code ca_ledger_operation_name(const struct ca_api *api, char *out,
+                                      size_t size, struct ca_err *err)
+{
+  int len = snprintf(out, size, "%s.%s", api->resource, api->name);
+  return len < 0 || (size_t)len >= size
+             ? ca_err_set(err, CA_USAGE, "the operation's name is too long")
+             : CA_OK;
+}
+
+static enum ca_code find_operation_id(struct ca_ledger *ledger,
+                                      const char *name, int64_t *id,
+                                      struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_OPERATION_ADD, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  ca_ledger_bind(statement, 1, name);
+  rc = ca_ledger_run(statement);
+  if(rc)
+    return ca_ledger_fail(ledger, rc, err);
+  statement = ca_ledger_sql(ledger, CA_SQL_OPERATION_ID, err);
+  if(!statement)
+    return CA_SYSTEM;
+  ca_ledger_bind(statement, 1, name);
+  rc = sqlite3_step(statement);
+  *id = sqlite3_column_int64(statement, 0);
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
+                                    const struct ca_api *api, int64_t *id,
+                                    struct ca_err *err)
+{
+  char name[CA_OPERATION_SIZE];
+  size_t count;
+  const struct ca_api *rows = ca_api_rows(&count);
+  size_t row = (size_t)(api - rows);
+  enum ca_code code;
+
+  if(row < CA_OPERATION_MAX && ledger->operation_ids[row]) {
+    *id = ledger->operation_ids[row];
+    return CA_OK;
+  }
+  code = ca_ledger_operation_name(api, name, sizeof(name), err);
+  if(!code)
+    code = find_operation_id(ledger, name, id, err);
+  if(!code && row < CA_OPERATION_MAX)
+    ledger->operation_ids[row] = *id;
+  return code;
+}
+
+/* "resource.name" back to its row; NULL when there is none. */
+static const struct ca_api *operation_of(const char *name)
+{
+  char resource[64];
+  const char *dot = name ? strchr(name, '.') : NULL;
+
+  if(!dot || (size_t)(dot - name) >= sizeof(resource))
+    return NULL;
+  ca_copy_text(resource, sizeof(resource), name, (size_t)(dot - name));
+  return ca_api_find(resource, dot + 1);
+}
+
+enum ca_code ca_ledger_operation(struct ca_ledger *ledger, int64_t id,
+                                 const struct ca_api **api, struct ca_err *err)
+{
+  bool fits = id > 0 && id < CA_OPERATION_MAX;
+  sqlite3_stmt *statement;
+  const char *name;
+
+  *api = fits ? ledger->operations[id] : NULL;
+  if(*api)
+    return CA_OK;
+  statement = ca_ledger_sql(ledger, CA_SQL_OPERATION_NAME, err);
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, id);
+  name = sqlite3_step(statement) == SQLITE_ROW
+             ? (const char *)sqlite3_column_text(statement, 0)
+             : NULL;
+  *api = operation_of(name);
+  if(!*api)
+    ca_err_set(err, CA_SYSTEM,
+               "the ledger %s names the operation %s, which this version of "
+               "composio-lua does not have",
+               ledger->path, name ? name : "without a name");
+  sqlite3_reset(statement);
+  if(*api && fits)
+    ledger->operations[id] = *api;
+  return *api ? CA_OK : CA_SYSTEM;
+}
+
+/* Bulks. */
+
+static enum ca_code add_bulk(struct ca_ledger *ledger,
+                             const struct ca_bulk *bulk, struct ca_err *err)
+{
+  const int64_t counts[] = { bulk->selected, bulk->planned,
+                             bulk->same,     bulk->skipped,
+                             bulk->failed,   ca_clock_wall_ms(ledger->clock) };
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_BULK_ADD, err);
+  int rc;
+  int i;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int(statement, 2, bulk->number);
+  ca_ledger_bind(statement, 3, bulk->name);
+  ca_ledger_bind(statement, 4, bulk->kind);
+  for(i = 0; i < (int)(sizeof(counts) / sizeof(counts[0])); i++)
+    sqlite3_bind_int64(statement, i + 5, counts[i]);
+  rc = ca_ledger_run(statement);
+  if(rc == SQLITE_CONSTRAINT_PRIMARYKEY)
+    return ca_err_set(err, CA_USAGE, "bulk %d of the run stands already",
+                      bulk->number);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+enum ca_code ca_ledger_stand(struct ca_ledger *ledger,
+                             const struct ca_bulk *bulk, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code;
+
+  if(bulk->number < 1)
+    return ca_err_set(err, CA_USAGE, "bulks are numbered from 1");
+  code = ca_ledger_usable(ledger, err);
+  if(!code) /* a synced one, after what is open of the draft */
+    code = ca_ledger_txn(ledger, err);
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  code = add_bulk(ledger, bulk, &why);
+  if(code == CA_USAGE) { /* nothing was lost */
+    if(err)
+      *err = why;
+    return code;
+  }
+  if(code)
+    return plan_fail(ledger, code, &why, err);
+  return ca_ledger_commit(ledger, err);
+}
+
+/* Changes. */
+
+/* Finds the item's account and its last change, so far. */
+static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
+                              struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_LAST, err);
+  int64_t last = item << CA_PLACE_BITS;
+  enum ca_code code;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, last));
+  sqlite3_bind_int64(statement, 2,
+                     ca_ledger_change_id(ledger, last + CA_PLACE_MAX));
+  rc = sqlite3_step(statement);
+  if(rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL)
+    last = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
+  sqlite3_reset(statement);
+  if(rc != SQLITE_ROW)
+    return ca_ledger_fail(ledger, rc, err);
+
+  statement = ca_ledger_sql(ledger, CA_SQL_ITEM_ACCOUNT, err);
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
+  rc = sqlite3_step(statement);
+  if(rc == SQLITE_ROW)
+    code =
+        remember_item(ledger, item, sqlite3_column_int(statement, 1),
+                      (const char *)sqlite3_column_text(statement, 0), last);
+  else if(rc == SQLITE_DONE)
+    code = CA_USAGE;
+  else
+    code = ca_ledger_fail(ledger, rc, err);
+  sqlite3_reset(statement);
+  if(code == CA_USAGE)
+    return ca_err_set(err, CA_USAGE, "the run has no such item");
+  return code == CA_NOMEM ? ca_err_set(err, code, "out of memory") : code;
+}
+
+/* The account that the change has to name: NULL when it is the item's. */
+static const char *own_account(const struct ca_ledger *ledger,
+                               const struct ca_change *change)
+{
+  const char *account = change->account ? change->account : "";
+
+  return ledger->has_account && !strcmp(account, ca_buf_text(&ledger->account))
+             ? NULL
+             : account;
+}
+
+/* Like most: an operation on the item's account, with nothing more to say. */
+static bool is_plain(const struct ca_change *change, const char *account)
+{
+  return !account && !change->user && !change->config && !change->query &&
+         !change->body && !change->fingerprint && !change->fallback &&
+         !change->image;
+}
+
+/* One that has more to say: all columns, by the numbers of CA_SQL_CHANGE_ADD.
+ */
+static enum ca_code write_change(struct ca_ledger *ledger, int64_t id,
+                                 int64_t operation,
+                                 const struct ca_change *change,
+                                 const char *account, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_ADD, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, id);
+  sqlite3_bind_int(statement, 2, ledger->bulk);
+  sqlite3_bind_int64(statement, 3, operation);
+  sqlite3_bind_int(statement, 4, (int)change->cost);
+  sqlite3_bind_int(statement, 5, (int)change->outcome);
+  ca_ledger_bind(statement, 6, account);
+  ca_ledger_bind(statement, 7, change->user);
+  ca_ledger_bind(statement, 8, change->config);
+  ca_ledger_bind(statement, 9, change->query);
+  ca_ledger_bind(statement, 10, change->body);
+  ca_ledger_bind(statement, 11, change->fingerprint);
+  ca_ledger_bind(statement, 12, change->reason);
+  ca_ledger_bind(statement, 13, change->line);
+  ca_ledger_bind(statement, 14, change->before);
+  if(change->fallback)
+    sqlite3_bind_int(statement, 15, 1);
+  else
+    sqlite3_bind_null(statement, 15);
+  ca_ledger_bind(statement, 16, change->image);
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+static enum ca_code record_change(struct ca_ledger *ledger,
+                                  const struct ca_change *change,
+                                  struct ca_err *err)
+{
+  const char *account = own_account(ledger, change);
+  int64_t id = ca_ledger_change_id(ledger, ledger->last_change + 1);
+  int64_t operation = 0;
+  enum ca_code code =
+      ca_ledger_operation_id(ledger, change->api, &operation, err);
+
+  if(code)
+    return code;
+  return is_plain(change, account)
+             ? ca_ledger_draft_change(ledger, id, operation, change, err)
+             : write_change(ledger, id, operation, change, account, err);
+}
+
+enum ca_code ca_ledger_add_change(struct ca_ledger *ledger, int64_t item,
+                                  const struct ca_change *change,
+                                  int64_t *number, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code;
+
+  if(change->outcome != CA_PLANNED && change->outcome != CA_SAME &&
+     change->outcome != CA_SKIPPED)
+    return ca_err_set(err, CA_USAGE, "a new change cannot be \"%s\"",
+                      ca_outcome_name(change->outcome));
+  code = ca_ledger_usable(ledger, err);
+  if(!code && item != ledger->item)
+    code = meet_item(ledger, item, err);
+  if(!code)
+    code = plan_txn(ledger, ledger->bulk, err);
+  if(code)
+    return code;
+  if(ledger->last_change - (item << CA_PLACE_BITS) >= CA_PLACE_MAX)
+    return ca_err_set(err, CA_USAGE, "more than %lld changes of one item",
+                      (long long)CA_PLACE_MAX);
+  ca_err_clear(&why);
+  ledger->txn_rows++;
+  code = record_change(ledger, change, &why);
+  if(code)
+    return plan_fail(ledger, code, &why, err);
+  ledger->counted = false;
+  *number = ++ledger->last_change;
+  return CA_OK;
+}

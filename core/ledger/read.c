@@ -1,0 +1,315 @@
+/* Reading a run back: items, bulks, the changes in order. What waits to be
+   written is written first, so that readers see it.
+   Must not know: how changes are sent. */
+#include <string.h>
+#include "ledger/ledger_private.h"
+
+static enum ca_code has_run(const struct ca_ledger *ledger, struct ca_err *err)
+{
+  return ledger->run
+             ? CA_OK
+             : ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
+}
+
+/* Outcomes that wait in memory are invisible to a statement; those of changes
+   up to `after` are not asked for. So who reads the plan on while it is being
+   carried out pays no sync for that. */
+enum ca_code ca_ledger_before_read(struct ca_ledger *ledger, int64_t after,
+                                   struct ca_err *err)
+{
+  size_t i;
+
+  if(has_run(ledger, err))
+    return CA_USAGE;
+  for(i = 0; i < ledger->mark_count; i++)
+    if(ledger->marks[i].number > after)
+      return ca_ledger_commit(ledger, err);
+  return CA_OK;
+}
+
+/* One item. */
+
+#define ITEM_TEXTS 9
+
+/* Keeps the texts of the row, which end with the statement; offsets first,
+   since the buffer moves while it grows. */
+static enum ca_code keep_texts(struct ca_ledger *ledger,
+                               sqlite3_stmt *statement,
+                               const char *texts[ITEM_TEXTS])
+{
+  size_t at[ITEM_TEXTS];
+  enum ca_code code = CA_OK;
+  int i;
+
+  ca_buf_reset(&ledger->texts);
+  for(i = 0; !code && i < ITEM_TEXTS; i++) {
+    const char *text = ca_ledger_text(statement, i + 4);
+    at[i] = ledger->texts.len;
+    if(text)
+      code = ca_buf_add(&ledger->texts, text, strlen(text) + 1);
+  }
+  for(i = 0; !code && i < ITEM_TEXTS; i++)
+    texts[i] =
+        ca_ledger_text(statement, i + 4) ? ledger->texts.data + at[i] : NULL;
+  return code;
+}
+
+static enum ca_code take_item(struct ca_ledger *ledger,
+                              sqlite3_stmt *statement, struct ca_item *item)
+{
+  const char *texts[ITEM_TEXTS];
+  enum ca_code code = keep_texts(ledger, statement, texts);
+  unsigned flags = (unsigned)sqlite3_column_int(statement, 1);
+
+  if(code)
+    return code;
+  memset(item, 0, sizeof(*item));
+  item->bulk = sqlite3_column_int(statement, 0);
+  item->flags = flags & ~(unsigned)CA_ITEM_KEYED;
+  item->created_ms = sqlite3_column_int64(statement, 2);
+  item->updated_ms = sqlite3_column_int64(statement, 3);
+  item->key = texts[0];
+  item->account = flags & CA_ITEM_KEYED ? texts[0] : texts[1];
+  item->user = texts[2];
+  item->toolkit = texts[3];
+  item->scheme = texts[4];
+  item->status = texts[5];
+  item->status_reason = texts[6];
+  item->alias = texts[7];
+  item->row = texts[8];
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
+                            struct ca_item *item, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_READ, err);
+  enum ca_code code;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, number));
+  rc = sqlite3_step(statement);
+  if(rc == SQLITE_ROW) {
+    code = take_item(ledger, statement, item);
+    if(code)
+      ca_err_set(err, code, "out of memory");
+  } else if(rc == SQLITE_DONE)
+    code = ca_err_set(err, CA_USAGE, "the run has no item %lld",
+                      (long long)number);
+  else
+    code = ca_ledger_fail(ledger, rc, err);
+  sqlite3_reset(statement);
+  return code;
+}
+
+/* Items by key come in the order of the selection, most often; so it is looked
+   for after the last one found, then before it. */
+static enum ca_code find_between(struct ca_ledger *ledger, int64_t from,
+                                 int64_t to, int bulk, const char *key,
+                                 int64_t *number, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_KEY_FIND, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, from));
+  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, to));
+  ca_ledger_bind(statement, 3, key);
+  sqlite3_bind_int(statement, 4, bulk);
+  rc = sqlite3_step(statement);
+  *number =
+      rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) & CA_ITEM_MAX : 0;
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_find_item(struct ca_ledger *ledger, int bulk,
+                                 const char *key, int64_t *number,
+                                 struct ca_err *err)
+{
+  int64_t last = ledger->found_item;
+  enum ca_code code = has_run(ledger, err);
+
+  if(!code)
+    code = find_between(ledger, last + 1, CA_ITEM_MAX, bulk, key, number, err);
+  if(!code && !*number && last)
+    code = find_between(ledger, 0, last, bulk, key, number, err);
+  if(!code && *number)
+    ledger->found_item = *number;
+  return code;
+}
+
+/* One bulk. */
+
+static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)
+{
+  const char *name = ca_ledger_text(statement, 0);
+  const char *kind = ca_ledger_text(statement, 1);
+
+  ca_copy_text(bulk->name, sizeof(bulk->name), name, strlen(name));
+  ca_copy_text(bulk->kind, sizeof(bulk->kind), kind, strlen(kind));
+  bulk->selected = sqlite3_column_int64(statement, 2);
+  bulk->planned = sqlite3_column_int64(statement, 3);
+  bulk->same = sqlite3_column_int64(statement, 4);
+  bulk->skipped = sqlite3_column_int64(statement, 5);
+  bulk->failed = sqlite3_column_int64(statement, 6);
+  bulk->number = sqlite3_column_int(statement, 7);
+}
+
+enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
+                            struct ca_bulk *bulk, bool *found,
+                            struct ca_err *err)
+{
+  sqlite3_stmt *statement;
+  int rc;
+
+  *found = false;
+  memset(bulk, 0, sizeof(*bulk));
+  bulk->number = number;
+  if(has_run(ledger, err))
+    return CA_USAGE;
+  statement = ca_ledger_sql(ledger, CA_SQL_BULK_READ, err);
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int(statement, 2, number);
+  rc = sqlite3_step(statement);
+  *found = rc == SQLITE_ROW;
+  if(*found)
+    take_bulk(statement, bulk);
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_bulks(struct ca_ledger *ledger,
+                             bool (*visit)(void *ctx,
+                                           const struct ca_bulk *bulk),
+                             void *ctx, struct ca_err *err)
+{
+  struct ca_bulk bulk;
+  sqlite3_stmt *statement;
+  int rc;
+
+  if(has_run(ledger, err))
+    return CA_USAGE;
+  statement = ca_ledger_sql(ledger, CA_SQL_BULKS, err);
+  if(!statement)
+    return CA_SYSTEM;
+  if(sqlite3_stmt_busy(statement))
+    return ca_err_set(err, CA_USAGE, "the bulks are being read already");
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    take_bulk(statement, &bulk);
+    if(!visit(ctx, &bulk))
+      break;
+  }
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
+}
+
+/* Changes. */
+
+enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
+                                   sqlite3_stmt *statement,
+                                   struct ca_change_row *row,
+                                   struct ca_err *err)
+{
+  struct ca_change *change = &row->change;
+
+  memset(row, 0, sizeof(*row));
+  row->number = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
+  row->item = row->number >> CA_PLACE_BITS;
+  change->cost = (enum ca_class)sqlite3_column_int(statement, 2);
+  row->outcome = (enum ca_outcome)sqlite3_column_int(statement, 3);
+  change->outcome = row->outcome;
+  row->key = ca_ledger_text(statement, 4);
+  change->account = ca_ledger_text(statement, 5);
+  change->user = ca_ledger_text(statement, 6);
+  change->config = ca_ledger_text(statement, 7);
+  change->query = ca_ledger_text(statement, 8);
+  change->body = ca_ledger_text(statement, 9);
+  change->fingerprint = ca_ledger_text(statement, 10);
+  change->reason = ca_ledger_text(statement, 11);
+  change->line = ca_ledger_text(statement, 12);
+  change->before = ca_ledger_text(statement, 13);
+  row->error = ca_ledger_text(statement, 14);
+  row->request_id = ca_ledger_text(statement, 15);
+  row->status_after = ca_ledger_text(statement, 16);
+  row->made = ca_ledger_text(statement, 17);
+  row->sent_ms = sqlite3_column_int64(statement, 18);
+  change->fallback = sqlite3_column_int(statement, 19) != 0;
+  change->image = ca_ledger_text(statement, 20);
+  return ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
+                             &change->api, err);
+}
+
+int64_t ca_ledger_before_changes(int64_t item)
+{
+  return item << CA_PLACE_BITS;
+}
+
+/* Was any change after this one sent, or did it end? */
+static enum ca_code any_sent(struct ca_ledger *ledger, int64_t after,
+                             bool *any, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ANY_SENT, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, after));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+  rc = sqlite3_step(statement);
+  *any = rc == SQLITE_ROW && sqlite3_column_int(statement, 0);
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
+                               int64_t after, unsigned outcomes, size_t limit,
+                               bool (*visit)(void *ctx,
+                                             const struct ca_change_row *row),
+                               void *ctx, struct ca_err *err)
+{
+  struct ca_change_row row;
+  sqlite3_stmt *statement;
+  bool any = true;
+  enum ca_code code = ca_ledger_before_read(ledger, after, err);
+  int rc;
+
+  if(!code)
+    code = any_sent(ledger, after, &any, err);
+  if(code)
+    return code;
+  statement =
+      ca_ledger_sql(ledger, any ? CA_SQL_CHANGES : CA_SQL_CHANGES_FRESH, err);
+  if(!statement)
+    return CA_SYSTEM;
+  if(sqlite3_stmt_busy(statement))
+    return ca_err_set(err, CA_USAGE, "the changes are being read already");
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, after));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+  sqlite3_bind_int64(statement, 3, outcomes);
+  sqlite3_bind_int(statement, 4, bulk);
+  sqlite3_bind_int64(statement, 5, (int64_t)limit);
+  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    code = ca_ledger_take_change(ledger, statement, &row, err);
+    if(code || !visit(ctx, &row)) {
+      rc = SQLITE_DONE;
+      break;
+    }
+  }
+  if(rc != SQLITE_DONE)
+    code = ca_ledger_fail(ledger, rc, err);
+  sqlite3_reset(statement);
+  return code;
+}

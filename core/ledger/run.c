@@ -1,0 +1,450 @@
+/* A run's life: begun, looked at, reopened, ended.
+   Must not know: how changes are sent, what a script is. */
+#include <stdio.h>
+#include <string.h>
+#include "base/digest.h"
+#include "ledger/ledger_private.h"
+
+#define NAME_MAX_LEN 48
+
+/* The script's base name without ".lua", cleaned to [a-z0-9_]; "undo" of
+   "undo:RUN". */
+static void script_name(const char *script, char *out, size_t size)
+{
+  const char *base = script ? strrchr(script, '/') : NULL;
+  size_t len;
+  size_t i;
+
+  base = base ? base + 1 : script ? script : "";
+  len = strcspn(base, ":");
+  if(len > 4 && !strcmp(base + len - 4, ".lua"))
+    len -= 4;
+  if(!len) {
+    base = "run";
+    len = 3;
+  }
+  if(len >= size)
+    len = size - 1;
+  for(i = 0; i < len; i++) {
+    char c = base[i];
+    if(c >= 'A' && c <= 'Z')
+      c = (char)(c - 'A' + 'a');
+    out[i] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '_';
+  }
+  out[len] = '\0';
+}
+
+/* 2026-11-22T0600-refresh_expired-k3f */
+static enum ca_code make_run_name(const struct ca_ledger *ledger,
+                                  const char *script, char *id, size_t size,
+                                  struct ca_err *err)
+{
+  static const char set[] = "0123456789abcdefghjkmnpqrstvwxyz";
+  char name[NAME_MAX_LEN + 1];
+  char when[32];
+  unsigned char chance[3];
+
+  if(ca_digest_random(chance, sizeof(chance)))
+    return ca_err_set(err, CA_SYSTEM, "the kernel gives no random bytes");
+  script_name(script, name, sizeof(name));
+  ca_clock_format(ca_clock_wall_ms(ledger->clock), when, sizeof(when));
+  snprintf(id, size, "%.13s%.2s-%s-%c%c%c", when, when + 14, name,
+           set[chance[0] & 31], set[chance[1] & 31], set[chance[2] & 31]);
+  return CA_OK;
+}
+
+/* May another run be begun, reopened or looked at? */
+static enum ca_code check_free(const struct ca_ledger *ledger,
+                               struct ca_err *err)
+{
+  return ledger->run && !ledger->ended
+             ? ca_err_set(err, CA_USAGE, "a run has already begun")
+             : CA_OK;
+}
+
+/* Into the open transaction; *added false when the name is taken. */
+static enum ca_code add_run(struct ca_ledger *ledger,
+                            const struct ca_run_info *info, const char *id,
+                            bool *added, struct ca_err *err)
+{
+  const char *texts[] = { info->script,  info->script_sha, info->params,
+                          info->options, info->mode,       info->who,
+                          info->host,    info->project,    info->base_url,
+                          info->version, info->word,       info->cwd,
+                          info->undoes };
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_RUN_ADD, err);
+  int rc;
+  int i;
+
+  if(!statement)
+    return CA_SYSTEM;
+  ca_ledger_bind(statement, 1, id);
+  sqlite3_bind_int64(statement, 2, ca_clock_wall_ms(ledger->clock));
+  for(i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++)
+    ca_ledger_bind(statement, i + 3, texts[i]);
+  sqlite3_bind_blob(statement, i + 3, ledger->salt, sizeof(ledger->salt),
+                    SQLITE_STATIC);
+  rc = ca_ledger_run(statement);
+  if(rc)
+    return ca_ledger_fail(ledger, rc, err);
+  *added = sqlite3_changes(ledger->db) == 1;
+  return CA_OK;
+}
+
+static enum ca_code add_part(struct ca_ledger *ledger, const char *who,
+                             const char *host, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_PART_ADD, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int64(statement, 2, ca_clock_wall_ms(ledger->clock));
+  ca_ledger_bind(statement, 3, who);
+  ca_ledger_bind(statement, 4, host);
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+static void forget_run(struct ca_ledger *ledger)
+{
+  ledger->run = 0;
+  ledger->ended = false;
+  ledger->items = 0;
+  ca_ledger_forget_keys(ledger);
+  ledger->item = 0;
+  ledger->bulk = 0;
+  ledger->last_change = 0;
+  ledger->has_account = false;
+  ledger->has_salt = false;
+  ledger->counted = false;
+  ledger->has_verdicts = true;
+  ledger->found_item = 0;
+  ledger->shared_known = false;
+}
+
+/* A row with a name of its own, into the open transaction. */
+static enum ca_code name_run(struct ca_ledger *ledger,
+                             const struct ca_run_info *info, char *id,
+                             size_t size, struct ca_err *err)
+{
+  bool added = false;
+  enum ca_code code = CA_OK;
+  int tries;
+
+  for(tries = 0; !code && !added && tries < 100; tries++) {
+    code = make_run_name(ledger, info->script, id, size, err);
+    if(!code)
+      code = add_run(ledger, info, id, &added, err);
+  }
+  if(code)
+    return code;
+  if(!added)
+    return ca_err_set(err, CA_SYSTEM,
+                      "the ledger %s has no free run id in this minute",
+                      ledger->path);
+  if(sqlite3_last_insert_rowid(ledger->db) > CA_RUN_MAX)
+    return ca_err_set(err, CA_SYSTEM,
+                      "the ledger %s is full of runs: name another state "
+                      "directory",
+                      ledger->path);
+  ledger->run = sqlite3_last_insert_rowid(ledger->db);
+  return CA_OK;
+}
+
+/* The end of begin and reopen: the run is durable, or none is open. */
+static enum ca_code end_opening(struct ca_ledger *ledger, enum ca_code code,
+                                struct ca_err *why, struct ca_err *err)
+{
+  if(!code)
+    code = ca_ledger_commit(ledger, why);
+  else
+    ca_ledger_undo_txn(ledger, code, why);
+  if(!code)
+    return CA_OK;
+  forget_run(ledger);
+  if(err)
+    *err = *why;
+  return code;
+}
+
+enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
+                             const struct ca_run_info *info, char *id,
+                             size_t size, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code = check_free(ledger, err);
+
+  if(!code)
+    code = ca_ledger_check_writer(ledger, err);
+  if(code)
+    return code;
+  if(size < 96)
+    return ca_err_set(err, CA_USAGE, "too little room for a run's id");
+  ca_err_clear(&why);
+  forget_run(ledger);
+  code = ca_ledger_txn(ledger, &why);
+  if(!code)
+    code = ca_ledger_begin_salt(ledger, info->salt, &why);
+  if(!code)
+    code = name_run(ledger, info, id, size, &why);
+  if(!code)
+    code = add_part(ledger, info->who, info->host, &why);
+  ledger->applies = info->mode && !strcmp(info->mode, "apply");
+  ledger->has_verdicts = false;
+  return end_opening(ledger, code, &why, err);
+}
+
+/* Points at the run of that name. */
+static enum ca_code find_run(struct ca_ledger *ledger, const char *name,
+                             struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_RUN_FIND, err);
+  const char *mode;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  ca_ledger_bind(statement, 1, name);
+  rc = sqlite3_step(statement);
+  if(rc == SQLITE_ROW) {
+    ledger->run = sqlite3_column_int64(statement, 0);
+    mode = ca_ledger_text(statement, 1);
+    ledger->applies = mode && !strcmp(mode, "apply");
+  }
+  sqlite3_reset(statement);
+  if(rc == SQLITE_DONE)
+    return ca_err_set(err, CA_USAGE, "the ledger %s has no run %.200s",
+                      ledger->path, name);
+  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_look(struct ca_ledger *ledger, const char *name,
+                            struct ca_err *err)
+{
+  enum ca_code code = check_free(ledger, err);
+
+  if(code)
+    return code;
+  forget_run(ledger);
+  code = find_run(ledger, name, err);
+  ledger->ended = !code;
+  return code;
+}
+
+/* Runs a statement of the run's ids, bound as ?1 and ?2, and its row as
+   ?3. */
+static enum ca_code run_over(struct ca_ledger *ledger, enum ca_sql which,
+                             bool items, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1,
+                     items ? ca_ledger_item_id(ledger, 0)
+                           : ca_ledger_change_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2,
+                     items ? ca_ledger_item_id(ledger, CA_ITEM_MAX)
+                           : ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+  if(sqlite3_bind_parameter_count(statement) > 2)
+    sqlite3_bind_int64(statement, 3, ledger->run);
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+/* Nothing of a bulk is sent before it stands; where something was, its plan
+   is no draft that may be thrown away. */
+static enum ca_code check_drafts(struct ca_ledger *ledger, const char *name,
+                                 struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_DRAFT_SENT, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+  sqlite3_bind_int64(statement, 3, ledger->run);
+  rc = sqlite3_step(statement);
+  sqlite3_reset(statement);
+  if(rc == SQLITE_ROW)
+    return ca_err_set(err, CA_SYSTEM,
+                      "the ledger %s holds changes of run %s that were sent "
+                      "although their plan does not stand: it cannot be "
+                      "resumed; look at it with show",
+                      ledger->path, name);
+  return rc == SQLITE_DONE ? CA_OK : ca_ledger_fail(ledger, rc, err);
+}
+
+/* What the run has left goes back to where it can be gone on with. */
+static enum ca_code reopen_rows(struct ca_ledger *ledger, struct ca_err *err)
+{
+  enum ca_code code = run_over(ledger, CA_SQL_DRAFT_OUTCOMES, false, err);
+
+  if(!code)
+    code = run_over(ledger, CA_SQL_DRAFT_CHANGES, false, err);
+  if(!code)
+    code = run_over(ledger, CA_SQL_DRAFT_ITEMS, true, err);
+  if(!code)
+    code = run_over(ledger, CA_SQL_RUN_UNKNOWN, false, err);
+  if(!code)
+    code = run_over(ledger, CA_SQL_RUN_REOPEN, false, err);
+  return code;
+}
+
+/* Straight-line items stay, and so do their keys; who goes on planning adds
+   bulks, whose keys are their own. */
+static enum ca_code remember_keys(struct ca_ledger *ledger, struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_SINGLE_KEYS, err);
+  enum ca_code code = CA_OK;
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
+  while(!code && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    struct ca_item item = { .key = ca_ledger_text(statement, 0) };
+    bool repeated;
+    code = ca_ledger_add_key(ledger, &item, &repeated, err);
+  }
+  sqlite3_reset(statement);
+  if(!code && rc != SQLITE_DONE)
+    code = ca_ledger_fail(ledger, rc, err);
+  return code;
+}
+
+static enum ca_code find_last_item(struct ca_ledger *ledger,
+                                   struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_LAST, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
+  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
+  rc = sqlite3_step(statement);
+  ledger->items = sqlite3_column_int64(statement, 0) & CA_ITEM_MAX;
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+}
+
+enum ca_code ca_ledger_reopen(struct ca_ledger *ledger, const char *name,
+                              const char *who, const char *host,
+                              struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code = check_free(ledger, err);
+
+  if(!code)
+    code = ca_ledger_check_writer(ledger, err);
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  forget_run(ledger);
+  code = ca_ledger_txn(ledger, &why);
+  if(!code)
+    code = find_run(ledger, name, &why);
+  if(!code && !ledger->applies)
+    code = ca_err_set(&why, CA_USAGE,
+                      "run %s was a preview: it carried nothing out, so there "
+                      "is nothing to resume",
+                      name);
+  if(!code)
+    code = check_drafts(ledger, name, &why);
+  if(!code)
+    code = reopen_rows(ledger, &why);
+  if(!code)
+    code = add_part(ledger, who, host, &why);
+  if(!code)
+    code = find_last_item(ledger, &why);
+  if(!code)
+    code = remember_keys(ledger, &why);
+  return end_opening(ledger, code, &why, err);
+}
+
+/* The end. */
+
+static enum ca_code write_end(struct ca_ledger *ledger, enum ca_sql which,
+                              int exit_code, const char *counts,
+                              struct ca_err *err)
+{
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1, ledger->run);
+  sqlite3_bind_int64(statement, 2, ca_clock_wall_ms(ledger->clock));
+  sqlite3_bind_int(statement, 3, exit_code);
+  if(counts)
+    ca_ledger_bind(statement, 4, counts);
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+}
+
+/* "[0,0,3,812,0,0,0,0,0,0]", in the order of enum ca_outcome. */
+static void format_counts(const struct ca_ledger *ledger, char *out,
+                          size_t size)
+{
+  size_t used = 0;
+  int i;
+
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    used += (size_t)snprintf(out + used, size - used, "%s%lld", i ? "," : "[",
+                             (long long)ledger->counts[i]);
+  snprintf(out + used, size - used, "]");
+}
+
+/* What is still planned was not tried; what was intended and has no outcome is
+   unknown, and nobody waits for it any more. */
+static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
+{
+  int64_t *counts = ledger->counts;
+  enum ca_code code = ca_ledger_count_changes(ledger, err);
+
+  if(code || !ledger->applies || (!counts[CA_PLANNED] && !counts[CA_INTENDED]))
+    return code;
+  counts[CA_NOT_TRIED] += counts[CA_PLANNED];
+  counts[CA_UNKNOWN] += counts[CA_INTENDED];
+  counts[CA_PLANNED] = counts[CA_INTENDED] = 0;
+  ledger->counted = false; /* the tally is not brought up to date so */
+  return run_over(ledger, CA_SQL_RUN_REST, false, err);
+}
+
+enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
+                           struct ca_err *err)
+{
+  char counts[CA_OUTCOME_COUNT * 21 + 2];
+  struct ca_err why;
+  enum ca_code code = ca_ledger_open_run(ledger, err);
+
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  /* the outcomes that wait come before what is left over is judged */
+  code = ca_ledger_commit(ledger, &why);
+  if(!code)
+    code = ca_ledger_txn(ledger, &why);
+  if(!code)
+    code = close_rest(ledger, &why);
+  format_counts(ledger, counts, sizeof(counts));
+  if(!code)
+    code = write_end(ledger, CA_SQL_RUN_END, exit_code, counts, &why);
+  if(!code)
+    code = write_end(ledger, CA_SQL_PART_END, exit_code, NULL, &why);
+  if(!code)
+    code = ca_ledger_commit(ledger, &why);
+  if(code) {
+    if(err)
+      *err = why;
+    return ca_ledger_undo_txn(ledger, code, &why);
+  }
+  ledger->ended = true;
+  return CA_OK;
+}

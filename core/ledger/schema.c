@@ -1,0 +1,201 @@
+/* The tables of the ledger, by version: made, brought up to date, or read as
+   they are.
+   Must not know: what runs, items and changes mean. */
+#include <stdio.h>
+#include "ledger/ledger_private.h"
+
+#define APPLICATION_ID 0x636c6c67 /* "cllg" in the file's header */
+
+/* What a database of version 1 tells of parts and bulks: it knew neither, but
+   nothing of a bulk was sent before its plan was whole. */
+#define PARTS_OF_1                                                     \
+  "SELECT id AS run, 1 AS number, began_ms, ended_ms, exit_code, who," \
+  " host FROM main.run"
+#define BULKS_OF_1                                                       \
+  "SELECT c.id >> 41 AS run, c.bulk AS number, '' AS name, '' AS kind,"  \
+  " count(DISTINCT c.id >> 15) AS selected, sum(c.outcome = 0) AS"       \
+  " planned, sum(c.outcome = 4) AS same, sum(c.outcome = 6) AS skipped," \
+  " 0 AS failed, r.began_ms AS stood_ms"                                 \
+  " FROM main.change c JOIN main.run r ON r.id = c.id >> 41"             \
+  " WHERE c.bulk > 0 GROUP BY 1, 2 HAVING max(EXISTS (SELECT 1 FROM"     \
+  " main.intent n WHERE n.id = c.id))"
+
+/* Version n of the schema comes out of migrations[n - 1]. A version that was
+   released is never edited; a change is a new entry. Numbers of outcomes,
+   flags and classes are those of the headers. */
+static const char *const migrations[] = {
+  "CREATE TABLE salt(value BLOB NOT NULL);"
+  "CREATE TABLE operation("
+  " id INTEGER PRIMARY KEY,"
+  " name TEXT NOT NULL UNIQUE);"
+  "CREATE TABLE run("
+  " id INTEGER PRIMARY KEY,"
+  " name TEXT NOT NULL UNIQUE,"
+  " script TEXT, script_sha TEXT, params TEXT, options TEXT, mode TEXT,"
+  " who TEXT, host TEXT, project TEXT, base_url TEXT, version TEXT,"
+  " began_ms INTEGER NOT NULL, ended_ms INTEGER, exit_code INTEGER);"
+  /* ids: see ledger_private.h */
+  "CREATE TABLE item("
+  " id INTEGER PRIMARY KEY, bulk INTEGER NOT NULL,"
+  " outcome INTEGER NOT NULL, flags INTEGER NOT NULL, key TEXT NOT NULL,"
+  " account TEXT, user TEXT, toolkit TEXT, scheme TEXT, status TEXT,"
+  " status_reason TEXT, alias TEXT, created_ms INTEGER, updated_ms INTEGER,"
+  " row TEXT, detail TEXT);"
+  "CREATE TABLE change("
+  " id INTEGER PRIMARY KEY, bulk INTEGER NOT NULL,"
+  " operation INTEGER NOT NULL, cost INTEGER NOT NULL,"
+  " outcome INTEGER NOT NULL, account TEXT,"
+  " user TEXT, config TEXT, query TEXT, body TEXT, fingerprint TEXT,"
+  " reason TEXT, line TEXT, status_before TEXT);"
+  /* A change is only ever added to: its intent and its outcome are rows of
+     their own. Rewriting its row twice took 24,000 instructions, adding two
+     short ones takes half of that, and no page is torn by growing rows. */
+  "CREATE TABLE intent(id INTEGER PRIMARY KEY, sent_ms INTEGER NOT NULL);"
+  "CREATE TABLE outcome("
+  " id INTEGER PRIMARY KEY, outcome INTEGER NOT NULL, ended_ms INTEGER,"
+  " attempts INTEGER, http INTEGER, request_id TEXT, status_after TEXT,"
+  " slug TEXT, error TEXT);",
+
+  "ALTER TABLE run ADD COLUMN word TEXT;"
+  "ALTER TABLE run ADD COLUMN cwd TEXT;"
+  "ALTER TABLE run ADD COLUMN undoes TEXT;"
+  "ALTER TABLE run ADD COLUMN salt BLOB;"
+  /* of changes by outcome, a JSON array, once the run has ended */
+  "ALTER TABLE run ADD COLUMN counts TEXT;"
+  "ALTER TABLE change ADD COLUMN fallback INTEGER;"
+  "ALTER TABLE change ADD COLUMN image TEXT;"
+  "ALTER TABLE outcome ADD COLUMN made TEXT;"
+  "CREATE TABLE part("
+  " run INTEGER NOT NULL, number INTEGER NOT NULL,"
+  " began_ms INTEGER NOT NULL, ended_ms INTEGER, exit_code INTEGER,"
+  " who TEXT, host TEXT, PRIMARY KEY(run, number)) WITHOUT ROWID;"
+  "INSERT INTO part(run, number, began_ms, ended_ms, exit_code, who, "
+  "host) " PARTS_OF_1 ";"
+  /* only bulks that stand are here */
+  "CREATE TABLE bulk("
+  " run INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,"
+  " kind TEXT NOT NULL, selected INTEGER NOT NULL,"
+  " planned INTEGER NOT NULL, same INTEGER NOT NULL,"
+  " skipped INTEGER NOT NULL, failed INTEGER NOT NULL,"
+  " stood_ms INTEGER NOT NULL, PRIMARY KEY(run, number)) WITHOUT ROWID;"
+  "INSERT INTO bulk(run, number, name, kind, selected, planned, same,"
+  " skipped, failed, stood_ms) " BULKS_OF_1 ";"
+};
+#define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+/* How a reader sees an older schema: through tables and views of its
+   connection alone, which come before those of the file. */
+static const char *const views[VERSION - 1] = {
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
+  " NULL AS undoes, NULL AS salt, NULL AS counts"
+  " FROM main.run;"
+  "CREATE TEMP VIEW change AS SELECT *, NULL AS fallback, NULL AS image"
+  " FROM main.change;"
+  "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
+  "CREATE TEMP TABLE part AS " PARTS_OF_1 ";"
+  "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";",
+};
+
+static int read_number(sqlite3 *db, const char *sql, int *number)
+{
+  sqlite3_stmt *statement = NULL;
+  int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+  if(!rc) {
+    rc = sqlite3_step(statement);
+    if(rc == SQLITE_ROW) {
+      *number = sqlite3_column_int(statement, 0);
+      rc = SQLITE_OK;
+    }
+  }
+  sqlite3_finalize(statement);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* From version `from` to ours, inside the caller's transaction. */
+static int migrate(sqlite3 *db, int from)
+{
+  char done[96];
+  int rc = SQLITE_OK;
+
+  for(; !rc && from < VERSION; from++)
+    rc = sqlite3_exec(db, migrations[from], NULL, NULL, NULL);
+  if(!rc) {
+    snprintf(done, sizeof(done),
+             "PRAGMA application_id=%d; PRAGMA user_version=%d;",
+             APPLICATION_ID, VERSION);
+    rc = sqlite3_exec(db, done, NULL, NULL, NULL);
+  }
+  return rc;
+}
+
+/* Both at one moment, for another process may make the tables in between;
+   inside the caller's transaction, too. */
+int ca_ledger_schema_read(sqlite3 *db, int *version, int *tables)
+{
+  int rc = sqlite3_exec(db, "SAVEPOINT look", NULL, NULL, NULL);
+  int end;
+
+  if(rc)
+    return rc;
+  rc = read_number(db, "PRAGMA user_version", version);
+  if(!rc)
+    rc = read_number(db, "SELECT count(*) FROM sqlite_schema", tables);
+  end = sqlite3_exec(db, "RELEASE look", NULL, NULL, NULL);
+  return rc ? rc : end;
+}
+
+enum ca_code ca_ledger_schema_check(const char *path, int version, int tables,
+                                    struct ca_err *err)
+{
+  if(version > VERSION)
+    return ca_err_set(err, CA_SYSTEM,
+                      "the ledger %s was written by a newer composio-lua "
+                      "(schema %d, this one knows %d): use that version or "
+                      "name another state directory",
+                      path, version, VERSION);
+  if(!version && tables)
+    return ca_err_set(err, CA_SYSTEM,
+                      "%s is a database, but no ledger: move it away or name "
+                      "another state directory",
+                      path);
+  return CA_OK;
+}
+
+/* Two processes may meet a new file at once: who comes second finds the
+   version changed when it holds the lock. */
+enum ca_code ca_ledger_schema_make(sqlite3 *db, const char *path,
+                                   struct ca_err *err)
+{
+  int version = 0;
+  int tables = 0;
+  enum ca_code code;
+  int rc = read_number(db, "PRAGMA user_version", &version);
+
+  if(!rc && version == VERSION)
+    return CA_OK;
+  if(!rc)
+    rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+  if(!rc)
+    rc = ca_ledger_schema_read(db, &version, &tables);
+  if(rc)
+    return ca_ledger_file_fail(db, path, rc, err);
+  code = ca_ledger_schema_check(path, version, tables, err);
+  if(!code) {
+    rc = migrate(db, version);
+    if(!rc)
+      rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    if(rc)
+      code = ca_ledger_file_fail(db, path, rc, err);
+  }
+  if(code)
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+  return code;
+}
+
+int ca_ledger_schema_view(sqlite3 *db, int version)
+{
+  return version < VERSION
+             ? sqlite3_exec(db, views[version - 1], NULL, NULL, NULL)
+             : SQLITE_OK;
+}

@@ -1,0 +1,283 @@
+/* The statements that a run needs, in one place, prepared once and kept.
+   Must not know: when a statement is run, and why. */
+#include "ledger/ledger_private.h"
+
+/* Where a change stands: its outcome, else that it may have left, else as it
+   was recorded. */
+#define STATE                                                             \
+  "CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN c.outcome = 0 AND" \
+  " n.id IS NOT NULL THEN 1 ELSE c.outcome END"
+
+/* Of a bulk whose plan does not stand; ?3 is the run. */
+#define DRAFT(table)            \
+  table ".bulk <> 0 AND " table \
+        ".bulk NOT IN (SELECT number FROM bulk WHERE run = ?3)"
+
+/* The account that a change aims at. */
+#define AIM                                                       \
+  "coalesce(c.account, CASE WHEN i.flags & 65536 THEN i.key ELSE" \
+  " i.account END)"
+
+/* Columns of a change as it is read back, in the order of
+   ca_ledger_take_change. */
+#define CHANGE_ROW                                                   \
+  "c.id, c.operation, c.cost, " STATE ", i.key, " AIM ", c.user,"    \
+  " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"     \
+  " c.status_before, o.error, o.request_id, o.status_after, o.made," \
+  " n.sent_ms, c.fallback, c.image"
+/* The same of one without intent and outcome. */
+#define FRESH_ROW                                                 \
+  "c.id, c.operation, c.cost, c.outcome, i.key, " AIM ", c.user," \
+  " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"  \
+  " c.status_before, NULL, NULL, NULL, NULL, NULL, c.fallback, c.image"
+#define CHANGE_JOINS                                  \
+  " FROM change c LEFT JOIN outcome o ON o.id = c.id" \
+  " LEFT JOIN intent n ON n.id = c.id"                \
+  " CROSS JOIN item i ON i.id = c.id >> 15"
+
+#define BULK_ROW "name, kind, selected, planned, same, skipped, failed, number"
+
+/* Rows of statements that write many; in each a number of its own for every
+   '?', ?1 being shared. */
+#define INTENT    "(?1, ?)"
+#define INTENT_4  INTENT "," INTENT "," INTENT "," INTENT
+#define INTENT_16 INTENT_4 "," INTENT_4 "," INTENT_4 "," INTENT_4
+#define INTENT_32 INTENT_16 "," INTENT_16
+
+#define ITEM    "(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define ITEM_4  ITEM "," ITEM "," ITEM "," ITEM
+#define ITEM_16 ITEM_4 "," ITEM_4 "," ITEM_4 "," ITEM_4
+
+#define PLAIN    "(?, ?, ?, ?, ?, ?, ?, ?)"
+#define PLAIN_4  PLAIN "," PLAIN "," PLAIN "," PLAIN
+#define PLAIN_16 PLAIN_4 "," PLAIN_4 "," PLAIN_4 "," PLAIN_4
+
+#define OUTCOME    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define OUTCOME_4  OUTCOME "," OUTCOME "," OUTCOME "," OUTCOME
+#define OUTCOME_16 OUTCOME_4 "," OUTCOME_4 "," OUTCOME_4 "," OUTCOME_4
+
+#define INSERT_ITEM                                                \
+  "INSERT INTO item(id, bulk, outcome, flags, key, account, user," \
+  " toolkit, scheme, status, status_reason, alias, created_ms,"    \
+  " updated_ms, row) VALUES"
+#define INSERT_PLAIN                                                     \
+  "INSERT INTO change(id, bulk, operation, cost, outcome, reason, line," \
+  " status_before) VALUES"
+#define INSERT_INTENT "INSERT INTO intent(sent_ms, id) VALUES"
+#define INSERT_OUTCOME                                                      \
+  "REPLACE INTO outcome(id, outcome, ended_ms, attempts, http, request_id," \
+  " status_after, slug, error, made) VALUES"
+
+/* The changes on account ?3 in items of `source` that were sent: those of item
+   ?4 before change ?1, those of others since ?2. */
+#define EFFECTS(source)                                                      \
+  "SELECT c.id, c.operation, o.outcome, o.status_after, c.body FROM " source \
+  " s CROSS JOIN change c ON c.id BETWEEN s.item << 15"                      \
+  " AND (s.item << 15) + 32767 CROSS JOIN item i ON i.id = s.item"           \
+  " LEFT JOIN outcome o ON o.id = c.id LEFT JOIN intent n ON n.id = c.id"    \
+  " WHERE c.outcome = 0 AND " AIM " = ?3 AND CASE WHEN s.item = ?4"          \
+  " THEN c.id < ?1 ELSE n.sent_ms >= ?2 END ORDER BY n.sent_ms, c.id"
+
+static const char *const sql_texts[CA_SQL_COUNT] = {
+  [CA_SQL_BEGIN] = "BEGIN IMMEDIATE",
+  [CA_SQL_COMMIT] = "COMMIT",
+  [CA_SQL_ROLLBACK] = "ROLLBACK",
+  [CA_SQL_RUN_ADD] =
+      "INSERT INTO run(name, began_ms, script, script_sha, params, options,"
+      " mode, who, host, project, base_url, version, word, cwd, undoes, salt)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+      " ?15, ?16)"
+      " ON CONFLICT DO NOTHING",
+  [CA_SQL_RUN_FIND] = "SELECT id, mode FROM run WHERE name = ?1",
+  [CA_SQL_RUN_SALT] = "SELECT salt FROM run WHERE id = ?1",
+  [CA_SQL_RUN_UNKNOWN] =
+      "INSERT INTO outcome(id, outcome) SELECT n.id, 7 FROM intent n"
+      " LEFT JOIN outcome o ON o.id = n.id"
+      " WHERE n.id BETWEEN ?1 AND ?2 AND o.id IS NULL",
+  [CA_SQL_RUN_REOPEN] = "UPDATE run SET ended_ms = NULL, exit_code = NULL,"
+                        " counts = NULL WHERE id = ?3",
+  [CA_SQL_RUN_REST] =
+      "INSERT INTO outcome(id, outcome) SELECT c.id, CASE WHEN EXISTS"
+      " (SELECT 1 FROM intent n WHERE n.id = c.id) THEN 7 ELSE 2 END"
+      " FROM change c LEFT JOIN outcome o ON o.id = c.id"
+      " WHERE c.id BETWEEN ?1 AND ?2 AND c.outcome = 0 AND o.id IS NULL",
+  [CA_SQL_RUN_END] =
+      "UPDATE run SET ended_ms = ?2, exit_code = ?3, counts = ?4"
+      " WHERE id = ?1",
+  [CA_SQL_PART_ADD] = "INSERT INTO part(run, number, began_ms, who, host)"
+                      " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4"
+                      " FROM part WHERE run = ?1",
+  [CA_SQL_PART_END] =
+      "UPDATE part SET ended_ms = ?2, exit_code = ?3 WHERE run = ?1 AND"
+      " number = (SELECT max(number) FROM part WHERE run = ?1)",
+  [CA_SQL_PARTS] = "SELECT p.began_ms, p.ended_ms, p.exit_code, p.who, p.host"
+                   " FROM part p JOIN run r ON r.id = p.run WHERE r.name = ?1"
+                   " ORDER BY p.number",
+  /* a run of which no bulk stands is looked through, but few are like that */
+  [CA_SQL_RUNS] =
+      "SELECT r.name, r.script, r.word, r.cwd, r.undoes, r.script_sha,"
+      " r.params, r.options, r.mode, r.who, r.host, r.project, r.base_url,"
+      " r.version, r.began_ms, r.ended_ms, r.exit_code, r.counts,"
+      " (SELECT count(*) FROM part p WHERE p.run = r.id),"
+      " EXISTS (SELECT 1 FROM bulk b WHERE b.run = r.id) OR EXISTS"
+      " (SELECT 1 FROM change c JOIN intent n ON n.id = c.id WHERE"
+      " c.id >= r.id << 41 AND c.id < (r.id + 1) << 41 AND c.bulk = 0)"
+      " FROM run r ORDER BY r.id DESC LIMIT ?1",
+  [CA_SQL_RUN_LAST] = "SELECT name FROM run ORDER BY id DESC LIMIT 1",
+  /* the name itself first: it may be the beginning of another */
+  [CA_SQL_RUN_NAMED] =
+      "SELECT name, name = ?1 FROM run WHERE substr(name, 1, length(?1)) = ?1"
+      " OR substr(name, -length(?1)) = ?1 ORDER BY name = ?1 DESC, id DESC"
+      " LIMIT 5",
+  /* No index leads from an account to its changes: it would cost every run,
+     for the sake of a question that is asked rarely. So all runs are read. */
+  [CA_SQL_HISTORY] =
+      "SELECT " CHANGE_ROW ", r.name, coalesce(p.who, r.who),"
+      " coalesce(p.host, r.host), r.script, r.mode = 'apply',"
+      " coalesce(o.ended_ms, n.sent_ms, r.began_ms) AS at_ms,"
+      " coalesce(i.user, c.user), i.toolkit, i.alias" CHANGE_JOINS
+      " JOIN run r ON r.id = c.id >> 41"
+      " LEFT JOIN part p ON p.run = r.id AND p.number ="
+      " (SELECT max(number) FROM part WHERE run = r.id AND"
+      " began_ms <= n.sent_ms)"
+      " WHERE " AIM " = ?1 OR o.made = ?1 OR (c.account = '' AND ?1 ="
+      " CASE WHEN i.flags & 65536 THEN i.key ELSE i.account END)"
+      " ORDER BY at_ms, c.id",
+  [CA_SQL_DRAFT_SENT] =
+      "SELECT 1 FROM intent n JOIN change c ON c.id = n.id"
+      " WHERE n.id BETWEEN ?1 AND ?2 AND " DRAFT("c") " LIMIT 1",
+  [CA_SQL_DRAFT_OUTCOMES] =
+      "DELETE FROM outcome WHERE id BETWEEN ?1 AND ?2 AND id IN"
+      " (SELECT c.id FROM change c WHERE c.id BETWEEN ?1 AND ?2"
+      " AND " DRAFT("c") ")",
+  [CA_SQL_DRAFT_CHANGES] =
+      "DELETE FROM change WHERE id BETWEEN ?1 AND ?2 AND " DRAFT("change"),
+  [CA_SQL_DRAFT_ITEMS] =
+      "DELETE FROM item WHERE id BETWEEN ?1 AND ?2 AND " DRAFT("item"),
+  [CA_SQL_SINGLE_KEYS] =
+      "SELECT key FROM item WHERE id BETWEEN ?1 AND ?2 AND bulk = 0",
+  [CA_SQL_ITEM_ADD] = INSERT_ITEM ITEM,
+  [CA_SQL_ITEMS_ADD] = INSERT_ITEM ITEM_16,
+  [CA_SQL_BULK_ADD] =
+      "INSERT INTO bulk(run, number, name, kind, selected, planned, same,"
+      " skipped, failed, stood_ms)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+  [CA_SQL_BULK_READ] =
+      "SELECT " BULK_ROW " FROM bulk WHERE run = ?1 AND number = ?2",
+  [CA_SQL_BULKS] =
+      "SELECT " BULK_ROW " FROM bulk WHERE run = ?1 ORDER BY number",
+  [CA_SQL_KEY_ADD] = "INSERT INTO temp.key(hash) VALUES(?1)"
+                     " ON CONFLICT DO NOTHING",
+  [CA_SQL_KEY_FIND] = "SELECT id FROM item WHERE id BETWEEN ?1 AND ?2"
+                      " AND key = ?3 AND bulk = ?4 ORDER BY id LIMIT 1",
+  [CA_SQL_ITEM_ACCOUNT] =
+      "SELECT CASE WHEN flags & 65536 THEN key ELSE account END, bulk"
+      " FROM item WHERE id = ?1",
+  [CA_SQL_ITEM_LAST] = "SELECT max(id) FROM item WHERE id BETWEEN ?1 AND ?2",
+  [CA_SQL_ITEM_READ] =
+      "SELECT bulk, flags, created_ms, updated_ms, key, account, user,"
+      " toolkit, scheme, status, status_reason, alias, row"
+      " FROM item WHERE id = ?1",
+  [CA_SQL_ITEM_OUTCOME] =
+      "UPDATE item SET outcome = ?2, detail = ?3 WHERE id = ?1",
+  [CA_SQL_ITEM_VERDICT] = "SELECT outcome FROM item WHERE id = ?1",
+  [CA_SQL_CHANGE_ADD] =
+      "INSERT INTO change(id, bulk, operation, cost, outcome, account, user,"
+      " config, query, body, fingerprint, reason, line, status_before,"
+      " fallback, image) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+      " ?12, ?13, ?14, ?15, ?16)",
+  [CA_SQL_CHANGE_ADD_PLAIN] = INSERT_PLAIN PLAIN,
+  [CA_SQL_CHANGES_ADD_PLAIN] = INSERT_PLAIN PLAIN_16,
+  [CA_SQL_CHANGE_LAST] =
+      "SELECT max(id) FROM change WHERE id BETWEEN ?1 AND ?2",
+  [CA_SQL_CHANGE_INTEND] = INSERT_INTENT INTENT,
+  [CA_SQL_CHANGES_INTEND] = INSERT_INTENT INTENT_32,
+  [CA_SQL_CHANGE_INTEND_AGAIN] =
+      "REPLACE INTO intent(sent_ms, id) VALUES" INTENT,
+  [CA_SQL_CHANGE_REOPEN] = "DELETE FROM outcome WHERE id = ?1",
+  [CA_SQL_CHANGE_SETTLE] = INSERT_OUTCOME OUTCOME,
+  [CA_SQL_CHANGES_SETTLE] = INSERT_OUTCOME OUTCOME_16,
+  [CA_SQL_CHANGES] =
+      "SELECT " CHANGE_ROW CHANGE_JOINS
+      " WHERE c.id > ?1 AND c.id <= ?2 AND (?4 < 0 OR c.bulk = ?4)"
+      " AND (?3 >> " STATE ") & 1 ORDER BY c.id LIMIT ?5",
+  /* the same where nothing was sent yet, at half the cost */
+  [CA_SQL_CHANGES_FRESH] =
+      "SELECT " FRESH_ROW " FROM change c CROSS JOIN item i"
+      " ON i.id = c.id >> 15"
+      " WHERE c.id > ?1 AND c.id <= ?2 AND (?4 < 0 OR c.bulk = ?4)"
+      " AND (?3 >> c.outcome) & 1 ORDER BY c.id LIMIT ?5",
+  [CA_SQL_ANY_SENT] =
+      "SELECT EXISTS (SELECT 1 FROM intent WHERE id > ?1 AND id <= ?2)"
+      " OR EXISTS (SELECT 1 FROM outcome WHERE id > ?1 AND id <= ?2)",
+  [CA_SQL_IMAGE] =
+      "SELECT i.status, i.flags, i.alias, i.updated_ms, c.image,"
+      " c.status_before, c.account IS NULL, " AIM ", coalesce(b.stood_ms, 0)"
+      " FROM change c CROSS JOIN item i ON i.id = c.id >> 15"
+      " LEFT JOIN bulk b ON b.run = c.id >> 41 AND b.number = c.bulk"
+      " WHERE c.id = ?1",
+  [CA_SQL_EFFECTS] = EFFECTS("(SELECT ?4 AS item)"),
+  [CA_SQL_EFFECTS_SHARED] = EFFECTS("(SELECT item FROM temp.shared"
+                                    " WHERE account = ?3 UNION SELECT ?4)"),
+  /* keys of a bulk are accounts, most often, and come once */
+  [CA_SQL_SHARES] =
+      "SELECT EXISTS (SELECT 1 FROM item WHERE id BETWEEN ?1 AND ?2"
+      " AND (NOT flags & 65536 OR bulk <> (SELECT bulk FROM item"
+      " WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1)))"
+      " OR EXISTS (SELECT 1 FROM change WHERE id BETWEEN ?3 AND ?4"
+      " AND account <> '')",
+  [CA_SQL_SHARED_ADD] =
+      "INSERT INTO temp.shared SELECT account, item FROM"
+      " (SELECT account, item, count(*) OVER (PARTITION BY account) AS many"
+      " FROM (SELECT DISTINCT " AIM " AS account, c.id >> 15 AS item"
+      " FROM change c CROSS JOIN item i ON i.id = c.id >> 15"
+      " WHERE c.id BETWEEN ?1 AND ?2)) WHERE many > 1 AND account <> ''",
+  /* read side by side: ledger_count.c */
+  [CA_SQL_COUNTS] = "SELECT id, operation, outcome, fallback, bulk FROM change"
+                    " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+  [CA_SQL_COUNT_OUTCOMES] = "SELECT id, outcome FROM outcome"
+                            " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+  [CA_SQL_COUNT_INTENTS] = "SELECT id, 0 FROM intent"
+                           " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+  [CA_SQL_VERDICTS] = "SELECT id, outcome, bulk FROM item"
+                      " WHERE id BETWEEN ?1 AND ?2 AND outcome <> 0"
+                      " ORDER BY id",
+  [CA_SQL_OPERATION_ADD] =
+      "INSERT INTO operation(name) VALUES(?1) ON CONFLICT DO NOTHING",
+  [CA_SQL_OPERATION_ID] = "SELECT id FROM operation WHERE name = ?1",
+  [CA_SQL_OPERATION_NAME] = "SELECT name FROM operation WHERE id = ?1",
+  [CA_SQL_SALT_ADD] = "INSERT INTO salt SELECT ?1"
+                      " WHERE NOT EXISTS (SELECT 1 FROM salt)",
+  [CA_SQL_SALT] = "SELECT value FROM salt LIMIT 1",
+};
+
+sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
+                            struct ca_err *err)
+{
+  if((ledger->draft.item_count || ledger->draft.change_count) &&
+     which != CA_SQL_ROLLBACK && ca_ledger_draft_write(ledger, err))
+    return NULL;
+  if(!ledger->statements[which]) {
+    int rc = sqlite3_prepare_v3(ledger->db, sql_texts[which], -1,
+                                SQLITE_PREPARE_PERSISTENT,
+                                &ledger->statements[which], NULL);
+    if(rc)
+      ca_ledger_fail(ledger, rc, err);
+  }
+  return ledger->statements[which];
+}
+
+int ca_ledger_run(sqlite3_stmt *statement)
+{
+  int rc = sqlite3_step(statement);
+  int reset_rc = sqlite3_reset(statement);
+  return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : reset_rc;
+}
+
+void ca_ledger_bind(sqlite3_stmt *statement, int place, const char *text)
+{
+  if(text)
+    sqlite3_bind_text(statement, place, text, -1, SQLITE_STATIC);
+  else
+    sqlite3_bind_null(statement, place);
+}

@@ -1,0 +1,471 @@
+/* The ledger's place on disk: its directory, files and access rights.
+   Must not know: what runs, items and changes mean. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/text.h"
+#include "ledger/ledger_private.h"
+#include "base/os_sync.h"
+
+#define CACHE_KIB 3072
+#define BUSY_MS   10000
+#define POLL_MS   1
+
+static enum ca_code dir_fail(const char *dir, struct ca_err *err)
+{
+  return ca_err_set(err, CA_SYSTEM,
+                    "cannot make the state directory %s: %s; make it "
+                    "writable or name another one",
+                    dir, strerror(errno));
+}
+
+/* Makes one directory 0700 whatever the umask; fine when it is there. */
+static bool make_one(char *dir)
+{
+  char *slash;
+
+  if(mkdir(dir, 0700))
+    return errno == EEXIST || errno == EISDIR;
+  if(chmod(dir, 0700))
+    return false;
+  slash = strrchr(dir, '/');
+  if(slash)
+    *slash = '\0';
+  ca_os_sync_dir(!slash ? "." : *dir ? dir : "/");
+  return true;
+}
+
+static enum ca_code check_dir(const char *dir, const struct stat *info,
+                              struct ca_err *err)
+{
+  if(!S_ISDIR(info->st_mode))
+    return ca_err_set(err, CA_SYSTEM, "%s is not a directory", dir);
+  if(info->st_mode & S_IWOTH)
+    return ca_err_set(err, CA_SYSTEM,
+                      "everybody can write to the state directory %s: "
+                      "chmod 700 it or name another one",
+                      dir);
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_make_dir(const char *dir, struct ca_err *err)
+{
+  char part[PATH_MAX];
+  size_t len = strlen(dir);
+  struct stat info;
+  size_t i;
+
+  if(!len || len >= sizeof(part))
+    return ca_err_set(err, CA_SYSTEM,
+                      "the state directory's name is empty or too long");
+  if(!stat(dir, &info))
+    return check_dir(dir, &info, err);
+  for(i = 1; i <= len; i++) {
+    if(dir[i] && dir[i] != '/')
+      continue;
+    memcpy(part, dir, i);
+    part[i] = '\0';
+    if(stat(part, &info) && !make_one(part))
+      return dir_fail(dir, err);
+  }
+  return CA_OK;
+}
+
+static enum ca_code file_fail(const char *path, struct ca_err *err)
+{
+  return ca_err_set(err, CA_SYSTEM,
+                    "cannot make the ledger %s: %s; make the directory "
+                    "writable or name another one",
+                    path, strerror(errno));
+}
+
+static enum ca_code check_file(const char *path, const struct stat *info,
+                               struct ca_err *err)
+{
+  if(S_ISREG(info->st_mode))
+    return CA_OK;
+  return ca_err_set(
+      err, CA_SYSTEM,
+      "the ledger %s is %s, which is not followed: move it "
+      "away or name another state directory",
+      path, S_ISLNK(info->st_mode) ? "a symbolic link" : "not a plain file");
+}
+
+/* The file is made before SQLite sees it, since SQLite would leave its mode
+   to the umask (its log then copies the mode). An existing file is never
+   opened here: closing that descriptor would drop SQLite's locks on it. */
+static enum ca_code make_file(const char *dir, const char *path,
+                              struct ca_err *err)
+{
+  struct stat info;
+  int fd =
+      open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+  if(fd >= 0) {
+    bool fine = !fchmod(fd, 0600);
+    close(fd);
+    if(!fine)
+      return file_fail(path, err);
+    ca_os_sync_dir(dir);
+    return CA_OK;
+  }
+  if(errno != EEXIST)
+    return file_fail(path, err);
+  if(lstat(path, &info))
+    return file_fail(path, err);
+  if(check_file(path, &info, err))
+    return CA_SYSTEM;
+  if((info.st_mode & 0177) && info.st_uid == geteuid() && chmod(path, 0600))
+    return file_fail(path, err);
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_file_fail(sqlite3 *db, const char *path, int rc,
+                                 struct ca_err *err)
+{
+  int cause = db ? sqlite3_system_errno(db) : 0;
+
+  switch(rc & 0xFF) {
+  case SQLITE_NOMEM:
+    return ca_err_set(err, CA_NOMEM, "out of memory at the ledger %s", path);
+  case SQLITE_FULL:
+    return ca_err_set(err, CA_SYSTEM,
+                      "cannot write the ledger %s: the disk is full; free "
+                      "some space, then run again",
+                      path);
+  case SQLITE_READONLY:
+  case SQLITE_PERM:
+  case SQLITE_CANTOPEN:
+  case SQLITE_AUTH:
+    return ca_err_set(err, CA_SYSTEM,
+                      "cannot open the ledger %s for writing%s%s; make it and "
+                      "its directory writable or name another state "
+                      "directory",
+                      path, cause ? ": " : "", cause ? strerror(cause) : "");
+  case SQLITE_BUSY:
+  case SQLITE_LOCKED:
+    return ca_err_set(err, CA_SYSTEM,
+                      "the ledger %s has been locked by another process for "
+                      "%d s; wait for it to end or end it, then run again",
+                      path, BUSY_MS / 1000);
+  case SQLITE_CORRUPT:
+  case SQLITE_NOTADB:
+    return ca_err_set(err, CA_SYSTEM,
+                      "the ledger %s is damaged or no ledger (%s): move it "
+                      "away together with its -wal and -shm files; the next "
+                      "run makes a new one",
+                      path, sqlite3_errstr(rc));
+  case SQLITE_IOERR:
+    return ca_err_set(err, CA_SYSTEM,
+                      "cannot write the ledger %s: %s; check the disk, then "
+                      "run again",
+                      path, cause ? strerror(cause) : sqlite3_errstr(rc));
+  default:
+    return ca_err_set(err, CA_SYSTEM, "the ledger %s: %s", path,
+                      db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+  }
+}
+
+/* Waiting for the write lock. SQLite polls, ever more slowly; who writes
+   without a pause would keep others out for seconds, since it takes the lock
+   again within microseconds. So whoever wants it holds the turn while it
+   polls, a lock on a file of its own (a second descriptor of the database
+   would, when closed, drop SQLite's locks). */
+
+static void pause_a_little(void)
+{
+  struct timespec pause = { 0, POLL_MS * 1000000L };
+  nanosleep(&pause, NULL);
+}
+
+static int poll_lock(void *ctx, int count)
+{
+  (void)ctx;
+  pause_a_little();
+  return count < BUSY_MS / POLL_MS;
+}
+
+void ca_ledger_turn_enter(struct ca_ledger *ledger)
+{
+  int tries;
+
+  /* after that long it goes on without: the turn is for fairness alone */
+  for(tries = 0; ledger->turn >= 0 && tries < BUSY_MS / POLL_MS; tries++) {
+    if(!flock(ledger->turn, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+      return;
+    pause_a_little();
+  }
+}
+
+void ca_ledger_turn_leave(struct ca_ledger *ledger)
+{
+  if(ledger->turn >= 0)
+    flock(ledger->turn, LOCK_UN);
+}
+
+static int open_turn(const char *dir)
+{
+  char path[PATH_MAX + 16];
+  int fd;
+
+  snprintf(path, sizeof(path), "%s/ledger.turn", dir);
+  fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if(fd >= 0 && fchmod(fd, 0600))
+    errno = 0; /* another user's: his to say who may open it */
+  return fd;
+}
+
+/* No secret is ever stored, so freed pages need no zeroes. */
+static const char settings[] = "PRAGMA synchronous=FULL;"
+                               "PRAGMA fullfsync=ON;" /* macOS's */
+                               "PRAGMA secure_delete=OFF;"
+                               "PRAGMA trusted_schema=OFF;";
+
+static int configure(sqlite3 *db)
+{
+  char cache[48];
+  int rc;
+
+  sqlite3_extended_result_codes(db, 1);
+  sqlite3_busy_handler(db, poll_lock, NULL);
+  rc = sqlite3_exec(db, settings, NULL, NULL, NULL);
+  snprintf(cache, sizeof(cache), "PRAGMA cache_size=-%d;", CACHE_KIB);
+  if(!rc)
+    rc = sqlite3_exec(db, cache, NULL, NULL, NULL);
+  return rc;
+}
+
+static int is_wal(void *ctx, int count, char **values, char **names)
+{
+  (void)names;
+  *(bool *)ctx = count == 1 && values[0] && !strcmp(values[0], "wal");
+  return 0;
+}
+
+void ca_ledger_single_thread(void)
+{
+  sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+/* Of two processes that meet a new file, one is told that it is busy, without
+   waiting: SQLite does not let those wait that have begun to read. */
+static int make_wal(struct ca_ledger *ledger, bool *wal)
+{
+  int64_t began_ms = ca_clock_mono_ms(ledger->clock);
+  int rc;
+
+  while((rc = sqlite3_exec(ledger->db, "PRAGMA journal_mode=WAL", is_wal, wal,
+                           NULL)) != SQLITE_OK) {
+    if((rc & 0xFF) != SQLITE_BUSY ||
+       ca_clock_mono_ms(ledger->clock) - began_ms >= BUSY_MS)
+      break;
+    pause_a_little();
+  }
+  return rc;
+}
+
+static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
+{
+  bool wal = false;
+  enum ca_code code;
+  int version = 0;
+  int tables = 0;
+  int rc = sqlite3_open_v2(ledger->path, &ledger->db,
+                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+                               SQLITE_OPEN_NOFOLLOW,
+                           NULL);
+
+  if(!rc)
+    rc = configure(ledger->db);
+  /* a stranger's file is told apart before its mode is changed */
+  if(!rc)
+    rc = ca_ledger_schema_read(ledger->db, &version, &tables);
+  if(rc)
+    return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
+  code = ca_ledger_schema_check(ledger->path, version, tables, err);
+  if(code)
+    return code;
+  if(!version)
+    rc = sqlite3_exec(ledger->db, "PRAGMA auto_vacuum=NONE", NULL, NULL, NULL);
+  if(!rc)
+    rc = make_wal(ledger, &wal);
+  if(rc)
+    return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
+  if(!wal)
+    return ca_err_set(err, CA_SYSTEM,
+                      "the ledger %s cannot keep a write-ahead log on this "
+                      "file system: name a state directory on a local disk",
+                      ledger->path);
+  return ca_ledger_schema_make(ledger->db, ledger->path, err);
+}
+
+static enum ca_code name_file(struct ca_ledger *ledger, const char *dir,
+                              struct ca_err *err)
+{
+  size_t size = strlen(dir) + sizeof("/ledger.db");
+
+  ledger->path = malloc(size);
+  if(!ledger->path)
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  snprintf(ledger->path, size, "%s/ledger.db", dir);
+  return CA_OK;
+}
+
+enum ca_code ca_ledger_file_open(struct ca_ledger *ledger, const char *dir,
+                                 struct ca_err *err)
+{
+  char real[PATH_MAX];
+  enum ca_code code = ca_ledger_make_dir(dir, err);
+
+  if(code)
+    return code;
+  /* links on the way to the directory are the user's; of the file itself
+     none is followed */
+  if(!realpath(dir, real))
+    return dir_fail(dir, err);
+  code = name_file(ledger, real, err);
+  if(!code)
+    code = make_file(real, ledger->path, err);
+  if(!code)
+    ledger->turn = open_turn(real);
+  return code ? code : open_database(ledger, err);
+}
+
+/* Looking only. */
+
+static enum ca_code look_fail(const char *what, int cause, struct ca_err *err)
+{
+  return ca_err_set(err, CA_SYSTEM,
+                    "cannot read %s: %s; make it readable or name another "
+                    "state directory",
+                    what, strerror(cause));
+}
+
+/* The path as SQLite takes it in a URI: what could mean something else there
+   is escaped. */
+static enum ca_code make_uri(struct ca_buf *uri, const char *path)
+{
+  enum ca_code code = ca_buf_add_text(uri, "file:");
+
+  for(; !code && *path; path++) {
+    struct ca_slice one = { path, 1 };
+    code =
+        *path == '/' ? ca_buf_add_text(uri, "/") : ca_encode_query(uri, one);
+  }
+  return code ? code : ca_buf_add_text(uri, "?immutable=1");
+}
+
+/* A log that nobody may open for writing cannot be read either, but without
+   one the file alone says all: of a copy, or on a medium that is read-only. */
+static int open_still(struct ca_ledger *ledger)
+{
+  struct ca_buf uri;
+  struct ca_buf log;
+  struct stat info;
+  int rc = SQLITE_NOMEM;
+
+  ca_buf_init(&uri, 3 * PATH_MAX + 64);
+  ca_buf_init(&log, PATH_MAX + 64);
+  if(!ca_buf_printf(&log, "%s-wal", ledger->path) &&
+     !make_uri(&uri, ledger->path)) {
+    bool has_log = !stat(ca_buf_text(&log), &info) && info.st_size;
+    rc = has_log
+             ? SQLITE_CANTOPEN
+             : sqlite3_open_v2(ca_buf_text(&uri), &ledger->db,
+                               SQLITE_OPEN_READONLY | SQLITE_OPEN_URI |
+                                   SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+                               NULL);
+  }
+  ca_buf_clear(&uri);
+  ca_buf_clear(&log);
+  return rc;
+}
+
+static int read_version(struct ca_ledger *ledger, int *version, int *tables)
+{
+  int rc = configure(ledger->db);
+
+  return rc ? rc : ca_ledger_schema_read(ledger->db, version, tables);
+}
+
+static bool may_not_write(int rc)
+{
+  return (rc & 0xFF) == SQLITE_CANTOPEN || (rc & 0xFF) == SQLITE_READONLY;
+}
+
+/* For writing, if that may be, although nothing is written: only so can the
+   log be read, which has what came last. */
+static int open_to_look(struct ca_ledger *ledger, int *version, int *tables)
+{
+  int rc = sqlite3_open_v2(ledger->path, &ledger->db,
+                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+                               SQLITE_OPEN_NOFOLLOW,
+                           NULL);
+  if(!rc)
+    rc = read_version(ledger, version, tables);
+  if(!may_not_write(rc))
+    return rc;
+  sqlite3_close(ledger->db);
+  ledger->db = NULL;
+  rc = open_still(ledger);
+  return rc ? rc : read_version(ledger, version, tables);
+}
+
+static enum ca_code look_into(struct ca_ledger *ledger, bool *found,
+                              struct ca_err *err)
+{
+  int version = 0;
+  int tables = 0;
+  enum ca_code code;
+  int rc = open_to_look(ledger, &version, &tables);
+
+  if(may_not_write(rc))
+    return ca_err_set(err, CA_SYSTEM,
+                      "cannot read the ledger %s: it has a log, which can be "
+                      "read only where both and their directory are "
+                      "writable; make them so, or copy all into a directory "
+                      "of your own",
+                      ledger->path);
+  if(rc)
+    return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
+  code = ca_ledger_schema_check(ledger->path, version, tables, err);
+  *found = !code && version; /* else another process is about to make it */
+  if(!*found)
+    return code;
+  rc = ca_ledger_schema_view(ledger->db, version);
+  return rc ? ca_ledger_file_fail(ledger->db, ledger->path, rc, err) : CA_OK;
+}
+
+enum ca_code ca_ledger_file_look(struct ca_ledger *ledger, const char *dir,
+                                 bool *found, struct ca_err *err)
+{
+  char real[PATH_MAX];
+  struct stat info;
+  enum ca_code code;
+
+  *found = false;
+  if(stat(dir, &info))
+    return errno == ENOENT ? CA_OK : look_fail(dir, errno, err);
+  code = check_dir(dir, &info, err);
+  if(code)
+    return code;
+  if(!realpath(dir, real))
+    return look_fail(dir, errno, err);
+  code = name_file(ledger, real, err);
+  if(code)
+    return code;
+  if(lstat(ledger->path, &info))
+    return errno == ENOENT ? CA_OK : look_fail(ledger->path, errno, err);
+  code = check_file(ledger->path, &info, err);
+  if(!code && access(ledger->path, R_OK))
+    code = look_fail(ledger->path, errno, err);
+  return code ? code : look_into(ledger, found, err);
+}

@@ -1,0 +1,590 @@
+/* The curl side of one exchange. Must not know: retries, other attempts, Lua.
+   Settings follow from three facts. A custom header such as x-api-key follows
+   redirects to other hosts, so none are followed. libcurl sends a request
+   again by itself when a reused connection dies before the reply, so the
+   callback that it asks before each sending forbids the second one to what
+   must not be doubled. The defaults have no total timeout. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "wire/attempt.h"
+#include "base/log.h"
+#include "base/secret.h"
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
+{
+  struct ca_attempt *attempt = ctx;
+  enum ca_code code = CA_OK;
+  /* pages of a listing are about as long as the one before */
+  if(!attempt->body.len && attempt->usual)
+    code = ca_buf_reserve(&attempt->body, attempt->usual + attempt->usual / 8);
+  if(!code)
+    code = ca_buf_add(&attempt->body, bytes, size * count);
+  if(code) {
+    attempt->too_large = true;
+    return 0;
+  }
+  attempt->usual = attempt->body.len;
+  return size * count;
+}
+
+/* More is no number of requests or milliseconds, and every smaller one can be
+   reckoned with, as a double too. */
+#define NUMBER_MAX INT64_C(1000000000000)
+
+static int64_t to_number(const char *text)
+{
+  int64_t value = 0;
+  if(*text < '0' || *text > '9')
+    return -1;
+  for(; *text >= '0' && *text <= '9'; text++) {
+    value = value * 10 + (*text - '0');
+    if(value >= NUMBER_MAX)
+      return NUMBER_MAX;
+  }
+  return value;
+}
+
+/* "60s" or "60" seconds, as the window's size is written. */
+static int64_t to_window_ms(const char *text)
+{
+  int64_t seconds = to_number(text);
+  return seconds > 0 && seconds <= 86400 ? seconds * 1000 : -1;
+}
+
+/* Host of an absolute URL, for a message; "" for a relative one. */
+static void copy_host(char *to, size_t size, const char *url)
+{
+  const char *from = strstr(url, "://");
+  size_t len;
+  from = from ? from + 3 : "";
+  len = strcspn(from, "/?#");
+  ca_log_clean(to, size, from, len < size ? len : 0);
+}
+
+enum header {
+  H_LIMIT,
+  H_REMAINING,
+  H_WINDOW,
+  H_REQUEST_ID,
+  H_SHOULD_RETRY,
+  H_RETRY_AFTER,
+  H_RETRY_AFTER_MS,
+  H_CONTENT_TYPE,
+  H_LOCATION,
+  H_DATE,
+  H_DEPRECATION,
+  H_SUNSET
+};
+
+struct header_name {
+  const char *name;
+  enum header header;
+};
+
+/* A reply has fifteen to twenty headers; the length rules out nearly all, so
+   that few are compared letter by letter. NULL: none of ours. */
+static const struct header_name *find_header(const char *line, size_t len)
+{
+  static const struct header_name names[][4] = {
+    [4] = { { "date", H_DATE } },
+    [6] = { { "sunset", H_SUNSET } },
+    [8] = { { "location", H_LOCATION } },
+    [11] = { { "x-ratelimit", H_LIMIT },
+             { "retry-after", H_RETRY_AFTER },
+             { "deprecation", H_DEPRECATION } },
+    [12] = { { "content-type", H_CONTENT_TYPE },
+             { "x-request-id", H_REQUEST_ID } },
+    [14] = { { "x-should-retry", H_SHOULD_RETRY },
+             { "retry-after-ms", H_RETRY_AFTER_MS } },
+    [21] = { { "x-ratelimit-remaining", H_REMAINING } },
+    [23] = { { "x-ratelimit-window-size", H_WINDOW } },
+  };
+  const struct header_name *name;
+  if(len >= sizeof(names) / sizeof(names[0]))
+    return NULL;
+  for(name = names[len]; name->name; name++)
+    if((name->name[0] | 0x20) == (line[0] | 0x20) &&
+       !strncasecmp(name->name, line, len))
+      return name;
+  return NULL;
+}
+
+/* Is the header's text kept? Of the others only what it means is. */
+static bool is_kept(enum header header)
+{
+  return header == H_REQUEST_ID || header == H_RETRY_AFTER ||
+         header == H_LOCATION || header == H_DEPRECATION || header == H_SUNSET;
+}
+
+/* What messages will hold: terminal-safe; the caller has masked it. */
+static void copy_value(char *to, size_t size, const char *value)
+{
+  ca_log_clean(to, size, value, strlen(value));
+}
+
+static void take_header(struct ca_headers *said, enum header header,
+                        const char *value)
+{
+  switch(header) {
+  case H_LIMIT:
+    said->limit = to_number(value);
+    break;
+  case H_REMAINING:
+    said->remaining = to_number(value);
+    break;
+  case H_WINDOW:
+    said->window_ms = to_window_ms(value);
+    break;
+  case H_REQUEST_ID:
+    copy_value(said->request_id, sizeof(said->request_id), value);
+    break;
+  case H_SHOULD_RETRY:
+    if(!strcasecmp(value, "true") || !strcasecmp(value, "false"))
+      said->should_retry = (value[0] | 0x20) == 't';
+    break;
+  case H_RETRY_AFTER:
+    ca_copy_text(said->retry_after, sizeof(said->retry_after), value,
+                 strlen(value));
+    break;
+  case H_RETRY_AFTER_MS:
+    said->retry_after_ms = to_number(value) > 0 ? to_number(value) : -1;
+    break;
+  case H_CONTENT_TYPE:
+    said->is_json = !strncasecmp(value, "application/json", 16) ||
+                    strstr(value, "+json") != NULL;
+    break;
+  case H_LOCATION:
+    copy_host(said->location_host, sizeof(said->location_host), value);
+    break;
+  case H_DATE:
+    ca_copy_text(said->date, sizeof(said->date), value, strlen(value));
+    break;
+  case H_DEPRECATION:
+    copy_value(said->deprecation, sizeof(said->deprecation), value);
+    break;
+  case H_SUNSET:
+    copy_value(said->sunset, sizeof(said->sunset), value);
+    break;
+  }
+}
+
+static void forget_headers(struct ca_headers *said)
+{
+  said->limit = -1;
+  said->remaining = -1;
+  said->window_ms = -1;
+  said->retry_after_ms = -1;
+  said->should_retry = -1;
+  said->is_json = false;
+  said->whole = false;
+  said->retry_after[0] = '\0';
+  said->request_id[0] = '\0';
+  said->date[0] = '\0';
+  said->location_host[0] = '\0';
+  said->deprecation[0] = '\0';
+  said->sunset[0] = '\0';
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *ctx)
+{
+  struct ca_attempt *attempt = ctx;
+  size_t len = size * count;
+  const struct header_name *name;
+  const char *colon;
+  char value[256];
+
+  if(len >= 5 && !memcmp(line, "HTTP/", 5)) {
+    forget_headers(&attempt->said);
+    return len;
+  }
+  if(*line == '\r' || *line == '\n')
+    attempt->said.whole = true;
+  colon = memchr(line, ':', len);
+  name = colon ? find_header(line, (size_t)(colon - line)) : NULL;
+  if(name) {
+    const char *from = colon + 1;
+    const char *end = line + len;
+    while(from < end && (*from == ' ' || *from == '\t'))
+      from++;
+    while(end > from && (end[-1] == '\r' || end[-1] == '\n'))
+      end--;
+    /* a secret cut in two would not be known for one; so nothing longer is
+       taken, but for the host at the start of a long URL */
+    if((size_t)(end - from) >= sizeof(value) && name->header != H_LOCATION)
+      return len;
+    ca_copy_text(value, sizeof(value), from, (size_t)(end - from));
+    if(is_kept(name->header))
+      ca_secret_mask(value, strlen(value));
+    take_header(&attempt->said, name->header, value);
+  }
+  return len;
+}
+
+/* Bytes that libcurl has handed to the system for this handle; -1 when it
+   cannot say. */
+static int64_t count_bytes(const struct ca_attempt *attempt)
+{
+  long sent = 0;
+  return curl_easy_getinfo(attempt->easy, CURLINFO_REQUEST_SIZE, &sent) ? -1
+                                                                        : sent;
+}
+
+/* CURLOPT_SOCKOPTFUNCTION: a connection is about to be made. libcurl 7.88
+   counts what it says to a proxy as bytes of the request, so what has left
+   since it last asked is what the count was before that. */
+static int on_connect(void *ctx, curl_socket_t socket, curlsocktype purpose)
+{
+  struct ca_attempt *attempt = ctx;
+  (void)socket;
+  (void)purpose;
+  if(!attempt->reconnects) {
+    attempt->reconnects = true;
+    attempt->counted = count_bytes(attempt);
+  }
+  return CURL_SOCKOPT_OK;
+}
+
+/* CURLOPT_PREREQFUNCTION: libcurl asks before it makes a request on a
+   connection, each time anew when it sends one again by itself. A connection
+   that was reset while it lay idle is noticed by the first write, which fails:
+   nothing has left then, and the next sending is still the first. */
+static int on_send(void *ctx, char *remote, char *local, int remote_port,
+                   int local_port)
+{
+  struct ca_attempt *attempt = ctx;
+  (void)remote;
+  (void)local;
+  (void)remote_port;
+  (void)local_port;
+  if(ca_attempt_may_have_left(attempt)) {
+    if(attempt->api->repeat == CA_REPEAT_NEVER) {
+      attempt->kept_back = true;
+      return CURL_PREREQFUNC_ABORT;
+    }
+    attempt->sends++;
+  } else
+    attempt->sends = 1;
+  attempt->before = count_bytes(attempt);
+  attempt->reconnects = false;
+  return CURL_PREREQFUNC_OK;
+}
+
+/* Sets one option and remembers the first failure. */
+static void set_long(CURL *easy, CURLcode *failed, CURLoption option,
+                     long value)
+{
+  CURLcode code = curl_easy_setopt(easy, option, value);
+  if(code && !*failed)
+    *failed = code;
+}
+
+static void set_ptr(CURL *easy, CURLcode *failed, CURLoption option,
+                    const void *value)
+{
+  CURLcode code = curl_easy_setopt(easy, option, value);
+  if(code && !*failed)
+    *failed = code;
+}
+
+/* Function pointers do not fit through a void pointer in ISO C. */
+static void set_callbacks(CURL *easy, CURLcode *failed)
+{
+  CURLcode code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  if(!code)
+    code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  if(!code)
+    code = curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_connect);
+  if(!code)
+    code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
+  if(code && !*failed)
+    *failed = code;
+}
+
+static CURLcode set_constants(struct ca_attempt *attempt)
+{
+  CURL *easy = attempt->easy;
+  CURLcode failed = CURLE_OK;
+
+  set_callbacks(easy, &failed);
+  set_ptr(easy, &failed, CURLOPT_WRITEDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_HEADERDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_SOCKOPTDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_PREREQDATA, attempt);
+  set_ptr(easy, &failed, CURLOPT_PRIVATE, attempt);
+  set_ptr(easy, &failed, CURLOPT_ERRORBUFFER, attempt->error);
+  set_ptr(easy, &failed, CURLOPT_HTTPHEADER, attempt->headers);
+  set_long(easy, &failed, CURLOPT_NOSIGNAL, 1L);
+  set_long(easy, &failed, CURLOPT_FOLLOWLOCATION, 0L);
+  set_long(easy, &failed, CURLOPT_MAXREDIRS, 0L);
+  set_long(easy, &failed, CURLOPT_NETRC, CURL_NETRC_IGNORED);
+  set_long(easy, &failed, CURLOPT_PATH_AS_IS, 1L);
+  set_long(easy, &failed, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+  set_long(easy, &failed, CURLOPT_MAXAGE_CONN, 60L);
+  set_long(easy, &failed, CURLOPT_MAXLIFETIME_CONN, 300L);
+  set_long(easy, &failed, CURLOPT_TCP_KEEPALIVE, 1L);
+  set_long(easy, &failed, CURLOPT_QUICK_EXIT, 1L);
+  return failed;
+}
+
+/* What depends on where it goes; done once per handle and endpoint. A handle
+   that knew another starts afresh: of what one endpoint asked for (its
+   authority, its version of HTTP) nothing may reach the next. */
+static CURLcode set_endpoint(struct ca_attempt *attempt,
+                             struct ca_endpoint *endpoint)
+{
+  CURL *easy = attempt->easy;
+  bool https = !strncasecmp(endpoint->base_url, "https:", 6);
+  CURLcode failed = CURLE_OK;
+
+  if(attempt->set_up_for) {
+    curl_easy_reset(easy);
+    attempt->api = NULL;
+    attempt->timeout_ms = 0;
+    failed = set_constants(attempt);
+  }
+  set_ptr(easy, &failed, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
+  set_ptr(easy, &failed, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+  set_long(easy, &failed, CURLOPT_CONNECTTIMEOUT_MS,
+           (long)endpoint->connect_ms);
+  /* a proxy from the environment is right for the world, not for loopback */
+  set_ptr(easy, &failed, CURLOPT_PROXY, endpoint->is_loopback ? "" : NULL);
+  if(https) {
+    set_long(easy, &failed, CURLOPT_HTTP_VERSION,
+             (long)CURL_HTTP_VERSION_2TLS);
+    set_long(easy, &failed, CURLOPT_PIPEWAIT, 1L);
+  }
+  if(endpoint->ca_file)
+    set_ptr(easy, &failed, CURLOPT_CAINFO, endpoint->ca_file);
+  if(curl_url_set(attempt->parts, CURLUPART_URL, endpoint->base_url, 0) &&
+     !failed)
+    failed = CURLE_URL_MALFORMAT;
+  attempt->set_up_for = failed ? UINT64_MAX : endpoint->serial;
+  return failed;
+}
+
+/* Gives libcurl the path and query of the URL, whose other parts it has. */
+static CURLUcode set_parts(struct ca_attempt *attempt)
+{
+  char *path = strstr(attempt->url.data, "://");
+  char *query;
+  CURLUcode code = CURLUE_MALFORMED_INPUT;
+
+  path = path ? strchr(path + 3, '/') : NULL;
+  query = path ? strchr(path, '?') : NULL;
+  if(query)
+    *query = '\0';
+  if(path)
+    code = curl_url_set(attempt->parts, CURLUPART_PATH, path, 0);
+  if(!code)
+    code = curl_url_set(attempt->parts, CURLUPART_QUERY,
+                        query ? query + 1 : NULL, 0);
+  if(query)
+    *query = '?';
+  return code;
+}
+
+/* libcurl takes a URL's text apart and puts it together again for every
+   request, for a fifth of what a request costs it; so it is given the parts,
+   unless something in them is escaped, which it would spell its own way. The
+   text is set in any case, since libcurl uses it when it sends a request
+   again. It has to be set last: setting CURLOPT_CURLU overrides the text, and
+   from libcurl 8.12 on drops it, even when it is set to NULL. */
+static void set_url(struct ca_attempt *attempt, CURLcode *failed)
+{
+  bool in_parts =
+      !strchr(attempt->url.data, '%') && set_parts(attempt) == CURLUE_OK;
+
+  set_ptr(attempt->easy, failed, CURLOPT_CURLU,
+          in_parts ? attempt->parts : NULL);
+  set_ptr(attempt->easy, failed, CURLOPT_URL, attempt->url.data);
+}
+
+/* The header list is made of nodes that live in the attempt, so that a request
+   costs no allocation for it; curl reads it anew for each. The user agent is
+   one of them, since by its own option curl would print it twice. No "Expect:"
+   is needed: curl asks for a 100-continue only above the 1 MB that no body of
+   ours exceeds. */
+static void chain_headers(struct ca_attempt *attempt, bool with_body,
+                          bool with_type)
+{
+  static char accept[] = "Accept: application/json";
+  static char agent[] = "User-Agent: composio-lua/" COMPOSIO_VERSION;
+  static char json[] = "Content-Type: application/json";
+  static char no_type[] = "Content-Type:";
+  struct curl_slist *node = attempt->headers;
+  int used = 0;
+
+  node[used++].data = accept;
+  node[used++].data = agent;
+  node[used++].data = attempt->endpoint->key_header;
+  node[used++].data = attempt->request_id;
+  if(with_body)
+    node[used++].data = with_type ? json : no_type;
+  node[--used].next = NULL;
+  for(; used > 0; used--)
+    node[used - 1].next = &node[used];
+}
+
+/* What depends on the operation: a handle that does one again and again is set
+   up for it once. */
+static CURLcode set_operation(struct ca_attempt *attempt,
+                              const struct ca_api *api, bool with_body)
+{
+  CURL *easy = attempt->easy;
+  CURLcode failed = CURLE_OK;
+
+  attempt->usual = 0;
+  set_long(easy, &failed, with_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
+  /* pages shrink to a tenth; what a change answers is shorter than the header
+     that would ask for it */
+  set_ptr(easy, &failed, CURLOPT_ACCEPT_ENCODING,
+          api->method == CA_GET ? "" : NULL);
+  set_ptr(easy, &failed, CURLOPT_CUSTOMREQUEST,
+          api->method == CA_GET || api->method == CA_POST
+              ? NULL
+              : ca_method_name(api->method));
+  attempt->api = failed ? NULL : api;
+  return failed;
+}
+
+static CURLcode set_request(struct ca_attempt *attempt,
+                            const struct ca_request *request,
+                            int64_t timeout_ms)
+{
+  CURL *easy = attempt->easy;
+  struct ca_slice body = ca_request_body(request);
+  CURLcode failed = CURLE_OK;
+
+  /* whether there is a body is the operation's, too */
+  if(attempt->api != request->api)
+    failed = set_operation(attempt, request->api, body.data != NULL);
+  if(!failed && body.data) {
+    set_long(easy, &failed, CURLOPT_POSTFIELDSIZE, (long)body.len);
+    set_ptr(easy, &failed, CURLOPT_POSTFIELDS, body.data);
+  }
+  chain_headers(attempt, body.data != NULL, body.len > 0);
+  if(!failed)
+    set_url(attempt, &failed);
+  if(attempt->timeout_ms != timeout_ms)
+    set_long(easy, &failed, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+  attempt->timeout_ms = failed ? 0 : timeout_ms;
+  return failed;
+}
+
+struct ca_attempt *ca_attempt_new(bool *counts)
+{
+  struct ca_attempt *attempt = calloc(1, sizeof(*attempt));
+  if(!attempt)
+    return NULL;
+  attempt->counts = counts;
+  ca_buf_init(&attempt->url, 32768);
+  ca_buf_init(&attempt->body, CA_REPLY_MAX);
+  attempt->easy = curl_easy_init();
+  attempt->parts = curl_url();
+  if(!attempt->easy || !attempt->parts || set_constants(attempt)) {
+    ca_attempt_free(attempt);
+    return NULL;
+  }
+  return attempt;
+}
+
+void ca_attempt_free(struct ca_attempt *attempt)
+{
+  if(!attempt)
+    return;
+  curl_easy_cleanup(attempt->easy);
+  curl_url_cleanup(attempt->parts);
+  ca_buf_clear(&attempt->url);
+  ca_buf_wipe(&attempt->body);
+  free(attempt);
+}
+
+enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
+                                struct ca_endpoint *endpoint,
+                                const struct ca_request *request,
+                                const char *request_id, int64_t timeout_ms,
+                                struct ca_err *err)
+{
+  static const char name[] = "x-request-id: ";
+  CURLcode failed = CURLE_OK;
+  enum ca_code code;
+
+  attempt->sends = 0;
+  attempt->reconnects = false;
+  attempt->kept_back = false;
+  attempt->ended_well = false;
+  ca_buf_reset(&attempt->url);
+  ca_buf_reset(&attempt->body);
+  forget_headers(&attempt->said);
+  attempt->error[0] = '\0';
+  attempt->too_large = false;
+  memcpy(attempt->request_id, name, sizeof(name) - 1);
+  ca_copy_text(attempt->request_id + sizeof(name) - 1,
+               sizeof(attempt->request_id) - sizeof(name) + 1, request_id,
+               strlen(request_id));
+  code = ca_buf_add_text(&attempt->url, endpoint->base_url);
+  if(!code)
+    code = ca_request_target(request, &attempt->url);
+  if(code)
+    return ca_err_set(err, code, "the request's URL is too long");
+  attempt->endpoint = endpoint;
+  /* by serial: a new endpoint may lie where a freed one lay */
+  if(attempt->set_up_for != endpoint->serial)
+    failed = set_endpoint(attempt, endpoint);
+  if(!failed)
+    failed = set_request(attempt, request, timeout_ms);
+  if(failed)
+    return ca_err_set(err, CA_SYSTEM, "libcurl refuses an option: %s",
+                      curl_easy_strerror(failed));
+  return CA_OK;
+}
+
+void ca_attempt_ended(struct ca_attempt *attempt, CURLcode result)
+{
+  attempt->ended_well = result == CURLE_OK;
+  if(attempt->ended_well && attempt->sends && attempt->before >= 0 &&
+     count_bytes(attempt) > attempt->before)
+    *attempt->counts = true;
+}
+
+bool ca_attempt_may_have_left(const struct ca_attempt *attempt)
+{
+  int64_t now;
+  if(attempt->sends != 1)
+    return attempt->sends > 1;
+  now = attempt->reconnects ? attempt->counted : count_bytes(attempt);
+  return !*attempt->counts || now < 0 || attempt->before < 0 ||
+         now > attempt->before;
+}
+
+void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
+                        struct ca_err *err)
+{
+  const char *detail =
+      attempt->error[0] ? attempt->error : curl_easy_strerror(result);
+  const char *way_out = "";
+
+  if(result == CURLE_COULDNT_RESOLVE_HOST)
+    way_out = "; check the base URL and the network";
+  else if(result == CURLE_COULDNT_CONNECT)
+    way_out = "; is the service up at this address?";
+  else if(result == CURLE_PEER_FAILED_VERIFICATION)
+    way_out = "; give the right certificate authority by --tls-ca";
+  else if(result == CURLE_PARTIAL_FILE) /* each version says it otherwise */
+    detail = "the reply was cut off before its end";
+  else if(attempt->kept_back)
+    detail = "the connection broke after the request had left, and it must "
+             "not be sent twice";
+  if(attempt->too_large) {
+    ca_err_set(err, CA_REPLY, "the reply is larger than %d MB",
+               CA_REPLY_MAX >> 20);
+    err->curl_code = (int)result;
+    return;
+  }
+  ca_err_set(err, result == CURLE_OPERATION_TIMEDOUT ? CA_TIMEOUT : CA_NETWORK,
+             "no reply from %s: %s%s", attempt->endpoint->base_url, detail,
+             way_out);
+  err->curl_code = (int)result;
+  err->retryable = true;
+}

@@ -1,0 +1,236 @@
+/* Endpoints: checked once when made, so that nothing later has to ask whether
+   a key may go there. Knows nothing of ops. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "base/digest.h"
+#include "wire/endpoint.h"
+#include "base/secret.h"
+
+#define MAX_CONCURRENCY 512
+
+struct url_parts {
+  const char *host;
+  size_t host_len;
+  bool https;
+};
+
+static bool has_control(const char *text)
+{
+  for(; *text; text++)
+    if((unsigned char)*text <= 0x20 || *text == 0x7F)
+      return true;
+  return false;
+}
+
+/* Takes scheme and host apart without a URL parser: what is unusual (user
+   info, query, fragment) is refused rather than understood. */
+static enum ca_code split_url(const char *url, struct url_parts *parts,
+                              struct ca_err *err)
+{
+  const char *rest;
+  size_t len;
+
+  if(has_control(url))
+    return ca_err_set(err, CA_USAGE,
+                      "base URL: holds a blank or control byte");
+  parts->https = !strncasecmp(url, "https://", 8);
+  if(!parts->https && strncasecmp(url, "http://", 7) != 0)
+    return ca_err_set(err, CA_USAGE,
+                      "base URL: '%.80s' does not start with https://", url);
+  rest = url + (parts->https ? 8 : 7);
+  if(strpbrk(rest, "@?#\\"))
+    return ca_err_set(err, CA_USAGE,
+                      "base URL: user info, query and fragment have no place "
+                      "in it");
+  if(*rest == '[') {
+    const char *close = strchr(rest, ']');
+    if(!close)
+      return ca_err_set(err, CA_USAGE, "base URL: '[' without ']'");
+    parts->host = rest + 1;
+    parts->host_len = (size_t)(close - rest - 1);
+  } else {
+    len = strcspn(rest, ":/");
+    parts->host = rest;
+    parts->host_len = len;
+  }
+  if(!parts->host_len)
+    return ca_err_set(err, CA_USAGE, "base URL: '%.80s' names no host", url);
+  return CA_OK;
+}
+
+/* Names and addresses that never leave the machine. */
+static bool is_loopback(const struct url_parts *parts)
+{
+  char host[64];
+  const char *p;
+  if(parts->host_len >= sizeof(host))
+    return false;
+  memcpy(host, parts->host, parts->host_len);
+  host[parts->host_len] = '\0';
+  if(!strcasecmp(host, "localhost") || !strcmp(host, "::1"))
+    return true;
+  if(strncmp(host, "127.", 4) != 0)
+    return false;
+  for(p = host; *p; p++) /* 127.evil.example is a name, not an address */
+    if(*p != '.' && (*p < '0' || *p > '9'))
+      return false;
+  return true;
+}
+
+static enum ca_code check_key(const char *key, struct ca_err *err)
+{
+  const unsigned char *p = (const unsigned char *)key;
+  if(!key || !*key)
+    return ca_err_set(err, CA_USAGE,
+                      "API key: empty; give one by COMPOSIO_API_KEY or a key "
+                      "file");
+  for(; *p; p++)
+    if(*p <= 0x20 || *p >= 0x7F)
+      return ca_err_set(err, CA_USAGE,
+                        "API key: holds a blank, line break or control byte "
+                        "(byte %zu); only the key itself may stand there",
+                        (size_t)(p - (const unsigned char *)key) + 1);
+  return CA_OK;
+}
+
+static enum ca_code check_numbers(const struct ca_endpoint_options *options,
+                                  struct ca_err *err)
+{
+  if(options->timeout_ms < 0 || options->timeout_ms > 86400000)
+    return ca_err_set(err, CA_USAGE,
+                      "timeout: must be above 0 and at most 24 hours; it is "
+                      "in seconds");
+  if(options->max_wait_ms < 0 || options->max_wait_ms > 86400000)
+    return ca_err_set(err, CA_USAGE,
+                      "max wait: must be above 0 and at most 24 hours");
+  if(options->concurrency < 0 || options->concurrency > MAX_CONCURRENCY)
+    return ca_err_set(err, CA_USAGE, "concurrency: must be 1 to %d",
+                      MAX_CONCURRENCY);
+  if(options->retries < -1 || options->retries > 20)
+    return ca_err_set(err, CA_USAGE, "retries: must be 0 to 20");
+  if(!(options->budget_percent >= 0 && options->budget_percent <= 100))
+    return ca_err_set(err, CA_USAGE,
+                      "budget: must be above 0 and at most 100 percent");
+  if(!(options->rate_per_second >= 0 && options->rate_per_second <= 100000))
+    return ca_err_set(err, CA_USAGE,
+                      "rate: must be above 0 and at most 100000 per second");
+  return CA_OK;
+}
+
+static void set_numbers(struct ca_endpoint *endpoint,
+                        const struct ca_endpoint_options *options)
+{
+  double budget = options->budget_percent;
+  endpoint->timeout_ms = options->timeout_ms ? options->timeout_ms : 60000;
+  endpoint->connect_ms = options->connect_ms ? options->connect_ms : 10000;
+  endpoint->max_wait_ms = options->max_wait_ms ? options->max_wait_ms : 120000;
+  endpoint->retries = options->retries >= 0 ? options->retries : 2;
+  endpoint->concurrency = options->concurrency ? options->concurrency : 32;
+  endpoint->retry_tokens = CA_RETRY_TOKENS;
+  ca_rate_init(&endpoint->rate, budget > 0 ? budget : 25.0,
+               options->rate_per_second, endpoint->concurrency);
+}
+
+/* Names the project in the ledger: the key cannot be read back from it. */
+static enum ca_code set_fingerprint(struct ca_endpoint *endpoint,
+                                    const char *key)
+{
+  struct ca_buf both;
+  char hex[CA_DIGEST_SIZE];
+  enum ca_code code;
+
+  ca_buf_init(&both, 65536);
+  code = ca_buf_printf(&both, "%s\n%s", endpoint->base_url, key);
+  if(!code) {
+    ca_digest_bytes(both.data, both.len, hex);
+    ca_copy_text(endpoint->fingerprint, sizeof(endpoint->fingerprint), hex,
+                 16);
+  }
+  ca_buf_wipe(&both);
+  return code;
+}
+
+static enum ca_code fill(struct ca_endpoint *endpoint, const char *url,
+                         const struct ca_endpoint_options *options)
+{
+  size_t len = strlen(url);
+  size_t header_size = strlen(options->api_key) + 16;
+
+  while(len && url[len - 1] == '/')
+    len--;
+  endpoint->base_url = strndup(url, len);
+  endpoint->key_header = calloc(1, header_size); /* read when freed */
+  if(options->ca_file)
+    endpoint->ca_file = strdup(options->ca_file);
+  if(!endpoint->base_url || !endpoint->key_header ||
+     (options->ca_file && !endpoint->ca_file))
+    return CA_NOMEM;
+  snprintf(endpoint->key_header, header_size, "x-api-key: %s",
+           options->api_key);
+  ca_secret_add(options->api_key, strlen(options->api_key));
+  return set_fingerprint(endpoint, options->api_key);
+}
+
+struct ca_endpoint *ca_endpoint_new(const struct ca_endpoint_options *options,
+                                    struct ca_err *err)
+{
+  static uint64_t made;
+  const char *url =
+      options->base_url ? options->base_url : CA_DEFAULT_BASE_URL;
+  struct url_parts parts = { 0 };
+  struct ca_endpoint *endpoint;
+
+  if(split_url(url, &parts, err) || check_key(options->api_key, err) ||
+     check_numbers(options, err))
+    return NULL;
+  if(!parts.https && !is_loopback(&parts)) {
+    ca_err_set(err, CA_USAGE,
+               "base URL: the key would cross the network in clear text to "
+               "%.*s; use https://",
+               (int)(parts.host_len > 80 ? 80 : parts.host_len), parts.host);
+    return NULL;
+  }
+  endpoint = calloc(1, sizeof(*endpoint));
+  if(!endpoint || fill(endpoint, url, options)) {
+    ca_err_set(err, CA_NOMEM, "out of memory");
+    ca_endpoint_free(endpoint);
+    return NULL;
+  }
+  endpoint->serial = ++made;
+  endpoint->is_loopback = is_loopback(&parts);
+  set_numbers(endpoint, options);
+  return endpoint;
+}
+
+void ca_endpoint_free(struct ca_endpoint *endpoint)
+{
+  if(!endpoint)
+    return;
+  if(endpoint->key_header) {
+    const char *key = strchr(endpoint->key_header, ' ');
+    if(key)
+      ca_secret_remove(key + 1, strlen(key + 1));
+    ca_wipe(endpoint->key_header, strlen(endpoint->key_header));
+  }
+  free(endpoint->key_header);
+  free(endpoint->base_url);
+  free(endpoint->ca_file);
+  free(endpoint);
+}
+
+bool ca_endpoint_may_retry(struct ca_endpoint *endpoint)
+{
+  if(endpoint->retry_tokens < 1)
+    return false;
+  endpoint->retry_tokens -= 1;
+  return true;
+}
+
+void ca_endpoint_did_well(struct ca_endpoint *endpoint)
+{
+  endpoint->retry_tokens += 0.5;
+  if(endpoint->retry_tokens > CA_RETRY_TOKENS)
+    endpoint->retry_tokens = CA_RETRY_TOKENS;
+}

@@ -1,0 +1,734 @@
+/* The loop: what starts, what ends, what is tried again. One multi handle, one
+   thread. Must not know: Lua, the ledger, what a reply's body says. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "wire/attempt.h"
+#include "base/digest.h"
+#include "wire/engine.h"
+#include "base/log.h"
+#include "wire/op.h"
+#include "wire/retry.h"
+
+struct ca_engine {
+  const struct ca_clock *clock;
+  struct ca_log *log;
+  CURLM *multi;
+  enum ca_gate gate;
+  bool stopped;
+  struct ca_op_table ops;
+  struct ca_timerq timers;
+  struct ca_endpoint *waiting; /* endpoints with queued ops */
+  struct ca_op *ended_first;   /* to be told, in this order */
+  struct ca_op *ended_last;
+  struct ca_attempt *spare;
+  bool counts;     /* libcurl's count of sent bytes was seen to count */
+  int connections; /* what the multi handle's pool is sized for */
+  uint64_t attempts;
+  uint64_t random;
+};
+
+/* --- small tools ------------------------------------------------------- */
+
+static int64_t now_ms(const struct ca_engine *engine)
+{
+  return ca_clock_mono_ms(engine->clock);
+}
+
+/* splitmix64: jitter and request ids need spread, not secrecy. */
+static uint64_t next_random(struct ca_engine *engine)
+{
+  uint64_t z = engine->random += 0x9E3779B97F4A7C15U;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
+  return z ^ (z >> 31);
+}
+
+/* A random UUID (RFC 9562, version 4): one per op, so that the service's
+   support can find every attempt of it. */
+static void make_uuid(struct ca_engine *engine, char out[37])
+{
+  static const char digits[] = "0123456789abcdef";
+  uint64_t bits[2];
+  unsigned char bytes[16];
+  int i;
+  bits[0] = next_random(engine);
+  bits[1] = next_random(engine);
+  memcpy(bytes, bits, sizeof(bytes));
+  bytes[6] = (unsigned char)(0x40 | (bytes[6] & 0x0F)); /* the version */
+  bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3F)); /* the variant */
+  for(i = 0; i < 16; i++) {
+    if(i == 4 || i == 6 || i == 8 || i == 10)
+      *out++ = '-';
+    *out++ = digits[bytes[i] >> 4];
+    *out++ = digits[bytes[i] & 15];
+  }
+  *out = '\0';
+}
+
+/* --- queues ------------------------------------------------------------ */
+
+static void append(struct ca_op **first, struct ca_op **last, struct ca_op *op)
+{
+  op->next = NULL;
+  op->previous = *last;
+  if(*last)
+    (*last)->next = op;
+  else
+    *first = op;
+  *last = op;
+}
+
+static void unlink_op(struct ca_op **first, struct ca_op **last,
+                      struct ca_op *op)
+{
+  if(op->previous)
+    op->previous->next = op->next;
+  else
+    *first = op->next;
+  if(op->next)
+    op->next->previous = op->previous;
+  else
+    *last = op->previous;
+  op->next = op->previous = NULL;
+}
+
+static void enqueue(struct ca_engine *engine, struct ca_op *op)
+{
+  struct ca_endpoint *endpoint = op->endpoint;
+  if(!endpoint->first) {
+    endpoint->next = engine->waiting;
+    engine->waiting = endpoint;
+  }
+  append(&endpoint->first, &endpoint->last, op);
+  op->state = CA_OP_QUEUED;
+}
+
+static void dequeue(struct ca_engine *engine, struct ca_op *op)
+{
+  struct ca_endpoint *endpoint = op->endpoint;
+  struct ca_endpoint **at;
+  unlink_op(&endpoint->first, &endpoint->last, op);
+  if(endpoint->first)
+    return;
+  for(at = &engine->waiting; *at; at = &(*at)->next)
+    if(*at == endpoint) {
+      *at = endpoint->next;
+      break;
+    }
+}
+
+/* Keeps the handle for the next request, if its last transfer ended well. */
+static void give_back(struct ca_engine *engine, struct ca_attempt *attempt)
+{
+  if(!attempt->ended_well) {
+    ca_attempt_free(attempt);
+    return;
+  }
+  attempt->next = engine->spare;
+  engine->spare = attempt;
+}
+
+/* Takes the op out of whatever it is in; afterwards it is nowhere. */
+static void detach(struct ca_engine *engine, struct ca_op *op)
+{
+  ca_timerq_remove(&engine->timers, &op->timer);
+  if(op->state == CA_OP_QUEUED)
+    dequeue(engine, op);
+  else if(op->state == CA_OP_ENDED)
+    unlink_op(&engine->ended_first, &engine->ended_last, op);
+  else if(op->state == CA_OP_RUNNING) {
+    curl_multi_remove_handle(engine->multi, op->attempt->easy);
+    give_back(engine, op->attempt);
+    op->attempt = NULL;
+    op->endpoint->active--;
+  }
+}
+
+/* --- ends -------------------------------------------------------------- */
+
+static void end_op(struct ca_engine *engine, struct ca_op *op)
+{
+  detach(engine, op);
+  op->result.attempts = op->attempts;
+  op->result.err.attempts = op->attempts;
+  ca_copy_text(op->result.request_id, sizeof(op->result.request_id),
+               op->request_id, strlen(op->request_id));
+  if(op->result.err.code && !op->result.err.request_id[0] && op->attempts)
+    ca_copy_text(op->result.err.request_id, sizeof(op->result.err.request_id),
+                 op->request_id, strlen(op->request_id));
+  op->state = CA_OP_ENDED;
+  append(&engine->ended_first, &engine->ended_last, op);
+}
+
+static void end_with(struct ca_engine *engine, struct ca_op *op,
+                     enum ca_code code, const char *text)
+{
+  ca_err_set(&op->result.err, code, "%s", text);
+  op->result.err.unknown = op->maybe_sent && ca_api_mutates(op->request.api);
+  end_op(engine, op);
+}
+
+/* True the first time; a service that has more to say than fits has said
+   enough. FNV-1a. */
+static bool is_new_notice(struct ca_endpoint *endpoint, const char *notice)
+{
+  uint64_t hash = 0xCBF29CE484222325U;
+  int i;
+  for(; *notice; notice++)
+    hash = (hash ^ (unsigned char)*notice) * 0x100000001B3U;
+  for(i = 0; i < endpoint->notice_count; i++)
+    if(endpoint->notices[i] == hash)
+      return false;
+  if(endpoint->notice_count ==
+     (int)(sizeof(endpoint->notices) / sizeof(endpoint->notices[0])))
+    return false;
+  endpoint->notices[endpoint->notice_count++] = hash;
+  return true;
+}
+
+/* Each notice once per endpoint and run, not once per reply: routes may take
+   turns with theirs. */
+static void note_deprecation(struct ca_engine *engine,
+                             struct ca_endpoint *endpoint,
+                             const struct ca_headers *said)
+{
+  char notice[192];
+  if(!said->deprecation[0] && !said->sunset[0])
+    return;
+  snprintf(notice, sizeof(notice), "%s%s%s%s",
+           said->deprecation[0] ? "Deprecation: " : "", said->deprecation,
+           said->sunset[0] ? " Sunset: " : "", said->sunset);
+  if(is_new_notice(endpoint, notice))
+    ca_log_event(engine->log, CA_LOG_WARN, "deprecated",
+                 "the service announces the end of a route: %s", notice);
+}
+
+static void observe(struct ca_engine *engine, struct ca_op *op, int status,
+                    int64_t retry_after_ms)
+{
+  const struct ca_headers *said = &op->attempt->said;
+  struct ca_rate_reply reply = { status, said->limit, said->remaining,
+                                 said->window_ms, retry_after_ms };
+  if(reply.retry_after_ms > op->endpoint->max_wait_ms)
+    reply.retry_after_ms = op->endpoint->max_wait_ms;
+  ca_rate_end(&op->endpoint->rate, now_ms(engine), &reply);
+  if(status >= 200 && status < 500 && status != 429)
+    ca_endpoint_did_well(op->endpoint);
+  note_deprecation(engine, op->endpoint, said);
+}
+
+static int64_t retry_after(const struct ca_engine *engine,
+                           const struct ca_headers *said)
+{
+  if(said->retry_after_ms > 0)
+    return said->retry_after_ms;
+  return ca_retry_after_ms(said->retry_after, ca_clock_wall_ms(engine->clock));
+}
+
+/* An alias conflict stays one however often it is asked; only a request that
+   sets an alias can meet it. */
+static bool sets_alias(const struct ca_request *request)
+{
+  return request->body.data && strstr(request->body.data, "\"alias\":");
+}
+
+static void describe_failure(struct ca_op *op, CURLcode curl, int status)
+{
+  struct ca_err *err = &op->result.err;
+  const struct ca_headers *said = &op->attempt->said;
+
+  if(!status)
+    ca_attempt_explain(op->attempt, curl, err);
+  else if(status >= 300 && status < 400)
+    ca_err_set(err, CA_HTTP,
+               "HTTP %d: redirected%s%s; redirects are not followed, since "
+               "the API key would go along; check the base URL",
+               status, said->location_host[0] ? " to " : "",
+               said->location_host);
+  else
+    ca_err_set(err, CA_HTTP, "HTTP %d", status);
+  err->status = status;
+  if(said->request_id[0])
+    ca_copy_text(err->request_id, sizeof(err->request_id), said->request_id,
+                 strlen(said->request_id));
+}
+
+static enum ca_verdict judge(struct ca_engine *engine, struct ca_op *op,
+                             int status, int64_t retry_after_ms,
+                             int64_t *delay_ms)
+{
+  struct ca_retry_state state = { 0 };
+  struct ca_attempt_end end = { 0 };
+  enum ca_verdict verdict;
+
+  end.status = status;
+  end.never_left = !status && !ca_attempt_may_have_left(op->attempt);
+  end.should_retry = status ? op->attempt->said.should_retry : -1;
+  end.retry_after_ms = status ? retry_after_ms : -1;
+  end.about_alias = status == 409 && sets_alias(&op->request);
+  state.api = op->request.api;
+  state.attempt = op->attempts;
+  state.retries = engine->stopped ? 0 : op->endpoint->retries;
+  state.maybe_sent = op->maybe_sent || op->attempt->sends > 1;
+  state.left_ms = op->deadline_ms ? op->deadline_ms - now_ms(engine) : -1;
+  state.max_wait_ms = op->endpoint->max_wait_ms;
+  state.random = (double)(next_random(engine) >> 11) / 9007199254740992.0;
+  verdict = ca_retry_decide(&state, &end, delay_ms);
+  if(verdict == CA_VERDICT_AGAIN && !ca_endpoint_may_retry(op->endpoint)) {
+    state.retries = 0;
+    verdict = ca_retry_decide(&state, &end, delay_ms);
+  }
+  /* a later attempt has to know what this one may have done */
+  if(op->attempt->sends > 1 ||
+     (status ? status >= 500 || status == 408 : !end.never_left))
+    op->maybe_sent = true;
+  return verdict;
+}
+
+static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
+                          CURLcode curl)
+{
+  long http = 0;
+  int status;
+  int64_t wait_ms;
+  int64_t delay_ms;
+  enum ca_verdict verdict;
+
+  curl_easy_getinfo(op->attempt->easy, CURLINFO_RESPONSE_CODE, &http);
+  /* to libcurl a head that was cut off is a whole one with an empty body */
+  if(!curl && (!op->attempt->said.whole || http < 200))
+    curl = CURLE_PARTIAL_FILE;
+  ca_attempt_ended(op->attempt, curl);
+  /* a status whose body did not arrive whole is no reply */
+  status = curl ? 0 : (int)http;
+  wait_ms = status ? retry_after(engine, &op->attempt->said) : -1;
+  observe(engine, op, status, wait_ms);
+  verdict = judge(engine, op, status, wait_ms, &delay_ms);
+  op->result.status = status;
+  op->result.is_json = op->attempt->said.is_json;
+  memcpy(op->result.date, op->attempt->said.date, sizeof(op->result.date));
+  ca_log_event(
+      engine->log, CA_LOG_DEBUG, "attempt", "%s %s -> %d%s%s (attempt %d)",
+      ca_method_name(op->request.api->method), op->attempt->url.data, status,
+      curl ? ": " : "", curl ? curl_easy_strerror(curl) : "", op->attempts);
+  if(verdict == CA_VERDICT_AGAIN) {
+    ca_log_event(engine->log, CA_LOG_INFO, "retry",
+                 "%s %s: %s%d; again in %lld ms", op->request.api->name,
+                 op->request.id, status ? "HTTP " : "no reply, curl ",
+                 status ? status : (int)curl, (long long)delay_ms);
+    detach(engine, op);
+    op->state = CA_OP_WAITING;
+    op->again_ms = now_ms(engine) + delay_ms;
+    if(ca_timerq_set(&engine->timers, &op->timer, op->again_ms))
+      end_with(engine, op, CA_NOMEM, "out of memory");
+    return;
+  }
+  ca_err_clear(&op->result.err);
+  if(verdict != CA_VERDICT_DONE) {
+    describe_failure(op, curl, status);
+    op->result.err.unknown = verdict == CA_VERDICT_UNKNOWN;
+    /* what may be done and must not be doubled is for looking, not again */
+    op->result.err.retryable =
+        (!status || status == 408 || status == 429 || status >= 500) &&
+        !(verdict == CA_VERDICT_UNKNOWN &&
+          op->request.api->repeat == CA_REPEAT_NEVER);
+  }
+  ca_buf_clear(&op->result.body);
+  op->result.body = op->attempt->body;
+  ca_buf_init(&op->attempt->body, CA_REPLY_MAX);
+  /* gone by an earlier attempt of ours: what the service would have said */
+  if(verdict == CA_VERDICT_DONE && status == 404) {
+    ca_buf_reset(&op->result.body);
+    op->result.is_json = true;
+    if(ca_buf_add_text(&op->result.body, "{\"success\":true}"))
+      op->result.is_json = false;
+  }
+  end_op(engine, op);
+}
+
+/* --- starts ------------------------------------------------------------ */
+
+static struct ca_attempt *take_attempt(struct ca_engine *engine,
+                                       struct ca_endpoint *endpoint)
+{
+  struct ca_attempt **at = &engine->spare;
+  struct ca_attempt *attempt;
+
+  /* one that is set up for this endpoint already, if there is one */
+  while(*at && (*at)->endpoint != endpoint)
+    at = &(*at)->next;
+  if(!*at)
+    at = &engine->spare;
+  attempt = *at;
+  if(attempt)
+    *at = attempt->next;
+  else
+    attempt = ca_attempt_new(&engine->counts);
+  return attempt;
+}
+
+/* The pool must hold a connection per attempt: a smaller one reconnects all
+   the time, and the default follows the number of handles now attached. */
+static void size_pool(struct ca_engine *engine, int concurrency)
+{
+  if(concurrency <= engine->connections)
+    return;
+  engine->connections = concurrency;
+  curl_multi_setopt(engine->multi, CURLMOPT_MAXCONNECTS,
+                    (long)concurrency + 8);
+  curl_multi_setopt(engine->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                    (long)concurrency);
+}
+
+static void start_attempt(struct ca_engine *engine, struct ca_op *op)
+{
+  struct ca_endpoint *endpoint = op->endpoint;
+  struct ca_attempt *attempt = take_attempt(engine, endpoint);
+  int64_t now = now_ms(engine);
+  int64_t timeout_ms = endpoint->timeout_ms;
+
+  if(!attempt) {
+    end_with(engine, op, CA_NOMEM, "out of memory");
+    return;
+  }
+  if(op->deadline_ms && op->deadline_ms - now < timeout_ms)
+    timeout_ms = op->deadline_ms > now ? op->deadline_ms - now : 1;
+  size_pool(engine, endpoint->concurrency);
+  if(ca_attempt_prepare(attempt, endpoint, &op->request, op->request_id,
+                        timeout_ms, &op->result.err)) {
+    ca_attempt_free(attempt);
+    end_op(engine, op);
+    return;
+  }
+  dequeue(engine, op);
+  ca_timerq_remove(&engine->timers, &op->timer); /* curl keeps the deadline */
+  attempt->op = op;
+  op->attempt = attempt;
+  op->state = CA_OP_RUNNING;
+  op->attempts++;
+  endpoint->active++;
+  engine->attempts++;
+  ca_rate_start(&endpoint->rate, now);
+  if(curl_multi_add_handle(engine->multi, attempt->easy))
+    end_with(engine, op, CA_SYSTEM, "libcurl refuses the request");
+}
+
+static void timer_due(struct ca_engine *engine, struct ca_op *op)
+{
+  if(op->state == CA_OP_SLEEPING)
+    end_op(engine, op);
+  else if(op->state == CA_OP_WAITING) {
+    enqueue(engine, op);
+    if(op->deadline_ms &&
+       ca_timerq_set(&engine->timers, &op->timer, op->deadline_ms))
+      end_with(engine, op, CA_NOMEM, "out of memory");
+  } else
+    end_with(engine, op, CA_TIMEOUT,
+             "no time left before the request could be sent (pace or "
+             "timeout); nothing was sent");
+}
+
+/* Starts what may start; *wait_ms is lowered to when more may. */
+static void start_ready(struct ca_engine *engine, int64_t *wait_ms)
+{
+  struct ca_timer *timer;
+  struct ca_endpoint *endpoint;
+  struct ca_endpoint *next;
+  int64_t now = now_ms(engine);
+
+  while((timer = ca_timerq_pop(&engine->timers, now)) != NULL)
+    timer_due(engine, timer->owner);
+  for(endpoint = engine->waiting; endpoint; endpoint = next) {
+    next = endpoint->next;
+    while(endpoint->first) {
+      int64_t wait = ca_rate_wait_ms(&endpoint->rate, now, endpoint->active);
+      if(wait) {
+        if(wait > 0 && wait < *wait_ms)
+          *wait_ms = wait;
+        break;
+      }
+      start_attempt(engine, endpoint->first);
+    }
+  }
+}
+
+/* --- one turn ---------------------------------------------------------- */
+
+static enum ca_code move_bytes(struct ca_engine *engine, struct ca_err *err)
+{
+  int running;
+  int left;
+  CURLMsg *message;
+  CURLMcode code = curl_multi_perform(engine->multi, &running);
+
+  if(code)
+    return ca_err_set(err, CA_SYSTEM, "libcurl: %s",
+                      curl_multi_strerror(code));
+  while((message = curl_multi_info_read(engine->multi, &left)) != NULL) {
+    struct ca_attempt *attempt;
+    CURLcode result = message->data.result;
+    if(message->msg != CURLMSG_DONE)
+      continue;
+    /* the message dies with the handle's removal: read all of it first */
+    if(!curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
+                          (char **)&attempt))
+      attempt_ended(engine, attempt->op, result);
+  }
+  return CA_OK;
+}
+
+/* Tells those that ended so far, not those that end meanwhile. */
+static size_t tell_ended(struct ca_engine *engine)
+{
+  struct ca_op *last = engine->ended_last;
+  size_t told = 0;
+  uint64_t last_id = last ? last->id : 0;
+
+  while(engine->ended_first) {
+    struct ca_op *op = engine->ended_first;
+    bool was_last = op->id == last_id;
+
+    unlink_op(&engine->ended_first, &engine->ended_last, op);
+    /* to whom it is told its id is gone, and its place not yet another's */
+    ca_op_retire(&engine->ops, op);
+    op->done(op->owner, op->token, &op->result);
+    ca_op_recycle(&engine->ops, op);
+    told++;
+    if(was_last)
+      break;
+  }
+  return told;
+}
+
+enum ca_code ca_engine_step(struct ca_engine *engine, int wait_ms,
+                            struct ca_err *err)
+{
+  int64_t wait = wait_ms;
+  int64_t timer_ms;
+  CURLMcode multi_code;
+  enum ca_code code;
+
+  start_ready(engine, &wait);
+  code = move_bytes(engine, err);
+  if(code || tell_ended(engine) || wait_ms <= 0)
+    return code;
+  /* what just ended may have made room; a wait computed before is too long */
+  timer_ms = ca_timerq_wait_ms(&engine->timers, now_ms(engine));
+  if(timer_ms >= 0 && timer_ms < wait)
+    wait = timer_ms;
+  multi_code = curl_multi_poll(engine->multi, NULL, 0, (int)wait, NULL);
+  if(multi_code)
+    return ca_err_set(err, CA_SYSTEM, "libcurl: %s",
+                      curl_multi_strerror(multi_code));
+  start_ready(engine, &wait);
+  code = move_bytes(engine, err);
+  if(!code)
+    tell_ended(engine);
+  return code;
+}
+
+/* --- life and submitting ----------------------------------------------- */
+
+static bool global_init(void)
+{
+  static bool done;
+  /* never undone: others in the process may use libcurl too */
+  if(!done)
+    done = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  return done;
+}
+
+struct ca_engine *ca_engine_new(const struct ca_clock *clock,
+                                struct ca_log *log, struct ca_err *err)
+{
+  struct ca_engine *engine = calloc(1, sizeof(*engine));
+  if(!engine) {
+    ca_err_set(err, CA_NOMEM, "out of memory");
+    return NULL;
+  }
+  engine->clock = clock;
+  engine->log = log;
+  ca_op_table_init(&engine->ops);
+  ca_timerq_init(&engine->timers);
+  if(ca_digest_random(&engine->random, sizeof(engine->random)))
+    engine->random = (uint64_t)ca_clock_wall_ms(clock);
+  if(global_init())
+    engine->multi = curl_multi_init();
+  if(!engine->multi) {
+    ca_err_set(err, CA_SYSTEM, "libcurl cannot be used");
+    ca_engine_free(engine);
+    return NULL;
+  }
+  curl_multi_setopt(engine->multi, CURLMOPT_PIPELINING,
+                    (long)CURLPIPE_MULTIPLEX);
+  return engine;
+}
+
+void ca_engine_free(struct ca_engine *engine)
+{
+  size_t i;
+  if(!engine)
+    return;
+  for(i = 0; i < engine->ops.count; i++)
+    if(engine->ops.slots[i]->state != CA_OP_FREE)
+      detach(engine, engine->ops.slots[i]);
+  ca_op_table_clear(&engine->ops);
+  ca_timerq_clear(&engine->timers);
+  while(engine->spare) {
+    struct ca_attempt *attempt = engine->spare;
+    engine->spare = attempt->next;
+    ca_attempt_free(attempt);
+  }
+  if(engine->multi)
+    curl_multi_cleanup(engine->multi);
+  free(engine);
+}
+
+enum ca_code ca_engine_set_gate(struct ca_engine *engine, enum ca_gate gate,
+                                struct ca_err *err)
+{
+  if(gate < engine->gate)
+    return ca_err_set(err, CA_GATE, "the write gate is never opened again");
+  engine->gate = gate;
+  return CA_OK;
+}
+
+enum ca_gate ca_engine_gate(const struct ca_engine *engine)
+{
+  return engine->gate;
+}
+
+static enum ca_code submit(struct ca_engine *engine,
+                           struct ca_endpoint *endpoint,
+                           struct ca_request *request, int64_t timeout_ms,
+                           ca_done_fn *done, void *owner, uint64_t token,
+                           uint64_t *id, struct ca_err *err)
+{
+  struct ca_op *op;
+
+  if(engine->stopped)
+    return ca_err_set(err, CA_CANCELLED, "stopped; nothing was sent");
+  op = ca_op_new(&engine->ops);
+  if(!op)
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  op->timer.owner = op;
+  op->done = done;
+  op->owner = owner;
+  op->token = token;
+  if(timeout_ms > 0) {
+    op->deadline_ms = now_ms(engine) + timeout_ms;
+    if(ca_timerq_set(&engine->timers, &op->timer, op->deadline_ms)) {
+      ca_op_free(&engine->ops, op);
+      return ca_err_set(err, CA_NOMEM, "out of memory");
+    }
+  }
+  make_uuid(engine, op->request_id);
+  op->endpoint = endpoint;
+  op->request = *request;
+  ca_request_init(request, request->api);
+  enqueue(engine, op);
+  *id = op->id;
+  return CA_OK;
+}
+
+enum ca_code ca_engine_submit(struct ca_engine *engine,
+                              struct ca_endpoint *endpoint,
+                              struct ca_request *request, int64_t timeout_ms,
+                              ca_done_fn *done, void *owner, uint64_t token,
+                              uint64_t *op, struct ca_err *err)
+{
+  if(ca_api_mutates(request->api) && engine->gate != CA_GATE_OPEN)
+    return ca_err_set(err, CA_GATE,
+                      "%s: nothing may be written here; nothing was sent",
+                      request->api->name);
+  return submit(engine, endpoint, request, timeout_ms, done, owner, token, op,
+                err);
+}
+
+enum ca_code ca_engine_submit_recorded(struct ca_engine *engine,
+                                       struct ca_endpoint *endpoint,
+                                       struct ca_request *request,
+                                       int64_t timeout_ms, ca_done_fn *done,
+                                       void *owner, uint64_t token,
+                                       uint64_t *op, struct ca_err *err)
+{
+  if(engine->gate == CA_GATE_SHUT)
+    return ca_err_set(err, CA_GATE,
+                      "%s: this run is a preview; nothing was sent",
+                      request->api->name);
+  return submit(engine, endpoint, request, timeout_ms, done, owner, token, op,
+                err);
+}
+
+enum ca_code ca_engine_sleep(struct ca_engine *engine, int64_t delay_ms,
+                             ca_done_fn *done, void *owner, uint64_t token,
+                             uint64_t *id, struct ca_err *err)
+{
+  struct ca_op *op;
+  if(engine->stopped)
+    return ca_err_set(err, CA_CANCELLED, "stopped");
+  op = ca_op_new(&engine->ops);
+  if(op) {
+    op->timer.owner = op;
+    op->done = done;
+    op->owner = owner;
+    op->token = token;
+    op->state = CA_OP_SLEEPING;
+  }
+  if(!op || ca_timerq_set(&engine->timers, &op->timer,
+                          now_ms(engine) + (delay_ms > 0 ? delay_ms : 0))) {
+    if(op)
+      ca_op_free(&engine->ops, op);
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  }
+  *id = op->id;
+  return CA_OK;
+}
+
+bool ca_engine_cancel(struct ca_engine *engine, uint64_t id,
+                      bool *may_have_left)
+{
+  struct ca_op *op = ca_op_find(&engine->ops, id);
+  if(may_have_left)
+    *may_have_left = false;
+  if(!op)
+    return false;
+  if(may_have_left)
+    *may_have_left =
+        op->maybe_sent || op->state == CA_OP_ENDED ||
+        (op->state == CA_OP_RUNNING && ca_attempt_may_have_left(op->attempt));
+  detach(engine, op);
+  ca_op_free(&engine->ops, op);
+  return true;
+}
+
+void ca_engine_stop(struct ca_engine *engine, bool stop)
+{
+  size_t i;
+  engine->stopped = stop;
+  for(i = 0; stop && i < engine->ops.count; i++) {
+    struct ca_op *op = engine->ops.slots[i];
+    if(op->state == CA_OP_QUEUED || op->state == CA_OP_WAITING)
+      end_with(engine, op, CA_CANCELLED, "stopped before it was sent");
+    else if(op->state == CA_OP_SLEEPING) {
+      ca_err_set(&op->result.err, CA_CANCELLED, "stopped");
+      end_op(engine, op);
+    }
+  }
+}
+
+size_t ca_engine_pending(const struct ca_engine *engine)
+{
+  return engine->ops.live;
+}
+
+uint64_t ca_engine_attempts(const struct ca_engine *engine)
+{
+  return engine->attempts;
+}
+
+const struct ca_clock *ca_engine_clock(const struct ca_engine *engine)
+{
+  return engine->clock;
+}

@@ -1,0 +1,441 @@
+/* Making requests out of the operation table. Knows nothing of curl, time or
+   Lua. */
+#include <inttypes.h>
+#include <string.h>
+#include "wire/request.h"
+
+/* Longer ones are cut by proxies on the way (about 8 KB for a whole line). */
+#define QUERY_MAX 16384
+#define BODY_MAX  (1 << 20)
+
+#define PREFIX "/api/v3.1"
+
+void ca_request_init(struct ca_request *request, const struct ca_api *api)
+{
+  memset(request, 0, sizeof(*request));
+  request->api = api;
+  request->cost = api->cost;
+  ca_buf_init(&request->query, QUERY_MAX);
+  ca_buf_init(&request->body, BODY_MAX);
+  ca_buf_init(&request->pieces, BODY_MAX);
+}
+
+void ca_request_clear(struct ca_request *request)
+{
+  ca_buf_clear(&request->query);
+  ca_buf_wipe(&request->body); /* it may hold credentials */
+  ca_buf_wipe(&request->pieces);
+}
+
+static int field_index(const struct ca_request *request,
+                       const struct ca_field *field)
+{
+  return (int)(field - request->api->fields);
+}
+
+static void mark(struct ca_request *request, const struct ca_field *field)
+{
+  request->seen |= 1U << field_index(request, field);
+  if(field->flags & CA_SECRET)
+    request->secret = true;
+  if(field->flags & CA_MAKES_IRREVERSIBLE)
+    request->cost = CA_IRREVERSIBLE;
+}
+
+static enum ca_code no_memory(enum ca_code code, const struct ca_field *field,
+                              struct ca_err *err)
+{
+  if(!code)
+    return CA_OK;
+  if(code == CA_USAGE)
+    return ca_err_set(err, code, "%s: too long to be sent", field->name);
+  return ca_err_set(err, code, "%s: out of memory", field->name);
+}
+
+bool ca_is_masked(struct ca_slice value)
+{
+  size_t shown = 0; /* characters before the dots, of one to four bytes */
+  size_t i;
+
+  if(value.len == 8 && !memcmp(value.data, "REDACTED", 8))
+    return true;
+  if(value.len < 4 || memcmp(value.data + value.len - 3, "...", 3) != 0)
+    return false;
+  for(i = 0; i < value.len - 3; i++)
+    shown += ((unsigned char)value.data[i] & 0xC0) != 0x80;
+  return shown <= 4;
+}
+
+enum ca_code ca_check_id(struct ca_slice value, const char *what,
+                         struct ca_err *err)
+{
+  size_t i;
+  if(!value.len)
+    return ca_err_set(err, CA_USAGE, "%s: empty; an id is needed", what);
+  if(value.len >= sizeof(((struct ca_request *)0)->id))
+    return ca_err_set(err, CA_USAGE, "%s: longer than any id", what);
+  for(i = 0; i < value.len; i++)
+    if((unsigned char)value.data[i] <= 0x20 ||
+       (unsigned char)value.data[i] >= 0x7F)
+      return ca_err_set(err, CA_USAGE,
+                        "%s: byte %zu is not printable ASCII; ids look like "
+                        "ca_4CkFF_cKATwg",
+                        what, i + 1);
+  if((value.len == 1 && value.data[0] == '.') ||
+     (value.len == 2 && !memcmp(value.data, "..", 2)))
+    return ca_err_set(err, CA_USAGE, "%s: '%.*s' is not an id", what,
+                      (int)value.len, value.data);
+  return CA_OK;
+}
+
+/* Texts that may go out at all: UTF-8 without control bytes. */
+static enum ca_code check_text(const struct ca_field *field,
+                               struct ca_slice value, struct ca_err *err)
+{
+  size_t bad;
+  size_t i;
+
+  if(!value.len && !(field->flags & CA_MAY_BE_EMPTY))
+    return ca_err_set(err, CA_USAGE, "%s: empty; leave it out or give a value",
+                      field->name);
+  if(!ca_is_utf8(value, &bad))
+    return ca_err_set(err, CA_USAGE, "%s: not valid UTF-8 at byte %zu",
+                      field->name, bad + 1);
+  for(i = 0; i < value.len; i++)
+    if((unsigned char)value.data[i] < 0x20 || value.data[i] == 0x7F)
+      return ca_err_set(err, CA_USAGE,
+                        "%s: control byte %d at byte %zu cannot be sent",
+                        field->name, (unsigned char)value.data[i], i + 1);
+  if(field->flags & CA_NO_COMMA && memchr(value.data, ',', value.len))
+    return ca_err_set(err, CA_USAGE,
+                      "%s: '%.*s' holds a comma, and the service would read "
+                      "it as two values; list without this filter and "
+                      "compare in the script",
+                      field->name, (int)(value.len > 80 ? 80 : value.len),
+                      value.data);
+  return CA_OK;
+}
+
+static enum ca_code check_word(const struct ca_field *field,
+                               struct ca_slice value, struct ca_err *err)
+{
+  char known[200] = "";
+  size_t used = 0;
+  const char *const *word;
+
+  for(word = field->values; *word; word++) {
+    if(strlen(*word) == value.len && !memcmp(*word, value.data, value.len))
+      return CA_OK;
+    if(used + strlen(*word) + 3 < sizeof(known)) {
+      memcpy(known + used, used ? ", " : "", used ? 2 : 0);
+      used += used ? 2 : 0;
+      memcpy(known + used, *word, strlen(*word));
+      used += strlen(*word);
+    }
+  }
+  return ca_err_set(err, CA_USAGE, "%s: '%.*s' is none of %s", field->name,
+                    (int)(value.len > 60 ? 60 : value.len), value.data, known);
+}
+
+static enum ca_code check_value(const struct ca_field *field,
+                                struct ca_slice value, struct ca_err *err)
+{
+  if(field->type == CA_ID)
+    return ca_check_id(value, field->name, err);
+  if(field->type == CA_WORD)
+    return check_word(field, value, err);
+  return check_text(field, value, err);
+}
+
+/* "name=" after an '&' where needed. */
+static enum ca_code query_name(struct ca_request *request,
+                               const struct ca_field *field)
+{
+  enum ca_code code = CA_OK;
+  if(request->query.len)
+    code = ca_buf_add(&request->query, "&", 1);
+  if(!code)
+    code = ca_buf_add_text(&request->query, field->wire);
+  return code ? code : ca_buf_add(&request->query, "=", 1);
+}
+
+static void piece_begin(struct ca_request *request,
+                        const struct ca_field *field)
+{
+  request->piece[field_index(request, field)].from = request->pieces.len;
+}
+
+static enum ca_code piece_end(struct ca_request *request,
+                              const struct ca_field *field, enum ca_code code,
+                              struct ca_err *err)
+{
+  int i = field_index(request, field);
+  request->piece[i].len = request->pieces.len - request->piece[i].from;
+  if(!code)
+    mark(request, field);
+  return no_memory(code, field, err);
+}
+
+enum ca_code ca_request_text(struct ca_request *request,
+                             const struct ca_field *field,
+                             struct ca_slice value, struct ca_err *err)
+{
+  enum ca_code code = check_value(field, value, err);
+  if(code)
+    return code;
+  if(field->place == CA_IN_PATH) {
+    ca_copy_text(request->id, sizeof(request->id), value.data, value.len);
+    mark(request, field);
+    return CA_OK;
+  }
+  if(field->place == CA_IN_QUERY) {
+    code = query_name(request, field);
+    if(!code)
+      code = ca_encode_query(&request->query, value);
+    if(!code)
+      mark(request, field);
+    return no_memory(code, field, err);
+  }
+  piece_begin(request, field);
+  return piece_end(request, field, ca_json_string(&request->pieces, value),
+                   err);
+}
+
+enum ca_code ca_request_texts(struct ca_request *request,
+                              const struct ca_field *field,
+                              const struct ca_slice *values, size_t count,
+                              struct ca_err *err)
+{
+  static const struct ca_slice comma = { ",", 1 };
+  size_t i;
+  enum ca_code code;
+
+  if(!count)
+    return ca_err_set(err, CA_USAGE,
+                      "%s: an empty list would mean \"no filter\"; leave it "
+                      "out to ask for everything",
+                      field->name);
+  for(i = 0; i < count; i++) {
+    code = check_text(field, values[i], err);
+    if(code)
+      return code;
+  }
+  code = query_name(request, field);
+  for(i = 0; !code && i < count; i++) {
+    if(i)
+      code = ca_encode_query(&request->query, comma);
+    if(!code)
+      code = ca_encode_query(&request->query, values[i]);
+  }
+  if(!code)
+    mark(request, field);
+  return no_memory(code, field, err);
+}
+
+enum ca_code ca_request_integer(struct ca_request *request,
+                                const struct ca_field *field, int64_t value,
+                                struct ca_err *err)
+{
+  enum ca_code code;
+  if(value < 1)
+    return ca_err_set(err, CA_USAGE, "%s: %" PRId64 " is not 1 or more",
+                      field->name, value);
+  code = query_name(request, field);
+  if(!code)
+    code = ca_buf_printf(&request->query, "%" PRId64, value);
+  if(!code)
+    mark(request, field);
+  return no_memory(code, field, err);
+}
+
+enum ca_code ca_request_boolean(struct ca_request *request,
+                                const struct ca_field *field, bool value,
+                                struct ca_err *err)
+{
+  const char *word = value ? "true" : "false";
+  enum ca_code code;
+  if(field->place == CA_IN_BODY) {
+    piece_begin(request, field);
+    return piece_end(request, field, ca_buf_add_text(&request->pieces, word),
+                     err);
+  }
+  code = query_name(request, field);
+  if(!code)
+    code = ca_buf_add_text(&request->query, word);
+  if(!code)
+    mark(request, field);
+  return no_memory(code, field, err);
+}
+
+enum ca_code ca_request_null(struct ca_request *request,
+                             const struct ca_field *field, struct ca_err *err)
+{
+  if(!(field->flags & CA_NULLABLE))
+    return ca_err_set(err, CA_USAGE, "%s: cannot be null", field->name);
+  piece_begin(request, field);
+  return piece_end(request, field, ca_buf_add_text(&request->pieces, "null"),
+                   err);
+}
+
+enum ca_code ca_request_json(struct ca_request *request,
+                             const struct ca_field *field,
+                             struct ca_slice json, struct ca_err *err)
+{
+  piece_begin(request, field);
+  return piece_end(request, field,
+                   ca_buf_add(&request->pieces, json.data, json.len), err);
+}
+
+/* Writes the members of the object at `prefix` ("connection." or ""): the
+   fields' own order, those of one parent together. */
+static enum ca_code write_members(struct ca_request *request,
+                                  const char *prefix, size_t prefix_len,
+                                  unsigned *left)
+{
+  const struct ca_field *fields = request->api->fields;
+  bool first = true;
+  enum ca_code code = CA_OK;
+  int i;
+
+  for(i = 0; !code && fields[i].name; i++) {
+    const char *rest;
+    const char *dot;
+    size_t len;
+    if(!(*left & 1U << i) || strncmp(fields[i].wire, prefix, prefix_len))
+      continue;
+    rest = fields[i].wire + prefix_len;
+    dot = strchr(rest, '.');
+    len = dot ? (size_t)(dot - rest) : strlen(rest);
+    code = ca_buf_printf(&request->body, "%s\"%.*s\":", first ? "" : ",",
+                         (int)len, rest);
+    first = false;
+    if(code)
+      break;
+    if(dot) {
+      code = ca_buf_add(&request->body, "{", 1);
+      if(!code)
+        code =
+            write_members(request, fields[i].wire, prefix_len + len + 1, left);
+      if(!code)
+        code = ca_buf_add(&request->body, "}", 1);
+    } else {
+      *left &= ~(1U << i);
+      code = ca_buf_add(&request->body,
+                        request->pieces.data + request->piece[i].from,
+                        request->piece[i].len);
+    }
+  }
+  return code;
+}
+
+static enum ca_code check_required(const struct ca_request *request,
+                                   struct ca_err *err)
+{
+  const struct ca_field *field;
+  unsigned body_fields = 0;
+  bool any_body = false;
+
+  for(field = request->api->fields; field->name; field++) {
+    bool set = request->seen & 1U << field_index(request, field);
+    if(field->flags & CA_REQUIRED && !set)
+      return ca_err_set(err, CA_USAGE, "%s: missing", field->name);
+    if(field->place == CA_IN_BODY) {
+      body_fields++;
+      any_body = any_body || set;
+    }
+  }
+  if(body_fields && !any_body)
+    return ca_err_set(err, CA_USAGE, "%s: nothing to change was given",
+                      request->api->name);
+  return CA_OK;
+}
+
+enum ca_code ca_request_finish(struct ca_request *request, struct ca_err *err)
+{
+  unsigned left = 0;
+  int i;
+  enum ca_code code = check_required(request, err);
+
+  if(code)
+    return code;
+  for(i = 0; request->api->fields[i].name; i++)
+    if(request->piece[i].len)
+      left |= 1U << i;
+  if(left) {
+    code = ca_buf_add(&request->body, "{", 1);
+    if(!code)
+      code = write_members(request, "", 0, &left);
+    if(!code)
+      code = ca_buf_add(&request->body, "}", 1);
+    if(code)
+      return ca_err_set(err, code, "%s: the body is too long to be sent",
+                        request->api->name);
+  }
+  ca_buf_wipe(&request->pieces);
+  request->finished = true;
+  return CA_OK;
+}
+
+enum ca_code ca_request_restore(struct ca_request *request,
+                                const struct ca_api *api, const char *id,
+                                const char *query, const char *body,
+                                struct ca_err *err)
+{
+  struct ca_slice slice = { id, id ? strlen(id) : 0 };
+  enum ca_code code = CA_OK;
+
+  ca_request_init(request, api);
+  if(strstr(api->path, "{id}")) {
+    code = ca_check_id(slice, "id", err);
+    if(code)
+      return code;
+    ca_copy_text(request->id, sizeof(request->id), id, slice.len);
+  }
+  if(query)
+    code = ca_buf_add_text(&request->query, query);
+  if(!code && body)
+    code = ca_buf_add_text(&request->body, body);
+  if(code)
+    return ca_err_set(err, code, "%s: the recorded request is too long",
+                      api->name);
+  request->finished = true;
+  return CA_OK;
+}
+
+enum ca_code ca_request_target(const struct ca_request *request,
+                               struct ca_buf *out)
+{
+  const char *path = request->api->path;
+  const char *hole = strstr(path, "{id}");
+  struct ca_slice id = { request->id, strlen(request->id) };
+  enum ca_code code = ca_buf_add_text(out, PREFIX);
+
+  if(!code)
+    code = ca_buf_add(out, path, hole ? (size_t)(hole - path) : strlen(path));
+  if(!code && hole)
+    code = ca_encode_segment(out, id);
+  if(!code && hole)
+    code = ca_buf_add_text(out, hole + 4);
+  if(!code && request->query.len) {
+    code = ca_buf_add(out, "?", 1);
+    if(!code)
+      code = ca_buf_add(out, request->query.data, request->query.len);
+  }
+  return code;
+}
+
+struct ca_slice ca_request_body(const struct ca_request *request)
+{
+  struct ca_slice body = { NULL, 0 };
+  if(!request->api->has_body)
+    return body;
+  if(request->body.len) {
+    body.data = request->body.data;
+    body.len = request->body.len;
+  } else if(request->api->body) {
+    body.data = request->api->body;
+    body.len = strlen(request->api->body);
+  } else
+    body.data = "";
+  return body;
+}
