@@ -110,7 +110,7 @@ CA_MUST_USE enum ca_code host_begin_run(struct host *host,
                                         const unsigned char *salt,
                                         struct ca_err *err);
 
-/* ---- ready.c ---- */
+/* ---- host/setup.c ---- */
 
 /* Readies a fresh run. */
 CA_MUST_USE enum ca_code host_prepare_run(struct host *host,
@@ -124,7 +124,7 @@ CA_MUST_USE enum ca_code host_prepare_state(struct host *host,
                                             struct ca_err *err);
 CA_MUST_USE enum ca_code host_prepare_lock(struct host *host,
                                            struct ca_err *err);
-/* ---- end.c ---- */
+/* ---- host/finish.c ---- */
 
 /* A script without a job was given parameters: told, false. */
 bool host_check_job(struct host *host);
@@ -170,7 +170,7 @@ CA_MUST_USE enum ca_code host_confirm_one(struct host *host, int64_t count,
 /* Prints what --version tells; its exit code. */
 int host_versions(void);
 
-/* ---- words.c ---- */
+/* ---- host/command_line.c ---- */
 
 /* Pushes a list of texts. [-0, +1, m] */
 void host_push_words(lua_State *L, char **words, int count);
@@ -196,7 +196,7 @@ void host_clear_progress(struct host *host);
 /* The last words of a run. */
 void host_show_summary(struct host *host);
 
-/* ---- next.c ---- */
+/* ---- host/next_command.c ---- */
 
 /* The command to type next, into out; "" when there is none. */
 void host_next_command(const struct host *host, char *out, size_t size);

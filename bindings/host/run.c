@@ -20,7 +20,7 @@
 
 #define GRACE_MS 10000
 
-/* ---- what lua_ledger asks of the host ---- */
+/* ---- what job asks of the host ---- */
 
 void host_know_machine(struct host *host)
 {

@@ -1,4 +1,4 @@
-/* What the files of lua_ledger share: the run, its live items, changes on
+/* What the files of job share: the run, its live items, changes on
    their way into the ledger. Private to them.
    Must not know: curl, options of the command line, terminals. */
 #ifndef LCA_LEDGER_RUN_H
@@ -82,7 +82,7 @@ enum { LCA_ITEM_ACCOUNT = 1, LCA_ITEM_KEY, LCA_ITEM_ROW, LCA_ITEM_VALUES = 3 };
 
 struct lca_run *lca_run_of(lua_State *L);
 
-/* lua_ledger.c */
+/* job/run.c */
 
 /* Opens the ledger at the first need; ends the run when it cannot.
    [-0, +0, e] */
@@ -95,7 +95,7 @@ void lca_run_note_failure(struct lca_run *run, const char *key,
                           const char *operation, enum ca_outcome outcome,
                           const char *request_id, const char *text);
 
-/* lua_ledger_item.c */
+/* job/item.c */
 
 /* Writes the item into the ledger if it is not there yet; item's userdata at
    index. account: index of the table of the account that it changes first, or
@@ -117,7 +117,7 @@ int lca_item_account(lua_State *L);
 int lca_item_fail_straight(lua_State *L);
 int lca_item_kind(lua_State *L);
 
-/* lua_ledger_plan.c */
+/* job/plan_rows.c */
 
 /* A change on its way into the ledger; the texts that change points to. */
 struct lca_draft {
@@ -133,7 +133,7 @@ struct lca_draft {
   char reason[200]; /* of a protected account */
 };
 
-/* The recorder (see lua_client.h). */
+/* The recorder (see module/client.h). */
 int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
                     struct ca_request *request, int arguments, int account);
 /* host.check_class. */
@@ -143,7 +143,7 @@ int lca_plan_push_same(lua_State *L);
 /* Metatables of planned changes. [-0, +0, m] */
 void lca_plan_open(lua_State *L);
 
-/* lua_ledger_draft.c */
+/* job/change.c */
 
 /* Fills the draft from a finished request; account: index of the account's
    table or 0, own: it is the item's. Texts live as long as the stack above and
@@ -161,7 +161,7 @@ bool lca_draft_is_same(lua_State *L, const struct ca_request *request,
                        const char *before, int account, int arguments);
 void lca_draft_open(lua_State *L);
 
-/* lua_ledger_bulk.c */
+/* job/bulk.c */
 
 uint64_t lca_hash_text(const char *text);
 /* Counts a change that was recorded; item: NULL for a straight-line one,
@@ -177,7 +177,7 @@ int lca_plan_end(lua_State *L);
 int lca_plan_stand(lua_State *L);
 int lca_plan_counts(lua_State *L);
 
-/* lua_ledger_guard.c */
+/* job/guard.c */
 
 /* May the account be ACTIVE before any change of its item, and after a change
    that found it so (active) or not? What a refresh makes of it nobody knows.
@@ -204,7 +204,7 @@ int lca_guard_project(lua_State *L);
 int lca_guard_stop_on(lua_State *L);
 int lca_guard_stopped(lua_State *L);
 
-/* lua_ledger_replay.c */
+/* job/replay.c */
 
 /* A bulk of a replay: reads what stands of it; false when the ledger has none
    and the script may plan it. [-0, +0, e] */
@@ -229,13 +229,13 @@ int lca_replay_row(lua_State *L);
 int lca_replay_guard_plan(lua_State *L);
 void lca_replay_free(struct lca_run *run);
 
-/* lua_ledger_past.c */
+/* job/history.c */
 
 /* host.past(run): the changes of a run, this one or another. */
 int lca_past_changes(lua_State *L);
 void lca_past_open(lua_State *L);
 
-/* lua_ledger_one.c */
+/* job/direct.c */
 
 /* Moves a result out of a callback; from may be NULL. */
 void lca_one_move_result(struct ca_result *to, struct ca_result *from);
@@ -257,7 +257,7 @@ int lca_one_carry_out(lua_State *L, struct lca_run *run,
 /* [-0, +0, m] */
 void lca_one_open(lua_State *L);
 
-/* lua_ledger_apply.c */
+/* job/apply.c */
 
 /* host.apply and its object. */
 int lca_apply_bulk(lua_State *L);
@@ -268,7 +268,7 @@ void lca_apply_tell(struct lca_applier *applier,
 /* Called before each step of the engine. */
 int lca_apply_pump(void *ctx, lua_State *L, int wait_ms);
 
-/* lua_ledger_late.c */
+/* job/late.c */
 
 /* applier:settle(bulk): finds out what became of the bulk's unknown changes;
    the number of items that ended well after all, which applier:next gives. */

@@ -24,13 +24,13 @@ struct lca_client {
    options as the script gave them, `reason` and `otherwise` among them);
    account: stack index of the account table whose method was called, or 0.
    request is finished; take its contents or leave them to the caller. Returns
-   like a lua_CFunction (it may suspend through lua_wait; what it returns is
+   like a lua_CFunction (it may suspend through wait; what it returns is
    what the script gets), or LCA_SEND: let the client send it. */
 #define LCA_SEND (-1)
 typedef int lca_recorder_fn(lua_State *L, void *ctx, struct lca_client *client,
                             struct ca_request *request, int arguments,
                             int account);
-/* lua_ledger installs one in the host; NULL: calls act at once. */
+/* job installs one in the host; NULL: calls act at once. */
 void lca_client_set_recorder(lua_State *L, lca_recorder_fn *recorder,
                              void *ctx);
 
@@ -60,7 +60,7 @@ void lca_client_set_defaults(lua_State *L,
 CA_MUST_USE enum ca_code
 lca_client_find_key(const char *file, struct ca_buf *key, struct ca_err *err);
 
-/* Pushes what a 2xx reply means (decoded, normalised by lua_json), or throws
+/* Pushes what a 2xx reply means (decoded, normalised by json), or throws
    the error object made by lua_error. Wipes the body. account: the id for the
    error, or NULL. [-0, +1, e] */
 int lca_client_push_result(lua_State *L, struct lca_client *client,

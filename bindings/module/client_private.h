@@ -1,4 +1,4 @@
-/* What the files of lua_client share. Private to them.
+/* What client.c, key.c, call.c and result.c share. Private to them.
    Must not know: curl, the ledger. */
 #ifndef LCA_CLIENT_PART_H
 #define LCA_CLIENT_PART_H
@@ -19,7 +19,7 @@ struct lca_clients {
 /* [-0, +0, m] */
 struct lca_clients *lca_clients_of(lua_State *L);
 
-/* ---- lua_client_call.c ---- */
+/* ---- module/call.c ---- */
 
 /* The class of calls under way. [-0, +0, m] */
 void lca_call_open(lua_State *L);
@@ -34,10 +34,10 @@ int lca_call_check(lua_State *L);
 /* operations() → every row as a table, for the shipped Lua and the specs. */
 int lca_call_operations(lua_State *L);
 
-/* ---- lua_client_result.c: lca_client_push_result ---- */
+/* ---- module/result.c: lca_client_push_result ---- */
 
 /* The same for a list of accounts: their heavy members are decoded when they
-   are first touched (lua_page). [-0, +1, e] */
+   are first touched (page). [-0, +1, e] */
 int lca_client_push_page(lua_State *L, struct lca_client *client,
                          const struct ca_api *api, struct ca_result *result);
 

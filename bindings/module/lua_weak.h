@@ -1,6 +1,6 @@
 /* Makes every function of Lua's a weak reference. The build puts it in front
    of each file that ends up in composio.so, so that a Lua that lacks some of
-   them can load the module and be told what is wrong (lua_module.c): with
+   them can load the module and be told what is wrong (module/entry.c): with
    strong references the dynamic linker gives up first, and its message names
    a symbol.
    Must not know: which functions are used.

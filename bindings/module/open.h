@@ -1,5 +1,5 @@
 /* Opens the module, for hosts that have it inside; composio.so does so in
-   lua_module.c.
+   module/entry.c.
    Must not know: what is in the rooms it opens. */
 #ifndef LCA_OPEN_H
 #define LCA_OPEN_H

@@ -1,6 +1,6 @@
-/* Tasks as the files of this level share them: lua_sched.c moves them from
-   state to state, lua_wait.c suspends them, lua_task.c is their face. Other
-   rooms use lua_sched.h and lua_wait.h.
+/* Tasks as the files of this level share them: module/scheduler.c moves them from
+   state to state, module/wait.c suspends them, module/task.c is their face. Other
+   rooms use module/scheduler.h and module/wait.h.
    Must not know: curl, the ledger, operations. */
 #ifndef LCA_SCHED_PART_H
 #define LCA_SCHED_PART_H
@@ -106,7 +106,7 @@ struct lca_sched {
   bool hook_always;
 };
 
-/* ---- lua_sched_state.c ---- */
+/* ---- module/taskset.c ---- */
 
 /* The scheduler's userdata; NULL before lca_sched_of. [-0, +1, -] */
 struct lca_sched *lca_sched_push(lua_State *L);
@@ -124,7 +124,7 @@ void lca_sched_take_slot(struct lca_sched *sched, struct lca_task *task,
                          uint32_t slot);
 void lca_sched_free_slot(struct lca_sched *sched, struct lca_task *task);
 
-/* ---- lua_sched.c ---- */
+/* ---- module/scheduler.c ---- */
 
 /* The bottom frame of every task. */
 int lca_task_body(lua_State *L);
@@ -143,7 +143,7 @@ bool lca_sched_has_pump(const struct lca_sched *sched);
    queues it. [-count, +1, m] */
 struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *sched,
                                  struct lca_scope *scope, int count);
-/* lua_wait only: the running task is about to yield; returns its token. */
+/* wait only: the running task is about to yield; returns its token. */
 uint64_t lca_sched_suspend(struct lca_sched *sched);
 /* The task's next call raises; it is woken to make it now. reason: a string
    on top of the stack, taken. task: stack index of its userdata.

@@ -1,5 +1,5 @@
 /* Objects that are read in parts, as the files of this room share them. Other
-   rooms use lua_read.h.
+   rooms use module/value.h.
    Must not know: what an object is for. */
 #ifndef LCA_READ_PART_H
 #define LCA_READ_PART_H

@@ -67,7 +67,7 @@ struct ca_target {
   char text[240]; /* what differs, or why it could not be looked at */
 };
 
-struct ca_look; /* apply_look.c */
+struct ca_look; /* apply/precheck.c */
 
 struct ca_kept {
   int64_t change;
@@ -122,14 +122,14 @@ struct ca_apply {
   size_t kept_size;
 };
 
-/* apply_read.c: the next work in the ledger's order that has something to be
+/* apply/reader.c: the next work in the ledger's order that has something to be
    sent and may begin, NULL when there is none. Tells what was decided
    before. */
 CA_MUST_USE enum ca_code ca_apply_pull(struct ca_apply *apply,
                                        struct ca_work **work,
                                        struct ca_err *err);
 
-/* apply_end.c. Those that end a work take it. */
+/* apply/finish.c. Those that end a work take it. */
 
 /* Nothing more is sent, and ca_apply_fill says why from now on. */
 void ca_apply_fail(struct ca_apply *apply, const struct ca_err *why);
@@ -162,7 +162,7 @@ void ca_apply_drop(struct ca_apply *apply);
 /* Drops one that was read, and perhaps told of. */
 void ca_apply_leave_alone(struct ca_apply *apply, struct ca_work *work);
 
-/* apply_send.c */
+/* apply/send.c */
 
 /* Takes the work. Its first step has a durable intent. */
 void ca_apply_submit(struct ca_apply *apply, struct ca_work *work);
@@ -173,7 +173,7 @@ void ca_apply_leave(struct ca_apply *apply, struct ca_work *work);
 /* Cancels the op of a work under way and ends the work. */
 void ca_apply_abandon_one(struct ca_apply *apply, struct ca_work *work);
 
-/* apply_look.c */
+/* apply/precheck.c */
 
 /* Starts what looks may start, from the queue `unseen`; pulls more works out
    of the ledger for it. Nothing to do in a bulk that needs none. */
@@ -186,7 +186,7 @@ CA_MUST_USE enum ca_code ca_apply_look_single(struct ca_apply *apply,
 /* Gives all looks up. quietly: their works go untold. */
 void ca_apply_drop_looks(struct ca_apply *apply, bool quietly);
 
-/* apply_target.c */
+/* apply/precondition.c */
 
 /* Is the change to be sent when its turn comes? */
 bool ca_step_is_open(const struct ca_apply *apply, const struct ca_work *work,
@@ -207,7 +207,7 @@ void ca_target_judge_config(struct ca_apply *apply, struct ca_target *target,
 void ca_target_judge_create(struct ca_target *target, const char *found);
 void ca_target_fail(struct ca_target *target, const char *why);
 
-/* apply_work.c */
+/* apply/queue.c */
 
 /* A copy of the row with all its texts; NULL when out of memory. */
 struct ca_step *ca_step_new(const struct ca_change_row *row);

@@ -122,7 +122,7 @@ static bool counts_instead(enum ca_outcome change, enum ca_outcome fallback)
          fallback != CA_NOT_TRIED && fallback != CA_SKIPPED;
 }
 
-/* As STATE of ledger_sql.c has it. */
+/* As STATE of ledger/statement.c has it. */
 static unsigned state_of(struct count *count, int64_t id, unsigned recorded)
 {
   if(find(&count->outcomes, id))

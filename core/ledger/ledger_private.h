@@ -45,7 +45,7 @@
 #define CA_OPERATION_MAX  256
 #define CA_OPERATION_SIZE 96 /* of "resource.name" */
 
-/* Of a change as statements give it: CHANGE_ROW of ledger_sql.c. */
+/* Of a change as statements give it: CHANGE_ROW of ledger/statement.c. */
 #define CA_CHANGE_COLUMNS 21
 
 enum ca_sql {
@@ -240,7 +240,7 @@ static inline int64_t ca_ledger_change_id(const struct ca_ledger *ledger,
          (number & CA_CHANGE_MAX);
 }
 
-/* Directory, file, access rights, schema: ledger_file.c. */
+/* Directory, file, access rights, schema: ledger/store.c. */
 CA_MUST_USE enum ca_code ca_ledger_file_open(struct ca_ledger *ledger,
                                              const char *dir,
                                              struct ca_err *err);
@@ -250,7 +250,7 @@ CA_MUST_USE enum ca_code ca_ledger_file_look(struct ca_ledger *ledger,
                                              const char *dir, bool *found,
                                              struct ca_err *err);
 
-/* Schema: ledger_schema.c. Its version (0: none yet) and how many tables there
+/* Schema: ledger/schema.c. Its version (0: none yet) and how many tables there
    are; an SQLite code. */
 int ca_ledger_schema_read(sqlite3 *db, int *version, int *tables);
 /* CA_SYSTEM when it is a newer one, or no ledger. */
@@ -281,7 +281,7 @@ enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
 enum ca_code ca_ledger_file_fail(sqlite3 *db, const char *path, int rc,
                                  struct ca_err *err);
 
-/* ledger_draft.c: adds a row to those that wait, in the open transaction. Of
+/* ledger/queued.c: adds a row to those that wait, in the open transaction. Of
    changes only those that are plain: nothing but their own columns. */
 CA_MUST_USE enum ca_code ca_ledger_draft_item(struct ca_ledger *ledger,
                                               int64_t id,
@@ -325,19 +325,19 @@ CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                                           struct ca_err *err);
 
 /* The salt of a run that begins, made when there is none, in the open
-   transaction: ledger_salt.c. */
+   transaction: ledger/salt.c. */
 CA_MUST_USE enum ca_code ca_ledger_begin_salt(struct ca_ledger *ledger,
                                               const unsigned char *brought,
                                               struct ca_err *err);
 
 /* Remembers the item's key; *repeated when its bulk has it already. The table
-   it may use lives and dies with the run: ledger_keys.c. */
+   it may use lives and dies with the run: ledger/keyset.c. */
 CA_MUST_USE enum ca_code ca_ledger_add_key(struct ca_ledger *ledger,
                                            const struct ca_item *item,
                                            bool *repeated, struct ca_err *err);
 void ca_ledger_forget_keys(struct ca_ledger *ledger);
 
-/* Writes the waiting outcomes into the open transaction: ledger_mark.c. */
+/* Writes the waiting outcomes into the open transaction: ledger/outcome.c. */
 CA_MUST_USE enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
                                                struct ca_err *err);
 void ca_ledger_forget_marks(struct ca_ledger *ledger);
@@ -345,7 +345,7 @@ void ca_ledger_forget_marks(struct ca_ledger *ledger);
 bool ca_ledger_marks_due(const struct ca_ledger *ledger);
 
 /* The id under which this database knows an operation, made when new; and
-   back (NULL: this version has no such operation): ledger_plan.c. */
+   back (NULL: this version has no such operation): ledger/plan_rows.c. */
 CA_MUST_USE enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
                                                 const struct ca_api *api,
                                                 int64_t *id,
@@ -361,11 +361,11 @@ CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
                                                   struct ca_err *err);
 
 /* Writes what waits in memory of numbers after this one, so that a statement
-   sees it: ledger_read.c. */
+   sees it: ledger/read.c. */
 CA_MUST_USE enum ca_code ca_ledger_before_read(struct ca_ledger *ledger,
                                                int64_t after,
                                                struct ca_err *err);
-/* Brings ledger->counts and tally up to date: ledger_count.c. */
+/* Brings ledger->counts and tally up to date: ledger/count.c. */
 CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
                                                  struct ca_err *err);
 /* A row of CHANGE_ROW; its texts are the statement's. */

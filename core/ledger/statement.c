@@ -232,7 +232,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " FROM (SELECT DISTINCT " AIM " AS account, c.id >> 15 AS item"
       " FROM change c CROSS JOIN item i ON i.id = c.id >> 15"
       " WHERE c.id BETWEEN ?1 AND ?2)) WHERE many > 1 AND account <> ''",
-  /* read side by side: ledger_count.c */
+  /* read side by side: ledger/count.c */
   [CA_SQL_COUNTS] = "SELECT id, operation, outcome, fallback, bulk FROM change"
                     " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
   [CA_SQL_COUNT_OUTCOMES] = "SELECT id, outcome FROM outcome"
