@@ -97,13 +97,6 @@ int host_run(struct host *host);
    well. */
 int host_go(struct host *host,
             enum ca_code (*ready)(struct host *host, struct ca_err *err));
-/* Fills user, machine and cwd. */
-void host_know_machine(struct host *host);
-/* What the ledger is to know of this run; texts are the host's. */
-void host_describe_run(struct host *host, struct ca_run_info *info);
-/* When what is under way is given up: ten seconds after a signal was seen; -1:
-   not yet. Monotonic. ctx: the host. */
-int64_t host_deadline_ms(void *ctx);
 /* Opens the ledger and begins the run in it; salt: of a saved plan, or NULL.
  */
 CA_MUST_USE enum ca_code host_begin_run(struct host *host,
@@ -124,6 +117,14 @@ CA_MUST_USE enum ca_code host_prepare_state(struct host *host,
                                             struct ca_err *err);
 CA_MUST_USE enum ca_code host_prepare_lock(struct host *host,
                                            struct ca_err *err);
+/* Fills user, machine and cwd. */
+void host_know_machine(struct host *host);
+/* What the ledger is to know of this run; texts are the host's. */
+void host_describe_run(struct host *host, struct ca_run_info *info);
+/* When what is under way is given up: ten seconds after a signal was seen; -1:
+   not yet. Monotonic. ctx: the host. */
+int64_t host_deadline_ms(void *ctx);
+
 /* ---- host/finish.c ---- */
 
 /* A script without a job was given parameters: told, false. */

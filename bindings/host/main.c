@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "host/host.h"
+#include "ledger/sqlite.h"
 #include "host/os.h"
 
 static struct host host;
@@ -169,7 +170,7 @@ int main(int argc, char **argv)
   host_os_hide_memory();
   (void)umask(077);
   set_signals();
-  ca_ledger_single_thread();
+  ca_sqlite_single_thread();
   host.argc = argc;
   host.argv = argv;
   host.clock = ca_clock_system();

@@ -1,7 +1,6 @@
 /* One run: from the script's text over its plan and its changes to its exit
    code. Replays begin in replay.c and go the same way.
    Must not know: curl, how options are spelled. */
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,41 +17,7 @@
 #include "module/scheduler.h"
 #include "planfile/plan.h"
 
-#define GRACE_MS 10000
-
 /* ---- what job asks of the host ---- */
-
-void host_know_machine(struct host *host)
-{
-  const struct passwd *user = getpwuid(getuid());
-  if(!host->cwd[0] && !getcwd(host->cwd, sizeof(host->cwd)))
-    host->cwd[0] = '\0';
-  if(gethostname(host->machine, sizeof(host->machine) - 1))
-    host->machine[0] = '\0';
-  ca_copy_text(host->user, sizeof(host->user), user ? user->pw_name : "",
-               user ? strlen(user->pw_name) : 0);
-}
-
-void host_describe_run(struct host *host, struct ca_run_info *info)
-{
-  host_know_machine(host);
-  memset(info, 0, sizeof(*info));
-  info->script = host->script_path;
-  info->word = host->word;
-  info->cwd = host->cwd;
-  info->undoes = host->undoes[0] ? host->undoes : NULL;
-  info->script_sha = host->script_sha;
-  info->params = host->given       ? host->given
-                 : host->L != NULL ? lca_run_params(host->L)
-                                   : "{}";
-  info->options = ca_buf_text(&host->options_json);
-  info->mode = host->options.apply ? "apply" : "preview";
-  info->who = host->user;
-  info->host = host->machine;
-  info->project = host->project;
-  info->base_url = host->base_url;
-  info->version = COMPOSIO_VERSION;
-}
 
 enum ca_code host_begin_run(struct host *host, const unsigned char *salt,
                             struct ca_err *err)
@@ -155,16 +120,6 @@ static enum ca_code let_through(void *ctx, struct ca_err *err)
 static void show(void *ctx, const struct lca_plan *plan)
 {
   host_show_plan(ctx, plan);
-}
-
-int64_t host_deadline_ms(void *ctx)
-{
-  struct host *host = ctx;
-  if(!host->stop || host->stop >= LCA_STOP_PREVIEW)
-    return -1;
-  if(!host->stop_since_ms)
-    host->stop_since_ms = ca_clock_mono_ms(host->clock);
-  return host->stop_since_ms + GRACE_MS;
 }
 
 static void tick(void *ctx)

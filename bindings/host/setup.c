@@ -3,10 +3,13 @@
    Must not know: Lua, how options are spelled. */
 #include <errno.h>
 #include <stdlib.h>
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/digest.h"
 #include "host/host.h"
+
+#define GRACE_MS 10000
 
 #define SCRIPT_MAX (4u << 20)
 
@@ -153,4 +156,46 @@ enum ca_code host_prepare_run(struct host *host, struct ca_err *err)
   if(!code)
     code = find_state(host, err);
   return code ? code : host_prepare_lock(host, err);
+}
+
+int64_t host_deadline_ms(void *ctx)
+{
+  struct host *host = ctx;
+  if(!host->stop || host->stop >= LCA_STOP_PREVIEW)
+    return -1;
+  if(!host->stop_since_ms)
+    host->stop_since_ms = ca_clock_mono_ms(host->clock);
+  return host->stop_since_ms + GRACE_MS;
+}
+
+void host_know_machine(struct host *host)
+{
+  const struct passwd *user = getpwuid(getuid());
+  if(!host->cwd[0] && !getcwd(host->cwd, sizeof(host->cwd)))
+    host->cwd[0] = '\0';
+  if(gethostname(host->machine, sizeof(host->machine) - 1))
+    host->machine[0] = '\0';
+  ca_copy_text(host->user, sizeof(host->user), user ? user->pw_name : "",
+               user ? strlen(user->pw_name) : 0);
+}
+
+void host_describe_run(struct host *host, struct ca_run_info *info)
+{
+  host_know_machine(host);
+  memset(info, 0, sizeof(*info));
+  info->script = host->script_path;
+  info->word = host->word;
+  info->cwd = host->cwd;
+  info->undoes = host->undoes[0] ? host->undoes : NULL;
+  info->script_sha = host->script_sha;
+  info->params = host->given       ? host->given
+                 : host->L != NULL ? lca_run_params(host->L)
+                                   : "{}";
+  info->options = ca_buf_text(&host->options_json);
+  info->mode = host->options.apply ? "apply" : "preview";
+  info->who = host->user;
+  info->host = host->machine;
+  info->project = host->project;
+  info->base_url = host->base_url;
+  info->version = COMPOSIO_VERSION;
 }

@@ -524,15 +524,20 @@ static void open_class(lua_State *L, const char *class, lua_CFunction close,
   lua_pop(L, 1);
 }
 
+void lca_apply_push_methods(lua_State *L)
+{
+  luaL_getmetatable(L, APPLIER_CLASS);
+  lua_getfield(L, -1, "__index");
+  lua_remove(L, -2);
+}
+
 void lca_apply_open(lua_State *L)
 {
-  static const luaL_Reg methods[] = { { "next", applier_next },
-                                      { "go_on", applier_go_on },
-                                      { "bad", applier_bad },
-                                      { "stop", applier_stop },
-                                      { "close", applier_close },
-                                      { "settle", lca_apply_settle },
-                                      { NULL, NULL } };
+  static const luaL_Reg methods[] = {
+    { "next", applier_next },   { "go_on", applier_go_on },
+    { "bad", applier_bad },     { "stop", applier_stop },
+    { "close", applier_close }, { NULL, NULL }
+  };
   open_class(L, APPLIER_CLASS, applier_close, methods);
   lca_one_open(L);
   open_class(L, WAITER_CLASS, waiter_close, NULL);

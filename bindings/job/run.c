@@ -382,6 +382,7 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
   lca_plan_open(L);
   lca_draft_open(L);
   lca_apply_open(L);
+  lca_settle_open(L);
   lca_past_open(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   luaL_newlib(L, functions);

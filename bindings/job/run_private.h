@@ -262,16 +262,17 @@ void lca_one_open(lua_State *L);
 /* host.apply and its object. */
 int lca_apply_bulk(lua_State *L);
 void lca_apply_open(lua_State *L);
+/* The table of the applier's methods. [-0, +1, m] */
+void lca_apply_push_methods(lua_State *L);
 /* Queues one ended change for `after`. No Lua. */
 void lca_apply_tell(struct lca_applier *applier,
                     const struct ca_applied *applied);
 /* Called before each step of the engine. */
 int lca_apply_pump(void *ctx, lua_State *L, int wait_ms);
 
-/* job/late.c */
+/* job/settle.c */
 
-/* applier:settle(bulk): finds out what became of the bulk's unknown changes;
-   the number of items that ended well after all, which applier:next gives. */
-int lca_apply_settle(lua_State *L);
+/* Adds applier:settle to the class that lca_apply_open made. [-0, +0, m] */
+void lca_settle_open(lua_State *L);
 
 #endif

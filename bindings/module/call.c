@@ -78,17 +78,6 @@ static struct call *push_call(lua_State *L, const struct ca_api *api)
   return call;
 }
 
-void lca_call_open(lua_State *L)
-{
-  if(luaL_newmetatable(L, CALL)) {
-    lua_pushcfunction(L, call_close);
-    lua_setfield(L, -2, "__close");
-    lua_pushcfunction(L, call_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_pop(L, 1);
-}
-
 /* ---- arguments ---- */
 
 static int wrong_type(lua_State *L, const struct ca_api *api,
@@ -572,12 +561,17 @@ static int push_operation(lua_State *L, lua_CFunction function)
   return 1;
 }
 
-int lca_call_operation(lua_State *L)
+/* operation(client, resource, name, extra) → the function of that row; extra,
+   or nil, is an option that the Lua above it takes out before. */
+static int operation(lua_State *L)
 {
   return push_operation(L, call_operation);
 }
 
-int lca_call_check(lua_State *L)
+/* check(client, resource, name, extra) → a function that raises what the call
+   with these arguments would raise before anything is sent, and returns the
+   class of what it would do. */
+static int check(lua_State *L)
 {
   return push_operation(L, check_operation);
 }
@@ -596,7 +590,8 @@ static void push_names(lua_State *L, const struct ca_api *api, bool positional)
     }
 }
 
-int lca_call_operations(lua_State *L)
+/* operations() → every row as a table, for the shipped Lua and the specs. */
+static int operations(lua_State *L)
 {
   size_t count;
   size_t i;
@@ -621,4 +616,22 @@ int lca_call_operations(lua_State *L)
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   return 1;
+}
+
+/* ---- registration ---- */
+
+void lca_call_open(lua_State *L)
+{
+  static const luaL_Reg functions[] = { { "operation", operation },
+                                        { "check", check },
+                                        { "operations", operations },
+                                        { NULL, NULL } };
+  if(luaL_newmetatable(L, CALL)) {
+    lua_pushcfunction(L, call_close);
+    lua_setfield(L, -2, "__close");
+    lua_pushcfunction(L, call_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
 }

@@ -393,9 +393,6 @@ void lca_client_open(lua_State *L)
                                         { "default_client", default_client },
                                         { "client_dress", client_dress },
                                         { "project", client_project },
-                                        { "operation", lca_call_operation },
-                                        { "check", lca_call_check },
-                                        { "operations", lca_call_operations },
                                         { NULL, NULL } };
   if(luaL_newmetatable(L, CLIENT)) {
     luaL_setfuncs(L, class, 0);
@@ -403,7 +400,6 @@ void lca_client_open(lua_State *L)
     lua_setfield(L, -2, "__metatable");
   }
   lua_pop(L, 1);
-  lca_call_open(L);
   lca_clients_of(L);
   luaL_setfuncs(L, functions, 0);
 }

@@ -71,4 +71,8 @@ int lca_client_push_result(lua_State *L, struct lca_client *client,
    table on top. [-0, +0, m] */
 void lca_client_open(lua_State *L);
 
+/* operation, check and operations into the table on top: the functions of the
+   operation table's rows. After lca_client_open. [-0, +0, m] */
+void lca_call_open(lua_State *L);
+
 #endif

@@ -19,21 +19,6 @@ struct lca_clients {
 /* [-0, +0, m] */
 struct lca_clients *lca_clients_of(lua_State *L);
 
-/* ---- module/call.c ---- */
-
-/* The class of calls under way. [-0, +0, m] */
-void lca_call_open(lua_State *L);
-
-/* operation(client, resource, name, extra) → the function of that row; extra,
-   or nil, is an option that the Lua above it takes out before. */
-int lca_call_operation(lua_State *L);
-/* check(client, resource, name, extra) → a function that raises what the call
-   with these arguments would raise before anything is sent, and returns the
-   class of what it would do. */
-int lca_call_check(lua_State *L);
-/* operations() → every row as a table, for the shipped Lua and the specs. */
-int lca_call_operations(lua_State *L);
-
 /* ---- module/result.c: lca_client_push_result ---- */
 
 /* The same for a list of accounts: their heavy members are decoded when they

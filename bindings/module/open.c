@@ -42,6 +42,7 @@ static int open_core(lua_State *L)
   lca_seen_open(L);
   lca_task_open(L);
   lca_client_open(L);
+  lca_call_open(L);
   lca_versions_open(L);
   lua_pushliteral(L, COMPOSIO_VERSION);
   lua_setfield(L, -2, "version");

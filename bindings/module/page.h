@@ -1,6 +1,6 @@
 /* List replies: accounts read straight out of the text and, where raw access
-   is guarded (module/value.h), each member only when a script first touches it.
-   Must not know: clients, tasks, what a selection is. */
+   is guarded (module/value.h), each member only when a script first touches
+   it. Must not know: clients, tasks, what a selection is. */
 #ifndef LCA_PAGE_H
 #define LCA_PAGE_H
 

@@ -1,7 +1,7 @@
-/* Tasks as the files of this level share them: module/scheduler.c moves them from
-   state to state, module/wait.c suspends them, module/task.c is their face. Other
-   rooms use module/scheduler.h and module/wait.h.
-   Must not know: curl, the ledger, operations. */
+/* Tasks as the files of this level share them: module/scheduler.c moves them
+   from state to state, module/wait.c suspends them, module/task.c is their
+   face. Other rooms use module/scheduler.h and module/wait.h. Must not know:
+   curl, the ledger, operations. */
 #ifndef LCA_SCHED_PART_H
 #define LCA_SCHED_PART_H
 

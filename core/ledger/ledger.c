@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "ledger/ledger_private.h"
+#include "ledger/sqlite.h"
 
 const char *ca_outcome_name(enum ca_outcome outcome)
 {
@@ -16,7 +17,7 @@ const char *ca_outcome_name(enum ca_outcome outcome)
 enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
                             struct ca_err *err)
 {
-  return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
+  return ca_sqlite_fail(ledger->db, ledger->path, rc, err);
 }
 
 /* Transactions. */

@@ -112,10 +112,6 @@ struct ca_bulk {
   int64_t failed; /* items whose action raised */
 };
 
-/* For a program in which one thread alone uses SQLite: without locks and
-   statistics it runs faster. To be called before anything uses it. */
-void ca_ledger_single_thread(void);
-
 /* Makes the state directory, 0700, where there is none; refuses one that
    everybody can write to. */
 CA_MUST_USE enum ca_code ca_ledger_make_dir(const char *dir,

@@ -278,8 +278,6 @@ int ca_ledger_run(sqlite3_stmt *statement);
    out. */
 enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
                             struct ca_err *err);
-enum ca_code ca_ledger_file_fail(sqlite3 *db, const char *path, int rc,
-                                 struct ca_err *err);
 
 /* ledger/queued.c: adds a row to those that wait, in the open transaction. Of
    changes only those that are plain: nothing but their own columns. */

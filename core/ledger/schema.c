@@ -3,6 +3,7 @@
    Must not know: what runs, items and changes mean. */
 #include <stdio.h>
 #include "ledger/ledger_private.h"
+#include "ledger/sqlite.h"
 
 #define APPLICATION_ID 0x636c6c67 /* "cllg" in the file's header */
 
@@ -179,14 +180,14 @@ enum ca_code ca_ledger_schema_make(sqlite3 *db, const char *path,
   if(!rc)
     rc = ca_ledger_schema_read(db, &version, &tables);
   if(rc)
-    return ca_ledger_file_fail(db, path, rc, err);
+    return ca_sqlite_fail(db, path, rc, err);
   code = ca_ledger_schema_check(path, version, tables, err);
   if(!code) {
     rc = migrate(db, version);
     if(!rc)
       rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
     if(rc)
-      code = ca_ledger_file_fail(db, path, rc, err);
+      code = ca_sqlite_fail(db, path, rc, err);
   }
   if(code)
     sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);

@@ -12,10 +12,10 @@
 #include <unistd.h>
 #include "base/text.h"
 #include "ledger/ledger_private.h"
+#include "ledger/sqlite.h"
 #include "base/os_sync.h"
 
 #define CACHE_KIB 3072
-#define BUSY_MS   10000
 #define POLL_MS   1
 
 static enum ca_code dir_fail(const char *dir, struct ca_err *err)
@@ -127,52 +127,6 @@ static enum ca_code make_file(const char *dir, const char *path,
   return CA_OK;
 }
 
-enum ca_code ca_ledger_file_fail(sqlite3 *db, const char *path, int rc,
-                                 struct ca_err *err)
-{
-  int cause = db ? sqlite3_system_errno(db) : 0;
-
-  switch(rc & 0xFF) {
-  case SQLITE_NOMEM:
-    return ca_err_set(err, CA_NOMEM, "out of memory at the ledger %s", path);
-  case SQLITE_FULL:
-    return ca_err_set(err, CA_SYSTEM,
-                      "cannot write the ledger %s: the disk is full; free "
-                      "some space, then run again",
-                      path);
-  case SQLITE_READONLY:
-  case SQLITE_PERM:
-  case SQLITE_CANTOPEN:
-  case SQLITE_AUTH:
-    return ca_err_set(err, CA_SYSTEM,
-                      "cannot open the ledger %s for writing%s%s; make it and "
-                      "its directory writable or name another state "
-                      "directory",
-                      path, cause ? ": " : "", cause ? strerror(cause) : "");
-  case SQLITE_BUSY:
-  case SQLITE_LOCKED:
-    return ca_err_set(err, CA_SYSTEM,
-                      "the ledger %s has been locked by another process for "
-                      "%d s; wait for it to end or end it, then run again",
-                      path, BUSY_MS / 1000);
-  case SQLITE_CORRUPT:
-  case SQLITE_NOTADB:
-    return ca_err_set(err, CA_SYSTEM,
-                      "the ledger %s is damaged or no ledger (%s): move it "
-                      "away together with its -wal and -shm files; the next "
-                      "run makes a new one",
-                      path, sqlite3_errstr(rc));
-  case SQLITE_IOERR:
-    return ca_err_set(err, CA_SYSTEM,
-                      "cannot write the ledger %s: %s; check the disk, then "
-                      "run again",
-                      path, cause ? strerror(cause) : sqlite3_errstr(rc));
-  default:
-    return ca_err_set(err, CA_SYSTEM, "the ledger %s: %s", path,
-                      db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
-  }
-}
-
 /* Waiting for the write lock. SQLite polls, ever more slowly; who writes
    without a pause would keep others out for seconds, since it takes the lock
    again within microseconds. So whoever wants it holds the turn while it
@@ -189,7 +143,7 @@ static int poll_lock(void *ctx, int count)
 {
   (void)ctx;
   pause_a_little();
-  return count < BUSY_MS / POLL_MS;
+  return count < CA_SQLITE_BUSY_MS / POLL_MS;
 }
 
 void ca_ledger_turn_enter(struct ca_ledger *ledger)
@@ -197,7 +151,8 @@ void ca_ledger_turn_enter(struct ca_ledger *ledger)
   int tries;
 
   /* after that long it goes on without: the turn is for fairness alone */
-  for(tries = 0; ledger->turn >= 0 && tries < BUSY_MS / POLL_MS; tries++) {
+  for(tries = 0; ledger->turn >= 0 && tries < CA_SQLITE_BUSY_MS / POLL_MS;
+      tries++) {
     if(!flock(ledger->turn, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
       return;
     pause_a_little();
@@ -249,12 +204,6 @@ static int is_wal(void *ctx, int count, char **values, char **names)
   return 0;
 }
 
-void ca_ledger_single_thread(void)
-{
-  sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
-  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-}
-
 /* Of two processes that meet a new file, one is told that it is busy, without
    waiting: SQLite does not let those wait that have begun to read. */
 static int make_wal(struct ca_ledger *ledger, bool *wal)
@@ -265,7 +214,7 @@ static int make_wal(struct ca_ledger *ledger, bool *wal)
   while((rc = sqlite3_exec(ledger->db, "PRAGMA journal_mode=WAL", is_wal, wal,
                            NULL)) != SQLITE_OK) {
     if((rc & 0xFF) != SQLITE_BUSY ||
-       ca_clock_mono_ms(ledger->clock) - began_ms >= BUSY_MS)
+       ca_clock_mono_ms(ledger->clock) - began_ms >= CA_SQLITE_BUSY_MS)
       break;
     pause_a_little();
   }
@@ -289,7 +238,7 @@ static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
   if(!rc)
     rc = ca_ledger_schema_read(ledger->db, &version, &tables);
   if(rc)
-    return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
+    return ca_sqlite_fail(ledger->db, ledger->path, rc, err);
   code = ca_ledger_schema_check(ledger->path, version, tables, err);
   if(code)
     return code;
@@ -298,7 +247,7 @@ static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
   if(!rc)
     rc = make_wal(ledger, &wal);
   if(rc)
-    return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
+    return ca_sqlite_fail(ledger->db, ledger->path, rc, err);
   if(!wal)
     return ca_err_set(err, CA_SYSTEM,
                       "the ledger %s cannot keep a write-ahead log on this "
@@ -435,13 +384,13 @@ static enum ca_code look_into(struct ca_ledger *ledger, bool *found,
                       "of your own",
                       ledger->path);
   if(rc)
-    return ca_ledger_file_fail(ledger->db, ledger->path, rc, err);
+    return ca_sqlite_fail(ledger->db, ledger->path, rc, err);
   code = ca_ledger_schema_check(ledger->path, version, tables, err);
   *found = !code && version; /* else another process is about to make it */
   if(!*found)
     return code;
   rc = ca_ledger_schema_view(ledger->db, version);
-  return rc ? ca_ledger_file_fail(ledger->db, ledger->path, rc, err) : CA_OK;
+  return rc ? ca_sqlite_fail(ledger->db, ledger->path, rc, err) : CA_OK;
 }
 
 enum ca_code ca_ledger_file_look(struct ca_ledger *ledger, const char *dir,
