@@ -47,6 +47,7 @@ void ca_apply_free(struct ca_apply *apply)
   ca_apply_drop_looks(apply, true);
   ca_work_clear(&apply->waiting);
   ca_work_clear(&apply->unseen);
+  ca_work_clear(&apply->seen);
   ca_work_clear(&apply->fit);
   ca_work_clear(&apply->again);
   ca_work_clear(&apply->ready);
@@ -61,6 +62,198 @@ static enum ca_code give(const struct ca_err *why, struct ca_err *err)
   if(err)
     *err = *why;
   return why->code;
+}
+
+/* Single changes, outside a bulk. */
+
+static struct ca_work *single_work(const struct ca_change_row *row,
+                                   ca_applied_fn *visit, void *owner)
+{
+  struct ca_work *work = calloc(1, sizeof(*work));
+  struct ca_step *step = work ? ca_step_new(row) : NULL;
+
+  if(!step) {
+    free(work);
+    return NULL;
+  }
+  work->item = row->item;
+  work->complete = true;
+  work->single = true;
+  work->visit = visit;
+  work->owner = owner;
+  ca_work_add(work, step);
+  return work;
+}
+
+static enum ca_code intend_single(struct ca_apply *apply,
+                                  const struct ca_work *work,
+                                  struct ca_err *err)
+{
+  const struct ca_step *step = work->first;
+  enum ca_code code =
+      step->fresh ? ca_ledger_intend(apply->ledger, &step->row.number, 1, err)
+                  : ca_ledger_again(apply->ledger, &step->row.number, 1, err);
+
+  if(code == CA_SYSTEM)
+    ca_apply_fail(apply, err);
+  if(!code)
+    apply->unsynced_ms = 0;
+  return code;
+}
+
+/* Intent and sending of one that was looked at. */
+static void send_seen(struct ca_apply *apply, struct ca_work *work)
+{
+  struct ca_err why;
+
+  ca_err_clear(&why);
+  if(intend_single(apply, work, &why))
+    ca_apply_end_rest(apply, work, CA_NOT_TRIED, why.text);
+  else {
+    work->intended = true;
+    ca_apply_submit(apply, work);
+  }
+}
+
+/* Intent and sending without a look; takes the work when it succeeds. */
+static enum ca_code send_at_once(struct ca_apply *apply, struct ca_work *work,
+                                 struct ca_err *err)
+{
+  enum ca_code code = intend_single(apply, work, err);
+
+  if(code)
+    return code;
+  code = ca_apply_submit_or_fail(apply, work, err);
+  if(code)
+    ca_apply_settle(apply, work->first,
+                    ca_apply_unsent_outcome(work->first, code), NULL, err);
+  return code;
+}
+
+static enum ca_code may_send_one(const struct ca_apply *apply,
+                                 struct ca_err *err)
+{
+  if(apply->failed.code) {
+    if(err)
+      *err = apply->failed;
+    return apply->failed.code;
+  }
+  if(apply->stopped)
+    return ca_err_set(err, CA_CANCELLED, "not sent: %s",
+                      ca_apply_why_stopped(apply));
+  return CA_OK;
+}
+
+/* Sends the row's change, or looks first. */
+static enum ca_code begin_single(struct ca_apply *apply,
+                                 const struct ca_change_row *row, bool look,
+                                 struct ca_slice secret, ca_applied_fn *visit,
+                                 void *owner, struct ca_err *err)
+{
+  struct ca_work *work = single_work(row, visit, owner);
+  size_t count;
+  bool alone;
+  enum ca_code code = CA_OK;
+
+  if(!work || (secret.len && ca_apply_keep_secret(apply, row->number,
+                                                  secret.data, secret.len))) {
+    ca_work_free(work);
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  }
+  code = look && ca_work_needs_look(apply, work, &count, &alone)
+             ? ca_apply_look_single(apply, work, err)
+             : send_at_once(apply, work, err);
+  if(code) {
+    ca_kept_drop(apply, row->number);
+    ca_work_free(work);
+  }
+  return code;
+}
+
+enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
+                          const struct ca_change *change,
+                          struct ca_slice secret, ca_applied_fn *visit,
+                          void *owner, int64_t *number, struct ca_err *err)
+{
+  struct ca_change_row row = { .item = item, .change = *change, .key = "" };
+  struct ca_err why;
+  enum ca_code code = may_send_one(apply, err);
+
+  if(code)
+    return code;
+  if(change->outcome != CA_PLANNED)
+    return ca_err_set(err, CA_USAGE, "only a planned change can be sent");
+  ca_err_clear(&why);
+  code = ca_ledger_add_change(apply->ledger, item, change, number, &why);
+  row.number = *number;
+  if(!code)
+    code = begin_single(apply, &row, false, secret, visit, owner, &why);
+  if(code && err)
+    *err = why;
+  return code;
+}
+
+/* A recorded change, as it is looked for. */
+struct recorded {
+  int64_t number;
+  bool found;
+  struct ca_step *step; /* owned; NULL when out of memory */
+};
+
+static bool take_recorded(void *ctx, const struct ca_change_row *row)
+{
+  struct recorded *recorded = ctx;
+
+  recorded->found = row->number == recorded->number;
+  if(recorded->found)
+    recorded->step = ca_step_new(row);
+  return false;
+}
+
+static enum ca_code check_recorded(const struct recorded *recorded,
+                                   struct ca_err *err)
+{
+  const struct ca_change_row *row;
+
+  if(!recorded->found)
+    return ca_err_set(err, CA_USAGE, "the run has no change %lld",
+                      (long long)recorded->number);
+  if(!recorded->step)
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  row = &recorded->step->row;
+  if(row->outcome == CA_PLANNED || row->outcome == CA_NOT_TRIED ||
+     row->outcome == CA_FAILED)
+    return CA_OK;
+  if(row->outcome == CA_UNKNOWN && row->change.api->repeat != CA_REPEAT_NEVER)
+    return CA_OK;
+  return ca_err_set(err, CA_USAGE, "change %lld is not sent again: it is %s",
+                    (long long)recorded->number,
+                    ca_outcome_name(row->outcome));
+}
+
+enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
+                               struct ca_slice secret, ca_applied_fn *visit,
+                               void *owner, struct ca_err *err)
+{
+  struct recorded recorded = { .number = number };
+  struct ca_err why;
+  enum ca_code code = may_send_one(apply, err);
+
+  if(code)
+    return code;
+  ca_err_clear(&why);
+  code = ca_ledger_changes(apply->ledger, -1, number - 1,
+                           (1U << CA_OUTCOME_COUNT) - 1, 1, take_recorded,
+                           &recorded, &why);
+  if(!code)
+    code = check_recorded(&recorded, &why);
+  if(!code)
+    code = begin_single(apply, &recorded.step->row, true, secret, visit, owner,
+                        &why);
+  free(recorded.step);
+  if(code && err)
+    *err = why;
+  return code;
 }
 
 /* Intents in groups: one sync for all of them. */
@@ -283,6 +476,8 @@ enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
   if(!apply->stopped && has_more(apply))
     code = prepare(apply, &why);
   if(!code && !apply->failed.code) {
+    while(!apply->stopped && apply->seen.first)
+      send_seen(apply, ca_work_pop(&apply->seen));
     while(!apply->stopped && apply->active < apply->concurrency &&
           apply->ready.first)
       ca_apply_submit(apply, ca_work_pop(&apply->ready));
@@ -309,7 +504,7 @@ void ca_apply_go_on(struct ca_apply *apply)
 
 bool ca_apply_finished(const struct ca_apply *apply)
 {
-  if(apply->under_way || apply->looks)
+  if(apply->under_way || apply->looks || apply->seen.count)
     return false;
   return apply->stopped || (!has_more(apply) && !apply->ready.count);
 }

@@ -105,7 +105,8 @@ CA_MUST_USE enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
                                       int64_t *number, struct ca_err *err);
 /* The same for a change that the ledger holds already and that has not been
    carried out: of a saved plan, or of a resumed run. Looks at the account
-   first; `visit` is told CA_STALE when it is not as it was. CA_USAGE for one
+   first, and the next ca_apply_fill sends it; `visit` is told CA_STALE when it
+   is not as it was. CA_USAGE for one
    that is done, or that may have happened and must not be repeated. */
 CA_MUST_USE enum ca_code ca_apply_recorded(struct ca_apply *apply,
                                            int64_t number,

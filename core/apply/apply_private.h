@@ -96,6 +96,7 @@ struct ca_apply {
 
   struct ca_work_queue waiting; /* read, in order; the last may lack steps */
   struct ca_work_queue unseen;  /* to be looked at */
+  struct ca_work_queue seen;    /* single ones that were looked at */
   struct ca_work_queue fit;     /* read and well: the first intent is next */
   struct ca_work_queue again;   /* begun; the next step needs its intent */
   struct ca_work_queue ready;   /* intent durable, not submitted */
@@ -166,8 +167,15 @@ void ca_apply_leave_alone(struct ca_apply *apply, struct ca_work *work);
 
 /* Takes the work. Its first step has a durable intent. */
 void ca_apply_submit(struct ca_apply *apply, struct ca_work *work);
-/* Takes a single work that was looked at: intent, send. */
-void ca_apply_send_single(struct ca_apply *apply, struct ca_work *work);
+/* The same, but a change that cannot be sent stays the caller's, who learns
+   why from the code; it is not told to `visit`. */
+CA_MUST_USE enum ca_code ca_apply_submit_or_fail(struct ca_apply *apply,
+                                                 struct ca_work *work,
+                                                 struct ca_err *err);
+/* What becomes of a change with an intent that could not be submitted. One
+   that may have happened before stays unknown. */
+enum ca_outcome ca_apply_unsent_outcome(const struct ca_step *step,
+                                        enum ca_code code);
 /* Off the list of those under way. */
 void ca_apply_leave(struct ca_apply *apply, struct ca_work *work);
 /* Cancels the op of a work under way and ends the work. */

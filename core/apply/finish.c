@@ -345,6 +345,7 @@ void ca_apply_drop(struct ca_apply *apply)
     ca_apply_end_rest(apply, work, CA_NOT_TRIED, ca_apply_why_stopped(apply));
   ca_apply_drop_looks(apply, false);
   while((work = ca_work_pop(&apply->fit)) ||
+        (work = ca_work_pop(&apply->seen)) ||
         (work = ca_work_pop(&apply->unseen)))
     ca_apply_leave_alone(apply, work);
   ca_work_clear(&apply->waiting);

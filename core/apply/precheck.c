@@ -243,10 +243,7 @@ static void end_work(struct ca_look *look, struct ca_work *work)
 
   if(!bad) {
     work->looked_ms = ca_clock_mono_ms(ca_engine_clock(apply->engine));
-    if(work->single)
-      ca_apply_send_single(apply, work);
-    else
-      ca_work_push(&apply->fit, work);
+    ca_work_push(work->single ? &apply->seen : &apply->fit, work);
     return;
   }
   if(!work->single)

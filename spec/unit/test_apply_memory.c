@@ -190,6 +190,10 @@ static void recorded(void)
     armed = false;
     CHECK(code == CA_OK || code == CA_NOMEM);
     answer_all();
+    armed = true; /* the driver sends what was seen */
+    if(!code)
+      (void)!ca_apply_fill(apply, &err);
+    armed = false;
     answer_all();
     around_done = NULL;
     CHECK_INT(times_told(" last; "), code ? 0 : 1);

@@ -196,7 +196,10 @@ static void a_recorded_change(void)
   CHECK(!ca_apply_finished(apply));
   CHECK_INT(intents(), 0);
   seen_as(0, "ACTIVE");
-  CHECK_INT(sent_count, 2); /* nobody fills for single ones */
+  CHECK_INT(sent_count, 1); /* the driver sends, and nothing else */
+  CHECK(!ca_apply_finished(apply));
+  fill();
+  CHECK_INT(sent_count, 2);
   CHECK_INT(intents(), 1);
   well(1);
   CHECK_TEXT(told, "ca_1 disable done last; ");
@@ -234,6 +237,7 @@ static void recorded_in_every_state(void)
     CHECK_INT(send_recorded(number), cases[i].code);
     if(!cases[i].code) {
       seen_as(0, "ACTIVE");
+      fill();
       well(1);
       CHECK_TEXT(ledger_says(), "3");
     }
@@ -298,6 +302,7 @@ static void a_recorded_change_cannot_be_looked_at(void)
   CHECK_INT(send_recorded(number), CA_OK); /* and once more */
   refuse_with = CA_GATE;
   seen_as(1, "ACTIVE");
+  CHECK_INT(ca_apply_fill(apply, &err), CA_GATE);
   CHECK_INT(sent_count, 2);
   CHECK_TEXT(told, "ca_1 disable not tried unsent last; "
                    "ca_1 disable not tried unsent last; ");
@@ -320,6 +325,24 @@ static void a_recorded_link_without_a_look(void)
   stop();
 }
 
+/* Seen, and the run is stopped before the driver has sent it. */
+static void a_seen_change_is_stopped(void)
+{
+  int64_t number;
+
+  start();
+  number = plan_change(plan_seen(0, "ca_1", "ACTIVE", NULL), "disable", "ca_1",
+                       CA_PLANNED);
+  CHECK_INT(send_recorded(number), CA_OK);
+  seen_as(0, "ACTIVE");
+  ca_apply_stop(apply);
+  CHECK_TEXT(told, "ca_1 disable not tried unsent last; ");
+  CHECK_INT(sent_count, 1);
+  CHECK_INT(live_count(), 0);
+  CHECK(ca_apply_finished(apply));
+  stop();
+}
+
 static void recorded_beside_a_bulk(void)
 {
   int64_t number;
@@ -332,6 +355,7 @@ static void recorded_beside_a_bulk(void)
   fill();
   CHECK_INT(sent_count, 2);
   seen_as(0, "ACTIVE");
+  fill();
   CHECK_INT(sent_count, 3);
   well(1);
   fill();
@@ -357,6 +381,8 @@ int main(void)
   check_case("a recorded change cannot be looked at",
              a_recorded_change_cannot_be_looked_at);
   check_case("a recorded link without a look", a_recorded_link_without_a_look);
+  check_case("a change that was seen and not sent is stopped",
+             a_seen_change_is_stopped);
   check_case("recorded beside a bulk", recorded_beside_a_bulk);
   return check_end();
 }
