@@ -4,18 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
+#include "base/digest.h"
 #include "job/run_private.h"
 #include "module/value.h"
 
 /* ---- counting ---- */
-
-uint64_t lca_hash_text(const char *text)
-{
-  uint64_t hash = 14695981039346656037u;
-  for(; *text; text++)
-    hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-  return hash;
-}
 
 static bool is_cell(const struct lca_cell *cell, const struct ca_api *api,
                     const char *toolkit, const char *status)
@@ -30,9 +23,10 @@ static struct lca_cell *find_cell(struct lca_run *run,
                                   const struct ca_api *api,
                                   const char *toolkit, const char *status)
 {
-  size_t at = (size_t)((lca_hash_text(toolkit) * 31 + lca_hash_text(status)) ^
-                       (uintptr_t)api / 8) %
-              LCA_CELLS;
+  size_t at =
+      (size_t)((ca_digest_text(toolkit) * 31 + ca_digest_text(status)) ^
+               (uintptr_t)api / 8) %
+      LCA_CELLS;
   struct lca_cell *cell = &run->cells[at];
   while(cell->api && !is_cell(cell, api, toolkit, status)) {
     at = (at + 1) % LCA_CELLS;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
+#include "base/digest.h"
 #include "job/run_private.h"
 
 #define PLANNED_CLASS  "composio.planned"
@@ -91,7 +92,7 @@ void lca_plan_open(lua_State *L)
    touched before. */
 static struct lca_touched *find_touched(struct lca_item *item, const char *id)
 {
-  uint64_t hash = lca_hash_text(id);
+  uint64_t hash = ca_digest_text(id);
   size_t i;
   for(i = 0; i < item->touched_count; i++)
     if(item->touched[i].hash == hash)
@@ -115,7 +116,7 @@ static void touch(struct lca_item *item, const struct ca_change *change,
     if(touched_too_many(item))
       return; /* then no change is taken for granted */
     touched = &item->touched[item->touched_count++];
-    touched->hash = lca_hash_text(change->account);
+    touched->hash = ca_digest_text(change->account);
     touched->active = lca_guard_begins_active(change);
   }
   active = touched->active;
@@ -274,16 +275,6 @@ static int record_planned(lua_State *L, struct lca_run *run,
   if(request->id[0])
     touch(item, &draft.change, other ? &fallback.change : NULL);
   return push_planned(L, &draft.change, PLANNED_CLASS);
-}
-
-int lca_plan_push_same(lua_State *L)
-{
-  lua_createtable(L, 0, 2);
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, "success");
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, "same");
-  return 1;
 }
 
 static int raise_protected(lua_State *L, const struct lca_draft *draft)

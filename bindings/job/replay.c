@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
+#include "base/digest.h"
 #include "job/run_private.h"
 
 #define BATCH 256
@@ -25,7 +26,7 @@ static unsigned open_set(const struct lca_run *run)
 
 static uint64_t mix(uint64_t hash, const char *text)
 {
-  return (hash ^ lca_hash_text(text ? text : "\x01")) * 1099511628211u;
+  return (hash ^ ca_digest_text(text ? text : "\x01")) * 1099511628211u;
 }
 
 /* Two changes with the same say the same. */
@@ -69,7 +70,7 @@ static bool count_change(void *ctx, const struct ca_change_row *row)
 {
   struct counting *counting = ctx;
   const struct ca_change *change = &row->change;
-  uint64_t account = lca_hash_text(change->account);
+  uint64_t account = ca_digest_text(change->account);
   bool active;
   counting->after = row->number;
   counting->seen++;
@@ -276,30 +277,6 @@ static struct lca_recorded *find_recorded(struct lca_run *run,
     if(!run->recorded[i].used && run->recorded[i].hash == hash)
       return &run->recorded[i];
   return NULL;
-}
-
-void lca_replay_push_earlier(lua_State *L, const struct ca_api *api,
-                             const char *account, const char *status_after,
-                             const char *made)
-{
-  const char *id = made ? made : account;
-  lua_createtable(L, 0, 5);
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, "success");
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, "earlier");
-  if(id && *id) {
-    lua_pushstring(L, id);
-    lua_setfield(L, -2, "id");
-  }
-  if(api->makes && made) { /* as link's reply names it */
-    lua_pushstring(L, made);
-    lua_setfield(L, -2, "connected_account_id");
-  }
-  if(status_after) {
-    lua_pushstring(L, status_after);
-    lua_setfield(L, -2, "status");
-  }
 }
 
 static int raise_recorded(lua_State *L, const struct lca_draft *draft,

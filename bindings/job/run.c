@@ -1,5 +1,5 @@
-/* The run: its life, how it ends before its script does, and the table that
-   the shipped Lua reaches it by.
+/* The run: how it is found, how it ends before its script does, and what
+   results of changes look like that it did not send itself.
    Must not know: curl, options of the command line, terminals.
 
    A run that has to end raises, and a script's pcall must not hold it: the
@@ -11,10 +11,6 @@
 #include <string.h>
 #include "module/error.h"
 #include "job/run_private.h"
-#include "base/secret.h"
-#include "module/wait.h"
-
-#define SIGNAL_CLASS "composio.host.signal"
 
 static const char run_key; /* its address names the run in the registry */
 
@@ -144,185 +140,45 @@ void lca_run_note_failure(struct lca_run *run, const char *key,
   failure->outcome = outcome;
 }
 
-/* ---- composio.host ---- */
+/* ---- results ---- */
 
-/* host.job(may, params): what composio.job was given. */
-static int host_job(lua_State *L)
+int lca_plan_push_same(lua_State *L)
 {
-  static const char *const words[] = { "read", "reversible", "irreversible",
-                                       NULL };
-  struct lca_run *run = lca_run_of(L);
-  size_t len;
-  const char *params;
-  run->may = (enum ca_class)luaL_checkoption(L, 1, NULL, words);
-  params = luaL_checklstring(L, 2, &len);
-  if(len >= sizeof(run->params))
-    return lca_error_usage(L, "the parameters are longer than %d bytes",
-                           (int)sizeof(run->params) - 1);
-  memcpy(run->params, params, len + 1);
-  run->job_seen = true;
-  return 0;
-}
-
-/* host.stop("usage" | "help" | "refused" | "early", text) */
-static int host_stop(lua_State *L)
-{
-  static const char *const words[] = { "usage", "help", "refused", "early",
-                                       NULL };
-  static const enum lca_stop stops[] = { LCA_STOP_USAGE, LCA_STOP_HELP,
-                                         LCA_STOP_REFUSED, LCA_STOP_EARLY };
-  int word = luaL_checkoption(L, 1, NULL, words);
-  return lca_run_stop(L, stops[word], "%s", luaL_checkstring(L, 2));
-}
-
-/* host.say(text): a line for people. */
-static int host_say(lua_State *L)
-{
-  struct lca_run *run = lca_run_of(L);
-  run->options.say(run->options.ctx, luaL_checkstring(L, 1));
-  return 0;
-}
-
-/* host.listing(accounts, pages, complete): what a selection came to. */
-static int host_listing(lua_State *L)
-{
-  struct lca_run *run = lca_run_of(L);
-  run->stats.listing_seen = true;
-  run->stats.listing_accounts += luaL_checkinteger(L, 1);
-  run->stats.listing_pages += luaL_checkinteger(L, 2);
-  if(!lua_toboolean(L, 3))
-    run->stats.listing_incomplete = true;
-  return 0;
-}
-
-/* host.key_rejected(): did the service answer with 401? */
-static int host_key_rejected(lua_State *L)
-{
-  lua_pushboolean(L, lca_run_of(L)->stats.key_rejected);
-  return 1;
-}
-
-/* host.secret(text): a text that must not leave from now on. */
-static int host_secret(lua_State *L)
-{
-  size_t len;
-  const char *text = luaL_checklstring(L, 1, &len);
-  ca_secret_add(text, len);
-  return 0;
-}
-
-/* host.protected(id, user, toolkit): why it must not be changed, or nil. */
-static int host_protected(lua_State *L)
-{
-  struct lca_run *run = lca_run_of(L);
-  char why[200];
-  const char *text = NULL;
-  if(run->options.protects)
-    text = run->options.protect(run->options.ctx, luaL_optstring(L, 1, NULL),
-                                luaL_optstring(L, 2, NULL),
-                                luaL_optstring(L, 3, NULL), why, sizeof(why));
-  lua_pushstring(L, text);
-  return 1;
-}
-
-/* host.note_config(id, toolkit, why): what was found out about an auth config:
-   its toolkit, and why nothing of it may be changed, or nil. */
-static int host_note_config(lua_State *L)
-{
-  struct lca_run *run = lca_run_of(L);
-  lua_settop(L, 3);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, run->notes_ref);
   lua_createtable(L, 0, 2);
-  lua_pushvalue(L, 2);
-  lua_setfield(L, -2, "toolkit");
-  lua_pushvalue(L, 3);
-  lua_setfield(L, -2, "protected");
-  lua_setfield(L, -2, luaL_checkstring(L, 1));
-  return 0;
-}
-
-/* host.can_suspend(): is this the main code of a task? */
-static int host_can_suspend(lua_State *L)
-{
-  struct lca_run *run = lca_run_of(L);
-  struct lca_task *task = lca_sched_running(run->sched);
-  lua_pushboolean(L, task && lca_task_thread(task) == L && lua_isyieldable(L));
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "success");
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "same");
   return 1;
 }
 
-/* ---- signals: one task waits until another says so ---- */
-
-struct lca_signal {
-  bool set;
-  uint64_t token;
-};
-
-static int signal_new(lua_State *L)
+void lca_replay_push_earlier(lua_State *L, const struct ca_api *api,
+                             const char *account, const char *status_after,
+                             const char *made)
 {
-  struct lca_signal *gate = lua_newuserdatauv(L, sizeof(*gate), 0);
-  gate->set = false;
-  gate->token = 0;
-  luaL_setmetatable(L, SIGNAL_CLASS);
-  return 1;
-}
-
-static int signal_waited(lua_State *L, int status, lua_KContext ctx)
-{
-  (void)L;
-  (void)status;
-  (void)ctx;
-  return 0;
-}
-
-static int signal_wait(lua_State *L)
-{
-  struct lca_signal *gate = luaL_checkudata(L, 1, SIGNAL_CLASS);
-  if(gate->set)
-    return 0;
-  return lca_wait_flag(L, &gate->set, &gate->token, 0, signal_waited);
-}
-
-static int signal_set(lua_State *L)
-{
-  struct lca_signal *gate = luaL_checkudata(L, 1, SIGNAL_CLASS);
-  gate->set = true;
-  if(gate->token)
-    lca_sched_wake(lca_run_of(L)->sched, gate->token);
-  gate->token = 0;
-  return 0;
-}
-
-static void open_signals(lua_State *L)
-{
-  static const luaL_Reg methods[] = { { "wait", signal_wait },
-                                      { "set", signal_set },
-                                      { NULL, NULL } };
-  luaL_newmetatable(L, SIGNAL_CLASS);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  const char *id = made ? made : account;
+  lua_createtable(L, 0, 5);
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "success");
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "earlier");
+  if(id && *id) {
+    lua_pushstring(L, id);
+    lua_setfield(L, -2, "id");
+  }
+  if(api->makes && made) { /* as link's reply names it */
+    lua_pushstring(L, made);
+    lua_setfield(L, -2, "connected_account_id");
+  }
+  if(status_after) {
+    lua_pushstring(L, status_after);
+    lua_setfield(L, -2, "status");
+  }
 }
 
 /* ---- life ---- */
 
-void lca_run_close(lua_State *L)
-{
-  struct lca_run *run = lca_run_of(L);
-  if(!run)
-    return;
-  if(run->sched)
-    lca_sched_set_pump(run->sched, NULL, NULL);
-  ca_apply_free(run->apply);
-  run->apply = NULL;
-  run->ledger = NULL;
-  ca_json_free(run->json);
-  run->json = NULL;
-  free(run->cells);
-  run->cells = NULL;
-  lca_replay_free(run);
-}
-
-static void make_run(lua_State *L, const struct lca_run_options *options)
+void lca_run_make(lua_State *L, const struct lca_run_options *options)
 {
   struct lca_run *run = lua_newuserdatauv(L, sizeof(*run), 0);
   memset(run, 0, sizeof(*run));
@@ -339,84 +195,4 @@ static void make_run(lua_State *L, const struct lca_run_options *options)
   run->notes_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   run->stop_on = options->stop_on;
   run->stats.guarded.project = -1;
-}
-
-void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
-{
-  static const luaL_Reg functions[] = {
-    { "job", host_job },
-    { "stop", host_stop },
-    { "say", host_say },
-    { "secret", host_secret },
-    { "key_rejected", host_key_rejected },
-    { "listing", host_listing },
-    { "can_suspend", host_can_suspend },
-    { "signal", signal_new },
-    { "begin_bulk", lca_plan_begin_bulk },
-    { "plan_item", lca_item_plan },
-    { "check_class", lca_plan_check_class },
-    { "end_plan", lca_plan_end },
-    { "stand", lca_plan_stand },
-    { "apply", lca_apply_bulk },
-    { "after_item", lca_item_after },
-    { "item_account", lca_item_account },
-    { "item_kind", lca_item_kind },
-    { "fail_straight", lca_item_fail_straight },
-    { "counts", lca_plan_counts },
-    { "guard", lca_guard_check },
-    { "needs_project", lca_guard_needs_project },
-    { "project", lca_guard_project },
-    { "stop_on", lca_guard_stop_on },
-    { "stopped", lca_guard_stopped },
-    { "protected", host_protected },
-    { "note_config", host_note_config },
-    { "guard_plan", lca_replay_guard_plan },
-    { "leave_out", lca_replay_leave_out },
-    { "open_secrets", lca_replay_open_secrets },
-    { "row_of", lca_replay_row },
-    { "past", lca_past_changes },
-    { NULL, NULL }
-  };
-  make_run(L, options);
-  open_signals(L);
-  lca_plan_open(L);
-  lca_draft_open(L);
-  lca_apply_open(L);
-  lca_settle_open(L);
-  lca_past_open(L);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  luaL_newlib(L, functions);
-  lua_pushboolean(L, options->apply);
-  lua_setfield(L, -2, "is_apply");
-  lua_pushboolean(L, options->replay.only_plan);
-  lua_setfield(L, -2, "only_plan");
-  lua_pushboolean(L, options->protects);
-  lua_setfield(L, -2, "protects");
-  lua_pushboolean(L, options->replay.failed);
-  lua_setfield(L, -2, "with_failed");
-  lua_pushstring(L, options->given);
-  lua_setfield(L, -2, "given");
-  lua_pushinteger(L, options->concurrency);
-  lua_setfield(L, -2, "concurrency");
-  lua_pushinteger(L, options->limit_items);
-  lua_setfield(L, -2, "limit_items");
-  lua_setfield(L, -2, "composio.host");
-  lua_pop(L, 1);
-}
-
-void lca_ledger_install(lua_State *L)
-{
-  struct lca_run *run = lca_run_of(L);
-  enum ca_gate gate = run->options.apply ? CA_GATE_LEDGER : CA_GATE_SHUT;
-  struct ca_err err;
-  ca_err_clear(&err);
-  run->sched = lca_sched_of(L);
-  run->json = ca_json_new(&err);
-  if(!run->json)
-    luaL_error(L, "%s", err.text);
-  if(ca_engine_set_gate(lca_sched_engine(run->sched), gate, &err))
-    luaL_error(L, "%s", err.text);
-  lca_client_set_recorder(L, lca_plan_record, run);
-  lca_sched_set_pump(run->sched, lca_apply_pump, run);
-  lca_sched_set_interrupt(run->sched, run->options.stop);
 }

@@ -84,6 +84,9 @@ struct lca_run *lca_run_of(lua_State *L);
 
 /* job/run.c */
 
+/* Makes the run of this state. [-0, +0, m] */
+void lca_run_make(lua_State *L, const struct lca_run_options *options);
+
 /* Opens the ledger at the first need; ends the run when it cannot.
    [-0, +0, e] */
 void lca_run_begin(lua_State *L, struct lca_run *run);
@@ -163,7 +166,6 @@ void lca_draft_open(lua_State *L);
 
 /* job/bulk.c */
 
-uint64_t lca_hash_text(const char *text);
 /* Counts a change that was recorded; item: NULL for a straight-line one,
    account: index of its table or 0. [-0, +0, e] */
 void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,

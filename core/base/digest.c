@@ -93,3 +93,11 @@ enum ca_code ca_digest_random(void *memory, size_t len)
   }
   return CA_OK;
 }
+
+uint64_t ca_digest_text(const char *text)
+{
+  uint64_t hash = 14695981039346656037u;
+  for(; *text; text++)
+    hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+  return hash;
+}

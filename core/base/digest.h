@@ -4,6 +4,7 @@
 #define CA_DIGEST_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include "base/err.h"
 
 /* 64 hex digits and a NUL. */
@@ -26,5 +27,8 @@ void ca_digest_free(struct ca_digest *digest);
 
 /* Fills memory with bytes from the kernel's generator. */
 CA_MUST_USE enum ca_code ca_digest_random(void *memory, size_t len);
+
+/* FNV-1a of a text, for tables: spread, no secrecy. */
+uint64_t ca_digest_text(const char *text);
 
 #endif
