@@ -181,6 +181,7 @@ static void fill(struct lca_run *run)
     ca_apply_stop(run->apply);
   if(ca_apply_key_rejected(run->apply)) /* perhaps by a look before a change */
     run->stats.key_rejected = true;
+  ca_apply_turn(run->apply);
   if(!applier || applier->failed)
     return;
   if(applier->queued < FULL_ITEMS &&
@@ -563,6 +564,7 @@ void lca_run_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx), void *ctx)
     run->options.tick(run->options.ctx);
     if(ca_engine_step(engine, 100, &err))
       break;
+    ca_apply_turn(run->apply);
   }
   if(ca_apply_abandon(run->apply, &err))
     run->options.say(run->options.ctx, err.text);

@@ -64,6 +64,27 @@ static enum ca_code give(const struct ca_err *why, struct ca_err *err)
   return why->code;
 }
 
+/* Once stopped: what has an intent but was not sent, and what was begun, is
+   not tried; what was only read stays as it is in the ledger. */
+static void drop(struct ca_apply *apply)
+{
+  struct ca_work *work;
+
+  if(!apply->stopped || apply->dropping || apply->depth)
+    return;
+  apply->dropping = true;
+  while((work = ca_work_pop(&apply->ready)) ||
+        (work = ca_work_pop(&apply->again)))
+    ca_apply_end_rest(apply, work, CA_NOT_TRIED, ca_apply_why_stopped(apply));
+  ca_apply_drop_looks(apply, false);
+  while((work = ca_work_pop(&apply->fit)) ||
+        (work = ca_work_pop(&apply->seen)) ||
+        (work = ca_work_pop(&apply->unseen)))
+    ca_apply_leave_alone(apply, work);
+  ca_work_clear(&apply->waiting);
+  apply->dropping = false;
+}
+
 /* Single changes, outside a bulk. */
 
 static struct ca_work *single_work(const struct ca_change_row *row,
@@ -466,18 +487,24 @@ static enum ca_code prepare(struct ca_apply *apply, struct ca_err *err)
   return code;
 }
 
+void ca_apply_turn(struct ca_apply *apply)
+{
+  drop(apply);
+  while(!apply->stopped && apply->seen.first)
+    send_seen(apply, ca_work_pop(&apply->seen));
+  drop(apply);
+}
+
 enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
 {
   struct ca_err why;
   enum ca_code code = CA_OK;
 
   ca_err_clear(&why);
-  ca_apply_drop(apply);
+  ca_apply_turn(apply);
   if(!apply->stopped && has_more(apply))
     code = prepare(apply, &why);
   if(!code && !apply->failed.code) {
-    while(!apply->stopped && apply->seen.first)
-      send_seen(apply, ca_work_pop(&apply->seen));
     while(!apply->stopped && apply->active < apply->concurrency &&
           apply->ready.first)
       ca_apply_submit(apply, ca_work_pop(&apply->ready));
@@ -485,7 +512,7 @@ enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
   }
   if(code)
     ca_apply_lose_ledger(apply, &why);
-  ca_apply_drop(apply);
+  drop(apply);
   return apply->failed.code ? give(&apply->failed, err) : CA_OK;
 }
 
@@ -504,9 +531,10 @@ void ca_apply_go_on(struct ca_apply *apply)
 
 bool ca_apply_finished(const struct ca_apply *apply)
 {
-  if(apply->under_way || apply->looks || apply->seen.count)
+  if(apply->under_way || apply->looks || apply->seen.count ||
+     apply->ready.count)
     return false;
-  return apply->stopped || (!has_more(apply) && !apply->ready.count);
+  return apply->stopped ? !has_queued(apply) : !has_more(apply);
 }
 
 bool ca_apply_key_rejected(const struct ca_apply *apply)
@@ -517,7 +545,7 @@ bool ca_apply_key_rejected(const struct ca_apply *apply)
 void ca_apply_stop(struct ca_apply *apply)
 {
   apply->stopped = true;
-  ca_apply_drop(apply);
+  drop(apply);
 }
 
 enum ca_code ca_apply_abandon(struct ca_apply *apply, struct ca_err *err)
@@ -528,7 +556,7 @@ enum ca_code ca_apply_abandon(struct ca_apply *apply, struct ca_err *err)
   apply->stopped = true;
   while(apply->under_way)
     ca_apply_abandon_one(apply, apply->under_way);
-  ca_apply_drop(apply);
+  drop(apply);
   if(apply->failed.code)
     return give(&apply->failed, err);
   ca_err_clear(&why);

@@ -76,6 +76,10 @@ CA_MUST_USE enum ca_code ca_apply_start(struct ca_apply *apply,
 /* All items before the pause have ended, and more may follow. */
 bool ca_apply_paused(const struct ca_apply *apply);
 void ca_apply_go_on(struct ca_apply *apply);
+/* On each turn of the loop, with a bulk or without: drops what a stop has
+   left, and sends single changes whose accounts were looked at. */
+void ca_apply_turn(struct ca_apply *apply);
+
 /* Writes intents for the next changes in one durable group and submits them.
    Call before each ca_engine_step while not finished. A ledger that cannot be
    written stops it: err, and nothing without intent leaves. */
@@ -105,7 +109,7 @@ CA_MUST_USE enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
                                       int64_t *number, struct ca_err *err);
 /* The same for a change that the ledger holds already and that has not been
    carried out: of a saved plan, or of a resumed run. Looks at the account
-   first, and the next ca_apply_fill sends it; `visit` is told CA_STALE when it
+   first, and the next ca_apply_turn sends it; `visit` is told CA_STALE when it
    is not as it was. CA_USAGE for one
    that is done, or that may have happened and must not be repeated. */
 CA_MUST_USE enum ca_code ca_apply_recorded(struct ca_apply *apply,

@@ -157,9 +157,6 @@ void ca_apply_end_step(struct ca_apply *apply, struct ca_work *work,
    CA_STALE. */
 void ca_apply_end_rest(struct ca_apply *apply, struct ca_work *work,
                        enum ca_outcome outcome, const char *why);
-/* Once stopped: what has an intent but was not sent, and what was begun, is
-   not tried; what was only read stays as it is in the ledger. */
-void ca_apply_drop(struct ca_apply *apply);
 /* Drops one that was read, and perhaps told of. */
 void ca_apply_leave_alone(struct ca_apply *apply, struct ca_work *work);
 

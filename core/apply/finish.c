@@ -332,22 +332,3 @@ void ca_apply_leave_alone(struct ca_apply *apply, struct ca_work *work)
   else
     ca_work_free(work);
 }
-
-void ca_apply_drop(struct ca_apply *apply)
-{
-  struct ca_work *work;
-
-  if(!apply->stopped || apply->dropping || apply->depth)
-    return;
-  apply->dropping = true;
-  while((work = ca_work_pop(&apply->ready)) ||
-        (work = ca_work_pop(&apply->again)))
-    ca_apply_end_rest(apply, work, CA_NOT_TRIED, ca_apply_why_stopped(apply));
-  ca_apply_drop_looks(apply, false);
-  while((work = ca_work_pop(&apply->fit)) ||
-        (work = ca_work_pop(&apply->seen)) ||
-        (work = ca_work_pop(&apply->unseen)))
-    ca_apply_leave_alone(apply, work);
-  ca_work_clear(&apply->waiting);
-  apply->dropping = false;
-}

@@ -438,7 +438,6 @@ static void look_done(void *owner, uint64_t token, struct ca_result *result)
   }
   if(!apply->stopped)
     go_on(look);
-  ca_apply_drop(apply);
 }
 
 void ca_apply_drop_looks(struct ca_apply *apply, bool quietly)

@@ -59,7 +59,6 @@ static void op_done(void *owner, uint64_t token, struct ca_result *result)
   if(outcome == CA_DONE && result->err.code)
     say_well(result);
   ca_apply_end_step(apply, work, outcome, result, &result->err);
-  ca_apply_drop(apply);
 }
 
 static enum ca_code make_request(const struct ca_apply *apply,
