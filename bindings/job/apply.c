@@ -203,8 +203,12 @@ int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
   /* a wait may follow, and others may want to write meanwhile */
   if(run->ledger && ca_ledger_unlock_soon(run->ledger, &wait_ms, &err))
     lca_run_ledger_failed(L, run, &err);
-  if(run->apply)
+  if(run->apply) {
+    uint64_t told = ca_apply_told(run->apply);
     fill(run);
+    if(told != ca_apply_told(run->apply))
+      wait_ms = 0; /* what somebody waits for may be true now */
+  }
   return wait_ms;
 }
 

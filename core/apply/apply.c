@@ -516,6 +516,11 @@ enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
   return apply->failed.code ? give(&apply->failed, err) : CA_OK;
 }
 
+uint64_t ca_apply_told(const struct ca_apply *apply)
+{
+  return apply->told;
+}
+
 bool ca_apply_paused(const struct ca_apply *apply)
 {
   return !apply->stopped && apply->items && apply->pulled >= apply->items &&

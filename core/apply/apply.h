@@ -79,6 +79,8 @@ void ca_apply_go_on(struct ca_apply *apply);
 /* On each turn of the loop, with a bulk or without: drops what a stop has
    left, and sends single changes whose accounts were looked at. */
 void ca_apply_turn(struct ca_apply *apply);
+/* How often `visit` was called so far: who waits for it has to look again. */
+uint64_t ca_apply_told(const struct ca_apply *apply);
 
 /* Writes intents for the next changes in one durable group and submits them.
    Call before each ca_engine_step while not finished. A ledger that cannot be

@@ -115,6 +115,7 @@ struct ca_apply {
   bool key_rejected;
   bool dropping;
   int depth;            /* of callbacks to visit */
+  uint64_t told;        /* how many there were */
   int64_t unsynced_ms;  /* since when an outcome waits; 0: none does */
   struct ca_err failed; /* code set once it cannot go on */
 

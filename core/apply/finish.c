@@ -115,6 +115,7 @@ static void tell(struct ca_apply *apply, struct ca_work *work,
   work->told = true;
   applied.well = !work->bad && outcome != CA_FAILED;
   ca_kept_drop(apply, step->row.number);
+  apply->told++;
   apply->depth++;
   work->visit(work->owner, &applied);
   apply->depth--;

@@ -335,8 +335,10 @@ static void a_seen_change_is_stopped(void)
                        CA_PLANNED);
   CHECK_INT(send_recorded(number), CA_OK);
   seen_as(0, "ACTIVE");
+  CHECK_INT(ca_apply_told(apply), 0);
   ca_apply_stop(apply);
   CHECK_TEXT(told, "ca_1 disable not tried unsent last; ");
+  CHECK_INT(ca_apply_told(apply), 1);
   CHECK_INT(sent_count, 1);
   CHECK_INT(live_count(), 0);
   CHECK(ca_apply_finished(apply));
