@@ -214,8 +214,11 @@ void host_end_run(struct host *host)
   count_this_time(host);
   host->exit_code = exit_code(host);
   open = has_open_changes(host);
-  if(host->ledger && ca_ledger_end(host->ledger, host->exit_code, &err))
-    host_complain(host, "the ledger cannot be written: %s", err.text);
+  if(host->ledger && ca_ledger_end(host->ledger, host->exit_code, &err)) {
+    lca_run_lose_ledger(host->L, &err);
+    host->exit_code = exit_code(host);
+    open = true;
+  }
   if(open) /* counting reads every item once more */
     host_read_counts(host);
   host_show_summary(host);

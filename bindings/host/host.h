@@ -79,6 +79,7 @@ struct host {
   bool report_failed;
   char error[1200]; /* what it raised */
   struct host_counts counts;
+  bool counts_unknown; /* the ledger could not be read: counts are all 0 */
   /* items by outcome: before this part of the run, and what it added */
   int64_t before[CA_OUTCOME_COUNT];
   int64_t this_time[CA_OUTCOME_COUNT];
@@ -209,7 +210,8 @@ void host_verb_command(const struct host *host, const char *verb,
 
 /* ---- summary.c ---- */
 
-/* Reads the counts of the run back from the ledger. */
+/* Reads the counts of the run back from the ledger. Where it cannot be read,
+   that is told and host->counts_unknown is set. */
 void host_read_counts(struct host *host);
 /* "done", "not_tried", …: an outcome as a JSON name. Static storage. */
 const char *host_outcome_key(int outcome);

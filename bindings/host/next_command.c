@@ -162,7 +162,9 @@ static void after_apply(const struct host *host, char *out, size_t size)
   const int64_t *items = host->counts.items;
   if(host->exit_code == 4)
     return; /* what a guard refused does not stand */
-  if(items[CA_FAILED] && changes(host, CA_FAILED))
+  if(host->stop == LCA_STOP_LEDGER && lca_run_stats(host->L)->written)
+    host_verb_command(host, "resume", host->run_id, "", out, size);
+  else if(items[CA_FAILED] && changes(host, CA_FAILED))
     host_verb_command(host, "resume", host->run_id, "--failed", out, size);
   else if(items[CA_NOT_TRIED] || items[CA_UNKNOWN])
     host_verb_command(host, "resume", host->run_id, "", out, size);

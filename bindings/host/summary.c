@@ -38,8 +38,13 @@ void host_read_counts(struct host *host)
   struct ca_err err;
   ca_err_clear(&err);
   memset(&host->counts, 0, sizeof(host->counts));
-  if(host->ledger &&
-     ca_ledger_counts(host->ledger, -1, add_count, &host->counts, &err))
+  host->counts_unknown = false;
+  if(!host->ledger ||
+     !ca_ledger_counts(host->ledger, -1, add_count, &host->counts, &err))
+    return;
+  memset(&host->counts, 0, sizeof(host->counts)); /* some were counted */
+  host->counts_unknown = true;
+  if(host->stop != LCA_STOP_LEDGER) /* its text says the same */
     host_complain(host, "the ledger cannot be read: %s", err.text);
 }
 
@@ -106,10 +111,16 @@ static const char *make_object(struct host *host, struct host_json *json)
   host_json_text(json, "script", or_null(host->script));
   host_json_text(json, "mode", host->options.apply ? "apply" : "preview");
   host_json_number(json, "exit", host->exit_code);
-  add_outcomes(json, "outcomes", host->counts.items, true);
-  if(host->options.verb == HOST_RESUME)
+  if(host->counts_unknown)
+    host_json_null(json, "outcomes");
+  else
+    add_outcomes(json, "outcomes", host->counts.items, true);
+  if(host->options.verb == HOST_RESUME && !host->counts_unknown)
     add_outcomes(json, "this_time", host->this_time, true);
-  add_operations(json, &host->counts);
+  if(host->counts_unknown)
+    host_json_null(json, "operations");
+  else
+    add_operations(json, &host->counts);
   add_listing(json, stats);
   host_json_number(json, "requests", (int64_t)requests);
   host_json_seconds(json, "seconds",

@@ -308,20 +308,38 @@ void host_show_progress(struct host *host)
 
 /* ---- the last words ---- */
 
-static void show_operation(struct host *host, size_t at)
+/* "done 6 · failed 1", of counts by outcome. */
+static void list_outcomes(const int64_t counts[CA_OUTCOME_COUNT], char *line,
+                          size_t size)
 {
-  const int64_t *changes = host->counts.operations[at].changes;
-  char line[400] = "";
   char count[32];
   int i;
+  *line = '\0';
   for(i = 0; i < CA_OUTCOME_COUNT; i++) {
     size_t len = strlen(line);
-    if(changes[i])
-      snprintf(line + len, sizeof(line) - len, "%s%s %s", len ? " · " : "",
+    if(counts[i])
+      snprintf(line + len, size - len, "%s%s %s", len ? " · " : "",
                ca_outcome_name((enum ca_outcome)i),
-               host_number(changes[i], count));
+               host_number(counts[i], count));
   }
+}
+
+static void show_operation(struct host *host, size_t at)
+{
+  char line[400];
+  list_outcomes(host->counts.operations[at].changes, line, sizeof(line));
   host_say(host, "%s: %s", host->counts.operations[at].name, line);
+}
+
+/* What this process itself saw end, where the ledger cannot be read. */
+static void show_ended(struct host *host)
+{
+  char line[400];
+  list_outcomes(lca_run_stats(host->L)->outcomes, line, sizeof(line));
+  host_say(host,
+           "changes that were sent: %s; the ledger may lack some of these "
+           "outcomes: resume asks the service",
+           *line ? line : "no outcome is known");
 }
 
 static void show_failures(struct host *host)
@@ -430,8 +448,11 @@ void host_show_summary(struct host *host)
   }
   for(i = 0; i < host->counts.operation_count; i++)
     show_operation(host, i);
-  if(!host->counts.operation_count)
-    host_say(host, "nothing was %schanged", host->failed ? "" : "to be ");
+  if(host->counts_unknown && stats->written)
+    show_ended(host);
+  else if(!host->counts.operation_count)
+    host_say(host, "nothing was %schanged",
+             host->failed || host->stop ? "" : "to be ");
   show_failures(host);
   show_stale(host);
   tell_items(host, CA_NOT_TRIED, "not tried");

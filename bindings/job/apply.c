@@ -571,5 +571,5 @@ void lca_run_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx), void *ctx)
     ca_apply_turn(run->apply);
   }
   if(ca_apply_abandon(run->apply, &err))
-    run->options.say(run->options.ctx, err.text);
+    lca_run_lose_ledger(L, &err);
 }

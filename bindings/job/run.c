@@ -54,18 +54,25 @@ void lca_run_check(lua_State *L)
   lua_error(L);
 }
 
+/* The first reason counts. */
+static void keep_reason(struct lca_run *run, enum lca_stop reason,
+                        const char *text)
+{
+  if(*run->options.stop)
+    return;
+  ca_copy_text(run->stop_text, sizeof(run->stop_text), text, strlen(text));
+  *run->options.stop = (int)reason;
+}
+
 int lca_run_stop(lua_State *L, enum lca_stop reason, const char *fmt, ...)
 {
   struct lca_run *run = lca_run_of(L);
+  char text[sizeof(run->stop_text)];
   va_list args;
-  if(!*run->options.stop) {
-    char text[sizeof(run->stop_text)];
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    ca_copy_text(run->stop_text, sizeof(run->stop_text), text, strlen(text));
-    *run->options.stop = (int)reason;
-  }
+  va_start(args, fmt);
+  vsnprintf(text, sizeof(text), fmt, args);
+  va_end(args);
+  keep_reason(run, reason, text);
   lca_run_check(L);
   return 0;
 }
@@ -106,10 +113,20 @@ int lca_run_ledger_failed(lua_State *L, struct lca_run *run,
                           const struct ca_err *err)
 {
   (void)run;
-  return lca_run_stop(L, LCA_STOP_LEDGER,
-                      "the ledger cannot be written: %s; nothing is sent that "
-                      "is not written there first",
-                      err->text);
+  lca_run_lose_ledger(L, err);
+  lca_run_check(L);
+  return 0;
+}
+
+void lca_run_lose_ledger(lua_State *L, const struct ca_err *err)
+{
+  struct lca_run *run = lca_run_of(L);
+  char text[sizeof(run->stop_text)];
+  snprintf(text, sizeof(text),
+           "%.500s; no change is sent that the "
+           "ledger does not hold first",
+           err->text);
+  keep_reason(run, LCA_STOP_LEDGER, text);
 }
 
 void lca_run_begin(lua_State *L, struct lca_run *run)

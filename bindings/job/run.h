@@ -191,6 +191,11 @@ void lca_run_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx), void *ctx);
 void lca_run_settle(lua_State *L, enum ca_outcome not_done,
                     int64_t (*deadline_ms)(void *ctx), void *ctx);
 
+/* Notes that the ledger cannot be written, where nothing can be raised any
+   more because the script has ended: the run then ends as LCA_STOP_LEDGER.
+   Never throws. */
+void lca_run_lose_ledger(lua_State *L, const struct ca_err *err);
+
 /* Frees what the run holds of the core; before the ledger is closed. */
 void lca_run_close(lua_State *L);
 

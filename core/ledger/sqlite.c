@@ -20,7 +20,7 @@ enum ca_code ca_sqlite_fail(sqlite3 *db, const char *path, int rc,
   case SQLITE_FULL:
     return ca_err_set(err, CA_SYSTEM,
                       "cannot write the ledger %s: the disk is full; free "
-                      "some space, then run again",
+                      "some space",
                       path);
   case SQLITE_READONLY:
   case SQLITE_PERM:
@@ -46,9 +46,8 @@ enum ca_code ca_sqlite_fail(sqlite3 *db, const char *path, int rc,
                       path, sqlite3_errstr(rc));
   case SQLITE_IOERR:
     return ca_err_set(err, CA_SYSTEM,
-                      "cannot write the ledger %s: %s; check the disk, then "
-                      "run again",
-                      path, cause ? strerror(cause) : sqlite3_errstr(rc));
+                      "cannot write the ledger %s: %s; check the disk", path,
+                      cause ? strerror(cause) : sqlite3_errstr(rc));
   default:
     return ca_err_set(err, CA_SYSTEM, "the ledger %s: %s", path,
                       db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
