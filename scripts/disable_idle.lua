@@ -1,9 +1,9 @@
 #!/usr/bin/env composio-lua
 -- Disables ACTIVE accounts that were not updated for a while; never deletes.
--- A disabled account can be enabled again, and nobody has to log in for it.
--- Not updated is not the same as not used: a token that is renewed in the
--- background may move updated_at. Shared accounts are left alone, unless
--- --shared says otherwise: many people may work with one of them.
+-- A disabled account can be enabled again without a new login.
+-- "Not updated" is not "not used": a token renewed in the background may move
+-- updated_at. Shared accounts are left alone without --shared, because many
+-- people may use one of them.
 
 local composio = require "composio"
 local accounts = composio.connected_accounts
@@ -12,13 +12,13 @@ local job = composio.job {
   summary = "Disable accounts that nobody has used for a while; never delete.",
   may = "reversible",
   params = {
-    days = { type = "integer", default = 90, min = 1, help = "idle for this long" },
-    shared = { type = "boolean", default = false, help = "disable shared accounts, too" },
+    days = { type = "integer", default = 90, min = 1, help = "days without an update" },
+    shared = { type = "boolean", default = false, help = "also disable shared accounts" },
   },
 }
 
 local since = composio.ago(job.params.days .. "d")
-local looked = 0 -- stays 0 where a resumed run or a saved plan has decided already
+local looked = 0 -- stays 0 in a resume or with a saved plan: no action runs
 local shared = { idle = 0, left = 0 }
 
 local counts = composio.bulk(

@@ -1,25 +1,25 @@
 #!/usr/bin/env composio-lua
--- Refreshes EXPIRED accounts and sorts them three ways: healed (ACTIVE again,
--- nobody had to do anything), waiting for a person (who gets a link), and in
--- need of new credentials (an expired key cannot be refreshed, only replaced).
--- ACTIVE accounts are never touched: a refresh would log their users out.
+-- Refreshes EXPIRED accounts and sorts them three ways: healed (ACTIVE again
+-- without a person), waiting for a person (who gets a link), and in need of new
+-- credentials (an expired key can only be replaced, not refreshed).
+-- Never touches ACTIVE accounts: a refresh would log their users out.
 local composio = require "composio"
 local accounts = composio.connected_accounts
 
 local job = composio.job {
-  summary = "Refresh expired accounts; a link for whoever has to log in again.",
+  summary = "Refresh expired accounts; report a link for each person who must log in again.",
   may = "reversible",
   params = {
     reconnect = { type = "enum", values = { "refresh", "link" }, default = "refresh",
-      help = "link: a new hosted link, which makes a new account" },
-    report = { type = "string", default = "waiting.csv", help = "CSV of who has to log in" },
+      help = "refresh renews the account; link makes a new one, by a hosted link" },
+    report = { type = "string", default = "waiting.csv", help = "CSV of people who must log in" },
   },
 }
 
--- Schemes whose login can be renewed; the others hold what somebody typed in.
+-- Schemes that can be refreshed; the others hold credentials that a person typed.
 local RENEWABLE = {
   OAUTH1 = true, OAUTH2 = true, DCR_OAUTH = true, -- a person logs in again
-  S2S_OAUTH2 = true, GOOGLE_SERVICE_ACCOUNT = true, SERVICE_ACCOUNT = true, -- nobody has to
+  S2S_OAUTH2 = true, GOOGLE_SERVICE_ACCOUNT = true, SERVICE_ACCOUNT = true, -- no person needed
 }
 local LINK_LIFE = 600 -- seconds
 local count = { looked = 0, healed = 0, waiting = 0, credentials = 0, shared = 0 }
@@ -55,6 +55,6 @@ local counts = composio.bulk({
 end)
 
 local words = { "healed", "waiting", "credentials", "shared" }
-for i = 1, count.looked < counts.selected and 2 or 4 do -- the rest was decided before a resume
+for i = 1, count.looked < counts.selected and 2 or 4 do -- an earlier session planned the rest
   print(("%-12s %6d"):format(words[i], count[words[i]]))
 end

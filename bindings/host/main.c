@@ -1,4 +1,4 @@
-/* composio-lua: reads the command line, readies the process, runs a script.
+/* composio-lua: sets up the process, parses the command line, calls the verb.
    Must not know: how runs work. */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,8 @@ static struct host host;
 
 /* ---- the process ---- */
 
-/* Descriptors 0 to 2 are there, so that no file of ours becomes one. */
+/* Opens /dev/null for descriptors 0 to 2 that are closed: no file that we open
+   later may become stdin, stdout or stderr. */
 static void fill_descriptors(void)
 {
   int fd;
@@ -29,7 +30,7 @@ static void fill_descriptors(void)
 static void on_signal(int signal_number)
 {
   if(host.stop > 0 && host.stop < LCA_STOP_PREVIEW)
-    _exit(128 + signal_number); /* the second: out at once */
+    _exit(128 + signal_number); /* the second signal exits at once */
   host.stop = signal_number;
   host_sandbox_trip(&host.sandbox);
 }
@@ -43,12 +44,13 @@ static void set_signals(void)
   sigemptyset(&action.sa_mask);
   action.sa_handler = SIG_IGN;
   (void)sigaction(SIGPIPE, &action, NULL);
-  (void)sigaction(SIGXFSZ, &action, NULL); /* the write fails instead */
+  (void)sigaction(SIGXFSZ, &action,
+                  NULL); /* write() fails with EFBIG instead */
   action.sa_handler = on_signal;
   for(i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
     struct sigaction before;
     (void)sigaction(ending[i], NULL, &before);
-    if(before.sa_handler != SIG_IGN) /* nohup stays nohup */
+    if(before.sa_handler != SIG_IGN) /* nohup stays in effect */
       (void)sigaction(ending[i], &action, NULL);
   }
 }
@@ -57,37 +59,40 @@ static void set_signals(void)
 
 static void print_usage(FILE *file)
 {
-  fputs("composio-lua " COMPOSIO_VERSION
-        ": bulk operations on Composio connected accounts\n\n"
-        "  composio-lua run SCRIPT [--apply] [options] [parameters]\n"
-        "  composio-lua SCRIPT …         the same\n"
-        "  composio-lua apply PLAN       carry out what --save-plan wrote\n"
-        "  composio-lua resume RUN       finish what a run left\n"
-        "  composio-lua undo RUN         put back what a run changed\n"
-        "  composio-lua runs             the runs so far, newest first\n"
-        "  composio-lua show RUN         what a run did\n"
-        "  composio-lua history ACCOUNT  who changed an account, and when\n"
-        "  composio-lua scripts          the scripts that come with it\n"
-        "  composio-lua help SCRIPT      a script's parameters\n\n"
-        "SCRIPT is a path, or the name of a script that comes with it. RUN is "
-        "an id that\n`composio-lua runs` lists, the beginning or the end of "
-        "one, or last. Without\n--apply run and undo change nothing: what "
-        "would be is listed. apply and resume\nact.\n\n"
-        "Options, before or after SCRIPT, PLAN or RUN:\n\n",
-        file);
+  fputs(
+      "composio-lua " COMPOSIO_VERSION
+      ": bulk operations on Composio connected accounts\n\n"
+      "  composio-lua run SCRIPT [--apply] [options] [parameters]\n"
+      "  composio-lua SCRIPT …         the same as run\n"
+      "  composio-lua apply PLAN       carry out a plan from --save-plan\n"
+      "  composio-lua resume RUN       finish what a run left undone\n"
+      "  composio-lua undo RUN         reverse what a run changed\n"
+      "  composio-lua runs             list the runs, newest first\n"
+      "  composio-lua show RUN         show what a run did\n"
+      "  composio-lua history ACCOUNT  show who changed an account, and when\n"
+      "  composio-lua scripts          list the shipped scripts\n"
+      "  composio-lua help SCRIPT      show a script's parameters\n\n"
+      "SCRIPT is a path or the name of a shipped script. RUN is an id from "
+      "the list of\n`composio-lua runs`, the first or last characters of "
+      "one, or the word last.\nrun and undo change nothing without --apply: "
+      "they show what would change.\napply and resume make changes.\n\n"
+      "Options may be given before or after SCRIPT, PLAN or RUN:\n\n",
+      file);
   host_options_print_all(file);
   fputs("\nThe API key is read from --api-key-file, from\n"
         "$CREDENTIALS_DIRECTORY/composio-api-key, or from COMPOSIO_API_KEY.\n"
-        "\nExit: 0 done or nothing to do, 1 the script raised, 2 usage or "
-        "configuration,\n3 some items failed or were stale, 4 refused, 5 the "
-        "preview has changes\n(--detailed-exitcode), 6 key rejected, 7 "
-        "stopped early, 8 unknown outcomes\nremain, 9 people still have to "
-        "act, 75 another run holds the lock, 129 130 143\nended by a "
+        "\nExit status: 0 all done or nothing to do, 1 the script raised an "
+        "error, 2 wrong\nusage or configuration, 3 some items failed or were "
+        "stale, 4 a guard refused and\nnothing was written, 5 the preview "
+        "has changes (--detailed-exitcode), 6 the API\nkey was rejected, 7 "
+        "the run stopped early, 8 unknown outcomes remain, 9 people\nstill "
+        "have to act, 75 another run holds the lock, 129 130 143 ended by a "
         "signal.\n",
         file);
 }
 
-/* What a script is for: the summary in its composio.job, read as text. */
+/* Prints a script's name and the summary in its composio.job, found in the
+   text: listing the scripts must not run them. */
 static void print_script(void *ctx, const char *name, const char *path)
 {
   struct ca_err err;

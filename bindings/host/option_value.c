@@ -1,4 +1,4 @@
-/* Texts of the command line as values.
+/* Parses option values.
    Must not know: which option they belong to. */
 #include <errno.h>
 #include <math.h>
@@ -20,7 +20,7 @@ bool host_value_integer(const char *text, int64_t *out)
   return true;
 }
 
-/* A number in plain digits and the text behind it. */
+/* Reads a number in plain digits; *rest is the text after it. */
 static bool read_number(const char *text, double *out, const char **rest)
 {
   size_t len = strspn(text, "0123456789.");
@@ -74,8 +74,8 @@ bool host_value_percent(const char *text, double *percent)
          (!*unit || !strcmp(unit, "%"));
 }
 
-/* The piece of a list that begins at *text, up to the comma; *text moves on
-   behind that. False at the end, and for pieces that are empty or too long. */
+/* Copies the list element at *text, up to the comma, and moves *text past it.
+   Returns false for an element that is empty or too long. */
 static bool next_piece(const char **text, char out[PIECE_SIZE])
 {
   size_t len = strcspn(*text, ",");
@@ -85,7 +85,7 @@ static bool next_piece(const char **text, char out[PIECE_SIZE])
   out[len] = '\0';
   *text += len;
   if(**text == ',')
-    *text += (*text)[1] ? 1 : 0; /* a comma at the end stays, and is wrong */
+    *text += (*text)[1] ? 1 : 0; /* a trailing comma stays and is refused */
   return true;
 }
 

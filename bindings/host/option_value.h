@@ -1,5 +1,4 @@
-/* Texts of the command line as values: numbers, durations, rates, shares,
-   lists.
+/* Parses option values: numbers, durations, rates, percentages, lists.
    Must not know: which option they belong to. */
 #ifndef HOST_VALUE_H
 #define HOST_VALUE_H
@@ -8,18 +7,18 @@
 #include <stdint.h>
 #include "host/options.h"
 
-/* Each is false when the text is none. */
+/* Each returns false when text is not such a value. */
 
 bool host_value_integer(const char *text, int64_t *out);
-/* "90s", "5m", "20h", "14d", or bare seconds, into milliseconds. */
+/* Reads "90s", "5m", "20h", "14d", "250ms" or bare seconds. */
 bool host_value_duration(const char *text, int64_t *ms);
-/* "50/s", "3000/m", or bare ones per second. */
+/* Reads "50/s", "3000/m" or a bare number per second. */
 bool host_value_rate(const char *text, double *per_second);
-/* "25" and "25%"; from 0 to 100. */
+/* Reads "25" or "25%", from 0 to 100. */
 bool host_value_percent(const char *text, double *percent);
-/* "12" or "12,3", added to what is there. */
+/* Reads "12" or "12,3" and appends to list; *used is its length. */
 bool host_value_counts(const char *text, int64_t *list, int *used, int max);
-/* "failed=3%,unknown=5"; words: failed, unknown, stale. */
+/* Reads "failed=3%,unknown=5,stale=1". */
 bool host_value_stop_on(const char *text, struct host_stop_on *stop_on);
 
 #endif

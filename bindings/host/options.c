@@ -1,8 +1,8 @@
-/* The command line.
+/* Parses the command line.
    Must not know: the engine, what the options do.
 
-   getopt_long cannot do it: options of the host and of the script stand in one
-   line, in any order, and only the script knows its own. */
+   getopt_long cannot do this: the host's and the script's options are mixed in
+   any order, and only the script knows its own. */
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
@@ -17,7 +17,7 @@ const char *host_options_verb(enum host_verb verb)
   return (unsigned)verb < COUNT_OF(verb_names) ? verb_names[verb] : "version";
 }
 
-/* ---- the line ---- */
+/* ---- words ---- */
 
 static const struct host_option *find_option(const char *name, size_t len)
 {
@@ -55,21 +55,21 @@ static enum ca_code unknown_option(const char *word, struct ca_err *err)
                       "unknown option '--%s' (did you mean '--%s'?)", name,
                       near);
   return ca_err_set(err, CA_USAGE,
-                    "unknown option '%s'; composio-lua --help lists them, and "
-                    "a script's own come after its name",
+                    "unknown option '%s'; composio-lua --help lists the "
+                    "options, and a script's own follow its name",
                     word);
 }
 
 static enum ca_code wrong_value(const struct host_option *option,
                                 const char *value, struct ca_err *err)
 {
-  return ca_err_set(err, CA_USAGE, "'%s' is no value for --%s %s: %s", value,
-                    option->name, option->value ? option->value : "",
+  return ca_err_set(err, CA_USAGE, "'%s' is not a value for --%s %s: %s",
+                    value, option->name, option->value ? option->value : "",
                     option->help);
 }
 
-/* A word that begins with "--". *at moves on when it took its value from the
-   next word. False in *ours: it is not the host's. */
+/* Reads a word that begins with "--". Increments *at when the value is the
+   next word. Sets *ours to false when the host has no such option. */
 static enum ca_code read_long(struct host_options *options, char **argv,
                               int argc, int *at, bool *ours,
                               struct ca_err *err)
@@ -95,7 +95,8 @@ static enum ca_code read_long(struct host_options *options, char **argv,
   return CA_OK;
 }
 
-/* "-qv": letters of flags, all of them the host's or none. */
+/* Reads flags written as letters, such as "-qv". Returns false, and reads none
+   of them, unless all are the host's. */
 static bool read_letters(struct host_options *options, const char *word)
 {
   const char *letter;
@@ -112,7 +113,7 @@ static bool take_verb(struct host_options *options, const char *word)
   int i;
   for(i = 0; i < COUNT_OF(verb_names); i++) {
     if(!strcmp(verb_names[i], word)) {
-      if(options->verb != HOST_VERSION) /* --version stands before it */
+      if(options->verb != HOST_VERSION) /* --version came first and wins */
         options->verb = (enum host_verb)i;
       return true;
     }
@@ -131,7 +132,8 @@ static bool takes_operand(enum host_verb verb)
   return verb != HOST_RUNS && verb != HOST_SCRIPTS;
 }
 
-/* A bare word, or one that is not the host's. */
+/* Takes a word that is not one of the host's options: the verb, its operand,
+   or a parameter of the script. */
 static enum ca_code take_word(struct host_options *options, char *word,
                               bool *verb_seen, struct ca_err *err)
 {
@@ -144,7 +146,7 @@ static enum ca_code take_word(struct host_options *options, char *word,
     return word[1] == '-' ? unknown_option(word, err)
                           : ca_err_set(err, CA_USAGE,
                                        "unknown option '%s'; composio-lua "
-                                       "--help lists them",
+                                       "--help lists the options",
                                        word);
   if(!*verb_seen) {
     *verb_seen = true;
@@ -152,12 +154,11 @@ static enum ca_code take_word(struct host_options *options, char *word,
       return CA_OK;
   }
   if(!takes_operand(options->verb))
-    return ca_err_set(err, CA_USAGE, "%s takes no further word: '%s'", verb,
-                      word);
+    return ca_err_set(err, CA_USAGE, "%s takes no operand: '%s'", verb, word);
   if(options->operand)
     return ca_err_set(err, CA_USAGE,
-                      "%s takes one word, '%s', and no further one: '%s'",
-                      verb, options->operand, word);
+                      "%s takes one operand, '%s', not also '%s'", verb,
+                      options->operand, word);
   options->operand = word;
   if(runs_script(options))
     options->script = word;
@@ -176,9 +177,9 @@ static void set_defaults(struct host_options *options)
   options->limit = 50;
 }
 
-/* ---- what does not go together ---- */
+/* ---- checks ---- */
 
-/* "runs, show and history" */
+/* Writes the names of a set of verbs: "runs, show and history". */
 static void name_verbs(unsigned verbs, char *out, size_t size)
 {
   size_t used = 0;
@@ -198,7 +199,7 @@ static void name_verbs(unsigned verbs, char *out, size_t size)
   }
 }
 
-/* Options of other verbs. */
+/* Refuses options that belong to other verbs. */
 static enum ca_code check_verb(const struct host_options *options,
                                struct ca_err *err)
 {
@@ -209,7 +210,7 @@ static enum ca_code check_verb(const struct host_options *options,
     if(!options->given[i].seen || host_option_table[i].verbs & (1u << verb))
       continue;
     name_verbs(host_option_table[i].verbs, verbs, sizeof(verbs));
-    return ca_err_set(err, CA_USAGE, "%s takes no --%s; it goes with %s",
+    return ca_err_set(err, CA_USAGE, "%s takes no --%s; it belongs to %s",
                       host_options_verb(verb), host_option_table[i].name,
                       verbs);
   }
@@ -225,7 +226,7 @@ static enum ca_code check_operand(const struct host_options *options,
   case HOST_APPLY:
     if(empty)
       return ca_err_set(err, CA_USAGE,
-                        "apply needs a plan: a file that a preview wrote with "
+                        "apply needs a plan: a file written by a preview with "
                         "--save-plan FILE");
     break;
   case HOST_RESUME:
@@ -251,7 +252,7 @@ static enum ca_code check_operand(const struct host_options *options,
   }
   if(options->rest && !runs_script(options) && options->verb != HOST_APPLY &&
      options->verb != HOST_RESUME)
-    return ca_err_set(err, CA_USAGE, "%s takes nothing behind --", verb);
+    return ca_err_set(err, CA_USAGE, "%s takes no arguments after --", verb);
   return CA_OK;
 }
 
@@ -265,13 +266,14 @@ static enum ca_code check_ranges(const struct host_options *options,
   if(options->emulator && options->base_url)
     return ca_err_set(
         err, CA_USAGE,
-        "--emulator brings its own --base-url: give one of them");
+        "--emulator sets the base URL itself: give either --emulator or "
+        "--base-url");
   if(options->quiet && options->verbose)
-    return ca_err_set(err, CA_USAGE, "-q and -v contradict each other");
+    return ca_err_set(err, CA_USAGE, "-q and -v cannot be combined");
   if(options->save_plan && options->apply)
     return ca_err_set(err, CA_USAGE,
-                      "--save-plan goes without --apply: a plan is saved by a "
-                      "preview, and carried out by composio-lua apply %s",
+                      "--save-plan cannot be combined with --apply: a preview "
+                      "saves the plan, composio-lua apply %s carries it out",
                       options->save_plan);
   return CA_OK;
 }

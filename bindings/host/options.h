@@ -1,5 +1,5 @@
-/* The command line: the host's options as a table, and what a command line
-   came to.
+/* The parsed command line, and the host's options as help and the ledger show
+   them.
    Must not know: the engine, what the options do. */
 #ifndef HOST_OPTIONS_H
 #define HOST_OPTIONS_H
@@ -28,22 +28,22 @@ enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 #define HOST_CONFIRM_MAX  64
 #define HOST_PROTECT_MAX  16
 #define HOST_KEPT_MAX     32
-#define HOST_OPTIONS_SIZE 8192 /* of the options as help shows them */
+#define HOST_OPTIONS_SIZE 8192 /* bytes that the options take in help */
 
-/* --stop-on; `set` in each says whether it was given. */
+/* The limits of --stop-on. `set` says whether a limit was given. */
 struct host_stop_on {
   struct ca_stop_limit failed;
   struct ca_stop_limit unknown;
   struct ca_stop_limit stale;
 };
 
-/* Texts point into argv. Numbers that were not given keep their default. */
+/* Texts point into argv. Options that were not given have their defaults. */
 struct host_options {
   enum host_verb verb;
-  const char *operand; /* what the verb is about; NULL: nothing was named */
-  const char *script;  /* the operand of run and help; else NULL */
-  bool help;           /* of the script when there is one */
-  bool apply;          /* always with apply and resume */
+  const char *operand; /* the verb's PLAN, RUN, ACCOUNT or SCRIPT, or NULL */
+  const char *script;  /* the operand of run and help, else NULL */
+  bool help;           /* the script's help when there is a script */
+  bool apply;          /* always true for apply and resume */
   const char *base_url;
   const char *api_key_file;
   const char *state_dir;
@@ -57,18 +57,18 @@ struct host_options {
   const char *save_plan;
   int64_t max_changes;
   double max_percent;
-  int64_t confirm[HOST_CONFIRM_MAX]; /* the k-th for the k-th asking */
+  int64_t confirm[HOST_CONFIRM_MAX]; /* the k-th bulk takes the k-th number */
   int confirm_count;
   const char *protect[HOST_PROTECT_MAX];
   int protect_count;
   bool delete_active;
   struct host_stop_on stop_on;
   bool same_project;
-  int64_t lock_wait_ms; /* 0: does not wait */
+  int64_t lock_wait_ms; /* 0: do not wait */
   bool detailed_exitcode;
-  bool failed; /* resume: what failed, too */
+  bool failed; /* resume also retries failed changes */
   bool json;
-  int64_t limit; /* of runs; 0: all */
+  int64_t limit; /* runs to list; 0: all */
   int64_t concurrency;
   double rate_per_second;
   double budget_percent;
@@ -82,52 +82,53 @@ struct host_options {
   int64_t instructions; /* 0: no limit */
   bool allow_io;
   bool allow_os;
-  int64_t limit_items; /* 0: all */
-  char **params;       /* owned array, the script's own */
+  int64_t limit_items; /* items of each bulk; 0: all */
+  char **params;       /* owned array of the script's parameters */
   int param_count;
-  char **rest; /* what follows "--"; points into argv */
+  char **rest; /* the words after "--"; points into argv */
   int rest_count;
-  char *kept[HOST_KEPT_MAX]; /* owned texts of host_options_keep */
+  char *kept[HOST_KEPT_MAX]; /* owned values from host_options_keep */
   int kept_count;
-  /* By place in the table: what was given, and with which text. */
+  /* The options that were given, by index in the table. */
   struct {
     bool seen;
-    const char *value; /* NULL: stands alone */
+    const char *value; /* NULL: given without a value */
   } given[HOST_OPTION_MAX];
 };
 
-/* Takes from the options of an earlier part of the run (JSON, as
-   host_options_json wrote it; paths are meant from dir) what belongs to the
-   run and was not given anew: limits, protection, slicing, what its script may
-   use. */
+/* Restores the options that belong to the run rather than to one command line:
+   limits, --protect, --limit-items, what the script may use. json is what
+   host_options_json wrote in an earlier session; relative paths in it are
+   relative to dir. Options given on this command line win. CA_USAGE when a
+   stored value cannot be read. */
 CA_MUST_USE enum ca_code host_options_keep(struct host_options *options,
                                            const char *json, const char *dir,
                                            struct ca_err *err);
-/* Reads argv. CA_USAGE with one line that says what is wrong and what was
-   meant. Owns nothing but params: host_options_clear frees it. */
+/* Parses argv. CA_USAGE with one line that says what is wrong. Release with
+   host_options_clear, also after an error. */
 CA_MUST_USE enum ca_code host_options_parse(struct host_options *options,
                                             int argc, char **argv,
                                             struct ca_err *err);
 void host_options_clear(struct host_options *options);
-/* "run", "apply", …; static storage. */
+/* Returns "run", "apply", …; static storage. */
 const char *host_options_verb(enum host_verb verb);
 
-/* The options of run as help shows them, in their groups. */
+/* Prints the help of run's options, by group. */
 void host_options_print(FILE *file);
-/* The same into out (NUL-terminated, cut to size). */
+/* Writes the same text to out, NUL-terminated and cut to size. */
 void host_options_text(char *out, size_t size);
-/* All of them, also those that other verbs alone take. */
+/* Prints the help of every verb's options. */
 void host_options_print_all(FILE *file);
-/* The i-th option's name without dashes; NULL after the last. */
+/* Returns the i-th option's name without dashes, or NULL after the last. */
 const char *host_options_name(int i);
 
-/* What was given as a JSON object of option names and texts, true for options
-   without a value: for the ledger. */
+/* Adds the given options as a JSON object for the ledger: names to texts, and
+   to true for options without a value. */
 CA_MUST_USE enum ca_code host_options_json(const struct host_options *options,
                                            struct ca_buf *out);
-/* Calls visit for each given option that a `resume` or `apply` of the same run
-   needs again: where, pace, protection, what the script may use. All of them
-   have values. */
+/* Calls visit for each given option that `resume` or `apply` needs again on
+   its command line: where, pace, --protect, what the script may use. Every one
+   has a value. */
 void host_options_carry(const struct host_options *options,
                         void (*visit)(void *ctx, const char *name,
                                       const char *value),

@@ -1,5 +1,4 @@
-/* What the two files of the command line share: the table of options. Nobody
-   else includes this.
+/* The table of options, for the options*.c files alone.
    Must not know: the engine, what the options do. */
 #ifndef HOST_OPTIONS_PART_H
 #define HOST_OPTIONS_PART_H
@@ -9,17 +8,17 @@
 
 enum host_kind {
   FLAG,   /* bool */
-  MORE,   /* int, counts */
+  MORE,   /* int, incremented */
   TEXT,   /* const char * */
-  COUNT,  /* int64_t, from 1 */
-  NUMBER, /* int64_t, from 0 */
+  COUNT,  /* int64_t, at least 1 */
+  NUMBER, /* int64_t, at least 0 */
   TIME,   /* int64_t in ms */
-  SPECIAL /* a function of its own */
+  SPECIAL /* read by a function */
 };
 
 enum host_group { WHERE, SAFETY, PACE, SIGHT, SLICING, SCRIPT, OTHER, GROUPS };
 
-/* Verbs as a set. */
+/* Sets of verbs. */
 #define ON(verb) (1u << HOST_##verb)
 #define PLANS    (ON(RUN) | ON(UNDO))
 #define ACTS     (PLANS | ON(APPLY) | ON(RESUME))
@@ -31,24 +30,25 @@ enum host_group { WHERE, SAFETY, PACE, SIGHT, SLICING, SCRIPT, OTHER, GROUPS };
 struct host_option {
   const char *name;
   enum host_group group;
-  unsigned verbs; /* that take it */
+  unsigned verbs; /* the verbs that take it */
   enum host_kind kind;
   size_t offset;
-  /* Of SPECIAL ones; value is NULL only where it is optional or none. */
+  /* For SPECIAL. value is NULL only when it is optional or there is none. */
   bool (*read)(struct host_options *options, const char *value);
   char letter;
   unsigned flags;
-  const char *value; /* as help shows it; NULL: takes none */
+  const char *value; /* its name in help; NULL: takes no value */
   const char *help;
 };
-#define OPTIONAL 1u /* the value stands after '=' or not at all */
-#define CARRIED  2u /* a resume of the run needs it again */
-#define KEPT     4u /* a resume of the run has it by itself */
+#define OPTIONAL 1u /* the value follows '=' or is left out */
+#define CARRIED  2u /* resume needs it again on its command line */
+#define KEPT     4u /* resume restores it from the ledger */
 #define IS_PATH  8u
 
-/* Ends with a NULL name. */
+/* The last entry has a NULL name. */
 extern const struct host_option host_option_table[];
-/* Reads a value, and notes that it was given; false when it is none. */
+/* Parses value into the option's field and notes that the option was given.
+   Returns false when value is not valid for it. */
 bool host_option_read(struct host_options *options,
                       const struct host_option *option, const char *value);
 

@@ -1,12 +1,13 @@
-/* Options that belong to a run rather than to a command line: who resumes it
-   need not say them again, and cannot forget them.
+/* Restores the options that belong to a run rather than to one command line:
+   resume need not repeat them and cannot forget them.
    Must not know: the engine, what the options do. */
 #include <stdlib.h>
 #include <string.h>
 #include "host/options_private.h"
 #include "base/json.h"
 
-/* A text that lives as long as the options; a path is meant from dir. */
+/* Copies a JSON string into memory that lives as long as the options. When dir
+   is not empty, the string is a path relative to dir. NULL on failure. */
 static char *keep_text(struct host_options *options, struct ca_slice value,
                        const char *dir)
 {
@@ -41,7 +42,7 @@ static bool keep_value(struct host_options *options,
   return host_option_read(options, option, text);
 }
 
-/* One value, or a list of them where they add up. */
+/* Reads one value, or an array of values (--protect). */
 static bool keep_values(struct host_options *options,
                         const struct host_option *option,
                         struct ca_slice value, const char *dir)
@@ -79,15 +80,17 @@ enum ca_code host_options_keep(struct host_options *options, const char *json,
   struct ca_slice value;
   bool first = true;
   if(!ca_scan_enter(&scan, '{'))
-    return CA_OK; /* of a version that kept none */
+    return CA_OK; /* an older version stored no options */
   while(ca_scan_member(&scan, &first, &name) == 1) {
     const struct host_option *option = find_kept(options, name);
     if(ca_scan_value(&scan, &value) == CA_SCAN_BAD)
       break;
     if(option && !keep_values(options, option, value, dir))
-      return ca_err_set(err, CA_USAGE,
-                        "the run's own --%s cannot be read: give it again",
-                        option->name);
+      return ca_err_set(
+          err, CA_USAGE,
+          "the run's --%s cannot be read from the ledger: give it "
+          "again",
+          option->name);
   }
   return CA_OK;
 }

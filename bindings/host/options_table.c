@@ -1,4 +1,4 @@
-/* The table of options: what each takes, and help.
+/* The table of the host's options: the values that each takes, and its help.
    Must not know: the engine, what the options do. */
 #include <stdlib.h>
 #include <string.h>
@@ -6,11 +6,14 @@
 #include "host/options_private.h"
 #include "host/option_value.h"
 
+#define HELP_COLUMN 27
+#define HELP_WIDTH  80
+
 static const char *const group_titles[GROUPS] = {
-  "Where:", "Safety:", "Pace:", "Sight:", "Slicing:", "The script:", "Other:"
+  "Where:", "Safety:", "Pace:", "Output:", "Slicing:", "The script:", "Other:"
 };
 
-/* ---- values that are more than a number or a text ---- */
+/* ---- values with a parser of their own ---- */
 
 static bool read_emulator(struct host_options *options, const char *value)
 {
@@ -51,7 +54,8 @@ static bool read_max_percent(struct host_options *options, const char *value)
 
 static bool read_confirm(struct host_options *options, const char *value)
 {
-  options->confirm_count = 0; /* the last one counts, as with all others */
+  options->confirm_count =
+      0; /* the last --confirm wins, as with other options */
   return host_value_counts(value, options->confirm, &options->confirm_count,
                            HOST_CONFIRM_MAX);
 }
@@ -59,7 +63,7 @@ static bool read_confirm(struct host_options *options, const char *value)
 static bool read_protect(struct host_options *options, const char *value)
 {
   if(!*value || options->protect_count == HOST_PROTECT_MAX)
-    return false; /* these add up: protecting less is never what was meant */
+    return false; /* every --protect counts: none may weaken an earlier one */
   options->protect[options->protect_count++] = value;
   return true;
 }
@@ -118,83 +122,85 @@ static bool read_allow(struct host_options *options, const char *value)
 
 const struct host_option host_option_table[] = {
   { "base-url", WHERE, ACTS, TEXT, AT(base_url), NULL, 0, CARRIED, "URL",
-    "where the service is" },
+    "base URL of the API (https://backend.composio.dev)" },
   { "api-key-file", WHERE, ACTS, TEXT, AT(api_key_file), NULL, 0, CARRIED,
-    "FILE", "the API key, in a file that only you can read" },
+    "FILE", "read the API key from FILE (mode 0600)" },
   { "tls-ca", WHERE, ACTS, TEXT, AT(tls_ca), NULL, 0, CARRIED, "FILE",
-    "certificates to trust instead" },
+    "trust the CA certificates in FILE, not the system's" },
   { "emulator", WHERE, ACTS, SPECIAL, 0, read_emulator, 0, OPTIONAL, "N",
-    "a private local service with N accounts (200)" },
+    "run against a private emulator with N accounts (200)" },
   { "state-dir", WHERE, ACTS | PAST, TEXT, AT(state_dir), NULL, 0, CARRIED,
-    "DIR", "where the ledger is kept" },
+    "DIR", "keep the ledger in DIR" },
   { "apply", SAFETY, ACTS, FLAG, AT(apply), NULL, 0, 0, NULL,
-    "carry the planned changes out (without it: a preview)" },
+    "carry out the plan; without --apply it is only shown" },
   { "save-plan", SAFETY, PLANS, TEXT, AT(save_plan), NULL, 0, 0, "FILE",
-    "of a preview: the plan, for composio-lua apply FILE" },
+    "with a preview: write the plan for composio-lua apply FILE" },
   { "show", SAFETY, ACTS | ON(SHOW) | ON(HISTORY), SPECIAL, 0, read_show, 0, 0,
-    "all", "every change, not the first ones" },
+    "all", "list every change, not only the first ones" },
   { "max-changes", SAFETY, ACTS, NUMBER, AT(max_changes), NULL, 0, KEPT, "N",
-    "refuse to make more changes (500)" },
+    "refuse a run with more than N changes (500)" },
   { "max-percent", SAFETY, ACTS, SPECIAL, 0, read_max_percent, 0, KEPT, "P",
-    "refuse to change more of the project (25%)" },
+    "refuse to change more than P of the project's accounts (25%)" },
   { "confirm", SAFETY, ACTS, SPECIAL, 0, read_confirm, 0, 0, "N",
-    "that many irreversible changes; N,… for several plans" },
+    "confirm exactly N irreversible changes (N,M,… for several bulks)" },
   { "protect", SAFETY, ACTS, SPECIAL, 0, read_protect, 0,
     CARRIED | KEPT | IS_PATH, "FILE",
-    "ids, user:ID, toolkit:SLUG never to change" },
+    "never change what FILE lists: one id, user:ID or toolkit:SLUG per "
+    "line" },
   { "delete-active", SAFETY, ACTS, FLAG, AT(delete_active), NULL, 0, KEPT,
-    NULL, "ACTIVE accounts may be deleted" },
+    NULL, "allow ACTIVE accounts to be deleted" },
   { "stop-on", SAFETY, ACTS, SPECIAL, 0, read_stop_on, 0, CARRIED | KEPT,
-    "WORDS", "end early: failed=3%,unknown=5,stale=1" },
+    "WORDS", "stop early at these limits: failed=3%,unknown=5,stale=1" },
   { "same-project", SAFETY, ON(APPLY) | ON(RESUME) | ON(UNDO), FLAG,
     AT(same_project), NULL, 0, 0, NULL,
-    "with another key: it is the same project's" },
+    "the API key was rotated: accept a plan or run made with the old key" },
   { "failed", SAFETY, ON(RESUME), FLAG, AT(failed), NULL, 0, 0, NULL,
-    "of resume: what failed, too" },
+    "with resume: also retry changes that failed" },
   { "lock-wait", SAFETY, ACTS, SPECIAL, 0, read_lock_wait, 0, 0, "DUR",
-    "wait for another run's end" },
+    "wait up to DUR for another run to end" },
   { "detailed-exitcode", SAFETY, PLANS, FLAG, AT(detailed_exitcode), NULL, 0,
     0, NULL, "exit 5 when a preview has changes" },
   { "concurrency", PACE, ACTS, COUNT, AT(concurrency), NULL, 0, CARRIED, "N",
-    "items at once (32)" },
+    "process up to N items at once (32)" },
   { "budget", PACE, ACTS, SPECIAL, 0, read_budget, 0, CARRIED, "P%",
-    "share of the organisation's rate limit (25%)" },
+    "use at most P% of the organisation's rate limit (25%)" },
   { "rate", PACE, ACTS, SPECIAL, 0, read_rate, 0, CARRIED, "N/s",
-    "at most so many requests: 50/s, 3000/m" },
+    "limit the request rate: 50/s, 3000/m" },
   { "timeout", PACE, ACTS, TIME, AT(timeout_ms), NULL, 0, CARRIED, "DUR",
-    "of one exchange (60s)" },
+    "limit each request attempt to DUR (60s)" },
   { "retries", PACE, ACTS, NUMBER, AT(retries), NULL, 0, CARRIED, "N",
-    "after a first attempt (2)" },
+    "retry a request up to N times (2)" },
   { "max-wait", PACE, ACTS, TIME, AT(max_wait_ms), NULL, 0, CARRIED, "DUR",
-    "the longest Retry-After obeyed (120s)" },
+    "wait at most DUR for a Retry-After (120s)" },
   { "progress", SIGHT, ACTS, SPECIAL, 0, read_progress, 0, 0, "WHEN",
-    "auto, always or never" },
+    "show progress: auto (on a terminal), always or never" },
   { "quiet", SIGHT, ACTS, FLAG, AT(quiet), NULL, 'q', 0, NULL,
-    "only failures" },
+    "print only warnings and errors" },
   { "verbose", SIGHT, ACTS, MORE, AT(verbose), NULL, 'v', 0, NULL,
-    "tell more; twice: every request" },
+    "print more; -vv prints every request" },
   { "log", SIGHT, ACTS, TEXT, AT(log), NULL, 0, 0, "FILE",
-    "append one line per event" },
+    "append one line per event to FILE" },
   { "log-format", SIGHT, ACTS, SPECIAL, 0, read_log_format, 0, 0, "FORMAT",
-    "text or json" },
+    "write the log as text or json" },
   { "summary", SIGHT, ACTS, TEXT, AT(summary), NULL, 0, 0, "FILE",
-    "a JSON object about the run; - for stdout" },
+    "write a JSON object about the run (-: stdout)" },
   { "json", SIGHT, PAST, FLAG, AT(json), NULL, 0, 0, NULL,
-    "of runs, show, history: JSON lines" },
+    "with runs, show, history: print JSON lines" },
   { "limit", SIGHT, ON(RUNS), NUMBER, AT(limit), NULL, 0, 0, "N",
-    "of runs: how many (50), 0 for all" },
+    "with runs: list the newest N runs (50; 0: all)" },
   { "limit-items", SLICING, PLANS, COUNT, AT(limit_items), NULL, 0, KEPT, "N",
-    "only the first N items of each bulk" },
+    "take only the first N items of each bulk" },
   { "memory", SCRIPT, ACTS, COUNT, AT(memory_mb), NULL, 0, CARRIED | KEPT,
-    "MB", "what the script may use (512)" },
+    "MB", "limit the script's memory to MB megabytes (512)" },
   { "instructions", SCRIPT, ACTS, NUMBER, AT(instructions), NULL, 0,
-    CARRIED | KEPT, "N", "what the script may execute (0: no limit)" },
+    CARRIED | KEPT, "N",
+    "limit the script to N VM instructions (0: no limit)" },
   { "allow", SCRIPT, ACTS, SPECIAL, 0, read_allow, 0, CARRIED | KEPT, "io,os",
-    "Lua libraries the script may use" },
+    "let the script use these Lua libraries" },
   { "help", OTHER, ALL, FLAG, AT(help), NULL, 'h', 0, NULL,
-    "this, or the script's own help" },
+    "print this text, or a script's own help" },
   { "version", OTHER, ALL, SPECIAL, 0, read_version, 0, 0, NULL,
-    "which composio-lua this is, and its libraries" },
+    "print the versions of composio-lua and its libraries" },
   { NULL, OTHER, 0, FLAG, 0, NULL, 0, 0, NULL, NULL }
 };
 _Static_assert(COUNT_OF(host_option_table) <= HOST_OPTION_MAX,
@@ -253,7 +259,32 @@ static void option_label(const struct host_option *option, char *out,
     snprintf(out, size, "%s--%s %s", letter, option->name, option->value);
 }
 
-/* The options of a group that one of the verbs takes; how much was used. */
+/* Adds a help text from HELP_COLUMN on, broken between words before
+   HELP_WIDTH. Returns the number of bytes added. */
+static size_t add_help(const char *text, char *out, size_t size)
+{
+  const size_t room = HELP_WIDTH - HELP_COLUMN;
+  size_t used = 0;
+  while(used < size) {
+    size_t len = strlen(text);
+    int written;
+    if(len > room)
+      for(len = room; len && text[len] != ' '; len--)
+        ;
+    written = snprintf(out + used, size - used, "%.*s\n", (int)len, text);
+    used += written > 0 ? (size_t)written : 0;
+    text += len;
+    if(!*text || !len || used >= size)
+      break;
+    text++;
+    written = snprintf(out + used, size - used, "%*s", HELP_COLUMN, "");
+    used += written > 0 ? (size_t)written : 0;
+  }
+  return used;
+}
+
+/* Adds the options of one group that at least one of the verbs takes. Returns
+   the number of bytes added. */
 static size_t add_group(enum host_group group, unsigned verbs, char *out,
                         size_t size)
 {
@@ -266,10 +297,11 @@ static size_t add_group(enum host_group group, unsigned verbs, char *out,
        !(host_option_table[i].verbs & verbs))
       continue;
     option_label(&host_option_table[i], label, sizeof(label));
-    len = snprintf(out + used, size - used, "%s%s  %-24s %s\n",
-                   used ? "" : group_titles[group], used ? "" : "\n", label,
-                   host_option_table[i].help);
+    len = snprintf(out + used, size - used, "%s%s  %-24s ",
+                   used ? "" : group_titles[group], used ? "" : "\n", label);
     used += len > 0 ? (size_t)len : 0;
+    if(used < size)
+      used += add_help(host_option_table[i].help, out + used, size - used);
   }
   return used < size ? used : size - 1;
 }
@@ -302,9 +334,9 @@ void host_options_print_all(FILE *file)
   fputs(text, file);
 }
 
-/* ---- what was given ---- */
+/* ---- the given options, for the ledger and for a later resume ---- */
 
-/* The k-th text that an option was given with: some add up. */
+/* The k-th value given for option i, or NULL: --protect may be repeated. */
 static const char *given_text(const struct host_options *options, int i, int k)
 {
   if(host_option_table[i].read == read_protect)
@@ -315,7 +347,7 @@ static const char *given_text(const struct host_options *options, int i, int k)
 static enum ca_code add_text(struct ca_buf *out, const char *text)
 {
   struct ca_slice slice = { text, strlen(text) };
-  if(!ca_is_utf8(slice, NULL)) /* a path may be any bytes */
+  if(!ca_is_utf8(slice, NULL)) /* a path may hold any bytes */
     return ca_buf_add_text(out, "null");
   return ca_json_string(out, slice);
 }
@@ -344,7 +376,8 @@ enum ca_code host_options_json(const struct host_options *options,
   enum ca_code code = ca_buf_add_text(out, "{");
   bool first = options->verb != HOST_APPLY;
   int i;
-  if(!code && !first) { /* who resumes the run may have to start it again */
+  if(!code &&
+     !first) { /* resume may have to suggest the same `apply PLAN` again */
     code = ca_buf_add_text(out, "\"plan\":");
     if(!code)
       code = add_text(out, options->operand);

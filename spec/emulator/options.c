@@ -1,5 +1,5 @@
-/* What the command line may say.
-   It must not know what the emulator does with it. */
+/* Parses the emulator's command line.
+   Must not know: what the emulator does with the options. */
 #include "options.h"
 
 #include <errno.h>
@@ -18,35 +18,37 @@ static const char usage[] =
     "A local, stateful Composio on 127.0.0.1. The first line on stdout is\n"
     "JSON with its url, an api_key and the number of accounts.\n"
     "\n"
-    "  --port N          listen there (default 0: any free port)\n"
-    "  --accounts N      connected accounts to start with (default 100)\n"
+    "  --port N          listen on port N (default 0: any free port)\n"
+    "  --accounts N      start with N connected accounts (default 100)\n"
     "  --seed S          the same N and S give the same accounts (default 1)\n"
-    "  --odd             also accounts that clients do not expect: status\n"
+    "  --odd             add accounts that clients do not expect: status\n"
     "                    PAUSED, scheme PASSKEY, no user_id\n"
-    "  --db FILE         keep the state there (default :memory:); an "
+    "  --db FILE         keep the state in FILE (default :memory:); an "
     "existing\n"
     "                    file keeps its accounts\n"
     "  --api-key KEY     accept this key; may be repeated\n"
-    "  --rate-limit N    requests a minute (default 10000, 0: no limit)\n"
-    "  --mask MODE       how secrets show: redact (default), mask4, raw\n"
+    "  --rate-limit N    allow N requests per minute (default 10000, 0: no\n"
+    "                    limit)\n"
+    "  --mask MODE       show secrets as redact (default), mask4 or raw\n"
     "  --page-default N  page size when a listing asks for none (default 20)\n"
-    "  --page-max N      the most a page holds (default 100)\n"
-    "  --latency-ms N    answer every API request that much later\n"
-    "  --request-log FILE  append each request as a line of JSON\n"
+    "  --page-max N      largest page size (default 100)\n"
+    "  --latency-ms N    delay the reply to every API request by N ms\n"
+    "  --request-log FILE  append each request to FILE as a line of JSON\n"
     "  --faults FILE     JSON array of fault rules, see /_emulator/faults\n"
-    "  --legacy          answer as in January 2026: enable from any status,\n"
-    "                    create on Composio-managed OAuth with Deprecation\n"
-    "  --leases          a change while another of the same account is not\n"
-    "                    yet answered is 409\n"
-    "  --gzip            replies in gzip for who accepts it\n"
-    "  --assume NAME=VALUE  another answer where the real one is not known;\n"
-    "                    may be repeated; a wrong one names them\n"
-    "  --until-eof       end when standard input ends, which it does when\n"
-    "                    whoever started it ends\n"
-    "  --help            this text\n"
-    "  --version         the version, and those of the libraries\n"
+    "  --legacy          behave as in January 2026: enable from any status,\n"
+    "                    Deprecation on creates for Composio-managed OAuth\n"
+    "  --leases          answer 409 to a change of an account while another\n"
+    "                    change of it has no reply yet\n"
+    "  --gzip            compress replies for clients that accept gzip\n"
+    "  --assume NAME=VALUE  choose the answer where the real one is not\n"
+    "                    known; may be repeated; a wrong NAME lists them\n"
+    "  --until-eof       exit at the end of standard input, and so together\n"
+    "                    with the process that started the emulator\n"
+    "  --help            print this text\n"
+    "  --version         print the versions of the program and its libraries\n"
     "\n"
-    "Ends on SIGTERM and SIGINT. Exit: 0 ended, 1 cannot run, 2 usage.\n";
+    "SIGTERM and SIGINT end it. Exit status: 0 ended, 1 cannot run, 2 "
+    "usage.\n";
 
 enum {
   PORT = 256,
@@ -126,14 +128,14 @@ static bool read_mask(struct emu_options *options, const char *text)
   return false;
 }
 
-/* A key travels in a header: what cannot stand there could never match. */
+/* The key is sent in a header: other bytes could never match. */
 static bool read_key(struct emu_options *options, const char *text)
 {
   const char *why = NULL;
   if(!*text)
     why = "must not be empty";
   if(options->key_count == EMU_KEYS_MAX)
-    why = "is one too many, 16 are kept";
+    why = "was given too often, 16 are kept";
   for(const char *at = text; *at; at++)
     if(*at < 0x21 || *at > 0x7e)
       why = "must be printable ASCII without blanks";
