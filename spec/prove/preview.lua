@@ -62,15 +62,9 @@ local function check(emulator, script, words, endings)
   emulator:forget()
 end
 
-local pwd = stage.shell("pwd"):match "^[^\n]+"
-local function absolute(path)
-  return path:sub(1, 1) == "/" and path or pwd .. "/" .. path
-end
-stage.server.build = absolute(stage.server.build)
-
 local scripts = {}
 for _, place in ipairs { "/scripts", "/spec/prove/jobs" } do
-  local list = stage.shell("ls " .. stage.quote(absolute(stage.root) .. place) .. "/*.lua")
+  local list = stage.shell("ls " .. stage.quote(stage.server.root .. place) .. "/*.lua")
   for path in list:gmatch "[^\n]+" do
     scripts[#scripts + 1] = path
   end

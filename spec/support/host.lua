@@ -32,9 +32,7 @@ local function shell(command)
 end
 host.shell = shell
 
-local here = shell "pwd"
-local build = server.build:find "^/" and server.build or here .. "/" .. server.build
-host.program = build .. "/composio-lua"
+host.program = server.build .. "/composio-lua"
 host.has_sanitizer = shell("grep -c __asan_init " .. quote(host.program)) ~= "0"
 
 -- The words, without the limits that a run has by itself: specs change most of

@@ -24,14 +24,22 @@ local cjson = require "cjson"
 
 local server = {}
 
-server.build = os.getenv "COMPOSIO_BUILD" or "build"
-server.root = debug.getinfo(1, "S").source:match "^@(.*)/spec/support/" or "."
-server.lua = server.root .. "/spec/lua" -- this system's Lua 5.4
-
 local function quote(text)
   return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
 end
 server.quote = quote
+
+-- The directory's path from /: children are started in directories of their own.
+local function absolute(path)
+  local pipe = assert(io.popen("cd " .. quote(path) .. " && pwd"))
+  local full = pipe:read "l"
+  pipe:close()
+  return assert(full, path .. " is no directory")
+end
+
+server.root = absolute(debug.getinfo(1, "S").source:match "^@(.*)/spec/support/" or ".")
+server.build = absolute(os.getenv "COMPOSIO_BUILD" or "build")
+server.lua = server.root .. "/spec/lua" -- this system's Lua 5.4
 
 local Program = {}
 Program.__index = Program
