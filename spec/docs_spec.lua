@@ -1,12 +1,13 @@
--- The manual's examples, run as they stand but for the ids: what is read is
--- what works. Each block has an emulator of its own, and the two locals of the
--- manual's first block. Jobs run through the host with --emulator.
+-- What the documents show is what works. The manual's examples run as they stand
+-- but for the ids: each block has an emulator of its own, and the two locals of the
+-- manual's first block; jobs run through the host with --emulator. Commands of the
+-- documents for developers run in a sandbox, or are checked where they take too long
+-- (spec/support/document.lua).
 -- Must not know: what the examples are about.
 local composio = require "composio"
+local document = require "spec.support.document"
 local host = require "spec.support.host"
 local server = require "spec.support.server"
-
-local root = arg[0]:match "^(.*)/spec/[^/]*$" or "."
 
 local IDS = {
   ac_123 = "ac_GithubCustom",
@@ -21,27 +22,15 @@ local IDS = {
   ca_expired = "ca_gmail_u123_C",
 }
 
--- The lua blocks of a file: { line, text }.
-local function blocks_of(name)
-  local file = io.open(root .. "/" .. name, "rb")
-  if not file then
-    return {}
-  end
-  local blocks, block, number = {}, nil, 0
-  for line in file:lines() do
-    number = number + 1
-    if block and line:find "^```" then
-      block.text = table.concat(block, "\n") .. "\n"
-      blocks[#blocks + 1], block = block, nil
-    elseif block then
-      block[#block + 1] = line
-    elseif line:find "^```lua%s*$" then
-      block = { line = number }
+-- The lua blocks of a file.
+local function examples_of(name)
+  local list = {}
+  for _, block in ipairs(document.blocks(name)) do
+    if block.language == "lua" and block.mark == "" then
+      list[#list + 1] = block
     end
   end
-  file:close()
-  assert(not block, name .. ": a block has no end")
-  return blocks
+  return list
 end
 
 local function with_ids(text)
@@ -125,7 +114,7 @@ end
 local printed_by = {}
 
 for _, name in ipairs { "docs/from-typescript.md", "README.md" } do
-  local blocks, printed = blocks_of(name), {}
+  local blocks, printed = examples_of(name), {}
   printed_by[name] = printed
   describe(name, function()
     for _, block in ipairs(blocks) do
@@ -144,15 +133,11 @@ end
 
 describe("the search for examples", function()
   it("finds those of the manual", function()
-    assert.is_true(#blocks_of "docs/from-typescript.md" >= 15)
+    assert.is_true(#examples_of "docs/from-typescript.md" >= 15)
   end)
 
-  it("finds one in the README, when there is one", function()
-    local readme = io.open(root .. "/README.md")
-    if readme then
-      readme:close()
-      assert.is_true(#blocks_of "README.md" >= 1)
-    end
+  it("finds one in the README", function()
+    assert.is_true(#examples_of "README.md" >= 1)
   end)
 
   it("notices an example that fails", function()
@@ -182,4 +167,91 @@ describe("what the manual says of examples", function()
       assert.is_truthy(text:find(part, 1, true), part .. " is missing in:\n" .. text)
     end
   end)
+end)
+
+-- Blocks of one document run in their order and share a sandbox.
+local WITH_COMMANDS = { "CONTRIBUTING.md" }
+
+-- A file of specs, in the sandbox's own spec directory would be in the checkout.
+local function run_specs(box, text)
+  local path = box.path .. "/home/example_spec.lua"
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  return box:run("build/composio-spec spec/run.lua " .. path)
+end
+
+local function run_command_block(box, block)
+  if block.mark == "check" then
+    assert.same({}, document.check(block.text))
+    return
+  end
+  local run = block.language == "lua" and run_specs or box.run
+  local code, output = run(box, block.text)
+  assert.equal(0, code, block.text .. output)
+end
+
+for _, name in ipairs(WITH_COMMANDS) do
+  describe("commands of " .. name, function()
+    local box
+
+    setup(function()
+      box = document.sandbox()
+    end)
+    teardown(function()
+      box:remove()
+    end)
+
+    for _, block in ipairs(document.blocks(name)) do
+      local is_spec = block.language == "lua" and block.mark == "spec"
+      if block.language == "sh" or is_spec then
+        it(("line %d works"):format(block.line), function()
+          run_command_block(box, block)
+        end)
+      end
+    end
+  end)
+end
+
+describe("the run of commands", function()
+  local box
+
+  setup(function()
+    box = document.sandbox()
+  end)
+  teardown(function()
+    box:remove()
+  end)
+
+  it("ends at the first that fails", function()
+    local code, output = box:run "echo first; false; echo second"
+    assert.equal(1, code)
+    assert.equal("first\n", output)
+    assert.equal(1, (box:run "build/composio-spec spec/run.lua spec/nosuch_spec.lua"))
+    assert.is_false(pcall(run_command_block, box, { language = "sh", mark = "", text = "nosuch" }))
+  end)
+
+  it("sees a spec that fails", function()
+    local block = { language = "lua", mark = "spec", text = "it('fails', function() error() end)" }
+    assert.is_false(pcall(run_command_block, box, block))
+  end)
+
+  for text, problem in pairs {
+    ["make test\nmake nosuch"] = "make has no target nosuch",
+    ["make fuzz SECOND=3"] = "make knows no variable SECOND",
+    ["spec/nosuch.sh"] = "there is no program spec/nosuch.sh",
+    ["spec/test.sh --nosuch"] = "spec/test.sh knows no option --nosuch",
+    ["build/composio-lua --apply --nosuch"] = "build/composio-lua knows no option --nosuch",
+    ["gdb --args build/asan/nosuch"] = "the build has no build/asan/nosuch",
+    ["cmake --preset nosuch"] = "CMakePresets.json has no preset nosuch",
+    ["clang-format -i core/nosuch.c"] = "there is no file core/nosuch.c",
+    ["nosuch"] = "there is no program nosuch",
+  } do
+    it("checks what is not run: " .. problem, function()
+      assert.equal(problem, document.check(text)[1])
+      assert.is_false(
+        pcall(run_command_block, box, { language = "sh", mark = "check", text = text })
+      )
+    end)
+  end
 end)
