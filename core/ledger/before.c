@@ -264,13 +264,16 @@ static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
 enum ca_code ca_ledger_image(struct ca_ledger *ledger, int64_t change,
                              struct ca_image *image, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_IMAGE, err);
+  sqlite3_stmt *statement;
   int64_t id = ca_ledger_change_id(ledger, change);
   const char *account;
-  enum ca_code code = CA_OK;
+  enum ca_code code = ca_ledger_flush_rows(ledger, err);
   int rc;
 
   memset(image, 0, sizeof(*image));
+  if(code)
+    return code;
+  statement = ca_ledger_sql(ledger, CA_SQL_IMAGE, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, id);

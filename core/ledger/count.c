@@ -254,9 +254,11 @@ static enum ca_code tally_up(struct ca_ledger *ledger, int bulk,
   int64_t from = ca_ledger_change_id(ledger, 0);
   int64_t to = ca_ledger_change_id(ledger, CA_CHANGE_MAX);
   sqlite3_stmt *changes;
-  enum ca_code code = ca_ledger_before_read(ledger, -1, err);
+  enum ca_code code = ca_ledger_has_run(ledger, err);
   int rc;
 
+  if(!code)
+    code = ca_ledger_flush(ledger, -1, err);
   if(code)
     return code;
   memset(count, 0, sizeof(*count));

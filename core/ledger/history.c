@@ -7,14 +7,13 @@
 #include "ledger/ledger_private.h"
 #include "base/log.h"
 
-/* The statement for a question over all runs, free to be stepped; what waits
-   in memory is written first. */
+/* The statement for a question over all runs, free to be stepped. */
 static sqlite3_stmt *begin_reading(struct ca_ledger *ledger, enum ca_sql which,
                                    struct ca_err *err)
 {
   sqlite3_stmt *statement;
 
-  if(ledger->mark_count && ca_ledger_commit(ledger, err))
+  if(ca_ledger_flush(ledger, -1, err))
     return NULL;
   statement = ca_ledger_sql(ledger, which, err);
   if(statement && sqlite3_stmt_busy(statement)) {

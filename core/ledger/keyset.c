@@ -79,18 +79,18 @@ void ca_ledger_forget_keys(struct ca_ledger *ledger)
 
 /* In the table. */
 
-static int insert(struct ca_ledger *ledger, int64_t hash, bool *known,
-                  struct ca_err *err)
+static enum ca_code insert(struct ca_ledger *ledger, int64_t hash, bool *known,
+                           struct ca_err *err)
 {
   sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_KEY_ADD, err);
   int rc;
 
   if(!statement)
-    return SQLITE_ERROR;
+    return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, hash);
   rc = ca_ledger_run(statement);
   *known = !rc && !sqlite3_changes(ledger->db);
-  return rc;
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
 static int ascending(const void *a, const void *b)
@@ -101,9 +101,10 @@ static int ascending(const void *a, const void *b)
 }
 
 /* Moves all hashes into the table, in its order. */
-static int spill(struct ca_ledger *ledger, struct ca_err *err)
+static enum ca_code spill(struct ca_ledger *ledger, struct ca_err *err)
 {
   struct ca_keys *keys = &ledger->keys;
+  enum ca_code code = CA_OK;
   bool known;
   size_t i;
   int rc = sqlite3_exec(ledger->db,
@@ -113,24 +114,44 @@ static int spill(struct ca_ledger *ledger, struct ca_err *err)
                         "DELETE FROM temp.key",
                         NULL, NULL, NULL);
 
+  if(rc)
+    code = ca_ledger_fail(ledger, rc, err);
   qsort(keys->slots, keys->size, sizeof(*keys->slots), ascending);
-  for(i = 0; !rc && i < keys->size; i++)
+  for(i = 0; !code && i < keys->size; i++)
     if(keys->slots[i])
-      rc = insert(ledger, keys->slots[i], &known, err);
+      code = insert(ledger, keys->slots[i], &known, err);
   ca_ledger_forget_keys(ledger);
-  keys->in_table = !rc;
-  return rc;
+  keys->in_table = !code;
+  return code;
 }
 
-/* Equal hashes are looked into: is it this very key? */
-static int find_key(struct ca_ledger *ledger, const struct ca_item *item,
-                    bool *found, struct ca_err *err)
+enum ca_code ca_ledger_add_key(struct ca_ledger *ledger,
+                               const struct ca_item *item, bool *known,
+                               struct ca_err *err)
+{
+  struct ca_keys *keys = &ledger->keys;
+  int64_t hash = key_hash(item);
+  enum ca_code code = CA_OK;
+
+  *known = false;
+  if(!keys->in_table && keys->count >= FEW)
+    code = spill(ledger, err);
+  if(!code && keys->in_table)
+    code = insert(ledger, hash, known, err);
+  else if(!code && !remember(keys, hash, known))
+    code = ca_err_set(err, CA_NOMEM, "out of memory");
+  return code;
+}
+
+enum ca_code ca_ledger_has_key(struct ca_ledger *ledger,
+                               const struct ca_item *item, bool *found,
+                               struct ca_err *err)
 {
   sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_KEY_FIND, err);
   int rc;
 
   if(!statement)
-    return SQLITE_ERROR;
+    return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
   sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
   ca_ledger_bind(statement, 3, item->key);
@@ -138,26 +159,7 @@ static int find_key(struct ca_ledger *ledger, const struct ca_item *item,
   rc = sqlite3_step(statement);
   *found = rc == SQLITE_ROW;
   sqlite3_reset(statement);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-enum ca_code ca_ledger_add_key(struct ca_ledger *ledger,
-                               const struct ca_item *item, bool *repeated,
-                               struct ca_err *err)
-{
-  struct ca_keys *keys = &ledger->keys;
-  int64_t hash = key_hash(item);
-  bool known = false;
-  int rc = SQLITE_OK;
-
-  *repeated = false;
-  if(!keys->in_table && keys->count >= FEW)
-    rc = spill(ledger, err);
-  if(!rc && keys->in_table)
-    rc = insert(ledger, hash, &known, err);
-  else if(!rc && !remember(keys, hash, &known))
-    return ca_err_set(err, CA_NOMEM, "out of memory");
-  if(!rc && known)
-    rc = find_key(ledger, item, repeated, err);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  return rc == SQLITE_ROW || rc == SQLITE_DONE
+             ? CA_OK
+             : ca_ledger_fail(ledger, rc, err);
 }

@@ -1,9 +1,9 @@
-/* The ledger's life: opening and closing, transactions.
+/* The ledger's life: opening and closing, transactions. Nothing else flushes,
+   commits or rolls back.
    Must not know: how changes are sent, what a script is. */
 #include <stdlib.h>
 #include <unistd.h>
 #include "ledger/ledger_private.h"
-#include "ledger/sqlite.h"
 
 const char *ca_outcome_name(enum ca_outcome outcome)
 {
@@ -12,12 +12,6 @@ const char *ca_outcome_name(enum ca_outcome outcome)
     "failed",  "skipped",  "unknown",   "stale", "pending"
   };
   return (unsigned)outcome < CA_OUTCOME_COUNT ? names[outcome] : "unknown";
-}
-
-enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
-                            struct ca_err *err)
-{
-  return ca_sqlite_fail(ledger->db, ledger->path, rc, err);
 }
 
 /* Transactions. */
@@ -40,6 +34,14 @@ enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
   return ledger->run && !ledger->ended
              ? CA_OK
              : ca_err_set(err, CA_USAGE, "no run is open in the ledger");
+}
+
+enum ca_code ca_ledger_has_run(const struct ca_ledger *ledger,
+                               struct ca_err *err)
+{
+  return ledger->run
+             ? CA_OK
+             : ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
 }
 
 enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
@@ -99,8 +101,10 @@ static enum ca_code begin_txn(struct ca_ledger *ledger, bool drafting,
 
 static enum ca_code end_txn(struct ca_ledger *ledger, struct ca_err *err)
 {
-  enum ca_code code = run_plain(ledger, CA_SQL_COMMIT, err);
+  enum ca_code code = ca_ledger_draft_write(ledger, err);
 
+  if(!code)
+    code = run_plain(ledger, CA_SQL_COMMIT, err);
   if(!code) {
     ledger->in_txn = false;
     ledger->txn_rows = 0;
@@ -156,7 +160,7 @@ enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
   enum ca_code code = CA_OK;
 
   if(ledger->in_txn && !ledger->drafting)
-    return CA_OK;
+    return ca_ledger_flush_rows(ledger, err);
   if(ledger->in_txn)
     code = end_draft(ledger, err);
   return code ? code : begin_txn(ledger, false, err);
@@ -183,6 +187,34 @@ enum ca_code ca_ledger_commit(struct ca_ledger *ledger, struct ca_err *err)
   }
   ca_ledger_forget_marks(ledger);
   return CA_OK;
+}
+
+enum ca_code ca_ledger_flush_rows(struct ca_ledger *ledger, struct ca_err *err)
+{
+  struct ca_err why;
+  enum ca_code code;
+
+  if(!ca_queued_has_rows(ledger))
+    return CA_OK;
+  ca_err_clear(&why);
+  code = ca_ledger_draft_write(ledger, &why);
+  if(!code)
+    return CA_OK;
+  if(err)
+    *err = why;
+  return ca_ledger_undo_txn(ledger, code, &why);
+}
+
+enum ca_code ca_ledger_flush(struct ca_ledger *ledger, int64_t after,
+                             struct ca_err *err)
+{
+  size_t i;
+
+  for(i = 0; i < ledger->mark_count; i++)
+    if(after < 0 || (ledger->marks[i].kind == CA_MARK_CHANGE &&
+                     ledger->marks[i].number > after))
+      return ca_ledger_commit(ledger, err);
+  return ca_ledger_flush_rows(ledger, err);
 }
 
 enum ca_code ca_ledger_sync(struct ca_ledger *ledger, struct ca_err *err)

@@ -269,7 +269,8 @@ int ca_ledger_schema_view(sqlite3 *db, int version);
 void ca_ledger_turn_enter(struct ca_ledger *ledger);
 void ca_ledger_turn_leave(struct ca_ledger *ledger);
 
-/* The statement, prepared once; NULL with err set. */
+/* The statement, prepared once; NULL with err set. Nothing that it would miss
+   may wait in memory: flush first. ledger/statement.c, as the next three. */
 sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
                             struct ca_err *err);
 /* Steps a statement that gives no rows and resets it; an SQLite code. */
@@ -289,14 +290,36 @@ CA_MUST_USE enum ca_code ca_ledger_draft_change(struct ca_ledger *ledger,
                                                 int64_t id, int64_t operation,
                                                 const struct ca_change *change,
                                                 struct ca_err *err);
-/* Writes those that wait. When that fails the transaction is undone. */
+bool ca_queued_has_rows(const struct ca_ledger *ledger);
+/* Writes those that wait into the open transaction. When that fails, the
+   caller has to undo the transaction. */
 CA_MUST_USE enum ca_code ca_ledger_draft_write(struct ca_ledger *ledger,
                                                struct ca_err *err);
 void ca_ledger_draft_forget(struct ca_ledger *ledger);
+/* The same of the queued outcomes. */
+CA_MUST_USE enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
+                                               struct ca_err *err);
+void ca_ledger_forget_marks(struct ca_ledger *ledger);
+/* Have outcomes waited for long enough, or are they too many? */
+bool ca_ledger_marks_due(const struct ca_ledger *ledger);
+
+/* ledger/ledger.c. What a statement reads has to be in the database: every
+   function that reads begins with one of these two. Both undo the open
+   transaction when they fail.
+
+   Writes the queued rows of the plan. */
+CA_MUST_USE enum ca_code ca_ledger_flush_rows(struct ca_ledger *ledger,
+                                              struct ca_err *err);
+/* Writes the queued rows, and commits the queued outcomes if one of them
+   belongs to a change whose number is above `after` (-1: if there are any). A
+   reader that goes on reading the plan while it is carried out has no need of
+   outcomes of earlier changes, and so pays no sync for them. */
+CA_MUST_USE enum ca_code ca_ledger_flush(struct ca_ledger *ledger,
+                                         int64_t after, struct ca_err *err);
 
 /* Waits in line for the write lock, then BEGIN IMMEDIATE. A draft that is open
-   is committed first, so that what follows is synced; nothing to do when
-   another transaction is open. */
+   is committed first, so that what follows is synced; when another transaction
+   is open, that one stays. No rows are queued when it returns CA_OK. */
 CA_MUST_USE enum ca_code ca_ledger_txn(struct ca_ledger *ledger,
                                        struct ca_err *err);
 /* Opens a transaction for rows of a bulk's plan, unless one is open. What it
@@ -315,6 +338,9 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
 /* CA_OK when runs can be written. */
 CA_MUST_USE enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
                                                 struct ca_err *err);
+/* CA_OK when a run is open, or was selected for reading. */
+CA_MUST_USE enum ca_code ca_ledger_has_run(const struct ca_ledger *ledger,
+                                           struct ca_err *err);
 /* CA_OK when a run is open. */
 CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
                                             struct ca_err *err);
@@ -328,19 +354,17 @@ CA_MUST_USE enum ca_code ca_ledger_begin_salt(struct ca_ledger *ledger,
                                               const unsigned char *brought,
                                               struct ca_err *err);
 
-/* Remembers the item's key; *repeated when its bulk has it already. The table
-   it may use lives and dies with the run: ledger/keyset.c. */
+/* Remembers the item's key; *known when a key with the same hash was there
+   already. The table it may use lives and dies with the run:
+   ledger/keyset.c. */
 CA_MUST_USE enum ca_code ca_ledger_add_key(struct ca_ledger *ledger,
                                            const struct ca_item *item,
-                                           bool *repeated, struct ca_err *err);
+                                           bool *known, struct ca_err *err);
+/* Does the bulk have an item with this very key? Reads the items. */
+CA_MUST_USE enum ca_code ca_ledger_has_key(struct ca_ledger *ledger,
+                                           const struct ca_item *item,
+                                           bool *found, struct ca_err *err);
 void ca_ledger_forget_keys(struct ca_ledger *ledger);
-
-/* Writes the waiting outcomes into the open transaction: ledger/outcome.c. */
-CA_MUST_USE enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
-                                               struct ca_err *err);
-void ca_ledger_forget_marks(struct ca_ledger *ledger);
-/* Have outcomes waited for long enough, or are they too many? */
-bool ca_ledger_marks_due(const struct ca_ledger *ledger);
 
 /* The id under which this database knows an operation, made when new; and
    back (NULL: this version has no such operation): ledger/plan_rows.c. */
@@ -358,11 +382,6 @@ CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
                                                   char *out, size_t size,
                                                   struct ca_err *err);
 
-/* Writes what waits in memory of numbers after this one, so that a statement
-   sees it: ledger/read.c. */
-CA_MUST_USE enum ca_code ca_ledger_before_read(struct ca_ledger *ledger,
-                                               int64_t after,
-                                               struct ca_err *err);
 /* Brings ledger->counts and tally up to date: ledger/count.c. */
 CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
                                                  struct ca_err *err);

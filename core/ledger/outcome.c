@@ -9,125 +9,6 @@
 #include "ledger/ledger_private.h"
 #include "base/secret.h"
 
-#define TEXT_SIZE 1024
-
-/* Plain bounded texts without secrets, cut at a whole character. */
-static char *copy_text(const char *text)
-{
-  size_t len = strlen(text);
-  size_t size = len < TEXT_SIZE ? len + 1 : TEXT_SIZE;
-  char *copy = malloc(size);
-
-  if(copy) {
-    ca_copy_text(copy, size, text, len);
-    ca_secret_mask(copy, strlen(copy));
-  }
-  return copy;
-}
-
-void ca_ledger_forget_marks(struct ca_ledger *ledger)
-{
-  size_t i;
-
-  for(i = 0; i < ledger->mark_count; i++) {
-    free(ledger->marks[i].text);
-    free(ledger->marks[i].made);
-    ledger->marks[i].text = NULL;
-    ledger->marks[i].made = NULL;
-  }
-  ledger->mark_count = 0;
-}
-
-static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
-                      const struct ca_mark *mark)
-{
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, mark->number));
-  sqlite3_bind_int(statement, 2, (int)mark->outcome);
-  ca_ledger_bind(statement, 3, mark->text);
-  return ca_ledger_run(statement);
-}
-
-static const char *or_null(const char *text)
-{
-  return *text ? text : NULL;
-}
-
-#define OUTCOME_VALUES 10
-
-/* The values of one outcome, from the given place on. */
-static void bind_outcome(const struct ca_ledger *ledger,
-                         sqlite3_stmt *statement, int from,
-                         const struct ca_mark *mark)
-{
-  sqlite3_bind_int64(statement, from,
-                     ca_ledger_change_id(ledger, mark->number));
-  sqlite3_bind_int(statement, from + 1, (int)mark->outcome);
-  sqlite3_bind_int64(statement, from + 2, mark->at_ms);
-  sqlite3_bind_int(statement, from + 3, mark->attempts);
-  if(mark->http)
-    sqlite3_bind_int(statement, from + 4, mark->http);
-  else
-    sqlite3_bind_null(statement, from + 4);
-  ca_ledger_bind(statement, from + 5, or_null(mark->request_id));
-  ca_ledger_bind(statement, from + 6, or_null(mark->status_after));
-  ca_ledger_bind(statement, from + 7, or_null(mark->slug));
-  ca_ledger_bind(statement, from + 8, mark->text);
-  ca_ledger_bind(statement, from + 9, mark->made);
-}
-
-static enum ca_sql sql_of(const struct ca_mark *mark, size_t count)
-{
-  if(mark->kind == CA_MARK_ITEM)
-    return CA_SQL_ITEM_OUTCOME;
-  return count > 1 ? CA_SQL_CHANGES_SETTLE : CA_SQL_CHANGE_SETTLE;
-}
-
-/* How many marks from here on one statement writes. */
-static size_t marks_at_once(const struct ca_mark *marks, size_t count)
-{
-  size_t n = 0;
-
-  while(n < count && n < CA_SETTLE_ROWS && marks[n].kind == CA_MARK_CHANGE)
-    n++;
-  return n == CA_SETTLE_ROWS ? n : 1;
-}
-
-enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
-                                   struct ca_err *err)
-{
-  size_t i = 0;
-
-  while(i < ledger->mark_count) {
-    const struct ca_mark *marks = &ledger->marks[i];
-    size_t count = marks_at_once(marks, ledger->mark_count - i);
-    sqlite3_stmt *statement = ca_ledger_sql(ledger, sql_of(marks, count), err);
-    size_t k;
-    int rc;
-
-    if(!statement)
-      return CA_SYSTEM;
-    if(marks->kind == CA_MARK_ITEM)
-      rc = write_item(ledger, statement, marks);
-    else {
-      for(k = 0; k < count; k++)
-        bind_outcome(ledger, statement, (int)k * OUTCOME_VALUES + 1,
-                     &marks[k]);
-      rc = ca_ledger_run(statement);
-    }
-    if(rc)
-      return ca_ledger_fail(ledger, rc, err);
-    i += count;
-  }
-  return CA_OK;
-}
-
-bool ca_ledger_marks_due(const struct ca_ledger *ledger)
-{
-  return ledger->mark_count == CA_MARK_COUNT ||
-         (ledger->mark_count &&
-          ca_clock_mono_ms(ledger->clock) - ledger->mark_ms >= CA_MARK_MS);
-}
-
 /* The next free mark; commits those that wait when there are many, or when
    the first has waited long. */
 static enum ca_code new_mark(struct ca_ledger *ledger, struct ca_mark **mark,
@@ -145,6 +26,22 @@ static enum ca_code new_mark(struct ca_ledger *ledger, struct ca_mark **mark,
   *mark = &ledger->marks[ledger->mark_count];
   memset(*mark, 0, sizeof(**mark));
   return CA_OK;
+}
+
+#define TEXT_SIZE 1024
+
+/* A copy of the text, masked and cut at a whole character. */
+static char *copy_text(const char *text)
+{
+  size_t len = strlen(text);
+  size_t size = len < TEXT_SIZE ? len + 1 : TEXT_SIZE;
+  char *copy = malloc(size);
+
+  if(copy) {
+    ca_copy_text(copy, size, text, len);
+    ca_secret_mask(copy, strlen(copy));
+  }
+  return copy;
 }
 
 static enum ca_code keep_text(struct ca_mark *mark, const char *text,
@@ -180,10 +77,14 @@ enum ca_code ca_ledger_item_verdict(struct ca_ledger *ledger, int64_t item,
                                     enum ca_outcome *verdict,
                                     struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_VERDICT, err);
+  sqlite3_stmt *statement;
+  enum ca_code code = ca_ledger_flush_rows(ledger, err);
   size_t i;
   int rc;
 
+  if(code)
+    return code;
+  statement = ca_ledger_sql(ledger, CA_SQL_ITEM_VERDICT, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));

@@ -33,6 +33,21 @@ static enum ca_code plan_fail(struct ca_ledger *ledger, enum ca_code code,
   return ca_ledger_undo_txn(ledger, code, why);
 }
 
+/* Is the item's key new to its bulk? Equal hashes are looked into. */
+static enum ca_code check_key(struct ca_ledger *ledger,
+                              const struct ca_item *item, bool *repeated,
+                              struct ca_err *err)
+{
+  bool known = false;
+  enum ca_code code = ca_ledger_add_key(ledger, item, &known, err);
+
+  if(!code && known)
+    code = ca_ledger_flush_rows(ledger, err);
+  if(!code && known)
+    code = ca_ledger_has_key(ledger, item, repeated, err);
+  return code;
+}
+
 static enum ca_code repeated_key(const struct ca_item *item,
                                  struct ca_err *err)
 {
@@ -82,7 +97,7 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
   if(code)
     return code;
   ca_err_clear(&why);
-  code = ca_ledger_add_key(ledger, item, &repeated, &why);
+  code = check_key(ledger, item, &repeated, &why);
   if(repeated)
     return repeated_key(item, err);
   if(item->status_reason) {
@@ -378,6 +393,8 @@ enum ca_code ca_ledger_add_change(struct ca_ledger *ledger, int64_t item,
     return ca_err_set(err, CA_USAGE, "a new change cannot be \"%s\"",
                       ca_outcome_name(change->outcome));
   code = ca_ledger_usable(ledger, err);
+  if(!code && item != ledger->item)
+    code = ca_ledger_flush_rows(ledger, err);
   if(!code && item != ledger->item)
     code = meet_item(ledger, item, err);
   if(!code)

@@ -1,8 +1,10 @@
-/* Rows of a draft on their way into the database: they wait until one
-   statement takes many of them, since running a statement costs as much as
-   the row it writes. No statement of this connection misses them: whoever
-   asks for one has them written first (ca_ledger_sql).
-   Must not know: what the rows mean, when a transaction begins. */
+/* What waits in memory on its way into the database: rows of a plan, since one
+   statement that writes many of them costs little more than one that writes
+   one, and outcomes, since they are committed together with the next intent.
+   A statement does not see them: ledger.c says when they are written
+   (ca_ledger_flush).
+   Must not know: what the rows mean, when a transaction begins or ends. */
+#include <stdlib.h>
 #include <string.h>
 #include "ledger/ledger_private.h"
 
@@ -99,31 +101,30 @@ void ca_ledger_draft_forget(struct ca_ledger *ledger)
   ledger->draft.used = 0;
 }
 
+bool ca_queued_has_rows(const struct ca_ledger *ledger)
+{
+  return ledger->draft.item_count || ledger->draft.change_count;
+}
+
 enum ca_code ca_ledger_draft_write(struct ca_ledger *ledger,
                                    struct ca_err *err)
 {
   const struct ca_draft *draft = &ledger->draft;
   size_t items = draft->item_count;
   size_t changes = draft->change_count;
-  struct ca_err why;
   enum ca_code code = CA_OK;
   size_t many;
   size_t i;
 
-  /* none wait any more when the statements are asked for */
-  ca_ledger_draft_forget(ledger);
-  ca_err_clear(&why);
   many = items == CA_DRAFT_ROWS ? items : 1;
   for(i = 0; !code && i < items; i += many)
-    code = write_items(ledger, &draft->items[i], many, &why);
+    code = write_items(ledger, &draft->items[i], many, err);
   many = changes == CA_DRAFT_ROWS ? changes : 1;
   for(i = 0; !code && i < changes; i += many)
-    code = write_changes(ledger, &draft->changes[i], many, &why);
+    code = write_changes(ledger, &draft->changes[i], many, err);
   if(!code)
-    return CA_OK;
-  if(err)
-    *err = why;
-  return ca_ledger_undo_txn(ledger, code, &why); /* all of it is lost */
+    ca_ledger_draft_forget(ledger);
+  return code;
 }
 
 /* Keeps a row's texts, rows that wait are written first when they leave no
@@ -217,4 +218,109 @@ enum ca_code ca_ledger_draft_change(struct ca_ledger *ledger, int64_t id,
     return write_changes(ledger, &row, 1, err);
   draft->changes[draft->change_count++] = row;
   return CA_OK;
+}
+
+/* Outcomes. */
+
+void ca_ledger_forget_marks(struct ca_ledger *ledger)
+{
+  size_t i;
+
+  for(i = 0; i < ledger->mark_count; i++) {
+    free(ledger->marks[i].text);
+    free(ledger->marks[i].made);
+    ledger->marks[i].text = NULL;
+    ledger->marks[i].made = NULL;
+  }
+  ledger->mark_count = 0;
+}
+
+static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
+                      const struct ca_mark *mark)
+{
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, mark->number));
+  sqlite3_bind_int(statement, 2, (int)mark->outcome);
+  ca_ledger_bind(statement, 3, mark->text);
+  return ca_ledger_run(statement);
+}
+
+static const char *or_null(const char *text)
+{
+  return *text ? text : NULL;
+}
+
+#define OUTCOME_VALUES 10
+
+/* The values of one outcome, from the given place on. */
+static void bind_outcome(const struct ca_ledger *ledger,
+                         sqlite3_stmt *statement, int from,
+                         const struct ca_mark *mark)
+{
+  sqlite3_bind_int64(statement, from,
+                     ca_ledger_change_id(ledger, mark->number));
+  sqlite3_bind_int(statement, from + 1, (int)mark->outcome);
+  sqlite3_bind_int64(statement, from + 2, mark->at_ms);
+  sqlite3_bind_int(statement, from + 3, mark->attempts);
+  if(mark->http)
+    sqlite3_bind_int(statement, from + 4, mark->http);
+  else
+    sqlite3_bind_null(statement, from + 4);
+  ca_ledger_bind(statement, from + 5, or_null(mark->request_id));
+  ca_ledger_bind(statement, from + 6, or_null(mark->status_after));
+  ca_ledger_bind(statement, from + 7, or_null(mark->slug));
+  ca_ledger_bind(statement, from + 8, mark->text);
+  ca_ledger_bind(statement, from + 9, mark->made);
+}
+
+static enum ca_sql sql_of(const struct ca_mark *mark, size_t count)
+{
+  if(mark->kind == CA_MARK_ITEM)
+    return CA_SQL_ITEM_OUTCOME;
+  return count > 1 ? CA_SQL_CHANGES_SETTLE : CA_SQL_CHANGE_SETTLE;
+}
+
+/* How many marks from here on one statement writes. */
+static size_t marks_at_once(const struct ca_mark *marks, size_t count)
+{
+  size_t n = 0;
+
+  while(n < count && n < CA_SETTLE_ROWS && marks[n].kind == CA_MARK_CHANGE)
+    n++;
+  return n == CA_SETTLE_ROWS ? n : 1;
+}
+
+enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
+                                   struct ca_err *err)
+{
+  size_t i = 0;
+
+  while(i < ledger->mark_count) {
+    const struct ca_mark *marks = &ledger->marks[i];
+    size_t count = marks_at_once(marks, ledger->mark_count - i);
+    sqlite3_stmt *statement = ca_ledger_sql(ledger, sql_of(marks, count), err);
+    size_t k;
+    int rc;
+
+    if(!statement)
+      return CA_SYSTEM;
+    if(marks->kind == CA_MARK_ITEM)
+      rc = write_item(ledger, statement, marks);
+    else {
+      for(k = 0; k < count; k++)
+        bind_outcome(ledger, statement, (int)k * OUTCOME_VALUES + 1,
+                     &marks[k]);
+      rc = ca_ledger_run(statement);
+    }
+    if(rc)
+      return ca_ledger_fail(ledger, rc, err);
+    i += count;
+  }
+  return CA_OK;
+}
+
+bool ca_ledger_marks_due(const struct ca_ledger *ledger)
+{
+  return ledger->mark_count == CA_MARK_COUNT ||
+         (ledger->mark_count &&
+          ca_clock_mono_ms(ledger->clock) - ledger->mark_ms >= CA_MARK_MS);
 }

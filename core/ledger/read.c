@@ -1,31 +1,7 @@
-/* Reading a run back: items, bulks, the changes in order. What waits to be
-   written is written first, so that readers see it.
+/* Reading a run back: items, bulks, the changes in order.
    Must not know: how changes are sent. */
 #include <string.h>
 #include "ledger/ledger_private.h"
-
-static enum ca_code has_run(const struct ca_ledger *ledger, struct ca_err *err)
-{
-  return ledger->run
-             ? CA_OK
-             : ca_err_set(err, CA_USAGE, "no run has begun in the ledger");
-}
-
-/* Outcomes that wait in memory are invisible to a statement; those of changes
-   up to `after` are not asked for. So who reads the plan on while it is being
-   carried out pays no sync for that. */
-enum ca_code ca_ledger_before_read(struct ca_ledger *ledger, int64_t after,
-                                   struct ca_err *err)
-{
-  size_t i;
-
-  if(has_run(ledger, err))
-    return CA_USAGE;
-  for(i = 0; i < ledger->mark_count; i++)
-    if(ledger->marks[i].number > after)
-      return ca_ledger_commit(ledger, err);
-  return CA_OK;
-}
 
 /* One item. */
 
@@ -83,10 +59,13 @@ static enum ca_code take_item(struct ca_ledger *ledger,
 enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
                             struct ca_item *item, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_READ, err);
-  enum ca_code code;
+  sqlite3_stmt *statement;
+  enum ca_code code = ca_ledger_flush_rows(ledger, err);
   int rc;
 
+  if(code)
+    return code;
+  statement = ca_ledger_sql(ledger, CA_SQL_ITEM_READ, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, number));
@@ -133,8 +112,10 @@ enum ca_code ca_ledger_find_item(struct ca_ledger *ledger, int bulk,
                                  struct ca_err *err)
 {
   int64_t last = ledger->found_item;
-  enum ca_code code = has_run(ledger, err);
+  enum ca_code code = ca_ledger_has_run(ledger, err);
 
+  if(!code)
+    code = ca_ledger_flush_rows(ledger, err);
   if(!code)
     code = find_between(ledger, last + 1, CA_ITEM_MAX, bulk, key, number, err);
   if(!code && !*number && last)
@@ -166,13 +147,16 @@ enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
                             struct ca_err *err)
 {
   sqlite3_stmt *statement;
+  enum ca_code code = ca_ledger_has_run(ledger, err);
   int rc;
 
   *found = false;
   memset(bulk, 0, sizeof(*bulk));
   bulk->number = number;
-  if(has_run(ledger, err))
-    return CA_USAGE;
+  if(!code)
+    code = ca_ledger_flush_rows(ledger, err);
+  if(code)
+    return code;
   statement = ca_ledger_sql(ledger, CA_SQL_BULK_READ, err);
   if(!statement)
     return CA_SYSTEM;
@@ -195,10 +179,13 @@ enum ca_code ca_ledger_bulks(struct ca_ledger *ledger,
 {
   struct ca_bulk bulk;
   sqlite3_stmt *statement;
+  enum ca_code code = ca_ledger_has_run(ledger, err);
   int rc;
 
-  if(has_run(ledger, err))
-    return CA_USAGE;
+  if(!code)
+    code = ca_ledger_flush_rows(ledger, err);
+  if(code)
+    return code;
   statement = ca_ledger_sql(ledger, CA_SQL_BULKS, err);
   if(!statement)
     return CA_SYSTEM;
@@ -283,9 +270,11 @@ enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
   struct ca_change_row row;
   sqlite3_stmt *statement;
   bool any = true;
-  enum ca_code code = ca_ledger_before_read(ledger, after, err);
+  enum ca_code code = ca_ledger_has_run(ledger, err);
   int rc;
 
+  if(!code)
+    code = ca_ledger_flush(ledger, after < 0 ? 0 : after, err);
   if(!code)
     code = any_sent(ledger, after, &any, err);
   if(code)

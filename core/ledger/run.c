@@ -309,8 +309,8 @@ static enum ca_code remember_keys(struct ca_ledger *ledger, struct ca_err *err)
   sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
   while(!code && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
     struct ca_item item = { .key = ca_ledger_text(statement, 0) };
-    bool repeated;
-    code = ca_ledger_add_key(ledger, &item, &repeated, err);
+    bool known;
+    code = ca_ledger_add_key(ledger, &item, &known, err);
   }
   sqlite3_reset(statement);
   if(!code && rc != SQLITE_DONE)

@@ -86,7 +86,8 @@ static enum ca_code find_salt(struct ca_ledger *ledger, struct ca_err *err)
 
   if(ledger->has_salt)
     return CA_OK;
-  if(ledger->run)
+  code = ca_ledger_flush_rows(ledger, err);
+  if(!code && ledger->run)
     code = read_salt(ledger, CA_SQL_RUN_SALT, err);
   if(!code && !ledger->has_salt)
     code = read_salt(ledger, CA_SQL_SALT, err);

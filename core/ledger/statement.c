@@ -1,6 +1,8 @@
-/* The statements that a run needs, in one place, prepared once and kept.
+/* The SQL statements of the ledger, in one place, prepared once and kept.
    Must not know: when a statement is run, and why. */
+#include <assert.h>
 #include "ledger/ledger_private.h"
+#include "ledger/sqlite.h"
 
 /* Where a change stands: its outcome, else that it may have left, else as it
    was recorded. */
@@ -251,12 +253,40 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_SALT] = "SELECT value FROM salt LIMIT 1",
 };
 
+#ifndef NDEBUG
+/* A statement sees only what is in the database: does anything still wait in
+   memory that this one would miss? */
+static bool misses_nothing(const struct ca_ledger *ledger, enum ca_sql which)
+{
+  bool rows = ca_queued_has_rows(ledger);
+
+  switch(which) {
+  case CA_SQL_ITEM_ADD: /* these write rows of a plan */
+  case CA_SQL_ITEMS_ADD:
+  case CA_SQL_CHANGE_ADD:
+  case CA_SQL_CHANGE_ADD_PLAIN:
+  case CA_SQL_CHANGES_ADD_PLAIN:
+  case CA_SQL_ROLLBACK:
+  case CA_SQL_KEY_ADD: /* these touch tables that no queued row belongs to */
+  case CA_SQL_OPERATION_ADD:
+  case CA_SQL_OPERATION_ID:
+  case CA_SQL_OPERATION_NAME:
+    return true;
+  case CA_SQL_COUNT_OUTCOMES: /* these read or complete all outcomes */
+  case CA_SQL_VERDICTS:
+  case CA_SQL_HISTORY:
+  case CA_SQL_RUN_REST:
+    return !rows && !ledger->mark_count;
+  default:
+    return !rows;
+  }
+}
+#endif
+
 sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
                             struct ca_err *err)
 {
-  if((ledger->draft.item_count || ledger->draft.change_count) &&
-     which != CA_SQL_ROLLBACK && ca_ledger_draft_write(ledger, err))
-    return NULL;
+  assert(misses_nothing(ledger, which));
   if(!ledger->statements[which]) {
     int rc = sqlite3_prepare_v3(ledger->db, sql_texts[which], -1,
                                 SQLITE_PREPARE_PERSISTENT,
@@ -265,6 +295,12 @@ sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
       ca_ledger_fail(ledger, rc, err);
   }
   return ledger->statements[which];
+}
+
+enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
+                            struct ca_err *err)
+{
+  return ca_sqlite_fail(ledger->db, ledger->path, rc, err);
 }
 
 int ca_ledger_run(sqlite3_stmt *statement)
