@@ -1,6 +1,7 @@
 -- Reads the examples of a Markdown file, and runs or checks its commands.
 --
 --   local document = require "spec.support.document"
+--   document.read "CONTRIBUTING.md"          its text
 --   document.blocks "CONTRIBUTING.md"        list of { line, language, mark, text }
 --   local box = document.sandbox()           a checkout to run commands in
 --   local code, output = box:run(block.text)
@@ -30,8 +31,12 @@ local function read(path)
   return text
 end
 
+function document.read(name)
+  return assert(read(root .. "/" .. name), name .. " is missing")
+end
+
 function document.blocks(name)
-  local text = assert(read(root .. "/" .. name), name .. " is missing")
+  local text = document.read(name)
   local blocks, block, number = {}, nil, 0
   for line in text:gmatch "([^\n]*)\n" do
     number = number + 1
