@@ -3,19 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include "apply/apply_private.h"
-#include "ledger/row.h"
 #include "base/secret.h"
 
 struct ca_step *ca_step_new(const struct ca_change_row *row)
 {
   struct ca_step *step =
-      malloc(sizeof(struct ca_step) + ca_ledger_row_size(row));
+      malloc(sizeof(struct ca_step) + ca_change_row_size(row));
 
   if(!step)
     return NULL;
   step->next = NULL;
   step->fresh = row->outcome == CA_PLANNED;
-  ca_ledger_row_copy(&step->row, row, (char *)(step + 1));
+  ca_change_row_copy(&step->row, row, (char *)(step + 1));
   return step;
 }
 

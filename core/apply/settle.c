@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ledger/row.h"
 #include "apply/settle_private.h"
 
 #define READ_ROWS    32
@@ -349,14 +348,14 @@ static bool read_row(void *ctx, const struct ca_change_row *row)
   struct reader *reader = ctx;
   struct ca_settle *settle = reader->settle;
   struct ca_probing *probing =
-      malloc(sizeof(*probing) + ca_ledger_row_size(row));
+      malloc(sizeof(*probing) + ca_change_row_size(row));
 
   reader->failed = !probing;
   if(!probing)
     return false;
   memset(probing, 0, sizeof(*probing));
   probing->settle = settle;
-  ca_ledger_row_copy(&probing->row, row, (char *)(probing + 1));
+  ca_change_row_copy(&probing->row, row, (char *)(probing + 1));
   *settle->waiting_end = probing;
   settle->waiting_end = &probing->next;
   settle->read_to = row->number;

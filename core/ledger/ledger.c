@@ -5,15 +5,6 @@
 #include <unistd.h>
 #include "ledger/ledger_private.h"
 
-const char *ca_outcome_name(enum ca_outcome outcome)
-{
-  static const char *const names[CA_OUTCOME_COUNT] = {
-    "planned", "intended", "not tried", "done",  "same",
-    "failed",  "skipped",  "unknown",   "stale", "pending"
-  };
-  return (unsigned)outcome < CA_OUTCOME_COUNT ? names[outcome] : "unknown";
-}
-
 /* Transactions. */
 
 static enum ca_code run_plain(struct ca_ledger *ledger, enum ca_sql which,

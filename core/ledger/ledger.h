@@ -10,28 +10,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "wire/api.h"
 #include "base/clock.h"
 #include "base/err.h"
-
-struct ca_ledger;
-
-/* Outcomes of items and changes; the first three are states on the way. */
-enum ca_outcome {
-  CA_PLANNED = 0, /* recorded, nothing sent */
-  CA_INTENDED,    /* durable intent; a request may have left */
-  CA_NOT_TRIED,   /* the run ended before it */
-  CA_DONE,
-  CA_SAME, /* was so already; nothing sent */
-  CA_FAILED,
-  CA_SKIPPED,
-  CA_UNKNOWN,
-  CA_STALE,
-  CA_PENDING /* a person has to act */
-};
-#define CA_OUTCOME_COUNT 10
-/* "planned", "intended", "not tried", "done", …; static storage. */
-const char *ca_outcome_name(enum ca_outcome outcome);
+#include "ledger/change.h"
 
 #define CA_SALT_SIZE 32
 
@@ -75,28 +56,6 @@ enum ca_item_flag {
   CA_ITEM_CONFIG_DISABLED = 2,
   CA_ITEM_SHARED = 4,
   CA_ITEM_MANAGED = 8
-};
-
-struct ca_change {
-  const struct ca_api *api;
-  const char *account;     /* target id; "" for creates and links */
-  const char *user;        /* creates and links: whose */
-  const char *config;      /* creates and links: auth config */
-  const char *query;       /* NULL: none */
-  const char *body;        /* NULL: the row's constant, none, or secret */
-  const char *fingerprint; /* salted, of a secret body; else NULL */
-  const char *reason;      /* or NULL */
-  const char *line;        /* "script.lua:12" */
-  const char *before;      /* status before, or NULL when not known */
-  const char *image;       /* what the item's columns do not tell of how it was
-                              before: JSON with any of status, is_disabled,
-                              alias, acl, and of auth configs connections, how
-                              many accounts there were; for creates
-                              {"active":0}: the user had no ACTIVE account
-                              then. NULL: nothing */
-  bool fallback;           /* sent only when the change before it failed */
-  enum ca_class cost;
-  enum ca_outcome outcome; /* CA_PLANNED, or CA_SAME / CA_SKIPPED at once */
 };
 
 /* One bulk of a run. Once it stands its plan is whole: it may be carried out
@@ -240,20 +199,6 @@ CA_MUST_USE enum ca_code ca_ledger_unlock_soon(struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_sync(struct ca_ledger *ledger,
                                         struct ca_err *err);
 
-/* One change as it is read back; texts are borrowed until the next read. */
-struct ca_change_row {
-  int64_t number;
-  int64_t item;
-  struct ca_change change;
-  const char *key; /* of its item */
-  const char *error;
-  const char *request_id;
-  const char *status_after; /* NULL when not known */
-  const char *made;         /* account that a create made, or NULL */
-  int64_t sent_ms;          /* wall time of the intent, 0 without one */
-  enum ca_outcome outcome;
-};
-
 /* How an account was when a change on it was planned, and what this run's own
    finished changes have made of it since: what it has to look like now, unless
    somebody else touched it. */
@@ -273,10 +218,8 @@ CA_MUST_USE enum ca_code ca_ledger_image(struct ca_ledger *ledger,
                                          int64_t change,
                                          struct ca_image *image,
                                          struct ca_err *err);
-/* Reads changes of a bulk (all bulks with -1) whose number is > after and
-   whose outcome is in the bit set `outcomes` (1u << CA_PLANNED …), in order of
-   their numbers: items as they were added, each item's changes together.
-   False from visit stops. */
+/* The same by a visitor, with numbers above `after`, at most `limit`. False
+   from visit stops. */
 CA_MUST_USE enum ca_code
 ca_ledger_changes(struct ca_ledger *ledger, int bulk, int64_t after,
                   unsigned outcomes, size_t limit,

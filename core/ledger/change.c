@@ -1,0 +1,317 @@
+/* Changes as they are read back: a row of a statement, copies of rows, and the
+   cursor over them.
+   Must not know: how changes are sent. */
+#include <stdlib.h>
+#include <string.h>
+#include "ledger/ledger_private.h"
+
+/* Rows of the first batch and of those that follow: many readers want only the
+   first few. */
+#define FIRST_ROWS 16
+#define MORE_ROWS  128
+/* Room for the texts of a row, on average; a batch ends where it is used up.
+ */
+#define ROW_TEXTS 256
+
+const char *ca_outcome_name(enum ca_outcome outcome)
+{
+  static const char *const names[CA_OUTCOME_COUNT] = {
+    "planned", "intended", "not tried", "done",  "same",
+    "failed",  "skipped",  "unknown",   "stale", "pending"
+  };
+  return (unsigned)outcome < CA_OUTCOME_COUNT ? names[outcome] : "unknown";
+}
+
+/* Copies of rows. */
+
+/* Where the row's texts are, so that copying is one loop. */
+#define TEXTS 15
+
+static void collect(struct ca_change_row *row, const char **at[TEXTS])
+{
+  struct ca_change *change = &row->change;
+  int n = 0;
+
+  at[n++] = &change->account;
+  at[n++] = &change->user;
+  at[n++] = &change->config;
+  at[n++] = &change->query;
+  at[n++] = &change->body;
+  at[n++] = &change->fingerprint;
+  at[n++] = &change->reason;
+  at[n++] = &change->line;
+  at[n++] = &change->before;
+  at[n++] = &change->image;
+  at[n++] = &row->key;
+  at[n++] = &row->error;
+  at[n++] = &row->request_id;
+  at[n++] = &row->status_after;
+  at[n] = &row->made;
+}
+
+size_t ca_change_row_size(const struct ca_change_row *row)
+{
+  struct ca_change_row copy = *row;
+  const char **at[TEXTS];
+  size_t size = 0;
+  int i;
+
+  collect(&copy, at);
+  for(i = 0; i < TEXTS; i++)
+    if(*at[i])
+      size += strlen(*at[i]) + 1;
+  return size;
+}
+
+void ca_change_row_copy(struct ca_change_row *to,
+                        const struct ca_change_row *row, char *texts)
+{
+  const char **at[TEXTS];
+  int i;
+
+  *to = *row;
+  collect(to, at);
+  for(i = 0; i < TEXTS; i++)
+    if(*at[i]) {
+      size_t len = strlen(*at[i]) + 1;
+      memcpy(texts, *at[i], len);
+      *at[i] = texts;
+      texts += len;
+    }
+}
+
+/* Rows of a statement. */
+
+enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
+                                   sqlite3_stmt *statement,
+                                   struct ca_change_row *row,
+                                   struct ca_err *err)
+{
+  struct ca_change *change = &row->change;
+
+  memset(row, 0, sizeof(*row));
+  row->number = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
+  row->item = row->number >> CA_PLACE_BITS;
+  change->cost = (enum ca_class)sqlite3_column_int(statement, 2);
+  row->outcome = (enum ca_outcome)sqlite3_column_int(statement, 3);
+  change->outcome = row->outcome;
+  row->key = ca_ledger_text(statement, 4);
+  change->account = ca_ledger_text(statement, 5);
+  change->user = ca_ledger_text(statement, 6);
+  change->config = ca_ledger_text(statement, 7);
+  change->query = ca_ledger_text(statement, 8);
+  change->body = ca_ledger_text(statement, 9);
+  change->fingerprint = ca_ledger_text(statement, 10);
+  change->reason = ca_ledger_text(statement, 11);
+  change->line = ca_ledger_text(statement, 12);
+  change->before = ca_ledger_text(statement, 13);
+  row->error = ca_ledger_text(statement, 14);
+  row->request_id = ca_ledger_text(statement, 15);
+  row->status_after = ca_ledger_text(statement, 16);
+  row->made = ca_ledger_text(statement, 17);
+  row->sent_ms = sqlite3_column_int64(statement, 18);
+  change->fallback = sqlite3_column_int(statement, 19) != 0;
+  change->image = ca_ledger_text(statement, 20);
+  return ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
+                             &change->api, err);
+}
+
+/* The cursor. */
+
+void ca_changes_open(struct ca_changes *changes, struct ca_ledger *ledger,
+                     int bulk, unsigned outcomes)
+{
+  memset(changes, 0, sizeof(*changes));
+  changes->ledger = ledger;
+  changes->bulk = bulk;
+  changes->outcomes = outcomes;
+  changes->last = CA_CHANGE_MAX;
+}
+
+void ca_changes_open_item(struct ca_changes *changes, struct ca_ledger *ledger,
+                          int64_t item, int64_t after)
+{
+  int64_t before = item << CA_PLACE_BITS;
+
+  ca_changes_open(changes, ledger, -1, CA_ANY_OUTCOME);
+  changes->after = after > before ? after : before;
+  changes->last = before + CA_PLACE_MAX;
+}
+
+void ca_changes_open_one(struct ca_changes *changes, struct ca_ledger *ledger,
+                         int64_t number)
+{
+  ca_changes_open(changes, ledger, -1, CA_ANY_OUTCOME);
+  changes->after = number - 1;
+  changes->last = number;
+}
+
+void ca_changes_close(struct ca_changes *changes)
+{
+  free(changes->rows);
+  free(changes->texts);
+  memset(changes, 0, sizeof(*changes));
+  changes->ended = true;
+}
+
+/* Room for another batch, empty. */
+static enum ca_code make_room(struct ca_changes *changes, struct ca_err *err)
+{
+  size_t size = changes->size ? MORE_ROWS : FIRST_ROWS;
+
+  changes->count = 0;
+  changes->next = 0;
+  if(changes->size == size)
+    return CA_OK;
+  free(changes->rows);
+  free(changes->texts);
+  changes->rows = malloc(size * sizeof(*changes->rows));
+  changes->texts = malloc(size * ROW_TEXTS);
+  changes->size = size;
+  changes->texts_size = size * ROW_TEXTS;
+  return changes->rows && changes->texts
+             ? CA_OK
+             : ca_err_set(err, CA_NOMEM, "out of memory");
+}
+
+/* Copies the row into the batch; *full when its texts find no room, which a
+   row that comes first makes for itself. */
+static enum ca_code keep_row(struct ca_changes *changes,
+                             const struct ca_change_row *row, size_t *used,
+                             bool *full, struct ca_err *err)
+{
+  size_t size = ca_change_row_size(row);
+
+  *full = size > changes->texts_size - *used;
+  if(*full && changes->count)
+    return CA_OK;
+  if(*full) {
+    free(changes->texts);
+    changes->texts = malloc(size);
+    changes->texts_size = size;
+    *full = false;
+    if(!changes->texts)
+      return ca_err_set(err, CA_NOMEM, "out of memory");
+  }
+  ca_change_row_copy(&changes->rows[changes->count++], row,
+                     changes->texts + *used);
+  *used += size;
+  changes->after = row->number;
+  return CA_OK;
+}
+
+/* Steps through the batch's rows; the caller resets the statement. */
+static enum ca_code read_rows(struct ca_changes *changes,
+                              sqlite3_stmt *statement, struct ca_err *err)
+{
+  struct ca_ledger *ledger = changes->ledger;
+  struct ca_change_row row;
+  enum ca_code code = CA_OK;
+  size_t used = 0;
+  bool full = false;
+  int rc = SQLITE_ROW;
+
+  while(!code && !full && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    code = ca_ledger_take_change(ledger, statement, &row, err);
+    if(!code)
+      code = keep_row(changes, &row, &used, &full, err);
+  }
+  if(!code && rc != SQLITE_ROW && rc != SQLITE_DONE)
+    code = ca_ledger_fail(ledger, rc, err);
+  changes->ended = rc == SQLITE_DONE && changes->count < changes->size;
+  return code;
+}
+
+/* Was any of the changes after this one sent, or did one end? */
+static enum ca_code any_sent(const struct ca_changes *changes, bool *any,
+                             struct ca_err *err)
+{
+  struct ca_ledger *ledger = changes->ledger;
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ANY_SENT, err);
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1,
+                     ca_ledger_change_id(ledger, changes->after));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, changes->last));
+  rc = sqlite3_step(statement);
+  *any = rc == SQLITE_ROW && sqlite3_column_int(statement, 0);
+  sqlite3_reset(statement);
+  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+}
+
+static enum ca_code read_batch(struct ca_changes *changes, struct ca_err *err)
+{
+  struct ca_ledger *ledger = changes->ledger;
+  sqlite3_stmt *statement;
+  bool any = true;
+  enum ca_code code = ca_ledger_has_run(ledger, err);
+
+  if(!code)
+    code = make_room(changes, err);
+  if(!code)
+    code = ca_ledger_flush(ledger, changes->after, err);
+  if(!code)
+    code = any_sent(changes, &any, err);
+  if(code)
+    return code;
+  statement =
+      ca_ledger_sql(ledger, any ? CA_SQL_CHANGES : CA_SQL_CHANGES_FRESH, err);
+  if(!statement)
+    return CA_SYSTEM;
+  sqlite3_bind_int64(statement, 1,
+                     ca_ledger_change_id(ledger, changes->after));
+  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, changes->last));
+  sqlite3_bind_int64(statement, 3, changes->outcomes);
+  sqlite3_bind_int(statement, 4, changes->bulk);
+  sqlite3_bind_int64(statement, 5, (int64_t)changes->size);
+  code = read_rows(changes, statement, err);
+  sqlite3_reset(statement);
+  return code;
+}
+
+enum ca_code ca_changes_next(struct ca_changes *changes,
+                             const struct ca_change_row **row,
+                             struct ca_err *err)
+{
+  enum ca_code code = CA_OK;
+
+  *row = NULL;
+  if(changes->next == changes->count && !changes->ended) {
+    code = read_batch(changes, err);
+    if(code) {
+      changes->count = changes->next = 0;
+      changes->ended = true;
+    }
+  }
+  if(!code && changes->next < changes->count)
+    *row = &changes->rows[changes->next++];
+  return code;
+}
+
+int64_t ca_ledger_before_changes(int64_t item)
+{
+  return item << CA_PLACE_BITS;
+}
+
+enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
+                               int64_t after, unsigned outcomes, size_t limit,
+                               bool (*visit)(void *ctx,
+                                             const struct ca_change_row *row),
+                               void *ctx, struct ca_err *err)
+{
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
+  enum ca_code code = CA_OK;
+
+  ca_changes_open(&changes, ledger, bulk, outcomes);
+  changes.after = after;
+  while(!code && limit--) {
+    code = ca_changes_next(&changes, &row, err);
+    if(code || !row || !visit(ctx, row))
+      break;
+  }
+  ca_changes_close(&changes);
+  return code;
+}
