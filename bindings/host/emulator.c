@@ -12,7 +12,7 @@
 #include "host/emulator.h"
 #include "host/os.h"
 #include "host/paths.h"
-#include "wire/reply.h"
+#include "base/json.h"
 
 #define READY_MS 60000
 #define END_MS   2000
@@ -64,19 +64,13 @@ static enum ca_code read_ready(struct host_emulator *emulator, int fd,
                                struct ca_err *err)
 {
   char line[1024];
-  struct ca_json *json;
-  bool good;
+  size_t len;
   if(!read_line(fd, line, sizeof(line)))
     return ca_err_set(err, CA_SYSTEM, "the emulator did not start");
-  json = ca_json_new(err);
-  if(!json)
-    return err->code;
-  good = ca_json_text(json, line, strlen(line), "$.url", emulator->url,
-                      sizeof(emulator->url)) &&
-         ca_json_text(json, line, strlen(line), "$.api_key", emulator->api_key,
-                      sizeof(emulator->api_key));
-  ca_json_free(json);
-  if(!good)
+  len = strlen(line);
+  if(!ca_json_text(line, len, "$.url", emulator->url, sizeof(emulator->url)) ||
+     !ca_json_text(line, len, "$.api_key", emulator->api_key,
+                   sizeof(emulator->api_key)))
     return ca_err_set(err, CA_SYSTEM,
                       "the emulator's first line cannot be read: %.200s",
                       line);

@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "host/host.h"
 #include "host/os.h"
-#include "wire/reply.h"
+#include "base/json.h"
 
 #define POLL_MS 50
 /* A holder that has not written its name yet, or one that only looks, is
@@ -45,28 +45,22 @@ static void pause_ms(int ms)
 static void read_holder(int fd, struct host_lock_holder *holder)
 {
   char line[NOTE_SIZE];
-  struct ca_err err;
-  struct ca_json *json;
   ssize_t len = pread(fd, line, sizeof(line) - 1, 0);
   memset(holder, 0, sizeof(*holder));
   if(len <= 0)
     return;
   line[len] = '\0';
   len = (ssize_t)strcspn(line, "\n");
-  json = ca_json_new(&err);
-  if(!json)
-    return;
-#define READ(field)                                                       \
-  (void)ca_json_text(json, line, (size_t)len, "$." #field, holder->field, \
+#define READ(field)                                                 \
+  (void)ca_json_text(line, (size_t)len, "$." #field, holder->field, \
                      sizeof(holder->field))
-  (void)ca_json_integer(json, line, (size_t)len, "$.pid", &holder->pid);
+  (void)ca_json_integer(line, (size_t)len, "$.pid", &holder->pid);
   READ(run);
   READ(script);
   READ(who);
   READ(host);
   READ(since);
 #undef READ
-  ca_json_free(json);
 }
 
 /* False: nothing stands there, or what a dead process of this machine left. */

@@ -24,7 +24,7 @@ static char *keep_text(struct host_options *options, struct ca_slice value,
     memcpy(text, dir, used);
     text[used++] = '/';
   }
-  len = ca_scan_unescape(value, text + used);
+  len = ca_json_unescape(value, text + used);
   text[len < 0 ? used : used + (size_t)len] = '\0';
   return len < 0 ? NULL : text;
 }
@@ -47,13 +47,13 @@ static bool keep_values(struct host_options *options,
                         const struct host_option *option,
                         struct ca_slice value, const char *dir)
 {
-  struct ca_scan scan = { value.data, value.data + value.len };
+  struct ca_json_scan scan = { value.data, value.data + value.len };
   struct ca_slice one;
   bool first = true;
-  if(!ca_scan_enter(&scan, '['))
+  if(!ca_json_enter(&scan, '['))
     return keep_value(options, option, value, dir);
-  while(ca_scan_element(&scan, &first) == 1)
-    if(ca_scan_value(&scan, &one) == CA_SCAN_BAD ||
+  while(ca_json_element(&scan, &first) == 1)
+    if(ca_json_value(&scan, &one) == CA_JSON_BAD ||
        !keep_value(options, option, one, dir))
       return false;
   return true;
@@ -75,15 +75,15 @@ static const struct host_option *find_kept(const struct host_options *options,
 enum ca_code host_options_keep(struct host_options *options, const char *json,
                                const char *dir, struct ca_err *err)
 {
-  struct ca_scan scan = { json, json + strlen(json) };
+  struct ca_json_scan scan = { json, json + strlen(json) };
   struct ca_slice name;
   struct ca_slice value;
   bool first = true;
-  if(!ca_scan_enter(&scan, '{'))
+  if(!ca_json_enter(&scan, '{'))
     return CA_OK; /* an older version stored no options */
-  while(ca_scan_member(&scan, &first, &name) == 1) {
+  while(ca_json_member(&scan, &first, &name) == 1) {
     const struct host_option *option = find_kept(options, name);
-    if(ca_scan_value(&scan, &value) == CA_SCAN_BAD)
+    if(ca_json_value(&scan, &value) == CA_JSON_BAD)
       break;
     if(option && !keep_values(options, option, value, dir))
       return ca_err_set(

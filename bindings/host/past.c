@@ -34,9 +34,6 @@ int host_past_open(struct past *past, struct host *host)
   if(host_state_dir(host->options.state_dir, host->state_dir,
                     sizeof(host->state_dir), &err))
     return host_past_fail(past, &err);
-  past->json = ca_json_new(&err);
-  if(!past->json)
-    return host_past_fail(past, &err);
   past->ledger =
       ca_ledger_open_reader(host->state_dir, host->clock, &found, &err);
   if(past->ledger)
@@ -65,7 +62,6 @@ int host_past_close(struct past *past, int code)
   bool lost = fflush(stdout) != 0 || ferror(stdout);
   int stop = past->host->stop;
   ca_ledger_close(past->ledger);
-  ca_json_free(past->json);
   if(past->no_memory) {
     host_complain(past->host, "out of memory");
     return 1;
@@ -209,7 +205,7 @@ static void add_past(struct history *history, const struct ca_past *row)
                                          row->run };
   host_past_time(row->at_ms, when, sizeof(when));
   host_past_operation(row->row.change.api, operation, sizeof(operation));
-  host_past_move(history->past, &row->row, row->alias, move, sizeof(move));
+  host_past_move(&row->row, row->alias, move, sizeof(move));
   host_past_why(&row->row, why, sizeof(why));
   host_past_by(row->who, row->host, by, sizeof(by));
   host_table_add(&history->table, texts);
@@ -225,7 +221,7 @@ static void print_past(struct past *past, const struct ca_past *row)
   host_json_text(&json, "script", row->script);
   host_json_text(&json, "who", row->who);
   host_json_text(&json, "host", row->host);
-  host_past_change_json(past, &json, &row->row);
+  host_past_change_json(&json, &row->row);
   host_json_text(&json, "user", row->user);
   host_json_text(&json, "toolkit", row->toolkit);
   host_json_text(&json, "alias", row->alias);

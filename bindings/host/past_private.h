@@ -6,14 +6,13 @@
 
 #include "host/host.h"
 #include "host/json.h"
-#include "wire/reply.h"
+#include "base/json.h"
 
 /* One look back. */
 struct past {
   struct host *host;
   struct ca_ledger *ledger; /* NULL: there is none yet */
-  struct ca_json *json;
-  bool no_memory; /* a line was lost */
+  bool no_memory;           /* a line was lost */
 };
 
 /* Opens the ledger for reading, and says so on stderr when there is none; 0 or
@@ -65,10 +64,10 @@ void host_past_counts(const int64_t counts[CA_OUTCOME_COUNT], char *out,
 void host_past_operation(const struct ca_api *api, char *out, size_t size);
 /* From what to what: "ACTIVE → INACTIVE", "alias 'a' → 'b'", "→ ca_new".
    alias: of the item, or NULL. */
-void host_past_move(const struct past *past, const struct ca_change_row *row,
-                    const char *alias, char *out, size_t size);
+void host_past_move(const struct ca_change_row *row, const char *alias,
+                    char *out, size_t size);
 /* What is known of a change, as members of an object. */
-void host_past_change_json(const struct past *past, struct host_json *json,
+void host_past_change_json(struct host_json *json,
                            const struct ca_change_row *row);
 /* Why: the script's reason and the error, whichever are there. */
 void host_past_why(const struct ca_change_row *row, char *out, size_t size);

@@ -329,7 +329,7 @@ static void add_change(struct show *show, const struct ca_change_row *row,
   host_past_operation(row->change.api, operation, sizeof(operation));
   snprintf(shown, sizeof(shown), "%s%s",
            row->change.fallback ? "otherwise " : "", operation);
-  host_past_move(show->past, row, item->alias, move, sizeof(move));
+  host_past_move(row, item->alias, move, sizeof(move));
   host_past_why(row, why, sizeof(why));
   host_table_add(&show->table, texts);
 }
@@ -340,7 +340,7 @@ static void print_change(struct past *past, const struct ca_change_row *row,
   struct host_json json;
   host_json_init(&json);
   host_json_text(&json, "kind", "change");
-  host_past_change_json(past, &json, row);
+  host_past_change_json(&json, row);
   host_json_text(&json, "user",
                  row->change.user ? row->change.user : item->user);
   host_json_text(&json, "toolkit", item->toolkit);

@@ -100,10 +100,10 @@ void host_past_counts(const int64_t counts[CA_OUTCOME_COUNT], char *out,
 }
 
 /* JSON of the ledger, or null when it is none. */
-static void add_json(const struct past *past, struct host_json *json,
-                     const char *name, const char *text)
+static void add_json(struct host_json *json, const char *name,
+                     const char *text)
 {
-  if(text && ca_json_valid(past->json, text, strlen(text)))
+  if(text && ca_json_valid(text, strlen(text)))
     host_json_raw(json, name, text);
   else
     host_json_text(json, name, text);
@@ -130,8 +130,8 @@ void host_past_run_json(const struct past *past, struct host_json *json,
   host_json_text(json, "script_sha256", info->script_sha);
   host_json_text(json, "cwd", info->cwd);
   host_json_text(json, "undoes", info->undoes);
-  add_json(past, json, "params", info->params);
-  add_json(past, json, "options", info->options);
+  add_json(json, "params", info->params);
+  add_json(json, "options", info->options);
   host_json_text(json, "who", info->who);
   host_json_text(json, "host", info->host);
   host_json_text(json, "project", info->project);
@@ -159,16 +159,13 @@ void host_past_operation(const struct ca_api *api, char *out, size_t size)
 }
 
 /* The alias in a JSON text; false when it says nothing of one. */
-static bool alias_of(const struct past *past, const char *text, char *out,
-                     size_t size)
+static bool alias_of(const char *text, char *out, size_t size)
 {
-  return text &&
-         ca_json_text(past->json, text, strlen(text), "$.alias", out, size);
+  return text && ca_json_text(text, strlen(text), "$.alias", out, size);
 }
 
 /* What an update replaces, and by what. */
-static void move_update(const struct past *past,
-                        const struct ca_change_row *row, const char *alias,
+static void move_update(const struct ca_change_row *row, const char *alias,
                         char *out, size_t size)
 {
   const struct ca_change *change = &row->change;
@@ -176,8 +173,8 @@ static void move_update(const struct past *past,
   char after[256];
   if(change->fingerprint) {
     snprintf(out, size, "credentials replaced");
-  } else if(alias_of(past, change->body, after, sizeof(after))) {
-    if(alias_of(past, change->image, before, sizeof(before)))
+  } else if(alias_of(change->body, after, sizeof(after))) {
+    if(alias_of(change->image, before, sizeof(before)))
       alias = before;
     snprintf(out, size, "alias %s%s%s→ '%s'", alias ? "'" : "",
              alias ? alias : "", alias ? "' " : "", after);
@@ -187,14 +184,14 @@ static void move_update(const struct past *past,
   }
 }
 
-void host_past_move(const struct past *past, const struct ca_change_row *row,
-                    const char *alias, char *out, size_t size)
+void host_past_move(const struct ca_change_row *row, const char *alias,
+                    char *out, size_t size)
 {
   const struct ca_api *api = row->change.api;
   const char *before = row->change.before;
   const char *after = row->status_after;
   if(!strcmp(api->name, "update")) {
-    move_update(past, row, alias, out, size);
+    move_update(row, alias, out, size);
     return;
   }
   if(!strstr(api->path, "{id}")) {
@@ -214,7 +211,7 @@ void host_past_why(const struct ca_change_row *row, char *out, size_t size)
   snprintf(out, size, "%s%s%s", reason, *reason && *error ? "; " : "", error);
 }
 
-void host_past_change_json(const struct past *past, struct host_json *json,
+void host_past_change_json(struct host_json *json,
                            const struct ca_change_row *row)
 {
   const struct ca_change *change = &row->change;
@@ -232,9 +229,9 @@ void host_past_change_json(const struct past *past, struct host_json *json,
   host_json_text(json, "class", ca_class_name(change->cost));
   host_json_text(json, "before", change->before);
   host_json_text(json, "after", row->status_after);
-  add_json(past, json, "image", change->image);
+  add_json(json, "image", change->image);
   host_json_text(json, "query", change->query);
-  add_json(past, json, "body", change->body);
+  add_json(json, "body", change->body);
   host_json_text(json, "fingerprint", change->fingerprint);
   host_json_text(json, "reason", change->reason);
   host_json_text(json, "line", change->line);

@@ -257,7 +257,7 @@ static enum ca_code go_there(struct host *host, const struct former *former,
 static bool add_value(struct ca_slice value, struct ca_buf *out)
 {
   char text[HOST_PATH_SIZE];
-  int64_t len = value.len > sizeof(text) ? -1 : ca_scan_unescape(value, text);
+  int64_t len = value.len > sizeof(text) ? -1 : ca_json_unescape(value, text);
   int64_t i;
   bool bad = len < 0 || ca_buf_add_text(out, " '");
   for(i = 0; i < len && !bad; i++)
@@ -271,9 +271,9 @@ static bool is_plan(struct ca_slice key)
   return key.len == 4 && !memcmp(key.data, "plan", 4);
 }
 
-static struct ca_scan scan_of(const char *json)
+static struct ca_json_scan scan_of(const char *json)
 {
-  struct ca_scan scan = { json, json };
+  struct ca_json_scan scan = { json, json };
   if(json)
     scan.end += strlen(json);
   return scan;
@@ -282,25 +282,25 @@ static struct ca_scan scan_of(const char *json)
 /* Adds " --name value" for each member of the object, but for the plan. */
 static void add_members(const char *json, struct ca_buf *out)
 {
-  struct ca_scan scan = scan_of(json);
+  struct ca_json_scan scan = scan_of(json);
   struct ca_slice key;
   struct ca_slice value;
   bool first = true;
-  if(!ca_scan_enter(&scan, '{'))
+  if(!ca_json_enter(&scan, '{'))
     return;
-  while(ca_scan_member(&scan, &first, &key) == 1) {
-    enum ca_scan_kind kind = ca_scan_value(&scan, &value);
+  while(ca_json_member(&scan, &first, &key) == 1) {
+    enum ca_json_kind kind = ca_json_value(&scan, &value);
     size_t i;
-    if(kind == CA_SCAN_BAD)
+    if(kind == CA_JSON_BAD)
       return;
     if(is_plan(key))
       continue;
-    if(ca_buf_add_text(out, kind == CA_SCAN_FALSE ? " --no-" : " --"))
+    if(ca_buf_add_text(out, kind == CA_JSON_FALSE ? " --no-" : " --"))
       return;
     for(i = 0; i < key.len; i++)
       if(ca_buf_add(out, key.data[i] == '_' ? "-" : key.data + i, 1))
         return;
-    if(kind == CA_SCAN_STRING && !add_value(value, out))
+    if(kind == CA_JSON_STRING && !add_value(value, out))
       return;
   }
 }
@@ -308,12 +308,12 @@ static void add_members(const char *json, struct ca_buf *out)
 /* The plan that the run was to carry out; false when it had none. */
 static bool find_plan(const char *options, struct ca_slice *path)
 {
-  struct ca_scan scan = scan_of(options);
+  struct ca_json_scan scan = scan_of(options);
   struct ca_slice key;
   bool first = true;
-  return ca_scan_enter(&scan, '{') &&
-         ca_scan_member(&scan, &first, &key) == 1 && is_plan(key) &&
-         ca_scan_value(&scan, path) == CA_SCAN_STRING;
+  return ca_json_enter(&scan, '{') &&
+         ca_json_member(&scan, &first, &key) == 1 && is_plan(key) &&
+         ca_json_value(&scan, path) == CA_JSON_STRING;
 }
 
 static void add_former(const struct former *former, struct ca_buf *out)

@@ -40,7 +40,7 @@ static void find_line(lua_State *L, struct lca_line *line)
 
 /* User and auth config of a create or link, read where its row says that they
    are sent. */
-static void find_owner(struct lca_run *run, const struct ca_request *request,
+static void find_owner(const struct ca_request *request,
                        struct lca_draft *draft)
 {
   struct ca_slice body = ca_request_body(request);
@@ -51,11 +51,11 @@ static void find_owner(struct lca_run *run, const struct ca_request *request,
       continue;
     snprintf(path, sizeof(path), "$.%s", field->wire);
     if(!strcmp(field->name, "user_id") &&
-       ca_json_text(run->json, body.data, body.len, path, draft->user,
+       ca_json_text(body.data, body.len, path, draft->user,
                     sizeof(draft->user)))
       draft->change.user = draft->user;
     if(!strcmp(field->name, "auth_config_id") &&
-       ca_json_text(run->json, body.data, body.len, path, draft->config,
+       ca_json_text(body.data, body.len, path, draft->config,
                     sizeof(draft->config)))
       draft->change.config = draft->config;
   }
@@ -305,7 +305,7 @@ void lca_draft_make(lua_State *L, struct lca_run *run,
   change->account = request->id;
   change->cost = request->cost;
   change->outcome = CA_PLANNED;
-  find_owner(run, request, draft);
+  find_owner(request, draft);
   find_line(L, &run->line);
   ca_copy_text(draft->line, sizeof(draft->line), run->line.text,
                strlen(run->line.text));

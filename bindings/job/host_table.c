@@ -181,8 +181,6 @@ void lca_run_close(lua_State *L)
   ca_apply_free(run->apply);
   run->apply = NULL;
   run->ledger = NULL;
-  ca_json_free(run->json);
-  run->json = NULL;
   free(run->cells);
   run->cells = NULL;
   lca_replay_free(run);
@@ -258,9 +256,6 @@ void lca_ledger_install(lua_State *L)
   struct ca_err err;
   ca_err_clear(&err);
   run->sched = lca_sched_of(L);
-  run->json = ca_json_new(&err);
-  if(!run->json)
-    luaL_error(L, "%s", err.text);
   if(ca_engine_set_gate(lca_sched_engine(run->sched), gate, &err))
     luaL_error(L, "%s", err.text);
   lca_client_set_recorder(L, lca_plan_record, run);

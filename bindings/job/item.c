@@ -30,7 +30,7 @@ static const char *keep_text(struct view *view, struct ca_slice text)
     to = lua_newuserdatauv(view->L, text.len, 0);
   } else
     view->used += text.len;
-  to[ca_scan_unescape(text, to)] = '\0'; /* it was judged as it was read */
+  to[ca_json_unescape(text, to)] = '\0'; /* it was judged as it was read */
   return to;
 }
 

@@ -40,12 +40,12 @@ static uint64_t hash_change(const struct ca_change *change)
 }
 
 /* The number of accounts that a recorded change counts for. */
-static int64_t weight_of(struct lca_run *run, const struct ca_change *change)
+static int64_t weight_of(const struct ca_change *change)
 {
   int64_t connections = 1;
   if(change->image &&
-     ca_json_integer(run->json, change->image, strlen(change->image),
-                     "$.connections", &connections) &&
+     ca_json_integer(change->image, strlen(change->image), "$.connections",
+                     &connections) &&
      connections > 1)
     return connections;
   return 1;
@@ -86,8 +86,7 @@ static bool count_change(void *ctx, const struct ca_change_row *row)
                      (change->fallback && counting->active);
   if(row->outcome == CA_SAME || row->outcome == CA_SKIPPED)
     return true;
-  lca_guard_add(counting->planned, change, weight_of(counting->run, change),
-                active);
+  lca_guard_add(counting->planned, change, weight_of(change), active);
   if((open_set(counting->run) >> row->outcome) & 1) {
     counting->open++;
     counting->irreversible += change->cost == CA_IRREVERSIBLE;

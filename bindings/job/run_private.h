@@ -5,7 +5,7 @@
 #define LCA_LEDGER_RUN_H
 
 #include "job/run.h"
-#include "wire/reply.h"
+#include "base/json.h"
 
 struct lca_applier;
 struct lca_recorded;
@@ -29,7 +29,6 @@ struct lca_run {
   struct lca_sched *sched;
   struct ca_ledger *ledger;  /* borrowed of the host; NULL before the first */
   struct ca_apply *apply;    /* owned; NULL before the first change */
-  struct ca_json *json;      /* owned */
   struct lca_client *client; /* the default one, anchored by client_ref */
   int client_ref;
   int live_ref;  /* table: live item's id → its userdata */

@@ -16,14 +16,6 @@ enum { FIELDS = 1, ACCOUNT_CLASS };
 
 /* ---- the room ---- */
 
-static int room_gc(lua_State *L)
-{
-  struct lca_clients *room = lua_touserdata(L, 1);
-  ca_json_free(room->json);
-  room->json = NULL;
-  return 0;
-}
-
 struct lca_clients *lca_clients_of(lua_State *L)
 {
   struct lca_clients *room;
@@ -34,10 +26,6 @@ struct lca_clients *lca_clients_of(lua_State *L)
     return room;
   room = lua_newuserdatauv(L, sizeof(*room), 0);
   memset(room, 0, sizeof(*room));
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, room_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &room_key);
   return room;
 }

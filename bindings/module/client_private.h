@@ -4,7 +4,6 @@
 #define LCA_CLIENT_PART_H
 
 #include "module/client.h"
-#include "wire/reply.h"
 
 /* One per Lua state, in the registry. */
 struct lca_clients {
@@ -13,7 +12,6 @@ struct lca_clients {
   lca_before_fn *before;
   void *before_ctx;
   const struct ca_endpoint_options *defaults; /* borrowed; or NULL */
-  struct ca_json *json;                       /* made at the first error */
 };
 
 /* [-0, +0, m] */

@@ -7,16 +7,16 @@
 #include "module/value.h"
 
 /* Pushes the list of accounts. False when it is none. */
-static bool push_items(lua_State *L, struct ca_scan *scan, int class)
+static bool push_items(lua_State *L, struct ca_json_scan *scan, int class)
 {
   lua_Integer place = 0;
   bool first = true;
   int more;
 
-  if(!ca_scan_enter(scan, '['))
+  if(!ca_json_enter(scan, '['))
     return false;
   lua_createtable(L, 100, 0);
-  while((more = ca_scan_element(scan, &first)) > 0) {
+  while((more = ca_json_element(scan, &first)) > 0) {
     /* in the page and its list */
     if(!lca_read_account(L, scan, 2, class))
       return false;
@@ -27,7 +27,7 @@ static bool push_items(lua_State *L, struct ca_scan *scan, int class)
 }
 
 /* Pushes the page. False when it is none, or unlike any that was seen. */
-static bool push_page(lua_State *L, struct ca_scan *scan, int class)
+static bool push_page(lua_State *L, struct ca_json_scan *scan, int class)
 {
   static const char items[] = "items";
   struct ca_slice key;
@@ -35,10 +35,10 @@ static bool push_page(lua_State *L, struct ca_scan *scan, int class)
   bool any = false;
   int more;
 
-  if(!ca_scan_enter(scan, '{'))
+  if(!ca_json_enter(scan, '{'))
     return false;
   lua_newtable(L);
-  while((more = ca_scan_member(scan, &first, &key)) > 0) {
+  while((more = ca_json_member(scan, &first, &key)) > 0) {
     bool is_items =
         key.len == sizeof(items) - 1 && !memcmp(key.data, items, key.len);
     if(memchr(key.data, '\\', key.len) || (is_items && any))
@@ -54,11 +54,11 @@ static bool push_page(lua_State *L, struct ca_scan *scan, int class)
 
 bool lca_page_push(lua_State *L, const char *text, size_t len, int class)
 {
-  struct ca_scan scan = { text, text + len };
+  struct ca_json_scan scan = { text, text + len };
   int top = lua_gettop(L);
 
   luaL_checkstack(L, 8, "a page");
-  if(push_page(L, &scan, class) && ca_scan_at_end(&scan))
+  if(push_page(L, &scan, class) && ca_json_at_end(&scan))
     return true;
   lua_settop(L, top);
   return false;

@@ -8,13 +8,13 @@
 static bool find_inside(struct ca_slice text, struct ca_slice name,
                         struct ca_slice *value)
 {
-  struct ca_scan scan = { text.data, text.data + text.len };
+  struct ca_json_scan scan = { text.data, text.data + text.len };
   struct ca_slice key;
   bool first = true;
-  if(!ca_scan_enter(&scan, '{'))
+  if(!ca_json_enter(&scan, '{'))
     return false;
-  while(ca_scan_member(&scan, &first, &key) > 0 &&
-        ca_scan_value(&scan, value) != CA_SCAN_BAD)
+  while(ca_json_member(&scan, &first, &key) > 0 &&
+        ca_json_value(&scan, value) != CA_JSON_BAD)
     if(lca_same_text(key, name))
       return true;
   return false;
@@ -88,7 +88,7 @@ void lca_read_peek_inside(const struct lca_peeked *outer,
                           const struct ca_slice *names, int count,
                           struct lca_peeked *peeked)
 {
-  struct ca_scan scan = { outer->text.data, NULL };
+  struct ca_json_scan scan = { outer->text.data, NULL };
   struct ca_slice key;
   struct ca_slice value;
   bool first = true;
@@ -100,10 +100,10 @@ void lca_read_peek_inside(const struct lca_peeked *outer,
   }
   scan.end = outer->text.data + outer->text.len;
   peek_none(peeked, count, LCA_PEEK_ABSENT);
-  if(!ca_scan_enter(&scan, '{'))
+  if(!ca_json_enter(&scan, '{'))
     return;
-  while(missing && ca_scan_member(&scan, &first, &key) > 0 &&
-        ca_scan_value(&scan, &value) != CA_SCAN_BAD) {
+  while(missing && ca_json_member(&scan, &first, &key) > 0 &&
+        ca_json_value(&scan, &value) != CA_JSON_BAD) {
     int at = which_name(key, names, count, &next);
     if(at >= 0 && peeked[at].how == LCA_PEEK_ABSENT) { /* of two the first */
       peeked[at].how = LCA_PEEK_FOUND;
@@ -136,7 +136,7 @@ const char *lca_read_text(lua_State *L, int index, const char *outer,
       return NULL;
     if(text.len > size)
       return ask_text(L, index, outer, name);
-    out[ca_scan_unescape(text, out)] = '\0'; /* it was judged */
+    out[ca_json_unescape(text, out)] = '\0'; /* it was judged */
     return out;
   case LCA_PEEK_ABSENT:
     return NULL;

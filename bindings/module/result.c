@@ -7,6 +7,7 @@
 #include "module/error.h"
 #include "module/json.h"
 #include "module/page.h"
+#include "wire/reply.h"
 #include "base/secret.h"
 
 static int decode(lua_State *L)
@@ -40,14 +41,8 @@ static void doubt(const struct ca_api *api, struct ca_result *result,
 static int fail(lua_State *L, const struct ca_api *api,
                 struct ca_result *result, const char *account)
 {
-  struct lca_clients *room = lca_clients_of(L);
-  struct ca_err err;
-  if(result->err.code == CA_HTTP) {
-    if(!room->json)
-      room->json = ca_json_new(&err);
-    if(room->json)
-      ca_reply_explain(room->json, api, result);
-  }
+  if(result->err.code == CA_HTTP)
+    ca_reply_explain(api, result);
   ca_buf_wipe(&result->body);
   return lca_error_throw(L, api, account, &result->err);
 }

@@ -29,7 +29,7 @@ static void push_string(lua_State *L, struct ca_slice value)
     lua_pushlstring(L, value.data + 1, value.len - 2);
     return;
   }
-  len = ca_scan_unescape(value, luaL_buffinitsize(L, &buffer, value.len));
+  len = ca_json_unescape(value, luaL_buffinitsize(L, &buffer, value.len));
   luaL_pushresultsize(&buffer, len < 0 ? 0 : (size_t)len);
   if(len < 0) { /* a lone surrogate: what lua-cjson refuses */
     lua_pop(L, 1);
@@ -61,13 +61,13 @@ static bool push_name(lua_State *L, struct ca_slice key)
   return true;
 }
 
-static bool push_members(lua_State *L, struct ca_scan *scan, int depth)
+static bool push_members(lua_State *L, struct ca_json_scan *scan, int depth)
 {
   int table = lua_gettop(L);
   struct ca_slice key;
   bool first = true;
   int more;
-  while((more = ca_scan_member(scan, &first, &key)) > 0) {
+  while((more = ca_json_member(scan, &first, &key)) > 0) {
     if(!push_name(L, key) || !lca_read_value(L, scan, depth + 1))
       return false;
     lua_rawset(L, table); /* nil: a null member is absent */
@@ -75,13 +75,13 @@ static bool push_members(lua_State *L, struct ca_scan *scan, int depth)
   return more == 0;
 }
 
-static bool push_array(lua_State *L, struct ca_scan *scan, int depth)
+static bool push_array(lua_State *L, struct ca_json_scan *scan, int depth)
 {
   lua_Integer place = 0;
   bool first = true;
   int more;
   lua_newtable(L);
-  while((more = ca_scan_element(scan, &first)) > 0) {
+  while((more = ca_json_element(scan, &first)) > 0) {
     if(!lca_read_value(L, scan, depth + 1))
       return false;
     if(lua_isnil(L, -1)) { /* null keeps its place in a list */
@@ -94,33 +94,33 @@ static bool push_array(lua_State *L, struct ca_scan *scan, int depth)
   return more == 0;
 }
 
-bool lca_read_value(lua_State *L, struct ca_scan *scan, int depth)
+bool lca_read_value(lua_State *L, struct ca_json_scan *scan, int depth)
 {
   struct ca_slice value;
 
-  if(depth > CA_SCAN_DEPTH)
+  if(depth > CA_JSON_DEPTH)
     return false;
   luaL_checkstack(L, 8, "JSON");
-  if(ca_scan_enter(scan, '{')) {
+  if(ca_json_enter(scan, '{')) {
     lua_newtable(L);
     return push_members(L, scan, depth);
   }
-  if(ca_scan_enter(scan, '['))
+  if(ca_json_enter(scan, '['))
     return push_array(L, scan, depth);
-  switch(ca_scan_value(scan, &value)) {
-  case CA_SCAN_STRING:
+  switch(ca_json_value(scan, &value)) {
+  case CA_JSON_STRING:
     push_string(L, value);
     return !lua_isnil(L, -1);
-  case CA_SCAN_NUMBER:
+  case CA_JSON_NUMBER:
     push_number(L, value);
     return true;
-  case CA_SCAN_TRUE:
+  case CA_JSON_TRUE:
     lua_pushboolean(L, true);
     return true;
-  case CA_SCAN_FALSE:
+  case CA_JSON_FALSE:
     lua_pushboolean(L, false);
     return true;
-  case CA_SCAN_NULL:
+  case CA_JSON_NULL:
     lua_pushnil(L);
     return true;
   default:
@@ -160,14 +160,14 @@ static struct lca_member *find_missing(lua_State *L, struct lca_aside *parts,
   return member && !lca_is_given(parts, member) ? member : NULL;
 }
 
-static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
+static bool push_parts(lua_State *L, struct ca_json_scan *scan, int depth,
                        int class);
 
 /* Pushes the member's value: what was judged cannot fail. */
 static void push_member(lua_State *L, const struct lca_member *member)
 {
-  struct ca_scan scan = { member->value.data,
-                          member->value.data + member->value.len };
+  struct ca_json_scan scan = { member->value.data,
+                               member->value.data + member->value.len };
   if(*scan.at == '{' && member->value.len >= PARTS_LEN) {
     if(push_parts(L, &scan, 0, 0))
       return;
@@ -347,7 +347,7 @@ static bool is_repeated(const struct lca_member *members, int count,
 
 /* Behind the opening bracket: where the members are. Their number, or -1 when
    the object is to be read whole, which may fail then. */
-static int find_members(struct ca_scan *scan, int depth,
+static int find_members(struct ca_json_scan *scan, int depth,
                         struct lca_member *members)
 {
   const char *from = scan->at;
@@ -356,11 +356,11 @@ static int find_members(struct ca_scan *scan, int depth,
   int count = 0;
   int more;
 
-  while((more = ca_scan_member(scan, &first, &members[count].key)) > 0) {
+  while((more = ca_json_member(scan, &first, &members[count].key)) > 0) {
     if(memchr(members[count].key.data, '\\', members[count].key.len) ||
        is_repeated(members, count, &marks) ||
-       ca_scan_within(scan, CA_SCAN_DEPTH - depth - 1,
-                      &members[count].value) == CA_SCAN_BAD ||
+       ca_json_value_within(scan, CA_JSON_DEPTH - depth - 1,
+                            &members[count].value) == CA_JSON_BAD ||
        ++count == MEMBERS_MAX)
       return -1;
   }
@@ -369,7 +369,7 @@ static int find_members(struct ca_scan *scan, int depth,
 
 /* Pushes the next object as a table that is read in parts. False when it has
    to be read whole. [-0, +(0|1), m] */
-static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
+static bool push_parts(lua_State *L, struct ca_json_scan *scan, int depth,
                        int class)
 {
   struct lca_member members[MEMBERS_MAX];
@@ -380,7 +380,7 @@ static bool push_parts(lua_State *L, struct ca_scan *scan, int depth,
   int count;
   int i;
 
-  if(!ca_scan_enter(scan, '{'))
+  if(!ca_json_enter(scan, '{'))
     return false;
   from = scan->at;
   count = find_members(scan, depth, members);
@@ -422,9 +422,10 @@ static bool give_id(lua_State *L)
   return true;
 }
 
-bool lca_read_account(lua_State *L, struct ca_scan *scan, int depth, int class)
+bool lca_read_account(lua_State *L, struct ca_json_scan *scan, int depth,
+                      int class)
 {
-  struct ca_scan before = *scan;
+  struct ca_json_scan before = *scan;
 
   if(lca_read_is_guarded(L) && push_parts(L, scan, depth, class))
     return give_id(L);

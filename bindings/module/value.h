@@ -17,11 +17,11 @@
    stands in. False when it is not JSON, nested too deep, or holds half a
    surrogate pair; what is then on the stack the caller's settop takes away.
    [-0, +1, m] */
-bool lca_read_value(lua_State *L, struct ca_scan *scan, int depth);
+bool lca_read_value(lua_State *L, struct ca_json_scan *scan, int depth);
 
 /* The same for an object whose metatable is the one at index class, and which
    must have an id. [-0, +1, m] */
-bool lca_read_account(lua_State *L, struct ca_scan *scan, int depth,
+bool lca_read_account(lua_State *L, struct ca_json_scan *scan, int depth,
                       int class);
 
 /* Puts what is left aside of the value at index into its table, so that raw

@@ -26,11 +26,6 @@ struct ca_apply *ca_apply_new(struct ca_engine *engine,
   apply->endpoint = endpoint;
   apply->ledger = ledger;
   apply->read_all = true;
-  apply->json = ca_json_new(err);
-  if(!apply->json) {
-    ca_apply_free(apply);
-    return NULL;
-  }
   return apply;
 }
 
@@ -52,7 +47,6 @@ void ca_apply_free(struct ca_apply *apply)
   ca_work_clear(&apply->again);
   ca_work_clear(&apply->ready);
   ca_kept_clear(apply);
-  ca_json_free(apply->json);
   free(apply->numbers);
   free(apply);
 }

@@ -5,8 +5,8 @@
 #define CA_APPLY_PRIVATE_H
 
 #include "apply/apply.h"
+#include "base/json.h"
 #include "wire/reply.h"
-#include "wire/reply_account.h"
 
 /* One change, copied out of the ledger; the row's texts follow it. */
 struct ca_step {
@@ -79,7 +79,6 @@ struct ca_apply {
   struct ca_engine *engine; /* borrowed, as the next two */
   struct ca_endpoint *endpoint;
   struct ca_ledger *ledger;
-  struct ca_json *json;
 
   int bulk;
   enum ca_apply_which which;

@@ -50,13 +50,11 @@ enum ca_outcome ca_apply_classify(const struct ca_step *step,
 }
 
 /* The text at the path in the reply, NULL when there is none. */
-static const char *reply_text(struct ca_apply *apply,
-                              const struct ca_result *result, const char *path,
+static const char *reply_text(const struct ca_result *result, const char *path,
                               char *out, size_t size)
 {
   if(!path || !result || !result->body.len ||
-     !ca_json_text(apply->json, result->body.data, result->body.len, path, out,
-                   size))
+     !ca_json_text(result->body.data, result->body.len, path, out, size))
     return NULL;
   return out;
 }
@@ -76,10 +74,10 @@ void ca_apply_settle(struct ca_apply *apply, const struct ca_step *step,
     return; /* it stays intended, and reads as unknown */
   ca_err_clear(&err);
   if(outcome == CA_DONE) {
-    after = api->becomes ? api->becomes
-                         : reply_text(apply, result, "$.status", status,
-                                      sizeof(status));
-    made = reply_text(apply, result, api->makes, account, sizeof(account));
+    after = api->becomes
+                ? api->becomes
+                : reply_text(result, "$.status", status, sizeof(status));
+    made = reply_text(result, api->makes, account, sizeof(account));
   }
   if(ca_ledger_settle(apply->ledger, step->row.number, outcome,
                       result ? result->attempts : 0,

@@ -291,7 +291,7 @@ static bool see_listed(void *ctx, const struct ca_reply_account *account)
   for(i = look->from; i < look->to; i++) {
     struct ca_target *target = &look->targets[i];
     if(target->state == CA_TARGET_ASKED &&
-       ca_reply_is(account->id, target->step->row.change.account))
+       ca_json_is(account->id, target->step->row.change.account))
       ca_target_judge_account(look->apply, target, account);
   }
   return true;
@@ -352,13 +352,13 @@ static bool see_user(void *ctx, const struct ca_reply_account *account)
 {
   struct seen_user *seen = ctx;
 
-  if((account->user.data && !ca_reply_is(account->user, seen->change->user)) ||
+  if((account->user.data && !ca_json_is(account->user, seen->change->user)) ||
      (account->config.data &&
-      !ca_reply_is(account->config, seen->change->config)))
+      !ca_json_is(account->config, seen->change->config)))
     return true;
   if(!account->user.data && strchr(seen->change->user, ','))
     return true; /* anybody's */
-  ca_reply_copy(account->id, seen->found, sizeof(seen->found));
+  ca_json_copy(account->id, seen->found, sizeof(seen->found));
   return false;
 }
 
@@ -391,15 +391,15 @@ static bool single_ended(struct ca_look *look, struct ca_result *result)
   if(target->kind == CA_TARGET_CREATE)
     return user_ended(look, target, result);
   if(target->kind == CA_TARGET_CONFIG) {
-    if(!gone && !ca_json_text(apply->json, result->body.data, result->body.len,
-                              "$.status", status, sizeof(status)))
+    if(!gone && !ca_json_text(result->body.data, result->body.len, "$.status",
+                              status, sizeof(status)))
       return false;
     ca_target_judge_config(apply, target, gone ? NULL : status);
     return true;
   }
   if(!gone &&
      (!ca_reply_account(result->body.data, result->body.len, &account) ||
-      !ca_reply_is(account.id, target->step->row.change.account)))
+      !ca_json_is(account.id, target->step->row.change.account)))
     return false;
   ca_target_judge_account(apply, target, gone ? NULL : &account);
   return true;
@@ -408,12 +408,11 @@ static bool single_ended(struct ca_look *look, struct ca_result *result)
 /* Takes in what the op brought. */
 static void take_reply(struct ca_look *look, struct ca_result *result)
 {
-  bool gone = ca_reply_says_gone(look->apply->json, result) &&
-              look->mode == LOOK_SINGLE &&
+  bool gone = ca_reply_says_gone(result) && look->mode == LOOK_SINGLE &&
               look->targets[look->at].kind != CA_TARGET_CREATE;
   bool read;
 
-  ca_reply_explain(look->apply->json, look->api, result);
+  ca_reply_explain(look->api, result);
   if(result->err.code && !gone) {
     fail_asked(look, result->err.text);
     return;

@@ -27,25 +27,22 @@ bool ca_step_is_open(const struct ca_apply *apply, const struct ca_work *work,
 }
 
 /* The plan saw no ACTIVE account of the user. */
-static bool had_none(struct ca_apply *apply, const char *image)
+static bool had_none(const char *image)
 {
   int64_t active;
 
-  return image &&
-         ca_json_integer(apply->json, image, strlen(image), "$.active",
-                         &active) &&
+  return image && ca_json_integer(image, strlen(image), "$.active", &active) &&
          active == 0;
 }
 
-static enum ca_target_kind kind_of(struct ca_apply *apply,
-                                   const struct ca_step *step)
+static enum ca_target_kind kind_of(const struct ca_step *step)
 {
   const struct ca_change *change = &step->row.change;
   const char *account = change->account ? change->account : "";
   struct ca_slice id = { account, strlen(account) };
 
   if(change->api->probe == CA_PROBE_LISTED)
-    return change->user && change->config && had_none(apply, change->image)
+    return change->user && change->config && had_none(change->image)
                ? CA_TARGET_CREATE
                : CA_TARGET_NONE;
   /* what cannot be an id fails when it is to be sent, by itself */
@@ -75,9 +72,8 @@ bool ca_work_needs_look(struct ca_apply *apply, const struct ca_work *work,
   if(!needs)
     return false;
   for(step = work->first; step; step = step->next) {
-    enum ca_target_kind kind = ca_step_is_open(apply, work, step)
-                                   ? kind_of(apply, step)
-                                   : CA_TARGET_NONE;
+    enum ca_target_kind kind =
+        ca_step_is_open(apply, work, step) ? kind_of(step) : CA_TARGET_NONE;
     *count += kind != CA_TARGET_NONE;
     *alone = *alone || (kind != CA_TARGET_NONE && kind != CA_TARGET_LISTED);
   }
@@ -98,13 +94,13 @@ static bool same_target(const struct ca_target *target,
   return !strcmp(known->account, change->account);
 }
 
-static bool sets_alias(struct ca_apply *apply, const struct ca_change *change)
+static bool sets_alias(const struct ca_change *change)
 {
   char alias[8];
 
   return change->api->probe == CA_PROBE_FIELDS && change->body &&
-         ca_json_text(apply->json, change->body, strlen(change->body),
-                      "$.alias", alias, sizeof(alias));
+         ca_json_text(change->body, strlen(change->body), "$.alias", alias,
+                      sizeof(alias));
 }
 
 void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
@@ -115,9 +111,8 @@ void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
 
   for(step = work->first; step; step = step->next) {
     const struct ca_change *change = &step->row.change;
-    enum ca_target_kind kind = ca_step_is_open(apply, work, step)
-                                   ? kind_of(apply, step)
-                                   : CA_TARGET_NONE;
+    enum ca_target_kind kind =
+        ca_step_is_open(apply, work, step) ? kind_of(step) : CA_TARGET_NONE;
     size_t i = from;
     if(kind == CA_TARGET_NONE)
       continue;
@@ -134,7 +129,7 @@ void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
     if((step->row.outcome == CA_UNKNOWN || step->row.sent_ms) &&
        !targets[i].doubt)
       targets[i].doubt = step;
-    targets[i].alias = targets[i].alias || sets_alias(apply, change);
+    targets[i].alias = targets[i].alias || sets_alias(change);
   }
 }
 
@@ -214,7 +209,7 @@ static bool alias_differs(struct ca_target *target,
   char shown[80];
   char was[80];
 
-  ca_reply_copy(account->alias, now, sizeof(now));
+  ca_json_copy(account->alias, now, sizeof(now));
   if(!target->alias || !image->has_alias ||
      (target->doubt &&
       target->doubt->row.change.api->probe == CA_PROBE_FIELDS) ||
@@ -239,7 +234,7 @@ void ca_target_judge_account(struct ca_apply *apply, struct ca_target *target,
   if(!read_image(apply, target, &image))
     return;
   target->state = CA_TARGET_FINE;
-  ca_reply_copy(account->status, status, sizeof(status));
+  ca_json_copy(account->status, status, sizeof(status));
   if(!image.known || explained(target, status))
     return;
   if(image.status[0] && status[0] && strcmp(status, image.status) != 0) {

@@ -6,7 +6,6 @@
 #include <string.h>
 #include "ledger/made.h"
 #include "base/log.h"
-#include "wire/reply_account.h"
 #include "apply/settle_private.h"
 
 #define SLACK_MS  2000 /* what clocks may differ by that were compared */
@@ -179,54 +178,55 @@ static enum ca_code find_status(const struct ca_probing *probing,
 
 #define ACL "$.experimental.acl_config_for_shared"
 
-/* One member of the access list: 1 the same, 0 not, for those that the change
-   sets; others keep what they were. */
-static bool same_list(struct ca_json *json, struct ca_slice body,
-                      struct ca_slice account, const char *path)
+/* One list of the access rules, when the change sets it. */
+static bool same_list(struct ca_slice body, struct ca_slice account,
+                      const char *path)
 {
-  return ca_json_count(json, body.data, body.len, path) < 0 ||
-         ca_json_same_set(json, body, path, account, path);
+  struct ca_slice want;
+  struct ca_slice got;
+
+  if(ca_json_find(body.data, body.len, path, &want) == CA_JSON_BAD)
+    return true;
+  ca_json_find(account.data, account.len, path, &got);
+  return ca_json_same_set(want, got);
 }
 
-static bool same_acl(struct ca_json *json, struct ca_slice body,
-                     struct ca_slice account)
+static bool same_acl(struct ca_slice body, struct ca_slice account)
 {
   static const char all[] = ACL ".allow_all_users";
-  int64_t want = 0;
-  int64_t got = 0;
+  bool want;
+  bool got = false;
 
-  if(ca_json_integer(json, body.data, body.len, all, &want)) {
-    if(!ca_json_integer(json, account.data, account.len, all, &got))
-      got = 0;
+  if(ca_json_bool(body.data, body.len, all, &want)) {
+    ca_json_bool(account.data, account.len, all, &got);
     if(want != got)
       return false;
   }
-  return same_list(json, body, account, ACL ".allowed_user_ids") &&
-         same_list(json, body, account, ACL ".not_allowed_user_ids");
+  return same_list(body, account, ACL ".allowed_user_ids") &&
+         same_list(body, account, ACL ".not_allowed_user_ids");
 }
 
-/* One request set all the fields, so they are all there or none is. */
+/* One request set all the fields, so either all of them are as it set them, or
+   none is. */
 static void find_fields(const struct ca_probing *probing,
                         const struct ca_reply_account *account,
                         struct ca_finding *finding)
 {
-  struct ca_json *json = probing->settle->json;
   const char *text = probing->row.change.body;
   struct ca_slice body = { text, strlen(text) };
   char want[1024];
   char got[1024];
   bool alias =
-      ca_json_text(json, body.data, body.len, "$.alias", want, sizeof(want));
-  bool acl = ca_json_count(json, body.data, body.len, ACL) >= 0;
+      ca_json_text(body.data, body.len, "$.alias", want, sizeof(want));
+  bool acl = ca_json_has(body.data, body.len, ACL);
 
-  ca_reply_copy(account->alias, got, sizeof(got));
+  ca_json_copy(account->alias, got, sizeof(got));
   if(alias && strcmp(want, got) != 0)
     say(finding, CA_FOUND_NOT, "the alias is not what it was to become");
-  else if(acl &&
-          ca_json_count(json, account->text.data, account->text.len, ACL) < 0)
+  else if(acl && !ca_json_has(account->text.data, account->text.len, ACL))
     say(finding, CA_FOUND_UNCLEAR,
         "the service does not show who may use the account");
-  else if(acl && !same_acl(json, body, account->text))
+  else if(acl && !same_acl(body, account->text))
     say(finding, CA_FOUND_NOT,
         "who may use the account is not what it was to become");
   else if(alias || acl)
@@ -246,11 +246,11 @@ static enum ca_code find_account(const struct ca_probing *probing,
   char status[sizeof(finding->status)];
 
   if(!ca_reply_account(result->body.data, result->body.len, &account) ||
-     !ca_reply_is(account.id, change->account) || !account.status.data) {
+     !ca_json_is(account.id, change->account) || !account.status.data) {
     finding->what = CA_FOUND_FAILED;
     return CA_OK;
   }
-  ca_reply_copy(account.status, status, sizeof(status));
+  ca_json_copy(account.status, status, sizeof(status));
   ca_log_clean(finding->status, sizeof(finding->status), status,
                strlen(status));
   switch(change->api->probe) {
@@ -285,8 +285,8 @@ static void find_config(const struct ca_probing *probing,
   char status[sizeof(finding->status)];
 
   finding->what = CA_FOUND_FAILED;
-  if(!ca_json_text(probing->settle->json, result->body.data, result->body.len,
-                   "$.status", status, sizeof(status)))
+  if(!ca_json_text(result->body.data, result->body.len, "$.status", status,
+                   sizeof(status)))
     return;
   ca_log_clean(finding->status, sizeof(finding->status), status,
                strlen(status));
@@ -309,10 +309,10 @@ static bool is_users(struct ca_probing *probing,
 {
   const struct ca_change *change = &probing->row.change;
 
-  if(account->config.data && !ca_reply_is(account->config, change->config))
+  if(account->config.data && !ca_json_is(account->config, change->config))
     return false;
   if(account->user.data)
-    return ca_reply_is(account->user, change->user);
+    return ca_json_is(account->user, change->user);
   probing->listing.nameless = true;
   return !has_comma(change);
 }
@@ -331,7 +331,7 @@ static void note_made(struct ca_listing *listing,
     return;
   listing->made_ms = made_ms;
   ca_copy_text(listing->made, sizeof(listing->made), id, strlen(id));
-  ca_reply_copy(account->status, listing->status, sizeof(listing->status));
+  ca_json_copy(account->status, listing->status, sizeof(listing->status));
 }
 
 static bool see_account(void *ctx, const struct ca_reply_account *account)
@@ -352,7 +352,7 @@ static bool see_account(void *ctx, const struct ca_reply_account *account)
   }
   if(!is_users(probing, account))
     return true;
-  ca_reply_copy(account->id, id, sizeof(id));
+  ca_json_copy(account->id, id, sizeof(id));
   call->code = ca_ledger_knows_made(probing->settle->ledger, id,
                                     probing->row.sent_ms, &known, call->err);
   if(!call->code && !known)

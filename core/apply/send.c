@@ -50,7 +50,7 @@ static void op_done(void *owner, uint64_t token, struct ca_result *result)
   enum ca_outcome outcome;
 
   ca_apply_leave(apply, work);
-  ca_reply_explain(apply->json, work->first->row.change.api, result);
+  ca_reply_explain(work->first->row.change.api, result);
   /* the service's own id for it, where it gave another than ours */
   if(result->err.request_id[0])
     ca_copy_text(result->request_id, sizeof(result->request_id),

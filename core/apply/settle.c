@@ -35,11 +35,6 @@ struct ca_settle *ca_settle_new(struct ca_engine *engine,
   settle->owner = owner;
   settle->waiting_end = &settle->waiting;
   settle->born_mono_ms = ca_clock_mono_ms(ca_engine_clock(engine));
-  settle->json = ca_json_new(err);
-  if(!settle->json) {
-    ca_settle_free(settle);
-    return NULL;
-  }
   return settle;
 }
 
@@ -93,7 +88,6 @@ void ca_settle_free(struct ca_settle *settle)
   if(!settle)
     return;
   drop_all(settle);
-  ca_json_free(settle->json);
   free(settle);
 }
 
@@ -280,8 +274,8 @@ static void take_answer(struct ca_probing *probing, struct ca_result *result)
   struct ca_finding finding;
   struct ca_err err;
 
-  ca_reply_explain(settle->json, probing->api, result);
-  if(result->err.code && !ca_reply_says_gone(settle->json, result)) {
+  ca_reply_explain(probing->api, result);
+  if(result->err.code && !ca_reply_says_gone(result)) {
     probe_failed(probing, result, result->err.text);
     return;
   }

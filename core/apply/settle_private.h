@@ -3,6 +3,7 @@
 #ifndef CA_SETTLE_PRIVATE_H
 #define CA_SETTLE_PRIVATE_H
 
+#include "base/json.h"
 #include "wire/reply.h"
 #include "apply/settle.h"
 
@@ -55,7 +56,6 @@ struct ca_settle {
   struct ca_engine *engine; /* borrowed, as the next two */
   struct ca_endpoint *endpoint;
   struct ca_ledger *ledger;
-  struct ca_json *json;
   struct ca_settle_options options;
   ca_settled_fn *visit;
   void *owner;

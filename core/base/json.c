@@ -1,4 +1,7 @@
-/* The strict JSON scanner. Knows nothing of what members mean. */
+/* Reading JSON (RFC 8259): a strict scanner, and single values by their path.
+   Must not know: what the values mean. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -189,43 +192,44 @@ static const char *after_value(const char *at, const char *end, int depth)
   }
 }
 
-static enum ca_scan_kind kind_of(char first)
+static enum ca_json_kind kind_of(char first)
 {
   switch(first) {
   case '{':
-    return CA_SCAN_OBJECT;
+    return CA_JSON_OBJECT;
   case '[':
-    return CA_SCAN_ARRAY;
+    return CA_JSON_ARRAY;
   case '"':
-    return CA_SCAN_STRING;
+    return CA_JSON_STRING;
   case 't':
-    return CA_SCAN_TRUE;
+    return CA_JSON_TRUE;
   case 'f':
-    return CA_SCAN_FALSE;
+    return CA_JSON_FALSE;
   case 'n':
-    return CA_SCAN_NULL;
+    return CA_JSON_NULL;
   default:
-    return CA_SCAN_NUMBER;
+    return CA_JSON_NUMBER;
   }
 }
 
-enum ca_scan_kind ca_scan_within(struct ca_scan *scan, int depth,
-                                 struct ca_slice *value)
+enum ca_json_kind ca_json_value_within(struct ca_json_scan *scan, int depth,
+                                       struct ca_slice *value)
 {
   const char *from = after_blanks(scan->at, scan->end);
   const char *at = after_value(from, scan->end, depth);
   scan->at = at ? at : from;
   value->data = from;
   value->len = (size_t)(scan->at - from);
-  return at ? kind_of(*from) : CA_SCAN_BAD;
+  return at ? kind_of(*from) : CA_JSON_BAD;
 }
 
-enum ca_scan_kind ca_scan_value(struct ca_scan *scan, struct ca_slice *value)
+enum ca_json_kind ca_json_value(struct ca_json_scan *scan,
+                                struct ca_slice *value)
 {
-  return ca_scan_within(scan, CA_SCAN_DEPTH, value);
+  return ca_json_value_within(scan, CA_JSON_DEPTH, value);
 }
 
-bool ca_scan_enter(struct ca_scan *scan, char bracket)
+bool ca_json_enter(struct ca_json_scan *scan, char bracket)
 {
   scan->at = after_blanks(scan->at, scan->end);
   if(scan->at >= scan->end || *scan->at != bracket)
@@ -235,7 +239,7 @@ bool ca_scan_enter(struct ca_scan *scan, char bracket)
 }
 
 /* Before a member or element: 1 go on, 0 the closing bracket was here, -1. */
-static int step(struct ca_scan *scan, bool *first, char close)
+static int step(struct ca_json_scan *scan, bool *first, char close)
 {
   scan->at = after_blanks(scan->at, scan->end);
   if(scan->at >= scan->end)
@@ -253,7 +257,8 @@ static int step(struct ca_scan *scan, bool *first, char close)
   return 1;
 }
 
-int ca_scan_member(struct ca_scan *scan, bool *first, struct ca_slice *key)
+int ca_json_member(struct ca_json_scan *scan, bool *first,
+                   struct ca_slice *key)
 {
   int more = step(scan, first, '}');
   const char *at;
@@ -273,12 +278,12 @@ int ca_scan_member(struct ca_scan *scan, bool *first, struct ca_slice *key)
   return 1;
 }
 
-int ca_scan_element(struct ca_scan *scan, bool *first)
+int ca_json_element(struct ca_json_scan *scan, bool *first)
 {
   return step(scan, first, ']');
 }
 
-bool ca_scan_at_end(struct ca_scan *scan)
+bool ca_json_at_end(struct ca_json_scan *scan)
 {
   scan->at = after_blanks(scan->at, scan->end);
   return scan->at == scan->end;
@@ -318,7 +323,7 @@ static size_t put_utf8(char *out, unsigned code)
 }
 
 /* Behind "\u": the code point, with its second half when it is a surrogate.
- *used digits and letters were read. False at a lone one. */
+ *used is how many bytes were read. False at a lone surrogate. */
 static bool read_unicode(const char *at, const char *end, unsigned *code,
                          size_t *used)
 {
@@ -337,7 +342,9 @@ static bool read_unicode(const char *at, const char *end, unsigned *code,
   return true;
 }
 
-int64_t ca_scan_unescape(struct ca_slice value, char *out)
+/* Writes U+FFFD for each lone surrogate; *whole is false when there was one.
+ */
+static size_t unescape(struct ca_slice value, char *out, bool *whole)
 {
   static const char from[] = "\"\\/bfnrt";
   static const char to[] = "\"\\/\b\f\n\r\t";
@@ -345,6 +352,7 @@ int64_t ca_scan_unescape(struct ca_slice value, char *out)
   const char *end = value.data + value.len - 1;
   size_t len = 0;
 
+  *whole = true;
   while(at < end) {
     const char *slash = memchr(at, '\\', (size_t)(end - at));
     size_t plain = (size_t)((slash ? slash : end) - at);
@@ -362,10 +370,285 @@ int64_t ca_scan_unescape(struct ca_slice value, char *out)
       continue;
     }
     at++;
-    if(!read_unicode(at, end, &code, &used))
-      return -1;
+    if(!read_unicode(at, end, &code, &used)) {
+      code = 0xFFFD;
+      *whole = false;
+    }
     len += put_utf8(out + len, code);
     at += used;
   }
-  return (int64_t)len;
+  return len;
+}
+
+int64_t ca_json_unescape(struct ca_slice value, char *out)
+{
+  bool whole;
+  size_t len = unescape(value, out, &whole);
+  return whole ? (int64_t)len : -1;
+}
+
+/* ---- texts ---- */
+
+static bool has_escapes(struct ca_slice value)
+{
+  return memchr(value.data, '\\', value.len) != NULL;
+}
+
+char *ca_json_dup(struct ca_slice value, size_t *len)
+{
+  char *text = malloc(value.len + 1);
+  bool whole;
+
+  if(!text)
+    return NULL;
+  if(value.data[0] == '"')
+    *len = unescape(value, text, &whole);
+  else {
+    memcpy(text, value.data, value.len);
+    *len = value.len;
+  }
+  text[*len] = '\0';
+  return text;
+}
+
+void ca_json_copy(struct ca_slice value, char *out, size_t size)
+{
+  size_t len;
+  char *text;
+
+  if(size)
+    *out = '\0';
+  if(!value.data)
+    return;
+  if(value.data[0] == '"' && !has_escapes(value)) { /* nearly always */
+    ca_copy_text(out, size, value.data + 1, value.len - 2);
+    return;
+  }
+  text = ca_json_dup(value, &len);
+  if(text)
+    ca_copy_text(out, size, text, len);
+  free(text);
+}
+
+bool ca_json_is(struct ca_slice value, const char *text)
+{
+  size_t len = strlen(text);
+  char *plain;
+  bool same;
+
+  if(!value.data)
+    return !len;
+  if(!has_escapes(value))
+    return value.len == len + 2 && !memcmp(value.data + 1, text, len);
+  plain = malloc(value.len);
+  same = plain && ca_json_unescape(value, plain) == (int64_t)len &&
+         !memcmp(plain, text, len);
+  free(plain);
+  return same;
+}
+
+/* ---- values by their path ---- */
+
+struct found {
+  struct ca_slice value;
+  enum ca_json_kind kind; /* CA_JSON_BAD: nothing yet */
+};
+
+static bool find(struct ca_json_scan *scan, const char *path, int depth,
+                 struct found *found);
+
+static bool skip(struct ca_json_scan *scan, int depth)
+{
+  struct ca_slice value;
+  return ca_json_value_within(scan, depth, &value) != CA_JSON_BAD;
+}
+
+/* Inside an object; path begins with the dot. Of members with the same name
+   the first counts. */
+static bool find_member(struct ca_json_scan *scan, const char *path, int depth,
+                        struct found *found)
+{
+  const char *name = path + 1;
+  size_t len = strcspn(name, ".[");
+  struct ca_slice key;
+  bool first = true;
+  bool seen = false;
+  int more;
+
+  while((more = ca_json_member(scan, &first, &key)) > 0) {
+    bool wanted = !seen && key.len == len && !memcmp(key.data, name, len);
+    if(!(wanted ? find(scan, name + len, depth, found) : skip(scan, depth)))
+      return false;
+    seen = seen || wanted;
+  }
+  return !more;
+}
+
+/* Inside an array; path begins with the bracket. */
+static bool find_element(struct ca_json_scan *scan, const char *path,
+                         int depth, struct found *found)
+{
+  char *rest;
+  long index = strtol(path + 1, &rest, 10);
+  bool first = true;
+  long i;
+  int more;
+
+  for(i = 0; (more = ca_json_element(scan, &first)) > 0; i++)
+    if(!(i == index && *rest == ']' ? find(scan, rest + 1, depth, found)
+                                    : skip(scan, depth)))
+      return false;
+  return !more;
+}
+
+/* Steps over one value, and keeps what stands at the path inside it. False
+   when it is not JSON. */
+static bool find(struct ca_json_scan *scan, const char *path, int depth,
+                 struct found *found)
+{
+  struct ca_json_scan inside = *scan;
+  bool member = *path == '.' && ca_json_enter(&inside, '{');
+
+  if(*path && depth > 0 &&
+     (member || (*path == '[' && ca_json_enter(&inside, '[')))) {
+    *scan = inside;
+    return member ? find_member(scan, path, depth - 1, found)
+                  : find_element(scan, path, depth - 1, found);
+  }
+  if(*path)
+    return skip(scan, depth); /* it has nothing at such a path */
+  found->kind = ca_json_value_within(scan, depth, &found->value);
+  return found->kind != CA_JSON_BAD;
+}
+
+enum ca_json_kind ca_json_find(const char *text, size_t len, const char *path,
+                               struct ca_slice *value)
+{
+  struct ca_json_scan scan = { text, text };
+  struct found found = { { NULL, 0 }, CA_JSON_BAD };
+
+  value->data = NULL;
+  value->len = 0;
+  if(!len || *path != '$')
+    return CA_JSON_BAD;
+  scan.end += len;
+  if(!find(&scan, path + 1, CA_JSON_DEPTH, &found) || !ca_json_at_end(&scan))
+    return CA_JSON_BAD;
+  *value = found.value;
+  return found.kind;
+}
+
+bool ca_json_valid(const char *text, size_t len)
+{
+  struct ca_slice value;
+  return ca_json_find(text, len, "$", &value) != CA_JSON_BAD;
+}
+
+bool ca_json_has(const char *text, size_t len, const char *path)
+{
+  struct ca_slice value;
+  return ca_json_find(text, len, path, &value) != CA_JSON_BAD;
+}
+
+bool ca_json_scalar(const char *text, size_t len, const char *path,
+                    struct ca_slice *value)
+{
+  switch(ca_json_find(text, len, path, value)) {
+  case CA_JSON_STRING:
+  case CA_JSON_NUMBER:
+  case CA_JSON_TRUE:
+  case CA_JSON_FALSE:
+    return true;
+  default:
+    return false;
+  }
+}
+
+bool ca_json_text(const char *text, size_t len, const char *path, char *out,
+                  size_t size)
+{
+  struct ca_slice value;
+  if(!ca_json_scalar(text, len, path, &value))
+    return false;
+  ca_json_copy(value, out, size);
+  return true;
+}
+
+bool ca_json_integer(const char *text, size_t len, const char *path,
+                     int64_t *out)
+{
+  struct ca_slice value;
+  char digits[24];
+  char *end;
+  long long number;
+
+  if(ca_json_find(text, len, path, &value) != CA_JSON_NUMBER ||
+     value.len >= sizeof(digits))
+    return false;
+  ca_copy_text(digits, sizeof(digits), value.data, value.len);
+  errno = 0;
+  number = strtoll(digits, &end, 10);
+  if(*end || errno)
+    return false;
+  *out = number;
+  return true;
+}
+
+bool ca_json_bool(const char *text, size_t len, const char *path, bool *out)
+{
+  struct ca_slice value;
+  enum ca_json_kind kind = ca_json_find(text, len, path, &value);
+  if(kind != CA_JSON_TRUE && kind != CA_JSON_FALSE)
+    return false;
+  *out = kind == CA_JSON_TRUE;
+  return true;
+}
+
+/* ---- sets of texts ---- */
+
+static bool same_text(struct ca_slice one, struct ca_slice other)
+{
+  char *plain;
+  size_t len;
+  bool same;
+
+  if(!has_escapes(one) && !has_escapes(other))
+    return one.len == other.len && !memcmp(one.data, other.data, one.len);
+  plain = ca_json_dup(one, &len);
+  same = plain && strlen(plain) == len && ca_json_is(other, plain);
+  free(plain);
+  return same;
+}
+
+static bool holds(struct ca_slice array, struct ca_slice text)
+{
+  struct ca_json_scan scan = { array.data, array.data + array.len };
+  struct ca_slice each;
+  bool first = true;
+
+  if(!ca_json_enter(&scan, '['))
+    return false;
+  while(ca_json_element(&scan, &first) > 0)
+    if(ca_json_value(&scan, &each) == CA_JSON_STRING && same_text(each, text))
+      return true;
+  return false;
+}
+
+static bool holds_all(struct ca_slice array, struct ca_slice texts)
+{
+  struct ca_json_scan scan = { texts.data, texts.data + texts.len };
+  struct ca_slice each;
+  bool first = true;
+
+  if(!ca_json_enter(&scan, '['))
+    return true;
+  while(ca_json_element(&scan, &first) > 0)
+    if(ca_json_value(&scan, &each) == CA_JSON_STRING && !holds(array, each))
+      return false;
+  return true;
+}
+
+bool ca_json_same_set(struct ca_slice one, struct ca_slice other)
+{
+  return holds_all(one, other) && holds_all(other, one);
 }

@@ -258,22 +258,22 @@ static bool is_plain(struct ca_slice name)
 
 typedef void secret_fn(const char *plain, size_t len);
 
-/* False where it is not JSON. Depth is bounded by ca_scan_value, which has
+/* False where it is not JSON. Depth is bounded by ca_json_value, which has
    gone over the whole text before. */
 static bool each_string(struct ca_slice value, secret_fn *visit);
 
 static bool each_member(struct ca_slice value, secret_fn *visit)
 {
-  struct ca_scan scan = { value.data, value.data + value.len };
+  struct ca_json_scan scan = { value.data, value.data + value.len };
   struct ca_slice key;
   struct ca_slice member;
   bool first = true;
   int more;
 
-  if(!ca_scan_enter(&scan, '{'))
+  if(!ca_json_enter(&scan, '{'))
     return false;
-  while((more = ca_scan_member(&scan, &first, &key)) > 0) {
-    if(ca_scan_value(&scan, &member) == CA_SCAN_BAD)
+  while((more = ca_json_member(&scan, &first, &key)) > 0) {
+    if(ca_json_value(&scan, &member) == CA_JSON_BAD)
       return false;
     if(!is_plain(key) && !each_string(member, visit))
       return false;
@@ -283,15 +283,15 @@ static bool each_member(struct ca_slice value, secret_fn *visit)
 
 static bool each_element(struct ca_slice value, secret_fn *visit)
 {
-  struct ca_scan scan = { value.data, value.data + value.len };
+  struct ca_json_scan scan = { value.data, value.data + value.len };
   struct ca_slice element;
   bool first = true;
   int more;
 
-  if(!ca_scan_enter(&scan, '['))
+  if(!ca_json_enter(&scan, '['))
     return false;
-  while((more = ca_scan_element(&scan, &first)) > 0)
-    if(ca_scan_value(&scan, &element) == CA_SCAN_BAD ||
+  while((more = ca_json_element(&scan, &first)) > 0)
+    if(ca_json_value(&scan, &element) == CA_JSON_BAD ||
        !each_string(element, visit))
       return false;
   return !more;
@@ -309,7 +309,7 @@ static bool each_string(struct ca_slice value, secret_fn *visit)
   if(!value.len || *value.data != '"')
     return true;
   plain = malloc(value.len);
-  len = plain ? ca_scan_unescape(value, plain) : -1;
+  len = plain ? ca_json_unescape(value, plain) : -1;
   if(len > 0)
     visit(plain, (size_t)len);
   if(plain)
@@ -320,9 +320,9 @@ static bool each_string(struct ca_slice value, secret_fn *visit)
 
 static void visit_json(const char *json, size_t len, secret_fn *visit)
 {
-  struct ca_scan scan = { json, json + len };
+  struct ca_json_scan scan = { json, json + len };
   struct ca_slice value;
-  if(ca_scan_value(&scan, &value) == CA_SCAN_BAD || !each_string(value, visit))
+  if(ca_json_value(&scan, &value) == CA_JSON_BAD || !each_string(value, visit))
     visit(json, len); /* then at least as a whole */
 }
 

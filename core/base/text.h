@@ -1,10 +1,11 @@
 /* How texts are spelled on the wire: JSON strings, query values, path
    segments. Knows nothing of operations. */
-#ifndef CA_ENCODE_H
-#define CA_ENCODE_H
+#ifndef CA_TEXT_H
+#define CA_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include "base/buf.h"
 
 /* Bytes that somebody else owns. */
@@ -12,6 +13,11 @@ struct ca_slice {
   const char *data;
   size_t len;
 };
+
+static inline bool ca_slice_is(struct ca_slice slice, const char *text)
+{
+  return slice.len == strlen(text) && !memcmp(slice.data, text, slice.len);
+}
 
 /* Valid UTF-8 (RFC 3629: no surrogates, no overlong forms)? *bad_offset, when
    not NULL, is where it stops being so. */

@@ -11,18 +11,13 @@
 static bool take_string(struct ca_slice value, char *out, size_t size)
 {
   char *text = malloc(value.len + 1);
-  int64_t len = text ? ca_scan_unescape(value, text) : -1;
+  int64_t len = text ? ca_json_unescape(value, text) : -1;
   bool fits = len >= 0 && (size_t)len < size;
 
   if(fits)
     ca_copy_text(out, size, text, (size_t)len);
   free(text);
   return fits;
-}
-
-static bool is_key(struct ca_slice key, const char *name)
-{
-  return key.len == strlen(name) && !memcmp(key.data, name, key.len);
 }
 
 static void set_alias(struct ca_image *image, const char *alias)
@@ -46,28 +41,28 @@ static bool is_inactive(const struct ca_image *image)
 /* Members of the change's own image come before the item's columns. */
 static void take_members(struct ca_image *image, const char *json)
 {
-  struct ca_scan scan = { json, json + strlen(json) };
+  struct ca_json_scan scan = { json, json + strlen(json) };
   struct ca_slice key;
   struct ca_slice value;
   bool first = true;
   bool told = false; /* is_disabled */
 
-  if(!ca_scan_enter(&scan, '{'))
+  if(!ca_json_enter(&scan, '{'))
     return;
-  while(ca_scan_member(&scan, &first, &key) == 1) {
-    enum ca_scan_kind kind = ca_scan_value(&scan, &value);
-    if(is_key(key, "status") && kind == CA_SCAN_STRING) {
+  while(ca_json_member(&scan, &first, &key) == 1) {
+    enum ca_json_kind kind = ca_json_value(&scan, &value);
+    if(ca_slice_is(key, "status") && kind == CA_JSON_STRING) {
       image->known |= take_string(value, image->status, sizeof(image->status));
       if(!told)
         image->disabled = is_inactive(image);
-    } else if(is_key(key, "is_disabled") &&
-              (kind == CA_SCAN_TRUE || kind == CA_SCAN_FALSE)) {
+    } else if(ca_slice_is(key, "is_disabled") &&
+              (kind == CA_JSON_TRUE || kind == CA_JSON_FALSE)) {
       image->known = told = true;
-      image->disabled = kind == CA_SCAN_TRUE;
-    } else if(is_key(key, "alias") && kind == CA_SCAN_NULL) {
+      image->disabled = kind == CA_JSON_TRUE;
+    } else if(ca_slice_is(key, "alias") && kind == CA_JSON_NULL) {
       image->known = true;
       set_alias(image, NULL);
-    } else if(is_key(key, "alias") && kind == CA_SCAN_STRING) {
+    } else if(ca_slice_is(key, "alias") && kind == CA_JSON_STRING) {
       image->known = true;
       image->has_alias =
           take_string(value, image->alias, sizeof(image->alias));
@@ -102,7 +97,7 @@ static void take_plan(struct ca_image *image, sqlite3_stmt *statement)
    nobody can tell any more. */
 static void take_alias(struct ca_image *image, const char *body)
 {
-  struct ca_scan scan = { body, body ? body + strlen(body) : NULL };
+  struct ca_json_scan scan = { body, body ? body + strlen(body) : NULL };
   struct ca_slice key;
   struct ca_slice value;
   bool first = true;
@@ -111,11 +106,11 @@ static void take_alias(struct ca_image *image, const char *body)
     image->has_alias = false;
     return;
   }
-  if(!ca_scan_enter(&scan, '{'))
+  if(!ca_json_enter(&scan, '{'))
     return;
-  while(ca_scan_member(&scan, &first, &key) == 1 &&
-        ca_scan_value(&scan, &value) != CA_SCAN_BAD)
-    if(is_key(key, "alias"))
+  while(ca_json_member(&scan, &first, &key) == 1 &&
+        ca_json_value(&scan, &value) != CA_JSON_BAD)
+    if(ca_slice_is(key, "alias"))
       image->has_alias =
           take_string(value, image->alias, sizeof(image->alias));
 }

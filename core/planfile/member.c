@@ -36,17 +36,17 @@ static bool take_number(struct ca_slice value, int64_t *number)
    it was used, 0 when the value is none of its kind. A text is shorter than
    its quotes, a value than the comma or bracket behind it, so the room of the
    whole line is enough. */
-static size_t take_text(enum ca_scan_kind kind, struct ca_slice value,
+static size_t take_text(enum ca_json_kind kind, struct ca_slice value,
                         const struct ca_plan_field *field, char *room)
 {
   int64_t len = (int64_t)value.len;
 
   if(field->kind == CA_PLAN_JSON)
     memcpy(room, value.data, value.len);
-  else if(kind != CA_SCAN_STRING)
+  else if(kind != CA_JSON_STRING)
     return 0;
   else
-    len = ca_scan_unescape(value, room);
+    len = ca_json_unescape(value, room);
   if(len < 0 || memchr(room, 0, (size_t)len))
     return 0; /* half a surrogate pair, or a NUL */
   room[len] = '\0';
@@ -55,17 +55,17 @@ static size_t take_text(enum ca_scan_kind kind, struct ca_slice value,
 }
 
 /* False when the value is not of the field's kind. */
-static bool take_value(enum ca_scan_kind kind, struct ca_slice value,
+static bool take_value(enum ca_json_kind kind, struct ca_slice value,
                        const struct ca_plan_field *field, char **room)
 {
   size_t used;
 
   switch(field->kind) {
   case CA_PLAN_NUMBER:
-    return kind == CA_SCAN_NUMBER && take_number(value, field->to);
+    return kind == CA_JSON_NUMBER && take_number(value, field->to);
   case CA_PLAN_FLAG:
     *(bool *)field->to = true;
-    return kind == CA_SCAN_TRUE;
+    return kind == CA_JSON_TRUE;
   case CA_PLAN_TEXT:
   case CA_PLAN_JSON:
     break;
@@ -92,17 +92,17 @@ bool ca_plan_members(struct ca_slice object,
                      const struct ca_plan_field *fields, size_t count,
                      char *room, char why[160])
 {
-  struct ca_scan scan = { object.data, object.data + object.len };
+  struct ca_json_scan scan = { object.data, object.data + object.len };
   struct ca_slice key, value;
   unsigned seen = 0; /* no line has more than 32 fields */
   bool first = true;
-  int more = ca_scan_enter(&scan, '{') ? 1 : -1;
+  int more = ca_json_enter(&scan, '{') ? 1 : -1;
   size_t i;
 
-  while(more == 1 && (more = ca_scan_member(&scan, &first, &key)) == 1) {
-    enum ca_scan_kind kind = ca_scan_value(&scan, &value);
+  while(more == 1 && (more = ca_json_member(&scan, &first, &key)) == 1) {
+    enum ca_json_kind kind = ca_json_value(&scan, &value);
     i = find_field(key, fields, count);
-    if(kind == CA_SCAN_BAD)
+    if(kind == CA_JSON_BAD)
       more = -1;
     else if(i == count)
       return refuse(why, "is not known here", key);
@@ -112,7 +112,7 @@ bool ca_plan_members(struct ca_slice object,
       return refuse(why, "has a value of the wrong kind", key);
     seen |= 1U << i;
   }
-  if(more < 0 || !ca_scan_at_end(&scan)) {
+  if(more < 0 || !ca_json_at_end(&scan)) {
     snprintf(why, 160, "it is no JSON object");
     return false;
   }

@@ -467,13 +467,14 @@ static enum ca_code read_end(struct reader *reader, struct ca_err *err)
 static bool first_member(const struct reader *reader, struct ca_slice *key,
                          struct ca_slice *value)
 {
-  struct ca_scan scan = { reader->lines.line.data,
-                          reader->lines.line.data + reader->lines.line.len };
+  struct ca_json_scan scan = {
+    reader->lines.line.data, reader->lines.line.data + reader->lines.line.len
+  };
   bool first = true;
 
-  return ca_scan_enter(&scan, '{') &&
-         ca_scan_member(&scan, &first, key) == 1 &&
-         ca_scan_value(&scan, value) != CA_SCAN_BAD;
+  return ca_json_enter(&scan, '{') &&
+         ca_json_member(&scan, &first, key) == 1 &&
+         ca_json_value(&scan, value) != CA_JSON_BAD;
 }
 
 static bool is(struct ca_slice key, const char *name)

@@ -113,10 +113,10 @@ static void add_flag(struct writer *writer, const char *name, bool value)
 
 static bool is_json(const char *text)
 {
-  struct ca_scan scan = { text, text + strlen(text) };
+  struct ca_json_scan scan = { text, text + strlen(text) };
   struct ca_slice value;
 
-  return ca_scan_value(&scan, &value) != CA_SCAN_BAD && value.data == text &&
+  return ca_json_value(&scan, &value) != CA_JSON_BAD && value.data == text &&
          value.data[value.len] == '\0' && !strpbrk(text, "\r\n") &&
          ca_is_utf8(value, NULL);
 }

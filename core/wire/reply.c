@@ -1,237 +1,74 @@
-/* Reading the service's replies by SQLite's JSON functions. Knows nothing of
-   Lua. The envelope is {"error":{message,code,slug,status,request_id,
-   suggested_fix,errors[]}}; a 429 is flat, proxies answer text or HTML, and
-   some bodies are empty: all of them have to end in one good line. */
-#include <sqlite3.h>
+/* Reading the service's replies. An error's envelope is
+   {"error":{message,code, slug,status,request_id,suggested_fix,errors[]}}; a
+   429 is flat, proxies answer text or HTML, and some bodies are empty: each
+   has to end in one good line. Of a page of accounts, half a megabyte, a few
+   members are wanted. Must not know: what accounts are compared with. */
 #include <stdlib.h>
 #include <string.h>
-#include "base/log.h"
-#include "wire/reply.h"
+#include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/secret.h"
+#include "wire/reply.h"
 
-struct ca_json {
-  sqlite3 *db;
-  sqlite3_stmt *valid;
-  sqlite3_stmt *extract;
-  sqlite3_stmt *count;
-  sqlite3_stmt *same;
-};
+/* ---- errors ---- */
 
-/* Neither side has a text that the other lacks. */
-static const char same_set[] =
-    "WITH a(v) AS (SELECT value FROM json_each(?1, ?2) WHERE type = 'text'),"
-    " b(v) AS (SELECT value FROM json_each(?3, ?4) WHERE type = 'text')"
-    " SELECT NOT EXISTS (SELECT v FROM a EXCEPT SELECT v FROM b)"
-    " AND NOT EXISTS (SELECT v FROM b EXCEPT SELECT v FROM a)";
-
-struct ca_json *ca_json_new(struct ca_err *err)
+/* Masks the text, which it frees, before it cuts it: a secret that a cut has
+   halved would not be known any more. NULL is "". */
+static void mask_and_clean(char *to, size_t size, char *text, size_t len)
 {
-  struct ca_json *json = calloc(1, sizeof(*json));
-  if(json &&
-     !sqlite3_open_v2(":memory:", &json->db,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) &&
-     !sqlite3_prepare_v3(json->db, "SELECT json_valid(?1)", -1,
-                         SQLITE_PREPARE_PERSISTENT, &json->valid, NULL) &&
-     !sqlite3_prepare_v3(json->db, "SELECT json_extract(?1, ?2)", -1,
-                         SQLITE_PREPARE_PERSISTENT, &json->extract, NULL) &&
-     !sqlite3_prepare_v3(json->db, "SELECT json_array_length(?1, ?2)", -1,
-                         SQLITE_PREPARE_PERSISTENT, &json->count, NULL) &&
-     !sqlite3_prepare_v3(json->db, same_set, -1, SQLITE_PREPARE_PERSISTENT,
-                         &json->same, NULL))
-    return json;
-  ca_err_set(err, json ? CA_SYSTEM : CA_NOMEM, "JSON reader: %s",
-             json && json->db ? sqlite3_errmsg(json->db) : "out of memory");
-  ca_json_free(json);
-  return NULL;
-}
-
-void ca_json_free(struct ca_json *json)
-{
-  if(!json)
+  *to = '\0';
+  if(!text)
     return;
-  sqlite3_finalize(json->valid);
-  sqlite3_finalize(json->extract);
-  sqlite3_finalize(json->count);
-  sqlite3_finalize(json->same);
-  sqlite3_close(json->db);
-  free(json);
+  ca_log_clean(to, size, text, ca_secret_mask(text, len));
+  ca_wipe(text, len);
+  free(text);
 }
 
-/* Binds and steps: true when the row holds a value that is not NULL. The
-   caller resets. */
-static bool ask(sqlite3_stmt *statement, const char *text, size_t len,
-                const char *path)
+/* The beginning of a body that is not what it should be. */
+static void show_body(const struct ca_buf *body, char *to, size_t size)
 {
-  if(len > CA_JSON_MAX ||
-     sqlite3_bind_text(statement, 1, text ? text : "", (int)len,
-                       SQLITE_STATIC) ||
-     (path && sqlite3_bind_text(statement, 2, path, -1, SQLITE_STATIC)))
-    return false;
-  return sqlite3_step(statement) == SQLITE_ROW &&
-         sqlite3_column_type(statement, 0) != SQLITE_NULL;
+  char *copy = malloc(body->len + 1);
+  if(copy)
+    memcpy(copy, ca_buf_text(body), body->len + 1);
+  mask_and_clean(to, size, copy, body->len);
 }
 
-/* Also lets go of the text: it belongs to the caller. */
-static void rest(sqlite3_stmt *statement)
-{
-  sqlite3_reset(statement);
-  sqlite3_clear_bindings(statement);
-}
-
-bool ca_json_valid(struct ca_json *json, const char *text, size_t len)
-{
-  bool valid = ask(json->valid, text, len, NULL) &&
-               sqlite3_column_int(json->valid, 0) == 1;
-  rest(json->valid);
-  return valid;
-}
-
-/* The text at path, or NULL. The caller rests the statement when it is done
-   with it. */
-static const char *ask_text(struct ca_json *json, const char *text, size_t len,
-                            const char *path, size_t *value_len)
-{
-  const char *value;
-  if(!ask(json->extract, text, len, path))
-    return NULL;
-  value = (const char *)sqlite3_column_text(json->extract, 0);
-  *value_len = (size_t)sqlite3_column_bytes(json->extract, 0);
-  /* objects and arrays come back as their JSON text */
-  if(value && *value_len && (*value == '{' || *value == '[') &&
-     ca_json_valid(json, value, *value_len))
-    return NULL;
-  return value;
-}
-
-/* The value of a member of the object that the text is, read by the scanner.
-   False when it is not so plain: the member is absent or its text has escapes,
-   the path leads further, the text is not JSON. */
-static bool plain_member(const char *text, size_t len, const char *path,
-                         struct ca_slice *value)
-{
-  struct ca_scan scan = { text, text + len };
-  struct ca_slice key;
-  struct ca_slice each;
-  bool first = true;
-  int more;
-
-  value->data = NULL;
-  value->len = 0;
-  if(!text || strncmp(path, "$.", 2) != 0 || strpbrk(path + 2, ".[\"") ||
-     !ca_scan_enter(&scan, '{'))
-    return false;
-  path += 2;
-  while((more = ca_scan_member(&scan, &first, &key)) > 0) {
-    if(ca_scan_value(&scan, &each) == CA_SCAN_BAD)
-      return false;
-    if(!value->data && key.len == strlen(path) &&
-       !memcmp(key.data, path, key.len))
-      *value = each;
-  }
-  /* a text that looks like JSON itself is looked at more closely */
-  return !more && ca_scan_at_end(&scan) && value->data &&
-         value->data[0] == '"' && !strchr("{[", value->data[1]) &&
-         !memchr(value->data, '\\', value->len);
-}
-
-bool ca_json_text(struct ca_json *json, const char *text, size_t len,
-                  const char *path, char *out, size_t size)
-{
-  struct ca_slice plain = { NULL, 0 };
-  size_t value_len;
-  const char *value;
-  if(plain_member(text, len, path, &plain)) { /* nearly always */
-    ca_copy_text(out, size, plain.data + 1, plain.len - 2);
-    return true;
-  }
-  value = ask_text(json, text, len, path, &value_len);
-  if(value)
-    ca_copy_text(out, size, value, value_len);
-  rest(json->extract);
-  return value != NULL;
-}
-
-bool ca_json_integer(struct ca_json *json, const char *text, size_t len,
-                     const char *path, int64_t *out)
-{
-  bool found = ask(json->extract, text, len, path) &&
-               sqlite3_column_type(json->extract, 0) == SQLITE_INTEGER;
-  if(found)
-    *out = sqlite3_column_int64(json->extract, 0);
-  rest(json->extract);
-  return found;
-}
-
-int ca_json_count(struct ca_json *json, const char *text, size_t len,
-                  const char *path)
-{
-  int count = ask(json->count, text, len, path)
-                  ? sqlite3_column_int(json->count, 0)
-                  : -1;
-  rest(json->count);
-  return count;
-}
-
-bool ca_json_same_set(struct ca_json *json, struct ca_slice one,
-                      const char *path_one, struct ca_slice other,
-                      const char *path_other)
-{
-  bool same =
-      one.len <= CA_JSON_MAX && other.len <= CA_JSON_MAX &&
-      !sqlite3_bind_text(json->same, 1, one.data, (int)one.len,
-                         SQLITE_STATIC) &&
-      !sqlite3_bind_text(json->same, 2, path_one, -1, SQLITE_STATIC) &&
-      !sqlite3_bind_text(json->same, 3, other.data, (int)other.len,
-                         SQLITE_STATIC) &&
-      !sqlite3_bind_text(json->same, 4, path_other, -1, SQLITE_STATIC) &&
-      sqlite3_step(json->same) == SQLITE_ROW &&
-      sqlite3_column_int(json->same, 0) == 1;
-  rest(json->same);
-  return same;
-}
-
-/* Masked before it is cut: of a secret that a cut has halved, the mask would
-   know nothing. */
-static void mask_and_clean(char *to, size_t size, const char *from, size_t len)
-{
-  char *copy = malloc(len + 1);
-  if(size)
-    *to = '\0';
-  if(!copy)
-    return;
-  if(len)
-    memcpy(copy, from, len);
-  copy[len] = '\0';
-  ca_log_clean(to, size, copy, ca_secret_mask(copy, len));
-  ca_wipe(copy, len);
-  free(copy);
-}
-
-/* The first of the NULL-ended paths at which a text stands, fit to be shown.
- */
-static bool first_text(struct ca_json *json, const struct ca_buf *body,
-                       const char *const *paths, char *out, size_t size)
+/* The first of the NULL-ended paths at which there is a text, fit to be
+   shown. */
+static bool first_text(const struct ca_buf *body, const char *const *paths,
+                       char *out, size_t size)
 {
   *out = '\0';
   for(; *paths && !*out; paths++) {
-    size_t len;
-    const char *text = ask_text(json, body->data, body->len, *paths, &len);
-    if(text)
+    struct ca_slice value;
+    size_t len = 0;
+    if(ca_json_scalar(body->data, body->len, *paths, &value)) {
+      char *text = ca_json_dup(value, &len);
       mask_and_clean(out, size, text, len);
-    rest(json->extract);
+    }
   }
   return *out != '\0';
 }
 
+/* The first of the NULL-ended paths at which there is a whole number. */
+static bool first_integer(const struct ca_buf *body, const char *const *paths,
+                          int64_t *out)
+{
+  for(; *paths; paths++)
+    if(ca_json_integer(body->data, body->len, *paths, out))
+      return true;
+  return false;
+}
+
 /* What the envelope says, into the record. False when it says nothing. */
-static bool read_envelope(struct ca_json *json, const struct ca_buf *body,
-                          struct ca_err *err, char *message, size_t size)
+static bool read_envelope(const struct ca_buf *body, struct ca_err *err,
+                          char *message, size_t size)
 {
   static const char *const messages[] = { "$.error.message", "$.message",
                                           "$.error", "$.detail", NULL };
   static const char *const slugs[] = { "$.error.slug", "$.slug", NULL };
-  static const char *const words[] = { "$.error.code", "$.error.error_code",
+  static const char *const codes[] = { "$.error.code", "$.error.error_code",
                                        "$.code", NULL };
   static const char *const ids[] = { "$.error.request_id", "$.request_id",
                                      NULL };
@@ -242,26 +79,21 @@ static bool read_envelope(struct ca_json *json, const struct ca_buf *body,
                                          "$.error.errors[0].message", NULL };
   char detail[256];
   int64_t code;
-  bool numbered;
+  bool numbered = first_integer(body, codes, &code);
 
-  numbered =
-      ca_json_integer(json, body->data, body->len, "$.error.code", &code) ||
-      ca_json_integer(json, body->data, body->len, "$.error.error_code",
-                      &code) ||
-      ca_json_integer(json, body->data, body->len, "$.code", &code);
   if(numbered)
     err->api_code = code >= 0 && code <= 0x7FFFFFFF ? (int)code : 0;
-  /* what the headers said of the request's id stays, unless the body does */
-  if(first_text(json, body, ids, detail, sizeof(err->request_id)))
+  /* the request id of the headers stays, unless the body has one */
+  if(first_text(body, ids, detail, sizeof(err->request_id)))
     ca_copy_text(err->request_id, sizeof(err->request_id), detail,
                  strlen(detail));
-  /* a code that is a word is what others call the slug */
-  if(!first_text(json, body, slugs, err->slug, sizeof(err->slug)) && !numbered)
-    first_text(json, body, words, err->slug, sizeof(err->slug));
-  first_text(json, body, fixes, err->fix, sizeof(err->fix));
-  if(!first_text(json, body, messages, message, size))
+  /* a code in words is what other replies call the slug */
+  if(!first_text(body, slugs, err->slug, sizeof(err->slug)) && !numbered)
+    first_text(body, codes, err->slug, sizeof(err->slug));
+  first_text(body, fixes, err->fix, sizeof(err->fix));
+  if(!first_text(body, messages, message, size))
     return false;
-  if(first_text(json, body, details, detail, sizeof(detail))) {
+  if(first_text(body, details, detail, sizeof(detail))) {
     char both[768];
     snprintf(both, sizeof(both), "%s (%s)", message, detail);
     ca_copy_text(message, size, both, strlen(both));
@@ -284,7 +116,7 @@ static const char *advice(int status)
   }
 }
 
-static void explain_status(struct ca_json *json, struct ca_result *result)
+static void explain_status(struct ca_result *result)
 {
   struct ca_err *err = &result->err;
   char message[480] = "";
@@ -292,14 +124,13 @@ static void explain_status(struct ca_json *json, struct ca_result *result)
 
   if(err->status >= 300 && err->status < 400)
     return; /* the engine has said where it wanted to send us */
-  if(result->body.len &&
-     ca_json_valid(json, result->body.data, result->body.len))
-    told = read_envelope(json, &result->body, err, message, sizeof(message));
+  if(ca_json_valid(result->body.data, result->body.len))
+    told = read_envelope(&result->body, err, message, sizeof(message));
   if(told)
     snprintf(err->text, sizeof(err->text), "%s (HTTP %d%s%s)", message,
              err->status, err->slug[0] ? " " : "", err->slug);
   else if(result->body.len) {
-    mask_and_clean(message, 201, result->body.data, result->body.len);
+    show_body(&result->body, message, 201);
     snprintf(err->text, sizeof(err->text),
              "HTTP %d, and the reply is no error of the service: %s",
              err->status, message);
@@ -311,12 +142,12 @@ static void explain_status(struct ca_json *json, struct ca_result *result)
                  strlen(advice(err->status)));
 }
 
-/* A 2xx that is not JSON proves nothing: a captive portal or a proxy's page
-   has been seen to say 200. */
-static void doubt(const struct ca_api *api, struct ca_result *result)
+/* A 2xx that is not JSON proves nothing: captive portals and proxies send
+   their pages with 200. */
+static void suspect(const struct ca_api *api, struct ca_result *result)
 {
   char start[121];
-  mask_and_clean(start, sizeof(start), result->body.data, result->body.len);
+  show_body(&result->body, start, sizeof(start));
   ca_err_set(&result->err, CA_REPLY,
              "HTTP %d, but the reply is not JSON: %s; does the base URL lead "
              "to the service?",
@@ -328,28 +159,20 @@ static void doubt(const struct ca_api *api, struct ca_result *result)
                result->request_id, strlen(result->request_id));
 }
 
-static bool is_json(const struct ca_buf *body)
-{
-  struct ca_scan scan = { body->data, body->data + body->len };
-  struct ca_slice value;
-  return ca_scan_value(&scan, &value) != CA_SCAN_BAD && ca_scan_at_end(&scan);
-}
-
-void ca_reply_explain(struct ca_json *json, const struct ca_api *api,
-                      struct ca_result *result)
+void ca_reply_explain(const struct ca_api *api, struct ca_result *result)
 {
   if(result->err.code == CA_HTTP)
-    explain_status(json, result);
+    explain_status(result);
   else if(!result->err.code && ca_api_mutates(api) && result->body.len &&
-          !is_json(&result->body))
-    doubt(api, result);
+          !ca_json_valid(result->body.data, result->body.len))
+    suspect(api, result);
 }
 
-bool ca_reply_says_gone(struct ca_json *json, const struct ca_result *result)
+bool ca_reply_says_gone(const struct ca_result *result)
 {
   return result->status == 404 &&
          (!result->body.len ||
-          ca_json_valid(json, result->body.data, result->body.len));
+          ca_json_valid(result->body.data, result->body.len));
 }
 
 static const char *status_name(const struct ca_api *api,
@@ -399,4 +222,164 @@ const char *ca_reply_error_name(const struct ca_api *api,
   default:
     return "APIError";
   }
+}
+
+/* ---- accounts ---- */
+
+/* Steps over a value, and keeps it when it is a string. */
+static bool take_string(struct ca_json_scan *scan, struct ca_slice *out)
+{
+  struct ca_slice value;
+  enum ca_json_kind kind = ca_json_value(scan, &value);
+
+  if(kind == CA_JSON_STRING)
+    *out = value;
+  return kind != CA_JSON_BAD;
+}
+
+/* Steps over "auth_config", whose id is wanted. */
+static bool take_config(struct ca_json_scan *scan, struct ca_slice *out)
+{
+  struct ca_slice value;
+  struct ca_slice key;
+  struct ca_json_scan inside;
+  bool first = true;
+
+  if(ca_json_value(scan, &value) == CA_JSON_BAD)
+    return false;
+  inside.at = value.data;
+  inside.end = value.data + value.len;
+  if(!ca_json_enter(&inside, '{'))
+    return true;
+  while(ca_json_member(&inside, &first, &key) > 0)
+    if(ca_slice_is(key, "id")) {
+      if(!take_string(&inside, out))
+        return false;
+    } else if(ca_json_value(&inside, &value) == CA_JSON_BAD)
+      return false;
+  return true;
+}
+
+static bool take_flag(struct ca_json_scan *scan,
+                      struct ca_reply_account *account)
+{
+  struct ca_slice value;
+  enum ca_json_kind kind = ca_json_value(scan, &value);
+
+  account->disabled = kind == CA_JSON_TRUE;
+  account->says_disabled = account->disabled || kind == CA_JSON_FALSE;
+  return kind != CA_JSON_BAD;
+}
+
+static bool take_member(struct ca_json_scan *scan, struct ca_slice key,
+                        struct ca_reply_account *account)
+{
+  struct ca_slice other;
+
+  if(ca_slice_is(key, "id"))
+    return take_string(scan, &account->id);
+  if(ca_slice_is(key, "status"))
+    return take_string(scan, &account->status);
+  if(ca_slice_is(key, "alias"))
+    return take_string(scan, &account->alias);
+  if(ca_slice_is(key, "user_id"))
+    return take_string(scan, &account->user);
+  if(ca_slice_is(key, "created_at"))
+    return take_string(scan, &account->created);
+  if(ca_slice_is(key, "updated_at"))
+    return take_string(scan, &account->updated);
+  if(ca_slice_is(key, "auth_config"))
+    return take_config(scan, &account->config);
+  if(ca_slice_is(key, "is_disabled"))
+    return take_flag(scan, account);
+  return ca_json_value(scan, &other) != CA_JSON_BAD;
+}
+
+/* Steps over one account. */
+static bool take_account(struct ca_json_scan *scan,
+                         struct ca_reply_account *account)
+{
+  struct ca_slice key;
+  bool first = true;
+  int more;
+
+  memset(account, 0, sizeof(*account));
+  if(!ca_json_enter(scan, '{'))
+    return false;
+  account->text.data = scan->at - 1;
+  while((more = ca_json_member(scan, &first, &key)) > 0)
+    if(!take_member(scan, key, account))
+      return false;
+  account->text.len = (size_t)(scan->at - account->text.data);
+  return !more && account->id.data;
+}
+
+bool ca_reply_account(const char *text, size_t len,
+                      struct ca_reply_account *account)
+{
+  struct ca_json_scan scan = { text, text + len };
+  return len && take_account(&scan, account) && ca_json_at_end(&scan);
+}
+
+/* The array in `items`, once the whole page is known to be JSON. */
+static bool visit_items(struct ca_slice items,
+                        bool (*visit)(void *ctx,
+                                      const struct ca_reply_account *account),
+                        void *ctx)
+{
+  struct ca_json_scan scan = { items.data, items.data + items.len };
+  struct ca_reply_account account;
+  bool first = true;
+  int more;
+
+  if(!ca_json_enter(&scan, '['))
+    return false;
+  while((more = ca_json_element(&scan, &first)) > 0) {
+    if(!take_account(&scan, &account))
+      return false;
+    if(!visit(ctx, &account))
+      return true;
+  }
+  return !more;
+}
+
+bool ca_reply_accounts(const char *text, size_t len,
+                       bool (*visit)(void *ctx,
+                                     const struct ca_reply_account *account),
+                       void *ctx, char *cursor, size_t cursor_size)
+{
+  struct ca_json_scan scan = { text, text + len };
+  struct ca_slice items = { NULL, 0 };
+  struct ca_slice next = { NULL, 0 };
+  struct ca_slice key;
+  bool first = true;
+  int more;
+
+  *cursor = '\0';
+  if(!len || !ca_json_enter(&scan, '{'))
+    return false;
+  while((more = ca_json_member(&scan, &first, &key)) > 0) {
+    struct ca_slice other;
+    if(ca_slice_is(key, "next_cursor")) {
+      if(!take_string(&scan, &next))
+        return false;
+    } else if(ca_json_value(&scan, &other) == CA_JSON_BAD)
+      return false;
+    else if(ca_slice_is(key, "items"))
+      items = other;
+  }
+  if(more || !items.data || next.len >= cursor_size ||
+     !ca_json_at_end(&scan) || !visit_items(items, visit, ctx))
+    return false;
+  ca_json_copy(next, cursor, cursor_size);
+  return true;
+}
+
+int64_t ca_reply_time(struct ca_slice value)
+{
+  char text[64];
+  int64_t ms;
+
+  ca_json_copy(value, text, sizeof(text));
+  return ca_clock_parse(text, &ms) ? ms : 0;
 }

@@ -71,21 +71,21 @@ static int encodes(lua_State *L, int index, struct ca_buf *out)
 
 /* Does a name stand twice in one object? Escaped names and objects of many
    members count as if. */
-static int has_twins(struct ca_scan *scan)
+static int has_twins(struct ca_json_scan *scan)
 {
   struct ca_slice names[64], value;
   bool first = true;
   int count = 0, i;
 
-  if(ca_scan_enter(scan, '[')) {
-    while(ca_scan_element(scan, &first) > 0)
+  if(ca_json_enter(scan, '[')) {
+    while(ca_json_element(scan, &first) > 0)
       if(has_twins(scan))
         return 1;
     return 0;
   }
-  if(!ca_scan_enter(scan, '{'))
-    return ca_scan_value(scan, &value) == CA_SCAN_BAD;
-  while(ca_scan_member(scan, &first, &names[count]) > 0) {
+  if(!ca_json_enter(scan, '{'))
+    return ca_json_value(scan, &value) == CA_JSON_BAD;
+  while(ca_json_member(scan, &first, &names[count]) > 0) {
     if(memchr(names[count].data, '\\', names[count].len) || count == 63)
       return 1;
     for(i = 0; i < count; i++)
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   lua_State *L = state();
   char *text = exact_copy(data, size);
-  struct ca_scan scan = { text, text + size };
+  struct ca_json_scan scan = { text, text + size };
   struct ca_buf light, whole;
 
   ca_buf_init(&light, TEXT_MAX);

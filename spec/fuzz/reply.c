@@ -1,35 +1,44 @@
-/* Fuzzes what reads replies: ca_reply_explain, and the scanner held against
-   SQLite's json_valid and json_extract. Must not know: how replies arrive.
-   Where the two readers differ on purpose:
-   - a NUL byte ends a text for SQLite; for the scanner it is no JSON;
-   - SQLite goes 1000 or 2000 levels deep, the scanner CA_SCAN_DEPTH;
-   - of \u0000 and of lone surrogates SQLite makes something, the scanner an
-     honest NUL byte, and nothing. */
+/* Fuzzes what reads replies: ca_reply_explain, and our JSON reader held
+   against SQLite's json_valid, json_type and json_extract. Must not know: how
+   replies arrive. Where the two readers differ on purpose:
+   - a NUL byte ends a text for SQLite; for ours it is not JSON;
+   - SQLite goes 1000 or 2000 levels deep, ours CA_JSON_DEPTH;
+   - SQLite makes something of \u0000 and of lone surrogates; ours gives an
+     honest NUL byte, and U+FFFD. */
 #include <sqlite3.h>
 #include "fuzz.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "wire/reply.h"
 #include "wire/request.h"
-#include "base/json.h"
-#include "base/secret.h"
 
 /* Longer than what any message is cut to, as private keys are. */
 #define SECRET_LEN 600
 static char secret[SECRET_LEN];
 
-static struct ca_json *reader(void)
+struct oracle {
+  sqlite3_stmt *valid;
+  sqlite3_stmt *value; /* type and text at a path */
+};
+
+static struct oracle *oracle(void)
 {
-  static struct ca_json *json;
-  struct ca_err err;
-  if(!json) {
-    size_t i;
-    json = ca_json_new(&err);
-    CHECK("a JSON reader", json);
-    for(i = 0; i < SECRET_LEN; i++)
-      secret[i] = (char)('A' + (i * 7 + i / 26) % 26);
-    ca_secret_add(secret, SECRET_LEN);
-  }
-  return json;
+  static struct oracle oracle;
+  sqlite3 *db;
+  size_t i;
+  if(oracle.valid)
+    return &oracle;
+  CHECK("SQLite", !sqlite3_open(":memory:", &db));
+  CHECK("SQLite", !sqlite3_prepare_v2(db, "SELECT json_valid(?1)", -1,
+                                      &oracle.valid, NULL));
+  CHECK("SQLite", !sqlite3_prepare_v2(
+                      db, "SELECT json_type(?1, ?2), json_extract(?1, ?2)", -1,
+                      &oracle.value, NULL));
+  for(i = 0; i < SECRET_LEN; i++)
+    secret[i] = (char)('A' + (i * 7 + i / 26) % 26);
+  ca_secret_add(secret, SECRET_LEN);
+  return &oracle;
 }
 
 /* Deeper than the scanner goes? Brackets within strings do not count. */
@@ -46,7 +55,7 @@ static int is_deep(const char *text, size_t size)
     } else if(text[i] == '"')
       inside = 1;
     else if(text[i] == '[' || text[i] == '{') {
-      if(++depth > CA_SCAN_DEPTH)
+      if(++depth > CA_JSON_DEPTH)
         return 1;
     } else if(text[i] == ']' || text[i] == '}')
       depth--;
@@ -54,65 +63,105 @@ static int is_deep(const char *text, size_t size)
   return 0;
 }
 
-/* A string the scanner took: unescaped as SQLite does it, within its room. */
-static void compare_strings(struct ca_json *json, struct ca_slice value)
+static bool is_valid_for_sqlite(const char *text, size_t size)
 {
-  char *room = malloc(value.len);
-  char *theirs = malloc(value.len + 1);
-  int64_t len;
-
-  CHECK("memory", room && theirs);
-  len = ca_scan_unescape(value, room);
-  CHECK("no longer than its text", len <= (int64_t)value.len);
-  if(len >= 0 && !memchr(room, '\0', (size_t)len)) {
-    bool found =
-        ca_json_text(json, value.data, value.len, "$", theirs, value.len + 1);
-    /* a text that is itself an object or a list is taken for one */
-    if(found) {
-      size_t same = strlen(theirs);
-      CHECK("as SQLite reads it",
-            same <= (size_t)len && !memcmp(theirs, room, same));
-    }
-  }
-  free(room);
-  free(theirs);
+  sqlite3_stmt *valid = oracle()->valid;
+  bool answer;
+  sqlite3_bind_text(valid, 1, text, (int)size, SQLITE_STATIC);
+  answer = sqlite3_step(valid) == SQLITE_ROW && sqlite3_column_int(valid, 0);
+  sqlite3_reset(valid);
+  return answer;
 }
 
-static void compare_readers(struct ca_json *json, const char *text,
-                            size_t size)
+static const char *kind_name(enum ca_json_kind kind, struct ca_slice value)
 {
-  struct ca_scan scan = { text, text + size };
-  struct ca_slice value;
-  enum ca_scan_kind kind = ca_scan_value(&scan, &value);
-  bool ours, theirs;
+  static const char *const names[] = { "",       "object", "array", "text",
+                                       "number", "true",   "false", "null" };
+  size_t i;
+  if(kind != CA_JSON_NUMBER)
+    return names[kind];
+  for(i = 0; i < value.len; i++)
+    if(strchr(".eE", value.data[i]))
+      return "real";
+  return "integer";
+}
 
-  CHECK("stays inside", scan.at >= text && scan.at <= text + size);
-  ours = kind != CA_SCAN_BAD && ca_scan_at_end(&scan);
-  theirs = ca_json_valid(json, text, size);
-  if(!memchr(text, '\0', size) && !is_deep(text, size))
-    CHECK("the two readers agree", ours == theirs);
-  else
-    CHECK("the scanner is the stricter one", !ours || theirs);
-  if(kind == CA_SCAN_STRING)
-    compare_strings(json, value);
+/* The string without escapes, as SQLite has it, and within its room. */
+static void compare_strings(struct ca_slice value, const char *theirs)
+{
+  char *exact = malloc(value.len);
+  int64_t len;
+  CHECK("memory", exact);
+  len = ca_json_unescape(value, exact);
+  CHECK("no longer than its text", len <= (int64_t)value.len);
+  if(len >= 0 && !memchr(exact, '\0', (size_t)len)) {
+    size_t copied;
+    char *copy = ca_json_dup(value, &copied);
+    CHECK("as SQLite reads it", strlen(theirs) == (size_t)len &&
+                                    !memcmp(theirs, exact, (size_t)len));
+    CHECK("the copy is the same",
+          copied == (size_t)len && !strcmp(copy, theirs));
+    CHECK("it is itself", ca_json_is(value, theirs));
+    free(copy);
+  }
+  free(exact);
+}
+
+static void compare_values(const char *text, size_t size, const char *path)
+{
+  sqlite3_stmt *theirs = oracle()->value;
+  struct ca_slice value;
+  enum ca_json_kind kind = ca_json_find(text, size, path, &value);
+  const char *type;
+  sqlite3_bind_text(theirs, 1, text, (int)size, SQLITE_STATIC);
+  sqlite3_bind_text(theirs, 2, path, -1, SQLITE_STATIC);
+  CHECK("a row", sqlite3_step(theirs) == SQLITE_ROW);
+  type = (const char *)sqlite3_column_text(theirs, 0);
+  CHECK("both find a value of one kind",
+        !strcmp(kind_name(kind, value), type ? type : ""));
+  CHECK("inside", !value.data || (value.data >= text &&
+                                  value.data + value.len <= text + size));
+  if(kind == CA_JSON_STRING)
+    compare_strings(value, (const char *)sqlite3_column_text(theirs, 1));
+  sqlite3_reset(theirs);
+}
+
+static void compare_readers(const char *text, size_t size)
+{
+  static const char *const paths[] = {
+    "$",      "$.a",  "$.error.message", "$.error.errors[0].message",
+    "$.a[1]", "$[0]", "$[1].a",          NULL
+  };
+  bool ours = ca_json_valid(text, size);
+  int i;
+
+  if(memchr(text, '\0', size) || is_deep(text, size)) {
+    CHECK("ours is the stricter one",
+          !ours || is_valid_for_sqlite(text, size));
+    return;
+  }
+  CHECK("the two readers agree", ours == is_valid_for_sqlite(text, size));
+  for(i = 0; ours && paths[i]; i++)
+    compare_values(text, size, paths[i]);
 }
 
 /* Members and elements one by one must end where the whole value ends. */
 static void walk(const char *text, size_t size)
 {
-  struct ca_scan whole = { text, text + size };
-  struct ca_scan parts = whole;
+  struct ca_json_scan whole = { text, text + size };
+  struct ca_json_scan parts = whole;
   struct ca_slice value, key;
-  enum ca_scan_kind kind = ca_scan_value(&whole, &value);
+  enum ca_json_kind kind = ca_json_value(&whole, &value);
   bool first = true;
   int more;
 
-  if(kind != CA_SCAN_OBJECT && kind != CA_SCAN_ARRAY)
+  if(kind != CA_JSON_OBJECT && kind != CA_JSON_ARRAY)
     return;
-  CHECK("enters", ca_scan_enter(&parts, kind == CA_SCAN_OBJECT ? '{' : '['));
-  while((more = kind == CA_SCAN_OBJECT ? ca_scan_member(&parts, &first, &key)
-                                       : ca_scan_element(&parts, &first)) > 0)
-    CHECK("a part is a value", ca_scan_value(&parts, &value) != CA_SCAN_BAD);
+  CHECK("stays inside", whole.at >= text && whole.at <= text + size);
+  CHECK("enters", ca_json_enter(&parts, kind == CA_JSON_OBJECT ? '{' : '['));
+  while((more = kind == CA_JSON_OBJECT ? ca_json_member(&parts, &first, &key)
+                                       : ca_json_element(&parts, &first)) > 0)
+    CHECK("a part is a value", ca_json_value(&parts, &value) != CA_JSON_BAD);
   CHECK("ends", more == 0 && parts.at == whole.at);
 }
 
@@ -152,7 +201,7 @@ static void check_text(const char *text, size_t size,
 }
 
 /* The first bytes choose operation and status; the rest is the body. */
-static void explain(struct ca_json *json, const uint8_t *data, size_t size)
+static void explain(const uint8_t *data, size_t size)
 {
   static const int statuses[] = { 400, 401, 403, 404, 409, 410,
                                   422, 429, 500, 503, 302, 200 };
@@ -172,7 +221,7 @@ static void explain(struct ca_json *json, const uint8_t *data, size_t size)
   }
   ca_buf_init(&result.body, 1 << 24);
   CHECK("memory", !ca_buf_add(&result.body, (const char *)data + 2, size - 2));
-  ca_reply_explain(json, api, &result);
+  ca_reply_explain(api, &result);
   check_text(result.err.text, sizeof(result.err.text), &result.body);
   check_text(result.err.slug, sizeof(result.err.slug), &result.body);
   check_text(result.err.fix, sizeof(result.err.fix), &result.body);
@@ -188,11 +237,11 @@ static void explain(struct ca_json *json, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-  struct ca_json *json = reader();
   char *text = exact_copy(data, size);
-  compare_readers(json, text, size);
+  oracle();
+  compare_readers(text, size);
   walk(text, size);
   free(text);
-  explain(json, data, size);
+  explain(data, size);
   return 0;
 }

@@ -4,7 +4,6 @@
 #include "wire/reply.h"
 #include "base/secret.h"
 
-static struct ca_json *json;
 static struct ca_result result;
 static const struct ca_api *api;
 
@@ -25,7 +24,7 @@ static void explain(const char *operation, int status, const char *body,
     result.err.status = status;
     result.err.attempts = 2;
   }
-  ca_reply_explain(json, api, &result);
+  ca_reply_explain(api, &result);
 }
 
 static void nested_error(void)
@@ -146,7 +145,7 @@ static void other_codes_are_left_alone(void)
   memset(&result, 0, sizeof(result));
   ca_buf_init(&result.body, 10);
   ca_err_set(&result.err, CA_NETWORK, "connection refused");
-  ca_reply_explain(json, ca_api_find("connected_accounts", "get"), &result);
+  ca_reply_explain(ca_api_find("connected_accounts", "get"), &result);
   CHECK_INT(result.err.code, CA_NETWORK);
   CHECK_TEXT(result.err.text, "connection refused");
 }
@@ -190,46 +189,8 @@ static void error_names(void)
   CHECK(name_of("connected_accounts", "get", CA_USAGE, 0)[0]);
 }
 
-static void reading_json(void)
-{
-  static const char text[] = "{\"a\":{\"b\":\"x\",\"n\":12,\"f\":1.5,\"z\":"
-                             "null,\"l\":[1,2,3]},\"u\":\"j\\u00f6s\"}";
-  size_t len = sizeof(text) - 1;
-  char out[4];
-  int64_t n = -7;
-
-  CHECK(ca_json_valid(json, text, len));
-  CHECK(!ca_json_valid(json, text, len - 1));
-  CHECK(!ca_json_valid(json, "", 0));
-  CHECK(!ca_json_valid(json, NULL, 0));
-  CHECK(!ca_json_valid(json, "{} {}", 5));
-  CHECK(ca_json_valid(json, "[1]", 3));
-  CHECK(ca_json_text(json, text, len, "$.a.b", out, sizeof(out)));
-  CHECK_TEXT(out, "x");
-  CHECK(ca_json_text(json, text, len, "$.u", out, sizeof(out)));
-  CHECK_TEXT(out, "j\xC3\xB6"); /* cut between characters */
-  CHECK(!ca_json_text(json, text, len, "$.a.z", out, sizeof(out)));
-  CHECK(!ca_json_text(json, text, len, "$.a", out, sizeof(out)));
-  CHECK(!ca_json_text(json, text, len, "$.none", out, sizeof(out)));
-  CHECK(!ca_json_text(json, "no json", 7, "$.a", out, sizeof(out)));
-  CHECK(ca_json_integer(json, text, len, "$.a.n", &n));
-  CHECK_INT(n, 12);
-  CHECK(!ca_json_integer(json, text, len, "$.a.f", &n));
-  CHECK(!ca_json_integer(json, text, len, "$.a.b", &n));
-  CHECK_INT(n, 12);
-  CHECK_INT(ca_json_count(json, text, len, "$.a.l"), 3);
-  CHECK_INT(ca_json_count(json, text, len, "$.a.none"), -1);
-  CHECK_INT(ca_json_count(json, "no json", 7, "$"), -1);
-  ca_json_free(NULL);
-}
-
 int main(void)
 {
-  struct ca_err err;
-
-  json = ca_json_new(&err);
-  if(!json)
-    return 2;
   ca_buf_init(&result.body, 1);
   check_case("a nested error", nested_error);
   check_case("other shapes", other_shapes);
@@ -239,8 +200,6 @@ int main(void)
   check_case("success that is none", success_that_is_none);
   check_case("other codes are left alone", other_codes_are_left_alone);
   check_case("error names", error_names);
-  check_case("reading JSON", reading_json);
   ca_buf_clear(&result.body);
-  ca_json_free(json);
   return check_end();
 }
