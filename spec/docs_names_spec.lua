@@ -16,9 +16,8 @@ local function lines_of(command)
   return list
 end
 
-local DOCUMENTS = lines_of(
-  "ls *.md docs/*.md; find spec bindings core -name README.md | grep -v /node_modules/"
-)
+local DOCUMENTS = lines_of "ls *.md docs/*.md"
+table.move(document.readmes(), 1, #document.readmes(), #DOCUMENTS + 1, DOCUMENTS)
 -- These tell developers about the code, so that `ca_…` is a name in it.
 local OF_CODE = { "CONTRIBUTING.md", "docs/architecture.md", "docs/ledger.md" }
 

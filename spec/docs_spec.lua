@@ -170,7 +170,9 @@ describe("what the manual says of examples", function()
 end)
 
 -- Blocks of one document run in their order and share a sandbox.
-local WITH_COMMANDS = { "CONTRIBUTING.md", "docs/architecture.md" }
+local WITH_COMMANDS = {
+  "CONTRIBUTING.md", "docs/architecture.md", table.unpack(document.readmes()),
+}
 
 -- A file of specs, in the sandbox's own spec directory would be in the checkout.
 local function run_specs(box, text)

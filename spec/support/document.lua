@@ -2,6 +2,7 @@
 --
 --   local document = require "spec.support.document"
 --   document.read "CONTRIBUTING.md"          its text
+--   document.readmes()                       paths of the folders' README.md
 --   document.blocks "CONTRIBUTING.md"        list of { line, language, mark, text }
 --   local box = document.sandbox()           a checkout to run commands in
 --   local code, output = box:run(block.text)
@@ -33,6 +34,18 @@ end
 
 function document.read(name)
   return assert(read(root .. "/" .. name), name .. " is missing")
+end
+
+-- The README.md of each folder that has one.
+function document.readmes()
+  local list = {}
+  local find = "cd %s && find spec bindings core -name README.md | grep -v node_modules | sort"
+  local pipe = assert(io.popen(find:format(quote(root))))
+  for path in pipe:lines() do
+    list[#list + 1] = path
+  end
+  pipe:close()
+  return list
 end
 
 function document.blocks(name)
@@ -87,7 +100,8 @@ function Sandbox:run(text)
     PATH = self.path .. "/build:" .. os.getenv "PATH",
     HOME = self.path .. "/home",
     TMPDIR = self.path .. "/tmp",
-    ASAN_OPTIONS = os.getenv "ASAN_OPTIONS" or "",
+    -- the sanitizers want to be loaded before all others, the shim is too
+    ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "") .. ":verify_asan_link_order=0",
     UBSAN_OPTIONS = os.getenv "UBSAN_OPTIONS" or "",
   } do
     words[#words + 1] = quote(name .. "=" .. value)
