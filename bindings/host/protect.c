@@ -1,9 +1,9 @@
-/* Whom no run may change.
-   Must not know: what would be done to them, who asks. */
-#include <stdint.h>
+/* Which accounts, users and toolkits no run may change: rows sorted by what
+   they name. Must not know: what would be done to them, who asks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "base/text.h"
 #include "host/paths.h"
 #include "host/protect.h"
@@ -14,109 +14,85 @@
 enum sort { ID, USER, TOOLKIT };
 
 struct host_protect_row {
-  char *text; /* owned; NULL: the row is free */
-  uint64_t hash;
+  struct ca_slice text; /* borrowed of the file */
   enum sort sort;
   const char *path; /* borrowed */
   size_t line;
+  size_t number; /* counts the rows in the order of their files and lines */
 };
 
-/* ---- the table ---- */
+struct host_protect_file {
+  struct host_protect_file *next;
+  char *text; /* owned */
+};
 
-static char lower(char letter)
+/* ---- the rows ---- */
+
+/* The order of what rows name: by sort, then by text. Toolkits' slugs are the
+   same in any case; ids and users are not. */
+static int compare_names(const void *a, const void *b)
 {
-  return letter >= 'A' && letter <= 'Z' ? (char)(letter + 32) : letter;
+  const struct host_protect_row *x = a;
+  const struct host_protect_row *y = b;
+  size_t len = x->text.len < y->text.len ? x->text.len : y->text.len;
+  int order = (int)x->sort - (int)y->sort;
+  if(!order)
+    order = x->sort == TOOLKIT ? strncasecmp(x->text.data, y->text.data, len)
+                               : strncmp(x->text.data, y->text.data, len);
+  return order ? order : (x->text.len > len) - (y->text.len > len);
 }
 
-/* Slugs are the same in any case; ids and users are not. */
-static char folded(enum sort sort, char letter)
+/* Rows that name the same follow each other in the order of the files. */
+static int compare_rows(const void *a, const void *b)
 {
-  return sort == TOOLKIT ? lower(letter) : letter;
+  const struct host_protect_row *x = a;
+  const struct host_protect_row *y = b;
+  int order = compare_names(a, b);
+  return order ? order : (x->number > y->number) - (x->number < y->number);
 }
 
-/* FNV-1a. */
-static uint64_t hash_of(enum sort sort, const char *text, size_t len)
+/* Sorts the rows for bsearch. Of rows that name the same, only the first
+   remains: that is the line which messages cite. */
+static void sort_rows(struct host_protect *protect)
 {
-  uint64_t hash = 14695981039346656037u + (uint64_t)sort;
+  size_t kept = 0;
   size_t i;
-  for(i = 0; i < len; i++)
-    hash = (hash ^ (unsigned char)folded(sort, text[i])) * 1099511628211u;
-  return hash;
+  if(!protect->count)
+    return;
+  qsort(protect->rows, protect->count, sizeof(*protect->rows), compare_rows);
+  for(i = 1; i < protect->count; i++)
+    if(compare_names(&protect->rows[kept], &protect->rows[i]) != 0)
+      protect->rows[++kept] = protect->rows[i];
+  protect->count = kept + 1;
 }
 
-static bool equals(const struct host_protect_row *row, enum sort sort,
-                   const char *text, size_t len)
-{
-  size_t i;
-  if(row->sort != sort)
-    return false;
-  for(i = 0; i < len; i++)
-    if(!row->text[i] || row->text[i] != folded(sort, text[i]))
-      return false;
-  return !row->text[len];
-}
-
-/* The row of this text, or the free one where it would stand. */
-static struct host_protect_row *find(const struct host_protect *protect,
-                                     enum sort sort, const char *text,
-                                     size_t len)
-{
-  uint64_t hash = hash_of(sort, text, len);
-  size_t at = (size_t)hash & (protect->size - 1);
-  while(protect->rows[at].text &&
-        (protect->rows[at].hash != hash ||
-         !equals(&protect->rows[at], sort, text, len)))
-    at = (at + 1) & (protect->size - 1);
-  return &protect->rows[at];
-}
-
-static enum ca_code grow(struct host_protect *protect, struct ca_err *err)
-{
-  struct host_protect bigger = { NULL, protect->size ? protect->size * 2 : 64,
-                                 protect->used };
-  size_t i;
-  bigger.rows = calloc(bigger.size, sizeof(bigger.rows[0]));
-  if(!bigger.rows)
-    return ca_err_set(err, CA_NOMEM, "out of memory");
-  for(i = 0; i < protect->size; i++) {
-    const struct host_protect_row *row = &protect->rows[i];
-    if(row->text)
-      *find(&bigger, row->sort, row->text, strlen(row->text)) = *row;
-  }
-  free(protect->rows);
-  *protect = bigger;
-  return CA_OK;
-}
-
-/* The first line that names something is the one that is told. */
+/* Adds a copy of row that names text. */
 static enum ca_code add(struct host_protect *protect,
-                        const struct host_protect_row *from, const char *text,
-                        size_t len, struct ca_err *err)
+                        struct host_protect_row row, struct ca_slice text,
+                        struct ca_err *err)
 {
-  struct host_protect_row *row;
-  size_t i;
-  if(protect->used * 2 >= protect->size && grow(protect, err))
-    return err->code;
-  row = find(protect, from->sort, text, len);
-  if(row->text)
-    return CA_OK;
-  *row = *from;
-  row->text = malloc(len + 1);
-  if(!row->text)
-    return ca_err_set(err, CA_NOMEM, "out of memory");
-  for(i = 0; i < len; i++)
-    row->text[i] = folded(from->sort, text[i]);
-  row->text[len] = '\0';
-  row->hash = hash_of(from->sort, text, len);
-  protect->used++;
+  if(protect->count == protect->size) {
+    size_t size = protect->size ? protect->size * 2 : 64;
+    void *rows = realloc(protect->rows, size * sizeof(*protect->rows));
+    if(!rows)
+      return ca_err_set(err, CA_NOMEM, "out of memory");
+    protect->rows = rows;
+    protect->size = size;
+  }
+  row.text = text;
+  row.number = protect->added++;
+  protect->rows[protect->count++] = row;
   return CA_OK;
 }
 
 void host_protect_free(struct host_protect *protect)
 {
-  size_t i;
-  for(i = 0; i < protect->size; i++)
-    free(protect->rows[i].text);
+  while(protect->files) {
+    struct host_protect_file *file = protect->files;
+    protect->files = file->next;
+    free(file->text);
+    free(file);
+  }
   free(protect->rows);
   memset(protect, 0, sizeof(*protect));
 }
@@ -162,7 +138,7 @@ static enum ca_code add_word(struct host_protect *protect,
       return wrong(row, err,
                    "an id or a toolkit is printable ASCII without blanks; a "
                    "comment has a line of its own");
-  return add(protect, row, word.data, word.len, err);
+  return add(protect, *row, word, err);
 }
 
 /* A user's id is the rest of the line as it stands. Blanks around it may be a
@@ -175,8 +151,8 @@ static enum ca_code add_user(struct host_protect *protect,
   enum ca_code code;
   if(!bare.len)
     return wrong(row, err, "nothing follows user:");
-  code = add(protect, row, rest.data, rest.len, err);
-  return code ? code : add(protect, row, bare.data, bare.len, err);
+  code = add(protect, *row, rest, err);
+  return code ? code : add(protect, *row, bare, err);
 }
 
 /* "acount:ca_x": a word before a colon that is none of ours. */
@@ -227,53 +203,80 @@ static enum ca_code add_line(struct host_protect *protect,
   return add_word(protect, row, line, err);
 }
 
+static enum ca_code add_lines(struct host_protect *protect, const char *path,
+                              struct ca_slice text, size_t *rows,
+                              struct ca_err *err)
+{
+  struct host_protect_row row = { .path = path };
+  size_t at = 0;
+  if(text.len >= 3 && !memcmp(text.data, "\xEF\xBB\xBF", 3))
+    at = 3;
+  while(at < text.len && !err->code) {
+    const char *line = text.data + at;
+    const char *end = memchr(line, '\n', text.len - at);
+    size_t len = end ? (size_t)(end - line) : text.len - at;
+    size_t bare = len && line[len - 1] == '\r' ? len - 1 : len;
+    bool counts = false;
+    row.line++;
+    if(!add_line(protect, &row, line, bare, &counts, err) && counts)
+      (*rows)++;
+    at += len + 1;
+  }
+  return err->code;
+}
+
+/* Reads the file and keeps its text, in which the rows point. */
+static enum ca_code keep_file(struct host_protect *protect, const char *path,
+                              struct ca_slice *text, struct ca_err *err)
+{
+  struct host_protect_file *file = calloc(1, sizeof(*file));
+  if(!file)
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  file->text = host_read_file(path, FILE_MAX, &text->len, err);
+  if(!file->text) {
+    free(file);
+    return err->code;
+  }
+  text->data = file->text;
+  file->next = protect->files;
+  protect->files = file;
+  return CA_OK;
+}
+
 enum ca_code host_protect_load(struct host_protect *protect, const char *path,
                                size_t *rows, struct ca_err *err)
 {
-  struct host_protect_row row = { NULL, 0, ID, path, 0 };
-  size_t len = 0;
-  size_t at = 0;
-  char *text = host_read_file(path, FILE_MAX, &len, err);
+  struct ca_slice text = { NULL, 0 };
   *rows = 0;
-  if(!text)
-    return err->code;
-  if(len >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3))
-    at = 3;
-  while(at < len && !err->code) {
-    const char *end = memchr(text + at, '\n', len - at);
-    size_t line = end ? (size_t)(end - text) - at : len - at;
-    size_t bare = line && text[at + line - 1] == '\r' ? line - 1 : line;
-    bool counts = false;
-    row.line++;
-    if(!add_line(protect, &row, text + at, bare, &counts, err) && counts)
-      (*rows)++;
-    at += line + 1;
-  }
-  free(text);
+  if(!keep_file(protect, path, &text, err) &&
+     !add_lines(protect, path, text, rows, err))
+    sort_rows(protect);
   return err->code;
 }
 
 /* ---- asking ---- */
 
-static const struct host_protect_row *look(const struct host_protect *protect,
+static const struct host_protect_row *find(const struct host_protect *protect,
                                            enum sort sort, const char *text)
 {
-  const struct host_protect_row *row;
-  if(!text || !*text || !protect->size)
+  struct host_protect_row row = { .sort = sort };
+  if(!text || !*text || !protect->count)
     return NULL;
-  row = find(protect, sort, text, strlen(text));
-  return row->text ? row : NULL;
+  row.text.data = text;
+  row.text.len = strlen(text);
+  return bsearch(&row, protect->rows, protect->count, sizeof(row),
+                 compare_names);
 }
 
 const char *host_protect_why(const struct host_protect *protect,
                              const char *id, const char *user,
                              const char *toolkit, char *out, size_t size)
 {
-  const struct host_protect_row *row = look(protect, ID, id);
+  const struct host_protect_row *row = find(protect, ID, id);
   if(!row)
-    row = look(protect, USER, user);
+    row = find(protect, USER, user);
   if(!row)
-    row = look(protect, TOOLKIT, toolkit);
+    row = find(protect, TOOLKIT, toolkit);
   if(!row)
     return NULL;
   snprintf(out, size, "protected by %s:%zu", row->path, row->line);

@@ -1,5 +1,5 @@
-/* Whom no run may change: accounts and auth configs by id, users, toolkits,
-   from files that people keep.
+/* Which accounts and auth configs (by id), users and toolkits no run may
+   change, from files that people keep.
    Must not know: what would be done to them, who asks. */
 #ifndef HOST_PROTECT_H
 #define HOST_PROTECT_H
@@ -8,17 +8,20 @@
 #include "base/buf.h"
 
 struct host_protect_row;
+struct host_protect_file;
 
 /* All zero: protects nobody. */
 struct host_protect {
-  struct host_protect_row *rows; /* owned; a hash table */
-  size_t size;
-  size_t used;
+  struct host_protect_row *rows; /* owned; sorted once a file is loaded */
+  size_t size;                   /* there is memory for so many rows */
+  size_t count;
+  size_t added; /* rows so far, with those that repeated another */
+  struct host_protect_file *files; /* owned */
 };
 
-/* Adds the lines of a file, whose name is borrowed for the table's life. *rows
-   is how many protect somebody. CA_USAGE with "FILE:3: …" for a line that is
-   none: a word that protects nobody must not pass for one that does. */
+/* Adds the lines of a file; path is borrowed until host_protect_free. *rows is
+   how many of its lines protect somebody. CA_USAGE with "FILE:3: …" for a line
+   that cannot be read: a misspelled line must not seem to protect somebody. */
 CA_MUST_USE enum ca_code host_protect_load(struct host_protect *protect,
                                            const char *path, size_t *rows,
                                            struct ca_err *err);

@@ -202,7 +202,7 @@ static int open_state(lua_State *L)
   options.confirm = confirm;
   options.let_through = let_through;
   options.protect = protect;
-  options.protects = host->protect.used > 0;
+  options.protects = host->protect.count > 0;
   options.show = show;
   options.tick = tick;
   options.say = say;

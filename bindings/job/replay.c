@@ -24,9 +24,11 @@ static unsigned open_set(const struct lca_run *run)
 
 /* ---- what a change is ---- */
 
+/* With its NUL, so that "a", "bc" and "ab", "c" differ. */
 static uint64_t mix(uint64_t hash, const char *text)
 {
-  return (hash ^ ca_digest_text(text ? text : "\x01")) * 1099511628211u;
+  return text ? ca_digest_hash(hash, text, strlen(text) + 1)
+              : ca_digest_hash(hash, "\x01", 1);
 }
 
 /* Two changes with the same say the same. */

@@ -1,12 +1,13 @@
-/* Ids that were seen, as hashes: what a walk over a hundred thousand accounts
-   may keep of each. Knows nothing of accounts. */
-#ifndef LCA_SEEN_H
-#define LCA_SEEN_H
+/* A set of ids for Lua: remembers which ids a listing has named before.
+   Must not know: accounts. */
+#ifndef LCA_IDSET_H
+#define LCA_IDSET_H
 
 #include <lua.h>
 
-/* seen() → object with add(text) → true when it is new, and count() into the
-   table on top. [-0, +0, m] */
-void lca_seen_open(lua_State *L);
+/* Puts the function seen into the table on top. seen() returns an object with
+   add(text), true when the text is new; take(list); and count(). [-0, +0, m]
+ */
+void lca_idset_open(lua_State *L);
 
 #endif

@@ -8,9 +8,9 @@
 #include "module/client.h"
 #include "module/embed.h"
 #include "module/error.h"
+#include "module/idset.h"
 #include "module/json.h"
 #include "module/open.h"
-#include "module/idset.h"
 #include "module/task.h"
 #include "module/versions.h"
 
@@ -39,7 +39,7 @@ static int open_core(lua_State *L)
   lua_newtable(L);
   lca_error_open(L);
   lca_json_open(L);
-  lca_seen_open(L);
+  lca_idset_open(L);
   lca_task_open(L);
   lca_client_open(L);
   lca_call_open(L);

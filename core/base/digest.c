@@ -94,10 +94,18 @@ enum ca_code ca_digest_random(void *memory, size_t len)
   return CA_OK;
 }
 
+uint64_t ca_digest_hash(uint64_t seed, const void *bytes, size_t len)
+{
+  const unsigned char *byte = bytes;
+  uint64_t hash = seed ^ UINT64_C(14695981039346656037);
+  size_t i;
+
+  for(i = 0; i < len; i++)
+    hash = (hash ^ byte[i]) * UINT64_C(1099511628211);
+  return hash;
+}
+
 uint64_t ca_digest_text(const char *text)
 {
-  uint64_t hash = 14695981039346656037u;
-  for(; *text; text++)
-    hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-  return hash;
+  return ca_digest_hash(0, text, strlen(text));
 }

@@ -28,7 +28,10 @@ void ca_digest_free(struct ca_digest *digest);
 /* Fills memory with bytes from the kernel's generator. */
 CA_MUST_USE enum ca_code ca_digest_random(void *memory, size_t len);
 
-/* FNV-1a of a text, for tables: spread, no secrecy. */
+/* FNV-1a of len bytes, for hash tables and comparisons within one process: no
+   secrecy, and not for files. Another seed gives another hash; a hash as the
+   seed continues it. ca_digest_text takes a text and seed 0. */
+uint64_t ca_digest_hash(uint64_t seed, const void *bytes, size_t len);
 uint64_t ca_digest_text(const char *text);
 
 #endif

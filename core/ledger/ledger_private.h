@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 #include <string.h>
 #include "base/buf.h"
+#include "base/hashset.h"
 #include "base/text.h"
 #include "ledger/ledger.h"
 
@@ -160,14 +161,6 @@ struct ca_draft {
   char texts[8192];
 };
 
-/* Hashes of the keys that have come: an open table of slots, 0 is free. */
-struct ca_keys {
-  int64_t *slots;
-  size_t size; /* a power of two, or 0 */
-  size_t count;
-  bool in_table; /* too many for memory */
-};
-
 /* A run or bulk as it was counted; changes by the number of their
    operation. */
 struct ca_tally {
@@ -186,8 +179,9 @@ struct ca_ledger {
   bool ended;  /* it can be read, not written */
   bool reader; /* opened for looking: no run can be written */
   bool applies;
-  int64_t items; /* added so far */
-  struct ca_keys keys;
+  int64_t items;          /* added so far */
+  struct ca_hashset keys; /* hashes of the items' keys */
+  bool keys_in_table;     /* too many for memory: in temp.key */
 
   /* the item that add_change last met */
   int64_t item;

@@ -169,14 +169,11 @@ static void end_with(struct ca_engine *engine, struct ca_op *op,
   end_op(engine, op);
 }
 
-/* True the first time; a service that has more to say than fits has said
-   enough. FNV-1a. */
+/* True the first time; a notice that no longer fits counts as told. */
 static bool is_new_notice(struct ca_endpoint *endpoint, const char *notice)
 {
-  uint64_t hash = 0xCBF29CE484222325U;
+  uint64_t hash = ca_digest_text(notice);
   int i;
-  for(; *notice; notice++)
-    hash = (hash ^ (unsigned char)*notice) * 0x100000001B3U;
   for(i = 0; i < endpoint->notice_count; i++)
     if(endpoint->notices[i] == hash)
       return false;

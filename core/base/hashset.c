@@ -1,0 +1,86 @@
+/* The open-addressing table: linear probing, at most three quarters full.
+   Must not know: what was hashed. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/hashset.h"
+
+#define FIRST_BITS 8
+
+static size_t size_of(const struct ca_hashset *set)
+{
+  return set->slots ? (size_t)1 << set->bits : 0;
+}
+
+/* The slot that holds hash, or the free one where it belongs. Multiplying
+   spreads hashes whose low bits are alike (Fibonacci hashing). */
+static uint64_t *find_slot(const struct ca_hashset *set, uint64_t hash)
+{
+  size_t i = (size_t)(hash * UINT64_C(0x9E3779B97F4A7C15) >> (64 - set->bits));
+
+  while(set->slots[i] && set->slots[i] != hash)
+    i = (i + 1) & (size_of(set) - 1);
+  return &set->slots[i];
+}
+
+static enum ca_code grow(struct ca_hashset *set)
+{
+  struct ca_hashset bigger = { NULL, set->slots ? set->bits + 1 : FIRST_BITS,
+                               set->count };
+  size_t i;
+
+  bigger.slots = calloc((size_t)1 << bigger.bits, sizeof(*bigger.slots));
+  if(!bigger.slots)
+    return CA_NOMEM;
+  for(i = 0; i < size_of(set); i++)
+    if(set->slots[i])
+      *find_slot(&bigger, set->slots[i]) = set->slots[i];
+  free(set->slots);
+  *set = bigger;
+  return CA_OK;
+}
+
+enum ca_code ca_hashset_add(struct ca_hashset *set, uint64_t hash,
+                            bool *present)
+{
+  uint64_t *slot;
+
+  hash = hash ? hash : 1;
+  if((set->count + 1) * 4 > size_of(set) * 3 && grow(set))
+    return CA_NOMEM;
+  slot = find_slot(set, hash);
+  *present = *slot != 0;
+  if(!*present) {
+    *slot = hash;
+    set->count++;
+  }
+  return CA_OK;
+}
+
+static int ascending(const void *a, const void *b)
+{
+  uint64_t x = *(const uint64_t *)a;
+  uint64_t y = *(const uint64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+uint64_t *ca_hashset_take_sorted(struct ca_hashset *set, size_t *count)
+{
+  uint64_t *hashes = set->slots;
+  size_t size = size_of(set);
+  size_t i;
+
+  *count = 0;
+  for(i = 0; i < size; i++)
+    if(hashes[i])
+      hashes[(*count)++] = hashes[i];
+  if(*count)
+    qsort(hashes, *count, sizeof(*hashes), ascending);
+  memset(set, 0, sizeof(*set));
+  return hashes;
+}
+
+void ca_hashset_clear(struct ca_hashset *set)
+{
+  free(set->slots);
+  memset(set, 0, sizeof(*set));
+}

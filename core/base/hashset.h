@@ -1,0 +1,31 @@
+/* A set of 64-bit hashes in one open-addressing table: 8 to 22 bytes a member.
+   It grows and never shrinks; members are not removed one by one.
+   Must not know: what was hashed. */
+#ifndef CA_HASHSET_H
+#define CA_HASHSET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+
+/* All zero is the empty set. Callers read count; the rest is private. */
+struct ca_hashset {
+  uint64_t *slots; /* owned; 0: free */
+  unsigned bits;   /* there are 2^bits slots */
+  size_t count;
+};
+
+/* Adds hash, where 0 counts as 1; *present tells whether it was a member
+   before. CA_NOMEM leaves the set as it was. */
+CA_MUST_USE enum ca_code ca_hashset_add(struct ca_hashset *set, uint64_t hash,
+                                        bool *present);
+
+/* Empties the set and returns its former members in ascending order, an array
+   of *count that the caller frees with free(). NULL when the set was empty. */
+uint64_t *ca_hashset_take_sorted(struct ca_hashset *set, size_t *count);
+
+/* Empties the set and frees its memory. */
+void ca_hashset_clear(struct ca_hashset *set);
+
+#endif
