@@ -105,6 +105,21 @@ describe("a protected account", function()
     client:close()
   end)
 
+  it("is said to be so by the first of several lines and files that name it", function()
+    local id = job.ids(emulator, { statuses = { "ACTIVE" } }, 1)[1]
+    local lines = { "toolkit:GITHUB" }
+    for number = 1, 300 do
+      lines[#lines + 1] = ("ca_none_%d"):format(number * 7919 % 300)
+    end
+    lines[#lines + 1], lines[#lines + 2], lines[#lines + 3] = "  " .. id, id, "toolkit:github"
+    place:write("also", id .. "\nca_none_0\n")
+    local run = run_with(lines, bulk_of({ id }, "account:disable()"), "--protect", "also")
+    assert.equal(0, run.code, run.err)
+    has(run.err, "protected by never:302")
+    run = run_with({ "user:nobody" }, bulk_of({ id }, "account:disable()"), "--protect", "also")
+    has(run.err, "protected by also:1")
+  end)
+
   it("wins over everything: limits, confirmation, --delete-active, a caught error", function()
     local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 2)
     local script = 'composio.job { may = "irreversible" }\n' .. bulk_of(ids, "account:delete()")

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/hashset.h"
 
-#define FIRST_BITS 8
+#define FIRST_BITS 10
 
 static size_t size_of(const struct ca_hashset *set)
 {

@@ -127,7 +127,7 @@ static void no_memory(void)
     }
     fails = false;
   }
-  CHECK_INT(failures, 6); /* the first table, and five larger ones */
+  CHECK_INT(failures, 4); /* the first table, and three larger ones */
   for(i = 1; i <= 5000; i++)
     CHECK(add(&set, i));
   ca_hashset_clear(&set);
