@@ -174,13 +174,13 @@ describe("--protect", function()
     place:script(ALL)
     for text, why in pairs {
       ["ca_x\nuser:\n"] = "keep.txt:2: nothing follows user:",
-      ["\n\nusers:bob"] = "keep.txt:3: neither an id, nor user:ID, nor toolkit:SLUG",
-      ["account:ca_x"] = "keep.txt:1: neither an id",
-      ["ca_x\tboss"] = "keep.txt:1: a control byte",
+      ["\n\nusers:bob"] = "keep.txt:3: expected an id, user:ID or toolkit:SLUG",
+      ["account:ca_x"] = "keep.txt:1: expected an id",
+      ["ca_x\tboss"] = "keep.txt:1: the line has a control byte",
       ["ca_x # the boss"] = "keep.txt:1: an id or a toolkit is printable ASCII without blanks",
-      ["toolkit: \r\n"] = "keep.txt:1: nothing follows the colon",
-      ["user:\xff"] = "keep.txt:1: not valid UTF-8",
-      ["ca_x\0"] = "keep.txt:1: a control byte",
+      ["toolkit: \r\n"] = "keep.txt:1: nothing follows toolkit:",
+      ["user:\xff"] = "keep.txt:1: the line is not valid UTF-8",
+      ["ca_x\0"] = "keep.txt:1: the line has a control byte",
     } do
       place:write("keep.txt", text)
       local result = run("--apply", "--protect", "keep.txt")
@@ -196,7 +196,7 @@ describe("--protect", function()
     place:write("keep.txt", "\xEF\xBB\xBF# nobody\r\n\r\n")
     local result = run("--protect", "keep.txt")
     assert.equal(0, result.code, result.err)
-    has(result.err, "warning: --protect keep.txt protects nobody")
+    has(result.err, "warning: --protect keep.txt lists nothing to protect")
   end)
 
   it("keeps accounts, users and toolkits out of every plan, and says so", function()

@@ -98,7 +98,7 @@ describe("the lock", function()
   it("is waited for when asked, and taken at once when it is free", function()
     local first = hold()
     local waiting = place:start { "writes.lua", "--apply", "--lock-wait", "30s" }
-    waiting:wait_for "waiting for the lock of holds.lua (run "
+    waiting:wait_for "waiting for the lock that holds.lua (run "
     host.shell "sleep 0.3"
     local free = now()
     first:signal "KILL"
@@ -147,7 +147,7 @@ describe("the lock", function()
       prefix = "flock " .. lock_file() .. " env",
     })
     assert.equal(75, run.code)
-    has(run.err, "one that has not said who it is")
+    has(run.err, "a process that has not written its name")
     assert.is_nil(run.err:find("dead", 1, true))
   end)
 

@@ -112,7 +112,7 @@ describe("changes whose replies are", function()
     local run = apply({ lost, deaf }, "disable()", "--retries", "0")
     check(run, 8, { unknown = 2 }, 2)
     assert.matches("unknown  %a+%s+" .. FIRST, run.err)
-    assert.matches("may or may not have been carried out", run.err)
+    assert.matches("may or may not have been changed", run.err)
     assert.matches("next: composio%-lua resume", run.err)
   end)
 

@@ -97,10 +97,10 @@ describe("--save-plan", function()
           account:disable()
         end)]], 1, page,
       },
-      ["the script goes on after what a preview can know"] = {
+      ["the script needs a result that only --apply can give"] = {
         ("print(accounts.disable(%q).success)"):format(ids[1]), 1,
       },
-      ["the preview did not come to its end"] = { disable .. "error 'no'", 1 },
+      ["the preview did not run to its end"] = { disable .. "error 'no'", 1 },
       ["the script planned nothing"] = { "print 'nothing'", 1 },
     } do
       place:write("plan.json", "an older one\n")
@@ -188,7 +188,7 @@ describe("apply PLAN", function()
     has(run.err, ids[1] .. ": the account is gone")
     has(run.err, ids[2] .. ": the account is INACTIVE now")
     has(run.err, ids[3] .. ': the account has the alias "mine" now, the plan saw ""')
-    has(run.err, "3 items left alone: changed since the plan was made")
+    has(run.err, "3 items left alone: changed after the plan was made")
   end)
 
   it("leaves alone a create whose user has connected meanwhile", function()
@@ -268,7 +268,7 @@ describe("apply PLAN", function()
     save(bulk_of("off", ids, "account:disable()"))
     local run = apply()
     assert.equal(0, run.code, run.err)
-    has(run.err, "the plan holds no change: nothing to do")
+    has(run.err, "the plan has no changes: there is nothing to do")
     assert.equal(0, job.writes(emulator))
     local path = ".local/state/composio-lua/ledger.db"
     assert(place:read(path))
@@ -338,7 +338,7 @@ describe("a plan is refused", function()
       env = { COMPOSIO_BASE_URL = far.url },
     })
     assert.equal(2, run.code)
-    has(run.err, "plan.json is for " .. emulator.url)
+    has(run.err, "plan.json was made for " .. emulator.url)
     assert.equal(0, job.writes(far))
     far:stop()
     -- the same address, but accounts that nobody knows there
@@ -373,7 +373,7 @@ describe("a plan is refused", function()
     place:script(script .. "-- one comment more")
     refused(apply(), "is not the one that plan.json was made with")
     os.remove(place.path .. "/job.lua")
-    refused(apply(), "cannot be found")
+    refused(apply(), "cannot be read")
     place:script(script)
     assert.equal(0, apply().code)
   end)

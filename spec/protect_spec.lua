@@ -46,7 +46,7 @@ describe("a protected account", function()
     local script = bulk_of(ids, "account:disable()")
     local run = run_with({ "# the boss", ids[2] }, script)
     assert.equal(0, run.code, run.err)
-    has(run.err, "left out:")
+    has(run.err, "left out of the plan:")
     has(run.err, ids[2])
     has(run.err, "protected by never:2")
     has(run.err, "1 protected")
@@ -227,7 +227,7 @@ describe("the file", function()
 
   it("that cannot be read or understood ends the run before anything", function()
     for text, line in pairs {
-      ["never:1: neither an id"] = "acount:ca_x",
+      ["never:1: expected an id"] = "acount:ca_x",
       ["never:1: nothing follows"] = "user:",
       ["never:1: an id or a toolkit is printable ASCII"] = "ca_x # the boss",
     } do
@@ -243,6 +243,6 @@ describe("the file", function()
 
   it("that protects nobody is told", function()
     local run = run_with({ "# nobody yet" }, bulk_of({ "ca_github_u123A" }, "account:disable()"))
-    has(run.err, "warning: --protect never protects nobody")
+    has(run.err, "warning: --protect never lists nothing to protect")
   end)
 end)

@@ -84,7 +84,7 @@ describe("the first signal", function()
     assert.is_true(os.time() - from >= 9, "it did not wait")
     assert.equal(143, run.code)
     assert.equal(2, run.summary.operations.disable.unknown)
-    has(run.err, "may or may not have been carried out")
+    has(run.err, "may or may not have been changed")
   end)
 
   it("ends a preview that is listing", function()

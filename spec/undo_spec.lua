@@ -140,7 +140,7 @@ describe("undo", function()
     assert.equal(0, again.code, again.err)
     assert.equal(0, job.writes(emulator))
     has(again.err, "as before already: 3")
-    has(again.err, "nothing was to be changed")
+    has(again.err, "there was nothing to change")
   end)
 
   it("of an undo does it again", function()

@@ -1,13 +1,13 @@
-/* What job.lua asks of the host: the words of the command line, the options as
-   text, files, the parser.
-   Must not know: curl, the ledger, how a run goes. */
+/* The functions and fields of composio.host that job.lua uses: the script's
+   arguments, the help of the options, the argument parser.
+   Must not know: curl, the ledger, the course of a run. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <lauxlib.h>
 #include "host/host.h"
 
-/* host.unreadable(path): why it cannot be read, or nil. */
+/* host.unreadable(path): why the file cannot be read, or nil. */
 static int host_unreadable(lua_State *L)
 {
   if(access(luaL_checkstring(L, 1), R_OK))
@@ -17,7 +17,8 @@ static int host_unreadable(lua_State *L)
   return 1;
 }
 
-/* The file of a Lua library in Lua's own places; pushes its path or nil. */
+/* Finds a Lua library in the absolute directories of Lua's default path.
+   Pushes its path and returns true, or pushes nothing. */
 static bool find_library(lua_State *L, const char *name)
 {
   const char *place = LUA_PATH_DEFAULT;
@@ -35,7 +36,7 @@ static bool find_library(lua_State *L, const char *name)
   return false;
 }
 
-/* host.argparse(name): a parser. */
+/* host.argparse(name): a new parser of the library argparse. */
 static int host_argparse(lua_State *L)
 {
   luaL_checkstring(L, 1);

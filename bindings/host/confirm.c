@@ -1,7 +1,6 @@
-/* What people say about a run's changes before there are any: whom never to
-   touch, and the typed count without which nothing happens that cannot be
-   taken back.
-   Must not know: curl, what the changes are. */
+/* What people allow a run to change: the files of --protect, and the number
+   that confirms irreversible changes. Must not know: curl, what the changes
+   are. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 #define ANSWER_SIZE 64
 #define LOOK_MS     100
 
-/* ---- whom never to change ---- */
+/* ---- --protect ---- */
 
 enum ca_code host_read_protect(struct host *host, struct ca_err *err)
 {
@@ -24,7 +23,8 @@ enum ca_code host_read_protect(struct host *host, struct ca_err *err)
     if(host_protect_load(&host->protect, path, &rows, err))
       return err->code;
     if(!rows)
-      host_complain(host, "warning: --protect %s protects nobody", path);
+      host_complain(host, "warning: --protect %s lists nothing to protect",
+                    path);
   }
   return CA_OK;
 }
@@ -41,7 +41,8 @@ static bool interrupted(const struct host *host)
   return host->stop > 0 && host->stop < LCA_STOP_PREVIEW;
 }
 
-/* A byte of the terminal; false at its end and on a signal. */
+/* Reads one byte from the terminal. Returns false at its end and after a
+   signal. */
 static bool read_byte(const struct host *host, char *out)
 {
   for(;;) {
@@ -59,8 +60,9 @@ static bool read_byte(const struct host *host, char *out)
   }
 }
 
-/* The next line without its end and the blanks around; false, and "", when the
-   terminal or the run ends before the line does. */
+/* Reads a line, without its end and without blanks around it. Returns false,
+   and
+   "", if the terminal or the run ends before the line does. */
 static bool read_answer(const struct host *host, char out[ANSWER_SIZE])
 {
   size_t used = 0;
@@ -78,8 +80,8 @@ static bool read_answer(const struct host *host, char out[ANSWER_SIZE])
   return good;
 }
 
-/* Asks and reads: the whole number from 0 that was typed, -1 for all else.
-   What was typed before the question is no answer to it. */
+/* Asks, and returns the whole number that was typed, or -1 for anything else.
+   Input from before the question is thrown away: it is not an answer. */
 static int64_t ask(struct host *host, const char *question)
 {
   char answer[ANSWER_SIZE];
@@ -93,7 +95,7 @@ static int64_t ask(struct host *host, const char *question)
   return strtoll(answer, NULL, 10);
 }
 
-/* ---- words ---- */
+/* ---- texts ---- */
 
 static const char *changes(int64_t count)
 {
@@ -101,7 +103,7 @@ static const char *changes(int64_t count)
                     : "irreversible changes need";
 }
 
-/* The numbers that --confirm needs to hold up to this asking. */
+/* Writes the numbers that --confirm needs, up to this question. */
 static void needed(const struct host *host, int asked, int64_t count,
                    char *out, size_t size)
 {
@@ -118,7 +120,7 @@ static void needed(const struct host *host, int asked, int64_t count,
   snprintf(out + used, size - used, "%lld", (long long)count);
 }
 
-/* most: the number may be larger, too. */
+/* most: a larger number confirms, too. */
 static enum ca_code refuse(const struct host *host, int asked, int64_t count,
                            bool most, struct ca_err *err)
 {
@@ -155,7 +157,7 @@ enum ca_code host_confirm(struct host *host, int64_t count, const char *what,
   if(ask(host, question) == count)
     return CA_OK;
   if(interrupted(host))
-    return ca_err_set(err, CA_CANCELLED, "interrupted before an answer");
+    return ca_err_set(err, CA_CANCELLED, "interrupted before the answer");
   return ca_err_set(err, CA_USAGE,
                     "refused: %lld irreversible change%s not confirmed",
                     (long long)count, count == 1 ? " was" : "s were");
@@ -179,15 +181,14 @@ enum ca_code host_confirm_one(struct host *host, int64_t count,
   if(host->confirm_one_place < host->options.confirm_count || !can_ask(host))
     return refuse(host, host->confirm_one_place, count, true, err);
   snprintf(question, sizeof(question),
-           "%s cannot be taken back. Type how many such changes the script "
+           "%s is irreversible. Type how many irreversible changes the script "
            "may make in all: ",
            what);
   host->confirm_most = ask(host, question);
   if(count <= host->confirm_most)
     return CA_OK;
   if(interrupted(host))
-    return ca_err_set(err, CA_CANCELLED, "interrupted before an answer");
+    return ca_err_set(err, CA_CANCELLED, "interrupted before the answer");
   return ca_err_set(err, CA_USAGE,
-                    "refused: %s cannot be taken back and was not confirmed",
-                    what);
+                    "refused: %s is irreversible and was not confirmed", what);
 }

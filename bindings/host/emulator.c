@@ -1,4 +1,4 @@
-/* A private emulator.
+/* Starts and stops a private emulator.
    Must not know: Lua, what a run is. */
 #include <errno.h>
 #include <poll.h>
@@ -17,10 +17,10 @@
 #define READY_MS 60000
 #define END_MS   2000
 
-/* In the child: becomes the emulator or ends with 127. Own process group, so
-   that a Ctrl-C reaches the host alone and the ops under way can end. Of the
-   pipe that is its standard input only the host has the other end: the kernel
-   closes that when the host is gone, also after kill -9. */
+/* In the child: execs the emulator or exits 127. It gets its own process
+   group, so that Ctrl-C reaches the host alone and requests in flight can end.
+   Its standard input is a pipe whose other end only the host has: the kernel
+   closes it when the host is gone, also after kill -9. */
 static void become(const char *path, int64_t accounts, int in, int out)
 {
   char number[24];
@@ -34,7 +34,7 @@ static void become(const char *path, int64_t accounts, int in, int out)
   _exit(127);
 }
 
-/* The first line, without its end. */
+/* Reads the first line, without its end. */
 static bool read_line(int fd, char *line, size_t size)
 {
   size_t used = 0;
@@ -66,13 +66,15 @@ static enum ca_code read_ready(struct host_emulator *emulator, int fd,
   char line[1024];
   size_t len;
   if(!read_line(fd, line, sizeof(line)))
-    return ca_err_set(err, CA_SYSTEM, "the emulator did not start");
+    return ca_err_set(
+        err, CA_SYSTEM,
+        "the emulator did not start within 60 seconds, or exited");
   len = strlen(line);
   if(!ca_json_text(line, len, "$.url", emulator->url, sizeof(emulator->url)) ||
      !ca_json_text(line, len, "$.api_key", emulator->api_key,
                    sizeof(emulator->api_key)))
     return ca_err_set(err, CA_SYSTEM,
-                      "the emulator's first line cannot be read: %.200s",
+                      "cannot parse the first line of the emulator: %.200s",
                       line);
   return CA_OK;
 }

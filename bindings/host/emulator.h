@@ -1,4 +1,4 @@
-/* A private emulator: started for one run, removed after it.
+/* A private emulator, started for one run and stopped after it.
    Must not know: Lua, what a run is. */
 #ifndef HOST_EMULATOR_H
 #define HOST_EMULATOR_H
@@ -9,17 +9,17 @@
 
 struct host_emulator {
   pid_t pid; /* 0: none runs */
-  int life;  /* its standard input; when that ends, so does the emulator */
+  int life;  /* our end of its standard input; closing it ends the emulator */
   char url[128];
   char api_key[128];
 };
 
-/* Starts one with that many accounts and waits until it is ready. It ends with
-   this process, however that ends. */
+/* Starts an emulator with this many accounts and waits until it is ready. It
+   ends together with this process, however that ends. */
 CA_MUST_USE enum ca_code host_emulator_start(struct host_emulator *emulator,
                                              int64_t accounts,
                                              struct ca_err *err);
-/* Ends it; nothing to do when none runs. */
+/* Stops it and waits for it. Does nothing if none runs. */
 void host_emulator_stop(struct host_emulator *emulator);
 
 #endif

@@ -1,6 +1,7 @@
-/* The end of a run, once its script has ended: changes under way, what is
-   unknown, reports, the saved plan, the exit code, the last words.
-   Must not know: curl, how options are spelled. */
+/* The end of a run after its script has ended: waits for changes in flight,
+   settles unknown ones, finishes reports, saves the plan, decides the exit
+   code and prints the summary. Must not know: curl, the spelling of options.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include "host/host.h"
@@ -8,7 +9,6 @@
 #include "module/scheduler.h"
 #include "planfile/plan.h"
 
-/* A script without a job was given words, or asked for help. */
 bool host_check_job(struct host *host)
 {
   if(lca_run_job_seen(host->L) || host->stop || host->failed)
@@ -23,8 +23,8 @@ bool host_check_job(struct host *host)
   if(!host->options.param_count)
     return true;
   host_complain(host,
-                "%s has no composio.job, so it takes no parameters: "
-                "'%s'; what follows -- reaches it as arg",
+                "%s does not call composio.job, so it takes no parameters: "
+                "'%s'; arguments after -- reach it in arg",
                 host->script, host->options.params[0]);
   return false;
 }
@@ -34,14 +34,14 @@ static bool any(const struct host *host, enum ca_outcome outcome)
   return host->counts.items[outcome] > 0;
 }
 
-/* Did the run stop before all of it was tried? */
+/* Did the run stop before every change was tried? */
 static bool stopped(const struct host *host)
 {
   return host->stop == LCA_STOP_EARLY ||
          (host->options.apply && any(host, CA_NOT_TRIED));
 }
 
-/* A preview's word for who asked for it. */
+/* The exit code of --detailed-exitcode. */
 static int preview_code(const struct host *host)
 {
   return host->options.detailed_exitcode && !host->options.apply &&
@@ -50,7 +50,7 @@ static int preview_code(const struct host *host)
              : 0;
 }
 
-/* Which exit wins once something may have been written. */
+/* The exit code by outcomes, the worst first. */
 static int outcome_code(const struct host *host)
 {
   if(any(host, CA_UNKNOWN))
@@ -64,7 +64,7 @@ static int outcome_code(const struct host *host)
   return preview_code(host);
 }
 
-/* Which exit wins: the order in which these stand. */
+/* The exit code of the run: the first reason that applies, in this order. */
 static int exit_code(const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
@@ -90,14 +90,14 @@ static int exit_code(const struct host *host)
 
 /* ---- a saved plan ---- */
 
-/* Why there is nothing whole to save, or NULL. */
+/* Returns why the plan cannot be saved because it is not complete, or NULL. */
 static const char *why_no_plan(const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   if(host->stop == LCA_STOP_PREVIEW)
-    return "the script goes on after what a preview can know";
+    return "the script needs a result that only --apply can give";
   if(host->stop || host->failed || host->key_rejected || stats->key_rejected)
-    return "the preview did not come to its end";
+    return "the preview did not run to its end";
   if(stats->stood < stats->bulks)
     return "a listing is incomplete";
   if(!host->ledger)
@@ -150,8 +150,8 @@ static void finish_reports(struct host *host)
   }
 }
 
-/* Will the end of the run turn changes into something else: what was never
-   tried, what nobody knows of? */
+/* Will ending the run in the ledger give changes an outcome: planned ones
+   become not tried, intended ones unknown? */
 static bool has_open_changes(const struct host *host)
 {
   size_t i;
@@ -168,7 +168,7 @@ static void add_irreversible(struct host *host, int64_t count)
     host->irreversible[host->irreversible_count++] = count;
 }
 
-/* What this part of the run added to the outcomes of items. */
+/* Counts what this session added to the items by outcome. */
 static void count_this_time(struct host *host)
 {
   int i;
@@ -178,7 +178,7 @@ static void count_this_time(struct host *host)
                              : 0;
 }
 
-/* The numbers that --confirm will have to give, in the order of asking. */
+/* Collects the numbers that --confirm will need, in the order of asking. */
 static void count_irreversible(struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
@@ -191,7 +191,7 @@ static void count_irreversible(struct host *host)
       add_irreversible(host, stats->irreversible_bulks[i]);
   }
   if(host->options.save_plan && host->irreversible_count > 1) {
-    /* a saved plan is asked about as a whole */
+    /* a saved plan is confirmed as a whole */
     for(i = 1; i < host->irreversible_count; i++)
       host->irreversible[0] += host->irreversible[i];
     host->irreversible_count = 1;
@@ -219,7 +219,7 @@ void host_end_run(struct host *host)
     host->exit_code = exit_code(host);
     open = true;
   }
-  if(open) /* counting reads every item once more */
+  if(open) /* only then: counting reads every item again */
     host_read_counts(host);
   host_show_summary(host);
 }

@@ -1,5 +1,6 @@
-/* One process of composio-lua: what its files share.
-   Must not know: curl, how Lua values look. */
+/* The state of one composio-lua process, and the functions that the files of
+   bindings/host share.
+   Must not know: curl, Lua values. */
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
 
@@ -17,7 +18,7 @@
 
 #define HOST_OPERATIONS 24
 
-/* How many changes of each operation, and how many items, ended how. */
+/* Items by outcome, and changes by operation and outcome. */
 struct host_counts {
   int64_t items[CA_OUTCOME_COUNT];
   struct {
@@ -33,9 +34,9 @@ struct host {
   char **argv;
   const struct ca_clock *clock;
   int64_t start_ms;
-  volatile int stop;                /* a signal, or enum lca_stop */
-  int64_t stop_since_ms;            /* when that was first seen; 0: not yet */
-  char word[HOST_PATH_SIZE];        /* the script as it was named */
+  volatile int stop;         /* a signal, or enum lca_stop */
+  int64_t stop_since_ms;     /* when `stop` was first seen; 0: not yet */
+  char word[HOST_PATH_SIZE]; /* the script as named on the command line */
   char script_path[HOST_PATH_SIZE]; /* absolute, or "undo:RUN" */
   char script[HOST_PATH_SIZE];
   char script_dir[HOST_PATH_SIZE];
@@ -48,57 +49,57 @@ struct host {
   char project[17];
   char base_url[512];
   char state_dir[HOST_PATH_SIZE];
-  bool scratch; /* state_dir is ours alone and goes with us */
+  bool scratch; /* state_dir is private and is removed at the end */
   struct ca_ledger *ledger;
-  char run_id[96];          /* "" until the run stands in the ledger */
+  char run_id[96];          /* "" until the run is in the ledger */
   char cwd[HOST_PATH_SIZE]; /* where the run was started */
   char user[64];
   char machine[256];
-  struct ca_buf options_json; /* what was given, for the ledger */
+  struct ca_buf options_json; /* the given options, for the ledger */
   struct lca_replay replay;
-  char *given;       /* owned; parameters of a replay, as JSON */
-  char undoes[96];   /* the run that is undone, or "" */
-  char run_url[512]; /* base URL of the run that goes on, or "" */
-  bool other_key;    /* the plan was made with another key */
-  bool finished;     /* nothing is left to do; told */
+  char *given;       /* owned; a replay's parameters, as JSON */
+  char undoes[96];   /* the run to undo, or "" */
+  char run_url[512]; /* base URL of the run to resume or undo, or "" */
+  bool other_key;    /* the plan was made with another API key */
+  bool finished;     /* there is nothing to do; the message is out */
   struct host_lock lock;
   struct host_protect protect;
-  int confirm_asked;     /* how many numbers were asked for */
-  bool confirm_one_seen; /* one of them for straight-line changes: */
-  int confirm_one_place; /* the one at this place, */
-  int64_t confirm_most;  /* so many may happen; -1: none was given */
-  int64_t irreversible[HOST_CONFIRM_MAX]; /* what a preview would ask for */
+  int confirm_asked;     /* numbers asked for so far */
+  bool confirm_one_seen; /* straight-line changes have asked for theirs */
+  int confirm_one_place; /* its index in --confirm */
+  int64_t confirm_most;  /* straight-line changes allowed; -1: none given */
+  int64_t irreversible[HOST_CONFIRM_MAX]; /* numbers that --apply will ask */
   int irreversible_count;
   FILE *log;
   struct host_sandbox sandbox;
   lua_State *L;
   bool failed;       /* the script raised */
-  bool over;         /* the script has ended: no call any more */
-  bool key_rejected; /* and it was about the key */
+  bool over;         /* the script has ended: calls raise */
+  bool key_rejected; /* what it raised was a 401 */
   bool plan_saved;
   bool report_failed;
   char error[1200]; /* what it raised */
   struct host_counts counts;
   bool counts_unknown; /* the ledger could not be read: counts are all 0 */
-  /* items by outcome: before this part of the run, and what it added */
+  /* items by outcome: before this session, and what it added */
   int64_t before[CA_OUTCOME_COUNT];
   int64_t this_time[CA_OUTCOME_COUNT];
   int exit_code;
   bool progress_shown;
-  int64_t progress_ms; /* when it was last drawn */
+  int64_t progress_ms; /* when the progress line was last drawn */
 };
 
 /* ---- run.c ---- */
 
-/* Runs a script from its text to its exit code. */
+/* The verb run. Returns the exit code. */
 int host_run(struct host *host);
-/* The same for what `ready` readies: the script's text, the service, the state
-   directory, the lock, and in a replay the ledger. It fails with the reason in
-   err, or with host->exit_code set when that was told; host->finished ends it
-   well. */
+/* Runs what `ready` prepares: the script's text, the service, the state
+   directory, the lock, and for a replay the ledger. ready fails with the
+   reason in err, or with host->exit_code set if the reason is already printed.
+   If it sets host->finished there is nothing to run. Returns the exit code. */
 int host_go(struct host *host,
             enum ca_code (*ready)(struct host *host, struct ca_err *err));
-/* Opens the ledger and begins the run in it; salt: of a saved plan, or NULL.
+/* Opens the ledger and begins the run in it. salt is a saved plan's, or NULL.
  */
 CA_MUST_USE enum ca_code host_begin_run(struct host *host,
                                         const unsigned char *salt,
@@ -106,10 +107,10 @@ CA_MUST_USE enum ca_code host_begin_run(struct host *host,
 
 /* ---- host/setup.c ---- */
 
-/* Readies a fresh run. */
+/* Prepares a new run. */
 CA_MUST_USE enum ca_code host_prepare_run(struct host *host,
                                           struct ca_err *err);
-/* Steps of readying, in the order in which they come. */
+/* The steps of preparing, in their order. */
 CA_MUST_USE enum ca_code host_read_script(struct host *host, const char *path,
                                           struct ca_err *err);
 CA_MUST_USE enum ca_code host_prepare_service(struct host *host,
@@ -118,104 +119,108 @@ CA_MUST_USE enum ca_code host_prepare_state(struct host *host,
                                             struct ca_err *err);
 CA_MUST_USE enum ca_code host_prepare_lock(struct host *host,
                                            struct ca_err *err);
-/* Fills user, machine and cwd. */
+/* Sets user, machine and cwd. */
 void host_know_machine(struct host *host);
-/* What the ledger is to know of this run; texts are the host's. */
+/* Describes this run for the ledger; the texts belong to host. */
 void host_describe_run(struct host *host, struct ca_run_info *info);
-/* When what is under way is given up: ten seconds after a signal was seen; -1:
-   not yet. Monotonic. ctx: the host. */
+/* Returns when to give up requests in flight: ten seconds after a signal was
+   seen, in monotonic milliseconds; -1 if there was no signal. ctx is the
+   host. */
 int64_t host_deadline_ms(void *ctx);
 
 /* ---- host/finish.c ---- */
 
-/* A script without a job was given parameters: told, false. */
+/* Handles a script that did not call composio.job: prints help if asked for.
+   Returns false, after a message, if it was given parameters. */
 bool host_check_job(struct host *host);
-/* From the script's end to the exit code, the ledger's end and the summary. */
+/* Ends the run after its script: exit code, ledger, printed summary. */
 void host_end_run(struct host *host);
 
 /* ---- replay.c ---- */
 
-/* The verbs that carry out what the ledger or a file holds, to their exit
-   code. */
+/* The verbs that carry out what the ledger or a file holds. They return the
+   exit code. */
 int host_apply(struct host *host);
 int host_resume(struct host *host);
 int host_undo(struct host *host);
 
 /* ---- past.c, past_show.c ---- */
 
-/* The verbs that look back, to their exit code. They need no key and no
-   network. */
+/* The verbs that read the ledger. They need no API key and no network, and
+   return the exit code. */
 int host_runs(struct host *host);
 int host_show(struct host *host);
 int host_history(struct host *host);
 
 /* ---- confirm.c ---- */
 
-/* Reads the files of --protect into host->protect. CA_USAGE for a line that is
-   none; a file that protects nobody is told. */
+/* Reads the files of --protect into host->protect. CA_USAGE for a line that
+   cannot be read; warns of a file that protects nothing. */
 CA_MUST_USE enum ca_code host_read_protect(struct host *host,
                                            struct ca_err *err);
-/* Are the irreversible changes of a plan, `count` of them, to be made? By the
-   next number of --confirm, else by asking on a terminal. what: "delete 10,
-   revoke 2". CA_USAGE with the line of the refusal, CA_CANCELLED when a signal
-   came before the answer. */
+/* Confirms the `count` irreversible changes of a plan, by the next number of
+   --confirm or else by asking on the terminal. what describes them: "delete
+   10, revoke 2". CA_USAGE with the refusal, CA_CANCELLED if a signal arrived
+   before the answer. */
 CA_MUST_USE enum ca_code host_confirm(struct host *host, int64_t count,
                                       const char *what, struct ca_err *err);
-/* The same for one straight-line change that is the count-th irreversible one:
-   here the number is the most that may happen, and all of them share one. */
+/* The same for a straight-line change, the count-th irreversible one. All such
+   changes share one number, which is the most that may happen. */
 CA_MUST_USE enum ca_code host_confirm_one(struct host *host, int64_t count,
                                           const char *what,
                                           struct ca_err *err);
 
 /* ---- versions.c ---- */
 
-/* Prints what --version tells; its exit code. */
+/* Prints the output of --version. Returns the exit code. */
 int host_versions(void);
 
 /* ---- host/command_line.c ---- */
 
-/* Pushes a list of texts. [-0, +1, m] */
+/* Pushes a list of strings. [-0, +1, m] */
 void host_push_words(lua_State *L, char **words, int count);
-/* Completes composio.host, the table on top, with what the shipped Lua asks of
-   the command line. [-0, +0, m] */
+/* Adds to composio.host, the table on top, what job.lua needs of the command
+   line. [-0, +0, m] */
 void host_add_words(lua_State *L, struct host *host);
 
 /* ---- terminal.c ---- */
 
-/* One line for people on stderr: cleaned, masked, after the progress line was
-   taken away. Failing writes are ignored. */
+/* Prints a line on stderr, unless -q is given: control bytes are escaped and
+   secrets masked; the progress line is cleared first. Failed writes are
+   ignored. */
 void host_say(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
-/* The same for what is wrong, with the program's name in front. */
+/* Prints a warning or error, also with -q, after the program's name. */
 void host_complain(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
-/* A question, without a line end; what follows is typed. */
+/* Prints a question without a line end. */
 void host_prompt(struct host *host, const char *text);
-/* 12345 as "12,345". */
+/* Formats 12345 as "12,345" in out and returns out. */
 const char *host_number(int64_t value, char out[32]);
 void host_show_plan(struct host *host, const struct lca_plan *plan);
-/* Draws the progress line when it is time to. */
+/* Draws the progress line, at most ten times a second. */
 void host_show_progress(struct host *host);
 void host_clear_progress(struct host *host);
-/* The last words of a run. */
+/* Prints the summary of a run. */
 void host_show_summary(struct host *host);
 
 /* ---- host/next_command.c ---- */
 
-/* The command to type next, into out; "" when there is none. */
+/* Writes the command to type next to out, or "" if there is none. */
 void host_next_command(const struct host *host, char *out, size_t size);
-/* "composio-lua resume RUN --failed" and the like, with what this command line
-   says of where things are. tail: more words, or "". */
+/* Writes a command such as "composio-lua resume RUN --failed", with the
+   options of this command line that it needs. tail is one more word, or "". */
 void host_verb_command(const struct host *host, const char *verb,
                        const char *operand, const char *tail, char *out,
                        size_t size);
 
 /* ---- summary.c ---- */
 
-/* Reads the counts of the run back from the ledger. Where it cannot be read,
-   that is told and host->counts_unknown is set. */
+/* Reads the run's counts from the ledger. If that fails, prints why and sets
+   host->counts_unknown. */
 void host_read_counts(struct host *host);
-/* "done", "not_tried", …: an outcome as a JSON name. Static storage. */
+/* Returns an outcome as a JSON name: "done", "not_tried", …; static storage.
+ */
 const char *host_outcome_key(int outcome);
-/* Writes the JSON object that --summary asked for. */
+/* Writes the JSON object of --summary. */
 void host_write_summary(struct host *host);
 
 #endif

@@ -1,9 +1,10 @@
-/* The lock of the runs that write.
+/* The lock of the runs that make changes.
    Must not know: what a run does.
 
-   flock, for it belongs to the open file: it ends with the process however
-   that ends, and other descriptors of ours do not give it away. The file stays
-   where it is: removing it would let two runs lock two files of one name. */
+   It is flock(2), which belongs to the open file description: the kernel
+   releases it when the process ends, and closing another descriptor of the
+   file does not release it (as with fcntl locks). The file is never removed:
+   else two runs could lock two files of the same name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -20,8 +21,8 @@
 #include "base/json.h"
 
 #define POLL_MS 50
-/* A holder that has not written its name yet, or one that only looks, is
-   given this long. */
+/* The time that a holder has to write its name. host_lock_look also holds the
+   lock for a moment, without a name. */
 #define NAMELESS_MS 300
 #define NOTE_SIZE   2048
 
@@ -40,7 +41,7 @@ static void pause_ms(int ms)
   (void)nanosleep(&pause, NULL); /* a signal ends it early */
 }
 
-/* ---- who holds it ---- */
+/* ---- the holder ---- */
 
 static void read_holder(int fd, struct host_lock_holder *holder)
 {
@@ -63,7 +64,8 @@ static void read_holder(int fd, struct host_lock_holder *holder)
 #undef READ
 }
 
-/* False: nothing stands there, or what a dead process of this machine left. */
+/* Returns false if there is no name, or the name of a process of this machine
+   that is dead. */
 static bool is_current(const struct host_lock_holder *holder)
 {
   char machine[256] = "";
@@ -74,7 +76,7 @@ static bool is_current(const struct host_lock_holder *holder)
          errno != ESRCH;
 }
 
-/* "refresh_expired (run …, pid 123) by root@host since 06:00:01Z" */
+/* Writes "refresh_expired (run …, pid 123) by root@host since 06:00:01Z". */
 static void describe(const struct host_lock_holder *holder, int64_t now_ms,
                      char *out, size_t size)
 {
@@ -84,7 +86,7 @@ static void describe(const struct host_lock_holder *holder, int64_t now_ms,
   ca_copy_text(since, sizeof(since), holder->since,
                strcspn(holder->since, "."));
   if(!holder->pid) {
-    snprintf(out, size, "one that has not said who it is");
+    snprintf(out, size, "a process that has not written its name");
     return;
   }
   snprintf(
@@ -105,7 +107,8 @@ static enum ca_code add_text(struct ca_buf *out, const char *name,
                                  : ca_buf_add_text(out, "\"?\"");
 }
 
-/* The script as it was named, without its way; other verbs with their run. */
+/* Writes the script's name without its directory; for other verbs, the verb
+   and its operand. */
 static void name_script(const struct host *host, char *out, size_t size)
 {
   const struct host_options *options = &host->options;
@@ -132,7 +135,7 @@ void host_lock_name(struct host *host)
   name_script(host, script, sizeof(script));
   ca_clock_format(lock->since_ms, since, sizeof(since));
   ca_buf_init(&line, NOTE_SIZE - 1);
-  /* A name that cannot be written is no reason not to run: the lock holds. */
+  /* The lock holds even if its name cannot be written: run on. */
   if(!ca_buf_printf(&line, "{\"pid\":%lld", (long long)getpid()) &&
      !add_text(&line, "run", host->run_id) &&
      !add_text(&line, "script", script) &&
@@ -143,9 +146,9 @@ void host_lock_name(struct host *host)
   ca_buf_clear(&line);
 }
 
-/* ---- taking it ---- */
+/* ---- taking the lock ---- */
 
-/* Is the file that was opened still the one of that name? */
+/* Does path still name the file that was opened? */
 static bool is_in_place(int fd, const char *path)
 {
   struct stat opened;
@@ -154,7 +157,7 @@ static bool is_in_place(int fd, const char *path)
          opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-/* Tries once. HELD: holder says by whom. BROKEN: errno says why not. */
+/* Tries once. HELD: *holder says by whom. BROKEN: errno says why. */
 static enum taken try(struct host_lock *lock, struct host_lock_holder *holder)
 {
   struct stat info;
@@ -174,7 +177,7 @@ static enum taken try(struct host_lock *lock, struct host_lock_holder *holder)
       lock->held = true;
       return TAKEN;
     }
-    memset(holder, 0, sizeof(*holder)); /* removed meanwhile: once more */
+    memset(holder, 0, sizeof(*holder)); /* removed meanwhile: try again */
     close(fd);
     return HELD;
   }
@@ -194,7 +197,7 @@ static bool interrupted(const struct host *host)
 static int refuse(struct host *host, struct host_lock_holder *holder)
 {
   char who[1024];
-  if(!is_current(holder)) /* what stands there is of an earlier one */
+  if(!is_current(holder)) /* the name is of an earlier holder */
     memset(holder, 0, sizeof(*holder));
   describe(holder, ca_clock_wall_ms(host->clock), who, sizeof(who));
   if(host->options.lock_wait_ms)
@@ -206,7 +209,7 @@ static int refuse(struct host *host, struct host_lock_holder *holder)
   return 75;
 }
 
-/* Until it is taken, or nothing helps; the exit code. */
+/* Waits until the lock is taken or cannot be. Returns 0 or the exit code. */
 static int wait_for(struct host *host)
 {
   struct host_lock *lock = &host->lock;
@@ -234,7 +237,7 @@ static int wait_for(struct host *host)
         return refuse(host, &holder);
       describe(&holder, ca_clock_wall_ms(host->clock), who, sizeof(who));
       if(!told)
-        host_say(host, "waiting for the lock of %s", who);
+        host_say(host, "waiting for the lock that %s holds", who);
       told = true;
     }
     pause_ms(POLL_MS);
@@ -247,7 +250,7 @@ int host_lock_take(struct host *host)
   int code;
   if(!make_path(host->state_dir, host->project, lock->path,
                 sizeof(lock->path))) {
-    host_complain(host, "the state directory's name is too long: %s",
+    host_complain(host, "the path of the state directory is too long: %s",
                   host->state_dir);
     return 2;
   }

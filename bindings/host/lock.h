@@ -1,6 +1,6 @@
-/* The lock of the runs that write: one at a time per project and state
-   directory. A file of its own, which says who holds it; the kernel lets go of
-   it when its holder dies.
+/* The lock of the runs that make changes: one at a time per project and state
+   directory. It is a lock file that names its holder; the kernel releases it
+   when the holder dies.
    Must not know: what a run does. */
 #ifndef HOST_LOCK_H
 #define HOST_LOCK_H
@@ -17,7 +17,7 @@ struct host_lock {
   char path[HOST_PATH_SIZE];
 };
 
-/* What the holder wrote about itself; "" and 0 when not known. */
+/* What the holder wrote about itself; "" and 0 if not known. */
 struct host_lock_holder {
   int64_t pid;
   char run[96];
@@ -29,16 +29,16 @@ struct host_lock_holder {
 
 struct host;
 
-/* Takes the lock of host->project in host->state_dir, which must be there;
-   waits as long as --lock-wait says. 0, or the exit code (2, 75, of a signal),
-   and then the reason was told. */
+/* Takes the lock of host->project in host->state_dir, which must exist. Waits
+   as long as --lock-wait says. Returns 0, or the exit code (2, 75, or a
+   signal's) after printing the reason. */
 int host_lock_take(struct host *host);
-/* Writes anew who holds it, once host->run_id is known. */
+/* Writes the holder's name again, once host->run_id is known. */
 void host_lock_name(struct host *host);
-/* Safe when it is not held. */
+/* Does nothing if it is not held. */
 void host_lock_release(struct host_lock *lock);
 
-/* Does somebody hold that lock now? Who, into holder. */
+/* Returns whether a process holds that lock now; *holder is its name. */
 bool host_lock_look(const char *state_dir, const char *project,
                     struct host_lock_holder *holder);
 

@@ -1,5 +1,5 @@
-/* The command to type next.
-   Must not know: curl, how Lua values look. */
+/* The command to type next, as `next:` shows it.
+   Must not know: curl, Lua values. */
 #include <stdio.h>
 #include <string.h>
 #include "host/host.h"
@@ -45,7 +45,7 @@ static void add_option(char *out, size_t size, const char *name,
   add_word(out, size, value);
 }
 
-/* What follows "--" is the script's, and it needs it again. */
+/* Adds the arguments after "--": the script needs them again. */
 static void add_rest(const struct host *host, char *out, size_t size)
 {
   int i;
@@ -56,7 +56,7 @@ static void add_rest(const struct host *host, char *out, size_t size)
     add_word(out, size, host->options.rest[i]);
 }
 
-/* --confirm as the preview found it necessary. */
+/* Adds the --confirm that the preview's irreversible changes need. */
 static void add_confirm(const struct host *host, char *out, size_t size)
 {
   char numbers[HOST_CONFIRM_MAX * 20] = "";
@@ -106,7 +106,8 @@ static bool is_option(const char *word, const char *name, bool *has_value)
   return *has_value || !word[2 + len];
 }
 
-/* The command line as it was, but for --apply and --confirm. */
+/* Repeats this command line without --apply, and without --confirm when the
+   preview found irreversible changes. */
 static void add_same(const struct host *host, char *out, size_t size)
 {
   bool has_value;
@@ -120,14 +121,14 @@ static void add_same(const struct host *host, char *out, size_t size)
       i += has_value ? 0 : 1;
       continue;
     }
-    /* "last" would mean another run by then */
+    /* "last" would mean another run then */
     add_word(out, size,
              word == host->options.operand && host->undoes[0] ? host->undoes
                                                               : word);
   }
 }
 
-/* ---- which ---- */
+/* ---- which command ---- */
 
 static int64_t changes(const struct host *host, enum ca_outcome outcome)
 {
@@ -155,13 +156,13 @@ static void after_preview(const struct host *host, char *out, size_t size)
   add_rest(host, out, size);
 }
 
-/* What is left can be resumed. An item whose action raised has no change: its
-   script has to look at it again. */
+/* Open changes can be resumed. An item whose action raised has no change: the
+   script has to run again. */
 static void after_apply(const struct host *host, char *out, size_t size)
 {
   const int64_t *items = host->counts.items;
   if(host->exit_code == 4)
-    return; /* what a guard refused does not stand */
+    return; /* a guard refused the plan: it is not sealed */
   if(host->stop == LCA_STOP_LEDGER && lca_run_stats(host->L)->written)
     host_verb_command(host, "resume", host->run_id, "", out, size);
   else if(items[CA_FAILED] && changes(host, CA_FAILED))
@@ -178,7 +179,7 @@ static void after_apply(const struct host *host, char *out, size_t size)
 void host_next_command(const struct host *host, char *out, size_t size)
 {
   out[0] = '\0';
-  if(host->emulator.url[0]) /* it is gone when the command is typed */
+  if(host->emulator.url[0]) /* it is gone by the time somebody types this */
     return;
   if(host->options.apply)
     after_apply(host, out, size);

@@ -1,5 +1,5 @@
-/* Where this program's own file is.
-   Must not know: what is looked for beside it. */
+/* Finds the path of this program's own file.
+   Must not know: what else is in its directory. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ bool host_os_own_path(char *out, size_t size)
   ssize_t len = readlink("/proc/self/exe", out, size - 1);
 
   if(len <= 0 || (size_t)len >= size - 1)
-    return false; /* the second: cut, perhaps */
+    return false; /* the path may have been cut */
   out[len] = '\0';
   return true;
 }
@@ -61,7 +61,7 @@ static bool is_program(const char *path)
   return !stat(path, &info) && S_ISREG(info.st_mode) && !access(path, X_OK);
 }
 
-/* As execvp looks for it. An empty part of PATH is the directory we are in. */
+/* Searches PATH as execvp does: an empty element is the current directory. */
 static bool search(const char *name, char *out, size_t size)
 {
   const char *at = getenv("PATH");

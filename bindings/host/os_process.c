@@ -1,5 +1,5 @@
-/* What the process asks of the system for itself.
-   Must not know: what runs in it. */
+/* Process functions that differ between systems.
+   Must not know: what the program is for. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -9,7 +9,7 @@
 #endif
 #include "host/os.h"
 
-/* The sanitizers' look for leaks has to see the process. */
+/* LeakSanitizer has to ptrace the process. */
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -27,8 +27,8 @@ void host_os_hide_memory(void)
 
 #else
 
-/* Only against core dumps. macOS keeps other processes out by itself; its
-   PT_DENY_ATTACH would end us where a debugger is attached already. */
+/* Prevents only core dumps. macOS itself keeps other processes from reading
+   our memory; its PT_DENY_ATTACH would end us under a debugger. */
 void host_os_hide_memory(void)
 {
   struct rlimit none = { 0, 0 };
@@ -37,8 +37,8 @@ void host_os_hide_memory(void)
 
 #endif
 
-/* pipe2 would do both in one call; it is not on macOS. Between the two no
-   other thread of ours starts a program. */
+/* macOS has no pipe2. No other thread of ours starts a program between the two
+   calls. */
 bool host_os_pipe(int ends[2])
 {
   if(pipe(ends))
@@ -51,7 +51,7 @@ bool host_os_pipe(int ends[2])
   return false;
 }
 
-/* sigabbrev_np is glibc's alone. */
+/* Only glibc has sigabbrev_np. */
 const char *host_os_signal(int number)
 {
   switch(number) {

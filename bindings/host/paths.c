@@ -1,4 +1,5 @@
-/* Where things are on this machine.
+/* Finds files on this machine: the API key, the state directory, the shipped
+   scripts, the emulator.
    Must not know: the engine, what a run is. */
 #include <dirent.h>
 #include <errno.h>
@@ -69,7 +70,7 @@ static bool exists(const char *path)
   return access(path, F_OK) == 0;
 }
 
-/* The directory of this program. */
+/* Finds the directory of this program's file. */
 static bool own_dir(char *out, size_t size)
 {
   char *slash;
@@ -111,7 +112,7 @@ static enum ca_code join(char *out, size_t size, const char *dir,
 {
   int len = snprintf(out, size, "%s%s", dir, name);
   if(len < 0 || (size_t)len >= size)
-    return ca_err_set(err, CA_USAGE, "a path is too long: %s", dir);
+    return ca_err_set(err, CA_USAGE, "the path is too long: %s", dir);
   return CA_OK;
 }
 
@@ -136,7 +137,7 @@ enum ca_code host_state_dir(const char *named, char *out, size_t size,
   }
   if(!is_absolute(home) || !exists(home))
     return ca_err_set(err, CA_USAGE,
-                      "no home directory for the ledger; name one with "
+                      "no home directory to keep the ledger in; give "
                       "--state-dir DIR");
   return join(out, size, home, "/.local/state/composio-lua", err);
 }
@@ -149,8 +150,8 @@ enum ca_code host_scratch_dir(char *out, size_t size, struct ca_err *err)
   if(code)
     return code;
   if(!mkdtemp(out))
-    return ca_err_set(err, CA_SYSTEM, "cannot make a directory like %s: %s",
-                      out, strerror(errno));
+    return ca_err_set(err, CA_SYSTEM, "cannot create a directory %s: %s", out,
+                      strerror(errno));
   return CA_OK;
 }
 
@@ -178,15 +179,15 @@ static enum ca_code scripts_dir(char *out, size_t size, struct ca_err *err)
   size_t i;
   if(!own_dir(own, sizeof(own)))
     return ca_err_set(err, CA_USAGE,
-                      "the shipped scripts lie beside this program, and where "
-                      "it lies is not known: start it by its path, or name a "
-                      "file, such as ./job.lua");
+                      "cannot find the directory of this program, where the "
+                      "shipped scripts are: start it by its path, or give a "
+                      "file such as ./job.lua");
   for(i = 0; i < sizeof(places) / sizeof(places[0]); i++)
     if(!join(out, size, own, places[i], &ignored) && exists(out))
       return CA_OK;
   return ca_err_set(err, CA_USAGE,
                     "the shipped scripts are not installed: "
-                    "name a file instead, such as ./job.lua");
+                    "give a file such as ./job.lua");
 }
 
 struct names {
@@ -205,7 +206,7 @@ static void free_names(struct names *names)
     free(names->list[--names->used]);
 }
 
-/* Names of the *.lua files in dir, without the ending, sorted. */
+/* Reads the names of the *.lua files in dir, without ".lua" and sorted. */
 static void read_names(const char *dir, struct names *names)
 {
   DIR *list = opendir(dir);
@@ -257,13 +258,13 @@ static enum ca_code no_script(const char *word, const char *dir,
   if(near)
     ca_err_set(err, CA_USAGE,
                "no shipped script or verb is called '%s' (did you mean "
-               "'%s'?); a file is written with its ending or path: ./%s.lua",
+               "'%s'?); for a file, give its path: ./%s.lua",
                word, near, word);
   else
     ca_err_set(err, CA_USAGE,
-               "no shipped script or verb is called '%s'; composio-lua "
-               "scripts lists them, a file is written with its ending or "
-               "path: ./%s.lua",
+               "no shipped script or verb is called '%s'; `composio-lua "
+               "scripts` lists the scripts; for a file, give its path: "
+               "./%s.lua",
                word, word);
   free_names(&names);
   return CA_USAGE;
@@ -278,7 +279,7 @@ enum ca_code host_script_path(const char *word, char *out, size_t size,
   if(strchr(word, '/') || (len > 4 && !strcmp(word + len - 4, ".lua")))
     return join(out, size, word, "", err);
   if(len > 200)
-    return ca_err_set(err, CA_USAGE, "no script is called that");
+    return ca_err_set(err, CA_USAGE, "the script's name is too long");
   code = scripts_dir(dir, sizeof(dir), err);
   if(code)
     return code;
@@ -302,6 +303,6 @@ enum ca_code host_emulator_path(char *out, size_t size, struct ca_err *err)
        !join(out, size, own, places[i], &ignored) && !access(out, X_OK))
       return CA_OK;
   return ca_err_set(err, CA_USAGE,
-                    "composio-emulator is not installed beside composio-lua "
-                    "nor in libexec");
+                    "composio-emulator is installed neither beside "
+                    "composio-lua nor in libexec");
 }

@@ -1,4 +1,4 @@
-/* Where things are on this machine: the API key, the state directory, shipped
+/* Finds files on this machine: the API key, the state directory, the shipped
    scripts, the emulator.
    Must not know: the engine, what a run is. */
 #ifndef HOST_PLACE_H
@@ -10,38 +10,39 @@
 
 #define HOST_PATH_SIZE 4096
 
-/* The API key: of the file when one is named, else of
-   $CREDENTIALS_DIRECTORY/composio-api-key, else of COMPOSIO_API_KEY, which is
-   wiped from the environment in any case. CA_USAGE with a text that names the
-   places when there is none. The buffer is the caller's to wipe. */
+/* Reads the API key from the file if one is given, else from
+   $CREDENTIALS_DIRECTORY/composio-api-key, else from COMPOSIO_API_KEY, which
+   it wipes from the environment in any case. CA_USAGE if there is no key. The
+   caller wipes the buffer. */
 CA_MUST_USE enum ca_code host_key(const char *file, struct ca_buf *key,
                                   struct ca_err *err);
-/* Takes the key out of the environment without reading it. */
+/* Wipes the key from the environment without reading it. */
 void host_key_forget(void);
 
-/* The state directory: the one that is named, else by XDG_STATE_HOME, HOME,
-   the passwd entry. CA_USAGE when there is none. It is not made here. */
+/* Finds the state directory: `named` if given, else by XDG_STATE_HOME, HOME or
+   the passwd entry. CA_USAGE if there is none. Does not create it. */
 CA_MUST_USE enum ca_code host_state_dir(const char *named, char *out,
                                         size_t size, struct ca_err *err);
-/* A private directory for this run alone, and its end with all its files. */
+/* Creates a private directory for this run; removes it with its files. */
 CA_MUST_USE enum ca_code host_scratch_dir(char *out, size_t size,
                                           struct ca_err *err);
 void host_scratch_remove(const char *dir);
 
-/* The path of a script: a word with "/" or ending in ".lua" is a file, others
-   are shipped scripts. CA_USAGE with what was looked for and where. */
+/* Finds a script: a word with "/" or ending in ".lua" is a file, any other is
+   a shipped script. CA_USAGE with a message if there is none. */
 CA_MUST_USE enum ca_code host_script_path(const char *word, char *out,
                                           size_t size, struct ca_err *err);
-/* Calls visit for each shipped script, sorted by name, without ".lua". */
+/* Calls visit for each shipped script, sorted by name; name is without ".lua".
+ */
 CA_MUST_USE enum ca_code
 host_scripts(void (*visit)(void *ctx, const char *name, const char *path),
              void *ctx, struct ca_err *err);
-/* The emulator: beside this program, else in libexec. */
+/* Finds the emulator beside this program, or else in libexec. */
 CA_MUST_USE enum ca_code host_emulator_path(char *out, size_t size,
                                             struct ca_err *err);
 
-/* Reads a whole file of at most max bytes; returns owned, NUL-terminated. NULL
-   with a text that names it. */
+/* Reads a whole file of at most max bytes. Returns the bytes, NUL-terminated;
+   the caller frees them. NULL with a message that names the file. */
 char *host_read_file(const char *path, size_t max, size_t *len,
                      struct ca_err *err);
 

@@ -1,5 +1,6 @@
-/* Which accounts, users and toolkits no run may change: rows sorted by what
-   they name. Must not know: what would be done to them, who asks. */
+/* The accounts, users and toolkits that no run may change: rows sorted by what
+   they name.
+   Must not know: what would be changed, who asks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,19 +131,19 @@ static enum ca_code add_word(struct host_protect *protect,
 {
   size_t i;
   if(!word.len)
-    return wrong(row, err, "nothing follows the colon");
+    return wrong(row, err, "nothing follows toolkit:");
   if(word.len > ID_MAX)
-    return wrong(row, err, "longer than any id");
+    return wrong(row, err, "longer than any id or slug");
   for(i = 0; i < word.len; i++)
     if(word.data[i] <= ' ' || word.data[i] > '~')
       return wrong(row, err,
-                   "an id or a toolkit is printable ASCII without blanks; a "
-                   "comment has a line of its own");
+                   "an id or a toolkit is printable ASCII without blanks; put "
+                   "a comment on its own line");
   return add(protect, *row, word, err);
 }
 
-/* A user's id is the rest of the line as it stands. Blanks around it may be a
-   slip: then both are protected. */
+/* A user's id is the rest of the line, unchanged. Blanks around it may be a
+   mistake, so the id without them is protected, too. */
 static enum ca_code add_user(struct host_protect *protect,
                              const struct host_protect_row *row,
                              struct ca_slice rest, struct ca_err *err)
@@ -155,7 +156,7 @@ static enum ca_code add_user(struct host_protect *protect,
   return code ? code : add(protect, *row, bare, err);
 }
 
-/* "acount:ca_x": a word before a colon that is none of ours. */
+/* Is there an unknown word before a colon, as in "acount:ca_x"? */
 static bool has_unknown_prefix(struct ca_slice line)
 {
   const char *colon = memchr(line.data, ':', line.len);
@@ -168,13 +169,13 @@ static enum ca_code check_bytes(const struct host_protect_row *row,
   size_t i;
   for(i = 0; i < line.len; i++)
     if((unsigned char)line.data[i] < ' ' || line.data[i] == 0x7F)
-      return wrong(row, err, "a control byte");
+      return wrong(row, err, "the line has a control byte");
   if(!ca_is_utf8(line, NULL))
-    return wrong(row, err, "not valid UTF-8");
+    return wrong(row, err, "the line is not valid UTF-8");
   return CA_OK;
 }
 
-/* One line without its end. row: its place. */
+/* Adds one line, without its end. *counts: it protects something. */
 static enum ca_code add_line(struct host_protect *protect,
                              struct host_protect_row *row, const char *text,
                              size_t len, bool *counts, struct ca_err *err)
@@ -198,7 +199,7 @@ static enum ca_code add_line(struct host_protect *protect,
     return add_word(protect, row, trimmed(line.data + 8, line.len - 8), err);
   }
   if(has_unknown_prefix(line))
-    return wrong(row, err, "neither an id, nor user:ID, nor toolkit:SLUG");
+    return wrong(row, err, "expected an id, user:ID or toolkit:SLUG");
   row->sort = ID;
   return add_word(protect, row, line, err);
 }
@@ -254,7 +255,7 @@ enum ca_code host_protect_load(struct host_protect *protect, const char *path,
   return err->code;
 }
 
-/* ---- asking ---- */
+/* ---- lookup ---- */
 
 static const struct host_protect_row *find(const struct host_protect *protect,
                                            enum sort sort, const char *text)

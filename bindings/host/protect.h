@@ -1,6 +1,6 @@
-/* Which accounts and auth configs (by id), users and toolkits no run may
-   change, from files that people keep.
-   Must not know: what would be done to them, who asks. */
+/* The accounts and auth configs (by id), users and toolkits that no run may
+   change, read from the files of --protect.
+   Must not know: what would be changed, who asks. */
 #ifndef HOST_PROTECT_H
 #define HOST_PROTECT_H
 
@@ -10,7 +10,7 @@
 struct host_protect_row;
 struct host_protect_file;
 
-/* All zero: protects nobody. */
+/* All zero: protects nothing. */
 struct host_protect {
   struct host_protect_row *rows; /* owned; sorted once a file is loaded */
   size_t size;                   /* there is memory for so many rows */
@@ -27,8 +27,8 @@ CA_MUST_USE enum ca_code host_protect_load(struct host_protect *protect,
                                            struct ca_err *err);
 void host_protect_free(struct host_protect *protect);
 
-/* "protected by FILE:3" in out when one of these is; else NULL. Each of the
-   three may be NULL. */
+/* Returns "protected by FILE:3", in out, if one of the three is protected,
+   else NULL. Each of the three may be NULL. */
 const char *host_protect_why(const struct host_protect *protect,
                              const char *id, const char *user,
                              const char *toolkit, char *out, size_t size);

@@ -1,7 +1,7 @@
-/* The verbs that carry out what a file or the ledger holds: apply PLAN, resume
-   RUN, undo RUN. Each finds the run or plan, checks that it belongs here, and
-   then goes the way of every run.
-   Must not know: curl, how Lua values look. */
+/* The verbs apply PLAN, resume RUN and undo RUN, which carry out what a file
+   or the ledger holds. Each finds the run or plan and checks that it belongs
+   to this project; then it runs like any other (run.c). Must not know: curl,
+   Lua values. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #define UNDO_SCRIPT "require \"composio.core\".undo()\n"
 #define TEXT_MAX    (1u << 16)
 
-/* What is known of a run that is over, or of a plan: copies. */
+/* Copies of what the ledger knows of an earlier run, or the file of a plan. */
 struct former {
   char name[96];
   char script[HOST_PATH_SIZE];
@@ -50,8 +50,8 @@ static void forget(struct former *former)
 
 /* ---- finding the run ---- */
 
-/* "last" is the last that wrote: a preview can be neither resumed nor
-   undone. */
+/* "last" means the newest run that was not a preview: a preview can be neither
+   resumed nor undone. */
 static bool is_wanted(const struct former *former,
                       const struct ca_run_row *row)
 {
@@ -103,15 +103,17 @@ static enum ca_code read_run(struct host *host, struct former *former,
   if(!code)
     code = ca_ledger_runs(ledger, 0, take_run, former, err);
   if(!code && !former->name[0])
-    code = ca_err_set(err, CA_USAGE, "no run in %s has written anything yet",
-                      host->state_dir);
+    code = ca_err_set(
+        err, CA_USAGE,
+        "there are only previews in %s: no run has changed anything",
+        host->state_dir);
   if(!code && !former->found)
     code = ca_err_set(err, CA_NOMEM, "out of memory");
   ca_ledger_close(ledger);
   return code;
 }
 
-/* ---- does it belong here ---- */
+/* ---- checks ---- */
 
 static enum ca_code check_project(const struct host *host,
                                   const struct former *former,
@@ -121,13 +123,14 @@ static enum ca_code check_project(const struct host *host,
     return CA_OK;
   if(strcmp(former->base_url, host->base_url) != 0)
     return ca_err_set(err, CA_USAGE,
-                      "refused: %s is for %s, and this is %s: give --base-url",
+                      "refused: %s was made for %s, but requests would go to "
+                      "%s; give the right --base-url",
                       what, former->base_url, host->base_url);
   if(host->options.same_project)
     return CA_OK;
   return ca_err_set(err, CA_USAGE,
-                    "refused: %s was made with another API key; if it is a "
-                    "new key of the same project, --same-project goes on",
+                    "refused: %s was made with another API key; if the key of "
+                    "the same project was rotated, give --same-project",
                     what);
 }
 
@@ -136,7 +139,7 @@ static bool is_undo(const char *script)
   return !strncmp(script, UNDO, sizeof(UNDO) - 1);
 }
 
-/* The script that undoes a run is inside this program. */
+/* Takes the script that undoes a run; it is built into the program. */
 static enum ca_code take_undo(struct host *host, const char *run,
                               struct ca_err *err)
 {
@@ -154,7 +157,7 @@ static enum ca_code take_undo(struct host *host, const char *run,
   return CA_OK;
 }
 
-/* Reads the file; true when it is the script with that digest. */
+/* Reads a script. Returns true if it has this SHA-256. */
 static bool is_script(struct host *host, const char *path, const char *sha,
                       bool *read)
 {
@@ -166,7 +169,8 @@ static bool is_script(struct host *host, const char *path, const char *sha,
   return !strcmp(host->script_sha, sha);
 }
 
-/* The very script of the run: where it was, else where its name leads now. */
+/* Takes the script that the run was made with: from its path then, or else
+   from where its name leads now. */
 static enum ca_code take_script(struct host *host, const struct former *former,
                                 const char *what, struct ca_err *err)
 {
@@ -187,12 +191,12 @@ static enum ca_code take_script(struct host *host, const struct former *former,
   if(read)
     return ca_err_set(err, CA_USAGE,
                       "refused: the script %s is not the one that %s was made "
-                      "with (SHA-256 %.12s, now %.12s): put that one back, or "
-                      "start a new run",
+                      "with (SHA-256 was %.12s, is %.12s): restore the old "
+                      "script, or start a new run",
                       former->script, what, former->sha, host->script_sha);
   return ca_err_set(err, CA_USAGE,
-                    "refused: the script %s of %s cannot be found (SHA-256 "
-                    "%.12s): put it there, or start a new run",
+                    "refused: the script %s of %s cannot be read (SHA-256 "
+                    "%.12s): restore it, or start a new run",
                     former->script, what, former->sha);
 }
 
@@ -202,16 +206,19 @@ static enum ca_code take_params(struct host *host, const char *params,
   free(host->given);
   host->given = strdup(params && *params ? params : "{}");
   if(host->options.param_count)
-    return ca_err_set(err, CA_USAGE,
-                      "'%s': a run goes on with the parameters that it had; "
-                      "start a new one for others",
-                      host->options.params[0]);
+    return ca_err_set(
+        err, CA_USAGE,
+        "'%s' cannot be given here: the run keeps the parameters "
+        "that it was started with; start a new run to change "
+        "them",
+        host->options.params[0]);
   return host->given ? CA_OK : ca_err_set(err, CA_NOMEM, "out of memory");
 }
 
-/* ---- going to where it was started ---- */
+/* ---- the directory of the run ---- */
 
-/* The paths of this command line are meant from here. */
+/* Makes a path of this command line absolute, before the working directory
+   becomes that of the earlier run. */
 static enum ca_code make_absolute(const char **path, char *out, size_t size,
                                   struct ca_err *err)
 {
@@ -220,7 +227,7 @@ static enum ca_code make_absolute(const char **path, char *out, size_t size,
   if(!*path || **path == '/' || !strcmp(*path, "-"))
     return CA_OK;
   if(!getcwd(here, sizeof(here)))
-    return ca_err_set(err, CA_USAGE, "cannot tell the current directory: %s",
+    return ca_err_set(err, CA_USAGE, "cannot find the current directory: %s",
                       strerror(errno));
   len = snprintf(out, size, "%s/%s", here, *path);
   if(len < 0 || (size_t)len >= size)
@@ -245,7 +252,7 @@ static enum ca_code go_there(struct host *host, const struct former *former,
     copy(host->state_dir, sizeof(host->state_dir), state_dir);
   if(former->cwd[0] && chdir(former->cwd))
     return ca_err_set(err, CA_USAGE,
-                      "cannot go to %s, where the run was started: %s",
+                      "cannot change to %s, where the run was started: %s",
                       former->cwd, strerror(errno));
   copy(host->cwd, sizeof(host->cwd), former->cwd);
   return CA_OK;
@@ -253,7 +260,7 @@ static enum ca_code go_there(struct host *host, const struct former *former,
 
 /* ---- resume ---- */
 
-/* Adds the JSON text as a word that a shell reads; false when it is none. */
+/* Adds a JSON string as a quoted shell word. Returns false on failure. */
 static bool add_value(struct ca_slice value, struct ca_buf *out)
 {
   char text[HOST_PATH_SIZE];
@@ -279,7 +286,7 @@ static struct ca_json_scan scan_of(const char *json)
   return scan;
 }
 
-/* Adds " --name value" for each member of the object, but for the plan. */
+/* Adds " --name value" for each member of a JSON object except the plan. */
 static void add_members(const char *json, struct ca_buf *out)
 {
   struct ca_json_scan scan = scan_of(json);
@@ -305,7 +312,8 @@ static void add_members(const char *json, struct ca_buf *out)
   }
 }
 
-/* The plan that the run was to carry out; false when it had none. */
+/* Finds the path of the plan that the run was to carry out. Returns false if
+   there was none. */
 static bool find_plan(const char *options, struct ca_slice *path)
 {
   struct ca_json_scan scan = scan_of(options);
@@ -332,17 +340,17 @@ static void add_former(const struct former *former, struct ca_buf *out)
   add_members(former->options, out);
 }
 
-static enum ca_code say_nothing_stood(struct host *host,
-                                      const struct former *former,
-                                      struct ca_err *err)
+static enum ca_code say_no_plan(struct host *host, const struct former *former,
+                                struct ca_err *err)
 {
   struct ca_buf command;
   ca_buf_init(&command, TEXT_MAX);
   add_former(former, &command);
-  ca_err_set(err, CA_USAGE,
-             "run %s ended before its plan stood: nothing was written and "
-             "there is nothing to resume; run it again: %s",
-             former->name, command.data ? ca_buf_text(&command) : "");
+  ca_err_set(
+      err, CA_USAGE,
+      "run %s stopped while it was still planning: nothing was changed, "
+      "so there is nothing to resume; run it again: %s",
+      former->name, command.data ? ca_buf_text(&command) : "");
   host->exit_code = 0;
   ca_buf_clear(&command);
   return CA_USAGE;
@@ -355,8 +363,8 @@ static int64_t left_open(const struct former *former, bool failed)
          (failed ? former->changes[CA_FAILED] : 0);
 }
 
-/* Nothing is left when the script came to its end and every change has an
-   outcome that stays. */
+/* A run is finished when its script ran to its end and every change has a
+   final outcome. */
 static bool is_finished(const struct host *host, const struct former *former)
 {
   bool ended_itself = former->exit_code == 0 || former->exit_code == 3 ||
@@ -371,11 +379,9 @@ static void say_finished(struct host *host, const struct former *former)
   char more[120] = "";
   int64_t failed = former->changes[CA_FAILED];
   if(failed)
-    snprintf(more, sizeof(more),
-             "; --failed tries its %s failed change%s "
-             "again",
+    snprintf(more, sizeof(more), "; --failed retries its %s failed change%s",
              host_number(failed, count), failed == 1 ? "" : "s");
-  host_say(host, "run %s is finished (exit %d): nothing is left to do%s",
+  host_say(host, "run %s is finished (exit %d): there is nothing to resume%s",
            former->name, former->exit_code, more);
   host->finished = true;
 }
@@ -410,7 +416,7 @@ static enum ca_code ready_resume_of(struct host *host, struct former *former,
   host->replay.exact = find_plan(former->options, &plan);
   if(strcmp(former->mode, "apply") != 0)
     return ca_err_set(err, CA_USAGE,
-                      "run %s was a preview: it wrote nothing and there is "
+                      "run %s was a preview: it changed nothing, so there is "
                       "nothing to resume; run its script with --apply",
                       former->name);
   snprintf(what, sizeof(what), "run %s", former->name);
@@ -424,7 +430,7 @@ static enum ca_code ready_resume_of(struct host *host, struct former *former,
     code = host_prepare_lock(host, err);
   if(code)
     return code;
-  /* under the lock nobody else goes on with it; what it is now counts */
+  /* another process may have resumed the run before we took the lock */
   forget(former);
   code = read_run(host, former, err);
   if(code)
@@ -434,7 +440,7 @@ static enum ca_code ready_resume_of(struct host *host, struct former *former,
     return CA_OK;
   }
   if(!former->stands)
-    return say_nothing_stood(host, former, err);
+    return say_no_plan(host, former, err);
   code = take_script(host, former, what, err);
   if(!code)
     code = take_params(host, former->params, err);
@@ -516,7 +522,7 @@ static enum ca_code ready_plan_of(struct host *host, struct ca_plan_head *head,
     return code;
   host->other_key = strcmp(former->project, host->project) != 0;
   if(!head->changes) {
-    host_say(host, "the plan holds no change: nothing to do");
+    host_say(host, "the plan has no changes: there is nothing to do");
     host->finished = true;
     return CA_OK;
   }

@@ -1,6 +1,6 @@
-/* One run: from the script's text over its plan and its changes to its exit
-   code. Replays begin in replay.c and go the same way.
-   Must not know: curl, how options are spelled. */
+/* One run, from the script's text to the exit code. apply, resume and undo
+   start in replay.c and then run here.
+   Must not know: curl, the spelling of options. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #include "module/scheduler.h"
 #include "planfile/plan.h"
 
-/* ---- what job asks of the host ---- */
+/* ---- callbacks of bindings/job ---- */
 
 enum ca_code host_begin_run(struct host *host, const unsigned char *salt,
                             struct ca_err *err)
@@ -66,7 +66,7 @@ static struct ca_ledger *look(void *ctx, const char *run, struct ca_err *err)
   return ledger;
 }
 
-/* "delete 10, revoke 2": what cannot be taken back of a plan. */
+/* Writes the irreversible changes of a plan: "delete 10, revoke 2". */
 static void irreversible_words(const struct lca_plan *plan, char *out,
                                size_t size)
 {
@@ -136,20 +136,21 @@ static void say(void *ctx, const char *text)
 
 /* ---- the script ---- */
 
-/* Before any call: parameters without a job would be ignored silently, and
-   help must not reach the service. */
+/* Runs before each call of the script. Parameters without composio.job would
+   be ignored silently, and a script that is asked for help must not reach the
+   service. */
 static void before_call(lua_State *L, void *ctx)
 {
   struct host *host = ctx;
   lca_run_check(L);
-  if(host->over) /* a finalizer: what it did nobody would record */
-    luaL_error(L, "the script has ended: nothing more can be asked");
+  if(host->over) /* a finalizer: its changes would not be recorded */
+    luaL_error(L, "the script has ended: no call is possible any more");
   if(lca_run_job_seen(L))
     return;
   if(host->options.help)
     lca_run_stop(L, LCA_STOP_USAGE,
-                 "%s calls the service before composio.job, so it cannot "
-                 "tell its parameters; composio.job comes first",
+                 "%s calls the service before composio.job, so its "
+                 "parameters are not known; call composio.job first",
                  host->script);
   if(host->options.param_count)
     lca_run_stop(L, LCA_STOP_USAGE,
@@ -177,7 +178,7 @@ static void set_log(struct host *host)
   log->format = host->options.log_json ? CA_LOG_JSON : CA_LOG_TEXT;
 }
 
-/* Everything a script finds; the argument is the host. */
+/* Opens everything that a script can use. The argument is the host. */
 static int open_state(lua_State *L)
 {
   struct host *host = lua_touserdata(L, 1);
@@ -211,7 +212,8 @@ static int open_state(lua_State *L)
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "composio.host"); /* loaded host */
   host_add_words(L, host);
-  lua_pushstring(L, host->run_id); /* of a replay; else not known yet */
+  lua_pushstring(L,
+                 host->run_id); /* known in a resume and an apply, else "" */
   lua_setfield(L, -2, "run");
   lua_pushboolean(L, host->other_key);
   lua_setfield(L, -2, "other_key");
@@ -235,8 +237,8 @@ static int open_state(lua_State *L)
   return 0;
 }
 
-/* composio.run(script): the arguments are the script's function, and whether
-   it is a replay, whose plan is looked at first. */
+/* Calls composio.run(script). The arguments are the script's function and
+   whether this is a replay; the plan of a replay is prepared first. */
 static int run_script(lua_State *L)
 {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -255,7 +257,8 @@ static int run_script(lua_State *L)
   return 0;
 }
 
-/* The error on top as a text, without a chance to throw again. */
+/* Turns an error value into text; called protected, because __tostring may
+   raise. */
 static int error_text(lua_State *L)
 {
   luaL_tolstring(L, 1, NULL);
@@ -264,9 +267,10 @@ static int error_text(lua_State *L)
 
 static void say_memory(struct host *host)
 {
-  snprintf(host->error, sizeof(host->error),
-           "%.1000s: the script needs more memory than %lld MB (--memory MB)",
-           host->script, (long long)host->options.memory_mb);
+  snprintf(
+      host->error, sizeof(host->error),
+      "%.1000s: the script needs more than %lld MB of memory (--memory MB)",
+      host->script, (long long)host->options.memory_mb);
 }
 
 static void keep_error(struct host *host, int status)
@@ -308,7 +312,7 @@ static void show_traceback(struct host *host)
   }
 }
 
-/* False: the text is no Lua; told. */
+/* Returns false, after a message, if the text does not compile. */
 static bool execute(struct host *host)
 {
   lua_State *L = host->L;
@@ -327,14 +331,14 @@ static bool execute(struct host *host)
   return true;
 }
 
-/* ---- from readying to the exit code ---- */
+/* ---- the run ---- */
 
 static void clean_up(struct host *host)
 {
   host->over = true;
   if(host->L) {
     lca_run_close(host->L);
-    host->sandbox.sched = NULL; /* a signal may still come */
+    host->sandbox.sched = NULL; /* a signal may still arrive */
     lua_close(host->L);
   }
   ca_ledger_close(host->ledger);
@@ -351,7 +355,7 @@ static void clean_up(struct host *host)
     (void)fclose(host->log);
 }
 
-/* Where an exit code stands already, its reason was told. */
+/* An exit code that is already set has had its message. */
 static void refuse(struct host *host, const struct ca_err *err)
 {
   if(host->exit_code)
@@ -371,7 +375,7 @@ int host_go(struct host *host,
     refuse(host, &err);
     goto out;
   }
-  if(host->finished) /* there was nothing to do, and that was told */
+  if(host->finished) /* nothing to do; the message is out */
     goto out;
   host->sandbox.memory_bytes = (size_t)host->options.memory_mb << 20;
   host->sandbox.instructions = host->options.instructions;

@@ -1,5 +1,5 @@
-/* What a script may use.
-   Must not know: options of the command line, the ledger's rows. */
+/* Limits a script's memory and instructions, and the libraries that it sees.
+   Must not know: command line options, the ledger's rows. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void *allocate(void *ctx, void *old, size_t old_size, size_t size)
   struct host_sandbox *limits = ctx;
   void *now;
   if(!old)
-    old_size = 0; /* Lua puts the kind of object there */
+    old_size = 0; /* Lua passes the kind of object here */
   if(!size) {
     free(old);
     limits->used_bytes -= old_size;
@@ -77,20 +77,21 @@ static void hook(lua_State *L, lua_Debug *debug)
   lca_run_check(L);
 }
 
-/* coroutine.create and wrap (upvalue 1): what they make has the hook from its
-   start, since a signal's handler knows the threads of tasks alone. */
+/* coroutine.create and coroutine.wrap (upvalue 1): their threads have the hook
+   from the start, because a signal handler knows only the threads of tasks. */
 static int make_coroutine(lua_State *L)
 {
   lua_Hook before = lua_gethook(L);
   int mask = lua_gethookmask(L);
   int count = lua_gethookcount(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_STEP); /* a thread inherits it */
+  lua_sethook(L, hook, LUA_MASKCOUNT,
+              HOOK_STEP); /* a new thread inherits it */
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, 1);
   lua_sethook(L, before, mask, count);
-  lca_run_check(L); /* a signal may have come meanwhile */
+  lca_run_check(L); /* a signal may have arrived meanwhile */
   return 1;
 }
 
@@ -126,9 +127,10 @@ void host_sandbox_trip(struct host_sandbox *limits)
     lca_sched_trip(limits->sched);
 }
 
-/* ---- what scripts find ---- */
+/* ---- functions for scripts ---- */
 
-/* print, harmless for a terminal: what it shows may come from anywhere. */
+/* print, with control bytes escaped on a terminal: the text may come from
+   anywhere. */
 static int safe_print(lua_State *L)
 {
   bool terminal = isatty(STDOUT_FILENO);
@@ -163,7 +165,7 @@ static int safe_print(lua_State *L)
   return 0;
 }
 
-/* load, for text only; upvalue 1 is the real one. */
+/* load that refuses bytecode; upvalue 1 is Lua's load. */
 static int text_load(lua_State *L)
 {
   int n = lua_gettop(L);
@@ -177,7 +179,7 @@ static int text_load(lua_State *L)
   return lua_gettop(L);
 }
 
-/* os.exit(code): ends the run, its ledger closed. */
+/* os.exit(code): ends the run, so that the ledger is closed. */
 static int run_exit(lua_State *L)
 {
   int code;
@@ -206,14 +208,15 @@ static bool is_module_name(const char *name)
   return !at_start;
 }
 
-/* A searcher of require: text files in the script's directory, upvalue 1. */
+/* A searcher of require: Lua text files in the script's directory (upvalue 1).
+ */
 static int find_beside(lua_State *L)
 {
   const char *name = luaL_checkstring(L, 1);
   const char *dir = lua_tostring(L, lua_upvalueindex(1));
   const char *path;
   if(!is_module_name(name)) {
-    lua_pushfstring(L, "'%s' is no module name", name);
+    lua_pushfstring(L, "'%s' is not a module name", name);
     return 1;
   }
   path = lua_pushfstring(L, "%s/%s.lua", dir, luaL_gsub(L, name, ".", "/"));
@@ -245,7 +248,7 @@ void host_sandbox_open(lua_State *L)
     lua_error(L);
 }
 
-/* ---- taking away ---- */
+/* ---- removing ---- */
 
 static void forget_module(lua_State *L, const char *name)
 {
@@ -257,7 +260,8 @@ static void forget_module(lua_State *L, const char *name)
   lua_pop(L, 1);
 }
 
-/* require keeps the preloaded modules and finds those beside the script. */
+/* Limits require to the preloaded modules and those in the script's directory.
+ */
 static void narrow_require(lua_State *L, const char *dir)
 {
   lua_getglobal(L, "package");
@@ -337,13 +341,13 @@ int host_sandbox_load(lua_State *L, const char *text, size_t len,
     text += 3;
     len -= 3;
   }
-  if(len && text[0] == '#') { /* the line's end stays: lines keep numbers */
+  if(len && text[0] == '#') { /* keep its line end: line numbers stay right */
     const char *end = memchr(text, '\n', len);
     len = end ? len - (size_t)(end - text) : 0;
     text = end ? end : text;
   }
   if(len && text[0] == LUA_SIGNATURE[0]) {
-    lua_pushfstring(L, "%s is bytecode; scripts are Lua text", path);
+    lua_pushfstring(L, "%s is bytecode; a script must be Lua text", path);
     status = LUA_ERRSYNTAX;
   } else {
     status = luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t");

@@ -1,6 +1,7 @@
-/* What a script may use: memory, instructions, and which libraries. Against
-   mistakes, not against malice: a slow C function is not interrupted.
-   Must not know: options of the command line, the ledger's rows. */
+/* Limits a script's memory and instructions, and the libraries that it sees.
+   The limits protect against mistakes, not malice: a slow C function is not
+   interrupted.
+   Must not know: command line options, the ledger's rows. */
 #ifndef HOST_SANDBOX_H
 #define HOST_SANDBOX_H
 
@@ -12,36 +13,39 @@
 struct lca_sched;
 
 struct host_sandbox {
-  size_t memory_bytes;  /* ceiling */
+  size_t memory_bytes;  /* the limit */
   size_t used_bytes;    /* now */
-  bool memory_refused;  /* an allocation hit the ceiling */
-  int64_t instructions; /* ceiling, 0 for none */
-  int64_t executed;     /* so far, in steps of the hook */
-  /* whose tasks a signal interrupts; NULL before and after */
+  bool memory_refused;  /* an allocation exceeded the limit */
+  int64_t instructions; /* the limit, 0: none */
+  int64_t executed;     /* so far, counted in steps of the hook */
+  /* whose tasks a signal interrupts; NULL before and after the script */
   struct lca_sched *volatile sched;
 };
 
-/* A state whose memory is counted; NULL when there is none. limits must
-   outlive it. */
+/* Returns a new state whose memory is counted, or NULL when out of memory.
+   limits must outlive it. */
 lua_State *host_sandbox_state(struct host_sandbox *limits);
-/* Readies the hook that ends scripts: it is set where code runs when a signal
-   comes, and everywhere where instructions are counted. [-0, +0, e] */
+/* Prepares the hook that interrupts scripts. It runs in every thread under
+   --instructions; without, it is set only once a signal has arrived.
+   [-0, +0, e] */
 void host_sandbox_hook(lua_State *L);
-/* For the handler of a signal: code that only computes shall hear of it. */
+/* For a signal handler: interrupts a script that only computes. Async-signal
+   safe. */
 void host_sandbox_trip(struct host_sandbox *limits);
 
-/* Lua's own libraries. What the host loads before host_sandbox_close
-   (lua-cjson) is looked for in absolute places alone: the current directory,
-   where Lua looks too, can be anybody's. [-0, +0, e] */
+/* Opens Lua's standard libraries. Modules that the host loads before
+   host_sandbox_close (lua-cjson) are searched in absolute paths only: anybody
+   may own the current directory, which Lua searches, too. [-0, +0, e] */
 void host_sandbox_open(lua_State *L);
-/* Takes away what scripts do not get: io, debug, package, the parts of os that
-   reach outside, bytecode; require finds composio and text modules in dir. To
-   be called when composio is loaded. [-0, +0, e] */
+/* Removes what scripts may not use: io, debug, package, most of os, bytecode.
+   require then finds composio and the Lua text files in dir. Call it after
+   composio is loaded. [-0, +0, e] */
 void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
                         bool allow_os);
 
-/* Loads a script's text (a first line with "#!" is skipped) and pushes its
-   function. LUA_OK, or an error with its message on top. */
+/* Compiles a script's text, skipping a first line that begins with '#', and
+   pushes its function. Returns LUA_OK, or Lua's error with the message on the
+   stack. */
 int host_sandbox_load(lua_State *L, const char *text, size_t len,
                       const char *path);
 

@@ -1,6 +1,6 @@
-/* Readying a run: the script's text, the service and its key, the state
+/* Prepares a run: the script's text, the service and the API key, the state
    directory, the lock.
-   Must not know: Lua, how options are spelled. */
+   Must not know: Lua, the spelling of options. */
 #include <errno.h>
 #include <stdlib.h>
 #include <pwd.h>
@@ -46,7 +46,7 @@ static enum ca_code read_named_script(struct host *host, struct ca_err *err)
   return code ? code : host_read_script(host, host->script, err);
 }
 
-/* Where requests go, with which key. */
+/* Finds the base URL and the API key. */
 static enum ca_code find_service(struct host *host, struct ca_err *err)
 {
   struct ca_endpoint_options *endpoint = &host->endpoint;
@@ -61,7 +61,7 @@ static enum ca_code find_service(struct host *host, struct ca_err *err)
   endpoint->rate_per_second = options->rate_per_second;
   endpoint->ca_file = options->tls_ca;
   if(options->tls_ca && access(options->tls_ca, R_OK))
-    return ca_err_set(err, CA_USAGE, "--tls-ca %s cannot be read: %s",
+    return ca_err_set(err, CA_USAGE, "cannot read --tls-ca %s: %s",
                       options->tls_ca, strerror(errno));
   if(options->emulator) {
     host_key_forget();
@@ -82,7 +82,7 @@ static enum ca_code find_service(struct host *host, struct ca_err *err)
   return code;
 }
 
-/* Refuses what no request could be made with, before anything is tried. */
+/* Refuses settings that no request could be made with, before any request. */
 static enum ca_code check_service(struct host *host, struct ca_err *err)
 {
   struct ca_endpoint *endpoint = ca_endpoint_new(&host->endpoint, err);
@@ -142,7 +142,7 @@ enum ca_code host_prepare_lock(struct host *host, struct ca_err *err)
   if(code)
     return code;
   host->exit_code = host_lock_take(host);
-  return host->exit_code ? CA_CANCELLED : CA_OK; /* it has told why */
+  return host->exit_code ? CA_CANCELLED : CA_OK; /* the message is out */
 }
 
 enum ca_code host_prepare_run(struct host *host, struct ca_err *err)

@@ -1,5 +1,5 @@
-/* What a run came to, for programs: counts of the ledger, one JSON object.
-   Must not know: curl, how Lua values look. */
+/* The result of a run for programs: counts from the ledger as one JSON object.
+   Must not know: curl, Lua values. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -42,9 +42,9 @@ void host_read_counts(struct host *host)
   if(!host->ledger ||
      !ca_ledger_counts(host->ledger, -1, add_count, &host->counts, &err))
     return;
-  memset(&host->counts, 0, sizeof(host->counts)); /* some were counted */
+  memset(&host->counts, 0, sizeof(host->counts)); /* drop partial counts */
   host->counts_unknown = true;
-  if(host->stop != LCA_STOP_LEDGER) /* its text says the same */
+  if(host->stop != LCA_STOP_LEDGER) /* its message says the same */
     host_complain(host, "the ledger cannot be read: %s", err.text);
 }
 
@@ -56,7 +56,7 @@ const char *host_outcome_key(int outcome)
                                  : ca_outcome_name((enum ca_outcome)outcome);
 }
 
-/* The seven words always, the states on the way when there are any. */
+/* Adds the seven outcomes if `all`, and every other state that has a count. */
 static void add_outcomes(struct host_json *json, const char *name,
                          const int64_t counts[CA_OUTCOME_COUNT], bool all)
 {
@@ -154,7 +154,7 @@ void host_write_summary(struct host *host)
   host_json_init(&json);
   line = make_object(host, &json);
   if(!line) {
-    host_complain(host, "no summary: out of memory");
+    host_complain(host, "cannot write the summary: out of memory");
   } else if(!strcmp(path, "-")) {
     (void)fflush(stdout);
     (void)write_all(STDOUT_FILENO, line, strlen(line));

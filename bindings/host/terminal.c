@@ -1,6 +1,7 @@
-/* What people see: the plan, the progress line, the last words. All of it goes
-   to stderr, cleaned and masked; a failing write changes nothing.
-   Must not know: curl, how Lua values look. */
+/* Prints for people: the plan, the progress line, the summary. Everything goes
+   to stderr, with control bytes escaped and secrets masked. A failed write is
+   ignored.
+   Must not know: curl, Lua values. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ void host_prompt(struct host *host, const char *text)
   (void)fflush(stderr);
 }
 
-/* A failure's line: shown also with -q. */
+/* Prints a line about a failure, also with -q. */
 static void tell(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
 static void tell(struct host *host, const char *fmt, ...)
 {
@@ -69,7 +70,6 @@ static void tell(struct host *host, const char *fmt, ...)
   va_end(args);
 }
 
-/* 12345 as "12,345". */
 const char *host_number(int64_t value, char out[32])
 {
   char digits[24];
@@ -123,20 +123,21 @@ static void show_table(struct host *host, const struct lca_plan *plan)
     int64_t n = rows[i]->planned ? rows[i]->planned : rows[i]->same;
     host_say(host, "  %-10s %-18s %-12s %8s%s", rows[i]->api->name,
              rows[i]->toolkit, rows[i]->status, host_number(n, count),
-             rows[i]->planned ? "" : "  already so");
+             rows[i]->planned ? "" : "  already in that state");
   }
   if(shown < used)
     host_say(host, "  … and %zu more kinds (--show all)", used - shown);
 }
 
-/* A change as a line; copied, for reading its item ends its texts. */
+/* Copies of a change's texts: reading its item ends the life of the texts in
+   the row. */
 struct line {
   int64_t number;
   int64_t item;
   bool fallback;
   char operation[32];
   char account[160];
-  char user[160]; /* whose connection is made */
+  char user[160]; /* for a create: the account's user */
   char before[32];
   char reason[200];
   char at[120];
@@ -184,7 +185,7 @@ static void show_line(struct host *host, const struct line *line)
            line->reason);
 }
 
-/* Those with this outcome, the first ones or all. */
+/* Prints a bulk's changes with this outcome: the first ones, or all. */
 static void show_lines(struct host *host, int bulk, enum ca_outcome outcome,
                        int64_t total)
 {
@@ -214,7 +215,7 @@ static void show_lines(struct host *host, int bulk, enum ca_outcome outcome,
              host_number(total - shown, count));
 }
 
-/* ", 12 irreversible", nothing for none. */
+/* Appends ", 12 irreversible", or nothing when count is 0. */
 static void add_part(char *out, size_t size, int64_t count, const char *word)
 {
   size_t len = strlen(out);
@@ -230,7 +231,7 @@ void host_show_plan(struct host *host, const struct lca_plan *plan)
   char selected[32];
   char extra[200] = "";
   add_part(extra, sizeof(extra), plan->irreversible, "irreversible");
-  add_part(extra, sizeof(extra), plan->same, "already so");
+  add_part(extra, sizeof(extra), plan->same, "already in that state");
   add_part(extra, sizeof(extra), plan->skipped, "protected");
   add_part(extra, sizeof(extra), plan->failed, "failed");
   host_say(host,
@@ -248,7 +249,7 @@ void host_show_plan(struct host *host, const struct lca_plan *plan)
   if(plan->planned && !plan->replayed)
     show_lines(host, plan->bulk, CA_PLANNED, plan->planned);
   if(plan->skipped && !plan->replayed) {
-    host_say(host, "  left out:");
+    host_say(host, "  left out of the plan:");
     show_lines(host, plan->bulk, CA_SKIPPED, plan->skipped);
   }
 }
@@ -306,9 +307,9 @@ void host_show_progress(struct host *host)
   host->progress_shown = true;
 }
 
-/* ---- the last words ---- */
+/* ---- the summary ---- */
 
-/* "done 6 · failed 1", of counts by outcome. */
+/* Writes counts by outcome as "done 6 · failed 1". */
 static void list_outcomes(const int64_t counts[CA_OUTCOME_COUNT], char *line,
                           size_t size)
 {
@@ -331,14 +332,14 @@ static void show_operation(struct host *host, size_t at)
   host_say(host, "%s: %s", host->counts.operations[at].name, line);
 }
 
-/* What this process itself saw end, where the ledger cannot be read. */
+/* Prints what this process saw for itself, when the ledger cannot be read. */
 static void show_ended(struct host *host)
 {
   char line[400];
   list_outcomes(lca_run_stats(host->L)->outcomes, line, sizeof(line));
   host_say(host,
-           "changes that were sent: %s; the ledger may lack some of these "
-           "outcomes: resume asks the service",
+           "changes that were sent: %s; some of these outcomes may be missing "
+           "from the ledger: resume asks the service about them",
            *line ? line : "no outcome is known");
 }
 
@@ -357,11 +358,11 @@ static void show_failures(struct host *host)
          failure->request_id[0] ? ")" : "");
   }
   if(failed > (int64_t)stats->failure_count)
-    tell(host, "  … and %s more, in the ledger",
+    tell(host, "  … and %s more (see composio-lua show)",
          host_number(failed - (int64_t)stats->failure_count, count));
 }
 
-/* Why the run ended before the script did. */
+/* Prints why the run ended before the script did. */
 static void show_stop(struct host *host)
 {
   const char *text = lca_run_stop_text(host->L);
@@ -393,7 +394,7 @@ static void show_preview(struct host *host, const char *next)
     host_say(host, "next: %s", next);
 }
 
-/* How many items ended like this, when any did. */
+/* Prints the number of items with this outcome, if there are any. */
 static void tell_items(struct host *host, enum ca_outcome outcome,
                        const char *text)
 {
@@ -409,11 +410,11 @@ static bool tell_stale(void *ctx, const struct ca_change_row *row)
   tell(ctx, "  stale  %s  %s: %s", row->change.api->name,
        row->change.account && row->change.account[0] ? row->change.account
                                                      : row->key,
-       row->error ? row->error : "not as the plan saw it");
+       row->error ? row->error : "the account differs from what the plan saw");
   return true;
 }
 
-/* The first that were left alone, and why: the ledger keeps that. */
+/* Prints the first stale changes and their reasons from the ledger. */
 static void show_stale(struct host *host)
 {
   struct ca_err err;
@@ -422,7 +423,7 @@ static void show_stale(struct host *host)
      ca_ledger_changes(host->ledger, -1, 0, 1u << CA_STALE, FIRST_LINES,
                        tell_stale, host, &err))
     host_complain(host, "the ledger cannot be read: %s", err.text);
-  tell_items(host, CA_STALE, "left alone: changed since the plan was made");
+  tell_items(host, CA_STALE, "left alone: changed after the plan was made");
 }
 
 void host_show_summary(struct host *host)
@@ -451,14 +452,14 @@ void host_show_summary(struct host *host)
   if(host->counts_unknown && stats->written)
     show_ended(host);
   else if(!host->counts.operation_count)
-    host_say(host, "nothing was %schanged",
-             host->failed || host->stop ? "" : "to be ");
+    host_say(host, host->failed || host->stop ? "nothing was changed"
+                                              : "there was nothing to change");
   show_failures(host);
   show_stale(host);
   tell_items(host, CA_NOT_TRIED, "not tried");
   tell_items(host, CA_UNKNOWN,
-             "may or may not have been carried out; nothing is repeated "
-             "before that is known");
+             "may or may not have been changed; nothing is sent again "
+             "until that is known");
   tell_items(host, CA_PENDING, "waiting for a person");
   host_say(host, "run: %s", host->run_id);
   if(*next)

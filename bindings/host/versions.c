@@ -1,6 +1,6 @@
-/* `composio-lua --version`: the program's version, and that of every library
-   it was built with and runs with.
-   Must not know: what a version means (version). */
+/* `composio-lua --version`: the versions of the program and of its libraries,
+   as built and as running. Must not know: which versions do harm
+   (base/version). */
 #include <csv.h>
 #include <lauxlib.h>
 #include <stdio.h>
@@ -13,14 +13,14 @@
 #endif
 #endif
 
-/* Builds with the sanitizers have their own malloc in place of mimalloc. */
+/* Weak: builds with sanitizers are not linked with mimalloc. */
 extern int mi_version(void);
 #pragma weak mi_version
 
 #define TEXT_OF(number) #number
 #define TEXT(number)    TEXT_OF(number)
 
-/* 209 is 2.0.9; newer ones have two digits for each part: 30207. */
+/* 209 is 2.0.9. Newer versions have two digits for each part: 30207. */
 static void mimalloc_text(int number, char *out, size_t size)
 {
   bool wide = number >= 10000;
@@ -59,7 +59,7 @@ static int print_all(lua_State *L)
   size_t i;
   host_sandbox_open(L);
   count = lca_versions_list(L, versions);
-  /* libcsv has no call that tells which one is loaded */
+  /* libcsv cannot report the version that is loaded */
   ca_version_set(&versions[count++], "libcsv",
                  TEXT(CSV_MAJOR) "." TEXT(CSV_MINOR) "." TEXT(CSV_RELEASE),
                  NULL);
@@ -80,7 +80,7 @@ int host_versions(void)
     return 0;
   lua_pushcfunction(L, print_all);
   if(lua_pcall(L, 0, 0, 0))
-    printf("its libraries cannot be told: %s\n", lua_tostring(L, -1));
+    printf("cannot list the libraries: %s\n", lua_tostring(L, -1));
   lua_close(L);
   return 0;
 }

@@ -84,8 +84,8 @@ local function check_nothing_stood(what, output, changes, problems)
   stage.note("plans that did not stand", 1)
   if #changes > 0 or #stage.writes(what.emulator) > 0 then
     problems[#problems + 1] = "nothing to resume, but something was sent\n" .. output
-  elseif not output:find "nothing was written" then
-    problems[#problems + 1] = "exit 2, and does not say that nothing was written\n" .. output
+  elseif not output:find "nothing was changed" then
+    problems[#problems + 1] = "exit 2, and does not say that nothing was changed\n" .. output
   end
 end
 
