@@ -8,6 +8,7 @@
 #include <string.h>
 #include "module/error.h"
 #include "job/run_private.h"
+#include "module/result.h"
 #include "module/wait.h"
 
 #define APPLIER_CLASS "composio.host.applier"
@@ -313,8 +314,8 @@ static void push_result(lua_State *L, struct lca_run *run,
                                                     : NULL,
                             change->made[0] ? change->made : NULL);
   } else if(change->outcome == CA_DONE) {
-    lca_client_push_result(L, run->client, change->api, &change->result,
-                           change->account);
+    lca_result_push(L, run->client, change->api, &change->result,
+                    change->account);
   } else if(change->outcome == CA_SAME) {
     lca_plan_push_same(L);
   } else {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "module/error.h"
 #include "job/run_private.h"
+#include "module/result.h"
 #include "module/wait.h"
 
 #define ONE_CLASS "composio.host.change"
@@ -125,8 +126,8 @@ static int one_ended(lua_State *L, int status, lua_KContext ctx)
   if(run->stats.stopped_early && one->outcome != CA_DONE)
     return lca_run_stop(L, LCA_STOP_EARLY, "%s", run->stats.stop_text);
   if(one->outcome == CA_DONE)
-    return lca_client_push_result(L, one->run->client, one->api, &one->result,
-                                  one->account);
+    return lca_result_push(L, one->run->client, one->api, &one->result,
+                           one->account);
   if(!one->result.err.code && one->outcome == CA_STALE)
     ca_err_set(&one->result.err, CA_GATE, "%s",
                "the account is not as it was when the plan was made: left "

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "module/client_private.h"
 #include "module/error.h"
 #include "module/json.h"
+#include "module/result.h"
 #include "module/value.h"
 #include "base/secret.h"
 
@@ -473,9 +473,9 @@ static int call_ended(lua_State *L, int status, lua_KContext ctx)
   (void)status;
   (void)ctx;
   if(lua_isboolean(L, lua_upvalueindex(UP_EXTRA)))
-    return lca_client_push_page(L, client, api, &op->result);
-  return lca_client_push_result(L, client, api, &op->result,
-                                call->id[0] ? call->id : NULL);
+    return lca_result_push_page(L, client, api, &op->result);
+  return lca_result_push(L, client, api, &op->result,
+                         call->id[0] ? call->id : NULL);
 }
 
 static int send(lua_State *L, struct lca_client *client, struct call *call)

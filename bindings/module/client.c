@@ -1,14 +1,18 @@
 /* Clients: where calls go, as scripts hold it. The default one is made of the
    environment, or of what the host was given, when it is first used.
    Must not know: curl, the ledger, what is called. */
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "module/client_private.h"
+#include <sys/stat.h>
+#include "module/client.h"
 #include "module/error.h"
 #include "module/versions.h"
 
-#define CLIENT "composio.client"
+#define CLIENT  "composio.client"
+#define KEY_MAX 4096
 
 static const char room_key, default_key; /* in the registry */
 
@@ -49,6 +53,105 @@ void lca_client_set_defaults(lua_State *L,
                              const struct ca_endpoint_options *options)
 {
   lca_clients_of(L)->defaults = options;
+}
+
+/* ---- the API key; never from the command line, where everybody can read
+   it ---- */
+
+static bool is_blank(char c)
+{
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Without the blanks around it, which keys in files have. */
+static struct ca_slice trimmed(const char *text, size_t len)
+{
+  struct ca_slice slice = { text, len };
+  while(slice.len && is_blank(slice.data[slice.len - 1]))
+    slice.len--;
+  while(slice.len && is_blank(*slice.data)) {
+    slice.data++;
+    slice.len--;
+  }
+  return slice;
+}
+
+static enum ca_code add_trimmed(struct ca_buf *key, const char *text,
+                                size_t len, struct ca_err *err)
+{
+  struct ca_slice slice = trimmed(text, len);
+  enum ca_code code =
+      slice.len ? ca_buf_add(key, slice.data, slice.len) : CA_OK;
+  if(code)
+    return ca_err_set(err, code, "the API key is too long");
+  return CA_OK;
+}
+
+/* closed: the file must be closed to all but its owner. */
+static enum ca_code read_key(FILE *file, const char *path, bool closed,
+                             struct ca_buf *key, struct ca_err *err)
+{
+  char text[KEY_MAX + 1];
+  struct stat facts;
+  enum ca_code code;
+  size_t len;
+
+  if(fstat(fileno(file), &facts))
+    return ca_err_set(err, CA_SYSTEM, "%s: %s", path, strerror(errno));
+  if(!S_ISREG(facts.st_mode) && closed)
+    return ca_err_set(err, CA_USAGE, "%s: not a file", path);
+  if(closed && facts.st_mode & (S_IRGRP | S_IROTH))
+    return ca_err_set(err, CA_USAGE,
+                      "%s: others can read it (mode %04o), so the key in it "
+                      "is no secret; chmod 600 it",
+                      path, (unsigned)facts.st_mode & 07777U);
+  len = fread(text, 1, sizeof(text), file);
+  if(ferror(file))
+    code = ca_err_set(err, CA_SYSTEM, "%s: it cannot be read", path);
+  else if(len > KEY_MAX)
+    code = ca_err_set(err, CA_USAGE, "%s: too long to be an API key", path);
+  else
+    code = add_trimmed(key, text, len, err);
+  ca_wipe(text, sizeof(text));
+  if(!code && !key->len)
+    code = ca_err_set(err, CA_USAGE, "%s: it holds no key", path);
+  return code;
+}
+
+static enum ca_code key_from_file(const char *path, bool closed,
+                                  struct ca_buf *key, struct ca_err *err)
+{
+  FILE *file = fopen(path, "rbe");
+  enum ca_code code;
+  if(!file)
+    return ca_err_set(err, CA_USAGE, "%s: %s", path, strerror(errno));
+  setvbuf(file, NULL, _IONBF, 0); /* no copy of the key in a freed buffer */
+  code = read_key(file, path, closed, key, err);
+  fclose(file);
+  return code;
+}
+
+enum ca_code lca_client_find_key(const char *file, struct ca_buf *key,
+                                 struct ca_err *err)
+{
+  const char *directory = getenv("CREDENTIALS_DIRECTORY");
+  const char *variable = getenv("COMPOSIO_API_KEY");
+  struct stat facts;
+  char path[4096];
+
+  ca_buf_init(key, KEY_MAX);
+  if(file)
+    return key_from_file(file, true, key, err);
+  if(directory && *directory) {
+    int len = snprintf(path, sizeof(path), "%s/composio-api-key", directory);
+    /* the service manager keeps others out of the directory itself, and its
+       access lists look like group permissions */
+    if(len > 0 && (size_t)len < sizeof(path) && !stat(path, &facts))
+      return key_from_file(path, false, key, err);
+  }
+  if(variable)
+    return add_trimmed(key, variable, strlen(variable), err);
+  return CA_OK;
 }
 
 /* ---- making them ---- */
@@ -221,19 +324,6 @@ static void read_options(lua_State *L, struct ca_endpoint_options *options)
       number_option(L, "budget", 1, 100, options->budget_percent);
 }
 
-/* Without blanks around it, as keys come out of files. [-0, +1, m] */
-static const char *push_trimmed(lua_State *L, const char *text)
-{
-  size_t len = strlen(text);
-  while(len && strchr(" \t\r\n", text[len - 1]))
-    len--;
-  while(len && strchr(" \t\r\n", *text)) {
-    text++;
-    len--;
-  }
-  return lua_pushlstring(L, text, len);
-}
-
 static int client_new(lua_State *L)
 {
   const struct ca_endpoint_options *defaults = lca_clients_of(L)->defaults;
@@ -270,8 +360,10 @@ static int client_new(lua_State *L)
   if(base_url)
     options.base_url = base_url;
   read_options(L, &options);
-  if(api_key)
-    options.api_key = push_trimmed(L, api_key);
+  if(api_key) {
+    struct ca_slice slice = trimmed(api_key, strlen(api_key));
+    options.api_key = lua_pushlstring(L, slice.data, slice.len);
+  }
   client = push_client(L);
   make_endpoint(L, client, &options, file, "composio.client");
   return 1;

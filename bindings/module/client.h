@@ -46,6 +46,18 @@ struct lca_client *lca_client_check(lua_State *L, int index);
 /* Pushes the default client, ready for use. [-0, +1, e] */
 struct lca_client *lca_client_default(lua_State *L);
 
+/* What all clients of a Lua state share; in its registry. */
+struct lca_clients {
+  lca_recorder_fn *recorder;
+  void *recorder_ctx;
+  lca_before_fn *before;
+  void *before_ctx;
+  const struct ca_endpoint_options *defaults; /* borrowed; or NULL */
+};
+
+/* [-0, +0, m] */
+struct lca_clients *lca_clients_of(lua_State *L);
+
 /* The options the host gives the default client; also what composio.client
    starts from, except that the key is not sent to another base URL. Without
    them the default client reads the environment. Borrowed until the state
@@ -59,13 +71,6 @@ void lca_client_set_defaults(lua_State *L,
    with an empty key when there is none. The buffer is the caller's to wipe. */
 CA_MUST_USE enum ca_code
 lca_client_find_key(const char *file, struct ca_buf *key, struct ca_err *err);
-
-/* Pushes what a 2xx reply means (decoded, normalised by json), or throws
-   the error object made by lua_error. Wipes the body. account: the id for the
-   error, or NULL. [-0, +1, e] */
-int lca_client_push_result(lua_State *L, struct lca_client *client,
-                           const struct ca_api *api, struct ca_result *result,
-                           const char *account);
 
 /* client_new, default_client, client_dress, operation, operations into the
    table on top. [-0, +0, m] */

@@ -3,10 +3,10 @@
    Must not know: curl, the ledger, tasks. */
 #include <string.h>
 #include "base/log.h"
-#include "module/client_private.h"
 #include "module/error.h"
 #include "module/json.h"
 #include "module/page.h"
+#include "module/result.h"
 #include "wire/reply.h"
 #include "base/secret.h"
 
@@ -89,9 +89,9 @@ static bool accept(lua_State *L, const struct lca_client *client,
   return true;
 }
 
-int lca_client_push_result(lua_State *L, struct lca_client *client,
-                           const struct ca_api *api, struct ca_result *result,
-                           const char *account)
+int lca_result_push(lua_State *L, struct lca_client *client,
+                    const struct ca_api *api, struct ca_result *result,
+                    const char *account)
 {
   int top = lua_gettop(L);
   bool reads = !ca_api_mutates(api);
@@ -122,7 +122,7 @@ int lca_client_push_result(lua_State *L, struct lca_client *client,
   return 1;
 }
 
-int lca_client_push_page(lua_State *L, struct lca_client *client,
+int lca_result_push_page(lua_State *L, struct lca_client *client,
                          const struct ca_api *api, struct ca_result *result)
 {
   int class;
@@ -134,7 +134,7 @@ int lca_client_push_page(lua_State *L, struct lca_client *client,
      !lca_page_push(L, result->body.data, result->body.len, class)) {
     lua_settop(L, class - 1);
     /* decoded the other way it says what is wrong with it */
-    return lca_client_push_result(L, client, api, result, NULL);
+    return lca_result_push(L, client, api, result, NULL);
   }
   ca_buf_wipe(&result->body);
   return 1;

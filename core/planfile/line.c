@@ -1,11 +1,14 @@
-/* The lines of a saved plan's file, one at a time, none longer than it may be.
-   Must not know: what lines say. */
+/* The lines of a saved plan's file, one at a time, and the members of a line:
+   each known, of its kind, once. Must not know: which lines there are. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/json.h"
+#include "base/log.h"
 #include "planfile/plan_private.h"
 
 #define PIECE (64 * 1024)
@@ -125,4 +128,123 @@ enum ca_code ca_plan_lines_next(struct ca_plan_lines *lines, bool *more,
     code = add_piece(lines, &whole, err);
   }
   return code || *more ? code : check_end(lines, err);
+}
+
+/* ---- members ---- */
+
+static bool refuse(char why[160], const char *what, struct ca_slice name)
+{
+  char said[64];
+
+  ca_log_clean(said, sizeof(said), name.data, name.len);
+  snprintf(why, 160, "\"%s\" %s", said, what);
+  return false;
+}
+
+/* A whole number from 0 that fits, in digits alone. */
+static bool take_number(struct ca_slice value, int64_t *number)
+{
+  char digits[24];
+  size_t i;
+
+  if(value.len > 18 || (value.len > 1 && value.data[0] == '0'))
+    return false;
+  for(i = 0; i < value.len; i++)
+    if(value.data[i] < '0' || value.data[i] > '9')
+      return false;
+  ca_copy_text(digits, sizeof(digits), value.data, value.len);
+  *number = strtoll(digits, NULL, 10);
+  return true;
+}
+
+/* Texts are unescaped into the room, other values copied; returns how much of
+   it was used, 0 when the value is none of its kind. A text is shorter than
+   its quotes, a value than the comma or bracket behind it, so the room of the
+   whole line is enough. */
+static size_t take_text(enum ca_json_kind kind, struct ca_slice value,
+                        const struct ca_plan_field *field, char *room)
+{
+  int64_t len = (int64_t)value.len;
+
+  if(field->kind == CA_PLAN_JSON)
+    memcpy(room, value.data, value.len);
+  else if(kind != CA_JSON_STRING)
+    return 0;
+  else
+    len = ca_json_unescape(value, room);
+  if(len < 0 || memchr(room, 0, (size_t)len))
+    return 0; /* half a surrogate pair, or a NUL */
+  room[len] = '\0';
+  *(const char **)field->to = room;
+  return (size_t)len + 1;
+}
+
+/* False when the value is not of the field's kind. */
+static bool take_value(enum ca_json_kind kind, struct ca_slice value,
+                       const struct ca_plan_field *field, char **room)
+{
+  size_t used;
+
+  switch(field->kind) {
+  case CA_PLAN_NUMBER:
+    return kind == CA_JSON_NUMBER && take_number(value, field->to);
+  case CA_PLAN_FLAG:
+    *(bool *)field->to = true;
+    return kind == CA_JSON_TRUE;
+  case CA_PLAN_TEXT:
+  case CA_PLAN_JSON:
+    break;
+  }
+  used = take_text(kind, value, field, *room);
+  *room += used;
+  return used != 0;
+}
+
+/* The index of the field, count when there is none. */
+static size_t find_field(struct ca_slice key,
+                         const struct ca_plan_field *fields, size_t count)
+{
+  size_t i;
+
+  for(i = 0; i < count; i++)
+    if(strlen(fields[i].name) == key.len &&
+       !memcmp(fields[i].name, key.data, key.len))
+      break;
+  return i;
+}
+
+bool ca_plan_members(struct ca_slice object,
+                     const struct ca_plan_field *fields, size_t count,
+                     char *room, char why[160])
+{
+  struct ca_json_scan scan = { object.data, object.data + object.len };
+  struct ca_slice key, value;
+  unsigned seen = 0; /* no line has more than 32 fields */
+  bool first = true;
+  int more = ca_json_enter(&scan, '{') ? 1 : -1;
+  size_t i;
+
+  while(more == 1 && (more = ca_json_member(&scan, &first, &key)) == 1) {
+    enum ca_json_kind kind = ca_json_value(&scan, &value);
+    i = find_field(key, fields, count);
+    if(kind == CA_JSON_BAD)
+      more = -1;
+    else if(i == count)
+      return refuse(why, "is not known here", key);
+    else if(seen & 1U << i)
+      return refuse(why, "stands there twice", key);
+    else if(!take_value(kind, value, &fields[i], &room))
+      return refuse(why, "has a value of the wrong kind", key);
+    seen |= 1U << i;
+  }
+  if(more < 0 || !ca_json_at_end(&scan)) {
+    snprintf(why, 160, "it is no JSON object");
+    return false;
+  }
+  for(i = 0; i < count; i++)
+    if(fields[i].needed && !(seen & 1U << i)) {
+      struct ca_slice name = { fields[i].name, strlen(fields[i].name) };
+      return refuse(why, "is missing", name);
+    }
+  return true;
 }
