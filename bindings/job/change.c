@@ -8,6 +8,7 @@
 #include "module/json.h"
 #include "job/run_private.h"
 #include "module/value.h"
+#include "wire/proof.h"
 
 #define IMAGE_CLASS "composio.host.image"
 #define IMAGE_MAX   (256u << 10)
@@ -38,67 +39,87 @@ static void find_line(lua_State *L, struct lca_line *line)
   line->text[0] = '\0';
 }
 
-/* User and auth config of a create or link, read where its row says that they
-   are sent. */
+/* Whose account a create makes, and with which auth config. */
 static void find_owner(const struct ca_request *request,
                        struct lca_draft *draft)
 {
   struct ca_slice body = ca_request_body(request);
   const struct ca_field *field;
-  char path[80];
+  struct ca_slice value;
   for(field = request->api->fields; field->name; field++) {
-    if(field->place != CA_IN_BODY)
+    if(!(field->flags & (CA_NAMES_USER | CA_NAMES_CONFIG)) ||
+       ca_proof_sent(field, body, &value) != CA_JSON_STRING)
       continue;
-    snprintf(path, sizeof(path), "$.%s", field->wire);
-    if(!strcmp(field->name, "user_id") &&
-       ca_json_text(body.data, body.len, path, draft->user,
-                    sizeof(draft->user)))
+    if(field->flags & CA_NAMES_USER) {
+      ca_json_copy(value, draft->user, sizeof(draft->user));
       draft->change.user = draft->user;
-    if(!strcmp(field->name, "auth_config_id") &&
-       ca_json_text(body.data, body.len, path, draft->config,
-                    sizeof(draft->config)))
+    } else {
+      ca_json_copy(value, draft->config, sizeof(draft->config));
       draft->change.config = draft->config;
+    }
   }
 }
 
-/* Does the request set the alias, and nothing else? */
-static bool sets_alias_alone(const struct ca_request *request)
+/* The value at a dotted path of the account's table, or nil. [-0, +1, e] */
+static void push_shown(lua_State *L, int account, const char *path)
 {
-  const struct ca_field *field = request->api->fields;
-  bool alias = false;
-  unsigned bit;
-  for(bit = 1; field->name; field++, bit <<= 1) {
-    if(field->place != CA_IN_BODY || !(request->seen & bit))
-      continue;
-    if(strcmp(field->name, "alias") != 0)
-      return false;
-    alias = true;
+  lua_pushvalue(L, account);
+  for(;;) {
+    size_t len = strcspn(path, ".");
+    if(!lua_istable(L, -1)) {
+      lua_pop(L, 1);
+      lua_pushnil(L);
+      return;
+    }
+    lua_pushlstring(L, path, len);
+    lua_gettable(L, -2);
+    lua_remove(L, -2);
+    if(!path[len])
+      return;
+    path += len + 1;
   }
-  return alias;
 }
 
-static bool has_alias(lua_State *L, int account, int arguments)
+static bool has_text(lua_State *L, int account, const struct ca_field *field,
+                     struct ca_slice wanted)
 {
   const char *now;
-  const char *wanted;
   bool same;
-  lua_getfield(L, account, "alias");
-  lua_getfield(L, arguments, "alias");
-  now = lua_tostring(L, -2);
-  wanted = lua_tostring(L, -1);
-  same = wanted && !strcmp(now ? now : "", wanted);
-  lua_pop(L, 2);
+  push_shown(L, account, field->shown);
+  now = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  same = ca_json_is(wanted, now);
+  lua_pop(L, 1);
   return same;
 }
 
+/* Has the account every value that the request sets? */
+static bool has_all(lua_State *L, const struct ca_request *request,
+                    int account)
+{
+  struct ca_slice body = ca_request_body(request);
+  const struct ca_field *field = request->api->fields;
+  bool any = false;
+  unsigned bit;
+  for(bit = 1; field->name; field++, bit <<= 1) {
+    struct ca_slice wanted;
+    if(field->place != CA_IN_BODY || !(request->seen & bit))
+      continue;
+    if(!(field->flags & CA_PLAN_SEES) ||
+       ca_proof_sent(field, body, &wanted) != CA_JSON_STRING ||
+       !has_text(L, account, field, wanted))
+      return false;
+    any = true;
+  }
+  return any;
+}
+
 bool lca_draft_is_same(lua_State *L, const struct ca_request *request,
-                       const char *before, int account, int arguments)
+                       const char *before, int account)
 {
   const struct ca_api *api = request->api;
-  if(api->same_when && before)
-    return !strcmp(api->same_when, before);
-  return account && arguments && sets_alias_alone(request) &&
-         has_alias(L, account, arguments);
+  if(api->becomes)
+    return before && !strcmp(api->becomes, before);
+  return account && has_all(L, request, account);
 }
 
 /* ---- how it was before ---- */
@@ -121,16 +142,6 @@ static bool true_of(lua_State *L, int index, const char *name)
   return is;
 }
 
-static bool sets_field(const struct ca_request *request, const char *name)
-{
-  const struct ca_field *field = request->api->fields;
-  unsigned bit;
-  for(bit = 1; field->name; field++, bit <<= 1)
-    if((request->seen & bit) && !strcmp(field->name, name))
-      return true;
-  return false;
-}
-
 static void add_member(lua_State *L, struct ca_buf *out, const char *name)
 {
   if(ca_buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name))
@@ -146,17 +157,45 @@ static void add_text(lua_State *L, struct ca_buf *out, const char *name,
     luaL_error(L, "out of memory");
 }
 
-/* The ACL of the account's table, as JSON; "{}" where it shows none. */
-static void add_acl(lua_State *L, struct ca_buf *out, int account)
+/* The field as the account shows it. A text that is not shown is empty; of
+   anything else nothing is known then, and nothing is kept. */
+static void add_field(lua_State *L, struct ca_buf *out,
+                      const struct ca_field *field, int account)
 {
-  int top = lua_gettop(L);
-  add_member(L, out, "acl");
-  if(lua_getfield(L, account, "experimental") == LUA_TTABLE &&
-     lua_getfield(L, -1, "acl_config_for_shared") == LUA_TTABLE)
-    lca_json_encode(L, -1, out, "acl");
-  else if(ca_buf_add_text(out, "{}"))
-    luaL_error(L, "out of memory");
-  lua_settop(L, top);
+  push_shown(L, account, field->shown);
+  if(field->type == CA_TEXT)
+    add_text(L, out, field->name,
+             lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "");
+  else if(!lua_isnil(L, -1)) {
+    add_member(L, out, field->name);
+    lca_json_encode(L, lua_gettop(L), out, field->name);
+  }
+  lua_pop(L, 1);
+}
+
+/* Does the request replace a value that has to be kept? The item's own columns
+   keep some of its account. */
+static bool replaces(const struct ca_request *request, unsigned bit,
+                     const struct ca_field *field, bool own)
+{
+  return field->shown && (request->seen & bit) &&
+         !(own && ca_ledger_item_keeps(field->name));
+}
+
+/* All of them; false when there are none. With out NULL nothing is added. */
+static bool add_fields(lua_State *L, struct ca_buf *out,
+                       const struct ca_request *request, int account, bool own)
+{
+  const struct ca_field *field = request->api->fields;
+  bool any = false;
+  unsigned bit;
+  for(bit = 1; field->name; field++, bit <<= 1)
+    if(replaces(request, bit, field, own)) {
+      any = true;
+      if(out)
+        add_field(L, out, field, account);
+    }
+  return any;
 }
 
 /* A buffer that goes with the stack. */
@@ -175,20 +214,21 @@ static int buf_close(lua_State *L)
 }
 
 /* What the item's columns do not tell: of other accounts than the item's own,
-   of lists that an update replaces, of creates. The text lives on the stack:
+   of fields that the change replaces, of creates. The text lives on the stack:
    [-0, +0 or +1, e] */
 static void draft_image(lua_State *L, const struct ca_request *request,
                         int arguments, int account, bool own,
                         struct lca_draft *draft)
 {
   struct ca_buf *out;
-  const char *text;
   if(!account && (!draft->change.config || request->id[0]))
     return;
-  if(account && own && draft->weight == 1 && !sets_field(request, "acl"))
+  if(account && own && draft->weight == 1 &&
+     !add_fields(L, NULL, request, account, own))
     return; /* nearly always */
-  if(!account && arguments && true_of(L, arguments, "allow_multiple"))
-    return;
+  if(!account && arguments && request->api->option &&
+     true_of(L, arguments, request->api->option))
+    return; /* the user may have other accounts */
   out = push_buf(L);
   if(ca_buf_add_text(out, "{"))
     luaL_error(L, "out of memory");
@@ -204,11 +244,7 @@ static void draft_image(lua_State *L, const struct ca_request *request,
       if(ca_buf_add_text(out, "true"))
         luaL_error(L, "out of memory");
     }
-    text = text_of(L, account, "alias");
-    if(!own && text)
-      add_text(L, out, "alias", text);
-    if(sets_field(request, "acl"))
-      add_acl(L, out, account);
+    add_fields(L, out, request, account, own);
     if(draft->weight > 1) {
       add_member(L, out, "connections");
       if(ca_buf_printf(out, "%lld", (long long)draft->weight))
@@ -222,13 +258,13 @@ static void draft_image(lua_State *L, const struct ca_request *request,
   }
 }
 
-/* Disabling an auth config disables all accounts that were made with it. */
+/* The number of accounts that change with the one that is changed. */
 static int64_t weight_of(lua_State *L, const struct ca_api *api, int account)
 {
   int64_t weight = 0;
-  if(!account || !api->becomes || strcmp(api->becomes, "DISABLED") != 0)
+  if(!account || !api->weight)
     return 1;
-  lua_getfield(L, account, "no_of_connections");
+  lua_getfield(L, account, api->weight);
   weight = lua_tointeger(L, -1);
   lua_pop(L, 1);
   return weight > 1 ? weight : 1;
@@ -367,8 +403,8 @@ bool lca_draft_fallback(lua_State *L, const struct lca_draft *draft,
   fallback->secret.data = NULL;
   fallback->secret.len = 0;
   fallback->weight = 1;
-  if(fallback->change.outcome == CA_PLANNED && other->same_when &&
-     draft->change.before && !strcmp(other->same_when, draft->change.before))
+  if(fallback->change.outcome == CA_PLANNED && other->becomes &&
+     draft->change.before && !strcmp(other->becomes, draft->change.before))
     fallback->change.outcome = CA_SAME;
   return true;
 }

@@ -261,7 +261,7 @@ static int record_planned(lua_State *L, struct lca_run *run,
     return lca_replay_recall(L, run, at, &draft);
   if(draft.change.outcome == CA_PLANNED && request->id[0] &&
      !find_touched(item, request->id) && !touched_too_many(item) &&
-     lca_draft_is_same(L, request, draft.change.before, known, arguments))
+     lca_draft_is_same(L, request, draft.change.before, known))
     draft.change.outcome = CA_SAME;
   check_cost(L, run, &draft.change);
   other = lca_draft_fallback(L, &draft, arguments, &fallback);
@@ -301,7 +301,7 @@ static int record_straight(lua_State *L, struct lca_run *run,
                            request->api->resource, request->api->name);
   lca_draft_make(L, run, request, arguments, account, true, &draft);
   if(draft.change.outcome == CA_PLANNED &&
-     lca_draft_is_same(L, request, draft.change.before, account, arguments))
+     lca_draft_is_same(L, request, draft.change.before, account))
     draft.change.outcome = CA_SAME;
   draft.ends_active = ends_active(NULL, &draft.change);
   if(run->options.replay.on && lca_replay_straight(L, run, &draft, &results))

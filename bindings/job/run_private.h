@@ -160,7 +160,7 @@ bool lca_draft_fallback(lua_State *L, const struct lca_draft *draft,
 /* Is the account already as the request wants it? account: index of its table
    or 0. [-0, +0, e] */
 bool lca_draft_is_same(lua_State *L, const struct ca_request *request,
-                       const char *before, int account, int arguments);
+                       const char *before, int account);
 void lca_draft_open(lua_State *L);
 
 /* job/bulk.c */

@@ -61,9 +61,9 @@ static void dress(lua_State *L, const struct lca_client *client)
 static bool accept(lua_State *L, const struct lca_client *client,
                    const struct ca_api *api)
 {
-  bool accounts = !strcmp(api->resource, "connected_accounts");
+  bool accounts = ca_api_of_accounts(api);
   lua_Integer i;
-  if(strstr(api->path, "{id}")) { /* one */
+  if(ca_api_has_id(api)) { /* one */
     if(lua_getfield(L, -1, "id") != LUA_TSTRING)
       return false;
     lua_pop(L, 1);

@@ -63,7 +63,6 @@ struct ca_target {
   const struct ca_step *doubt; /* one that may have happened, or NULL */
   enum ca_target_kind kind;
   enum ca_target_state state;
-  bool alias;     /* some change of it sets the alias */
   char text[240]; /* what differs, or why it could not be looked at */
 };
 
@@ -142,6 +141,10 @@ const char *ca_apply_why_stopped(const struct ca_apply *apply);
 /* How a change ended that was sent. */
 enum ca_outcome ca_apply_classify(const struct ca_step *step,
                                   const struct ca_result *result);
+/* What becomes of a change with an intent that could not be submitted. One
+   that may have happened before stays unknown. */
+enum ca_outcome ca_apply_unsent_outcome(const struct ca_step *step,
+                                        enum ca_code code);
 void ca_apply_settle(struct ca_apply *apply, const struct ca_step *step,
                      enum ca_outcome outcome, const struct ca_result *result,
                      const struct ca_err *cause);
@@ -169,10 +172,6 @@ void ca_apply_submit(struct ca_apply *apply, struct ca_work *work);
 CA_MUST_USE enum ca_code ca_apply_submit_or_fail(struct ca_apply *apply,
                                                  struct ca_work *work,
                                                  struct ca_err *err);
-/* What becomes of a change with an intent that could not be submitted. One
-   that may have happened before stays unknown. */
-enum ca_outcome ca_apply_unsent_outcome(const struct ca_step *step,
-                                        enum ca_code code);
 /* Off the list of those under way. */
 void ca_apply_leave(struct ca_apply *apply, struct ca_work *work);
 /* Cancels the op of a work under way and ends the work. */
@@ -203,12 +202,10 @@ bool ca_work_needs_look(struct ca_apply *apply, const struct ca_work *work,
 /* Adds the work's targets, from *count on; room for as many as were said. */
 void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
                      struct ca_target *targets, size_t *count);
-/* Each sets the state. account NULL: it is gone. */
-void ca_target_judge_account(struct ca_apply *apply, struct ca_target *target,
-                             const struct ca_reply_account *account);
-/* status NULL: it is gone. */
-void ca_target_judge_config(struct ca_apply *apply, struct ca_target *target,
-                            const char *status);
+/* Each sets the state. What a get or list shows of the account or auth config;
+   NULL: it is gone. */
+void ca_target_judge(struct ca_apply *apply, struct ca_target *target,
+                     const struct ca_reply_account *account);
 void ca_target_judge_create(struct ca_target *target, const char *found);
 void ca_target_fail(struct ca_target *target, const char *why);
 

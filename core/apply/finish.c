@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "apply/apply_private.h"
+#include "wire/proof.h"
 
 #define SYNC_MS 100
 
@@ -28,60 +29,54 @@ const char *ca_apply_why_stopped(const struct ca_apply *apply)
                              : "the run was stopped before it";
 }
 
-/* A change that may have happened in an earlier part of the run stays unknown
-   until a reply says more. */
+static enum ca_outcome outcome_of(enum ca_proof proof)
+{
+  switch(proof) {
+  case CA_PROOF_DONE:
+    return CA_DONE;
+  case CA_PROOF_FAILED:
+    return CA_FAILED;
+  case CA_PROOF_UNSENT:
+    return CA_NOT_TRIED;
+  default:
+    return CA_UNKNOWN;
+  }
+}
+
 enum ca_outcome ca_apply_classify(const struct ca_step *step,
                                   const struct ca_result *result)
 {
-  const struct ca_err *err = &result->err;
-  bool doubt = step->row.outcome == CA_UNKNOWN;
-
-  if(!err->code)
-    return CA_DONE;
-  if(err->unknown || err->code == CA_REPLY)
-    return CA_UNKNOWN;
-  if(err->code == CA_CANCELLED || err->code == CA_CLOSED ||
-     err->code == CA_GATE)
-    return doubt ? CA_UNKNOWN : CA_NOT_TRIED; /* it never left */
-  if(doubt && result->status == 404 &&
-     step->row.change.api->repeat == CA_REPEAT_GONE_OK)
-    return CA_DONE;
-  return doubt && !result->status ? CA_UNKNOWN : CA_FAILED;
+  return outcome_of(ca_proof_of_reply(step->row.change.api, result,
+                                      step->row.outcome == CA_UNKNOWN));
 }
 
-/* The text at the path in the reply, NULL when there is none. */
-static const char *reply_text(const struct ca_result *result, const char *path,
-                              char *out, size_t size)
+enum ca_outcome ca_apply_unsent_outcome(const struct ca_step *step,
+                                        enum ca_code code)
 {
-  if(!path || !result || !result->body.len ||
-     !ca_json_text(result->body.data, result->body.len, path, out, size))
-    return NULL;
-  return out;
+  return outcome_of(ca_proof_of_unsent(code, step->row.outcome == CA_UNKNOWN));
+}
+
+static const char *or_null(const char *text)
+{
+  return *text ? text : NULL;
 }
 
 void ca_apply_settle(struct ca_apply *apply, const struct ca_step *step,
                      enum ca_outcome outcome, const struct ca_result *result,
                      const struct ca_err *cause)
 {
-  const struct ca_api *api = step->row.change.api;
-  char status[32];
-  char account[160];
+  struct ca_finding finding = { .proof = CA_PROOF_UNKNOWN };
   struct ca_err err;
-  const char *after = NULL;
-  const char *made = NULL;
 
   if(apply->ledger_lost)
     return; /* it stays intended, and reads as unknown */
   ca_err_clear(&err);
-  if(outcome == CA_DONE) {
-    after = api->becomes
-                ? api->becomes
-                : reply_text(result, "$.status", status, sizeof(status));
-    made = reply_text(result, api->makes, account, sizeof(account));
-  }
+  if(outcome == CA_DONE)
+    ca_proof_take(step->row.change.api, result, &finding);
   if(ca_ledger_settle(apply->ledger, step->row.number, outcome,
                       result ? result->attempts : 0,
-                      result ? result->request_id : NULL, after, made,
+                      result ? result->request_id : NULL,
+                      or_null(finding.status), or_null(finding.made),
                       cause && cause->code ? cause : NULL, &err))
     ca_apply_lose_ledger(apply, &err);
   if(!apply->unsynced_ms)

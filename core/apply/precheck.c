@@ -102,13 +102,13 @@ static enum ca_code make_request(struct ca_look *look,
                                  struct ca_request *request,
                                  struct ca_err *err)
 {
-  const struct ca_target *target = &look->targets[look->at];
-  bool config = look->mode == LOOK_SINGLE && target->kind == CA_TARGET_CONFIG;
+  const struct ca_target *target =
+      &look->targets[look->mode == LOOK_LIST ? look->from : look->at];
+  const struct ca_api *changed = target->step->row.change.api;
   bool list = look->mode == LOOK_LIST || target->kind == CA_TARGET_CREATE;
   enum ca_code code;
 
-  look->api = ca_api_find(config ? "auth_configs" : "connected_accounts",
-                          list ? "list" : "get");
+  look->api = list ? ca_api_list(changed) : ca_api_get(changed);
   ca_request_init(request, look->api);
   if(look->mode == LOOK_LIST)
     code = list_ids(look, request, err);
@@ -292,7 +292,7 @@ static bool see_listed(void *ctx, const struct ca_reply_account *account)
     struct ca_target *target = &look->targets[i];
     if(target->state == CA_TARGET_ASKED &&
        ca_json_is(account->id, target->step->row.change.account))
-      ca_target_judge_account(look->apply, target, account);
+      ca_target_judge(look->apply, target, account);
   }
   return true;
 }
@@ -386,22 +386,15 @@ static bool single_ended(struct ca_look *look, struct ca_result *result)
   struct ca_target *target = &look->targets[look->at];
   struct ca_reply_account account;
   bool gone = result->status == 404;
-  char status[32];
 
   if(target->kind == CA_TARGET_CREATE)
     return user_ended(look, target, result);
-  if(target->kind == CA_TARGET_CONFIG) {
-    if(!gone && !ca_json_text(result->body.data, result->body.len, "$.status",
-                              status, sizeof(status)))
-      return false;
-    ca_target_judge_config(apply, target, gone ? NULL : status);
-    return true;
-  }
   if(!gone &&
      (!ca_reply_account(result->body.data, result->body.len, &account) ||
-      !ca_json_is(account.id, target->step->row.change.account)))
+      !ca_json_is(account.id, target->step->row.change.account) ||
+      (target->kind == CA_TARGET_CONFIG && !account.status.data)))
     return false;
-  ca_target_judge_account(apply, target, gone ? NULL : &account);
+  ca_target_judge(apply, target, gone ? NULL : &account);
   return true;
 }
 

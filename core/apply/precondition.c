@@ -6,6 +6,7 @@
 #include <string.h>
 #include "apply/apply_private.h"
 #include "base/log.h"
+#include "wire/proof.h"
 
 bool ca_step_is_open(const struct ca_apply *apply, const struct ca_work *work,
                      const struct ca_step *step)
@@ -48,7 +49,7 @@ static enum ca_target_kind kind_of(const struct ca_step *step)
   /* what cannot be an id fails when it is to be sent, by itself */
   if(ca_check_id(id, "id", NULL))
     return CA_TARGET_NONE;
-  if(strcmp(change->api->resource, "connected_accounts") != 0)
+  if(!ca_api_of_accounts(change->api))
     return CA_TARGET_CONFIG;
   return strchr(account, ',') ? CA_TARGET_ACCOUNT : CA_TARGET_LISTED;
 }
@@ -94,15 +95,6 @@ static bool same_target(const struct ca_target *target,
   return !strcmp(known->account, change->account);
 }
 
-static bool sets_alias(const struct ca_change *change)
-{
-  char alias[8];
-
-  return change->api->probe == CA_PROBE_FIELDS && change->body &&
-         ca_json_text(change->body, strlen(change->body), "$.alias", alias,
-                      sizeof(alias));
-}
-
 void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
                      struct ca_target *targets, size_t *count)
 {
@@ -129,7 +121,6 @@ void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
     if((step->row.outcome == CA_UNKNOWN || step->row.sent_ms) &&
        !targets[i].doubt)
       targets[i].doubt = step;
-    targets[i].alias = targets[i].alias || sets_alias(change);
   }
 }
 
@@ -143,8 +134,7 @@ static void differs(struct ca_target *target, const char *fmt, ...)
 static void differs(struct ca_target *target, const char *fmt, ...)
 {
   const struct ca_change_row *row = &target->step->row;
-  const char *what =
-      target->kind == CA_TARGET_CONFIG ? "auth config" : "account";
+  const char *what = ca_api_noun(row->change.api);
   bool own = row->key && !strcmp(row->key, row->change.account);
   va_list args;
   int len;
@@ -186,43 +176,83 @@ static bool explained(const struct ca_target *target, const char *status)
   return becomes && !strcmp(status, becomes);
 }
 
-/* False when the ledger cannot be read: the target has failed. */
+/* The image that the step's plan saw, with the field, or NULL. False when the
+   ledger cannot be read: the target has failed. */
 static bool read_image(struct ca_apply *apply, struct ca_target *target,
-                       struct ca_image *image)
+                       const struct ca_step *step,
+                       const struct ca_field *field, struct ca_image *image)
 {
   struct ca_err why;
 
   ca_err_clear(&why);
-  if(!ca_ledger_image(apply->ledger, target->step->row.number, image, &why))
+  if(!ca_ledger_image(apply->ledger, step->row.number, field, image, &why))
     return true;
   ca_apply_lose_ledger(apply, &why);
   ca_target_fail(target, why.text);
   return false;
 }
 
-/* True when it has been told that the alias is another one. */
-static bool alias_differs(struct ca_target *target,
-                          const struct ca_image *image,
-                          const struct ca_reply_account *account)
+static bool sets(const struct ca_change *change, const struct ca_field *field)
 {
-  char now[sizeof(image->alias)];
+  struct ca_slice body = { change->body, 0 };
+  struct ca_slice value;
+
+  if(!change->body)
+    return false;
+  body.len = strlen(change->body);
+  return ca_proof_sent(field, body, &value) != CA_JSON_BAD;
+}
+
+/* Is the field another one than the plan saw? A doubtful change may have set
+   any. */
+static void judge_field(struct ca_apply *apply, struct ca_target *target,
+                        const struct ca_step *step,
+                        const struct ca_field *field,
+                        const struct ca_reply_account *account)
+{
+  struct ca_image image;
+  struct ca_slice value;
+  char now[sizeof(image.text)];
   char shown[80];
   char was[80];
 
-  ca_json_copy(account->alias, now, sizeof(now));
-  if(!target->alias || !image->has_alias ||
-     (target->doubt &&
-      target->doubt->row.change.api->probe == CA_PROBE_FIELDS) ||
-     !strcmp(now, image->alias))
-    return false;
+  if(!read_image(apply, target, step, field, &image))
+    return;
+  if(ca_proof_shown(field, account->text, &value) != CA_JSON_STRING)
+    value.data = NULL; /* null, say: it is empty */
+  ca_json_copy(value, now, sizeof(now));
+  if(!image.has_text || !strcmp(now, image.text))
+    return;
   ca_log_clean(shown, sizeof(shown), now, strlen(now));
-  ca_log_clean(was, sizeof(was), image->alias, strlen(image->alias));
-  differs(target, "has the alias \"%s\" now, the plan saw \"%s\"", shown, was);
-  return true;
+  ca_log_clean(was, sizeof(was), image.text, strlen(image.text));
+  differs(target, "has the %s \"%s\" now, the plan saw \"%s\"", field->name,
+          shown, was);
 }
 
-void ca_target_judge_account(struct ca_apply *apply, struct ca_target *target,
-                             const struct ca_reply_account *account)
+/* The fields that the work is to set on this account, and that its plan saw.
+ */
+static void judge_fields(struct ca_apply *apply, struct ca_target *target,
+                         const struct ca_reply_account *account)
+{
+  const struct ca_step *step;
+  const struct ca_field *field;
+
+  if(target->doubt && target->doubt->row.change.api->probe == CA_PROBE_FIELDS)
+    return;
+  for(step = target->step; step; step = step->next) {
+    const struct ca_change *change = &step->row.change;
+    if(!change->account || !ca_step_is_open(apply, target->work, step) ||
+       strcmp(change->account, target->step->row.change.account) != 0)
+      continue;
+    for(field = change->api->fields; field->name; field++)
+      if(field->flags & CA_PLAN_SEES && target->state == CA_TARGET_FINE &&
+         sets(change, field))
+        judge_field(apply, target, step, field, account);
+  }
+}
+
+void ca_target_judge(struct ca_apply *apply, struct ca_target *target,
+                     const struct ca_reply_account *account)
 {
   char status[sizeof(((struct ca_image *)0)->status)];
   struct ca_image image;
@@ -231,7 +261,7 @@ void ca_target_judge_account(struct ca_apply *apply, struct ca_target *target,
     judge_gone(target);
     return;
   }
-  if(!read_image(apply, target, &image))
+  if(!read_image(apply, target, target->step, NULL, &image))
     return;
   target->state = CA_TARGET_FINE;
   ca_json_copy(account->status, status, sizeof(status));
@@ -241,32 +271,13 @@ void ca_target_judge_account(struct ca_apply *apply, struct ca_target *target,
     char shown[80];
     ca_log_clean(shown, sizeof(shown), status, strlen(status));
     differs(target, "is %s now, the plan saw %s", shown, image.status);
-  } else if(account->says_disabled && account->disabled != image.disabled)
+  } else if(target->kind != CA_TARGET_CONFIG && account->says_disabled &&
+            account->disabled != image.disabled)
     differs(target, "is %s now, the plan saw it %s",
             account->disabled ? "disabled" : "enabled",
             image.disabled ? "disabled" : "enabled");
-  else if(alias_differs(target, &image, account))
-    return;
-}
-
-void ca_target_judge_config(struct ca_apply *apply, struct ca_target *target,
-                            const char *status)
-{
-  struct ca_image image;
-
-  if(!status) {
-    differs(target, "is gone");
-    return;
-  }
-  if(!read_image(apply, target, &image))
-    return;
-  target->state = CA_TARGET_FINE;
-  if(image.known && image.status[0] && !explained(target, status) &&
-     strcmp(status, image.status) != 0) {
-    char shown[80];
-    ca_log_clean(shown, sizeof(shown), status, strlen(status));
-    differs(target, "is %s now, the plan saw %s", shown, image.status);
-  }
+  else
+    judge_fields(apply, target, account);
 }
 
 void ca_target_judge_create(struct ca_target *target, const char *found)

@@ -82,14 +82,6 @@ static enum ca_code make_request(const struct ca_apply *apply,
   return code;
 }
 
-enum ca_outcome ca_apply_unsent_outcome(const struct ca_step *step,
-                                        enum ca_code code)
-{
-  if(step->row.outcome == CA_UNKNOWN)
-    return CA_UNKNOWN;
-  return code == CA_USAGE ? CA_FAILED : CA_NOT_TRIED;
-}
-
 void ca_apply_submit(struct ca_apply *apply, struct ca_work *work)
 {
   struct ca_request request;

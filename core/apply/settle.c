@@ -174,8 +174,8 @@ static void end_found(struct ca_probing *probing,
                       const struct ca_finding *finding)
 {
   struct ca_settle *settle = probing->settle;
-  enum ca_outcome outcome = finding->what == CA_FOUND_DONE ? CA_DONE
-                            : finding->what == CA_FOUND_NOT
+  enum ca_outcome outcome = finding->proof == CA_PROOF_DONE ? CA_DONE
+                            : finding->proof == CA_PROOF_FAILED
                                 ? settle->options.not_done
                                 : CA_UNKNOWN;
 
@@ -184,6 +184,15 @@ static void end_found(struct ca_probing *probing,
     free(probing); /* who reads the ledger learns another thing */
   else
     end(probing, outcome, finding);
+}
+
+/* No probe can tell what became of it. */
+static void end_missing(struct ca_probing *probing, const char *why)
+{
+  struct ca_finding finding = { .proof = CA_PROOF_UNKNOWN };
+
+  snprintf(finding.text, sizeof(finding.text), "%s", why);
+  end_found(probing, &finding);
 }
 
 /* Asking. */
@@ -199,7 +208,7 @@ static void ask(struct ca_probing *probing)
   enum ca_code code;
 
   ca_err_clear(&why);
-  if(!probing->listing.cursor[0])
+  if(!probing->list.cursor[0])
     probing->asked_mono_ms = ca_clock_mono_ms(ca_engine_clock(settle->engine));
   code = ca_probe_request(probing, &request, &why);
   if(!code)
@@ -236,7 +245,8 @@ static bool ask_later(struct ca_probing *probing)
 
   if(!quiet_ms(probing))
     return false;
-  memset(&probing->listing, 0, sizeof(probing->listing));
+  memset(&probing->list, 0, sizeof(probing->list));
+  probing->since_ms = 0;
   ca_err_clear(&why);
   if(ca_engine_sleep(settle->engine, quiet_ms(probing), probe_done, probing, 0,
                      &probing->op, &why)) {
@@ -285,14 +295,14 @@ static void take_answer(struct ca_probing *probing, struct ca_result *result)
     fail(settle, &err);
     return;
   }
-  if(finding.what == CA_FOUND_FAILED) {
+  if(finding.proof == CA_PROOF_UNREAD) {
     probe_failed(probing, result, "the reply is none that can be read");
     return;
   }
   settle->failures = 0;
-  if(finding.what == CA_FOUND_MORE)
+  if(finding.proof == CA_PROOF_MORE)
     ask(probing);
-  else if(finding.what != CA_FOUND_NOT || !ask_later(probing))
+  else if(finding.proof != CA_PROOF_FAILED || !ask_later(probing))
     end_found(probing, &finding);
 }
 
@@ -373,11 +383,12 @@ static enum ca_code read_more(struct ca_settle *settle, struct ca_err *err)
 static void start(struct ca_settle *settle)
 {
   struct ca_probing *probing = pop_waiting(settle);
-  struct ca_finding finding;
+  struct ca_proof_change facts = ca_probe_facts(&probing->row);
+  const char *missing = ca_proof_missing(&facts);
 
   probing->next = NULL;
-  if(!ca_probe_exists(&probing->row, &finding))
-    end_found(probing, &finding);
+  if(missing)
+    end_missing(probing, missing);
   else if(settle->dead)
     end_unasked(probing, settle->dead);
   else

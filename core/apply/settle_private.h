@@ -3,42 +3,9 @@
 #ifndef CA_SETTLE_PRIVATE_H
 #define CA_SETTLE_PRIVATE_H
 
-#include "base/json.h"
+#include "wire/proof.h"
 #include "wire/reply.h"
 #include "apply/settle.h"
-
-/* What a probe says of a change. */
-enum ca_found {
-  CA_FOUND_DONE,
-  CA_FOUND_NOT,
-  CA_FOUND_UNCLEAR, /* it cannot be told */
-  CA_FOUND_MORE,    /* another page has to be read */
-  CA_FOUND_FAILED   /* the reply cannot be read */
-};
-
-struct ca_finding {
-  enum ca_found what;
-  char text[400];  /* for people */
-  char status[32]; /* of the account now, "" when not known */
-  char made[160];  /* by a create */
-};
-
-/* Accounts that a create may have made, over the pages of a list. */
-struct ca_listing {
-  char cursor[256]; /* of the next page */
-  int pages;
-  bool begun;
-  int64_t since_ms; /* made before it is not ours; by the service's clock */
-  bool older;       /* one of before was met */
-  bool unsorted;    /* newest first was not kept */
-  bool nameless;    /* one whose user is not shown */
-  int64_t last_ms;  /* of the account before */
-  size_t count;
-  int64_t made_ms; /* the oldest of them */
-  char made[160];
-  char status[32];
-  char names[256];
-};
 
 /* One change; the row's texts follow it. */
 struct ca_probing {
@@ -48,7 +15,8 @@ struct ca_probing {
   bool sleeps;
   int64_t asked_mono_ms;
   const struct ca_api *api; /* of the op */
-  struct ca_listing listing;
+  struct ca_proof_list list;
+  int64_t since_ms; /* as in struct ca_proof_change; 0: no reply yet */
   struct ca_change_row row;
 };
 
@@ -75,9 +43,8 @@ struct ca_settle {
   struct ca_err failed; /* code set once it cannot go on */
 };
 
-/* Has the change a probe at all? Else *finding says why not. */
-bool ca_probe_exists(const struct ca_change_row *row,
-                     struct ca_finding *finding);
+/* What the ledger's row tells of the change. Borrows its texts. */
+struct ca_proof_change ca_probe_facts(const struct ca_change_row *row);
 /* The request for the next reply; sets probing->api. */
 CA_MUST_USE enum ca_code ca_probe_request(struct ca_probing *probing,
                                           struct ca_request *request,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ledger/ledger_private.h"
-#include "base/json.h"
+#include "wire/proof.h"
 
 /* A JSON string into `out`; false when it is none, or too long to be kept
    whole. */
@@ -20,12 +20,38 @@ static bool take_string(struct ca_slice value, char *out, size_t size)
   return fits;
 }
 
-static void set_alias(struct ca_image *image, const char *alias)
+bool ca_ledger_item_keeps(const char *field)
 {
-  size_t len = alias ? strlen(alias) : 0;
+  return !strcmp(field, "alias");
+}
 
-  image->has_alias = len < sizeof(image->alias);
-  ca_copy_text(image->alias, sizeof(image->alias), alias ? alias : "", len);
+/* What is looked for, and what has been found of it. */
+struct before {
+  struct ca_image *image;
+  const struct ca_field *field; /* NULL: no text is asked for */
+};
+
+static bool is_field(const struct before *before, struct ca_slice name)
+{
+  return before->field && ca_slice_is(name, before->field->name);
+}
+
+static void set_text(struct ca_image *image, const char *text)
+{
+  size_t len = text ? strlen(text) : 0;
+
+  image->has_text = len < sizeof(image->text);
+  ca_copy_text(image->text, sizeof(image->text), text ? text : "", len);
+}
+
+/* A value as replies and bodies have it: null is empty. */
+static void take_text(struct ca_image *image, enum ca_json_kind kind,
+                      struct ca_slice value)
+{
+  if(kind == CA_JSON_NULL)
+    set_text(image, NULL);
+  else if(kind == CA_JSON_STRING)
+    image->has_text = take_string(value, image->text, sizeof(image->text));
 }
 
 static void set_status(struct ca_image *image, const char *status)
@@ -33,14 +59,10 @@ static void set_status(struct ca_image *image, const char *status)
   ca_copy_text(image->status, sizeof(image->status), status, strlen(status));
 }
 
-static bool is_inactive(const struct ca_image *image)
-{
-  return !strcmp(image->status, "INACTIVE");
-}
-
 /* Members of the change's own image come before the item's columns. */
-static void take_members(struct ca_image *image, const char *json)
+static void take_members(const struct before *before, const char *json)
 {
+  struct ca_image *image = before->image;
   struct ca_json_scan scan = { json, json + strlen(json) };
   struct ca_slice key;
   struct ca_slice value;
@@ -54,25 +76,22 @@ static void take_members(struct ca_image *image, const char *json)
     if(ca_slice_is(key, "status") && kind == CA_JSON_STRING) {
       image->known |= take_string(value, image->status, sizeof(image->status));
       if(!told)
-        image->disabled = is_inactive(image);
+        image->disabled = ca_status_is_disabled(image->status);
     } else if(ca_slice_is(key, "is_disabled") &&
               (kind == CA_JSON_TRUE || kind == CA_JSON_FALSE)) {
       image->known = told = true;
       image->disabled = kind == CA_JSON_TRUE;
-    } else if(ca_slice_is(key, "alias") && kind == CA_JSON_NULL) {
+    } else if(is_field(before, key)) {
       image->known = true;
-      set_alias(image, NULL);
-    } else if(ca_slice_is(key, "alias") && kind == CA_JSON_STRING) {
-      image->known = true;
-      image->has_alias =
-          take_string(value, image->alias, sizeof(image->alias));
+      take_text(image, kind, value);
     }
   }
 }
 
 /* What was recorded, of the statement's row. */
-static void take_plan(struct ca_image *image, sqlite3_stmt *statement)
+static void take_plan(const struct before *wanted, sqlite3_stmt *statement)
 {
+  struct ca_image *image = wanted->image;
   const char *status = ca_ledger_text(statement, 0);
   const char *own_image = ca_ledger_text(statement, 4);
   const char *before = ca_ledger_text(statement, 5);
@@ -82,53 +101,44 @@ static void take_plan(struct ca_image *image, sqlite3_stmt *statement)
     image->known = true;
     set_status(image, status);
     image->disabled = (sqlite3_column_int(statement, 1) & CA_ITEM_DISABLED);
-    set_alias(image, ca_ledger_text(statement, 2));
+    if(wanted->field && ca_ledger_item_keeps(wanted->field->name))
+      set_text(image, ca_ledger_text(statement, 2));
     image->updated_ms = sqlite3_column_int64(statement, 3);
   } else if(before) {
     image->known = true;
     set_status(image, before);
-    image->disabled = is_inactive(image);
+    image->disabled = ca_status_is_disabled(before);
   }
   if(own_image)
-    take_members(image, own_image);
+    take_members(wanted, own_image);
 }
 
-/* The alias that an update's body sets. One with credentials is not kept, so
-   nobody can tell any more. */
-static void take_alias(struct ca_image *image, const char *body)
-{
-  struct ca_json_scan scan = { body, body ? body + strlen(body) : NULL };
-  struct ca_slice key;
-  struct ca_slice value;
-  bool first = true;
-
-  if(!body) {
-    image->has_alias = false;
-    return;
-  }
-  if(!ca_json_enter(&scan, '{'))
-    return;
-  while(ca_json_member(&scan, &first, &key) == 1 &&
-        ca_json_value(&scan, &value) != CA_JSON_BAD)
-    if(ca_slice_is(key, "alias"))
-      image->has_alias =
-          take_string(value, image->alias, sizeof(image->alias));
-}
-
-/* What a finished change has made of the account. */
-static void take_effect(struct ca_image *image, const struct ca_api *api,
+/* What a finished change has made of the account. A body with credentials is
+   not kept, so nobody can tell any more what it set besides. */
+static void take_effect(const struct before *before, const struct ca_api *api,
                         const char *status, const char *body)
 {
-  const struct ca_field *alias = ca_api_field(api, "alias");
+  struct ca_image *image = before->image;
+  const struct ca_field *field =
+      before->field ? ca_api_field(api, before->field->name) : NULL;
+  struct ca_slice text = { body, body ? strlen(body) : 0 };
+  struct ca_slice value;
+  enum ca_json_kind kind;
 
   if(api->becomes)
     status = api->becomes;
   if(status)
     set_status(image, status);
   if(api->becomes && api->undo)
-    image->disabled = is_inactive(image);
-  if(alias && alias->place == CA_IN_BODY)
-    take_alias(image, body);
+    image->disabled = ca_status_is_disabled(image->status);
+  if(!field || !field->shown)
+    return;
+  if(!body) {
+    image->has_text = false;
+    return;
+  }
+  kind = ca_proof_sent(field, text, &value);
+  take_text(image, kind, value);
 }
 
 /* Outcomes that wait in memory are the later word. */
@@ -147,7 +157,8 @@ static const struct ca_mark *find_mark(const struct ca_ledger *ledger,
 
 static enum ca_code take_effects(struct ca_ledger *ledger,
                                  sqlite3_stmt *statement,
-                                 struct ca_image *image, struct ca_err *err)
+                                 const struct before *before,
+                                 struct ca_err *err)
 {
   enum ca_code code = CA_OK;
   int rc;
@@ -166,7 +177,7 @@ static enum ca_code take_effects(struct ca_ledger *ledger,
     code = ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
                                &api, err);
     if(!code)
-      take_effect(image, api, status, ca_ledger_text(statement, 4));
+      take_effect(before, api, status, ca_ledger_text(statement, 4));
   }
   if(!code && rc != SQLITE_DONE)
     code = ca_ledger_fail(ledger, rc, err);
@@ -237,7 +248,8 @@ static enum ca_code know_shared(struct ca_ledger *ledger, struct ca_err *err)
    out, unless the whole run stood first, as a saved plan does. */
 static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
                                 const char *account, int64_t stood_ms,
-                                struct ca_image *image, struct ca_err *err)
+                                const struct before *before,
+                                struct ca_err *err)
 {
   sqlite3_stmt *statement;
   enum ca_code code = know_shared(ledger, err);
@@ -253,12 +265,14 @@ static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
   sqlite3_bind_int64(statement, 2, stood_ms);
   ca_ledger_bind(statement, 3, account);
   sqlite3_bind_int64(statement, 4, id >> CA_PLACE_BITS);
-  return take_effects(ledger, statement, image, err);
+  return take_effects(ledger, statement, before, err);
 }
 
 enum ca_code ca_ledger_image(struct ca_ledger *ledger, int64_t change,
+                             const struct ca_field *field,
                              struct ca_image *image, struct ca_err *err)
 {
+  const struct before before = { image, field };
   sqlite3_stmt *statement;
   int64_t id = ca_ledger_change_id(ledger, change);
   const char *account;
@@ -274,11 +288,11 @@ enum ca_code ca_ledger_image(struct ca_ledger *ledger, int64_t change,
   sqlite3_bind_int64(statement, 1, id);
   rc = sqlite3_step(statement);
   if(rc == SQLITE_ROW) {
-    take_plan(image, statement);
+    take_plan(&before, statement);
     account = ca_ledger_text(statement, 7);
     if(image->known && account && *account)
       code = add_effects(ledger, id, account,
-                         sqlite3_column_int64(statement, 8), image, err);
+                         sqlite3_column_int64(statement, 8), &before, err);
   } else if(rc == SQLITE_DONE)
     code = ca_err_set(err, CA_USAGE, "the run has no change %lld",
                       (long long)change);

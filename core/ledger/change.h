@@ -44,8 +44,9 @@ struct ca_change {
   const char *before;      /* status before, or NULL when not known */
   const char *image;       /* what the item's columns do not tell of how it was
                               before: JSON with any of status, is_disabled,
-                              alias, acl, and of auth configs connections, how
-                              many accounts there were; for creates
+                              the fields that it replaces by their names, and
+                              of auth configs connections, how many accounts
+                              there were; for creates
                               {"active":0}: the user had no ACTIVE account
                               then. NULL: nothing */
   bool fallback;           /* sent only when the change before it failed */

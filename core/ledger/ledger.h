@@ -207,15 +207,19 @@ struct ca_image {
   char
       status[32]; /* "" when it was not recorded, nor whether it is disabled */
   bool disabled;
-  bool has_alias; /* the alias was recorded; "" for none */
-  char alias[256];
+  bool has_text; /* the field that was asked for was recorded; "" for none */
+  char text[256];
   int64_t updated_ms; /* of the plan's image; 0 when not known */
 };
+/* Do the columns of items keep this field of their account? */
+bool ca_ledger_item_keeps(const char *field);
 /* The image for the given change of the run: as of the changes of its item
    before it, and of what was done to the account elsewhere in the run since
-   the change's bulk stood. */
+   the change's bulk stood. field: the text that is asked for besides, by its
+   row; or NULL. */
 CA_MUST_USE enum ca_code ca_ledger_image(struct ca_ledger *ledger,
                                          int64_t change,
+                                         const struct ca_field *field,
                                          struct ca_image *image,
                                          struct ca_err *err);
 /* The same by a visitor, with numbers above `after`, at most `limit`. False

@@ -175,18 +175,6 @@ enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
   return code;
 }
 
-/* "resource.name" back to its row; NULL when there is none. */
-static const struct ca_api *operation_of(const char *name)
-{
-  char resource[64];
-  const char *dot = name ? strchr(name, '.') : NULL;
-
-  if(!dot || (size_t)(dot - name) >= sizeof(resource))
-    return NULL;
-  ca_copy_text(resource, sizeof(resource), name, (size_t)(dot - name));
-  return ca_api_find(resource, dot + 1);
-}
-
 enum ca_code ca_ledger_operation(struct ca_ledger *ledger, int64_t id,
                                  const struct ca_api **api, struct ca_err *err)
 {
@@ -204,7 +192,7 @@ enum ca_code ca_ledger_operation(struct ca_ledger *ledger, int64_t id,
   name = sqlite3_step(statement) == SQLITE_ROW
              ? (const char *)sqlite3_column_text(statement, 0)
              : NULL;
-  *api = operation_of(name);
+  *api = name ? ca_api_of_label(name) : NULL;
   if(!*api)
     ca_err_set(err, CA_SYSTEM,
                "the ledger %s names the operation %s, which this version of "

@@ -303,20 +303,6 @@ static enum ca_code read_item(struct reader *reader, struct ca_err *err)
 
 /* ---- changes ---- */
 
-/* "disable", or "auth_configs.disable". */
-static const struct ca_api *find_operation(const char *name)
-{
-  char resource[64];
-  const char *dot = strchr(name, '.');
-
-  if(!dot)
-    return ca_api_find("connected_accounts", name);
-  if((size_t)(dot - name) >= sizeof(resource))
-    return NULL;
-  ca_copy_text(resource, sizeof(resource), name, (size_t)(dot - name));
-  return ca_api_find(resource, dot + 1);
-}
-
 /* May this be sent, as far as can be told here? */
 static enum ca_code check_change(struct reader *reader,
                                  const struct ca_change *change,
@@ -330,7 +316,7 @@ static enum ca_code check_change(struct reader *reader,
   if(change->cost < change->api->cost)
     return bad_line(reader, err, "\"class\" is less than the operation's");
   ca_err_clear(&why);
-  if(strstr(change->api->path, "{id}")) {
+  if(ca_api_has_id(change->api)) {
     if(ca_check_id(id, "account", &why))
       return bad_line(reader, err, why.text);
   } else if(id.len)
@@ -371,7 +357,7 @@ static enum ca_code take_words(struct reader *reader, struct ca_change *change,
 {
   int number = outcome ? find_outcome(outcome) : CA_PLANNED;
 
-  change->api = find_operation(operation);
+  change->api = ca_api_of_label(operation);
   if(!change->api)
     return bad_line(reader, err,
                     "this version of composio-lua has no such operation");

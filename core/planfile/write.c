@@ -258,18 +258,6 @@ static void write_item(struct writer *writer, const struct ca_item *item,
   end_line(writer);
 }
 
-/* As scripts say it: those of accounts go by the bare name. */
-static void add_operation(struct writer *writer, const struct ca_api *api)
-{
-  char name[96];
-
-  if(!strcmp(api->resource, "connected_accounts"))
-    snprintf(name, sizeof(name), "%s", api->name);
-  else
-    snprintf(name, sizeof(name), "%s.%s", api->resource, api->name);
-  add_text(writer, "change", name);
-}
-
 static void count_change(struct ca_plan_end *counts,
                          const struct ca_change_row *row)
 {
@@ -289,13 +277,15 @@ static bool write_change(void *ctx, const struct ca_change_row *row)
 {
   struct writer *writer = ctx;
   const struct ca_change *change = &row->change;
+  char label[CA_API_LABEL_SIZE];
 
   if(row->item > writer->item)
     return false;
   writer->change = row->number;
   if(row->item < writer->item)
     return true;
-  add_operation(writer, change->api);
+  ca_api_label(change->api, label, sizeof(label));
+  add_text(writer, "change", label);
   add_text(writer, "account", change->account ? change->account : "");
   add_text(writer, "class", ca_class_name(change->cost));
   if(row->outcome != CA_PLANNED)

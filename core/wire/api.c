@@ -1,9 +1,11 @@
-/* The operation table. Knows nothing of how rows are sent.
+/* The operation table. Must not know how rows are sent.
    Facts: Composio API reference v3.1, as the official TypeScript SDK speaks
    it; parameters stand in the order of the reference, which is the order in
    which they are sent. */
+#include <stdio.h>
 #include <string.h>
 #include "wire/api.h"
+#include "base/text.h"
 
 static const char *const statuses[] = { "INITIALIZING", "INITIATED",
                                         "ACTIVE",       "FAILED",
@@ -17,152 +19,205 @@ static const char *const order_columns[] = { "created_at", "updated_at",
 static const char *const directions[] = { "asc", "desc", NULL };
 static const char *const config_types[] = { "default", "custom", NULL };
 
-#define ID                                                           \
-  {                                                                  \
-    "id", NULL, CA_IN_PATH, CA_ID, CA_REQUIRED | CA_POSITIONAL, NULL \
+#define ACL "experimental.acl_config_for_shared"
+
+#define ID                                                                  \
+  {                                                                         \
+    .name = "id", .place = CA_IN_PATH, .flags = CA_REQUIRED | CA_POSITIONAL \
   }
-#define END                                \
-  {                                        \
-    NULL, NULL, CA_IN_HOST, CA_ID, 0, NULL \
+#define END      \
+  {              \
+    .name = NULL \
+  }
+#define QUERY(field, is)                                           \
+  {                                                                \
+    .name = field, .wire = field, .place = CA_IN_QUERY, .type = is \
+  }
+#define QUERY_WORD(field, words)                                         \
+  {                                                                      \
+    .name = field, .wire = field, .place = CA_IN_QUERY, .type = CA_WORD, \
+    .values = words                                                      \
   }
 /* A filter by texts: comma-joined in one parameter, so no comma in a value. */
-#define FILTER(name)                                     \
-  {                                                      \
-    name, name, CA_IN_QUERY, CA_TEXTS, CA_NO_COMMA, NULL \
+#define FILTER(field)                                                     \
+  {                                                                       \
+    .name = field, .wire = field, .place = CA_IN_QUERY, .type = CA_TEXTS, \
+    .flags = CA_NO_COMMA                                                  \
+  }
+/* What a create is about: two arguments before the options. */
+#define OWNER(user, config)                                               \
+  { .name = "user_id",                                                    \
+    .wire = user,                                                         \
+    .place = CA_IN_BODY,                                                  \
+    .type = CA_TEXT,                                                      \
+    .flags = CA_REQUIRED | CA_POSITIONAL | CA_NAMES_USER },               \
+  {                                                                       \
+    .name = "auth_config_id", .wire = config, .place = CA_IN_BODY,        \
+    .type = CA_ID, .flags = CA_REQUIRED | CA_POSITIONAL | CA_NAMES_CONFIG \
+  }
+#define BODY(field, path, is, flag)                               \
+  {                                                               \
+    .name = field, .wire = path, .place = CA_IN_BODY, .type = is, \
+    .flags = flag                                                 \
+  }
+#define BODY_WORD(field, path, words, flag)                            \
+  {                                                                    \
+    .name = field, .wire = path, .place = CA_IN_BODY, .type = CA_WORD, \
+    .flags = flag, .values = words                                     \
+  }
+/* One that a get shows, at the path where it is sent. */
+#define SHOWN(field, path, is, flag)                              \
+  {                                                               \
+    .name = field, .wire = path, .place = CA_IN_BODY, .type = is, \
+    .flags = flag, .shown = path                                  \
   }
 
 static const struct ca_field list_fields[] = {
   FILTER("toolkit_slugs"),
-  { "statuses", "statuses", CA_IN_QUERY, CA_WORDS, CA_NO_COMMA, statuses },
+  { .name = "statuses",
+    .wire = "statuses",
+    .place = CA_IN_QUERY,
+    .type = CA_WORDS,
+    .flags = CA_NO_COMMA,
+    .values = statuses },
   FILTER("user_ids"),
   FILTER("auth_config_ids"),
   FILTER("connected_account_ids"),
-  { "account_type", "account_type", CA_IN_QUERY, CA_WORD, 0, account_types },
-  { "order_by", "order_by", CA_IN_QUERY, CA_WORD, 0, order_columns },
-  { "order_direction", "order_direction", CA_IN_QUERY, CA_WORD, 0,
-    directions },
-  { "limit", "limit", CA_IN_QUERY, CA_INTEGER, 0, NULL },
-  { "cursor", "cursor", CA_IN_QUERY, CA_TEXT, 0, NULL },
+  QUERY_WORD("account_type", account_types),
+  QUERY_WORD("order_by", order_columns),
+  QUERY_WORD("order_direction", directions),
+  QUERY("limit", CA_INTEGER),
+  QUERY("cursor", CA_TEXT),
   END
 };
 
 static const struct ca_field id_fields[] = { ID, END };
 
 static const struct ca_field create_fields[] = {
-  { "user_id", "connection.user_id", CA_IN_BODY, CA_TEXT,
-    CA_REQUIRED | CA_POSITIONAL, NULL },
-  { "auth_config_id", "auth_config.id", CA_IN_BODY, CA_ID,
-    CA_REQUIRED | CA_POSITIONAL, NULL },
-  { "callback_url", "connection.callback_url", CA_IN_BODY, CA_TEXT, 0, NULL },
-  { "config", "connection.state", CA_IN_BODY, CA_SCHEME, CA_SECRET, NULL },
-  { "alias", "connection.alias", CA_IN_BODY, CA_TEXT, 0, NULL },
-  { "account_type", "connection.experimental.account_type", CA_IN_BODY,
-    CA_WORD, 0, share_types },
-  { "acl", "connection.experimental.acl_config_for_shared", CA_IN_BODY, CA_ACL,
-    0, NULL },
+  OWNER("connection.user_id", "auth_config.id"),
+  BODY("callback_url", "connection.callback_url", CA_TEXT, 0),
+  BODY("config", "connection.state", CA_SCHEME, CA_SECRET),
+  BODY("alias", "connection.alias", CA_TEXT, 0),
+  BODY_WORD("account_type", "connection.experimental.account_type",
+            share_types, 0),
+  BODY("acl", "connection." ACL, CA_ACL, 0),
   END
 };
 
 static const struct ca_field link_fields[] = {
-  { "user_id", "user_id", CA_IN_BODY, CA_TEXT, CA_REQUIRED | CA_POSITIONAL,
-    NULL },
-  { "auth_config_id", "auth_config_id", CA_IN_BODY, CA_ID,
-    CA_REQUIRED | CA_POSITIONAL, NULL },
-  { "callback_url", "callback_url", CA_IN_BODY, CA_TEXT, 0, NULL },
-  { "alias", "alias", CA_IN_BODY, CA_TEXT, 0, NULL },
-  { "connection_data", "connection_data", CA_IN_BODY, CA_OPEN, CA_SECRET,
-    NULL },
-  { "account_type", "experimental.account_type", CA_IN_BODY, CA_WORD, 0,
-    share_types },
-  { "acl", "experimental.acl_config_for_shared", CA_IN_BODY, CA_ACL, 0, NULL },
+  OWNER("user_id", "auth_config_id"),
+  BODY("callback_url", "callback_url", CA_TEXT, 0),
+  BODY("alias", "alias", CA_TEXT, 0),
+  BODY("connection_data", "connection_data", CA_OPEN, CA_SECRET),
+  BODY_WORD("account_type", "experimental.account_type", share_types, 0),
+  BODY("acl", ACL, CA_ACL, 0),
   END
 };
 
 static const struct ca_field refresh_fields[] = {
-  ID, { "redirect_url", "redirect_url", CA_IN_QUERY, CA_TEXT, 0, NULL }, END
+  ID, QUERY("redirect_url", CA_TEXT), END
 };
 
-static const struct ca_field delete_fields[] = {
-  ID, { "revoke", "revoke_on_delete", CA_IN_QUERY, CA_BOOLEAN, 0, NULL }, END
-};
+static const struct ca_field delete_fields[] = { ID,
+                                                 { .name = "revoke",
+                                                   .wire = "revoke_on_delete",
+                                                   .place = CA_IN_QUERY,
+                                                   .type = CA_BOOLEAN },
+                                                 END };
 
+/* Credentials come back masked, so nothing can be told by them. An ACL is
+   shown to the project's keys and to the creator alone; its lists may be long,
+   so a plan neither counts on what they were nor calls them the same. */
 static const struct ca_field update_fields[] = {
-  ID,
-  { "alias", "alias", CA_IN_BODY, CA_TEXT, CA_MAY_BE_EMPTY, NULL },
-  { "credentials", "connection.state", CA_IN_BODY, CA_SCHEME,
-    CA_SECRET | CA_MAKES_IRREVERSIBLE, NULL },
-  { "acl", "experimental.acl_config_for_shared", CA_IN_BODY, CA_ACL, 0, NULL },
-  END
+  ID, SHOWN("alias", "alias", CA_TEXT, CA_MAY_BE_EMPTY | CA_PLAN_SEES),
+  BODY("credentials", "connection.state", CA_SCHEME,
+       CA_SECRET | CA_MAKES_IRREVERSIBLE),
+  SHOWN("acl", ACL, CA_ACL, 0), END
 };
 
 static const struct ca_field config_list_fields[] = {
-  { "cursor", "cursor", CA_IN_QUERY, CA_TEXT, 0, NULL },
-  { "is_composio_managed", "is_composio_managed", CA_IN_QUERY, CA_BOOLEAN, 0,
-    NULL },
-  { "limit", "limit", CA_IN_QUERY, CA_INTEGER, 0, NULL },
-  { "search", "search", CA_IN_QUERY, CA_TEXT, 0, NULL },
-  { "show_disabled", "show_disabled", CA_IN_QUERY, CA_BOOLEAN, 0, NULL },
+  QUERY("cursor", CA_TEXT),
+  QUERY("is_composio_managed", CA_BOOLEAN),
+  QUERY("limit", CA_INTEGER),
+  QUERY("search", CA_TEXT),
+  QUERY("show_disabled", CA_BOOLEAN),
   /* one string on the wire that holds a comma-separated list */
-  { "toolkit_slugs", "toolkit_slug", CA_IN_QUERY, CA_TEXTS, CA_NO_COMMA,
-    NULL },
+  { .name = "toolkit_slugs",
+    .wire = "toolkit_slug",
+    .place = CA_IN_QUERY,
+    .type = CA_TEXTS,
+    .flags = CA_NO_COMMA },
   END
 };
 
 static const struct ca_field config_update_fields[] = {
-  ID,
-  { "type", "type", CA_IN_BODY, CA_WORD, CA_REQUIRED, config_types },
-  { "credentials", "credentials", CA_IN_BODY, CA_OPEN,
-    CA_SECRET | CA_MAKES_IRREVERSIBLE | CA_REQUIRED, NULL },
+  ID, BODY_WORD("type", "type", config_types, CA_REQUIRED),
+  BODY("credentials", "credentials", CA_OPEN,
+       CA_SECRET | CA_MAKES_IRREVERSIBLE | CA_REQUIRED),
   END
 };
 
 #define ACCOUNTS "/connected_accounts"
 #define CONFIGS  "/auth_configs"
 
+#define OF_ACCOUNTS .resource = "connected_accounts"
+#define OF_CONFIGS  .resource = "auth_configs"
+
+/* A change happened when its reply is a 2xx with JSON, or none at all (204);
+   what else proves it is the row's `repeat` and `probe`. Enable and disable
+   answer {"success":true} alone, so `becomes` says what an account is then. */
 static const struct ca_api rows[] = {
-  { "connected_accounts", "list", CA_GET, ACCOUNTS, NULL, false, CA_READ,
-    CA_REPEAT_FREELY, CA_PROBE_NONE, NULL, NULL, NULL, NULL, list_fields },
-  { "connected_accounts", "get", CA_GET, ACCOUNTS "/{id}", NULL, false,
-    CA_READ, CA_REPEAT_FREELY, CA_PROBE_NONE, NULL, NULL, NULL, NULL,
-    id_fields },
-  { "connected_accounts", "initiate", CA_POST, ACCOUNTS, NULL, true,
-    CA_REVERSIBLE, CA_REPEAT_NEVER, CA_PROBE_LISTED, NULL, NULL, NULL, "$.id",
-    create_fields },
-  { "connected_accounts", "link", CA_POST, ACCOUNTS "/link", NULL, true,
-    CA_REVERSIBLE, CA_REPEAT_NEVER, CA_PROBE_LISTED, NULL, NULL, NULL,
-    "$.connected_account_id", link_fields },
-  { "connected_accounts", "enable", CA_PATCH, ACCOUNTS "/{id}/status",
-    "{\"enabled\":true}", true, CA_REVERSIBLE, CA_REPEAT_FREELY,
-    CA_PROBE_STATUS, "disable", "ACTIVE", "ACTIVE", NULL, id_fields },
-  { "connected_accounts", "disable", CA_PATCH, ACCOUNTS "/{id}/status",
-    "{\"enabled\":false}", true, CA_REVERSIBLE, CA_REPEAT_FREELY,
-    CA_PROBE_STATUS, "enable", "INACTIVE", "INACTIVE", NULL, id_fields },
-  { "connected_accounts", "refresh", CA_POST, ACCOUNTS "/{id}/refresh", "{}",
-    true, CA_REVERSIBLE, CA_REPEAT_NEVER, CA_PROBE_STATUS, NULL, NULL, NULL,
-    NULL, refresh_fields },
-  { "connected_accounts", "delete", CA_DELETE, ACCOUNTS "/{id}", NULL, false,
-    CA_IRREVERSIBLE, CA_REPEAT_GONE_OK, CA_PROBE_GONE, NULL, NULL, NULL, NULL,
-    delete_fields },
-  { "connected_accounts", "revoke", CA_POST, ACCOUNTS "/{id}/revoke", "", true,
-    CA_IRREVERSIBLE, CA_REPEAT_FREELY, CA_PROBE_STATUS, NULL, "REVOKED",
-    "REVOKED", NULL, id_fields },
-  { "connected_accounts", "update", CA_PATCH, ACCOUNTS "/{id}", NULL, true,
-    CA_REVERSIBLE, CA_REPEAT_FREELY, CA_PROBE_FIELDS, "update", NULL, NULL,
-    NULL, update_fields },
-  { "auth_configs", "list", CA_GET, CONFIGS, NULL, false, CA_READ,
-    CA_REPEAT_FREELY, CA_PROBE_NONE, NULL, NULL, NULL, NULL,
-    config_list_fields },
-  { "auth_configs", "get", CA_GET, CONFIGS "/{id}", NULL, false, CA_READ,
-    CA_REPEAT_FREELY, CA_PROBE_NONE, NULL, NULL, NULL, NULL, id_fields },
-  { "auth_configs", "enable", CA_PATCH, CONFIGS "/{id}/ENABLED", "", true,
-    CA_REVERSIBLE, CA_REPEAT_FREELY, CA_PROBE_CONFIG, "disable", "ENABLED",
-    "ENABLED", NULL, id_fields },
-  { "auth_configs", "disable", CA_PATCH, CONFIGS "/{id}/DISABLED", "", true,
-    CA_REVERSIBLE, CA_REPEAT_FREELY, CA_PROBE_CONFIG, "enable", "DISABLED",
-    "DISABLED", NULL, id_fields },
-  { "auth_configs", "update", CA_PATCH, CONFIGS "/{id}", NULL, true,
-    CA_REVERSIBLE, CA_REPEAT_FREELY, CA_PROBE_NONE, NULL, NULL, NULL, NULL,
-    config_update_fields }
+  { OF_ACCOUNTS, .name = "list", .method = CA_GET, .path = ACCOUNTS,
+    .fields = list_fields },
+  { OF_ACCOUNTS, .name = "get", .method = CA_GET, .path = ACCOUNTS "/{id}",
+    .fields = id_fields },
+  { OF_ACCOUNTS, .name = "initiate", .method = CA_POST, .path = ACCOUNTS,
+    .has_body = true, .cost = CA_REVERSIBLE, .repeat = CA_REPEAT_NEVER,
+    .probe = CA_PROBE_LISTED, .makes = "id", .option = "allow_multiple",
+    .fields = create_fields },
+  { OF_ACCOUNTS, .name = "link", .method = CA_POST, .path = ACCOUNTS "/link",
+    .has_body = true, .cost = CA_REVERSIBLE, .repeat = CA_REPEAT_NEVER,
+    .probe = CA_PROBE_LISTED, .makes = "connected_account_id",
+    .option = "allow_multiple", .fields = link_fields },
+  { OF_ACCOUNTS, .name = "enable", .method = CA_PATCH,
+    .path = ACCOUNTS "/{id}/status", .body = "{\"enabled\":true}",
+    .has_body = true, .cost = CA_REVERSIBLE, .probe = CA_PROBE_STATUS,
+    .becomes = "ACTIVE", .undo = "disable", .fields = id_fields },
+  { OF_ACCOUNTS, .name = "disable", .method = CA_PATCH,
+    .path = ACCOUNTS "/{id}/status", .body = "{\"enabled\":false}",
+    .has_body = true, .cost = CA_REVERSIBLE, .probe = CA_PROBE_STATUS,
+    .becomes = "INACTIVE", .undo = "enable", .fields = id_fields },
+  /* of an ACTIVE account it starts a new login and ends what works */
+  { OF_ACCOUNTS, .name = "refresh", .method = CA_POST,
+    .path = ACCOUNTS "/{id}/refresh", .body = "{}", .has_body = true,
+    .cost = CA_REVERSIBLE, .repeat = CA_REPEAT_NEVER, .probe = CA_PROBE_MOVED,
+    .option = "even_if_active", .spares = "ACTIVE", .fields = refresh_fields },
+  { OF_ACCOUNTS, .name = "delete", .method = CA_DELETE,
+    .path = ACCOUNTS "/{id}", .cost = CA_IRREVERSIBLE,
+    .repeat = CA_REPEAT_GONE_OK, .probe = CA_PROBE_GONE,
+    .fields = delete_fields },
+  { OF_ACCOUNTS, .name = "revoke", .method = CA_POST,
+    .path = ACCOUNTS "/{id}/revoke", .body = "", .has_body = true,
+    .cost = CA_IRREVERSIBLE, .probe = CA_PROBE_STATUS, .becomes = "REVOKED",
+    .fields = id_fields },
+  { OF_ACCOUNTS, .name = "update", .method = CA_PATCH,
+    .path = ACCOUNTS "/{id}", .has_body = true, .cost = CA_REVERSIBLE,
+    .probe = CA_PROBE_FIELDS, .undo = "update", .fields = update_fields },
+  { OF_CONFIGS, .name = "list", .method = CA_GET, .path = CONFIGS,
+    .fields = config_list_fields },
+  { OF_CONFIGS, .name = "get", .method = CA_GET, .path = CONFIGS "/{id}",
+    .fields = id_fields },
+  { OF_CONFIGS, .name = "enable", .method = CA_PATCH,
+    .path = CONFIGS "/{id}/ENABLED", .body = "", .has_body = true,
+    .cost = CA_REVERSIBLE, .probe = CA_PROBE_STATUS, .becomes = "ENABLED",
+    .undo = "disable", .fields = id_fields },
+  /* disables all accounts that were made with it */
+  { OF_CONFIGS, .name = "disable", .method = CA_PATCH,
+    .path = CONFIGS "/{id}/DISABLED", .body = "", .has_body = true,
+    .cost = CA_REVERSIBLE, .probe = CA_PROBE_STATUS, .becomes = "DISABLED",
+    .undo = "enable", .weight = "no_of_connections", .fields = id_fields },
+  { OF_CONFIGS, .name = "update", .method = CA_PATCH, .path = CONFIGS "/{id}",
+    .has_body = true, .cost = CA_REVERSIBLE, .fields = config_update_fields }
 };
 
 const struct ca_api *ca_api_rows(size_t *count)
@@ -189,9 +244,78 @@ const struct ca_field *ca_api_field(const struct ca_api *api, const char *name)
   return NULL;
 }
 
+/* A row of the same resource that reads: one by its id, or the list. */
+static const struct ca_api *find_read(const char *resource, bool has_id)
+{
+  size_t i;
+  for(i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+    if(!strcmp(rows[i].resource, resource) && !ca_api_mutates(&rows[i]) &&
+       ca_api_has_id(&rows[i]) == has_id)
+      return &rows[i];
+  return NULL;
+}
+
+const struct ca_api *ca_api_get(const struct ca_api *api)
+{
+  return find_read(api->resource, true);
+}
+
+const struct ca_api *ca_api_list(const struct ca_api *api)
+{
+  return find_read(api->resource, false);
+}
+
 bool ca_api_mutates(const struct ca_api *api)
 {
   return api->cost != CA_READ;
+}
+
+bool ca_api_has_id(const struct ca_api *api)
+{
+  return strstr(api->path, "{id}") != NULL;
+}
+
+static const char accounts[] = "connected_accounts";
+
+bool ca_api_of_accounts(const struct ca_api *api)
+{
+  return !strcmp(api->resource, accounts);
+}
+
+const char *ca_api_noun(const struct ca_api *api)
+{
+  return ca_api_of_accounts(api) ? "account" : "auth config";
+}
+
+void ca_api_label(const struct ca_api *api, char *out, size_t size)
+{
+  if(ca_api_of_accounts(api))
+    snprintf(out, size, "%s", api->name);
+  else
+    snprintf(out, size, "%s.%s", api->resource, api->name);
+}
+
+const struct ca_api *ca_api_of_label(const char *label)
+{
+  char resource[64];
+  const char *dot = strchr(label, '.');
+
+  if(!dot)
+    return ca_api_find(accounts, label);
+  if((size_t)(dot - label) >= sizeof(resource))
+    return NULL;
+  ca_copy_text(resource, sizeof(resource), label, (size_t)(dot - label));
+  return ca_api_find(resource, dot + 1);
+}
+
+bool ca_status_works(const char *status)
+{
+  return !strcmp(status, "ACTIVE");
+}
+
+bool ca_status_is_disabled(const char *status)
+{
+  return !strcmp(status, "INACTIVE");
 }
 
 const char *ca_method_name(enum ca_method method)

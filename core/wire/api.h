@@ -1,6 +1,6 @@
 /* The operations of the service as a table. Everything that distinguishes one
    operation from another stands in its row; code that asks "is it disable?"
-   by name is in the wrong place. Knows nothing of how rows are sent.
+   by name is in the wrong place. Must not know how rows are sent.
    Facts: Composio API v3.1, connected accounts and auth configs. */
 #ifndef CA_API_H
 #define CA_API_H
@@ -19,14 +19,16 @@ enum ca_repeat {
   CA_REPEAT_NEVER    /* only when the request surely never left */
 };
 
-/* How to find out afterwards whether a change happened. */
+/* How to find out afterwards whether a change happened. All but the list get
+   the account (or auth config) that was changed; wire/proof.h says what the
+   reply proves. */
 enum ca_probe {
-  CA_PROBE_NONE,
-  CA_PROBE_STATUS, /* get the account, compare its status */
-  CA_PROBE_FIELDS, /* get the account, compare the fields that were set */
-  CA_PROBE_GONE,   /* get the account: 404 means done */
-  CA_PROBE_LISTED, /* list user and auth config, newest first */
-  CA_PROBE_CONFIG  /* get the auth config, compare its status */
+  CA_PROBE_NONE,   /* the service shows nothing of it */
+  CA_PROBE_STATUS, /* its status is what the row says it becomes */
+  CA_PROBE_MOVED,  /* its status is another one than before */
+  CA_PROBE_FIELDS, /* its fields are what was set */
+  CA_PROBE_GONE,   /* it is there no more: 404 */
+  CA_PROBE_LISTED  /* a list of the user's accounts, newest first, has it */
 };
 
 enum ca_place { CA_IN_PATH, CA_IN_QUERY, CA_IN_BODY, CA_IN_HOST };
@@ -52,7 +54,11 @@ enum ca_field_flag {
   CA_MAY_BE_EMPTY = 8,
   CA_NULLABLE = 16,           /* composio.null is sent as null */
   CA_MAKES_IRREVERSIBLE = 32, /* raises the op's class when set */
-  CA_NO_COMMA = 64            /* cannot be filtered on when it holds a comma */
+  CA_NO_COMMA = 64,           /* cannot be filtered on when it holds a comma */
+  CA_PLAN_SEES = 128,         /* a text, shown: a change to the value it has is
+                                 `same`, one that changed since the plan is `stale` */
+  CA_NAMES_USER = 256,        /* whose account a create makes, */
+  CA_NAMES_CONFIG = 512       /* and with which auth config */
 };
 
 struct ca_field {
@@ -62,6 +68,9 @@ struct ca_field {
   enum ca_type type;
   unsigned flags;            /* of enum ca_field_flag */
   const char *const *values; /* CA_WORD, CA_WORDS: NULL-ended */
+  const char *shown; /* dotted path where a get shows the field, so that it can
+                        be compared, probed, kept in the before-image and
+                        undone; NULL: the service does not show it */
 };
 
 struct ca_api {
@@ -74,11 +83,18 @@ struct ca_api {
   enum ca_class cost;
   enum ca_repeat repeat;
   enum ca_probe probe;
-  const char *undo;      /* operation that puts it back, or NULL */
-  const char *same_when; /* status in which the change is already so */
-  const char *becomes;   /* status after it succeeded, or NULL */
-  const char *makes;     /* where a create's reply says which account it made
-                            ("$.id"), or NULL */
+  const char *becomes; /* status after it succeeded, in which the change is
+                          `same`; NULL: the row does not know it */
+  const char *undo;    /* the operation that puts it back; its own name: the
+                          same with the values before of the fields that are
+                          shown; NULL: there is none */
+  const char *makes;   /* dotted path where a create's reply says which account
+                          it made; NULL: it makes none */
+  const char *weight;  /* member of what is changed that counts the accounts
+                          which change with it; NULL: itself alone */
+  const char *option;  /* an option that the Lua above the call takes; NULL */
+  const char *spares;  /* status in which the call is refused unless `option`
+                          is given; NULL: none */
   const struct ca_field *fields;
 };
 
@@ -89,8 +105,30 @@ const struct ca_api *ca_api_rows(size_t *count);
 const struct ca_api *ca_api_find(const char *resource, const char *name);
 const struct ca_field *ca_api_field(const struct ca_api *api,
                                     const char *name);
+/* The read of the same resource: of one by its id, or the list. */
+const struct ca_api *ca_api_get(const struct ca_api *api);
+const struct ca_api *ca_api_list(const struct ca_api *api);
+
 /* Any operation but reads. */
 bool ca_api_mutates(const struct ca_api *api);
+/* Is it about one account or auth config, whose id stands in the path? */
+bool ca_api_has_id(const struct ca_api *api);
+/* Is it about connected accounts, not auth configs? */
+bool ca_api_of_accounts(const struct ca_api *api);
+/* What it changes, for people: "account", "auth config". Static storage. */
+const char *ca_api_noun(const struct ca_api *api);
+
+/* Large enough for the label of every row. */
+#define CA_API_LABEL_SIZE 96
+/* What people and plans call it: "disable", "auth_configs.disable". */
+void ca_api_label(const struct ca_api *api, char *out, size_t size);
+/* The row with that label; NULL when there is none. */
+const struct ca_api *ca_api_of_label(const char *label);
+
+/* Does an account with that status work? */
+bool ca_status_works(const char *status);
+/* Does an account with that status show is_disabled? */
+bool ca_status_is_disabled(const char *status);
 
 /* "GET", … Static storage. */
 const char *ca_method_name(enum ca_method method);

@@ -188,7 +188,7 @@ static const char *status_name(const struct ca_api *api,
   case 404:
     if(!strncmp(err->slug, "AuthConfig", 10))
       return "ComposioAuthConfigNotFoundError";
-    if(api && !strcmp(api->resource, "connected_accounts"))
+    if(api && ca_api_of_accounts(api))
       return "ComposioConnectedAccountNotFoundError";
     return "NotFoundError";
   case 409:

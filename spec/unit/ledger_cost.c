@@ -257,7 +257,7 @@ static bool ask_image(void *ctx, const struct ca_change_row *row)
 {
   struct ca_image image;
 
-  must(ca_ledger_image(ledger, row->number, &image, &err));
+  must(ca_ledger_image(ledger, row->number, NULL, &image, &err));
   *(int64_t *)ctx += image.known;
   return true;
 }

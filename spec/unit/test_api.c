@@ -85,7 +85,7 @@ static void look_at_class(const struct ca_api *api)
   if(api->method == CA_GET) {
     CHECK_INT(api->repeat, CA_REPEAT_FREELY);
     CHECK_INT(api->probe, CA_PROBE_NONE);
-    CHECK(!api->undo && !api->same_when && !api->becomes);
+    CHECK(!api->undo && !api->becomes);
   }
   CHECK_INT(api->repeat == CA_REPEAT_GONE_OK, api->method == CA_DELETE);
   if(api->body)
@@ -118,10 +118,7 @@ static void undo_names_exist(void)
 
 static void look_at_states(const struct ca_api *api)
 {
-  /* a change is already so when the account is as it would become */
-  CHECK_TEXT(api->same_when, api->becomes);
-  if(api->becomes)
-    CHECK(api->probe == CA_PROBE_STATUS || api->probe == CA_PROBE_CONFIG);
+  CHECK_INT(api->becomes != NULL, api->probe == CA_PROBE_STATUS);
   /* creates, and only they, make an account and are found in lists */
   CHECK_INT(api->makes != NULL, api->probe == CA_PROBE_LISTED);
 }

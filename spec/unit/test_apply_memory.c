@@ -85,7 +85,7 @@ static void answer_all(void)
             "account_id\":\"ca_new\"}",
             true);
     else if(!strcmp(sent[n].request.api->resource, "auth_configs"))
-      reply(n, 200, "{\"status\":\"ENABLED\"}", true);
+      reply(n, 200, "{\"id\":\"ac_1\",\"status\":\"ENABLED\"}", true);
     else if(!strcmp(sent[n].request.id, "ca_gone"))
       reply(n, 404, "{\"error\":{\"message\":\"gone\"}}", true);
     else if(strstr(target_of(n), "connected_account_ids"))

@@ -497,7 +497,12 @@ static void fallbacks_among_others(void)
 static struct ca_image image_of(int64_t change)
 {
   struct ca_image image = { .known = false };
-  CHECK_INT(ca_ledger_image(ledger, change, &image, &err), CA_OK);
+  CHECK_INT(
+      ca_ledger_image(
+          ledger, change,
+          ca_api_field(ca_api_find("connected_accounts", "update"), "alias"),
+          &image, &err),
+      CA_OK);
   return image;
 }
 
@@ -508,7 +513,7 @@ static void check_image(int64_t change, const char *status, bool disabled,
   CHECK(image.known);
   CHECK_TEXT(image.status, status);
   CHECK_INT(image.disabled, disabled);
-  CHECK_TEXT(image.has_alias ? image.alias : NULL, alias);
+  CHECK_TEXT(image.has_text ? image.text : NULL, alias);
 }
 
 static int64_t add_account(int bulk, const char *key, const char *account,
@@ -582,7 +587,7 @@ static void images_of_the_plan(void)
                                                 .account = "",
                                                 .image = "{\"active\":0}" }))
              .known);
-  CHECK_INT(ca_ledger_image(ledger, 99 << 15, &image, &err), CA_USAGE);
+  CHECK_INT(ca_ledger_image(ledger, 99 << 15, NULL, &image, &err), CA_USAGE);
   stop();
 }
 
@@ -1182,7 +1187,7 @@ static void version_1_is_read_as_it_is(void)
   CHECK_TEXT(parts(0), "kim@box +-1795327211000 0 -1; ");
   CHECK(stands(1) && !stands(2));
   check_verdict(1, CA_PLANNED);
-  CHECK_INT(ca_ledger_image(ledger, 32769, &image, &err), CA_OK);
+  CHECK_INT(ca_ledger_image(ledger, 32769, NULL, &image, &err), CA_OK);
   CHECK_TEXT(image.status, "ACTIVE");
   close_ledger();
   digest_of_file(after);

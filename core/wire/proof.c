@@ -1,0 +1,423 @@
+/* What replies and probes prove of changes. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/json.h"
+#include "base/log.h"
+#include "wire/proof.h"
+
+/* ---- fields ---- */
+
+/* The value at a dotted path. */
+static enum ca_json_kind find(struct ca_slice object, const char *path,
+                              struct ca_slice *value)
+{
+  char full[120];
+
+  snprintf(full, sizeof(full), "$.%s", path);
+  return ca_json_find(object.data, object.len, full, value);
+}
+
+enum ca_json_kind ca_proof_sent(const struct ca_field *field,
+                                struct ca_slice body, struct ca_slice *value)
+{
+  return find(body, field->wire, value);
+}
+
+enum ca_json_kind ca_proof_shown(const struct ca_field *field,
+                                 struct ca_slice account,
+                                 struct ca_slice *value)
+{
+  return find(account, field->shown, value);
+}
+
+/* Are two JSON values the same, strings whatever their escapes? */
+static bool same_value(struct ca_slice one, struct ca_slice other)
+{
+  char *text;
+  bool same;
+
+  if(one.len == other.len && !memcmp(one.data, other.data, one.len))
+    return true;
+  if(*one.data != '"' || *other.data != '"')
+    return false;
+  text = ca_json_dup(one, &one.len);
+  same = text && ca_json_is(other, text);
+  free(text);
+  return same;
+}
+
+/* Absent, null and "" are one for a text: the service clears it by "" and
+   shows null. */
+static bool is_empty(struct ca_slice value)
+{
+  return !value.data || *value.data == 'n' || ca_json_is(value, "");
+}
+
+/* A member of an ACL: a list, or a flag that is false where it is absent. One
+   that the change does not set keeps what it was. */
+static bool same_member(struct ca_slice wanted, struct ca_slice shown,
+                        const char *name)
+{
+  struct ca_slice want;
+  struct ca_slice got;
+  enum ca_json_kind kind = find(wanted, name, &want);
+  enum ca_json_kind other = find(shown, name, &got);
+
+  switch(kind) {
+  case CA_JSON_ARRAY:
+  case CA_JSON_OBJECT: /* what Lua makes of a list without entries */
+    return ca_json_same_set(want, got);
+  case CA_JSON_TRUE:
+  case CA_JSON_FALSE:
+    return (kind == CA_JSON_TRUE) == (other == CA_JSON_TRUE);
+  default:
+    return true;
+  }
+}
+
+bool ca_proof_same(const struct ca_field *field, struct ca_slice wanted,
+                   struct ca_slice shown)
+{
+  if(field->type == CA_ACL)
+    return same_member(wanted, shown, "allow_all_users") &&
+           same_member(wanted, shown, "allowed_user_ids") &&
+           same_member(wanted, shown, "not_allowed_user_ids");
+  if(is_empty(wanted) || is_empty(shown))
+    return is_empty(wanted) && is_empty(shown);
+  return same_value(wanted, shown);
+}
+
+/* ---- the reply to the change itself ---- */
+
+enum ca_proof ca_proof_of_reply(const struct ca_api *api,
+                                const struct ca_result *result, bool doubt)
+{
+  const struct ca_err *err = &result->err;
+
+  if(!err->code)
+    return CA_PROOF_DONE;
+  if(err->unknown || err->code == CA_REPLY)
+    return CA_PROOF_UNKNOWN;
+  if(err->code == CA_CANCELLED || err->code == CA_CLOSED ||
+     err->code == CA_GATE)
+    return doubt ? CA_PROOF_UNKNOWN : CA_PROOF_UNSENT;
+  if(!doubt)
+    return CA_PROOF_FAILED;
+  if(result->status == 404 && api->repeat == CA_REPEAT_GONE_OK)
+    return ca_reply_says_gone(result) ? CA_PROOF_DONE : CA_PROOF_UNKNOWN;
+  return result->status ? CA_PROOF_FAILED : CA_PROOF_UNKNOWN;
+}
+
+/* The text at a dotted path of the reply; false when there is none. */
+static bool reply_text(const struct ca_result *result, const char *path,
+                       char *out, size_t size)
+{
+  struct ca_slice body = { result->body.data, result->body.len };
+  struct ca_slice value;
+
+  *out = '\0';
+  if(find(body, path, &value) != CA_JSON_STRING)
+    return false;
+  ca_json_copy(value, out, size);
+  return true;
+}
+
+void ca_proof_take(const struct ca_api *api, const struct ca_result *result,
+                   struct ca_finding *finding)
+{
+  memset(finding, 0, sizeof(*finding));
+  finding->proof = CA_PROOF_DONE;
+  if(api->becomes)
+    ca_copy_text(finding->status, sizeof(finding->status), api->becomes,
+                 strlen(api->becomes));
+  else if(result)
+    reply_text(result, "status", finding->status, sizeof(finding->status));
+  if(api->makes && result)
+    reply_text(result, api->makes, finding->made, sizeof(finding->made));
+}
+
+enum ca_proof ca_proof_of_unsent(enum ca_code code, bool doubt)
+{
+  if(doubt)
+    return CA_PROOF_UNKNOWN;
+  return code == CA_USAGE ? CA_PROOF_FAILED : CA_PROOF_UNSENT;
+}
+
+/* ---- a get ---- */
+
+static void say(struct ca_finding *finding, enum ca_proof proof,
+                const char *fmt, ...) CA_PRINTF(3, 4);
+
+static void say(struct ca_finding *finding, enum ca_proof proof,
+                const char *fmt, ...)
+{
+  va_list args;
+
+  finding->proof = proof;
+  va_start(args, fmt);
+  vsnprintf(finding->text, sizeof(finding->text), fmt, args);
+  va_end(args);
+}
+
+const char *ca_proof_missing(const struct ca_proof_change *change)
+{
+  switch(change->api->probe) {
+  case CA_PROBE_NONE:
+    return "the service shows nothing by which it could be told";
+  case CA_PROBE_FIELDS:
+    return change->body ? NULL
+                        : "the service shows credentials masked, so they "
+                          "cannot be compared";
+  case CA_PROBE_LISTED:
+    return change->sent_ms ? NULL : "it is not known when it was sent";
+  default:
+    return NULL;
+  }
+}
+
+/* Nothing can come of the change any more, unless this is what it was for. */
+static void find_gone(const struct ca_proof_change *change,
+                      struct ca_finding *finding)
+{
+  if(change->api->probe == CA_PROBE_GONE)
+    finding->proof = CA_PROOF_DONE;
+  else
+    say(finding, CA_PROOF_FAILED, "the %s is gone", ca_api_noun(change->api));
+}
+
+static void find_status(const struct ca_proof_change *change,
+                        struct ca_finding *finding)
+{
+  if(!strcmp(finding->status, change->api->becomes))
+    finding->proof = CA_PROOF_DONE;
+  else
+    say(finding, CA_PROOF_FAILED, "the %s is %s", ca_api_noun(change->api),
+        finding->status);
+}
+
+/* A change that becomes no certain status, such as a refresh: it has happened
+   when the status is another one, and has not when nothing has moved since. */
+static void find_moved(const struct ca_proof_change *change,
+                       const struct ca_reply_account *account,
+                       struct ca_finding *finding)
+{
+  int64_t updated_ms = ca_reply_time(account->updated);
+
+  if(change->before && strcmp(change->before, finding->status) != 0)
+    finding->proof = CA_PROOF_DONE;
+  else if(updated_ms &&
+          (updated_ms == change->before_ms || updated_ms < change->since_ms))
+    say(finding, CA_PROOF_FAILED,
+        "the account is %s and was not touched since", finding->status);
+  else
+    say(finding, CA_PROOF_UNKNOWN,
+        "the account is %s%s, but was touched since: by this or by others",
+        finding->status, change->before ? " as before" : "");
+}
+
+/* The field for people, after "the service does not show". */
+static void name_field(const struct ca_field *field, char *out, size_t size)
+{
+  if(field->type == CA_ACL)
+    snprintf(out, size, "who may use the account");
+  else
+    snprintf(out, size, "the %s", field->name);
+}
+
+/* One request set all the fields, so they are all there or none is. */
+static void find_fields(const struct ca_proof_change *change,
+                        const struct ca_reply_account *account,
+                        struct ca_finding *finding)
+{
+  struct ca_slice body = { change->body, strlen(change->body) };
+  const struct ca_field *field;
+  char name[80];
+
+  say(finding, CA_PROOF_UNKNOWN,
+      "the service does not show what was to be changed");
+  for(field = change->api->fields; field->name; field++) {
+    struct ca_slice wanted;
+    struct ca_slice shown;
+
+    if(!field->shown || ca_proof_sent(field, body, &wanted) == CA_JSON_BAD)
+      continue;
+    name_field(field, name, sizeof(name));
+    /* an absent text is empty; of an ACL that is not shown nobody can tell */
+    if(ca_proof_shown(field, account->text, &shown) == CA_JSON_BAD &&
+       field->type == CA_ACL) {
+      say(finding, CA_PROOF_UNKNOWN, "the service does not show %s", name);
+      return;
+    }
+    if(!ca_proof_same(field, wanted, shown)) {
+      say(finding, CA_PROOF_FAILED, "%s is not what it was to become", name);
+      return;
+    }
+    say(finding, CA_PROOF_DONE, "%s", "");
+  }
+}
+
+/* False when the reply shows no status, or another than was asked for. */
+static bool read_shown(const struct ca_proof_change *change,
+                       const struct ca_result *result,
+                       struct ca_reply_account *shown)
+{
+  return ca_reply_account(result->body.data, result->body.len, shown) &&
+         ca_json_is(shown->id, change->account) && shown->status.data;
+}
+
+void ca_proof_of_get(const struct ca_proof_change *change,
+                     const struct ca_result *result,
+                     struct ca_finding *finding)
+{
+  struct ca_reply_account shown;
+  char status[sizeof(finding->status)];
+
+  memset(finding, 0, sizeof(*finding));
+  if(result->status == 404) {
+    find_gone(change, finding);
+    return;
+  }
+  finding->proof = CA_PROOF_UNREAD;
+  if(!read_shown(change, result, &shown))
+    return;
+  ca_json_copy(shown.status, status, sizeof(status));
+  ca_log_clean(finding->status, sizeof(finding->status), status,
+               strlen(status));
+  switch(change->api->probe) {
+  case CA_PROBE_STATUS:
+    find_status(change, finding);
+    break;
+  case CA_PROBE_MOVED:
+    find_moved(change, &shown, finding);
+    break;
+  case CA_PROBE_FIELDS:
+    find_fields(change, &shown, finding);
+    break;
+  default:
+    say(finding, CA_PROOF_FAILED, "the %s is still there",
+        ca_api_noun(change->api));
+  }
+}
+
+/* ---- a list ---- */
+
+struct page {
+  const struct ca_proof_change *change;
+  struct ca_proof_list *list;
+  ca_proof_known_fn *knows;
+  void *ctx;
+  enum ca_code code;
+  struct ca_err *err;
+};
+
+/* A user whose id holds a comma cannot be filtered on. */
+static bool has_comma(const struct ca_proof_change *change)
+{
+  return strchr(change->user, ',') != NULL;
+}
+
+static bool is_users(const struct ca_proof_change *change,
+                     struct ca_proof_list *list,
+                     const struct ca_reply_account *account)
+{
+  if(account->config.data && !ca_json_is(account->config, change->config))
+    return false;
+  if(account->user.data)
+    return ca_json_is(account->user, change->user);
+  list->nameless = true;
+  return !has_comma(change);
+}
+
+static void note_made(struct ca_proof_list *list,
+                      const struct ca_reply_account *account, const char *id,
+                      int64_t made_ms)
+{
+  size_t used = strlen(list->names);
+
+  list->count++;
+  if(used + strlen(id) + 3 < sizeof(list->names))
+    snprintf(list->names + used, sizeof(list->names) - used, "%s%s",
+             used ? ", " : "", id);
+  if(list->count > 1 && made_ms >= list->made_ms)
+    return;
+  list->made_ms = made_ms;
+  ca_copy_text(list->made, sizeof(list->made), id, strlen(id));
+  ca_json_copy(account->status, list->status, sizeof(list->status));
+}
+
+static bool see_account(void *ctx, const struct ca_reply_account *account)
+{
+  struct page *page = ctx;
+  struct ca_proof_list *list = page->list;
+  int64_t made_ms = ca_reply_time(account->created);
+  char id[sizeof(list->made)];
+  bool known = false;
+
+  if(list->last_ms && made_ms > list->last_ms)
+    list->unsorted = true;
+  list->last_ms = made_ms;
+  if(made_ms < page->change->since_ms) {
+    list->older = true;
+    return true;
+  }
+  if(!is_users(page->change, list, account))
+    return true;
+  ca_json_copy(account->id, id, sizeof(id));
+  page->code = page->knows(page->ctx, id, &known, page->err);
+  if(!page->code && !known)
+    note_made(list, account, id, made_ms);
+  return !page->code;
+}
+
+/* The list has ended, whole or not. */
+static void conclude(const struct ca_proof_change *change,
+                     const struct ca_proof_list *list, bool whole,
+                     struct ca_finding *finding)
+{
+  if(list->count) {
+    finding->proof = CA_PROOF_DONE;
+    if(list->count > 1)
+      say(finding, CA_PROOF_DONE,
+          "%zu accounts were made for this user since: %s", list->count,
+          list->names);
+    ca_copy_text(finding->made, sizeof(finding->made), list->made,
+                 strlen(list->made));
+    ca_copy_text(finding->status, sizeof(finding->status), list->status,
+                 strlen(list->status));
+  } else if(!whole)
+    say(finding, CA_PROOF_UNKNOWN,
+        "the list of accounts could not be read to its end");
+  else if(list->nameless && has_comma(change))
+    say(finding, CA_PROOF_UNKNOWN,
+        "the service does not show whose the new accounts are");
+  else
+    say(finding, CA_PROOF_FAILED, "no account was made for this user since");
+}
+
+enum ca_code ca_proof_of_page(const struct ca_proof_change *change,
+                              struct ca_proof_list *list,
+                              const struct ca_result *result,
+                              ca_proof_known_fn *knows, void *ctx,
+                              struct ca_finding *finding, struct ca_err *err)
+{
+  struct page page = { change, list, knows, ctx, CA_OK, err };
+  char before[sizeof(list->cursor)];
+  bool last;
+
+  memset(finding, 0, sizeof(*finding));
+  memcpy(before, list->cursor, sizeof(before));
+  if(!ca_reply_accounts(result->body.data, result->body.len, see_account,
+                        &page, list->cursor, sizeof(list->cursor))) {
+    finding->proof = CA_PROOF_UNREAD;
+    return page.code;
+  }
+  last = !list->cursor[0] || (list->older && !list->unsorted);
+  if(page.code || last || ++list->pages == CA_PROOF_PAGES_MAX ||
+     !strcmp(before, list->cursor))
+    conclude(change, list, last, finding);
+  else
+    finding->proof = CA_PROOF_MORE;
+  return page.code;
+}
