@@ -1,22 +1,12 @@
 -- What goes wrong before or around a run: one clear line each, and its code.
 local host = require "spec.support.host"
 local proxy = require "spec.support.proxy"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "30" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
+scene.of_host({ "--accounts", "30" }, function(...)
+  emulator, place = ...
 end)
 
 -- Runs it and holds stderr to one line of the program with these parts.

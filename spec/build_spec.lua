@@ -4,8 +4,6 @@
 local server = require "spec.support.server"
 local quote = server.quote
 
-local root = io.popen("cd " .. quote(server.root) .. " && pwd"):read "l"
-
 local function shell(command)
   local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo $?"))
   local text, code = pipe:read("a"):match "^(.*)%f[^\n\0](%d+)\n$"
@@ -43,7 +41,7 @@ describe("the build", function()
   local function find_lua()
     local project = "cmake_minimum_required(VERSION 3.25)\nproject(probe LANGUAGES NONE)\n"
       .. "find_package(PkgConfig REQUIRED)\ninclude(%s/bindings/find_lua.cmake)\n"
-    write(dir .. "/CMakeLists.txt", project:format(root))
+    write(dir .. "/CMakeLists.txt", project:format(server.root))
     local command = "env -u PKG_CONFIG_PATH PKG_CONFIG_LIBDIR=%s cmake -S %s -B %s/out"
     return shell(command:format(quote(dir), quote(dir), quote(dir)))
   end
@@ -91,7 +89,7 @@ describe("the build", function()
   it("does not compile with the headers of another Lua", function()
     add_lua("lua", "5.5.0", "505")
     local command = "cc -fsyntax-only -x c -I%s/include-lua %s/bindings/module/lua_version.h"
-    local text, code = shell(command:format(quote(dir), quote(root)))
+    local text, code = shell(command:format(quote(dir), quote(server.root)))
     assert.not_equal(0, code)
     assert.matches("composio-lua needs Lua 5.4; the lua.h that was found is", text, 1, true)
   end)
@@ -99,7 +97,7 @@ describe("the build", function()
   -- The project itself; its output and exit code.
   local function configure(options, environment)
     local command = "%s cmake -G Ninja -S %s -B %s/out %s"
-    return shell(command:format(environment or "", quote(root), quote(dir), options))
+    return shell(command:format(environment or "", quote(server.root), quote(dir), options))
   end
 
   local function read(name)
@@ -169,13 +167,13 @@ describe("the build", function()
     assert.equal(0, code, text)
     assert.is_nil(read("build.ninja"):find("-Werror", 1, true))
     for _, preset in ipairs { "release", "asan" } do
-      text = shell(("cd %s && cmake -N --preset %s"):format(quote(root), preset))
+      text = shell(("cd %s && cmake -N --preset %s"):format(quote(server.root), preset))
       assert.matches('CMAKE_COMPILE_WARNING_AS_ERROR="ON"', text, 1, true)
     end
   end)
 
   it("runs its checks with a Lua 5.4 of any name", function()
-    local lua = quote(root .. "/spec/lua")
+    local lua = quote(server.root .. "/spec/lua")
     local real = shell(lua .. " -e 'print(arg[0])'"):gsub(" $", "")
     shell(("mkdir %s/bin && ln -s \"$(command -v %s)\" %s/bin/lua54"):format(dir, real, dir))
     write(dir .. "/bin/lua", "#!/bin/sh\nexit 1\n")

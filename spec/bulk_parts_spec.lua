@@ -1,25 +1,13 @@
 -- Parts of a bulk: what is done instead when a change fails, the first few that
 -- go ahead of the rest, and how accounts are before they are changed.
-local host = require "spec.support.host"
 local job = require "spec.support.job"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
 local has, lacks = job.has, job.lacks
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "230" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
+scene.of_host({ "--accounts", "230" }, function(...)
+  emulator, place = ...
 end)
 
 local function apply(script, ...)

@@ -1,28 +1,15 @@
 -- composio.bulk and straight-line changes: what is planned, what is carried
 -- out, and what is kept of it.
 local host = require "spec.support.host"
-local server = require "spec.support.server"
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 
+local has = job.has
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "230" }
+scene.of_host({ "--accounts", "230" }, function(...)
+  emulator, place = ...
 end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
-end)
-
-local function has(text, part)
-  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
-end
 
 local function apply(script, ...)
   local words = { "job.lua", "--apply", "--summary", "summary.json", ... }

@@ -4,27 +4,14 @@ local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"
 local cjson = require "cjson"
+local raised = require "spec.support.raised"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return tostring(err), err
-end
 
 local emulator, client, accounts, configs
 
-setup(function()
-  emulator = server.emulator { "--accounts", "60" }
-  client = emulator:client()
-  accounts, configs = client.connected_accounts, client.auth_configs
-end)
-teardown(function()
-  client:close()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_module({ "--accounts", "60" }, function(...)
+  emulator, accounts, client, configs = ...
 end)
 
 -- The only request that was made, without the API's prefix.
@@ -351,7 +338,7 @@ describe("replies", function()
     assert.is_true(account:is_usable())
     assert.equal("REVOKED", account:revoke().connected_account.status)
     account:delete { revoke = true }
-    local _, err = raised(accounts.get, "ca_github_u123A")
+    local err = raised(pcall(accounts.get, "ca_github_u123A"))
     assert.equal("ComposioConnectedAccountNotFoundError", err.name)
   end)
 
@@ -513,7 +500,7 @@ describe("arguments", function()
   for name, case in pairs(usage) do
     both("refuse " .. name .. ", as text with the script's line", function()
       emulator:forget()
-      local text, err = raised(case[1])
+      local err, text = raised(pcall(case[1]))
       assert.equal("string", type(err))
       assert.matches(case[2], text)
       assert.matches("^[^ ]*calls_spec%.lua:%d+: ", text)
@@ -573,7 +560,7 @@ describe("arguments", function()
   for name, case in pairs(values) do
     both("refuse " .. name .. ", as a ValidationError", function()
       emulator:forget()
-      local text, err = raised(case[1])
+      local err, text = raised(pcall(case[1]))
       assert.equal("ValidationError", err.name)
       assert.matches(case[2], text)
       assert.matches("calls_spec%.lua:%d+: ", text)
@@ -582,9 +569,9 @@ describe("arguments", function()
   end
 
   it("refuse masked secrets", function()
-    local text = raised(accounts.update, "ca_x", {
+    local _, text = raised(pcall(accounts.update, "ca_x", {
       credentials = composio.auth_scheme.api_key { api_key = "REDACTED" },
-    })
+    }))
     assert.matches("credentials%.val%.api_key: this is a secret as the service shows it", text)
   end)
 
@@ -598,7 +585,7 @@ describe("the timeout of a call", function()
   both("ends it", function()
     emulator:faults { { action = "delay", delay_ms = 3000 } }
     local start = core.now()
-    local text, err = raised(accounts.get, "ca_github_u123A", { timeout = 0.2 })
+    local err, text = raised(pcall(accounts.get, "ca_github_u123A", { timeout = 0.2 }))
     assert.equal("APIConnectionTimeoutError", err.name)
     assert.is_true(core.now() - start < 2, text)
   end)
@@ -616,7 +603,7 @@ describe("retries", function()
   it("end, and the error tells how many there were", function()
     local patient = emulator:client { retries = 1 }
     emulator:faults { { action = "reply", status = 500, body = "no" } }
-    local _, err = raised(patient.connected_accounts.get, "ca_github_u123A")
+    local err = raised(pcall(patient.connected_accounts.get, "ca_github_u123A"))
     assert.equal(2, err.attempts)
     assert.is_true(err.retryable)
     patient:close()
@@ -672,7 +659,7 @@ describe("composio.client", function()
 
   it("reports a key that the service rejects", function()
     local wrong = composio.client { base_url = emulator.url, api_key = "ak_wrong-one" }
-    local text, err = raised(wrong.connected_accounts.list)
+    local err, text = raised(pcall(wrong.connected_accounts.list))
     assert.equal("AuthenticationError", err.name)
     assert.matches("Invalid API key", text)
     assert.is_nil(text:find("ak_wrong", 1, true))
@@ -687,7 +674,7 @@ describe("composio.client", function()
       scoped.connected_accounts.list()
     end
     other:close()
-    assert.matches("it was closed", (raised(other.connected_accounts.list)))
+    assert.matches("it was closed", select(2, raised(pcall(other.connected_accounts.list))))
     assert.equal("composio.client (closed)", tostring(other))
   end)
 
@@ -699,7 +686,7 @@ describe("composio.client", function()
       local task = composio.spawn(other.connected_accounts.get, "ca_github_u123A")
       composio.sleep(0.1)
       other:close()
-      assert.matches("the client was closed", (raised(task.join, task)))
+      assert.matches("the client was closed", select(2, raised(pcall(task.join, task))))
       assert.is_true(core.now() - start < 3)
     end)
   end)
@@ -745,7 +732,7 @@ describe("composio.client", function()
       for key, value in pairs(case[1]) do
         options[key] = value
       end
-      local text = raised(composio.client, options)
+      local _, text = raised(pcall(composio.client, options))
       assert.matches(case[2], text)
     end)
   end

@@ -1,8 +1,11 @@
 -- What people say before a run changes anything: the typed count of changes
 -- that cannot be taken back, and whom never to touch.
 local host = require "spec.support.host"
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
+local has = job.has
 local emulator, place
 
 -- Deletes the INACTIVE accounts, and then the EXPIRED ones.
@@ -18,24 +21,9 @@ composio.bulk("old", accounts.each { statuses = { "EXPIRED" } }, function(accoun
 end)
 ]]
 
-setup(function()
-  emulator = server.emulator { "--accounts", "60" }
+scene.of_host({ "--accounts", "60" }, function(...)
+  emulator, place = ...
 end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
-end)
-
-local function has(text, part)
-  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
-end
 
 local function accounts_of(status)
   local page = emulator:client().connected_accounts.list { statuses = { status }, limit = 100 }

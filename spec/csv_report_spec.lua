@@ -1,25 +1,14 @@
 -- composio.csv, composio.report and composio.ago.
 local host = require "spec.support.host"
-local server = require "spec.support.server"
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 
-local emulator, place
+local has = job.has
+local place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "10" }
+scene.of_host({ "--accounts", "10" }, function(_, directory)
+  place = directory
 end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
-end)
-
-local function has(text, part)
-  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
-end
 
 local function run(script, ...)
   return place:run({ "job.lua", ... }, { script = script })

@@ -3,13 +3,9 @@
 local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"
+local raised = require "spec.support.raised"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err, tostring(err)
-end
 
 local function reply(status, body, headers)
   return { action = "reply", status = status, body = body, headers = headers }
@@ -26,17 +22,8 @@ end
 describe("errors", function()
   local emulator, client, accounts
 
-  setup(function()
-    emulator = server.emulator { "--accounts", "30" }
-    client = emulator:client()
-    accounts = client.connected_accounts
-  end)
-  teardown(function()
-    client:close()
-    emulator:stop()
-  end)
-  before_each(function()
-    emulator:faults()
+  scene.of_module({ "--accounts", "30" }, function(...)
+    emulator, accounts, client = ...
   end)
 
   both("carry what the service said", function()
@@ -49,7 +36,7 @@ describe("errors", function()
         suggested_fix = "look again",
       }),
     }
-    local err, text = raised(accounts.get, "ca_gone")
+    local err, text = raised(pcall(accounts.get, "ca_gone"))
     assert.equal("ComposioConnectedAccountNotFoundError", err.name)
     assert.equal(404, err.status)
     assert.equal(606, err.code)
@@ -88,56 +75,56 @@ describe("errors", function()
   for status, name in pairs(names) do
     both(("call a %d %s"):format(status, name), function()
       emulator:faults { envelope(status) }
-      local err = raised(accounts.enable, "ca_x")
+      local err = raised(pcall(accounts.enable, "ca_x"))
       assert.equal(name, err.name)
       assert.equal(status, err.status)
     end)
   end
 
   it("call the 404 of an auth config otherwise", function()
-    local err = raised(client.auth_configs.get, "ac_nosuch")
+    local err = raised(pcall(client.auth_configs.get, "ac_nosuch"))
     assert.is_truthy(err.name:find "NotFoundError")
     assert.is_not_equal("ComposioConnectedAccountNotFoundError", err.name)
   end)
 
   it("understand flat, text and empty bodies", function()
     emulator:faults { reply(429, { message = "Rate limit exceeded" }, { ["Retry-After"] = "0" }) }
-    assert.matches("Rate limit exceeded", (select(2, raised(accounts.list))))
+    assert.matches("Rate limit exceeded", (select(2, raised(pcall(accounts.list)))))
     emulator:faults { reply(500, "<html>bad gateway</html>") }
-    assert.matches("bad gateway", (select(2, raised(accounts.list))))
+    assert.matches("bad gateway", (select(2, raised(pcall(accounts.list)))))
     emulator:faults { reply(500, "") }
-    assert.matches("500", (select(2, raised(accounts.list))))
+    assert.matches("500", (select(2, raised(pcall(accounts.list)))))
   end)
 
   it("come of 200s that are no JSON, or not what was asked for", function()
     for _, action in ipairs { "html", "garbage" } do
       emulator:faults { { action = action } }
-      local err, text = raised(accounts.get, "ca_x")
+      local err, text = raised(pcall(accounts.get, "ca_x"))
       assert.equal("APIError", err.name)
       assert.equal(200, err.status)
       assert.matches("not JSON", text)
     end
     emulator:faults { reply(200, { hello = "world" }) }
-    assert.matches("not what was asked for", (select(2, raised(accounts.list))))
-    assert.matches("not what was asked for", (select(2, raised(accounts.get, "ca_x"))))
+    assert.matches("not what was asked for", (select(2, raised(pcall(accounts.list)))))
+    assert.matches("not what was asked for", (select(2, raised(pcall(accounts.get, "ca_x")))))
     emulator:faults { reply(200, { items = { 1 } }) }
-    assert.matches("not what was asked for", (select(2, raised(accounts.list))))
+    assert.matches("not what was asked for", (select(2, raised(pcall(accounts.list)))))
   end)
 
   it("say unknown when a change may have been made", function()
     emulator:faults { { action = "html", method = "PATCH" } }
-    local err, text = raised(accounts.disable, "ca_x")
+    local err, text = raised(pcall(accounts.disable, "ca_x"))
     assert.equal("unknown", err.outcome)
     assert.matches("may have been carried out", text)
     emulator:faults { { action = "apply_then_close", method = "POST" } }
-    err = raised(accounts.link, "someone", "ac_GithubManage", { allow_multiple = true })
+    err = raised(pcall(accounts.link, "someone", "ac_GithubManage", { allow_multiple = true }))
     assert.equal("unknown", err.outcome)
   end)
 
   it("name a host that cannot be reached", function()
     local url = "http://127.0.0.1:9"
     local nobody = composio.client { base_url = url, api_key = "ak_x", retries = 0 }
-    local err, text = raised(nobody.connected_accounts.list)
+    local err, text = raised(pcall(nobody.connected_accounts.list))
     assert.equal("APIConnectionError", err.name)
     assert.matches("127%.0%.0%.1", text)
     assert.equal("failed", err.outcome)
@@ -146,14 +133,14 @@ describe("errors", function()
 
   it("do not follow a redirect, and say where it led", function()
     emulator:faults { { action = "redirect", location = "https://elsewhere.example/x" } }
-    local _, text = raised(accounts.list)
+    local _, text = raised(pcall(accounts.list))
     assert.matches("elsewhere%.example", text)
   end)
 
   it("never show the key", function()
     local message = "bad key " .. emulator.api_key
     emulator:faults { reply(400, { error = { message = message, code = 1 } }) }
-    local err, text = raised(accounts.list)
+    local err, text = raised(pcall(accounts.list))
     assert.is_nil(text:find(emulator.api_key, 1, true))
     assert.is_nil(err.message:find(emulator.api_key, 1, true))
   end)
@@ -164,7 +151,7 @@ describe("errors", function()
   end)
 
   it("are caught by pcall, and keep their class from scripts", function()
-    local err = raised(accounts.get, "ca_nosuch")
+    local err = raised(pcall(accounts.get, "ca_nosuch"))
     assert.is_false(getmetatable(err))
     assert.is_true(core.is_error(err))
     assert.is_false(core.is_error {})
@@ -214,7 +201,7 @@ describe("suggestions", function()
   end)
 
   it("become a list of all when none is near", function()
-    local _, text = raised(core.unknown_option, "f", "banana", { "limit", "cursor" })
+    local _, text = raised(pcall(core.unknown_option, "f", "banana", { "limit", "cursor" }))
     assert.matches("f: unknown option 'banana' %(it takes: limit, cursor%)", text)
   end)
 end)
@@ -230,7 +217,7 @@ describe("usage errors", function()
       function() accounts.refresh("ca_x", 1) end,
       function() composio.client { bad = 1 } end,
     } do
-      local _, text = raised(call)
+      local _, text = raised(pcall(call))
       assert.matches("^[^ ]*error_spec%.lua:%d+: ", text)
     end
   end)

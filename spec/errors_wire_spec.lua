@@ -4,21 +4,13 @@ local composio = require "composio"
 local both = require "spec.support.both"
 local cjson = require "cjson"
 local host = require "spec.support.host"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
-local emulator, client, accounts
+local emulator, accounts
 
-setup(function()
-  emulator = server.emulator { "--accounts", "60" }
-  client = emulator:client()
-  accounts = client.connected_accounts
-end)
-teardown(function()
-  client:close()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_module({ "--accounts", "60" }, function(...)
+  emulator, accounts = ...
 end)
 
 -- What a call raises when the service answers this.

@@ -4,21 +4,12 @@ local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"
 local cjson = require "cjson"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
 local emulator, client, accounts
 
-setup(function()
-  emulator = server.emulator { "--accounts", "200", "--odd" }
-  client = emulator:client()
-  accounts = client.connected_accounts
-end)
-teardown(function()
-  client:close()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_module({ "--accounts", "200", "--odd" }, function(...)
+  emulator, accounts, client = ...
 end)
 
 -- Raises, and not a byte has left.

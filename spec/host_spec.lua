@@ -1,28 +1,15 @@
 -- The program: its command line, key, state directory, sandbox, limits and
 -- output.
 local host = require "spec.support.host"
-local server = require "spec.support.server"
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 
+local has = job.has
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "30" }
+scene.of_host({ "--accounts", "30" }, function(...)
+  emulator, place = ...
 end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
-end)
-
-local function has(text, part)
-  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
-end
 
 describe("the command line", function()
   it("needs no key and no network for help and version", function()
@@ -275,15 +262,11 @@ describe("an emulator of its own", function()
     assert.is_not_nil(child)
     process:signal "KILL"
     process:wait()
-    for _ = 1, 100 do
-      -- ended, or already waited for by whoever inherited it
-      local ask = "grep -qs '^State:.[DRS]' /proc/" .. child .. "/status && echo there"
-      if host.shell(ask) == "" then
-        return
-      end
-      host.shell "sleep 0.02"
-    end
-    error("the emulator lives on as " .. child)
+    -- ended, or already waited for by whoever inherited it
+    local ask = "grep -qs '^State:.[DRS]' /proc/" .. child .. "/status && echo there"
+    host.wait_until(function()
+      return host.shell(ask) == ""
+    end, "the end of the emulator " .. child)
   end)
 end)
 

@@ -4,21 +4,12 @@
 local composio = require "composio"
 local both = require "spec.support.both"
 local cjson = require "cjson"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
-local emulator, client, accounts
+local emulator, accounts
 
-setup(function()
-  emulator = server.emulator { "--accounts", "30" }
-  client = emulator:client()
-  accounts = client.connected_accounts
-end)
-teardown(function()
-  client:close()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_module({ "--accounts", "30" }, function(...)
+  emulator, accounts = ...
 end)
 
 -- The reply's text, as the service would write it, and what get makes of it.

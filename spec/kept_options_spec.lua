@@ -1,23 +1,12 @@
 -- What belongs to a run rather than to a command line: a resume has it without
 -- being told.
 local host = require "spec.support.host"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "60" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
+scene.of_host({ "--accounts", "60" }, function(...)
+  emulator, place = ...
 end)
 
 -- Two bulks; the run dies while it reads for the second, after the first.
@@ -36,18 +25,14 @@ local function killed(...)
     host.unlimited { "job.lua", "--apply", "--retries", "0", ... },
     { script = SCRIPT }
   )
-  for _ = 1, 500 do
+  host.wait_until(function()
     local last = emulator:lines()
-    if (last[#last] or ""):find("toolkit_slugs=slack", 1, true) then
-      process:signal "KILL"
-      process:wait()
-      emulator:faults()
-      emulator:forget()
-      return
-    end
-    host.shell "sleep 0.02"
-  end
-  error "the second bulk was never read for"
+    return (last[#last] or ""):find("toolkit_slugs=slack", 1, true)
+  end, "the listing of the second bulk")
+  process:signal "KILL"
+  process:wait()
+  emulator:faults()
+  emulator:forget()
 end
 
 local function resume(...)

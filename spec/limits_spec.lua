@@ -3,24 +3,14 @@
 local cjson = require "cjson"
 local host = require "spec.support.host"
 local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
 local has, lacks = job.has, job.lacks
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "200" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
+scene.of_host({ "--accounts", "200" }, function(...)
+  emulator, place = ...
 end)
 
 local function apply(script, ...)

@@ -2,27 +2,14 @@
 -- names of their errors.
 local composio = require "composio"
 local both = require "spec.support.both"
+local raised = require "spec.support.raised"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err, tostring(err)
-end
+local emulator, accounts
 
-local emulator, client, accounts
-
-setup(function()
-  emulator = server.emulator { "--accounts", "60" }
-  client = emulator:client()
-  accounts = client.connected_accounts
-end)
-teardown(function()
-  client:close()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_module({ "--accounts", "60" }, function(...)
+  emulator, accounts = ...
 end)
 
 local LOOK = "GET /connected_accounts?statuses=ACTIVE&user_ids=%s&auth_config_ids=%s"
@@ -45,7 +32,7 @@ describe("link", function()
 
   both("raises when there is one, and sends nothing", function()
     emulator:forget()
-    local err, text = raised(accounts.link, "user_123", "ac_GithubManage")
+    local err, text = raised(pcall(accounts.link, "user_123", "ac_GithubManage"))
     assert.equal("ComposioMultipleConnectedAccountsError", err.name)
     assert.matches(
       "Multiple connected accounts found for user user_123 in auth config ac_GithubManage",
@@ -82,7 +69,7 @@ describe("link", function()
     assert.is_nil(line:find("user_ids", 1, true))
     assert.is_truthy(line:find("auth_config_ids=ac_StripeApiKey", 1, true))
     assert.is_truthy(line:find("statuses=ACTIVE", 1, true))
-    local err = raised(accounts.initiate, "doe, john", "ac_StripeApiKey", config)
+    local err = raised(pcall(accounts.initiate, "doe, john", "ac_StripeApiKey", config))
     assert.equal("ComposioMultipleConnectedAccountsError", err.name)
     assert.equal(before + 1, emulator:stats().accounts)
   end)
@@ -96,7 +83,7 @@ describe("link", function()
     for i = 1, 5 do
       make("user " .. i, "ac_StripeApiKey", config)
     end
-    local err = raised(make, "a, b", "ac_StripeApiKey", config)
+    local err = raised(pcall(make, "a, b", "ac_StripeApiKey", config))
     assert.equal("ComposioMultipleConnectedAccountsError", err.name)
     other:close()
     small:stop()
@@ -104,7 +91,7 @@ describe("link", function()
 
   both("names failures as the SDK does, and keeps the cause", function()
     emulator:forget()
-    local err, text = raised(accounts.link, "user_new", "ac_nosuch")
+    local err, text = raised(pcall(accounts.link, "user_new", "ac_nosuch"))
     assert.equal("ComposioFailedToCreateConnectedAccountLink", err.name)
     assert.equal(404, err.status)
     assert.equal(404, err.cause.status)
@@ -114,7 +101,7 @@ describe("link", function()
 
   it("keeps the outcome of a link that may have been made", function()
     emulator:faults { { action = "apply_then_close", method = "POST" } }
-    local err = raised(accounts.link, "user_new", "ac_GithubManage")
+    local err = raised(pcall(accounts.link, "user_new", "ac_GithubManage"))
     assert.equal("ComposioFailedToCreateConnectedAccountLink", err.name)
     assert.equal("unknown", err.outcome)
     assert.equal("APIConnectionError", err.cause.name)
@@ -122,20 +109,20 @@ describe("link", function()
 
   it("keeps the name of a rejected key and of refused values", function()
     local wrong = composio.client { base_url = emulator.url, api_key = "ak_wrong-one" }
-    local err = raised(wrong.connected_accounts.link, "u", "ac_x", { allow_multiple = true })
+    local err = raised(pcall(wrong.connected_accounts.link, "u", "ac_x", { allow_multiple = true }))
     assert.equal("AuthenticationError", err.name)
     wrong:close()
-    err = raised(accounts.link, "u", "ac_x", { alias = "a\1", allow_multiple = true })
+    err = raised(pcall(accounts.link, "u", "ac_x", { alias = "a\1", allow_multiple = true }))
     assert.equal("ValidationError", err.name)
   end)
 
   it("names an access list on a private account", function()
-    local err = raised(accounts.link, "user_new", "ac_GithubManage", {
+    local err = raised(pcall(accounts.link, "user_new", "ac_GithubManage", {
       acl = { allow_all_users = true },
-    })
+    }))
     assert.equal("ComposioAclOnlyForSharedError", err.name)
     assert.equal(400, err.status)
-    err = raised(accounts.update, "ca_github_u123A", { acl = { allow_all_users = true } })
+    err = raised(pcall(accounts.update, "ca_github_u123A", { acl = { allow_all_users = true } }))
     assert.equal("ComposioAclOnlyForSharedError", err.name)
   end)
 
@@ -143,7 +130,7 @@ describe("link", function()
     emulator:faults {
       { action = "reply", method = "POST", status = 201, body = { redirect_url = "https://x" } },
     }
-    local err = raised(accounts.link, "user_new", "ac_GithubManage")
+    local err = raised(pcall(accounts.link, "user_new", "ac_GithubManage"))
     assert.equal("unknown", err.outcome)
     assert.matches("names no account", err.message)
   end)
@@ -166,7 +153,7 @@ describe("a connection request", function()
     assert.equal("ACTIVE", request.status)
     request = accounts.link("user_w", "ac_GithubManage", { allow_multiple = true })
     emulator:tell("accounts/" .. request.id .. "/deny")
-    local err = raised(request.wait_for_connection, request, { timeout = 5 })
+    local err = raised(pcall(request.wait_for_connection, request, { timeout = 5 }))
     assert.equal("ConnectionRequestFailedError", err.name)
     assert.equal("FAILED", request.status)
   end)
@@ -212,14 +199,14 @@ describe("initiate", function()
 
   both("looks first, as link does", function()
     emulator:forget()
-    local err = raised(accounts.initiate, "user_123", "ac_GithubManage")
+    local err = raised(pcall(accounts.initiate, "user_123", "ac_GithubManage"))
     assert.equal("ComposioMultipleConnectedAccountsError", err.name)
     assert.equal("connected_accounts.initiate", err.operation)
     assert.equal(1, #emulator:lines())
   end)
 
   both("says that the endpoint is retired for managed apps, and names link", function()
-    local err, text = raised(accounts.initiate, "user_new", "ac_GithubManage")
+    local err, text = raised(pcall(accounts.initiate, "user_new", "ac_GithubManage"))
     assert.equal("ComposioLegacyConnectedAccountsEndpointRetiredError", err.name)
     assert.equal(400, err.status)
     assert.matches("use link", text)
@@ -227,7 +214,7 @@ describe("initiate", function()
   end)
 
   it("leaves other 400s what they are", function()
-    local err = raised(accounts.initiate, "user_new", "ac_ZendeskOAuth")
+    local err = raised(pcall(accounts.initiate, "user_new", "ac_ZendeskOAuth"))
     assert.equal("BadRequestError", err.name)
     assert.equal("ConnectedAccount_MissingRequiredFields", err.slug)
   end)
@@ -236,7 +223,7 @@ end)
 describe("refresh", function()
   both("of an ACTIVE account raises, by id after a look", function()
     emulator:forget()
-    local err, text = raised(accounts.refresh, "ca_github_u123A")
+    local err, text = raised(pcall(accounts.refresh, "ca_github_u123A"))
     assert.equal("ValidationError", err.name)
     assert.matches("ca_github_u123A", text)
     assert.matches("even_if_active = true", text)
@@ -246,7 +233,7 @@ describe("refresh", function()
   both("of an ACTIVE account raises, by the account itself without a look", function()
     local account = accounts.get "ca_github_u123A"
     emulator:forget()
-    local err = raised(account.refresh, account)
+    local err = raised(pcall(account.refresh, account))
     assert.equal("ValidationError", err.name)
     assert.same({}, emulator:lines())
   end)
@@ -270,13 +257,14 @@ describe("refresh", function()
       config = composio.auth_scheme.api_key { api_key = "key-1234" },
     })
     emulator:tell("accounts/" .. request.id .. "/set", { status = "EXPIRED" })
-    assert.equal("ConflictError", raised(accounts.refresh, request.id).name)
+    assert.equal("ConflictError", raised(pcall(accounts.refresh, request.id)).name)
   end)
 
   it("takes true or false for even_if_active", function()
-    local _, text = raised(accounts.refresh, "ca_x", { even_if_active = 1 })
+    local _, text = raised(pcall(accounts.refresh, "ca_x", { even_if_active = 1 }))
     assert.matches("even_if_active: expected true or false, got number", text)
-    _, text = raised(accounts.refresh, "ca_x", { evenIfActive = true, even_if_active = true })
+    local both_names = { evenIfActive = true, even_if_active = true }
+    _, text = raised(pcall(accounts.refresh, "ca_x", both_names))
     assert.matches("unknown option 'evenIfActive' %(did you mean 'even_if_active'%?%)", text)
   end)
 end)

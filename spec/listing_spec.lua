@@ -2,24 +2,13 @@
 -- and allow_incomplete lifts that. Every lie that the emulator can be told.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
 local has, lacks = job.has, job.lacks
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "350" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
+scene.of_host({ "--accounts", "350" }, function(...)
+  emulator, place = ...
 end)
 
 local function run(script, ...)
@@ -232,12 +221,9 @@ describe("other listings of a run", function()
       { "job.lua", "--apply", "--max-percent=100", "--summary=summary.json" },
       { script = STRICT }
     )
-    for _ = 1, 400 do
-      if #emulator:requests() >= 2 then
-        break
-      end
-      host.shell "sleep 0.02"
-    end
+    host.wait_until(function()
+      return #emulator:requests() >= 2
+    end, "the second request")
     local client = emulator:client()
     client.connected_accounts.delete(first)
     client:close()

@@ -1,8 +1,10 @@
 -- One writing run at a time, per project and state directory.
 local cjson = require "cjson"
 local host = require "spec.support.host"
-local server = require "spec.support.server"
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 
+local has = job.has
 local emulator, place
 
 local STATE = ".local/state/composio-lua"
@@ -17,26 +19,13 @@ accounts.disable(accounts.list({ statuses = { "ACTIVE" } }).items[1])
 print "wrote"
 ]]
 
-setup(function()
-  emulator = server.emulator { "--accounts", "30" }
-end)
-teardown(function()
-  emulator:stop()
+scene.of_host({ "--accounts", "30" }, function(...)
+  emulator, place = ...
 end)
 before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
   place:script(HOLDS, "holds.lua")
   place:script(WRITES, "writes.lua")
 end)
-after_each(function()
-  place:remove()
-end)
-
-local function has(text, part)
-  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
-end
 
 local function hold(...)
   local process = place:start { "holds.lua", "--apply", "--allow", "io", ... }

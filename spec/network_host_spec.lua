@@ -2,19 +2,14 @@
 -- summary, and what the service has really done.
 local host = require "spec.support.host"
 local proxy = require "spec.support.proxy"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
 local emulator
 local FIRST, SECOND = "ca_github_u123A", "ca_slack_u123_B"
 
-setup(function()
-  emulator = server.emulator { "--accounts", "60" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_emulator({ "--accounts", "60" }, function(...)
+  emulator = ...
 end)
 
 -- What the guards of a run want to hear before accounts are deleted.

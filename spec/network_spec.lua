@@ -3,18 +3,13 @@
 local composio = require "composio"
 local core = require "composio.core"
 local proxy = require "spec.support.proxy"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
 local emulator
 
-setup(function()
-  emulator = server.emulator { "--accounts", "60" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_emulator({ "--accounts", "60" }, function(...)
+  emulator = ...
 end)
 
 -- One of each kind: a read, a change that may be repeated, one that may not,

@@ -1,8 +1,10 @@
 -- The words of the command line about jobs: verbs, their operands, and which
 -- option goes with which verb.
 local host = require "spec.support.host"
+local job = require "spec.support.job"
+local server = require "spec.support.server"
 
-local root = arg[0]:match "^(.*)/spec/[^/]*$" or "."
+local has = job.has
 local place
 
 before_each(function()
@@ -11,10 +13,6 @@ end)
 after_each(function()
   place:remove()
 end)
-
-local function has(text, part)
-  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
-end
 
 -- Exit 2, nothing on stdout, and a line that holds each of the parts.
 local function refused(words, ...)
@@ -53,7 +51,7 @@ describe("help", function()
   end)
 
   it("and the manual page name the same options", function()
-    local file = assert(io.open(root .. "/docs/man/composio-lua.1"))
+    local file = assert(io.open(server.root .. "/docs/man/composio-lua.1"))
     local page = file:read("a"):gsub("\\%-", "-")
     file:close()
     local count = 0

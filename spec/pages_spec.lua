@@ -3,27 +3,14 @@
 local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"
+local raised = require "spec.support.raised"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err, tostring(err)
-end
 
 local emulator, client, accounts
 
-setup(function()
-  emulator = server.emulator { "--accounts", "250" }
-  client = emulator:client()
-  accounts = client.connected_accounts
-end)
-teardown(function()
-  client:close()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_module({ "--accounts", "250" }, function(...)
+  emulator, accounts, client = ...
 end)
 
 -- All ids of a selection, and how its listing came out.
@@ -207,7 +194,7 @@ describe("each", function()
   for place, case in ipairs(wrong) do
     both("refuses wrong options at once, " .. place, function()
       emulator:forget()
-      local _, text = raised(accounts.each, case[1])
+      local _, text = raised(pcall(accounts.each, case[1]))
       assert.matches(case[2], text)
       assert.matches("pages_spec%.lua:%d+: ", text)
       assert.equal(0, #emulator:lines())
@@ -219,7 +206,7 @@ describe("a listing is incomplete when", function()
   both("a cursor comes twice; the loop raises", function()
     emulator:faults { { action = "cursor_repeated", nth = 2, times = 0 } }
     local selection = all()
-    local err, text = raised(walk, selection)
+    local err, text = raised(pcall(walk, selection))
     assert.equal("ComposioListingError", err.name)
     assert.matches("the same page cursor twice", text)
     local listing = selection:listing()
@@ -264,11 +251,11 @@ describe("a listing is incomplete when", function()
     emulator:faults { { action = "reply", status = 500, body = "no", nth = 2 } }
     local selection = all()
     local count = 0
-    local err = raised(function()
+    local err = raised(pcall(function()
       for _ in selection do
         count = count + 1
       end
-    end)
+    end))
     assert.equal("InternalServerError", err.name)
     assert.equal(100, count)
     local listing = selection:listing()
@@ -449,11 +436,11 @@ describe("a change while a walk is open", function()
 
   it("raises above 10,000 accounts and names composio.bulk", function()
     emulator:faults { { action = "total_items", total_items = 10001 } }
-    local err, text = raised(function()
+    local err, text = raised(pcall(function()
       for account in all() do
         account:disable()
       end
-    end)
+    end))
     assert.equal("string", type(err))
     assert.matches("10001 accounts", text)
     assert.matches("composio%.bulk", text)
@@ -593,7 +580,7 @@ describe("closing", function()
       function() selection:walk().close() end,
       function() selection:walk().listing {} end,
     } do
-      local _, text = raised(call)
+      local _, text = raised(pcall(call))
       assert.matches("pages_spec%.lua:%d+: .*: call it with a colon", text)
     end
   end)

@@ -3,25 +3,15 @@
 local cjson = require "cjson"
 local host = require "spec.support.host"
 local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
 local has, lacks = job.has, job.lacks
 local emulator, place
 
-setup(function()
-  local keys = { "--api-key", "ak_emulator", "--api-key", "ak_new" }
-  emulator = server.emulator { "--accounts", "200", table.unpack(keys) }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
+local TWO_KEYS = { "--accounts", "200", "--api-key", "ak_emulator", "--api-key", "ak_new" }
+scene.of_host(TWO_KEYS, function(...)
+  emulator, place = ...
 end)
 
 -- Saves the plan of the script as plan.json, which has to work.

@@ -1,22 +1,11 @@
 -- Listed accounts in the host: each member is read when a script first asks
 -- for it, and no script can tell.
-local host = require "spec.support.host"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "40", "--mask", "raw" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
+scene.of_host({ "--accounts", "40", "--mask", "raw" }, function(...)
+  emulator, place = ...
 end)
 
 local function lines(script)

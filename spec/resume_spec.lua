@@ -3,28 +3,19 @@
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local proxy = require "spec.support.proxy"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
-local has, lacks = job.has, job.lacks
+local has, lacks, wait_until = job.has, job.lacks, host.wait_until
 local emulator, place, between
 
-setup(function()
-  emulator = server.emulator { "--accounts", "200" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
+scene.of_host({ "--accounts", "200" }, function(...)
+  emulator, place = ...
 end)
 after_each(function()
   if between then
     between:finish()
     between = nil
   end
-  place:remove()
 end)
 
 local function run_name()
@@ -33,16 +24,6 @@ end
 
 local function resume(...)
   return place:run { "resume", run_name(), "--summary=summary.json", ... }
-end
-
-local function wait_until(is_so)
-  for _ = 1, 500 do
-    if is_so() then
-      return
-    end
-    host.shell "sleep 0.02"
-  end
-  error("it did not come to that", 2)
 end
 
 -- Of a run that goes on: the ledger may not be there yet, or locked.

@@ -1,8 +1,11 @@
 -- Looking back: runs, show RUN, history ACCOUNT.
 local cjson = require "cjson"
 local host = require "spec.support.host"
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
+local has = job.has
 local emulator, place
 
 local STATE = ".local/state/composio-lua"
@@ -14,24 +17,9 @@ composio.bulk("idle", accounts.each { statuses = { "ACTIVE" } }, function(accoun
 end)
 ]]
 
-setup(function()
-  emulator = server.emulator { "--accounts", "30" }
+scene.of_host({ "--accounts", "30" }, function(...)
+  emulator, place = ...
 end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
-end)
-
-local function has(text, part)
-  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
-end
 
 -- A verb that looks back: without key and service, and asks nobody.
 local function back(...)

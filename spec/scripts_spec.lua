@@ -1,27 +1,14 @@
 -- The shipped jobs, on an emulated project, from preview to second preview.
 local host = require "spec.support.host"
-local server = require "spec.support.server"
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 
+local has = job.has
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "400" }
+scene.of_host({ "--accounts", "400" }, function(...)
+  emulator, place = ...
 end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
-end)
-
-local function has(text, part)
-  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
-end
 
 local function run(script, ...)
   return place:run { "run", script, "--summary", "summary.json", ... }

@@ -4,18 +4,13 @@ local composio = require "composio"
 local canary = require "spec.support.canary"
 local child = require "spec.support.child"
 local cjson = require "cjson"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
 local emulator
 
-setup(function()
-  emulator = server.emulator { "--accounts", "60", "--api-key", canary.KEY }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_emulator({ "--accounts", "60", "--api-key", canary.KEY }, function(...)
+  emulator = ...
 end)
 
 local function base64(text)

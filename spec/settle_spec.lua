@@ -3,28 +3,19 @@
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local proxy = require "spec.support.proxy"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
 local has, lacks = job.has, job.lacks
 local emulator, place, between
 
-setup(function()
-  emulator = server.emulator { "--accounts", "200" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
+scene.of_host({ "--accounts", "200" }, function(...)
+  emulator, place = ...
 end)
 after_each(function()
   if between then
     between:finish()
     between = nil
   end
-  place:remove()
 end)
 
 -- The run, through a proxy with these rules. A reply breaks off after twenty bytes:
@@ -179,12 +170,9 @@ describe("at the end of a run", function()
       "job.lua", "--apply", "--retries=0", "--timeout=1", "--concurrency=1",
       "--summary=summary.json",
     }, { script = script })
-    for _ = 1, 500 do
-      if job.writes(emulator) >= 2 then
-        break
-      end
-      host.shell "sleep 0.02"
-    end
+    host.wait_until(function()
+      return job.writes(emulator) >= 2
+    end, "the second change")
     local client = emulator:client()
     client.connected_accounts.link("doubled", "ac_SlackManaged", { allow_multiple = true })
     client:close()

@@ -1,27 +1,14 @@
 -- Signals: the first ends a run in order, the second at once.
 local host = require "spec.support.host"
-local server = require "spec.support.server"
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 
+local has = job.has
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "230" }
+scene.of_host({ "--accounts", "230" }, function(...)
+  emulator, place = ...
 end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
-end)
-
-local function has(text, part)
-  assert(text:find(part, 1, true), ("'%s' is not in:\n%s"):format(part, text))
-end
 
 local DISABLE = [[
   composio.bulk(accounts.each { statuses = { "ACTIVE" } }, function(account) account:disable() end)
@@ -36,15 +23,10 @@ local function start_slow(delay_ms, concurrency)
     host.unlimited { "job.lua", "--apply", "--concurrency", concurrency, "--summary=summary.json" },
     { script = DISABLE }
   )
-  for _ = 1, 500 do
-    for _, request in ipairs(emulator:requests()) do
-      if request.method == "PATCH" then
-        return process
-      end
-    end
-    host.shell "sleep 0.02"
-  end
-  error "no change was sent"
+  host.wait_until(function()
+    return job.writes(emulator) > 0
+  end, "the first change")
+  return process
 end
 
 local function sum(outcomes)

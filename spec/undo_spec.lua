@@ -3,24 +3,14 @@
 local cjson = require "cjson"
 local host = require "spec.support.host"
 local job = require "spec.support.job"
+local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
 local has, lacks = job.has, job.lacks
 local emulator, place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "200" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
-  emulator:forget()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
+scene.of_host({ "--accounts", "200" }, function(...)
+  emulator, place = ...
 end)
 
 local function act(script, ...)
@@ -279,12 +269,9 @@ describe("what cannot be undone", function()
       { "job.lua", "--apply", "--concurrency=1" },
       { script = bulk_of(ids, "account:disable()") }
     )
-    for _ = 1, 500 do
-      if job.writes(emulator) >= 2 then
-        break
-      end
-      host.shell "sleep 0.02"
-    end
+    host.wait_until(function()
+      return job.writes(emulator) >= 2
+    end, "the second change")
     host.shell "sleep 1.2" -- what ended is on disk by then
     process:signal "KILL"
     process:wait()
@@ -379,12 +366,9 @@ describe("an undo that was killed", function()
     local run = act(bulk_of(ids, "account:disable()"))
     emulator:faults { { method = "PATCH", nth = 3, times = 1, action = "delay", delay_ms = 60000 } }
     local process = place:start { "undo", run, "--apply", "--concurrency=1" }
-    for _ = 1, 500 do
-      if job.writes(emulator) >= 3 then
-        break
-      end
-      host.shell "sleep 0.02"
-    end
+    host.wait_until(function()
+      return job.writes(emulator) >= 3
+    end, "the third change")
     process:signal "KILL"
     assert.equal("signal", process:wait().kind)
     emulator:faults()

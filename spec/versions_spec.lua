@@ -6,7 +6,7 @@ local cjson = require "cjson"
 local composio = require "composio"
 local both = require "spec.support.both"
 local host = require "spec.support.host"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
 local BAD_CURL = { COMPOSIO_OTHER_LIBCURL = "8.11.1" }
 local CURL_WARNING = "libcurl 8.11.1: it closes a file descriptor twice"
@@ -17,19 +17,10 @@ local other = composio.client()
 other.connected_accounts.list { limit = 1 }
 ]]
 
-local emulator, place
+local place
 
-setup(function()
-  emulator = server.emulator { "--accounts", "20" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  place = host.place(emulator)
-end)
-after_each(function()
-  place:remove()
+scene.of_host({ "--accounts", "20" }, function(_, directory)
+  place = directory
 end)
 
 -- The environment in which the libraries claim these versions.

@@ -3,27 +3,13 @@
 local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"
-local server = require "spec.support.server"
+local raised = require "spec.support.raised"
+local scene = require "spec.support.scene"
 
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err, tostring(err)
-end
+local emulator, accounts
 
-local emulator, client, accounts
-
-setup(function()
-  emulator = server.emulator { "--accounts", "60" }
-  client = emulator:client()
-  accounts = client.connected_accounts
-end)
-teardown(function()
-  client:close()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_module({ "--accounts", "60" }, function(...)
+  emulator, accounts = ...
 end)
 
 local function new_link(user)
@@ -56,7 +42,7 @@ describe("wait_for_connection", function()
       local request = new_link()
       set(request.id, status)
       emulator:forget()
-      local err, text = raised(accounts.wait_for_connection, request.id)
+      local err, text = raised(pcall(accounts.wait_for_connection, request.id))
       assert.equal("ConnectionRequestFailedError", err.name)
       assert.equal(request.id, err.account_id)
       assert.equal(status, err.account_status)
@@ -68,13 +54,13 @@ describe("wait_for_connection", function()
   it("tells the reason that the service gives", function()
     local request = new_link()
     emulator:tell("accounts/" .. request.id .. "/deny")
-    local err = raised(accounts.wait_for_connection, request.id)
+    local err = raised(pcall(accounts.wait_for_connection, request.id))
     assert.matches(", reason: .+", err.message)
     assert.is_string(err.status_reason)
   end)
 
   both("raises when there is no such account", function()
-    local err = raised(accounts.wait_for_connection, "ca_nosuch")
+    local err = raised(pcall(accounts.wait_for_connection, "ca_nosuch"))
     assert.equal("ComposioConnectedAccountNotFoundError", err.name)
   end)
 
@@ -84,7 +70,7 @@ describe("wait_for_connection", function()
       local task = composio.spawn(accounts.wait_for_connection, request.id, { timeout = 10 })
       composio.sleep(0.2)
       accounts.delete(request.id)
-      local err = raised(task.join, task)
+      local err = raised(pcall(task.join, task))
       assert.equal("ComposioConnectedAccountNotFoundError", err.name)
     end)
   end)
@@ -93,10 +79,10 @@ describe("wait_for_connection", function()
     local request = new_link()
     emulator:forget()
     local start = core.now()
-    local err, text = raised(accounts.wait_for_connection, request.id, {
+    local err, text = raised(pcall(accounts.wait_for_connection, request.id, {
       timeout = 0.5,
       interval = 0.2,
-    })
+    }))
     local took = core.now() - start
     assert.equal("ConnectionRequestTimeoutError", err.name)
     assert.is_true(err.retryable)
@@ -112,7 +98,7 @@ describe("wait_for_connection", function()
     local request = new_link()
     local start = core.now()
     local options = { timeout = 0.3, interval = 20 }
-    local err = raised(accounts.wait_for_connection, request.id, options)
+    local err = raised(pcall(accounts.wait_for_connection, request.id, options))
     assert.equal("ConnectionRequestTimeoutError", err.name)
     assert.is_true(core.now() - start < 5)
   end)
@@ -120,7 +106,7 @@ describe("wait_for_connection", function()
   both("asks exactly once with a timeout of 0", function()
     local request = new_link()
     emulator:forget()
-    local err = raised(accounts.wait_for_connection, request.id, { timeout = 0 })
+    local err = raised(pcall(accounts.wait_for_connection, request.id, { timeout = 0 }))
     assert.equal("ConnectionRequestTimeoutError", err.name)
     assert.equal(1, #emulator:lines())
   end)
@@ -141,12 +127,13 @@ describe("wait_for_connection", function()
   both("goes on while it is INACTIVE, unless that is a failure", function()
     emulator:reset()
     accounts.disable "ca_slack_u123_B"
-    local err = raised(accounts.wait_for_connection, "ca_slack_u123_B", {
+    local err = raised(pcall(accounts.wait_for_connection, "ca_slack_u123_B", {
       timeout = 0.2,
       interval = 0.1,
-    })
+    }))
     assert.equal("ConnectionRequestTimeoutError", err.name)
-    err = raised(accounts.wait_for_connection, "ca_slack_u123_B", { inactive_is_failure = true })
+    local options = { inactive_is_failure = true }
+    err = raised(pcall(accounts.wait_for_connection, "ca_slack_u123_B", options))
     assert.equal("ConnectionRequestFailedError", err.name)
   end)
 
@@ -154,7 +141,7 @@ describe("wait_for_connection", function()
     local request = new_link()
     emulator:faults { { action = "delay", delay_ms = 4000, nth = 2 } }
     local start = core.now()
-    local err = raised(accounts.wait_for_connection, request.id, { timeout = 0.5 })
+    local err = raised(pcall(accounts.wait_for_connection, request.id, { timeout = 0.5 }))
     assert.equal("ConnectionRequestTimeoutError", err.name)
     assert.is_true(core.now() - start < 2)
   end)
@@ -162,7 +149,7 @@ describe("wait_for_connection", function()
   it("passes other errors on", function()
     local request = new_link()
     emulator:faults { { action = "reply", status = 500, body = "no", nth = 2 } }
-    local err = raised(accounts.wait_for_connection, request.id, { timeout = 5 })
+    local err = raised(pcall(accounts.wait_for_connection, request.id, { timeout = 5 }))
     assert.equal("InternalServerError", err.name)
   end)
 
@@ -179,7 +166,7 @@ describe("wait_for_connection", function()
   for place, case in ipairs(wrong) do
     both("refuses wrong options, " .. place, function()
       emulator:forget()
-      local _, text = raised(accounts.wait_for_connection, "ca_x", case[1])
+      local _, text = raised(pcall(accounts.wait_for_connection, "ca_x", case[1]))
       assert.matches(case[2], text)
       assert.matches("^[^ ]*wait_spec%.lua:%d+: ", text)
       assert.equal(0, #emulator:lines())
@@ -211,7 +198,7 @@ describe("many waits", function()
     composio.run(function()
       local tasks = wait_all(requests, { timeout = 1.3, interval = 0.4 })
       for _, task in ipairs(tasks) do
-        assert.equal("ConnectionRequestTimeoutError", raised(task.join, task).name)
+        assert.equal("ConnectionRequestTimeoutError", raised(pcall(task.join, task)).name)
       end
     end)
     local gets, lists = 0, 0
@@ -239,11 +226,11 @@ describe("many waits", function()
       local account = tasks[1]:join()
       assert.equal("ACTIVE", account.status)
       assert.is_table(account.params) -- as get gives it, not as a listing
-      assert.equal("ConnectionRequestFailedError", raised(tasks[2].join, tasks[2]).name)
-      local err = raised(tasks[3].join, tasks[3])
+      assert.equal("ConnectionRequestFailedError", raised(pcall(tasks[2].join, tasks[2])).name)
+      local err = raised(pcall(tasks[3].join, tasks[3]))
       assert.equal("ComposioConnectedAccountNotFoundError", err.name)
       tasks[4]:cancel()
-      raised(tasks[4].join, tasks[4])
+      raised(pcall(tasks[4].join, tasks[4]))
     end)
   end)
 
@@ -270,7 +257,7 @@ describe("many waits", function()
       composio.sleep(0.05)
       emulator:faults { { action = "reply", status = 500, body = "no" } }
       for _, task in ipairs(tasks) do
-        assert.equal("InternalServerError", raised(task.join, task).name)
+        assert.equal("InternalServerError", raised(pcall(task.join, task)).name)
       end
     end)
   end)
@@ -280,13 +267,13 @@ describe("many waits", function()
     composio.run(function()
       local tasks = wait_all(requests, { timeout = 0.3, interval = 0.1 })
       for _, task in ipairs(tasks) do
-        raised(task.join, task)
+        raised(pcall(task.join, task))
       end
     end)
     -- a single wait asks by get again: nobody else is counted as waiting
     emulator:forget()
     composio.run(function()
-      raised(requests[1].wait_for_connection, requests[1], { timeout = 0.3, interval = 0.1 })
+      raised(pcall(requests[1].wait_for_connection, requests[1], { timeout = 0.3, interval = 0.1 }))
     end)
     for _, line in ipairs(emulator:lines()) do
       assert.is_nil(line:find("connected_account_ids", 1, true))

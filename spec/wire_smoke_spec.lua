@@ -6,7 +6,7 @@
 local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"
-local server = require "spec.support.server"
+local scene = require "spec.support.scene"
 
 local PREFIX = "/api/v3.1"
 -- Every sign that means something in a URL, and some that need two or three
@@ -20,14 +20,8 @@ local QUERY_MAX = 16384 -- core/wire/request.c
 
 local emulator
 
-setup(function()
-  emulator = server.emulator { "--accounts", "30", "--page-default", "5", "--page-max", "10" }
-end)
-teardown(function()
-  emulator:stop()
-end)
-before_each(function()
-  emulator:reset()
+scene.of_emulator({ "--accounts", "30", "--page-default", "5", "--page-max", "10" }, function(...)
+  emulator = ...
 end)
 
 -- ---- the cases -------------------------------------------------------------

@@ -6,6 +6,7 @@
 -- Must not know: what is in a ledger.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
 local oracle = require "spec.prove.oracle"
+local proxy = require "spec.support.proxy"
 local resumed = require "spec.prove.resumed"
 local stage = require "spec.prove.stage"
 
@@ -15,7 +16,7 @@ local TIMES = 16 -- of each operation, in full mode
 stage.begin "late"
 stage.spread(4, "points")
 local emulator = stage.emulator()
-local proxy = stage.server.proxy(emulator, {})
+local between = proxy.start(emulator, {})
 local state = stage.dir .. "/state"
 
 -- Sends 20 a second; the proxy stands still from `still` s on, the run is dead at
@@ -27,10 +28,10 @@ local function killed_run(operation, still, dead)
     before = ("timeout -s KILL %.2f"):format(dead),
     script = stage.root .. "/spec/prove/jobs/" .. operation .. ".lua",
     state = state,
-    url = proxy.url,
+    url = between.url,
     more = stage.join(words, stage.OPEN, confirm, { "--", stage.SECRET }),
   }
-  local stop = ("(sleep %.2f; kill -STOP %s) & "):format(still, proxy.pid)
+  local stop = ("(sleep %.2f; kill -STOP %s) & "):format(still, between.program.pid)
   return stage.shell(stop .. command .. "; wait")
 end
 
@@ -46,7 +47,7 @@ local project = stage.sql(direct, "SELECT project FROM run;"):match "%x+"
 local function resume(name, wake)
   local move = "UPDATE run SET base_url = '%s', project = '%s';"
   stage.sql(state, move:format(emulator.url, project))
-  local go_on = ("(sleep %.2f; kill -CONT %s) & "):format(wake, proxy.pid)
+  local go_on = ("(sleep %.2f; kill -CONT %s) & "):format(wake, between.program.pid)
   return stage.shell(go_on .. stage.command {
     verb = "resume",
     operand = name,
@@ -112,6 +113,6 @@ for _, operation in ipairs(stage.short and { "link", "refresh" } or OPERATIONS) 
     end
   end
 end
-proxy:stop()
+between:finish()
 emulator:stop()
 stage.finish "points"

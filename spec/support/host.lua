@@ -12,6 +12,7 @@
 --   process:signal "INT"; process:wait()      → run
 --   place:remove()
 --   host.unlimited { "job.lua", "--apply" }   the same words, without limits
+--   host.wait_until(function() … end, "what")
 --
 -- Every run's stdout, stderr and all files of the place are searched for the
 -- emulator's API key and for what place.secrets lists; a hit is an error.
@@ -34,6 +35,17 @@ host.shell = shell
 
 host.program = server.build .. "/composio-lua"
 host.has_sanitizer = shell("grep -c __asan_init " .. quote(host.program)) ~= "0"
+
+-- Waits until is_so() is true, for ten seconds; `what` is named when it never is.
+function host.wait_until(is_so, what)
+  for _ = 1, 500 do
+    if is_so() then
+      return
+    end
+    shell "sleep 0.02"
+  end
+  error("waited in vain" .. (what and " for " .. what or ""), 2)
+end
 
 -- The words, without the limits that a run has by itself: specs change most of
 -- their small projects.

@@ -13,8 +13,6 @@
 --   emulator:ask("clock")                 GET below /_emulator/
 --   emulator:reset()                      as it was at its start
 --   emulator:stop()
---   server.proxy(emulator, { "request=2,when=reply,do=reset" })
---                                         { url, port, stop(), log() }
 --
 -- What is started ends with stop(), or when Lua closes. Without a library for
 -- sockets or processes: popen gives the pid and the first line, and bash opens
@@ -177,33 +175,6 @@ function Emulator:client(options)
     all[key] = value
   end
   return require("composio").client(all)
-end
-
--- A composio-faultproxy in front of it; rules as spec/faultproxy/README.md
--- tells.
-function server.proxy(target, rules)
-  local log = os.tmpname()
-  local arguments = { "--to", target.port, "--log", log }
-  for _, rule in ipairs(rules) do
-    arguments[#arguments + 1] = "--rule"
-    arguments[#arguments + 1] = rule
-  end
-  local proxy = server.start("composio-faultproxy", arguments)
-  proxy.url = "http://127.0.0.1:" .. proxy.port
-  proxy.api_key = target.api_key
-  proxy.client = Emulator.client
-  -- One table per request that the proxy saw end.
-  function proxy.log()
-    local file = assert(io.open(log, "rb"))
-    local text = file:read "a"
-    file:close()
-    return lines(text)
-  end
-  function proxy.stop(self)
-    os.remove(log)
-    return Program.stop(self)
-  end
-  return proxy
 end
 
 return server
