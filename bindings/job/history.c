@@ -120,10 +120,6 @@ static void push_row(lua_State *L, struct past *past,
   lua_setfield(L, -2, "resource");
   lua_pushstring(L, row->api->name);
   lua_setfield(L, -2, "operation");
-  lua_pushstring(L, row->api->becomes);
-  lua_setfield(L, -2, "becomes");
-  lua_pushstring(L, row->api->undo);
-  lua_setfield(L, -2, "undo");
   lua_pushstring(L, ca_outcome_name(row->outcome));
   lua_setfield(L, -2, "outcome");
   lua_pushboolean(L, row->secret);

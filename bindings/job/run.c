@@ -183,9 +183,9 @@ void lca_replay_push_earlier(lua_State *L, const struct ca_api *api,
     lua_pushstring(L, id);
     lua_setfield(L, -2, "id");
   }
-  if(api->makes && made) { /* as link's reply names it */
+  if(api->makes && made) { /* as the create's reply names it */
     lua_pushstring(L, made);
-    lua_setfield(L, -2, "connected_account_id");
+    lua_setfield(L, -2, api->makes);
   }
   if(status_after) {
     lua_pushstring(L, status_after);

@@ -17,9 +17,8 @@
 
 /* The stack of a call. Positional arguments follow, until they are read. */
 enum { AT_CLIENT = 1, AT_OPTIONS, AT_ACCOUNT, AT_CALL, AT_OP };
-/* UP_EXTRA: the name of an option that a composite takes besides, or true: a
-   list whose accounts are read as bulk work wants them. */
-enum { UP_CLIENT = 1, UP_API, UP_EXTRA };
+/* UP_PAGE: true for a list whose accounts are read as bulk work wants them. */
+enum { UP_CLIENT = 1, UP_API, UP_PAGE };
 
 /* What a call holds of the core, in a to-be-closed slot. */
 struct call {
@@ -311,8 +310,8 @@ static void unknown_option(lua_State *L, const struct ca_api *api,
   for(field = api->fields; field->name; field++)
     if(!(field->flags & CA_POSITIONAL))
       known[count++] = field->name;
-  if(lua_isstring(L, lua_upvalueindex(UP_EXTRA)))
-    known[count++] = lua_tostring(L, lua_upvalueindex(UP_EXTRA));
+  if(api->option)
+    known[count++] = api->option;
   known[count++] = "timeout";
   if(ca_api_mutates(api)) {
     known[count++] = "reason";
@@ -339,13 +338,6 @@ static void read_timeout(lua_State *L, struct call *call, int index)
     lca_error_usage(L, "%s.%s: timeout: %f is not a number of seconds to wait",
                     api->resource, api->name, seconds);
   call->timeout_ms = (int64_t)ceil(seconds * 1000);
-}
-
-/* The option that a composite has besides, and looks at itself. */
-static bool is_extra(lua_State *L, const char *name)
-{
-  return lua_isstring(L, lua_upvalueindex(UP_EXTRA)) &&
-         !strcmp(name, lua_tostring(L, lua_upvalueindex(UP_EXTRA)));
 }
 
 /* What is the recorder's business alone; without one nobody would see to it.
@@ -378,8 +370,8 @@ static void check_options(lua_State *L, struct call *call)
       ;
     else if(name && !strcmp(name, "timeout"))
       read_timeout(L, call, lua_gettop(L));
-    else if(name && is_extra(L, name))
-      ;
+    else if(name && api->option && !strcmp(name, api->option))
+      ; /* the Lua above has looked at it */
     else if(name && mutates &&
             (!strcmp(name, "reason") || !strcmp(name, "otherwise")))
       check_recorded(L, api, name);
@@ -472,7 +464,7 @@ static int call_ended(lua_State *L, int status, lua_KContext ctx)
   const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
   (void)status;
   (void)ctx;
-  if(lua_isboolean(L, lua_upvalueindex(UP_EXTRA)))
+  if(lua_isboolean(L, lua_upvalueindex(UP_PAGE)))
     return lca_result_push_page(L, client, api, &op->result);
   return lca_result_push(L, client, api, &op->result,
                          call->id[0] ? call->id : NULL);
@@ -561,61 +553,20 @@ static int push_operation(lua_State *L, lua_CFunction function)
   return 1;
 }
 
-/* operation(client, resource, name, extra) → the function of that row; extra,
-   or nil, is an option that the Lua above it takes out before. */
+/* operation(client, resource, name, page) → the function of that row; page,
+   or nil, is true for a list whose accounts are read as bulk work wants
+   them. */
 static int operation(lua_State *L)
 {
   return push_operation(L, call_operation);
 }
 
-/* check(client, resource, name, extra) → a function that raises what the call
+/* check(client, resource, name) → a function that raises what the call
    with these arguments would raise before anything is sent, and returns the
    class of what it would do. */
 static int check(lua_State *L)
 {
   return push_operation(L, check_operation);
-}
-
-/* ---- the table, for who wants to read it ---- */
-
-static void push_names(lua_State *L, const struct ca_api *api, bool positional)
-{
-  const struct ca_field *field;
-  lua_Integer count = 0;
-  lua_newtable(L);
-  for(field = api->fields; field->name; field++)
-    if(((field->flags & CA_POSITIONAL) != 0) == positional) {
-      lua_pushstring(L, field->name);
-      lua_rawseti(L, -2, ++count);
-    }
-}
-
-/* operations() → every row as a table, for the shipped Lua and the specs. */
-static int operations(lua_State *L)
-{
-  size_t count;
-  size_t i;
-  const struct ca_api *rows = ca_api_rows(&count);
-  lua_createtable(L, (int)count, 0);
-  for(i = 0; i < count; i++) {
-    lua_createtable(L, 0, 7);
-    lua_pushstring(L, rows[i].becomes);
-    lua_setfield(L, -2, "becomes");
-    lua_pushstring(L, rows[i].resource);
-    lua_setfield(L, -2, "resource");
-    lua_pushstring(L, rows[i].name);
-    lua_setfield(L, -2, "name");
-    lua_pushstring(L, ca_method_name(rows[i].method));
-    lua_setfield(L, -2, "method");
-    lua_pushstring(L, ca_class_name(rows[i].cost));
-    lua_setfield(L, -2, "class");
-    push_names(L, &rows[i], true);
-    lua_setfield(L, -2, "arguments");
-    push_names(L, &rows[i], false);
-    lua_setfield(L, -2, "options");
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
-  return 1;
 }
 
 /* ---- registration ---- */
@@ -624,7 +575,6 @@ void lca_call_open(lua_State *L)
 {
   static const luaL_Reg functions[] = { { "operation", operation },
                                         { "check", check },
-                                        { "operations", operations },
                                         { NULL, NULL } };
   if(luaL_newmetatable(L, CALL)) {
     lua_pushcfunction(L, call_close);

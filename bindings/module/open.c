@@ -43,6 +43,7 @@ static int open_core(lua_State *L)
   lca_task_open(L);
   lca_client_open(L);
   lca_call_open(L);
+  lca_operations_open(L);
   lca_versions_open(L);
   lua_pushliteral(L, COMPOSIO_VERSION);
   lua_setfield(L, -2, "version");

@@ -408,10 +408,10 @@ return function(composio, core, given)
     for key, reply in pairs(replies) do
       results[key] = reply
     end
-    for _, name in ipairs { "link", "initiate" } do
-      local reply = results[name]
+    for _, row in ipairs(core.operations()) do
+      local reply = row.makes and results[row.name]
       if reply and reply.success ~= false then
-        local request = core.connection_request(name, reply)
+        local request = core.connection_request(row, reply)
         request.earlier = reply.earlier
         for key, other in pairs(results) do
           results[key] = rawequal(other, reply) and request or other

@@ -181,13 +181,10 @@ return function(composio, core, host)
 
   -- ---- changes of accounts ----
 
-  -- Options that composites have besides.
-  local EXTRA = { refresh = "even_if_active" }
-
   local function wrap_account_change(accounts, client, row)
     local name = "connected_accounts." .. row.name
     local change = accounts[row.name]
-    local check = core.check(client, "connected_accounts", row.name, EXTRA[row.name])
+    local check = core.check(client, "connected_accounts", row.name)
 
     local function image_of(target, kind)
       local id = id_of(target)
@@ -286,7 +283,7 @@ return function(composio, core, host)
       return -- a run's changes go through the default client
     end
     for _, row in ipairs(changes "connected_accounts") do
-      if row.arguments[1] == "id" then
+      if row.of_account then
         wrap_account_change(accounts, client, row)
       else
         wrap_create(accounts, function()

@@ -15,6 +15,15 @@ function core.operations()
   return operations
 end
 
+-- The row of one operation.
+function core.row(resource, name)
+  for _, row in ipairs(operations) do
+    if row.resource == resource and row.name == name then
+      return row
+    end
+  end
+end
+
 local composio = {
   _VERSION = core.version,
   versions = core.versions,
@@ -56,8 +65,7 @@ local function dress(client)
     fields[name] = resource
   end
   for _, row in ipairs(core.operations()) do
-    local of_account = row.resource == "connected_accounts" and row.arguments[1] == "id"
-    if of_account and row.name ~= "get" then
+    if row.of_account and row.class ~= "read" then
       methods[row.name] = fields.connected_accounts[row.name]
     end
   end

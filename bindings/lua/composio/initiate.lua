@@ -34,6 +34,10 @@ return function(_, core, host)
     end
   end
 
+  local function acl_or_same(err)
+    return acl_error(err) or err
+  end
+
   local function create_error(err)
     if not core.is_error(err) then
       return err
@@ -45,7 +49,7 @@ return function(_, core, host)
       local fix = "use link with the same user and auth config; it gives a URL for the user"
       return renamed(err, "ComposioLegacyConnectedAccountsEndpointRetiredError", err.message, fix)
     end
-    return acl_error(err) or err
+    return acl_or_same(err)
   end
 
   -- What the official client passes on as it is, and what must keep its own
@@ -68,6 +72,9 @@ return function(_, core, host)
         "Failed to create connected account link: " .. tostring(err.message)
       )
   end
+
+  -- The names that the official clients give to failures of these calls.
+  local ERRORS = { link = link_error, initiate = create_error }
 
   -- The helpers of auth_scheme say in which status an account begins. A change
   -- of credentials has none, and the service refuses it.
@@ -124,21 +131,15 @@ return function(_, core, host)
     return type(value) == "string" and value ~= "" and value or nil
   end
 
-  local function of_create(reply)
+  -- A create answers what was stored of the account, whose status and URL stand
+  -- under `connectionData.val`; a link says nothing of a status.
+  local function request_of(row, reply)
     local data = type(reply.connectionData) == "table" and reply.connectionData or {}
     local val = type(data.val) == "table" and data.val or {}
     return {
-      id = reply.id,
-      status = text(val.status) or text(reply.status),
+      id = reply[row.makes],
+      status = text(val.status) or text(reply.status) or "INITIATED",
       redirect_url = text(val.redirectUrl) or text(reply.redirect_url) or text(reply.redirect_uri),
-    }
-  end
-
-  local function of_link(reply)
-    return {
-      id = reply.connected_account_id,
-      status = "INITIATED",
-      redirect_url = text(reply.redirect_url),
       expires_at = text(reply.expires_at),
       link_token = text(reply.link_token),
     }
@@ -178,7 +179,7 @@ return function(_, core, host)
     return false
   end
 
-  local function check_single(accounts, operation, user_id, auth_config_id)
+  local function check_single(accounts, row, user_id, auth_config_id)
     if not has_active(accounts, user_id, auth_config_id) then
       return
     end
@@ -187,8 +188,8 @@ return function(_, core, host)
       core.error_object {
         name = "ComposioMultipleConnectedAccountsError",
         message = message:format(user_id, auth_config_id),
-        suggested_fix = "give allow_multiple = true to connect another one",
-        operation = "connected_accounts." .. operation,
+        suggested_fix = ("give %s = true to connect another one"):format(row.option),
+        operation = "connected_accounts." .. row.name,
         retryable = false,
         outcome = "failed",
       },
@@ -223,20 +224,21 @@ return function(_, core, host)
     return value or false
   end
 
-  local function check_inactive(accounts, target)
+  local function check_spared(accounts, row, target)
+    local message = "the account is %s; %sing it would start a new login and end what works"
     local account = target
     if type(target) ~= "table" or not rawget(target, "status") then
       account = accounts.get(target)
     end
-    if account.status ~= "ACTIVE" then
+    if account.status ~= row.spares then
       return
     end
     error(
       core.error_object {
         name = "ValidationError",
-        message = "the account is ACTIVE; refreshing it would start a new login and end what works",
-        suggested_fix = "give even_if_active = true if that is what you want",
-        operation = "connected_accounts.refresh",
+        message = message:format(row.spares, row.name),
+        suggested_fix = ("give %s = true if that is what you want"):format(row.option),
+        operation = "connected_accounts." .. row.name,
         account_id = account.id,
         retryable = false,
         outcome = "failed",
@@ -245,28 +247,23 @@ return function(_, core, host)
     )
   end
 
-  core.on_resource("connected_accounts", function(accounts, client, methods)
-    local function plain(name, extra)
-      return core.operation(client, "connected_accounts", name, extra)
-    end
-    local refresh, update = plain("refresh", "even_if_active"), accounts.update
+  core.on_resource("connected_accounts", function(accounts, _, methods)
+    local update = accounts.update
     local class = request_class(accounts)
-    local makers = { link = of_link, initiate = of_create }
 
-    -- What link or initiate would have returned for this reply; of the default
-    -- client, which is dressed first.
+    -- What a create would have returned for this reply; of the default client,
+    -- which is dressed first.
     core.connection_request = core.connection_request
-      or function(name, reply)
-        return setmetatable(makers[name](reply), class)
+      or function(row, reply)
+        return setmetatable(request_of(row, reply), class)
       end
 
-    local function begin(name, make, name_error)
-      local call = plain(name, "allow_multiple")
+    local function begin(row, call, name_error)
       return function(user_id, auth_config_id, options)
-        check_order(name, user_id, auth_config_id)
-        local several = take(name, options, "allow_multiple")
+        check_order(row.name, user_id, auth_config_id)
+        local several = take(row.name, options, row.option)
         if not several and not in_recall() and text(user_id) and text(auth_config_id) then
-          check_single(accounts, name, user_id, auth_config_id)
+          check_single(accounts, row, user_id, auth_config_id)
         end
         local ok, reply = pcall(call, user_id, auth_config_id, options)
         if not ok then
@@ -274,28 +271,36 @@ return function(_, core, host)
         elseif rawget(reply, "planned") then
           return reply
         end
-        local request = make(reply)
+        local request = request_of(row, reply)
         if not text(request.id) then
-          error(no_account(name), 0)
+          error(no_account(row.name), 0)
         end
         return setmetatable(request, class)
       end
     end
 
-    accounts.link = begin("link", of_link, link_error)
-    accounts.initiate = begin("initiate", of_create, create_error)
-
-    function accounts.refresh(target, options)
-      if not take("refresh", options, "even_if_active") and not in_recall() then
-        check_inactive(accounts, target)
+    local function sparing(row, call)
+      return function(target, options)
+        if not take(row.name, options, row.option) and not in_recall() then
+          check_spared(accounts, row, target)
+        end
+        return call(target, options)
       end
-      return refresh(target, options)
+    end
+
+    for _, row in ipairs(core.operations()) do
+      local call = row.resource == "connected_accounts" and accounts[row.name]
+      if call and row.makes then
+        accounts[row.name] = begin(row, call, ERRORS[row.name] or acl_or_same)
+      elseif call and row.spares then
+        accounts[row.name] = sparing(row, call)
+      end
     end
 
     function accounts.update(target, options)
       local ok, result = pcall(update, target, without_status(options))
       if not ok then
-        error(acl_error(result) or result, 0)
+        error(acl_or_same(result), 0)
       end
       return result
     end

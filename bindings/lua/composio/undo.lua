@@ -1,14 +1,15 @@
--- Undo: the inverse of what a run did, planned as a bulk like any other.
--- Must not know: how changes are recorded or sent, options of the command line.
+-- Undo: the inverse of what a run did, planned as a bulk like any other. What an
+-- operation's inverse is, and which fields a reply shows, its row says.
+-- Must not know: how changes are recorded or sent, options of the command line,
+-- any operation by its name.
 -- Only what still is as the run left it is put back: whoever changed an account
--- since meant it. What cannot be put back is told by reason.
+-- since meant it. What cannot be put back is listed by reason.
 
-local host -- given with the parts, below
+local host, core -- given with the parts, below
 
 local FEW = 5 -- accounts that are named for each reason
-local BACK = { ACTIVE = "enable", INACTIVE = "disable", ENABLED = "enable", DISABLED = "disable" }
 
-local function fields_of(core, text)
+local function fields_of(text)
   local value = text and core.json_decode(text)
   return type(value) == "table" and value or {}
 end
@@ -42,66 +43,88 @@ end
 
 -- ---- what the run did to each account ----
 
--- The acl that an update set, as the account would show it.
-local function acl_of(body)
-  local experimental = type(body.experimental) == "table" and body.experimental or {}
-  return experimental.acl_config_for_shared
+-- The value at a dotted path; nil when there is none.
+local function value_at(value, path)
+  for name in path:gmatch "[^.]+" do
+    if type(value) ~= "table" then
+      return nil
+    end
+    value = value[name]
+  end
+  return value
+end
+
+-- How the field was before the change: from its own image, or from the columns
+-- of its item. nil when that was not shown.
+local function before_of(field, change, image)
+  local before = image[field.name]
+  if before == nil then
+    before = change[field.name .. "_before"]
+  end
+  if before == nil then
+    before = field.absent
+  end
+  if type(before) == "table" and next(before) == nil then
+    return nil -- what was shown to this key of an ACL
+  end
+  return before
 end
 
 -- Takes one change into what is known of its account.
-local function take(core, entry, row)
-  entry.line = row.line
-  if row.becomes and row.undo then
+local function take(entry, change, row)
+  if row.becomes then
     if entry.status_before == nil then
-      entry.status_before = row.before or false
+      entry.status_before = change.before or false
     end
-    entry.status_left = row.status_after or row.becomes
+    entry.status_left = change.status_after or row.becomes
+    entry.undo = row.undo
     return
   end
-  local body, image = fields_of(core, row.body), fields_of(core, row.image)
-  if body.alias ~= nil then
-    if entry.alias_before == nil then
-      entry.alias_before = image.alias or row.alias_before or ""
+  local body, image = fields_of(change.body), fields_of(change.image)
+  for _, field in ipairs(row.shown) do
+    local left = value_at(body, field.wire)
+    if left ~= nil then
+      local known = entry.by_name[field.name]
+      if not known then
+        known = { field = field, row = row, before = before_of(field, change, image) }
+        entry.by_name[field.name] = known
+        entry.fields[#entry.fields + 1] = known
+      end
+      known.left = left
     end
-    entry.alias_left = body.alias
-  end
-  local acl = acl_of(body)
-  if acl ~= nil then
-    if entry.acl_before == nil then
-      entry.acl_before = image.acl or false
-    end
-    entry.acl_left = acl
   end
 end
 
-local function lasting(row)
-  if row.secret and row.undo then
+local function lasting(change, row)
+  if change.secret and row.undo then
     return "credentials cannot be read back"
-  elseif row.made then
-    return ("%s made a new account, which may be in use by now"):format(row.operation)
+  elseif change.made then
+    return ("%s made a new account, which may be in use by now"):format(row.name)
   end
-  return ("%s has no inverse"):format(row.operation)
+  return ("%s has no inverse"):format(row.name)
 end
 
 -- Accounts in the order of their first change, and what has no inverse.
-local function gather(core, run, notes)
+local function gather(run, notes)
   local entries, order, past = {}, {}, host.past(run)
-  for row in past do
+  for change in past do
+    local row = core.row(change.resource, change.operation)
     -- of a run that was killed: an intent and no more
-    if row.outcome == "unknown" or row.outcome == "intended" then
-      note(notes, "it is not known whether it happened: resume the run first", row.account or "?")
-    elseif row.outcome == "done" then
-      local name = row.account ~= "" and row.account or row.made or "?"
-      if not row.undo or row.secret then
-        note(notes, lasting(row), name)
+    if change.outcome == "unknown" or change.outcome == "intended" then
+      local id = change.account or "?"
+      note(notes, "it is not known whether it happened: resume the run first", id)
+    elseif change.outcome == "done" then
+      local name = change.account ~= "" and change.account or change.made or "?"
+      if not row.undo or change.secret then
+        note(notes, lasting(change, row), name)
       else
-        local entry = entries[row.account]
+        local entry = entries[change.account]
         if not entry then
-          entry = { id = row.account, resource = row.resource }
-          entries[row.account] = entry
+          entry = { id = change.account, resource = change.resource, fields = {}, by_name = {} }
+          entries[change.account] = entry
           order[#order + 1] = entry
         end
-        take(core, entry, row)
+        take(entry, change, row)
       end
     end
   end
@@ -110,82 +133,69 @@ end
 
 -- ---- is it as the run left it, and what puts it back ----
 
-local function same_list(one, other)
-  local set, count = {}, 0
-  for _, value in ipairs(one or {}) do
-    set[value], count = true, count + 1
-  end
-  for _, value in ipairs(other or {}) do
-    if not set[value] then
-      return false
-    end
-    count = count - 1
-  end
-  return count == 0
+local function json(value)
+  return value ~= nil and core.json_encode(value, "undo") or nil
 end
 
-local function same_acl(now, wanted)
-  now = now or {}
-  if wanted.allow_all_users ~= nil and (now.allow_all_users or false) ~= wanted.allow_all_users then
-    return false
-  end
-  for _, name in ipairs { "allowed_user_ids", "not_allowed_user_ids" } do
-    if wanted[name] and not same_list(now[name], wanted[name]) then
+-- Does the account show this value of a field that the run set?
+local function shows(account, known, value)
+  local now = value_at(account, known.field.shown)
+  return core.same_field(known.row, known.field.name, json(value), json(now))
+end
+
+local function is_as_before(entry, account)
+  for _, known in ipairs(entry.fields) do
+    if known.before == nil or not shows(account, known, known.before) then
       return false
     end
   end
-  return true
-end
-
--- The ACL now; what it does not show cannot be compared.
-local function acl_now(account)
-  local experimental = account.experimental
-  return type(experimental) == "table" and experimental.acl_config_for_shared or {}
+  return not entry.status_left or account.status == entry.status_before
 end
 
 -- Why the account is not as the run left it; nil when it is, false when it is as
 -- it was before the run already.
 local function drift(entry, account)
-  local back = true
-  if entry.status_left then
-    back = back and account.status == entry.status_before
-  end
-  if entry.alias_left ~= nil then
-    back = back and (account.alias or "") == entry.alias_before
-  end
-  if entry.acl_left ~= nil then
-    back = back and entry.acl_before and same_acl(acl_now(account), entry.acl_before)
-  end
-  if back then
+  if is_as_before(entry, account) then
     return false
-  end
-  if entry.status_left and account.status ~= entry.status_left then
+  elseif entry.status_left and account.status ~= entry.status_left then
     return ("it is %s now, the run left it %s"):format(account.status, entry.status_left)
-  elseif entry.alias_left ~= nil and (account.alias or "") ~= entry.alias_left then
-    return "its alias was changed since"
-  elseif entry.acl_left ~= nil and not same_acl(acl_now(account), entry.acl_left) then
-    return "its ACL was changed since"
+  end
+  for _, known in ipairs(entry.fields) do
+    if not shows(account, known, known.left) then
+      return ("its %s was changed since"):format(known.field.title)
+    end
+  end
+end
+
+-- The operation that brings the status back: the inverse of the last change, or
+-- another one that can be undone itself.
+local function operation_to(entry)
+  local undo = core.row(entry.resource, entry.undo)
+  if undo.becomes == entry.status_before then
+    return undo.name
+  end
+  for _, row in ipairs(core.operations()) do
+    if row.resource == entry.resource and row.undo and row.becomes == entry.status_before then
+      return row.name
+    end
   end
 end
 
 -- Plans what puts one account back. The operations of an item go in order:
 -- names and lists first, so that a disabled account is not enabled before them.
 local function put_back(entry, account, api, notes, reason)
-  local options = { reason = reason }
-  if entry.alias_left ~= nil and (account.alias or "") ~= entry.alias_before then
-    api.update(account, { alias = entry.alias_before, reason = reason })
-  end
-  if entry.acl_left ~= nil then
-    if not entry.acl_before then
-      note(notes, "its ACL was not shown before the run", entry.id)
-    elseif not same_acl(acl_now(account), entry.acl_before) then
-      api.update(account, { acl = entry.acl_before, reason = reason })
+  for _, known in ipairs(entry.fields) do
+    local field = known.field
+    if known.before == nil then
+      note(notes, ("its %s was not shown before the run"):format(field.title), entry.id)
+    elseif not shows(account, known, known.before) then
+      api[known.row.undo](account, { [field.name] = known.before, reason = reason })
     end
   end
   if entry.status_left and account.status ~= entry.status_before then
-    local operation = BACK[entry.status_before or ""]
+    local operation = entry.status_before and operation_to(entry)
     if operation then
-      api[operation](account, options)
+      api[operation](account, { reason = reason })
     else
       local was = entry.status_before or "not known"
       note(notes, ("its status was %s, which no operation brings back"):format(was), entry.id)
@@ -193,7 +203,7 @@ local function put_back(entry, account, api, notes, reason)
   end
 end
 
-local function undo(composio, core)
+local function undo(composio)
   local run = host.undoes
   composio.job { summary = "Undo of " .. run, may = "reversible" }
   local notes, before = new_notes(), 0
@@ -229,7 +239,7 @@ local function undo(composio, core)
   local place = 0
   local selection = setmetatable({ is_rows = true, is_settled = true }, {
     __call = function()
-      order = order or gather(core, run, notes)
+      order = order or gather(run, notes)
       place = place + 1
       return order[place]
     end,
@@ -246,14 +256,14 @@ local function undo(composio, core)
   say_notes(notes)
 end
 
-return function(composio, core, given)
-  host = given
+return function(composio, given_core, given)
+  host, core = given, given_core
   if not host then
     return
   end
 
   -- The script of `composio-lua undo RUN`.
   function core.undo()
-    undo(composio, core)
+    undo(composio)
   end
 end

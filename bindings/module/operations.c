@@ -1,0 +1,111 @@
+/* The operation table for Lua: what the rows say, and whether a field has a
+   value.
+   Must not know: which operation it is, who asks. */
+#include <lauxlib.h>
+#include "module/client.h"
+#include "wire/proof.h"
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static void push_names(lua_State *L, const struct ca_api *api, bool positional)
+{
+  const struct ca_field *field;
+  lua_Integer count = 0;
+  lua_newtable(L);
+  for(field = api->fields; field->name; field++)
+    if(((field->flags & CA_POSITIONAL) != 0) == positional) {
+      lua_pushstring(L, field->name);
+      lua_rawseti(L, -2, ++count);
+    }
+}
+
+/* The fields that a get shows: name, where they are sent and where shown, and
+   a title for people. */
+static void push_shown(lua_State *L, const struct ca_api *api)
+{
+  const struct ca_field *field;
+  lua_Integer count = 0;
+  lua_newtable(L);
+  for(field = api->fields; field->name; field++)
+    if(field->shown) {
+      lua_createtable(L, 0, 5);
+      set_text(L, "name", field->name);
+      set_text(L, "wire", field->wire);
+      set_text(L, "shown", field->shown);
+      set_text(L, "title", field->type == CA_ACL ? "ACL" : field->name);
+      /* an absent text is an empty one; nothing is known of other fields */
+      if(field->type == CA_TEXT)
+        set_text(L, "absent", "");
+      lua_rawseti(L, -2, ++count);
+    }
+}
+
+static void push_row(lua_State *L, const struct ca_api *api)
+{
+  lua_createtable(L, 0, 14);
+  set_text(L, "resource", api->resource);
+  set_text(L, "name", api->name);
+  set_text(L, "method", ca_method_name(api->method));
+  set_text(L, "class", ca_class_name(api->cost));
+  set_text(L, "becomes", api->becomes);
+  set_text(L, "undo", api->undo);
+  set_text(L, "makes", api->makes);
+  set_text(L, "option", api->option);
+  set_text(L, "spares", api->spares);
+  lua_pushboolean(L, ca_api_has_id(api) && ca_api_of_accounts(api));
+  lua_setfield(L, -2, "of_account");
+  push_names(L, api, true);
+  lua_setfield(L, -2, "arguments");
+  push_names(L, api, false);
+  lua_setfield(L, -2, "options");
+  push_shown(L, api);
+  lua_setfield(L, -2, "shown");
+}
+
+/* operations() → every row as a table. */
+static int operations(lua_State *L)
+{
+  size_t count;
+  size_t i;
+  const struct ca_api *rows = ca_api_rows(&count);
+  lua_createtable(L, (int)count, 0);
+  for(i = 0; i < count; i++) {
+    push_row(L, &rows[i]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* same_field(row, name, wanted, shown) → has the field of the row the wanted
+   value? Both are JSON texts; nil for what is not there. */
+static int same_field(lua_State *L)
+{
+  const struct ca_api *api;
+  const struct ca_field *field;
+  struct ca_slice wanted;
+  struct ca_slice shown;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 4);
+  lua_getfield(L, 1, "resource");
+  lua_getfield(L, 1, "name");
+  api = ca_api_find(luaL_checkstring(L, 5), luaL_checkstring(L, 6));
+  field = api ? ca_api_field(api, luaL_checkstring(L, 2)) : NULL;
+  if(!field)
+    return luaL_error(L, "the table has no such field");
+  wanted.data = luaL_optlstring(L, 3, NULL, &wanted.len);
+  shown.data = luaL_optlstring(L, 4, NULL, &shown.len);
+  lua_pushboolean(L, ca_proof_same(field, wanted, shown));
+  return 1;
+}
+
+void lca_operations_open(lua_State *L)
+{
+  static const luaL_Reg functions[] = { { "operations", operations },
+                                        { "same_field", same_field },
+                                        { NULL, NULL } };
+  luaL_setfuncs(L, functions, 0);
+}
