@@ -23,6 +23,7 @@ if luacheck -q bindings scripts spec docs; then say luacheck ok; else failed=1; 
 mapfile -t units < <(git ls-files 'core/*.c' 'bindings/*.c' 'spec/emulator/*.c' 'spec/faultproxy/*.c')
 cmake --build --preset release >/dev/null || failed=1 # generated sources
 if spec/lua spec/lint/circles.lua build; then say circles ok; else failed=1; fi
+if spec/lua spec/lint/names.lua . build; then say names ok; else failed=1; fi
 printf '%s\n' "${units[@]}" |
   xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build >build/clang-tidy.out 2>build/clang-tidy.log
 if grep -q 'error:' build/clang-tidy.out build/clang-tidy.log; then
