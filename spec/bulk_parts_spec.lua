@@ -19,10 +19,7 @@ local function preview(script, ...)
 end
 
 local function refuse(method, nth, times)
-  return {
-    method = method, nth = nth or 1, times = times or 1, action = "reply", status = 400,
-    body = { error = { message = "not this one", code = 600, slug = "X", status = 400 } },
-  }
+  return job.refusal { method = method, nth = nth, times = times or 1 }
 end
 
 describe("`otherwise`", function()

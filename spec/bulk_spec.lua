@@ -21,25 +21,6 @@ local function preview(script, ...)
   return place:run(host.unlimited(words), { script = script })
 end
 
--- Every change in the emulator's log as "op id".
-local function changes()
-  local list = {}
-  for place_in_list, change in ipairs(emulator:changes()) do
-    list[place_in_list] = change.op .. " " .. tostring(change.account_id)
-  end
-  return list
-end
-
-local function writes()
-  local count = 0
-  for _, request in ipairs(emulator:requests()) do
-    if request.method ~= "GET" then
-      count = count + 1
-    end
-  end
-  return count
-end
-
 local DISABLE = [[
   local counts = composio.bulk(accounts.each { statuses = { "ACTIVE" } }, function(account)
     account:disable { reason = "spec" }
@@ -53,8 +34,8 @@ describe("a bulk", function()
     assert.equal(0, run.code)
     local selected, planned = run.out:match "^(%d+)\t(%d+)\tnil\n$"
     assert.equal(selected, planned)
-    assert.equal(0, writes())
-    assert.same({}, changes())
+    assert.equal(0, job.writes(emulator))
+    assert.same({}, job.changes(emulator))
     assert.same({ { "preview", planned } }, place:ledger [[
       SELECT mode, (SELECT count(*) FROM change) FROM run
     ]])
@@ -62,11 +43,11 @@ describe("a bulk", function()
 
   it("carries out with --apply exactly what the preview named", function()
     local planned = tonumber(preview(DISABLE).out:match "^%d+\t(%d+)")
-    assert.same({}, changes())
+    assert.same({}, job.changes(emulator))
     local run = apply(DISABLE)
     assert.equal(0, run.code, run.err)
     assert.equal(planned, run.summary.outcomes.done)
-    assert.equal(planned, writes())
+    assert.equal(planned, job.writes(emulator))
     local done = {}
     for _, change in ipairs(emulator:changes()) do
       assert.equal("disable", change.op)
@@ -103,7 +84,7 @@ describe("a bulk", function()
     assert.equal(0, run.code, run.err)
     has(run.out, "after\tINACTIVE\ttrue\ttrue\n")
     has(run.out, "true\tnil\ttrue\n")
-    assert.equal(0, writes())
+    assert.equal(0, job.writes(emulator))
     assert.is_true(run.summary.outcomes.same > 1)
   end)
 
@@ -115,7 +96,8 @@ describe("a bulk", function()
       end)
     ]]
     assert.equal(0, run.code, run.err)
-    assert.same({ "enable", "disable" }, { changes()[1]:match "^%a+", changes()[2]:match "^%a+" })
+    local made = job.changes(emulator)
+    assert.same({ "enable", "disable" }, { made[1]:match "^%a+", made[2]:match "^%a+" })
   end)
 
   it("lists items whose action raises, and goes on", function()
@@ -133,16 +115,13 @@ describe("a bulk", function()
     assert.equal("2\ttrue\n", run.out)
     has(run.err, "job.lua:7: this one not")
     has(run.err, "did you mean 'alias'?")
-    assert.equal(run.summary.outcomes.done, writes())
+    assert.equal(run.summary.outcomes.done, job.writes(emulator))
     assert.equal(2, run.summary.outcomes.failed)
     assert.equal(2, run.summary.operations.disable.skipped)
   end)
 
   it("tells apart what failed, with its request", function()
-    emulator:faults {
-      { method = "PATCH", nth = 3, action = "reply", status = 400,
-        body = { error = { message = "not this one", code = 600, slug = "X", status = 400 } } },
-    }
+    emulator:faults { job.refusal { method = "PATCH", nth = 3 } }
     local run = apply(DISABLE)
     assert.equal(3, run.code)
     assert.equal(1, run.summary.outcomes.failed)
@@ -176,7 +155,7 @@ describe("a bulk", function()
     local run = apply(DISABLE, "--concurrency", "1")
     assert.equal(6, run.code)
     assert.equal(1, run.summary.outcomes.done)
-    assert.is_true(writes() < 5)
+    assert.is_true(job.writes(emulator) < 5)
     has(run.err, "the API key was rejected")
   end)
 
@@ -214,7 +193,7 @@ describe("a bulk", function()
   it("takes only the first items with --limit-items", function()
     local run = apply(DISABLE, "--limit-items=7")
     assert.equal(0, run.code, run.err)
-    assert.equal(7, writes())
+    assert.equal(7, job.writes(emulator))
     assert.equal("7\tnil\t7\n", run.out)
   end)
 end)
@@ -255,7 +234,7 @@ describe("planned changes", function()
       SELECT o.name, c.user, c.config, c.fingerprint IS NOT NULL
       FROM change c JOIN operation o ON o.id = c.operation ORDER BY c.id
     ]])
-    assert.equal(2, #changes())
+    assert.equal(2, #job.changes(emulator))
   end)
 
   it("with secrets are carried out, and their secrets kept nowhere", function()
@@ -271,10 +250,10 @@ describe("planned changes", function()
         statuses = { "ACTIVE" } }).items[1], { credentials = new })
     ]]
     assert.equal(0, preview(script).code)
-    assert.same({}, changes())
+    assert.same({}, job.changes(emulator))
     local run = apply(script, "-vv", "--log", "run.log", "--confirm", "1,1")
     assert.equal(0, run.code, run.err)
-    assert.equal(2, #changes())
+    assert.equal(2, #job.changes(emulator))
     local bodies = 0
     for _, request in ipairs(emulator:requests()) do
       bodies = bodies + (tostring(request.body):find("sk_canary_rotation", 1, true) and 1 or 0)
@@ -364,11 +343,11 @@ describe("selections", function()
     assert.equal(4, run.code)
     has(run.err, "the listing is incomplete")
     has(run.err, "allow_incomplete")
-    assert.equal(0, writes())
+    assert.equal(0, job.writes(emulator))
     local anyway = DISABLE:gsub("composio.bulk%(", "composio.bulk({ allow_incomplete = true }, ")
     run = apply(anyway)
     assert.equal(0, run.code, run.err)
-    assert.is_true(writes() > 50)
+    assert.is_true(job.writes(emulator) > 50)
   end)
 
   it("whose page fails are incomplete, too", function()
@@ -379,7 +358,7 @@ describe("selections", function()
     has(run.err, "the listing is incomplete")
     run = apply(all)
     assert.equal(4, run.code)
-    assert.equal(0, writes())
+    assert.equal(0, job.writes(emulator))
   end)
 end)
 
@@ -421,7 +400,7 @@ describe("after", function()
     ]]
     assert.equal(3, run.code)
     has(run.err, "a bulk's `after` cannot change anything")
-    for _, change in ipairs(changes()) do
+    for _, change in ipairs(job.changes(emulator)) do
       assert.matches("^disable", change)
     end
   end)
@@ -519,7 +498,7 @@ describe("straight-line changes", function()
     has(run.err, "job.lua:6: the preview ends here: 'success' of this disable")
     has(run.err, "disable  ca_")
     has(run.err, "by hand")
-    assert.equal(0, writes())
+    assert.equal(0, job.writes(emulator))
     assert.equal(1, run.summary.outcomes.planned)
   end)
 
@@ -527,7 +506,7 @@ describe("straight-line changes", function()
     local run = apply(SCRIPT)
     assert.equal(0, run.code, run.err)
     assert.equal("before\tnil\ntrue\ncaught\nstill\n", run.out)
-    assert.equal(1, #changes())
+    assert.equal(1, #job.changes(emulator))
     assert.same({ { "0", "3", "by hand" } }, place:ledger [[
       SELECT i.bulk, o.outcome, c.reason FROM change c
       JOIN item i ON i.id = c.id >> 15 JOIN outcome o ON o.id = c.id
@@ -576,7 +555,7 @@ describe("straight-line changes", function()
       print(done)
     ]]
     assert.equal(0, run.code, run.err)
-    assert.equal(20, #changes())
+    assert.equal(20, #job.changes(emulator))
     assert.equal("20\n", run.out)
   end)
 
@@ -590,7 +569,7 @@ describe("straight-line changes", function()
       error "in the midst"
     ]]
     assert.equal(1, run.code)
-    assert.equal(5, #changes())
+    assert.equal(5, #job.changes(emulator))
     assert.same({ disable = { done = 5 } }, run.summary.operations)
   end)
 
@@ -616,7 +595,7 @@ describe("straight-line changes", function()
     ]]
     has(run.out, "1\nfalse\t")
     has(run.out, "the default client")
-    assert.equal(0, writes())
+    assert.equal(0, job.writes(emulator))
   end)
 end)
 

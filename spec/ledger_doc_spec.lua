@@ -3,6 +3,7 @@
 -- Must not know: how the ledger is written.
 local document = require "spec.support.document"
 local host = require "spec.support.host"
+local job = require "spec.support.job"
 local server = require "spec.support.server"
 
 local DOCUMENT = "docs/ledger.md"
@@ -51,10 +52,7 @@ setup(function()
   box = document.sandbox()
   emulator = server.emulator { "--accounts", "60" }
   ledger = box.path .. "/home/.local/state/composio-lua/ledger.db"
-  emulator:faults {
-    { method = "PATCH", nth = 3, action = "reply", status = 400,
-      body = { error = { message = "not this one", code = 600, slug = "X", status = 400 } } },
-  }
+  emulator:faults { job.refusal { method = "PATCH", nth = 3 } }
   run("job.lua", JOB, { [3] = true })
   emulator:faults {
     { method = "POST", path = "*/refresh", action = "apply_then_close" },

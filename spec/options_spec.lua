@@ -176,6 +176,7 @@ describe("values of options", function()
     place:script "print 'ran'"
     refused({ "job.lua", "--save-plan", "x.plan", "--apply" },
       "a preview saves the plan", "composio-lua apply x.plan")
-    refused({ "job.lua", "--emulator", "--base-url", "http://127.0.0.1:1" }, "either --emulator or --base-url")
+    refused({ "job.lua", "--emulator", "--base-url", "http://127.0.0.1:1" },
+      "either --emulator or --base-url")
   end)
 end)

@@ -1,6 +1,5 @@
 -- Saved plans: a preview's plan in a file, and `apply FILE`, which carries out
 -- exactly that, later or on another machine.
-local cjson = require "cjson"
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"
@@ -38,11 +37,7 @@ local function bulk_of(name, ids, call)
 end
 
 local function lines()
-  local list = {}
-  for line in place:read("plan.json"):gmatch "[^\n]+" do
-    list[#list + 1] = cjson.decode(line)
-  end
-  return list
+  return server.json_lines(place:read "plan.json")
 end
 
 local IRREVERSIBLE = 'composio.job { may = "irreversible" }\n'

@@ -237,10 +237,7 @@ describe("a run", function()
   end)
 
   it("says what failed, why, and how to go on", function()
-    emulator:faults {
-      { method = "PATCH", nth = 3, action = "reply", status = 400,
-        body = { error = { message = "not this one", code = 600, slug = "X", status = 400 } } },
-    }
+    emulator:faults { job.refusal { method = "PATCH", nth = 3 } }
     local id, run = run_of(IDLE, "--apply")
     emulator:faults()
     assert.equal(3, run.code)

@@ -2,12 +2,10 @@
 -- since, and said nothing of it; and --failed was offered for failures that a
 -- fallback had made good.
 local host = require "spec.support.host"
+local job = require "spec.support.job"
 local server = require "spec.support.server"
 
-local NOT_THIS = {
-  action = "reply", status = 400, method = "PATCH", nth = 1,
-  body = { error = { message = "not this one", code = 600, slug = "X", status = 400 } },
-}
+local NOT_THIS = job.refusal { method = "PATCH" }
 
 it("a failed change is told to be stale when --failed finds its account changed", function()
   local emulator = server.emulator { "--accounts", "60" }

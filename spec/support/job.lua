@@ -9,6 +9,7 @@
 --   job.changes(emulator)                  "op account" in their order
 --   job.ids(emulator, { statuses = { "ACTIVE" } }, count)
 --   job.quoted(ids)                        as a Lua list
+--   job.refusal { method = "PATCH", nth = 3 }   a fault rule: "not this one", once
 -- Must not know: what specs want of it.
 local server = require "spec.support.server"
 
@@ -74,6 +75,18 @@ function job.quoted(ids)
     words[place] = ("%q"):format(id)
   end
   return "{ " .. table.concat(words, ", ") .. " }"
+end
+
+-- The service's own word, so that the change has failed for sure.
+function job.refusal(rule)
+  local whole = {
+    nth = 1, action = "reply", status = 400,
+    body = { error = { message = "not this one", code = 600, slug = "X", status = 400 } },
+  }
+  for key, value in pairs(rule) do
+    whole[key] = value
+  end
+  return whole
 end
 
 job.quote = server.quote

@@ -99,7 +99,8 @@ function server.http(port, method, path, body, headers)
   return tonumber(status), rest, head
 end
 
-local function lines(text)
+-- Lines of JSON, decoded.
+function server.json_lines(text)
   local list = {}
   for line in text:gmatch "[^\n]+" do
     list[#list + 1] = cjson.decode(line)
@@ -133,7 +134,7 @@ function Emulator:tell(path, body)
 end
 
 function Emulator:requests()
-  return lines(self:control("GET", "requests"))
+  return server.json_lines(self:control("GET", "requests"))
 end
 
 function Emulator:forget()
@@ -141,7 +142,7 @@ function Emulator:forget()
 end
 
 function Emulator:changes()
-  return lines(self:control("GET", "changes"))
+  return server.json_lines(self:control("GET", "changes"))
 end
 
 function Emulator:stats()
