@@ -1,6 +1,5 @@
 /* Looking back: one run, whole.
    Must not know: the engine, how changes are made. */
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,6 @@
 #include "host/table.h"
 
 #define FIRST_CHANGES 50
-#define BATCH         (FIRST_CHANGES + 1)
 
 struct show {
   struct past *past;
@@ -234,72 +232,6 @@ static void show_counts(struct show *show)
 
 /* ---- changes ---- */
 
-/* A change copied: reading its item ends the row's texts. */
-struct kept {
-  struct ca_change_row row;
-  char *texts; /* owned, where those of row stand */
-};
-struct batch {
-  struct kept list[BATCH];
-  size_t used;
-  bool no_memory;
-};
-
-static const size_t text_places[] = {
-  offsetof(struct ca_change_row, key),
-  offsetof(struct ca_change_row, error),
-  offsetof(struct ca_change_row, request_id),
-  offsetof(struct ca_change_row, status_after),
-  offsetof(struct ca_change_row, made),
-  offsetof(struct ca_change_row, change.account),
-  offsetof(struct ca_change_row, change.user),
-  offsetof(struct ca_change_row, change.config),
-  offsetof(struct ca_change_row, change.query),
-  offsetof(struct ca_change_row, change.body),
-  offsetof(struct ca_change_row, change.fingerprint),
-  offsetof(struct ca_change_row, change.reason),
-  offsetof(struct ca_change_row, change.line),
-  offsetof(struct ca_change_row, change.before),
-  offsetof(struct ca_change_row, change.image)
-};
-#define TEXTS (sizeof(text_places) / sizeof(text_places[0]))
-
-static const char **text_of(struct ca_change_row *row, size_t i)
-{
-  return (const char **)(void *)((char *)row + text_places[i]);
-}
-
-static bool keep(void *ctx, const struct ca_change_row *row)
-{
-  struct batch *batch = ctx;
-  struct kept *kept = &batch->list[batch->used];
-  size_t total = 1;
-  size_t i;
-  char *to;
-  kept->row = *row;
-  for(i = 0; i < TEXTS; i++) {
-    const char *text = *text_of(&kept->row, i);
-    total += text ? strlen(text) + 1 : 0;
-  }
-  to = kept->texts = malloc(total);
-  if(!to) {
-    batch->no_memory = true;
-    return false;
-  }
-  for(i = 0; i < TEXTS; i++) {
-    const char **text = text_of(&kept->row, i);
-    size_t len;
-    if(!*text)
-      continue;
-    len = strlen(*text) + 1;
-    memcpy(to, *text, len);
-    *text = to;
-    to += len;
-  }
-  batch->used++;
-  return true;
-}
-
 static const struct host_column change_columns[] = {
   { "operation", 9 },    { "account", 0 }, { "outcome", 9 },
   { "from and to", 17 }, { "why", 8 },     { "user", 6 },
@@ -348,66 +280,45 @@ static void print_change(struct past *past, const struct ca_change_row *row,
   host_past_print(past, &json);
 }
 
-static enum ca_code put_changes(struct show *show, const struct batch *batch,
-                                size_t count, struct ca_err *err)
+static enum ca_code put_change(struct show *show,
+                               const struct ca_change_row *row,
+                               struct ca_err *err)
 {
-  struct past *past = show->past;
   struct ca_item item;
-  size_t i;
-  for(i = 0; i < count && !host_past_unread(past); i++) {
-    const struct ca_change_row *row = &batch->list[i].row;
-    if(ca_ledger_item(past->ledger, row->item, &item, err))
-      return err->code;
-    if(past->host->options.json)
-      print_change(past, row, &item);
-    else
-      add_change(show, row, &item);
-  }
+  enum ca_code code =
+      ca_ledger_item(show->past->ledger, row->item, &item, err);
+  if(code)
+    return code;
+  if(show->past->host->options.json)
+    print_change(show->past, row, &item);
+  else
+    add_change(show, row, &item);
   return CA_OK;
-}
-
-/* Shows the changes after the given one, at most `most`; *after moves on.
- *more: there are others behind them. */
-static enum ca_code show_batch(struct show *show, size_t most, int64_t *after,
-                               bool *more, struct ca_err *err)
-{
-  static struct batch batch;
-  enum ca_code code;
-  size_t count;
-  size_t i;
-  batch.used = 0;
-  code = ca_ledger_changes(show->past->ledger, -1, *after,
-                           (1u << CA_OUTCOME_COUNT) - 1, most + 1, keep,
-                           &batch, err);
-  if(batch.no_memory)
-    code = ca_err_set(err, CA_NOMEM, "out of memory");
-  *more = batch.used > most;
-  count = *more ? most : batch.used;
-  if(!code && count)
-    *after = batch.list[count - 1].row.number;
-  if(!code)
-    code = put_changes(show, &batch, count, err);
-  for(i = 0; i < batch.used; i++)
-    free(batch.list[i].texts);
-  return code;
 }
 
 static enum ca_code show_changes(struct show *show, struct ca_err *err)
 {
   const struct host_options *options = &show->past->host->options;
   bool all = options->show_all || options->json;
-  int64_t after = 0;
-  bool more = false;
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   enum ca_code code;
+  int shown = 0;
   if(show->past->host->counts.operation_count && !options->json)
     host_past_say("%s", "");
   host_table_init(&show->table, change_columns, CHANGE_COLUMNS);
-  do
-    code = show_batch(show, FIRST_CHANGES, &after, &more, err);
-  while(all && more && !code && !host_past_unread(show->past));
+  ca_changes_open(&changes, show->past->ledger, -1, CA_ANY_OUTCOME);
+  while(!(code = ca_changes_next(&changes, &row, err)) && row &&
+        (all || shown < FIRST_CHANGES) && !host_past_unread(show->past)) {
+    code = put_change(show, row, err);
+    if(code)
+      break;
+    shown++;
+  }
   host_table_end(&show->table);
-  if(!code && more && !all)
+  if(!code && row && !all)
     host_past_say("… and more (--show all)");
+  ca_changes_close(&changes);
   return code;
 }
 

@@ -13,7 +13,6 @@
 
 #define FIRST_LINES 10
 #define FIRST_ROWS  12
-#define BATCH       64
 #define LINE_SIZE   1600
 
 /* ---- lines ---- */
@@ -129,88 +128,48 @@ static void show_table(struct host *host, const struct lca_plan *plan)
     host_say(host, "  … and %zu more kinds (--show all)", used - shown);
 }
 
-/* Copies of a change's texts: reading its item ends the life of the texts in
-   the row. */
-struct line {
-  int64_t number;
-  int64_t item;
-  bool fallback;
-  char operation[32];
-  char account[160];
-  char user[160]; /* for a create: the account's user */
-  char before[32];
-  char reason[200];
-  char at[120];
-};
-struct lines {
-  struct line list[BATCH];
-  size_t used;
-};
-
-static void copy(char *to, size_t size, const char *from)
+static const char *or_dash(const char *text)
 {
-  ca_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
+  return text && *text ? text : "-";
 }
 
-static bool take_line(void *ctx, const struct ca_change_row *row)
+static void show_line(struct host *host, const struct ca_change_row *row)
 {
-  struct lines *lines = ctx;
-  struct line *line = &lines->list[lines->used++];
-  line->number = row->number;
-  line->item = row->item;
-  line->fallback = row->change.fallback;
-  copy(line->operation, sizeof(line->operation), row->change.api->name);
-  copy(line->account, sizeof(line->account), row->change.account);
-  copy(line->user, sizeof(line->user), row->change.user);
-  copy(line->before, sizeof(line->before), row->change.before);
-  copy(line->reason, sizeof(line->reason), row->change.reason);
-  copy(line->at, sizeof(line->at), row->change.line);
-  return true;
-}
-
-static void show_line(struct host *host, const struct line *line)
-{
+  const struct ca_change *change = &row->change;
+  const char *reason = change->reason ? change->reason : "";
+  bool aims = change->account && change->account[0];
   struct ca_item item;
   struct ca_err err;
-  const char *user;
   ca_err_clear(&err);
-  if(ca_ledger_item(host->ledger, line->item, &item, &err))
+  if(ca_ledger_item(host->ledger, row->item, &item, &err))
     return;
-  user = line->user[0] ? line->user : item.user;
-  host_say(host, "  %-8s %-16s %-14s %-20s %-9s %s%s%s%s", line->operation,
-           line->account[0] ? line->account : item.key,
-           item.toolkit ? item.toolkit : "-", user ? user : "-",
-           line->before[0] ? line->before : "-", line->at,
-           line->fallback ? "  otherwise" : "", line->reason[0] ? "  " : "",
-           line->reason);
+  host_say(host, "  %-8s %-16s %-14s %-20s %-9s %s%s%s%s", change->api->name,
+           aims ? change->account : item.key, or_dash(item.toolkit),
+           or_dash(change->user ? change->user : item.user),
+           or_dash(change->before), change->line ? change->line : "",
+           change->fallback ? "  otherwise" : "", *reason ? "  " : "", reason);
 }
 
 /* Prints a bulk's changes with this outcome: the first ones, or all. */
 static void show_lines(struct host *host, int bulk, enum ca_outcome outcome,
                        int64_t total)
 {
-  size_t wanted = host->options.show_all ? BATCH : FIRST_LINES;
-  struct lines lines;
+  int64_t wanted = host->options.show_all ? INT64_MAX : FIRST_LINES;
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   struct ca_err err;
-  int64_t after = 0;
   int64_t shown = 0;
   char count[32];
-  do {
-    size_t i;
-    lines.used = 0;
-    ca_err_clear(&err);
-    if(ca_ledger_changes(host->ledger, bulk, after, 1u << outcome, wanted,
-                         take_line, &lines, &err)) {
-      host_complain(host, "the ledger cannot be read: %s", err.text);
-      return;
-    }
-    for(i = 0; i < lines.used; i++)
-      show_line(host, &lines.list[i]);
-    shown += (int64_t)lines.used;
-    if(lines.used)
-      after = lines.list[lines.used - 1].number;
-  } while(host->options.show_all && lines.used == wanted);
-  if(shown < total)
+  ca_err_clear(&err);
+  ca_changes_open(&changes, host->ledger, bulk, 1u << outcome);
+  while(shown < wanted && !ca_changes_next(&changes, &row, &err) && row) {
+    show_line(host, row);
+    shown++;
+  }
+  ca_changes_close(&changes);
+  if(err.code)
+    host_complain(host, "the ledger cannot be read: %s", err.text);
+  else if(shown < total)
     host_say(host, "  … and %s more (--show all)",
              host_number(total - shown, count));
 }
@@ -405,23 +364,24 @@ static void tell_items(struct host *host, enum ca_outcome outcome,
          items == 1 ? "" : "s", text);
 }
 
-static bool tell_stale(void *ctx, const struct ca_change_row *row)
-{
-  tell(ctx, "  stale  %s  %s: %s", row->change.api->name,
-       row->change.account && row->change.account[0] ? row->change.account
-                                                     : row->key,
-       row->error ? row->error : "the account differs from what the plan saw");
-  return true;
-}
-
 /* Prints the first stale changes and their reasons from the ledger. */
 static void show_stale(struct host *host)
 {
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   struct ca_err err;
+  int left = FIRST_LINES;
   ca_err_clear(&err);
-  if(host->counts.items[CA_STALE] &&
-     ca_ledger_changes(host->ledger, -1, 0, 1u << CA_STALE, FIRST_LINES,
-                       tell_stale, host, &err))
+  ca_changes_open(&changes, host->ledger, -1, 1u << CA_STALE);
+  while(host->counts.items[CA_STALE] && left-- &&
+        !ca_changes_next(&changes, &row, &err) && row)
+    tell(host, "  stale  %s  %s: %s", row->change.api->name,
+         row->change.account && row->change.account[0] ? row->change.account
+                                                       : row->key,
+         row->error ? row->error
+                    : "the account differs from what the plan saw");
+  ca_changes_close(&changes);
+  if(err.code)
     host_complain(host, "the ledger cannot be read: %s", err.text);
   tell_items(host, CA_STALE, "left alone: changed after the plan was made");
 }

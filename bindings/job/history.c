@@ -1,135 +1,78 @@
 /* The changes of a run, for who undoes it or checks before it goes on: read
-   through a ledger of their own, a batch at a time.
+   through a ledger of their own.
    Must not know: curl, options of the command line, terminals, what an undo
    is. */
-#include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
 #include "job/run_private.h"
 
 #define PAST_CLASS "composio.host.past"
-#define BATCH      128
-#define TEXTS      9
-#define ALL_SET    ((1u << CA_OUTCOME_COUNT) - 1)
-
-struct past_row {
-  int64_t number;
-  int64_t item;
-  const struct ca_api *api;
-  enum ca_outcome outcome;
-  bool secret;
-  char *texts[TEXTS]; /* owned: as the names below */
-};
-static const char *const text_names[TEXTS] = {
-  "account", "before", "image", "body",  "status_after",
-  "made",    "line",   "user",  "config"
-};
 
 struct past {
   struct ca_ledger *ledger; /* owned */
-  int64_t after;
-  size_t count;
-  size_t at;
-  bool ended;
-  bool failed;
-  struct past_row rows[BATCH];
+  struct ca_changes changes;
 };
-
-static void free_rows(struct past *past)
-{
-  size_t i;
-  size_t k;
-  for(i = 0; i < past->count; i++)
-    for(k = 0; k < TEXTS; k++)
-      free(past->rows[i].texts[k]);
-  past->count = 0;
-  past->at = 0;
-}
 
 static int past_close(lua_State *L)
 {
   struct past *past = luaL_checkudata(L, 1, PAST_CLASS);
-  free_rows(past);
+  ca_changes_close(&past->changes);
   ca_ledger_close(past->ledger);
   past->ledger = NULL;
-  past->ended = true;
   return 0;
-}
-
-static bool take_row(void *ctx, const struct ca_change_row *from)
-{
-  struct past *past = ctx;
-  const struct ca_change *change = &from->change;
-  const char *texts[TEXTS] = { change->account,    change->before,
-                               change->image,      change->body,
-                               from->status_after, from->made,
-                               change->line,       change->user,
-                               change->config };
-  struct past_row *row = &past->rows[past->count++];
-  size_t k;
-  memset(row, 0, sizeof(*row));
-  row->number = from->number;
-  row->item = from->item;
-  row->api = change->api;
-  row->outcome = from->outcome;
-  row->secret = change->fingerprint != NULL;
-  for(k = 0; k < TEXTS; k++) {
-    row->texts[k] = texts[k] ? strdup(texts[k]) : NULL;
-    past->failed = past->failed || (texts[k] && !row->texts[k]);
-  }
-  past->after = from->number;
-  return !past->failed;
-}
-
-static void fill(lua_State *L, struct past *past)
-{
-  struct ca_err err;
-  free_rows(past);
-  ca_err_clear(&err);
-  if(ca_ledger_changes(past->ledger, -1, past->after, ALL_SET, BATCH, take_row,
-                       past, &err))
-    luaL_error(L, "%s", err.text);
-  if(past->failed)
-    luaL_error(L, "out of memory");
-  past->ended = past->count < BATCH;
 }
 
 /* The alias that the item's account had, which its columns tell. */
 static void set_alias(lua_State *L, struct past *past,
-                      const struct past_row *row)
+                      const struct ca_change_row *row)
 {
   struct ca_item item;
   struct ca_err err;
   ca_err_clear(&err);
   if(ca_ledger_item(past->ledger, row->item, &item, &err))
     luaL_error(L, "%s", err.text);
-  if(!item.account || !row->texts[0] || strcmp(item.account, row->texts[0]))
+  if(!item.account || !row->change.account ||
+     strcmp(item.account, row->change.account) != 0)
     return;
   lua_pushstring(L, item.alias ? item.alias : "");
   lua_setfield(L, -2, "alias_before");
 }
 
-static void push_row(lua_State *L, struct past *past,
-                     const struct past_row *row)
+/* Sets a field of the table on top; a text that is NULL is left out. */
+static void set_text(lua_State *L, const char *name, const char *text)
 {
-  size_t k;
+  if(!text)
+    return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static void push_row(lua_State *L, struct past *past,
+                     const struct ca_change_row *row)
+{
+  const struct ca_change *change = &row->change;
+  const struct ca_api *api = change->api;
   lua_createtable(L, 0, 16);
   lua_pushinteger(L, row->number);
   lua_setfield(L, -2, "number");
-  lua_pushstring(L, row->api->resource);
+  lua_pushstring(L, api->resource);
   lua_setfield(L, -2, "resource");
-  lua_pushstring(L, row->api->name);
+  lua_pushstring(L, api->name);
   lua_setfield(L, -2, "operation");
   lua_pushstring(L, ca_outcome_name(row->outcome));
   lua_setfield(L, -2, "outcome");
-  lua_pushboolean(L, row->secret);
+  lua_pushboolean(L, change->fingerprint != NULL);
   lua_setfield(L, -2, "secret");
-  for(k = 0; k < TEXTS; k++)
-    if(row->texts[k]) {
-      lua_pushstring(L, row->texts[k]);
-      lua_setfield(L, -2, text_names[k]);
-    }
-  if(row->api->undo && !row->api->becomes)
+  set_text(L, "account", change->account);
+  set_text(L, "before", change->before);
+  set_text(L, "image", change->image);
+  set_text(L, "body", change->body);
+  set_text(L, "status_after", row->status_after);
+  set_text(L, "made", row->made);
+  set_text(L, "line", change->line);
+  set_text(L, "user", change->user);
+  set_text(L, "config", change->config);
+  if(api->undo && !api->becomes)
     set_alias(L, past, row);
 }
 
@@ -137,11 +80,14 @@ static void push_row(lua_State *L, struct past *past,
 static int past_next(lua_State *L)
 {
   struct past *past = luaL_checkudata(L, 1, PAST_CLASS);
-  if(past->at == past->count && !past->ended)
-    fill(L, past);
-  if(past->at == past->count)
+  const struct ca_change_row *row = NULL;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(ca_changes_next(&past->changes, &row, &err))
+    return luaL_error(L, "%s", err.text);
+  if(!row)
     return 0;
-  push_row(L, past, &past->rows[past->at++]);
+  push_row(L, past, row);
   return 1;
 }
 
@@ -158,6 +104,7 @@ int lca_past_changes(lua_State *L)
   past->ledger = run->options.look(run->options.ctx, name, &err);
   if(!past->ledger)
     return luaL_error(L, "%s", err.text);
+  ca_changes_open(&past->changes, past->ledger, -1, CA_ANY_OUTCOME);
   return 1;
 }
 

@@ -9,12 +9,10 @@
 #include "base/digest.h"
 #include "job/run_private.h"
 
-#define BATCH 256
 /* It may still be sent. */
 #define OPEN_SET                                               \
   (1u << CA_PLANNED | 1u << CA_NOT_TRIED | 1u << CA_INTENDED | \
    1u << CA_UNKNOWN)
-#define ALL_SET ((1u << CA_OUTCOME_COUNT) - 1)
 
 /* What this replay may send. */
 static unsigned open_set(const struct lca_run *run)
@@ -64,18 +62,14 @@ struct counting {
   bool active;      /* and is it now? */
   int64_t open;
   int64_t irreversible;
-  int64_t after;
-  size_t seen;
 };
 
-static bool count_change(void *ctx, const struct ca_change_row *row)
+static void count_change(struct counting *counting,
+                         const struct ca_change_row *row)
 {
-  struct counting *counting = ctx;
   const struct ca_change *change = &row->change;
   uint64_t account = ca_digest_text(change->account);
   bool active;
-  counting->after = row->number;
-  counting->seen++;
   if(row->item != counting->item || account != counting->account)
     counting->active = lca_guard_begins_active(change);
   if(!change->fallback)
@@ -87,26 +81,27 @@ static bool count_change(void *ctx, const struct ca_change_row *row)
   counting->active = lca_guard_leaves_active(change, counting->before) ||
                      (change->fallback && counting->active);
   if(row->outcome == CA_SAME || row->outcome == CA_SKIPPED)
-    return true;
+    return;
   lca_guard_add(counting->planned, change, weight_of(change), active);
   if((open_set(counting->run) >> row->outcome) & 1) {
     counting->open++;
     counting->irreversible += change->cost == CA_IRREVERSIBLE;
   }
-  return true;
 }
 
 static void count_changes(lua_State *L, struct lca_run *run, int bulk,
                           struct counting *counting)
 {
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   struct ca_err err;
   ca_err_clear(&err);
-  do {
-    counting->seen = 0;
-    if(ca_ledger_changes(run->ledger, bulk, counting->after, ALL_SET, BATCH,
-                         count_change, counting, &err))
-      lca_run_ledger_failed(L, run, &err);
-  } while(counting->seen == BATCH);
+  ca_changes_open(&changes, run->ledger, bulk, CA_ANY_OUTCOME);
+  while(!ca_changes_next(&changes, &row, &err) && row)
+    count_change(counting, row);
+  ca_changes_close(&changes);
+  if(err.code)
+    lca_run_ledger_failed(L, run, &err);
 }
 
 /* host.guard_plan(): the whole of a saved plan against the limits, and its
@@ -193,79 +188,69 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
 /* ---- straight-line changes ---- */
 
 struct lca_recorded {
+  struct ca_change_row row;
+  char *texts; /* of the row; owned */
   uint64_t hash;
-  int64_t number;
-  enum ca_outcome outcome;
   bool used;
-  bool repeatable;
-  char *status_after; /* owned, or NULL; as the next two */
-  char *made;
-  char *error;
 };
-
-struct reading {
-  struct lca_run *run;
-  size_t size;
-  bool failed;
-};
-
-static char *copy(const char *text)
-{
-  return text ? strdup(text) : NULL;
-}
-
-static bool read_recorded(void *ctx, const struct ca_change_row *row)
-{
-  struct reading *reading = ctx;
-  struct lca_run *run = reading->run;
-  struct lca_recorded *one;
-  if(run->recorded_count == reading->size) {
-    size_t size = reading->size ? reading->size * 2 : 64;
-    struct lca_recorded *more = realloc(run->recorded, size * sizeof(*more));
-    if(!more) {
-      reading->failed = true;
-      return false;
-    }
-    run->recorded = more;
-    reading->size = size;
-  }
-  one = &run->recorded[run->recorded_count++];
-  memset(one, 0, sizeof(*one));
-  one->hash = hash_change(&row->change);
-  one->number = row->number;
-  one->outcome = row->outcome;
-  one->repeatable = row->change.api->repeat != CA_REPEAT_NEVER;
-  one->status_after = copy(row->status_after);
-  one->made = copy(row->made);
-  one->error = copy(row->error);
-  return true;
-}
 
 void lca_replay_free(struct lca_run *run)
 {
   size_t i;
-  for(i = 0; i < run->recorded_count; i++) {
-    free(run->recorded[i].status_after);
-    free(run->recorded[i].made);
-    free(run->recorded[i].error);
-  }
+  for(i = 0; i < run->recorded_count; i++)
+    free(run->recorded[i].texts);
   free(run->recorded);
   run->recorded = NULL;
   run->recorded_count = 0;
 }
 
+/* Room for one more, in steps that double. */
+static bool make_room(struct lca_run *run)
+{
+  size_t count = run->recorded_count;
+  struct lca_recorded *more;
+  if(count & (count - 1) || count == 1)
+    return true;
+  more = realloc(run->recorded, (count ? count * 2 : 2) * sizeof(*more));
+  if(more)
+    run->recorded = more;
+  return more != NULL;
+}
+
+static bool add_recorded(struct lca_run *run, const struct ca_change_row *row)
+{
+  char *texts = malloc(ca_change_row_size(row) + 1); /* not of nothing */
+  struct lca_recorded *one;
+  if(!texts || !make_room(run)) {
+    free(texts);
+    return false;
+  }
+  one = &run->recorded[run->recorded_count++];
+  ca_change_row_copy(&one->row, row, texts);
+  one->texts = texts;
+  one->hash = hash_change(&row->change);
+  one->used = false;
+  return true;
+}
+
+/* Reads the straight-line changes of the run, once. */
 static void need_recorded(lua_State *L, struct lca_run *run)
 {
-  struct reading reading = { run, 0, false };
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   struct ca_err err;
+  bool failed = false;
   if(run->recorded_read)
     return;
   run->recorded_read = true;
   ca_err_clear(&err);
-  if(ca_ledger_changes(run->ledger, 0, 0, ALL_SET, SIZE_MAX >> 1,
-                       read_recorded, &reading, &err))
+  ca_changes_open(&changes, run->ledger, 0, CA_ANY_OUTCOME);
+  while(!failed && !ca_changes_next(&changes, &row, &err) && row)
+    failed = !add_recorded(run, row);
+  ca_changes_close(&changes);
+  if(err.code)
     lca_run_ledger_failed(L, run, &err);
-  if(reading.failed)
+  if(failed)
     luaL_error(L, "out of memory");
 }
 
@@ -281,7 +266,7 @@ static struct lca_recorded *find_recorded(struct lca_run *run,
 }
 
 static int raise_recorded(lua_State *L, const struct lca_draft *draft,
-                          const struct lca_recorded *recorded)
+                          const struct ca_change_row *recorded)
 {
   struct ca_err err;
   ca_err_clear(&err);
@@ -294,7 +279,7 @@ static int raise_recorded(lua_State *L, const struct lca_draft *draft,
 }
 
 static bool is_to_be_sent(const struct lca_run *run,
-                          const struct lca_recorded *recorded)
+                          const struct ca_change_row *recorded)
 {
   switch(recorded->outcome) {
   case CA_PLANNED:
@@ -304,7 +289,7 @@ static bool is_to_be_sent(const struct lca_run *run,
     return run->options.replay.failed;
   case CA_UNKNOWN:
   case CA_INTENDED:
-    return recorded->repeatable;
+    return recorded->change.api->repeat != CA_REPEAT_NEVER;
   default:
     return false;
   }
@@ -324,14 +309,16 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
                          const struct lca_draft *draft, int *results)
 {
   const struct ca_change *change = &draft->change;
-  struct lca_recorded *recorded;
+  const struct ca_change_row *recorded;
+  struct lca_recorded *one;
   need_recorded(L, run);
-  recorded = find_recorded(run, change);
-  if(!recorded && run->options.replay.exact)
+  one = find_recorded(run, change);
+  if(!one && run->options.replay.exact)
     refuse_unplanned(L, run, change);
-  if(!recorded)
+  if(!one)
     return false;
-  recorded->used = true;
+  one->used = true;
+  recorded = &one->row;
   if(is_to_be_sent(run, recorded)) {
     if(change->cost == CA_IRREVERSIBLE)
       run->stats.irreversible_straight++;
@@ -353,38 +340,52 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
 
 /* ---- secrets that are wanted again ---- */
 
-/* The item's next change that says the same but for its secret. */
-struct matching {
-  const struct ca_change *wanted;
-  int64_t item;
-  int64_t after; /* numbers from here on */
-  int64_t number;
-  enum ca_outcome outcome;
-  bool same_secret;
-};
-
 static bool is_text(const char *a, const char *b)
 {
   return !strcmp(a ? a : "", b ? b : "");
 }
 
-static bool match_change(void *ctx, const struct ca_change_row *row)
+/* Do both say the same but for their secrets? */
+static bool is_like(const struct ca_change *change,
+                    const struct ca_change *wanted)
 {
-  struct matching *matching = ctx;
-  const struct ca_change *wanted = matching->wanted;
-  const struct ca_change *change = &row->change;
-  if(row->item != matching->item)
-    return row->item < matching->item;
-  if(change->api != wanted->api || !change->fingerprint ||
-     !is_text(change->account, wanted->account) ||
-     !is_text(change->user, wanted->user) ||
-     !is_text(change->config, wanted->config))
-    return true;
-  matching->number = row->number;
-  matching->outcome = row->outcome;
-  matching->same_secret =
-      wanted->fingerprint && !strcmp(change->fingerprint, wanted->fingerprint);
-  return false;
+  return change->api == wanted->api && change->fingerprint &&
+         is_text(change->account, wanted->account) &&
+         is_text(change->user, wanted->user) &&
+         is_text(change->config, wanted->config);
+}
+
+/* A change that an earlier part of the run planned with a secret. */
+struct match {
+  int64_t number; /* 0: there is none */
+  enum ca_outcome outcome;
+  bool same_secret;
+};
+
+/* The item's next change that says the same as the one wanted, but for its
+   secret. */
+static struct match find_match(lua_State *L, struct lca_run *run,
+                               const struct lca_item *item,
+                               const struct ca_change *wanted)
+{
+  struct match match = { 0 };
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
+  struct ca_err err;
+  ca_err_clear(&err);
+  ca_changes_open_item(&changes, run->ledger, item->number, item->recalled);
+  while(!ca_changes_next(&changes, &row, &err) && row)
+    if(is_like(&row->change, wanted)) {
+      match.number = row->number;
+      match.outcome = row->outcome;
+      match.same_secret =
+          is_text(row->change.fingerprint, wanted->fingerprint);
+      break;
+    }
+  ca_changes_close(&changes);
+  if(err.code)
+    lca_run_ledger_failed(L, run, &err);
+  return match;
 }
 
 static void say_other_secret(struct lca_run *run, const char *key,
@@ -415,48 +416,31 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
                       const struct lca_draft *draft)
 {
   struct lca_item *item = lua_touserdata(L, at);
-  struct matching matching = { .wanted = &draft->change,
-                               .item = item->number,
-                               .after = item->recalled };
-  struct ca_err err;
-  ca_err_clear(&err);
+  struct match match;
   lua_createtable(L, 0, 1);
   lua_pushboolean(L, 1);
   lua_setfield(L, -2, "planned");
   if(!draft->change.fingerprint)
     return 1; /* the ledger has it whole */
-  if(!matching.after)
-    matching.after = ca_ledger_before_changes(item->number);
-  if(ca_ledger_changes(run->ledger, -1, matching.after, ALL_SET, 64,
-                       match_change, &matching, &err))
-    return lca_run_ledger_failed(L, run, &err);
-  if(!matching.number)
+  match = find_match(L, run, item, &draft->change);
+  if(!match.number)
     return 1; /* not planned: it is not sent */
-  item->recalled = matching.number;
-  if(!((open_set(run) >> matching.outcome) & 1))
+  item->recalled = match.number;
+  if(!((open_set(run) >> match.outcome) & 1))
     return 1;
-  if(!matching.same_secret) {
+  if(!match.same_secret) {
     lua_getiuservalue(L, at, LCA_ITEM_KEY);
     say_other_secret(run, lua_tostring(L, -1), &draft->change);
     lua_pop(L, 1);
-    if(matching.outcome != CA_UNKNOWN) /* the other one may have been sent */
-      settle_other_secret(L, run, matching.number);
+    if(match.outcome != CA_UNKNOWN) /* the other one may have been sent */
+      settle_other_secret(L, run, match.number);
     return 1;
   }
   lca_one_need_apply(L, run);
-  if(ca_apply_keep_secret(run->apply, matching.number, draft->secret.data,
+  if(ca_apply_keep_secret(run->apply, match.number, draft->secret.data,
                           draft->secret.len))
     luaL_error(L, "out of memory");
   return 1;
-}
-
-static bool has_secret(void *ctx, const struct ca_change_row *row)
-{
-  struct counting *counting = ctx;
-  counting->after = row->number;
-  counting->seen++;
-  counting->open += row->change.fingerprint != NULL;
-  return !counting->open;
 }
 
 /* host.open_secrets(bulk): does a change that may still be sent need a secret
@@ -465,17 +449,18 @@ int lca_replay_open_secrets(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   int bulk = (int)luaL_checkinteger(L, 1);
-  unsigned set = open_set(run);
-  struct counting counting = { .run = run };
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
+  bool found = false;
   struct ca_err err;
   ca_err_clear(&err);
-  do {
-    counting.seen = 0;
-    if(ca_ledger_changes(run->ledger, bulk, counting.after, set, BATCH,
-                         has_secret, &counting, &err))
-      return lca_run_ledger_failed(L, run, &err);
-  } while(counting.seen == BATCH && !counting.open);
-  lua_pushboolean(L, counting.open > 0);
+  ca_changes_open(&changes, run->ledger, bulk, open_set(run));
+  while(!found && !ca_changes_next(&changes, &row, &err) && row)
+    found = row->change.fingerprint != NULL;
+  ca_changes_close(&changes);
+  if(err.code)
+    return lca_run_ledger_failed(L, run, &err);
+  lua_pushboolean(L, found);
   return 1;
 }
 

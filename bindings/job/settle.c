@@ -147,64 +147,50 @@ void lca_run_settle(lua_State *L, enum ca_outcome not_done,
    Those that ended well after all are told like the others, so that `after`
    runs for them. */
 
-#define BATCH   64
-#define ALL_SET ((1u << CA_OUTCOME_COUNT) - 1)
-
 /* ---- which items ---- */
 
 struct late {
   int64_t *items; /* owned */
   size_t count;
   size_t size;
-  int64_t after;
-  size_t seen;
-  bool failed;
 };
 
-static bool take_item(void *ctx, const struct ca_change_row *row)
+static bool add_item(struct late *late, int64_t item)
 {
-  struct late *late = ctx;
-  late->after = row->number;
-  late->seen++;
-  if(late->count && late->items[late->count - 1] == row->item)
+  size_t size = late->size ? late->size * 2 : 64;
+  if(late->count && late->items[late->count - 1] == item)
     return true;
   if(late->count == late->size) {
-    size_t size = late->size ? late->size * 2 : 64;
     int64_t *items = realloc(late->items, size * sizeof(*items));
-    if(!items) {
-      late->failed = true;
+    if(!items)
       return false;
-    }
     late->items = items;
     late->size = size;
   }
-  late->items[late->count++] = row->item;
+  late->items[late->count++] = item;
   return true;
 }
 
+/* Those of the bulk that have a change of unknown outcome. */
 static enum ca_code find_items(struct lca_run *run, int bulk,
                                struct late *late, struct ca_err *err)
 {
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   enum ca_code code = ca_ledger_sync(run->ledger, err);
-  do {
-    late->seen = 0;
-    if(!code)
-      code = ca_ledger_changes(run->ledger, bulk, late->after,
-                               1u << CA_UNKNOWN, BATCH, take_item, late, err);
-  } while(!code && late->seen == BATCH && !late->failed);
-  return late->failed ? ca_err_set(err, CA_NOMEM, "out of memory") : code;
+  ca_changes_open(&changes, run->ledger, bulk, 1u << CA_UNKNOWN);
+  while(!code && !(code = ca_changes_next(&changes, &row, err)) && row)
+    if(!add_item(late, row->item))
+      code = ca_err_set(err, CA_NOMEM, "out of memory");
+  ca_changes_close(&changes);
+  return code;
 }
 
 /* ---- one item ---- */
 
-/* Twice over the item's changes: how it ended, and then each of them. */
+/* How an item ended, change by change. */
 struct telling {
-  struct lca_applier *applier; /* NULL: only look */
-  int64_t item;
-  int64_t after;
-  size_t seen;
   size_t changes;
-  size_t told;
   bool refused; /* the change before, which a fallback may make good */
   bool bad;
 };
@@ -227,48 +213,42 @@ static void judge(struct telling *telling, const struct ca_change_row *row)
   telling->refused = row->outcome == CA_FAILED;
 }
 
-static bool visit_change(void *ctx, const struct ca_change_row *row)
+static enum ca_code judge_item(struct lca_run *run, int64_t item,
+                               struct telling *telling, struct ca_err *err)
 {
-  struct telling *telling = ctx;
-  struct ca_applied applied = { .row = row, .outcome = row->outcome };
-  if(row->item != telling->item)
-    return false;
-  telling->after = row->number;
-  telling->seen++;
-  if(!telling->applier) {
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
+  enum ca_code code;
+  ca_changes_open_item(&changes, run->ledger, item, 0);
+  while(!(code = ca_changes_next(&changes, &row, err)) && row) {
     telling->changes++;
     judge(telling, row);
-    return true;
   }
-  applied.last = ++telling->told == telling->changes;
-  applied.well = true;
-  lca_apply_tell(telling->applier, &applied);
-  return true;
-}
-
-static enum ca_code walk_item(struct lca_run *run, struct telling *telling,
-                              struct ca_err *err)
-{
-  enum ca_code code;
-  telling->after = ca_ledger_before_changes(telling->item);
-  do {
-    telling->seen = 0;
-    code = ca_ledger_changes(run->ledger, -1, telling->after, ALL_SET, BATCH,
-                             visit_change, telling, err);
-  } while(!code && telling->seen == BATCH);
+  ca_changes_close(&changes);
   return code;
 }
 
+/* Tells the applier the item's changes if it ended well; *told says so. */
 static enum ca_code tell_item(struct lca_run *run, struct lca_applier *applier,
                               int64_t item, bool *told, struct ca_err *err)
 {
-  struct telling telling = { .item = item };
-  enum ca_code code = walk_item(run, &telling, err);
-  *told = !code && telling.changes && !telling.bad && !telling.refused;
+  struct telling telling = { 0 };
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
+  enum ca_code code = judge_item(run, item, &telling, err);
+  size_t left = telling.changes;
+  *told = !code && left && !telling.bad && !telling.refused;
   if(!*told)
     return code;
-  telling.applier = applier;
-  return walk_item(run, &telling, err);
+  ca_changes_open_item(&changes, run->ledger, item, 0);
+  while(!(code = ca_changes_next(&changes, &row, err)) && row) {
+    struct ca_applied applied = {
+      .row = row, .outcome = row->outcome, .last = !--left, .well = true
+    };
+    lca_apply_tell(applier, &applied);
+  }
+  ca_changes_close(&changes);
+  return code;
 }
 
 /* ---- the end of a bulk ---- */

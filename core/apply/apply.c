@@ -40,6 +40,7 @@ void ca_apply_free(struct ca_apply *apply)
     ca_work_free(work);
   }
   ca_apply_drop_looks(apply, true);
+  ca_changes_close(&apply->changes);
   ca_work_clear(&apply->waiting);
   ca_work_clear(&apply->unseen);
   ca_work_clear(&apply->seen);
@@ -208,64 +209,59 @@ enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
   return code;
 }
 
-/* A recorded change, as it is looked for. */
-struct recorded {
-  int64_t number;
-  bool found;
-  struct ca_step *step; /* owned; NULL when out of memory */
-};
-
-static bool take_recorded(void *ctx, const struct ca_change_row *row)
-{
-  struct recorded *recorded = ctx;
-
-  recorded->found = row->number == recorded->number;
-  if(recorded->found)
-    recorded->step = ca_step_new(row);
-  return false;
-}
-
-static enum ca_code check_recorded(const struct recorded *recorded,
+static enum ca_code check_recorded(const struct ca_change_row *row,
                                    struct ca_err *err)
 {
-  const struct ca_change_row *row;
-
-  if(!recorded->found)
-    return ca_err_set(err, CA_USAGE, "the run has no change %lld",
-                      (long long)recorded->number);
-  if(!recorded->step)
-    return ca_err_set(err, CA_NOMEM, "out of memory");
-  row = &recorded->step->row;
   if(row->outcome == CA_PLANNED || row->outcome == CA_NOT_TRIED ||
      row->outcome == CA_FAILED)
     return CA_OK;
   if(row->outcome == CA_UNKNOWN && row->change.api->repeat != CA_REPEAT_NEVER)
     return CA_OK;
   return ca_err_set(err, CA_USAGE, "change %lld is not sent again: it is %s",
-                    (long long)recorded->number,
-                    ca_outcome_name(row->outcome));
+                    (long long)row->number, ca_outcome_name(row->outcome));
+}
+
+/* The change of that number, which may be sent; NULL with err set. */
+static struct ca_step *read_recorded(struct ca_apply *apply, int64_t number,
+                                     struct ca_err *err)
+{
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
+  struct ca_step *step = NULL;
+  enum ca_code code;
+
+  ca_changes_open_one(&changes, apply->ledger, number);
+  code = ca_changes_next(&changes, &row, err);
+  if(!code && !row)
+    code = ca_err_set(err, CA_USAGE, "the run has no change %lld",
+                      (long long)number);
+  if(!code)
+    code = check_recorded(row, err);
+  if(!code) {
+    step = ca_step_new(row);
+    if(!step)
+      ca_err_set(err, CA_NOMEM, "out of memory");
+  }
+  ca_changes_close(&changes);
+  return step;
 }
 
 enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
                                struct ca_slice secret, ca_applied_fn *visit,
                                void *owner, struct ca_err *err)
 {
-  struct recorded recorded = { .number = number };
+  struct ca_step *step;
   struct ca_err why;
   enum ca_code code = may_send_one(apply, err);
 
   if(code)
     return code;
   ca_err_clear(&why);
-  code = ca_ledger_changes(apply->ledger, -1, number - 1,
-                           (1U << CA_OUTCOME_COUNT) - 1, 1, take_recorded,
-                           &recorded, &why);
-  if(!code)
-    code = check_recorded(&recorded, &why);
-  if(!code)
-    code = begin_single(apply, &recorded.step->row, true, secret, visit, owner,
-                        &why);
-  free(recorded.step);
+  step = read_recorded(apply, number, &why);
+  code =
+      step ? begin_single(apply, &step->row, true, secret, visit, owner, &why)
+           : why.code;
+  free(step);
   if(code && err)
     *err = why;
   return code;
@@ -443,7 +439,6 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
   if(!numbers)
     return ca_err_set(err, CA_NOMEM, "out of memory");
   apply->numbers = numbers;
-  apply->bulk = options->bulk;
   apply->which = options->which;
   apply->look = options->look;
   apply->looks_first = false;
@@ -454,7 +449,12 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
   apply->careful = careful;
   apply->visit = visit;
   apply->owner = owner;
-  apply->read_to = 0;
+  /* of a run that goes on the others are told, too, or end their items */
+  ca_changes_close(&apply->changes);
+  ca_changes_open(&apply->changes, apply->ledger, options->bulk,
+                  options->which == CA_APPLY_PLANNED
+                      ? 1U << CA_PLANNED | 1U << CA_SAME | 1U << CA_SKIPPED
+                      : CA_ANY_OUTCOME);
   apply->read_all = false;
   return CA_OK;
 }

@@ -79,7 +79,6 @@ struct ca_apply {
   struct ca_endpoint *endpoint;
   struct ca_ledger *ledger;
 
-  int bulk;
   enum ca_apply_which which;
   bool look; /* at every item */
   size_t concurrency;
@@ -87,10 +86,10 @@ struct ca_apply {
   size_t careful; /* the same of changes that must not be sent twice */
   ca_applied_fn *visit;
   void *owner;
-  int64_t read_to; /* the last change read */
-  bool read_all;   /* no more changes in the ledger */
-  int64_t items;   /* pause after so many, 0: never */
-  int64_t pulled;  /* items begun, without those a look has ended */
+  struct ca_changes changes; /* of the bulk, as far as they were read */
+  bool read_all;             /* there are no more */
+  int64_t items;             /* pause after so many, 0: never */
+  int64_t pulled;            /* items begun, without those a look has ended */
 
   struct ca_work_queue waiting; /* read, in order; the last may lack steps */
   struct ca_work_queue unseen;  /* to be looked at */

@@ -1,66 +1,52 @@
-/* Reading ahead: from the ledger's rows to works, an item at a time, so that
-   memory does not grow with the plan. Must not know: the engine. */
+/* Reading ahead: turns the ledger's changes into works, one item at a time, so
+   that memory does not grow with the plan. Must not know: the engine. */
 #include <stdlib.h>
 #include "apply/apply_private.h"
 
-struct reader {
-  struct ca_apply *apply;
-  size_t seen;
-  bool failed;
-};
-
-/* A row goes to the work of its item, which is the last one: changes of an
-   item stand together in the ledger's order. */
-static bool read_row(void *ctx, const struct ca_change_row *row)
+/* The work that the item's changes go to: the last one, since changes of an
+   item come together. NULL when out of memory. */
+static struct ca_work *work_of(struct ca_apply *apply, int64_t item)
 {
-  struct reader *reader = ctx;
-  struct ca_apply *apply = reader->apply;
-  struct ca_work *work = apply->waiting.last;
-  struct ca_step *step = ca_step_new(row);
+  struct ca_work *last = apply->waiting.last;
+  struct ca_work *fresh;
 
-  if(step && (!work || work->item != row->item)) {
-    struct ca_work *fresh = calloc(1, sizeof(*fresh));
-    if(fresh) {
-      if(work)
-        work->complete = true;
-      fresh->item = row->item;
-      fresh->visit = apply->visit;
-      fresh->owner = apply->owner;
-      ca_work_push(&apply->waiting, fresh);
-    }
-    work = fresh;
-  }
-  reader->failed = !step || !work;
-  if(reader->failed) {
-    free(step);
-    return false;
-  }
-  ca_work_add(work, step);
-  apply->read_to = row->number;
-  reader->seen++;
-  return true;
+  if(last && last->item == item)
+    return last;
+  fresh = calloc(1, sizeof(*fresh));
+  if(!fresh)
+    return NULL;
+  if(last)
+    last->complete = true;
+  fresh->item = item;
+  fresh->visit = apply->visit;
+  fresh->owner = apply->owner;
+  ca_work_push(&apply->waiting, fresh);
+  return fresh;
 }
 
-static enum ca_code read_more(struct ca_apply *apply, struct ca_err *err)
+static enum ca_code read_change(struct ca_apply *apply, struct ca_err *err)
 {
-  struct reader reader = { .apply = apply };
-  size_t limit = apply->group * 2;
-  /* of a run that goes on the others are told, too, or end their items */
-  unsigned outcomes = apply->which == CA_APPLY_PLANNED
-                          ? 1U << CA_PLANNED | 1U << CA_SAME | 1U << CA_SKIPPED
-                          : (1U << CA_OUTCOME_COUNT) - 1;
-  enum ca_code code =
-      ca_ledger_changes(apply->ledger, apply->bulk, apply->read_to, outcomes,
-                        limit, read_row, &reader, err);
+  const struct ca_change_row *row = NULL;
+  struct ca_work *work;
+  struct ca_step *step;
+  enum ca_code code = ca_changes_next(&apply->changes, &row, err);
 
-  if(!code && reader.failed)
-    code = ca_err_set(err, CA_NOMEM, "out of memory");
-  if(!code && reader.seen < limit) {
+  if(code)
+    return code;
+  if(!row) {
     apply->read_all = true;
     if(apply->waiting.last)
       apply->waiting.last->complete = true;
+    return CA_OK;
   }
-  return code;
+  step = ca_step_new(row);
+  work = step ? work_of(apply, row->item) : NULL;
+  if(!work) {
+    free(step);
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  }
+  ca_work_add(work, step);
+  return CA_OK;
 }
 
 static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
@@ -70,7 +56,7 @@ static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
 
   while(!code && !apply->read_all &&
         !(apply->waiting.first && apply->waiting.first->complete))
-    code = read_more(apply, err);
+    code = read_change(apply, err);
   *work = code ? NULL : ca_work_pop(&apply->waiting);
   return code;
 }

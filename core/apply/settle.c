@@ -8,7 +8,6 @@
 #include <string.h>
 #include "apply/settle_private.h"
 
-#define READ_ROWS    32
 #define QUIET_MS     5000
 #define FAILURES_MAX 3
 
@@ -33,7 +32,7 @@ struct ca_settle *ca_settle_new(struct ca_engine *engine,
     settle->options.concurrency = 1;
   settle->visit = visit;
   settle->owner = owner;
-  settle->waiting_end = &settle->waiting;
+  ca_changes_open(&settle->changes, ledger, -1, 1U << CA_UNKNOWN);
   settle->born_mono_ms = ca_clock_mono_ms(ca_engine_clock(engine));
   return settle;
 }
@@ -57,18 +56,6 @@ static void enter(struct ca_probing *probing)
   probing->settle->active++;
 }
 
-static struct ca_probing *pop_waiting(struct ca_settle *settle)
-{
-  struct ca_probing *probing = settle->waiting;
-
-  if(!probing)
-    return NULL;
-  settle->waiting = probing->next;
-  if(!settle->waiting)
-    settle->waiting_end = &settle->waiting;
-  return probing;
-}
-
 static void drop_all(struct ca_settle *settle)
 {
   struct ca_probing *probing;
@@ -79,8 +66,6 @@ static void drop_all(struct ca_settle *settle)
     settle->active--;
     free(probing);
   }
-  while((probing = pop_waiting(settle)))
-    free(probing);
 }
 
 void ca_settle_free(struct ca_settle *settle)
@@ -88,6 +73,7 @@ void ca_settle_free(struct ca_settle *settle)
   if(!settle)
     return;
   drop_all(settle);
+  ca_changes_close(&settle->changes);
   free(settle);
 }
 
@@ -101,7 +87,7 @@ bool ca_settle_finished(const struct ca_settle *settle)
 {
   if(settle->under_way)
     return false;
-  return settle->stopped || (settle->read_all && !settle->waiting);
+  return settle->stopped || settle->read_all;
 }
 
 static void fail(struct ca_settle *settle, const struct ca_err *why)
@@ -341,52 +327,34 @@ static void probe_done(void *owner, uint64_t token, struct ca_result *result)
 
 /* Reading and starting. */
 
-struct reader {
-  struct ca_settle *settle;
-  size_t seen;
-  bool failed;
-};
-
-static bool read_row(void *ctx, const struct ca_change_row *row)
+/* The next change of unknown outcome; *probing NULL after the last. */
+static enum ca_code read_change(struct ca_settle *settle,
+                                struct ca_probing **probing,
+                                struct ca_err *err)
 {
-  struct reader *reader = ctx;
-  struct ca_settle *settle = reader->settle;
-  struct ca_probing *probing =
-      malloc(sizeof(*probing) + ca_change_row_size(row));
+  const struct ca_change_row *row = NULL;
+  enum ca_code code = ca_changes_next(&settle->changes, &row, err);
 
-  reader->failed = !probing;
-  if(!probing)
-    return false;
-  memset(probing, 0, sizeof(*probing));
-  probing->settle = settle;
-  ca_change_row_copy(&probing->row, row, (char *)(probing + 1));
-  *settle->waiting_end = probing;
-  settle->waiting_end = &probing->next;
-  settle->read_to = row->number;
-  reader->seen++;
-  return true;
+  *probing = NULL;
+  settle->read_all = !row;
+  if(code || !row)
+    return code;
+  *probing = malloc(sizeof(**probing) + ca_change_row_size(row));
+  if(!*probing)
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  memset(*probing, 0, sizeof(**probing));
+  (*probing)->settle = settle;
+  ca_change_row_copy(&(*probing)->row, row, (char *)(*probing + 1));
+  return CA_OK;
 }
 
-static enum ca_code read_more(struct ca_settle *settle, struct ca_err *err)
+/* Takes the probing. */
+static void start(struct ca_probing *probing)
 {
-  struct reader reader = { .settle = settle };
-  enum ca_code code =
-      ca_ledger_changes(settle->ledger, -1, settle->read_to, 1U << CA_UNKNOWN,
-                        READ_ROWS, read_row, &reader, err);
-
-  if(!code && reader.failed)
-    code = ca_err_set(err, CA_NOMEM, "out of memory");
-  settle->read_all = reader.seen < READ_ROWS;
-  return code;
-}
-
-static void start(struct ca_settle *settle)
-{
-  struct ca_probing *probing = pop_waiting(settle);
+  struct ca_settle *settle = probing->settle;
   struct ca_proof_change facts = ca_probe_facts(&probing->row);
   const char *missing = ca_proof_missing(&facts);
 
-  probing->next = NULL;
   if(missing)
     end_missing(probing, missing);
   else if(settle->dead)
@@ -397,16 +365,16 @@ static void start(struct ca_settle *settle)
 
 enum ca_code ca_settle_fill(struct ca_settle *settle, struct ca_err *err)
 {
+  struct ca_probing *probing;
   struct ca_err why;
 
   ca_err_clear(&why);
-  while(!settle->stopped &&
+  while(!settle->stopped && !settle->read_all &&
         settle->active < (size_t)settle->options.concurrency) {
-    if(!settle->waiting && !settle->read_all && read_more(settle, &why))
+    if(read_change(settle, &probing, &why))
       fail(settle, &why);
-    if(!settle->waiting)
-      break;
-    start(settle);
+    else if(probing)
+      start(probing);
   }
   sync_at_end(settle);
   if(settle->failed.code && err)

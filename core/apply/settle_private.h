@@ -29,10 +29,8 @@ struct ca_settle {
   void *owner;
   int64_t born_mono_ms;
 
-  struct ca_probing *waiting; /* read, in order */
-  struct ca_probing **waiting_end;
-  int64_t read_to;
-  bool read_all;
+  struct ca_changes changes; /* of unknown outcome */
+  bool read_all;             /* there are no more */
   struct ca_probing *under_way;
   size_t active;
 

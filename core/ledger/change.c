@@ -289,29 +289,3 @@ enum ca_code ca_changes_next(struct ca_changes *changes,
     *row = &changes->rows[changes->next++];
   return code;
 }
-
-int64_t ca_ledger_before_changes(int64_t item)
-{
-  return item << CA_PLACE_BITS;
-}
-
-enum ca_code ca_ledger_changes(struct ca_ledger *ledger, int bulk,
-                               int64_t after, unsigned outcomes, size_t limit,
-                               bool (*visit)(void *ctx,
-                                             const struct ca_change_row *row),
-                               void *ctx, struct ca_err *err)
-{
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
-  enum ca_code code = CA_OK;
-
-  ca_changes_open(&changes, ledger, bulk, outcomes);
-  changes.after = after;
-  while(!code && limit--) {
-    code = ca_changes_next(&changes, &row, err);
-    if(code || !row || !visit(ctx, row))
-      break;
-  }
-  ca_changes_close(&changes);
-  return code;
-}

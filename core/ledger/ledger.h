@@ -222,17 +222,6 @@ CA_MUST_USE enum ca_code ca_ledger_image(struct ca_ledger *ledger,
                                          const struct ca_field *field,
                                          struct ca_image *image,
                                          struct ca_err *err);
-/* The same by a visitor, with numbers above `after`, at most `limit`. False
-   from visit stops. */
-CA_MUST_USE enum ca_code
-ca_ledger_changes(struct ca_ledger *ledger, int bulk, int64_t after,
-                  unsigned outcomes, size_t limit,
-                  bool (*visit)(void *ctx, const struct ca_change_row *row),
-                  void *ctx, struct ca_err *err);
-
-/* The number after which the item's changes come, for the above. */
-int64_t ca_ledger_before_changes(int64_t item);
-
 /* Counts of changes by (operation, outcome), and of items by outcome with
    operation NULL. An operation is said as scripts say it ("disable"), those of
    auth configs with their resource ("auth_configs.disable"). An item's outcome

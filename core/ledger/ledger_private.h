@@ -361,7 +361,7 @@ CA_MUST_USE enum ca_code ca_ledger_has_key(struct ca_ledger *ledger,
 void ca_ledger_forget_keys(struct ca_ledger *ledger);
 
 /* The id under which this database knows an operation, made when new; and
-   back (NULL: this version has no such operation): ledger/plan_rows.c. */
+   back (NULL: this version has no such operation). */
 CA_MUST_USE enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
                                                 const struct ca_api *api,
                                                 int64_t *id,

@@ -1,6 +1,5 @@
 /* Writing the plan: items and their changes, in transactions of many rows.
    Must not know: how changes are sent. */
-#include <stdio.h>
 #include <string.h>
 #include "ledger/ledger_private.h"
 #include "base/log.h"
@@ -116,92 +115,6 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
                    *number << CA_PLACE_BITS))
     ledger->item = 0; /* looked up again when it is asked for */
   return CA_OK;
-}
-
-/* Operations, known by a number of this database: rows of the table may move
-   between versions of the program, names do not. */
-
-enum ca_code ca_ledger_operation_name(const struct ca_api *api, char *out,
-                                      size_t size, struct ca_err *err)
-{
-  int len = snprintf(out, size, "%s.%s", api->resource, api->name);
-  return len < 0 || (size_t)len >= size
-             ? ca_err_set(err, CA_USAGE, "the operation's name is too long")
-             : CA_OK;
-}
-
-static enum ca_code find_operation_id(struct ca_ledger *ledger,
-                                      const char *name, int64_t *id,
-                                      struct ca_err *err)
-{
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_OPERATION_ADD, err);
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  ca_ledger_bind(statement, 1, name);
-  rc = ca_ledger_run(statement);
-  if(rc)
-    return ca_ledger_fail(ledger, rc, err);
-  statement = ca_ledger_sql(ledger, CA_SQL_OPERATION_ID, err);
-  if(!statement)
-    return CA_SYSTEM;
-  ca_ledger_bind(statement, 1, name);
-  rc = sqlite3_step(statement);
-  *id = sqlite3_column_int64(statement, 0);
-  sqlite3_reset(statement);
-  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
-}
-
-enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
-                                    const struct ca_api *api, int64_t *id,
-                                    struct ca_err *err)
-{
-  char name[CA_OPERATION_SIZE];
-  size_t count;
-  const struct ca_api *rows = ca_api_rows(&count);
-  size_t row = (size_t)(api - rows);
-  enum ca_code code;
-
-  if(row < CA_OPERATION_MAX && ledger->operation_ids[row]) {
-    *id = ledger->operation_ids[row];
-    return CA_OK;
-  }
-  code = ca_ledger_operation_name(api, name, sizeof(name), err);
-  if(!code)
-    code = find_operation_id(ledger, name, id, err);
-  if(!code && row < CA_OPERATION_MAX)
-    ledger->operation_ids[row] = *id;
-  return code;
-}
-
-enum ca_code ca_ledger_operation(struct ca_ledger *ledger, int64_t id,
-                                 const struct ca_api **api, struct ca_err *err)
-{
-  bool fits = id > 0 && id < CA_OPERATION_MAX;
-  sqlite3_stmt *statement;
-  const char *name;
-
-  *api = fits ? ledger->operations[id] : NULL;
-  if(*api)
-    return CA_OK;
-  statement = ca_ledger_sql(ledger, CA_SQL_OPERATION_NAME, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, id);
-  name = sqlite3_step(statement) == SQLITE_ROW
-             ? (const char *)sqlite3_column_text(statement, 0)
-             : NULL;
-  *api = name ? ca_api_of_label(name) : NULL;
-  if(!*api)
-    ca_err_set(err, CA_SYSTEM,
-               "the ledger %s names the operation %s, which this version of "
-               "composio-lua does not have",
-               ledger->path, name ? name : "without a name");
-  sqlite3_reset(statement);
-  if(*api && fits)
-    ledger->operations[id] = *api;
-  return *api ? CA_OK : CA_SYSTEM;
 }
 
 /* Bulks. */

@@ -29,8 +29,9 @@ struct writer {
 
   bool *bulks; /* by number: does it stand? */
   int bulks_size;
-  int64_t item;   /* of the ledger, whose changes are written */
-  int64_t change; /* the last one read */
+  int64_t item;              /* of the ledger, whose changes are written */
+  struct ca_changes changes; /* of all items, in step with them */
+  const struct ca_change_row *row; /* the next one, NULL after the last */
   struct ca_plan_end counts;
 };
 
@@ -271,19 +272,12 @@ static void count_change(struct ca_plan_end *counts,
   }
 }
 
-/* The changes of the item at hand, behind those of items left out; the first
-   of a later one ends it. */
-static bool write_change(void *ctx, const struct ca_change_row *row)
+static void write_change(struct writer *writer,
+                         const struct ca_change_row *row)
 {
-  struct writer *writer = ctx;
   const struct ca_change *change = &row->change;
   char label[CA_API_LABEL_SIZE];
 
-  if(row->item > writer->item)
-    return false;
-  writer->change = row->number;
-  if(row->item < writer->item)
-    return true;
   ca_api_label(change->api, label, sizeof(label));
   add_text(writer, "change", label);
   add_text(writer, "account", change->account ? change->account : "");
@@ -302,7 +296,6 @@ static bool write_change(void *ctx, const struct ca_change_row *row)
   add_text(writer, "line", change->line);
   end_line(writer);
   count_change(&writer->counts, row);
-  return !writer->code;
 }
 
 static void write_end(struct writer *writer)
@@ -337,6 +330,25 @@ static bool is_kept(const struct writer *writer, int bulk)
   return !bulk || (bulk < writer->bulks_size && writer->bulks[bulk]);
 }
 
+static enum ca_code next_change(struct writer *writer)
+{
+  return ca_changes_next(&writer->changes, &writer->row, writer->err);
+}
+
+/* The changes of the item at hand, or what is left out before it. */
+static enum ca_code save_changes(struct writer *writer)
+{
+  enum ca_code code = CA_OK;
+
+  while(!code && writer->row && writer->row->item < writer->item)
+    code = next_change(writer);
+  while(!code && writer->row && writer->row->item == writer->item) {
+    write_change(writer, writer->row);
+    code = writer->code ? writer->code : next_change(writer);
+  }
+  return code;
+}
+
 /* One item with its changes; *more false after the last item. */
 static enum ca_code save_item(struct writer *writer, bool *more)
 {
@@ -358,10 +370,7 @@ static enum ca_code save_item(struct writer *writer, bool *more)
   if(!is_kept(writer, item.bulk))
     return CA_OK;
   write_item(writer, &item, verdict);
-  if(writer->code)
-    return writer->code;
-  return ca_ledger_changes(writer->ledger, -1, writer->change, KEPT, INT_MAX,
-                           write_change, writer, writer->err);
+  return writer->code ? writer->code : save_changes(writer);
 }
 
 static enum ca_code save_rows(struct writer *writer)
@@ -370,8 +379,12 @@ static enum ca_code save_rows(struct writer *writer)
   enum ca_code code =
       ca_ledger_bulks(writer->ledger, write_bulk, writer, writer->err);
 
+  ca_changes_open(&writer->changes, writer->ledger, -1, KEPT);
+  if(!code && !writer->code)
+    code = next_change(writer);
   while(!code && !writer->code && more)
     code = save_item(writer, &more);
+  ca_changes_close(&writer->changes);
   return code ? code : writer->code;
 }
 

@@ -103,30 +103,39 @@ static inline enum ca_code settle(int64_t change, enum ca_outcome outcome)
                           NULL, NULL, &err);
 }
 
-/* What ca_ledger_changes gave, as one text: "key operation outcome; …". */
-struct seen {
-  char text[2048];
-  int stop_after;
-  int count;
-};
-
-static inline bool see(void *ctx, const struct ca_change_row *row)
-{
-  struct seen *seen = ctx;
-  size_t used = strlen(seen->text);
-  snprintf(seen->text + used, sizeof(seen->text) - used, "%s %s %s; ",
-           row->key, row->change.api->name, ca_outcome_name(row->outcome));
-  return ++seen->count != seen->stop_after;
-}
-
+/* The changes of a bulk (-1: of all) with these outcomes, as one text: "key
+   operation outcome; …". */
 static inline const char *changes(int bulk, unsigned outcomes)
 {
-  static struct seen seen;
-  memset(&seen, 0, sizeof(seen));
-  CHECK_INT(
-      ca_ledger_changes(ledger, bulk, 0, outcomes, 1000, see, &seen, &err),
-      CA_OK);
-  return seen.text;
+  static char text[2048];
+  struct ca_changes cursor;
+  const struct ca_change_row *row = NULL;
+  size_t used = 0;
+
+  text[0] = '\0';
+  ca_changes_open(&cursor, ledger, bulk, outcomes);
+  while(CHECK_INT(ca_changes_next(&cursor, &row, &err), CA_OK) && row &&
+        used < sizeof(text))
+    used += (size_t)snprintf(text + used, sizeof(text) - used, "%s %s %s; ",
+                             row->key, row->change.api->name,
+                             ca_outcome_name(row->outcome));
+  ca_changes_close(&cursor);
+  return text;
+}
+
+/* The change of that number, which has to be there; its texts are valid until
+   the next call. */
+static inline const struct ca_change_row *change_row(int64_t number)
+{
+  static struct ca_changes cursor;
+  const struct ca_change_row *row = NULL;
+
+  ca_changes_close(&cursor);
+  ca_changes_open_one(&cursor, ledger, number);
+  CHECK_INT(ca_changes_next(&cursor, &row, &err), CA_OK);
+  if(!CHECK(row != NULL))
+    exit(1);
+  return row;
 }
 
 static inline void add_count(void *ctx, const char *operation,

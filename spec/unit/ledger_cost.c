@@ -132,13 +132,6 @@ static void settle(int64_t number)
                         NULL, NULL, &err));
 }
 
-static bool count_row(void *ctx, const struct ca_change_row *row)
-{
-  (void)row;
-  ++*(int64_t *)ctx;
-  return true;
-}
-
 static void count_any(void *ctx, const char *operation,
                       enum ca_outcome outcome, int64_t count)
 {
@@ -183,10 +176,14 @@ static void read_changes(const char *what, int64_t rows)
 {
   double wall = wall_us();
   double cpu = cpu_us();
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   int64_t seen = 0;
 
-  must(ca_ledger_changes(ledger, 1, 0, ~0U, (size_t)rows, count_row, &seen,
-                         &err));
+  ca_changes_open(&changes, ledger, 1, CA_ANY_OUTCOME);
+  while(!ca_changes_next(&changes, &row, &err) && row)
+    seen++;
+  ca_changes_close(&changes);
   say(what, wall, cpu, rows);
   CHECK_INT(seen, rows);
 }
@@ -253,23 +250,21 @@ static void sizes(void)
   CHECK(both - item <= CHANGE_BYTES);
 }
 
-static bool ask_image(void *ctx, const struct ca_change_row *row)
-{
-  struct ca_image image;
-
-  must(ca_ledger_image(ledger, row->number, NULL, &image, &err));
-  *(int64_t *)ctx += image.known;
-  return true;
-}
-
 static void ask_images(int64_t count)
 {
   double wall = wall_us();
   double cpu = cpu_us();
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   int64_t known = 0;
 
-  must(ca_ledger_changes(ledger, -1, 0, ~0U, (size_t)count, ask_image, &known,
-                         &err));
+  ca_changes_open(&changes, ledger, -1, CA_ANY_OUTCOME);
+  while(!ca_changes_next(&changes, &row, &err) && row) {
+    struct ca_image image;
+    must(ca_ledger_image(ledger, row->number, NULL, &image, &err));
+    known += image.known;
+  }
+  ca_changes_close(&changes);
   say("image", wall, cpu, count);
   CHECK_INT(known, count);
 }

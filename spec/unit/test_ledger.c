@@ -520,12 +520,6 @@ static void check_full(const struct ca_change_row *row,
   CHECK_INT(row->outcome, in->outcome);
 }
 
-static bool check_first(void *ctx, const struct ca_change_row *row)
-{
-  check_full(row, ctx);
-  return false;
-}
-
 static void change_comes_back(void)
 {
   struct ca_change in = { .api = NULL,
@@ -548,18 +542,13 @@ static void change_comes_back(void)
   bare.api = op("disable");
   item = add_item(1, "ca_1");
   CHECK_INT(ca_ledger_add_change(ledger, item, &in, &number, &err), CA_OK);
-  CHECK_INT(ca_ledger_changes(ledger, 1, 0, ~0U, 10, check_first, &in, &err),
-            CA_OK);
+  check_full(change_row(number), &in);
   CHECK_INT(ca_ledger_add_change(ledger, item, &bare, &number, &err), CA_OK);
-  CHECK_INT(ca_ledger_changes(ledger, 1, number - 1, ~0U, 10, check_first,
-                              &bare, &err),
-            CA_OK);
+  check_full(change_row(number), &bare);
   /* an account other than the item's, and an item without one */
   bare.account = "ca_2";
   CHECK_INT(ca_ledger_add_change(ledger, item, &bare, &number, &err), CA_OK);
-  CHECK_INT(ca_ledger_changes(ledger, 1, number - 1, ~0U, 10, check_first,
-                              &bare, &err),
-            CA_OK);
+  check_full(change_row(number), &bare);
   stop();
 }
 
@@ -597,47 +586,6 @@ static void changes_stand_by_item(void)
   CHECK_TEXT(changes(1, 1U << CA_SAME), "two enable same; ");
   CHECK_TEXT(changes(2, ~0U), "three refresh planned; ");
   CHECK_TEXT(changes(3, ~0U), "");
-  stop();
-}
-
-static void reading_in_parts(void)
-{
-  struct seen seen;
-  int64_t second;
-
-  start("preview");
-  add_both(1, "one", "disable");
-  second = add_both(1, "two", "disable");
-  add_both(1, "three", "disable");
-  memset(&seen, 0, sizeof(seen));
-  CHECK_INT(ca_ledger_changes(ledger, 1, 0, ~0U, 2, see, &seen, &err), CA_OK);
-  CHECK_TEXT(seen.text, "one disable planned; two disable planned; ");
-  memset(&seen, 0, sizeof(seen));
-  CHECK_INT(ca_ledger_changes(ledger, 1, second, ~0U, 2, see, &seen, &err),
-            CA_OK);
-  CHECK_TEXT(seen.text, "three disable planned; ");
-  memset(&seen, 0, sizeof(seen));
-  seen.stop_after = 1;
-  CHECK_INT(ca_ledger_changes(ledger, 1, 0, ~0U, 9, see, &seen, &err), CA_OK);
-  CHECK_TEXT(seen.text, "one disable planned; ");
-  stop();
-}
-
-static void operation_of_another_version(void)
-{
-  struct seen seen = { .stop_after = 0 };
-
-  start("preview");
-  add_both(1, "one", "disable");
-  ca_ledger_close(ledger);
-  scratch_do("ledger.db", "UPDATE operation SET name = 'toolkits.bend'");
-  open_ledger();
-  begin_run("preview");
-  /* of the earlier run; the new one has nothing */
-  ledger->run = 1;
-  CHECK_INT(ca_ledger_changes(ledger, 1, 0, ~0U, 9, see, &seen, &err),
-            CA_SYSTEM);
-  CHECK_HOLDS(err.text, "toolkits.bend");
   stop();
 }
 
@@ -812,15 +760,6 @@ static void many_outcomes_are_written(void)
   stop();
 }
 
-static bool check_error(void *ctx, const struct ca_change_row *row)
-{
-  (void)ctx;
-  CHECK_TEXT(row->error, "no *** here");
-  CHECK_TEXT(row->request_id, "req-9");
-  CHECK_INT(row->outcome, CA_FAILED);
-  return true;
-}
-
 static void cause_is_kept_without_secrets(void)
 {
   struct ca_err cause;
@@ -839,8 +778,9 @@ static void cause_is_kept_without_secrets(void)
   CHECK_INT(ca_ledger_item_outcome(ledger, 1, CA_FAILED,
                                    "after: hunter2hunter2", &err),
             CA_OK);
-  CHECK_INT(ca_ledger_changes(ledger, -1, 0, ~0U, 9, check_error, NULL, &err),
-            CA_OK);
+  CHECK_TEXT(change_row(one)->error, "no *** here");
+  CHECK_TEXT(change_row(one)->request_id, "req-9");
+  CHECK_INT(change_row(one)->outcome, CA_FAILED);
   CHECK_TEXT(scratch_ask("ledger.db", "SELECT http || slug || attempts"
                                       " FROM outcome"),
              "404Gone3");
@@ -1233,8 +1173,6 @@ int main(void)
   check_case("a change comes back", change_comes_back);
   check_case("a change is refused", change_is_refused);
   check_case("changes stand by item", changes_stand_by_item);
-  check_case("reading in parts", reading_in_parts);
-  check_case("an operation of another version", operation_of_another_version);
   check_case("a plan is committed by rows", plan_is_committed_by_rows);
   check_case("a plan is committed by time", plan_is_committed_by_time);
   check_case("an intent is for all to see", intent_is_for_all_to_see);

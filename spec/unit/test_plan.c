@@ -167,10 +167,9 @@ static void dump_text(const char *name, const char *text)
     fprintf(dump_file, " %s=<%s>", name, text);
 }
 
-static bool dump_change(void *ctx, const struct ca_change_row *row)
+static void dump_change(const struct ca_change_row *row)
 {
   const struct ca_change *change = &row->change;
-  (void)ctx;
   fprintf(dump_file, "\nchange %lld %s.%s %s %d %d", (long long)row->number,
           change->api->resource, change->api->name,
           ca_outcome_name(row->outcome), change->cost, change->fallback);
@@ -184,7 +183,6 @@ static bool dump_change(void *ctx, const struct ca_change_row *row)
   dump_text("line", change->line);
   dump_text("before", change->before);
   dump_text("image", change->image);
-  return true;
 }
 
 static bool dump_bulk(void *ctx, const struct ca_bulk *bulk)
@@ -219,6 +217,8 @@ static void dump_item(int64_t number, const struct ca_item *item)
 /* Owned by the caller. */
 static char *dump(void)
 {
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   struct ca_item item;
   int64_t number;
 
@@ -226,9 +226,10 @@ static char *dump(void)
   CHECK_INT(ca_ledger_bulks(ledger, dump_bulk, NULL, &err), CA_OK);
   for(number = 1; !ca_ledger_item(ledger, number, &item, &err); number++)
     dump_item(number, &item);
-  CHECK_INT(
-      ca_ledger_changes(ledger, -1, 0, ~0U, 10000, dump_change, NULL, &err),
-      CA_OK);
+  ca_changes_open(&changes, ledger, -1, CA_ANY_OUTCOME);
+  while(CHECK_INT(ca_changes_next(&changes, &row, &err), CA_OK) && row)
+    dump_change(row);
+  ca_changes_close(&changes);
   fclose(dump_file);
   return dumped;
 }
