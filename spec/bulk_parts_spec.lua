@@ -146,8 +146,8 @@ describe("`otherwise`", function()
 
   it("names an operation that needs nothing more, and that is there", function()
     for text, word in pairs {
-      ["otherwise: 'disabel' is no other operation that changes an account"] = "'disabel'",
-      ["otherwise: 'delete' is no other operation"] = "'delete'",
+      ["another operation that changes an account, got 'disabel'"] = "'disabel'",
+      ["expected the name of another operation that changes an account, got 'delete'"] = "'delete'",
       ["otherwise: update needs more than an id"] = "'update'",
       ["otherwise"] = "5",
     } do
@@ -220,7 +220,7 @@ describe("a canary", function()
       local run = apply(script(text), "--concurrency=8")
       assert.equal(7, run.code, run.err)
       assert.equal(3, job.writes(emulator))
-      has(run.err, "of the first 3 items did not come out well; the rest was not tried")
+      has(run.err, "of the first 3 items failed or missed the check; the rest is not tried")
       assert.same({ done = 3, not_tried = 5 }, run.summary.operations.disable)
       lacks(run.out, "counts")
       has(run.summary.next, "composio-lua resume ")
@@ -231,7 +231,7 @@ describe("a canary", function()
     emulator:faults { refuse("PATCH", 2) }
     local run = apply(script "return true", "--concurrency=8")
     assert.equal(7, run.code, run.err)
-    has(run.err, "stopped: 1 of the first 3 items did not come out well")
+    has(run.err, "stopped: 1 of the first 3 items failed or missed the check")
     assert.equal(3, job.writes(emulator))
     assert.same({ done = 2, failed = 1, not_tried = 5 }, run.summary.operations.disable)
   end)
@@ -268,7 +268,7 @@ describe("a canary", function()
 
   it("needs a count and a check", function()
     for text, canary in pairs {
-      ["canary.count: expected a whole number from 1"] = "{ count = 0, check = print }",
+      ["canary.count: expected a whole number of at least 1"] = "{ count = 0, check = print }",
       ["canary.check: expected a function"] = "{ count = 1 }",
       ["did you mean 'check'?"] = "{ count = 1, chek = print }",
     } do

@@ -210,7 +210,7 @@ describe("planned changes", function()
     ]]
     has(run.out, "true\tdisable\ttrue\tplanned disable of ca_")
     has(run.out, "job.lua:7: 'success' of this disable is not known while planning")
-    has(run.out, "look in the bulk's `after`")
+    has(run.out, "read it in the bulk's `after`")
     assert.equal(0, run.code)
   end)
 
@@ -291,7 +291,7 @@ describe("selections", function()
     has(run.err, "ca_a is in the list twice, at 1 and 3")
     run = preview [[composio.bulk({ "ca_a", "" }, function() end)]]
     assert.equal(1, run.code)
-    has(run.err, "place 2")
+    has(run.err, "element 2")
   end)
 
   it("of rows need a key, which is theirs alone", function()
@@ -443,10 +443,10 @@ describe("several bulks", function()
   it("need names, and different ones", function()
     local run = preview [[composio.bulk({ "ca_a" }, print) composio.bulk({ "ca_a" }, print)]]
     assert.equal(1, run.code)
-    has(run.err, "a script with several bulks names them")
+    has(run.err, "a script with several bulks must name them")
     run = preview [[composio.bulk("x", { "ca_a" }, print) composio.bulk("x", { "ca_a" }, print)]]
     assert.equal(1, run.code)
-    has(run.err, "the name 'x' is taken")
+    has(run.err, "is already called 'x'")
   end)
 
   it("do not run inside each other, nor where a task cannot wait", function()
@@ -456,7 +456,7 @@ describe("several bulks", function()
       end)
     ]]
     assert.equal(3, run.code)
-    has(run.err, "another bulk is under way")
+    has(run.err, "another bulk is running")
     run = preview [[coroutine.wrap(function() composio.bulk({ "ca_a" }, print) end)()]]
     assert.equal(1, run.code)
     has(run.err, "not in a coroutine")
@@ -583,7 +583,7 @@ describe("straight-line changes", function()
       composio.bulk({ { id = "a" } }, function() composio.sleep(0.2) end)
       other:join()
     ]]
-    has(run.out, "only its action may plan changes")
+    has(run.out, "only its action may make changes")
     assert.equal(0, run.code)
   end)
 

@@ -56,17 +56,17 @@ describe("composio.csv", function()
 
   it("names file, row and column of what is wrong", function()
     for text, case in pairs {
-      ["x.csv: there is no header line"] = { "" },
+      ["x.csv: the file has no header line"] = { "" },
       ["x.csv: two columns are called 'a'"] = { "a,a\n1,2\n" },
       ["x.csv: column 2 of the header has no name"] = { "a,\n1,2\n" },
       ["x.csv: row 3 has 1 cells, the header has 2"] = { "a,b\n1,2\n3\n" },
       ["x.csv: row 2 has 3 cells, the header has 2"] = { "a,b\n1,2,3\n" },
       ["x.csv: row 3, column 'b' is empty"] = { "a,b\n1,2\n3,\n", '{ "a", "b" }' },
       ["x.csv: there is no column 'c', only: a, b"] = { "a,b\n1,2\n", '{ "c" }' },
-      ["x.csv: row 2, column 'a' holds a control byte"] = { "a\n\"\1\"\n" },
-      ["x.csv: row 2, column 'b' is not UTF-8"] = { "a,b\n1,\255\n" },
-      ["x.csv: row 2: a quote stands where none may"] = { 'a,b\n1,"2"x"\n' },
-      ["x.csv: row 3: a quote stands where none may"] = { 'a,b\n1,2\n3,"4\n' },
+      ["x.csv: row 2, column 'a' contains a control byte"] = { "a\n\"\1\"\n" },
+      ["x.csv: row 2, column 'b' is not valid UTF-8"] = { "a,b\n1,\255\n" },
+      ["x.csv: row 2: a quote is misplaced or not closed"] = { 'a,b\n1,"2"x"\n' },
+      ["x.csv: row 3: a quote is misplaced or not closed"] = { 'a,b\n1,2\n3,"4\n' },
     } do
       local result = rows(table.unpack(case))
       assert.equal(1, result.code, text)
@@ -182,7 +182,9 @@ describe("composio.report", function()
       ["expected a list of column names"] = [[composio.report("o", {})]],
       ["did you mean 'raw'?"] = [[composio.report("o", { "a" }, { row = true })]],
       ["called with a colon"] = [[composio.report("o", { "a" }).add { a = 1 }]],
-      ["two reports go to o"] = [[composio.report("o", { "a" }) composio.report("o", { "b" })]],
+      ["o is already the file of another report"] = [[
+        composio.report("o", { "a" }) composio.report("o", { "b" })
+      ]],
       ["expected a path"] = [[composio.report("", { "a" })]],
     } do
       local result = run(script, "--apply")

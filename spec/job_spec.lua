@@ -50,20 +50,20 @@ describe("parameters", function()
   it("that are wrong exit 2 before any request", function()
     place:script(PARAMS)
     for text, words in pairs {
-      ["--days integer: 'many' is no whole number"] = { "--days", "many" },
-      ["--days integer: '1.5' is no whole number"] = { "--days", "1.5" },
+      ["--days integer: 'many' is not a whole number"] = { "--days", "many" },
+      ["--days integer: '1.5' is not a whole number"] = { "--days", "1.5" },
       ["'29' is less than 30"] = { "--days=29" },
       ["'366' is more than 365"] = { "--days=366" },
-      ["'x' is no number"] = { "--ratio", "x" },
-      ["'nan' is no number"] = { "--ratio", "nan" },
-      ["'2 weeks' is no duration"] = { "--age", "2 weeks" },
+      ["'x' is not a number"] = { "--ratio", "x" },
+      ["'nan' is not a number"] = { "--ratio", "nan" },
+      ["'2 weeks' is not a duration"] = { "--age", "2 weeks" },
       ["'31d' is more than 30d"] = { "--age", "31d" },
-      ["'medium' is none of soft, hard"] = { "--how", "medium" },
+      ["'medium' is not one of soft, hard"] = { "--how", "medium" },
       ["'none.csv' cannot be read"] = { "--list", "none.csv" },
       ["did you mean '--days'?"] = { "--dayz", "3" },
       ["did you mean '--concurrency'?"] = { "--concurency", "3" },
       ["--name"] = { "--name" },
-      ["'word' stands alone"] = { "--days", "40", "word" },
+      ["'word' belongs to no parameter"] = { "--days", "40", "word" },
     } do
       local run = place:run { "job.lua", table.unpack(words) }
       assert.equal(2, run.code, text)
@@ -103,13 +103,13 @@ describe("composio.job", function()
   it("refuses what it does not know", function()
     for text, call in pairs {
       ["unknown option 'sumary' (did you mean 'summary'?)"] = [[{ sumary = "x" }]],
-      ["may is one of read, reversible, irreversible"] = [[{ may = "everything" }]],
+      ["may must be one of read, reversible, irreversible"] = [[{ may = "everything" }]],
       ["unknown option 'defualt' (did you mean 'default'?)"]
         = [[{ params = { a = { type = "string", defualt = 1 } } }]],
-      ["type is one of string"] = [[{ params = { a = { type = "text" } } }]],
+      ["type must be one of string"] = [[{ params = { a = { type = "text" } } }]],
       ["--apply; choose another name"] = [[{ params = { apply = { type = "boolean" } } }]],
       ["--state-dir; choose another name"] = [[{ params = { state_dir = { type = "string" } } }]],
-      ["small letters"] = [[{ params = { ["Tag-Name"] = { type = "string" } } }]],
+      ["lower-case letters"] = [[{ params = { ["Tag-Name"] = { type = "string" } } }]],
       ["needs values"] = [[{ params = { a = { type = "enum" } } }]],
       ["expected a table"] = [["x"]],
     } do
@@ -123,7 +123,7 @@ describe("composio.job", function()
   it("is there once", function()
     local run = place:run({ "job.lua" }, { script = "composio.job {} composio.job {}" })
     assert.equal(1, run.code)
-    has(run.err, "a script has one job")
+    has(run.err, "a script can call it only once")
   end)
 
   it("tells its parameters with --help, and nothing else happens", function()

@@ -183,7 +183,7 @@ describe("--max-percent", function()
       { path = "*limit=1&*", action = "reply", status = 200, body = page },
       { path = "*limit=1", action = "reply", status = 200, body = page },
     }
-    refused(apply(script), "how many accounts the project has is not known")
+    refused(apply(script), "the number of accounts in the project is not known")
   end)
 
   it("counts straight-line changes one by one", function()

@@ -132,7 +132,7 @@ describe("link", function()
     }
     local err = raised(pcall(accounts.link, "user_new", "ac_GithubManage"))
     assert.equal("unknown", err.outcome)
-    assert.matches("names no account", err.message)
+    assert.matches("has no account id", err.message)
   end)
 end)
 

@@ -178,7 +178,7 @@ describe("a filter that the service ignores", function()
       composio.bulk(all, function(account) account:update { alias = "x" } end)
     ]]
     assert.equal(0, preview.code, preview.err)
-    local text = "the service gave %d accounts that do not match the filter: left out"
+    local text = "left out %d listed accounts that do not match the filter"
     has(preview.err, text:format(total - expired))
     assert.equal(expired, preview.summary.outcomes.planned)
   end)
@@ -208,7 +208,7 @@ describe("other listings of a run", function()
     emulator:faults { { path = "*connected_account_ids=*", action = "total_items", add = 1 } }
     local acted = run(script, "--apply")
     assert.equal(3, acted.code, acted.err)
-    has(acted.err, "the accounts could not be read")
+    has(acted.err, "cannot read the accounts")
     assert.equal(0, job.writes(emulator))
   end)
 

@@ -298,10 +298,10 @@ describe("a run with rows of a file", function()
     local run = resume()
     assert.equal(0, run.code, run.err)
     assert.same(first(5), named())
-    local text = "names.csv: rows: 1 came since the plan was made, a new run takes them: "
+    local text = "names.csv: rows: 1 added after the plan was made, only a new run takes them: "
     has(run.err, text .. ids[6])
-    has(run.err, "rows: 1 changed since, carried out as planned: " .. ids[5])
-    has(run.err, "rows: 1 gone since")
+    has(run.err, "rows: 1 changed after the plan was made, carried out as planned: " .. ids[5])
+    has(run.err, "rows: 1 gone after the plan was made")
     assert.equal("x5", emulator:ask("accounts/" .. ids[5]).alias)
   end)
 
@@ -347,7 +347,7 @@ describe("a run with rows of a file", function()
     local run = resume()
     -- all three intents were on disk, so the third may have left: nobody knows
     assert.equal(8, run.code, run.err)
-    has(run.err, ids[3] .. ": the credentials of its update are not those of the plan: not sent")
+    has(run.err, ids[3] .. ": the update was not sent, because its credentials are not those of")
     assert.same({ done = 2, unknown = 1 }, run.summary.operations.update)
     for _, request in ipairs(emulator:requests()) do
       lacks(tostring(request.body), "sk_canary_other_c")

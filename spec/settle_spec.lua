@@ -102,7 +102,7 @@ describe("at the end of a run", function()
       "method=PATCH,hit=1-2,when=reply,at=20,do=cut",
     }, bulk_of(ids, "account:disable()"), "--concurrency=1")
     assert.equal(0, run.code, run.err)
-    has(run.err, "checked 2 unknown: 2 happened, 0 did not, 0 stay unknown")
+    has(run.err, "checked 2 unknown: 2 happened, 0 did not, 0 remain unknown")
     assert.same({ disable = { done = 4 } }, run.summary.operations)
     once("disable", ids)
   end)

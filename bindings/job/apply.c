@@ -257,7 +257,7 @@ int lca_apply_bulk(lua_State *L)
       options.which = replay->failed ? CA_APPLY_FAILED : CA_APPLY_OPEN;
   }
   if(!run->options.apply)
-    return lca_error_usage(L, "a preview carries nothing out");
+    return lca_error_usage(L, "a preview cannot carry out changes");
   applier = lua_newuserdatauv(L, sizeof(*applier), 0);
   memset(applier, 0, sizeof(*applier));
   applier->waiters_end = &applier->waiters;

@@ -147,17 +147,17 @@ int lca_plan_begin_bulk(lua_State *L)
   const char *name = luaL_checkstring(L, 1);
   if(run->stats.planning || run->stats.applying)
     return lca_error_usage(L,
-                           "composio.bulk: another bulk is under way; bulks "
-                           "run one after the other");
+                           "composio.bulk: another bulk is running; bulks run "
+                           "one after the other");
   lua_rawgeti(L, LUA_REGISTRYINDEX, run->names_ref);
   if(lua_getfield(L, -1, name) != LUA_TNIL)
-    return lca_error_usage(L,
-                           name[0]
-                               ? "composio.bulk: the name '%s' is taken by "
-                                 "another bulk of this run"
-                               : "composio.bulk: a script with several bulks "
-                                 "names them: composio.bulk(\"name\", …)%s",
-                           name);
+    return lca_error_usage(
+        L,
+        name[0] ? "composio.bulk: another bulk of this run is "
+                  "already called '%s'"
+                : "composio.bulk: a script with several bulks "
+                  "must name them: composio.bulk(\"name\", …)%s",
+        name);
   lua_pushboolean(L, 1);
   lua_setfield(L, -3, name);
   lca_run_begin(L, run);

@@ -370,8 +370,8 @@ other_operation(lua_State *L, const struct ca_api *api, int arguments)
   other = ca_api_find(api->resource, name);
   if(!other || !ca_api_mutates(other) || other == api) {
     lca_error_usage(L,
-                    "%s.%s: otherwise: '%s' is no other operation that "
-                    "changes an account",
+                    "%s.%s: otherwise: expected the name of another operation "
+                    "that changes an account, got '%s'",
                     api->resource, api->name, name);
     return NULL; /* not reached */
   }

@@ -91,7 +91,7 @@ static int parse_failed(lua_State *L, struct reader *reader, int index)
   if(reader->trouble)
     return lca_error_usage(L, "%s: row %I is too long", path_of(L, index),
                            (LUAI_UACINT)row);
-  return lca_error_usage(L, "%s: row %I: a quote stands where none may",
+  return lca_error_usage(L, "%s: row %I: a quote is misplaced or not closed",
                          path_of(L, index), (LUAI_UACINT)row);
 }
 
@@ -180,9 +180,9 @@ static const char *what_is_wrong(struct ca_slice cell)
   for(i = 0; i < cell.len; i++) {
     unsigned char c = (unsigned char)cell.data[i];
     if((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
-      return "holds a control byte";
+      return "contains a control byte";
   }
-  return ca_is_utf8(cell, NULL) ? NULL : "is not UTF-8";
+  return ca_is_utf8(cell, NULL) ? NULL : "is not valid UTF-8";
 }
 
 /* ---- the header ---- */
@@ -192,10 +192,10 @@ static void read_header(lua_State *L, struct reader *reader, int index)
   size_t count = next_row(L, reader, index);
   size_t i;
   if(!count)
-    lca_error_usage(L, "%s: there is no header line", path_of(L, index));
+    lca_error_usage(L, "%s: the file has no header line", path_of(L, index));
   if(count > COLUMNS_MAX)
-    lca_error_usage(L, "%s: more than %d columns", path_of(L, index),
-                    COLUMNS_MAX);
+    lca_error_usage(L, "%s: the file has more than %d columns",
+                    path_of(L, index), COLUMNS_MAX);
   lua_createtable(L, (int)count, (int)count); /* names, and the set of them */
   for(i = 1; i <= count; i++) {
     struct ca_slice cell = next_cell(reader);

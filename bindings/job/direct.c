@@ -130,11 +130,11 @@ static int one_ended(lua_State *L, int status, lua_KContext ctx)
                            one->account);
   if(!one->result.err.code && one->outcome == CA_STALE)
     ca_err_set(&one->result.err, CA_GATE, "%s",
-               "the account is not as it was when the plan was made: left "
+               "the account changed after the plan was made: it was left "
                "alone");
   if(!one->result.err.code)
     ca_err_set(&one->result.err, CA_CANCELLED,
-               "the run ended before it was carried out");
+               "the run ended before the change was carried out");
   return lca_error_throw(L, one->api, one->account, &one->result.err);
 }
 

@@ -397,8 +397,9 @@ enum {
    its secrets; the error is on top. */
 static void say_no_secret(lua_State *L, struct lca_run *run)
 {
-  lua_pushfstring(L, "  %s: its credentials cannot be had again: %s",
-                  lua_tostring(L, PLAN_KEY), luaL_tolstring(L, -1, NULL));
+  lua_pushfstring(
+      L, "  %s: its action failed, so its credentials are missing: %s",
+      lua_tostring(L, PLAN_KEY), luaL_tolstring(L, -1, NULL));
   run->options.say(run->options.ctx, lua_tostring(L, -1));
 }
 

@@ -26,7 +26,7 @@ static int planned_index(lua_State *L)
 {
   return lca_error_usage(
       L,
-      "'%s' of this %s is not known while planning; look in the "
+      "'%s' of this %s is not known while planning; read it in the "
       "bulk's `after`",
       luaL_tolstring(L, 2, NULL), own_field(L, "operation"));
 }
@@ -40,8 +40,8 @@ static int straight_index(lua_State *L)
   where = lua_tostring(L, -1);
   name = luaL_tolstring(L, 2, NULL);
   return lca_run_stop(L, LCA_STOP_PREVIEW,
-                      "%sthe preview ends here: '%s' of this %s is known only "
-                      "once it is carried out",
+                      "%sthe preview ends here: '%s' of this %s is not known "
+                      "until it is carried out",
                       where, name, own_field(L, "operation"));
 }
 
@@ -143,8 +143,8 @@ static void check_client(lua_State *L, struct lca_run *run,
                          struct lca_client *client)
 {
   if(!client->is_default)
-    lca_error_usage(L, "changes of a run go through the default client; start "
-                       "another run for another project");
+    lca_error_usage(L, "in a run, only the default client can make changes; "
+                       "start another run for another project");
   if(run->client)
     return;
   lua_pushvalue(L, 1);
@@ -159,7 +159,7 @@ static void refuse_class(lua_State *L, struct lca_run *run, const char *name,
 {
   const char *wanted = ca_class_name(cost);
   lua_pushfstring(L,
-                  "refused: %s %s is %s, and this job may at most plan %s "
+                  "refused: %s %s is %s, and this job may plan at most %s "
                   "changes; `may = \"%s\"` in composio.job allows it",
                   name, id, wanted, ca_class_name(run->may), wanted);
   if(run->stats.planning)
@@ -295,10 +295,11 @@ static int record_straight(lua_State *L, struct lca_run *run,
   int results;
   lca_run_begin(L, run);
   if(arguments && lua_getfield(L, arguments, "otherwise") != LUA_TNIL)
-    return lca_error_usage(L,
-                           "%s.%s: otherwise is for the action of a bulk; "
-                           "here pcall catches what fails",
-                           request->api->resource, request->api->name);
+    return lca_error_usage(
+        L,
+        "%s.%s: otherwise works only in the action of a bulk; "
+        "here, catch the failure with pcall",
+        request->api->resource, request->api->name);
   lca_draft_make(L, run, request, arguments, account, true, &draft);
   if(draft.change.outcome == CA_PLANNED &&
      lca_draft_is_same(L, request, draft.change.before, account))
@@ -337,14 +338,14 @@ int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
                            "a bulk's `after` cannot change anything; plan the "
                            "change in the bulk's action");
   if(!id && run->stats.planning)
-    return lca_error_usage(L, "while a bulk plans, only its action may plan "
+    return lca_error_usage(L, "while a bulk plans, only its action may make "
                               "changes");
   check_client(L, run, client);
   if(!id)
     return record_straight(L, run, request, arguments, account);
   item = lca_item_push_live(L, run, id);
   if(!item)
-    return lca_error_usage(L, "the item's action has ended; its changes are "
-                              "planned already");
+    return lca_error_usage(L, "the item's action has ended, so it can plan no "
+                              "further change");
   return record_planned(L, run, item, request, arguments, account);
 }

@@ -158,14 +158,14 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
     lca_run_ledger_failed(L, run, &err);
   if(found && strcmp(run->standing.name, plan->name) != 0)
     lca_run_stop(L, LCA_STOP_REFUSED,
-                 "refused: bulk %d of the plan is '%s', the script's is "
-                 "'%s': the script did not go the way it went when the plan "
-                 "was made",
+                 "refused: bulk %d of the plan is '%s', but the script's is "
+                 "'%s': the script took another path than when the plan was "
+                 "made",
                  plan->bulk, run->standing.name, plan->name);
   if(!found && run->options.replay.exact)
     lca_run_stop(L, LCA_STOP_REFUSED,
-                 "refused: the plan holds no bulk '%s': the script did not go "
-                 "the way it went when the plan was made; make a new plan",
+                 "refused: the plan has no bulk '%s': the script took another "
+                 "path than when the plan was made; make a new plan",
                  plan->name);
   if(!found)
     return false;
@@ -271,7 +271,7 @@ static int raise_recorded(lua_State *L, const struct lca_draft *draft,
   struct ca_err err;
   ca_err_clear(&err);
   ca_err_set(&err, recorded->outcome == CA_SKIPPED ? CA_GATE : CA_NETWORK,
-             "%s in an earlier part of the run%s%s",
+             "%s in an earlier session of the run%s%s",
              ca_outcome_name(recorded->outcome), recorded->error ? ": " : "",
              recorded->error ? recorded->error : "");
   err.unknown = recorded->outcome == CA_UNKNOWN;
@@ -299,8 +299,8 @@ static int refuse_unplanned(lua_State *L, struct lca_run *run,
                             const struct ca_change *change)
 {
   lua_pushfstring(L,
-                  "refused: %s %s is not in the plan: the script did not go "
-                  "the way it went when the plan was made",
+                  "refused: %s %s is not in the plan: the script took another "
+                  "path than when the plan was made",
                   change->api->name, change->account);
   return lca_guard_refuse(L, run, lua_tostring(L, -1));
 }
@@ -393,8 +393,8 @@ static void say_other_secret(struct lca_run *run, const char *key,
 {
   char line[400];
   snprintf(line, sizeof(line),
-           "  %s: the credentials of its %s are not those of the plan: not "
-           "sent; a new run takes them",
+           "  %s: the %s was not sent, because its credentials are not those "
+           "of the plan; a new run takes the new ones",
            key, change->api->name);
   run->options.say(run->options.ctx, line);
 }

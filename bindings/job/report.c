@@ -130,7 +130,8 @@ static int report_add(lua_State *L)
   struct report *report = *box;
   luaL_checktype(L, 2, LUA_TTABLE);
   if(!report)
-    return lca_error_usage(L, "report: the run has ended");
+    return lca_error_usage(L,
+                           "report: the run has ended, no row can be added");
   if(report->file && !report->err.code)
     put_line(L, report, 2);
   if(report->err.code)
@@ -188,7 +189,8 @@ static int report_new(lua_State *L)
   if(strlen(path) >= sizeof(((struct lca_report_end *)0)->path))
     return lca_error_usage(L, "composio.report: the path is too long");
   if(same_path(reports, path))
-    return lca_error_usage(L, "composio.report: two reports go to %s", path);
+    return lca_error_usage(
+        L, "composio.report: %s is already the file of another report", path);
   box = lua_newuserdatauv(L, sizeof(struct report *), 0);
   *box = NULL;
   luaL_setmetatable(L, REPORT_CLASS);
@@ -228,7 +230,7 @@ static void put_in_place(struct report *report, struct lca_report_end *end)
     fail(report, "written");
   report->file = NULL;
   if(!report->err.code && rename(report->temporary, report->path))
-    fail(report, "put in its place");
+    fail(report, "renamed into place");
   if(!report->err.code) {
     free(report->temporary);
     report->temporary = NULL;

@@ -123,8 +123,8 @@ void lca_run_lose_ledger(lua_State *L, const struct ca_err *err)
   struct lca_run *run = lca_run_of(L);
   char text[sizeof(run->stop_text)];
   snprintf(text, sizeof(text),
-           "%.500s; no change is sent that the "
-           "ledger does not hold first",
+           "%.500s; no change is sent before "
+           "the ledger holds it",
            err->text);
   keep_reason(run, LCA_STOP_LEDGER, text);
 }

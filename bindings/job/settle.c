@@ -90,7 +90,7 @@ static void say_sum(const struct settling *settling)
   if(!all)
     return;
   snprintf(line, sizeof(line),
-           "checked %lld unknown: %lld happened, %lld did not, %lld stay "
+           "checked %lld unknown: %lld happened, %lld did not, %lld remain "
            "unknown",
            (long long)all, (long long)settling->done,
            (long long)settling->not_done, (long long)settling->open);

@@ -1,13 +1,13 @@
-/* How much a run may change. Knows nothing of what is changed, or of who
-   asks. */
+/* The limits of a run: how much it may change.
+   Must not know: what is changed, who asks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "apply/guard.h"
 
-#define NO_PERCENT 100 /* and more: no limit */
+#define NO_PERCENT 100 /* from here on there is no limit */
 
-/* "2,000": numbers that people compare. */
+/* Formats 2000 as "2,000": people compare these numbers. */
 static const char *grouped(int64_t number, char out[32])
 {
   char digits[24];
@@ -40,11 +40,10 @@ static enum ca_code check_count(const struct ca_limits *limits,
                     grouped(limits->max_changes, most));
 }
 
-/* Of a product of decimals as the machine keeps them: 4.35 % of 2,000 is 87,
-   not a little less. */
+/* Tolerance for binary floating point: 4.35 % of 2,000 must come out as 87. */
 #define NEARLY 1e-12
 
-/* Are they more than so many percent of all? */
+/* Is count more than percent of all? */
 static bool is_above(int64_t count, double percent, int64_t all)
 {
   double limit = percent * (double)all;
@@ -52,7 +51,7 @@ static bool is_above(int64_t count, double percent, int64_t all)
   return !((double)count * 100 - limit <= limit * NEARLY);
 }
 
-/* "40.6", and more digits where that would look like the limit. */
+/* Formats "40.6", with more digits where it would look equal to the limit. */
 static const char *percent_text(double percent, double limit, char out[32])
 {
   snprintf(out, 32, "%.1f", percent);
@@ -72,9 +71,9 @@ static enum ca_code check_percent(const struct ca_limits *limits,
     return CA_OK;
   if(planned->project < 0)
     return ca_err_set(err, CA_USAGE,
-                      "refused: how many accounts the project has is not "
+                      "refused: the number of accounts in the project is not "
                       "known, so --max-percent %g cannot be checked; "
-                      "--max-percent 100 goes on without",
+                      "--max-percent 100 skips this check",
                       limits->max_percent);
   if(!is_above(planned->changes, limits->max_percent, planned->project))
     return CA_OK;
@@ -113,7 +112,7 @@ enum ca_code ca_guard_check(const struct ca_limits *limits,
                     planned->active_deletes == 1 ? "" : "s");
 }
 
-/* Limits that stop a run. */
+/* ---- --stop-on ---- */
 
 bool ca_stop_limit_read(const char *text, struct ca_stop_limit *limit)
 {

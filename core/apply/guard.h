@@ -1,6 +1,6 @@
-/* The limits of a run as arithmetic: how much may be changed, and why not
-   more. Pure: (limits, counts) -> verdict and a line for people. Knows nothing
-   of what is changed, or of who asks. */
+/* The limits of a run: how much it may change, and the message when it is too
+   much. Pure: (limits, counts) -> verdict and message.
+   Must not know: what is changed, who asks. */
 #ifndef CA_GUARD_H
 #define CA_GUARD_H
 
@@ -9,34 +9,34 @@
 #include "base/err.h"
 
 struct ca_limits {
-  int64_t max_changes; /* of the whole run; 0 means none at all */
-  double max_percent;  /* of the project's accounts; 100 and more: no limit */
+  int64_t max_changes; /* in the whole run; 0 allows none */
+  double max_percent;  /* of the project's accounts; from 100 on no limit */
   bool delete_active;  /* ACTIVE accounts may be deleted */
 };
 
-/* What a run has planned so far, the bulk at hand included. */
+/* What a run has planned so far, including the current bulk. */
 struct ca_planned {
-  int64_t changes; /* connections of disabled auth configs included */
+  int64_t changes; /* including the connections of disabled auth configs */
   int64_t irreversible;
-  int64_t active_deletes; /* of accounts that are ACTIVE when they go */
-  int64_t project;        /* accounts of the project, -1: not known */
+  int64_t active_deletes; /* deletes of accounts that are ACTIVE then */
+  int64_t project;        /* accounts in the project, -1: not known */
 };
 
-/* CA_OK, or CA_USAGE with a line that says which limit, its value, what was
-   planned, and the flag that lifts it. */
+/* Returns CA_OK, or CA_USAGE with a message that names the limit, its value,
+   what was planned, and the option that lifts it. */
 CA_MUST_USE enum ca_code ca_guard_check(const struct ca_limits *limits,
                                         const struct ca_planned *planned,
                                         struct ca_err *err);
 
-/* A limit such as "5" or "3%": reached by `count` out of `total`? */
+/* A limit of --stop-on: a number such as "5", or a percentage such as "3%". */
 struct ca_stop_limit {
   double value;
   bool percent;
   bool set;
 };
-/* "5", "3%", "0.5%". False when it is not one. */
+/* Reads "5", "3%" or "0.5%". Returns false if text is not a limit. */
 bool ca_stop_limit_read(const char *text, struct ca_stop_limit *limit);
-/* A count reaches its number; a percentage must be reached by at least one. */
+/* Does `count` out of `total` reach the limit? A count of 0 never does. */
 bool ca_stop_limit_reached(const struct ca_stop_limit *limit, int64_t count,
                            int64_t total);
 

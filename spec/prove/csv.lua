@@ -137,8 +137,8 @@ local function told(output, words)
 end
 
 local function check_told(output, edits, say)
-  local new, changed = told(output, "came since"), told(output, "changed since")
-  local gone = told(output, "gone since")
+  local new, changed = told(output, "added after"), told(output, "changed after")
+  local gone = told(output, "gone after")
   if new ~= edits.new or changed ~= edits.changed or gone ~= edits.gone then
     local text = "new %d, changed %d, gone %d; told are %d, %d, %d"
     say(text:format(edits.new, edits.changed, edits.gone, new, changed, gone), output)

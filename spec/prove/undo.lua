@@ -202,9 +202,9 @@ end
 -- What others did to the very thing that the run had changed is told, unless it is
 -- as before then.
 local function check_told(done, touched, back, output, problems)
-  local due, told = 0, math.tointeger(output:match "as before already: (%d+)" or 0)
+  local due, told = 0, math.tointeger(output:match "already as before the run: (%d+)" or 0)
   for reason, number in output:gmatch "not undone, (.-): (%d+) " do
-    if reason:find "since" or reason:find "the run left it" then
+    if reason:find "after the run" or reason:find "the run left it" then
       told = told + math.tointeger(number)
     end
   end

@@ -10,6 +10,6 @@ it("options in the place of the columns are refused", function()
     script = [[require "composio".csv("any.csv", { secret = { "token" } })]],
   }
   assert.equal(1, run.code)
-  assert.matches("'secret' is no place in a list", run.err)
+  assert.matches("'secret' is not a list index", run.err)
   run:remove()
 end)

@@ -66,9 +66,9 @@ static void percents_are_exact(void)
     { 100, 9, 0, "" },
     { 250, 9, 1, "" },
     { 25, 1, -1,
-      "refused: how many accounts the project has is not known, so "
-      "--max-percent 25 cannot be checked; --max-percent 100 goes on "
-      "without" },
+      "refused: the number of accounts in the project is not known, so "
+      "--max-percent 25 cannot be checked; --max-percent 100 skips this "
+      "check" },
     { 100, 1, -1, "" },
     { 99.9, 1000, 1000,
       "refused: 1,000 changes are 100.0 % of the project's 1,000 accounts, "

@@ -72,7 +72,7 @@ return function(composio, core)
     __index = function(_, name)
       local near = core.nearest(tostring(name), names)
       local hint = near and (" (did you mean '%s'?)"):format(near) or ""
-      core.usage(("composio.auth_scheme: there is no scheme '%s'%s"):format(tostring(name), hint))
+      core.usage(("composio.auth_scheme: unknown scheme '%s'%s"):format(tostring(name), hint))
     end,
   })
 end

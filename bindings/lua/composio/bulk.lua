@@ -110,7 +110,7 @@ return function(composio, core, given)
       local state = walk:listing()
       host.listing(state.accounts, state.pages, state.complete)
       if state.dropped > 0 then
-        local text = "  the service gave %d accounts that do not match the filter: left out"
+        local text = "  left out %d listed accounts that do not match the filter"
         host.say(text:format(state.dropped))
       end
       return state.reason
@@ -122,7 +122,7 @@ return function(composio, core, given)
     local seen = {}
     for place, id in ipairs(ids) do
       if type(id) ~= "string" or id == "" then
-        core.usage(("composio.bulk: place %d of the list is no account id"):format(place))
+        core.usage(("composio.bulk: element %d of the list is not an account id"):format(place))
       end
       if seen[id] then
         local places = ("%d and %d"):format(seen[id], place)
@@ -184,7 +184,7 @@ return function(composio, core, given)
       end
       place = place + 1
       if type(row) ~= "table" then
-        core.usage(("composio.bulk: row %d is no table but %s"):format(place, type(row)))
+        core.usage(("composio.bulk: expected a table as row %d, got %s"):format(place, type(row)))
       end
       local key
       if options.key then
@@ -193,7 +193,7 @@ return function(composio, core, given)
         key = row.id
       end
       if type(key) ~= "string" or key == "" then
-        core.usage(("composio.bulk: row %d has no key: give key = function(row)"):format(place))
+        core.usage(("composio.bulk: row %d has no key: give the option key = function(row)"):format(place))
       end
       local kept = {}
       for name, value in pairs(row) do
@@ -243,10 +243,10 @@ return function(composio, core, given)
       end
     end
     if math.type(canary.count) ~= "integer" or canary.count < 1 then
-      core.usage "composio.bulk: canary.count: expected a whole number from 1"
+      core.usage "composio.bulk: canary.count: expected a whole number of at least 1"
     end
     if type(canary.check) ~= "function" then
-      core.usage "composio.bulk: canary.check: expected a function that tells whether to go on"
+      core.usage "composio.bulk: canary.check: expected a function that returns whether to go on"
     end
   end
 
@@ -393,10 +393,10 @@ return function(composio, core, given)
       end
     end)
     if source.kind == "rows" then
-      say_notes(source, new, "came since the plan was made, a new run takes them: %s")
-      say_notes(source, changed, "changed since, carried out as planned: %s")
+      say_notes(source, new, "added after the plan was made, only a new run takes them: %s")
+      say_notes(source, changed, "changed after the plan was made, carried out as planned: %s")
       local gone = { count = math.max(0, selected - seen) }
-      say_notes(source, gone, "gone since, carried out as planned%s")
+      say_notes(source, gone, "gone after the plan was made, carried out as planned%s")
     end
   end
 
@@ -433,14 +433,15 @@ return function(composio, core, given)
           subject = core.look_up(id)
         end
         if not canary.check(subject) then
-          error("the check of the canary did not pass", 0)
+          error("the canary's check failed", 0)
         end
       end, nil, {}, item.key, "canary")
       bad = bad + (good and 0 or 1)
     end
     if bad > 0 then
       applier:stop()
-      local text = "stopped: %d of the first %d items did not come out well; the rest was not tried"
+      local text = "stopped: %d of the first %d items failed or missed the check; the rest is "
+        .. "not tried"
       host.stop("early", text:format(bad, #ended + applier:bad()))
     end
   end
@@ -481,14 +482,14 @@ return function(composio, core, given)
 
   local function refuse_incomplete(why)
     local text = "composio.bulk: the listing is incomplete (%s): nothing was changed; "
-      .. "run it again, or give allow_incomplete = true"
+      .. "run it again, or give the option allow_incomplete = true"
     host.stop("refused", text:format(why))
   end
 
   local function carry_out(bulk, workers, options)
     apply(bulk, workers, options.after, options.canary)
     if host.key_rejected() then
-      error("the API key was rejected: nothing more was sent", 0)
+      error("the API key was rejected: no further change was sent", 0)
     end
     local stopped = host.stopped()
     if stopped then

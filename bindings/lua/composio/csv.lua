@@ -18,11 +18,11 @@ return function(composio, core, host)
     end
     for key, name in pairs(list) do
       if math.type(key) ~= "integer" then -- options where columns belong: secrets would be kept
-        local wrong = "composio.csv: %s: '%s' is no place in a list; "
-          .. "options such as secret come after the columns"
+        local wrong = "composio.csv: %s: '%s' is not a list index; "
+          .. "options such as secret follow the columns"
         core.usage(wrong:format(what, tostring(key)))
       elseif type(name) ~= "string" or name == "" then
-        core.usage(("composio.csv: %s: a column name is a text"):format(what))
+        core.usage(("composio.csv: %s: expected a string as column name"):format(what))
       end
     end
     return list

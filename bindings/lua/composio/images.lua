@@ -40,7 +40,7 @@ return function(composio, core, host)
     end
     local listing = walk:listing()
     if not listing.complete then
-      error(("the accounts could not be read: %s"):format(listing.reason), 0)
+      error(("cannot read the accounts: %s"):format(listing.reason), 0)
     end
     return found
   end

@@ -46,7 +46,7 @@ return function(_, core, host)
       and (not err.slug or err.slug == "ConnectedAccount_BadRequest")
       and (err.message or ""):find(RETIRED_FRAGMENT, 1, true)
     if retired then
-      local fix = "use link with the same user and auth config; it gives a URL for the user"
+      local fix = "use link with the same user and auth config; it returns a URL for the user"
       return renamed(err, "ComposioLegacyConnectedAccountsEndpointRetiredError", err.message, fix)
     end
     return acl_or_same(err)
@@ -148,7 +148,7 @@ return function(_, core, host)
   local function no_account(operation)
     return core.error_object {
       name = "APIError",
-      message = "the reply names no account",
+      message = "the reply has no account id",
       operation = "connected_accounts." .. operation,
       retryable = false,
       outcome = "unknown",

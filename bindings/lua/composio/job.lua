@@ -1,5 +1,5 @@
--- composio.job: what a script is about, the most it may do, and its parameters
--- as options of the command line, on top of argparse.
+-- composio.job: declares a script's summary, the highest class of changes that it
+-- may plan, and its parameters, which are command line options (argparse).
 -- Must not know: accounts, the ledger.
 
 local KNOWN = { "summary", "may", "params", "stop_on" }
@@ -23,7 +23,7 @@ local function without_host(core)
   end
 end
 
--- What one parameter's text means: value, or nil and why not.
+-- Converters by type: a text to a value, or to nil and the reason.
 local convert = {}
 
 function convert.string(text)
@@ -34,13 +34,13 @@ convert.file = convert.string
 
 function convert.integer(text)
   local number = text:match "^[+-]?%d+$" and math.tointeger(tonumber(text))
-  return number, number == nil and "is no whole number" or nil
+  return number, number == nil and "is not a whole number" or nil
 end
 
 function convert.number(text)
   local number = tonumber(text)
   if not number or number ~= number or number == math.huge or number == -math.huge then
-    return nil, "is no number"
+    return nil, "is not a number"
   end
   return number
 end
@@ -49,7 +49,7 @@ function convert.enum(text, param)
   if contains(param.values, text) then
     return text
   end
-  return nil, "is none of " .. table.concat(param.values, ", ")
+  return nil, "is not one of " .. table.concat(param.values, ", ")
 end
 
 local function option_of(name)
@@ -64,7 +64,7 @@ return function(composio, core, host)
 
   function convert.duration(text)
     local seconds = core.seconds(text)
-    return seconds, seconds == nil and "is no duration such as 90s, 5m, 20h or 14d" or nil
+    return seconds, seconds == nil and "is not a duration such as 90s, 5m, 20h or 14d" or nil
   end
 
   local declared = false
@@ -77,7 +77,7 @@ return function(composio, core, host)
     end
   end
 
-  -- The declared bound of a number or duration, as a number.
+  -- A declared min or max as a number; a duration in seconds.
   local function bound(name, param, which)
     local value = param[which]
     if value == nil then
@@ -85,7 +85,7 @@ return function(composio, core, host)
     end
     local number = param.type == "duration" and core.seconds(value) or value
     if not math.type(number) then
-      core.usage(("composio.job: params.%s: %s is no %s"):format(name, which, param.type))
+      core.usage(("composio.job: params.%s: %s is not of type %s"):format(name, which, param.type))
     end
     return number
   end
@@ -93,14 +93,14 @@ return function(composio, core, host)
   local function check_param(name, param)
     local where = "composio.job: params." .. tostring(name)
     if type(name) ~= "string" or not name:match "^%l[%l%d_]*$" then
-      core.usage(where .. ": a parameter is named with small letters, digits and _")
+      core.usage(where .. ": a parameter's name consists of lower-case letters, digits and _")
     end
     if type(param) ~= "table" then
       core.usage(where .. ": expected a table such as { type = \"integer\", default = 90 }")
     end
     check_known(where, param, KNOWN_PARAM)
     if not contains(TYPES, param.type) then
-      core.usage(("%s: type is one of %s"):format(where, table.concat(TYPES, ", ")))
+      core.usage(("%s: type must be one of %s"):format(where, table.concat(TYPES, ", ")))
     end
     if param.type == "enum" and type(param.values) ~= "table" then
       core.usage(where .. ": an enum needs values = { … }")
@@ -112,8 +112,8 @@ return function(composio, core, host)
     end
   end
 
-  -- Reads one text by its parameter's type and bounds; ends the run when it
-  -- cannot be.
+  -- Converts a text to its parameter's type and checks the bounds. A wrong text
+  -- ends the run with a usage error.
   local function read(name, param, text)
     local value, why = convert[param.type](text, param)
     local least, most = bound(name, param, "min"), bound(name, param, "max")
@@ -174,7 +174,7 @@ return function(composio, core, host)
     host.stop("help", "")
   end
 
-  -- The options that the parameters make: true for those with a value.
+  -- The options that the parameters define; true for those that take a value.
   local function make_options(params, names)
     local options = {}
     for _, name in ipairs(names) do
@@ -190,7 +190,7 @@ return function(composio, core, host)
   local function unknown_word(word, options)
     local option = word:match "^%-%-([^=]+)"
     if not option then
-      local text = "'%s' stands alone; parameters are written --name VALUE"
+      local text = "'%s' belongs to no parameter; write parameters as --name VALUE"
       host.stop("usage", text:format(word))
     end
     local all = {}
@@ -203,8 +203,8 @@ return function(composio, core, host)
     host.stop("usage", ("unknown option '--%s'%s"):format(option, hint))
   end
 
-  -- Words that are no parameter, told better than a parser can that knows
-  -- nothing of the host's options.
+  -- Refuses unknown words. argparse cannot suggest the host's options, which it
+  -- does not know.
   local function check_words(params, names)
     local options, place = make_options(params, names), 1
     while host.params[place] do
@@ -234,7 +234,7 @@ return function(composio, core, host)
     return parser
   end
 
-  -- A replay has the parameters of the run or plan that it goes on with.
+  -- A resume and an apply take the parameters of the run or plan.
   local function given_before()
     return true, core.json_decode(host.given)
   end
@@ -244,7 +244,7 @@ return function(composio, core, host)
     local good, given = true, {}
     if host.given then
       good, given = given_before()
-    elseif #host.params > 0 then -- a run without parameters need not load the parser
+    elseif #host.params > 0 then -- without parameters, argparse is not loaded
       good, given = make_parser(params, names):pparse(host.params)
     end
     if not good then
@@ -291,16 +291,16 @@ return function(composio, core, host)
       core.usage "composio.job: expected a table such as { summary = \"…\", may = \"reversible\" }"
     end
     if declared then
-      core.usage "composio.job: a script has one job"
+      core.usage "composio.job: a script can call it only once"
     end
     check_known("composio.job", job, KNOWN)
     local full = { summary = job.summary or "", may = job.may or "reversible" }
     full.params = job.params or {}
     if not contains(CLASSES, full.may) then
-      core.usage("composio.job: may is one of " .. table.concat(CLASSES, ", "))
+      core.usage("composio.job: may must be one of " .. table.concat(CLASSES, ", "))
     end
     if type(full.summary) ~= "string" or type(full.params) ~= "table" then
-      core.usage "composio.job: summary is a text and params a table"
+      core.usage "composio.job: summary must be a string and params a table"
     end
     for name, param in pairs(full.params) do
       check_param(name, param)

@@ -141,10 +141,10 @@ return function(_, core)
     local listed = walk.ids:count()
     stop(walk)
     if state.repeated > 0 then
-      local text = "%d accounts came twice: the list moved while it was read"
+      local text = "%d accounts were listed twice: the list changed while it was read"
       state.reason = text:format(state.repeated)
     elseif state.total_items and state.total_items ~= listed then
-      local text = "the service counts %d accounts, %d were listed"
+      local text = "the service counts %d accounts, but listed %d"
       state.reason = text:format(state.total_items, listed)
     elseif state.shrunk_from then
       local text = "%d accounts became %d while they were listed: some may be missing"
@@ -181,7 +181,7 @@ return function(_, core)
     if type(cursor) ~= "string" or cursor == "" then
       finish(walk)
     elseif not walk.cursors:add(cursor) then
-      stop(walk, "the service gave the same page cursor twice")
+      stop(walk, "the service sent the same page cursor twice")
       walk.failure = listing_error(walk.state.reason)
     else
       walk.options.cursor = cursor
@@ -216,7 +216,7 @@ return function(_, core)
     if walk.closed then
       return -- while its page was on its way
     elseif not ok then
-      stop(walk, "a page could not be read: " .. tostring(page))
+      stop(walk, "cannot read a page: " .. tostring(page))
       walk.failure = page
       return
     end
@@ -251,7 +251,7 @@ return function(_, core)
   -- Ends the walk: it gives no account any more, and reads no page.
   function Walk.close(walk)
     check_self(walk, "cursors", "walk:close")
-    stop(walk, not walk.state.complete and "it was closed" or nil)
+    stop(walk, not walk.state.complete and "the selection was closed" or nil)
     walk.closed = true
     walk.ready, walk.first, walk.last = {}, 1, 0
   end
@@ -267,7 +267,7 @@ return function(_, core)
       listing[name] = state[name]
     end
     if not listing.complete then
-      listing.reason = state.reason or "it was not read to its end"
+      listing.reason = state.reason or "the selection was not read to its end"
     end
     return listing
   end
@@ -361,9 +361,9 @@ return function(_, core)
     while walk do
       local total = walk.state.total_items or 0
       if total > REST_MAX then
-        local text = "a change now would move the unread pages of accounts.each under it, "
-          .. "and %d accounts are too many to read first; use composio.bulk, or close() the "
-          .. "selection if its loop was left"
+        local text = "a change now would shift the unread pages of accounts.each, and %d accounts "
+          .. "are too many to read first; use composio.bulk, or close() the selection if its "
+          .. "loop has ended"
         core.usage(text:format(total))
       end
       read_page(walk)

@@ -51,8 +51,8 @@ return function(composio, core, host)
       look()
     end
     if #missing > 0 then
-      local text = "refused: --same-project, but %d of the plan's %d accounts are not in this "
-        .. "project, %s among them: the plan was made for another one"
+      local text = "refused: --same-project was given, but %d of the plan's %d accounts, such "
+        .. "as %s, are not in this project: the plan was made for another one"
       host.stop("refused", text:format(#missing, count, missing[1]))
     end
   end

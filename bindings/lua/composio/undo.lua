@@ -99,7 +99,7 @@ local function lasting(change, row)
   if change.secret and row.undo then
     return "credentials cannot be read back"
   elseif change.made then
-    return ("%s made a new account, which may be in use by now"):format(row.name)
+    return ("%s made a new account, which may already be in use"):format(row.name)
   end
   return ("%s has no inverse"):format(row.name)
 end
@@ -112,7 +112,7 @@ local function gather(run, notes)
     -- of a run that was killed: an intent and no more
     if change.outcome == "unknown" or change.outcome == "intended" then
       local id = change.account or "?"
-      note(notes, "it is not known whether it happened: resume the run first", id)
+      note(notes, "the outcome is unknown: resume the run first", id)
     elseif change.outcome == "done" then
       local name = change.account ~= "" and change.account or change.made or "?"
       if not row.undo or change.secret then
@@ -158,7 +158,7 @@ local function drift(entry, account)
   if is_as_before(entry, account) then
     return false
   elseif entry.status_left and account.status ~= entry.status_left then
-    return ("it is %s now, the run left it %s"):format(account.status, entry.status_left)
+    return ("it is %s now, but the run left it %s"):format(account.status, entry.status_left)
   end
   for _, known in ipairs(entry.fields) do
     if not shows(account, known, known.left) then
@@ -198,7 +198,7 @@ local function put_back(entry, account, api, notes, reason)
       api[operation](account, { reason = reason })
     else
       local was = entry.status_before or "not known"
-      note(notes, ("its status was %s, which no operation brings back"):format(was), entry.id)
+      note(notes, ("its status was %s, which no operation can restore"):format(was), entry.id)
     end
   end
 end
@@ -220,7 +220,7 @@ local function undo(composio)
   local function action(entry)
     local account = find(entry)
     if not account then
-      note(notes, "it is gone", entry.id)
+      note(notes, "it no longer exists", entry.id)
       return
     end
     local why = drift(entry, account)
@@ -251,7 +251,7 @@ local function undo(composio)
     end,
   }, selection, action)
   if before > 0 then
-    host.say(("  as before already: %d"):format(before))
+    host.say(("  already as before the run: %d"):format(before))
   end
   say_notes(notes)
 end

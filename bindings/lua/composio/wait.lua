@@ -75,7 +75,7 @@ return function(composio, core)
 
   local function timed_out(id, account)
     local message = "Connection request timed out for " .. id
-    local fix = "nobody finished in time; a link lives ten minutes, so waiting again may help"
+    local fix = "nobody logged in yet; a link is valid for ten minutes, so waiting again may help"
     return failure("ConnectionRequestTimeoutError", id, account, message, fix, true)
   end
 
