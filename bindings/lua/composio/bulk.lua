@@ -193,7 +193,7 @@ return function(composio, core, given)
         key = row.id
       end
       if type(key) ~= "string" or key == "" then
-        core.usage(("composio.bulk: row %d has no key: give the option key = function(row)"):format(place))
+        core.usage(("composio.bulk: row %d has no key: give key = function(row)"):format(place))
       end
       local kept = {}
       for name, value in pairs(row) do

@@ -225,7 +225,7 @@ return function(_, core, host)
   end
 
   local function check_spared(accounts, row, target)
-    local message = "the account is %s; %sing it would start a new login and end what works"
+    local message = "the account is %s; a %s would start a new login and end the connection"
     local account = target
     if type(target) ~= "table" or not rawget(target, "status") then
       account = accounts.get(target)

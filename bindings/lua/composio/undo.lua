@@ -162,7 +162,7 @@ local function drift(entry, account)
   end
   for _, known in ipairs(entry.fields) do
     if not shows(account, known, known.left) then
-      return ("its %s was changed since"):format(known.field.title)
+      return ("its %s changed after the run"):format(known.field.title)
     end
   end
 end
