@@ -1,5 +1,5 @@
--- both(name, f): f as two specs, in a task and outside. A call has to give the
--- same in either place; only how it waits differs.
+-- both(name, f) registers f as two specs: outside tasks and in a task. A call must
+-- give the same result in both; only the way it waits differs.
 -- Must not know: what is called.
 local busted = require "busted"
 

@@ -1,14 +1,13 @@
--- Secrets that are easy to recognise, and the search for them in what a run
--- left: in its output, its logs, its ledger.
+-- Makes secrets that are easy to recognise, and searches for them in what a run
+-- leaves behind: its output, its logs, its ledger.
 --
 --   local canary = require "spec.support.canary"
---   local key = canary.new "token"        a new one; searched for from now on
+--   local key = canary.new "token"        a new secret, searched for from now on
 --   canary.search(text or directory)      list of "what in where"; {} is good
 --   canary.assert_clean(text or directory, …)
 --   canary.KEY                            the API key every emulator accepts
--- A secret is found as it is, in base64 (at each of the three alignments), with
--- all but letters and digits percent-encoded, in capitals or not, and as JSON
--- escapes it.
+-- The search finds a secret in plain text, in base64 (at each of the three
+-- alignments), percent-encoded with capital or small letters, and escaped for JSON.
 -- Must not know: who leaks.
 local canary = {}
 
@@ -69,7 +68,8 @@ function canary.watch(name, secret)
   return secret
 end
 
--- Holds what the encodings treat differently: quotes, a slash, a plus, blanks.
+-- Contains the characters that encodings treat differently: quotes, a slash, a plus,
+-- blanks.
 function canary.new(name)
   count = count + 1
   local secret = ('%s-Canary%04d+/"q u%%x\\Zz%d'):format(name, count, count * 7919)
@@ -102,8 +102,8 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
--- A directory's files are searched to the bytes, but for those whose path
--- skip(path) is true of; anything else is a text.
+-- Reads every file of a directory byte by byte, except those for which skip(path) is
+-- true. An argument that is no directory is searched as a text.
 function canary.search(place, where, skip)
   local found = {}
   local is_path = #place < 4096 and place:find "^/" and not place:find "[%s%z]"
@@ -129,7 +129,7 @@ function canary.assert_clean(...)
   end
 end
 
--- Long and odd enough not to be met by chance.
+-- Long and odd enough that it cannot occur by chance.
 canary.KEY = canary.watch("API key", "ak_canary_Zq9/4+xW7vT2hLp0")
 
 return canary

@@ -1,15 +1,14 @@
--- composio-lua as a child, with a directory of its own for everything it could
--- leave behind.
+-- Runs composio-lua as a child process, with one directory for everything that it
+-- could leave behind. Afterwards the whole directory is searched for canary secrets.
 --
 --   local child = require "spec.support.child"
 --   local run = child.run {
---     script = "…Lua…", "run", "SCRIPT", "--apply", …   SCRIPT: the script's file
+--     script = "…Lua…", "run", "SCRIPT", "--apply", …   SCRIPT stands for its file
 --     url = emulator.url, api_key = "…", log = true, env = { NAME = "value" },
 --   }
 --   run.code, run.out, run.err, run.log, run.summary (decoded), run.cmdline
---   run.dir        state, temporary and home directory in one
+--   run.dir        its state, temporary and home directory
 --   run:remove()
--- Afterwards all of it is searched for canary secrets.
 -- Must not know: what the script is about.
 local cjson = require "cjson"
 local canary = require "spec.support.canary"
@@ -73,7 +72,7 @@ function child.run(options)
       words[#words + 1] = option .. " " .. quote(value)
     end
   end
-  -- the command line is read as others can see it, while it runs
+  -- reads the command line while the program runs, as other users can see it
   local command = ("cd %s; (%s) >out 2>err </dev/null & pid=$!; sleep 0.02; "
     .. "cat /proc/$pid/cmdline >cmdline 2>/dev/null; wait $pid"):format(
     quote(dir),

@@ -10,11 +10,11 @@
 --   document.check(text)                     what is wrong with commands that are
 --                                            too long to run: list of lines
 --
--- The fence says what becomes of a block: "```sh" is run; "```sh check" is only
--- checked: its programs, files, make targets and options exist. Readers do not
--- see the second word. A sandbox links to all files of the checkout; its `build`
--- is the build that is tested, and so is its `build/asan`. Blocks of one sandbox
--- share its files, and `composio-lua` and `composio-emulator` are in its PATH.
+-- The fence says what happens to a block. "```sh" is run. "```sh check" is only
+-- checked: its programs, files, make targets and options must exist. Readers do not
+-- see the second word. A sandbox links to all files of the checkout; both its `build`
+-- and its `build/asan` are the build under test. The blocks that run in one sandbox
+-- share its files; composio-lua and composio-emulator are in its PATH.
 -- Must not know: what the documents are about.
 local server = require "spec.support.server"
 

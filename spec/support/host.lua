@@ -1,21 +1,21 @@
--- Runs composio-lua as a child process, as operators do, in a directory of its
--- own and with no environment but what the spec gives.
+-- Runs composio-lua as operators do: as a child process, in a new directory, with
+-- only the environment that the spec gives it.
 --
 --   local host = require "spec.support.host"
---   local place = host.place(emulator)        a new directory; emulator or nil
+--   local place = host.place(emulator)        a new directory; emulator may be nil
 --   local run = place:run({ "job.lua", "--apply" }, { script = "…" })
 --   run.code, run.out, run.err                exit code, stdout, stderr
---   run.summary                               decoded, when --summary was given
+--   run.summary                               decoded, after --summary summary.json
 --   place:script("print(1)")                  writes job.lua, gives its path
 --   place:write("x.csv", text), place:read("x.csv"), place:mode("x.csv")
---   local process = place:start({ … })        the same in the background
+--   local process = place:start({ … })        the same, in the background
 --   process:signal "INT"; process:wait()      → run
 --   place:remove()
---   host.unlimited { "job.lua", "--apply" }   the same words, without limits
+--   host.unlimited { "job.lua", "--apply" }   the arguments, with limits lifted
 --   host.wait_until(function() … end, "what")
 --
--- Every run's stdout, stderr and all files of the place are searched for the
--- emulator's API key and for what place.secrets lists; a hit is an error.
+-- After every run its stdout, its stderr and all files of the place are searched for
+-- the emulator's API key and for the texts in place.secrets; a hit is an error.
 -- Must not know: what specs want of it.
 local cjson = require "cjson"
 local canary = require "spec.support.canary"
@@ -47,8 +47,8 @@ function host.wait_until(is_so, what)
   error("waited in vain" .. (what and " for " .. what or ""), 2)
 end
 
--- The words, without the limits that a run has by itself: specs change most of
--- their small projects.
+-- The arguments with the default limits lifted: specs change most accounts of their
+-- small projects.
 function host.unlimited(words)
   local all = { "--max-changes", "1000000", "--max-percent", "100" }
   return table.move(words, 1, #words, #all + 1, all)
@@ -99,7 +99,7 @@ function Place:mode(name)
   return shell("stat -c %a " .. quote(self.path .. "/" .. name))
 end
 
--- The head that every script here has, and the text after it.
+-- Two locals that every script of a spec begins with.
 local HEAD = [[
 local composio = require "composio"
 local accounts = composio.connected_accounts
@@ -109,9 +109,9 @@ function Place:script(text, name)
   return self:write(name or "job.lua", HEAD .. text)
 end
 
--- The shell command; options: env (name → value, false: unset), prefix (words
--- before the program), program (in place of composio-lua), script (text, written
--- to job.lua first), redirect (shell text in place of the captured output).
+-- The shell command. Options: env (name → value, false: unset), prefix (words before
+-- the program), program (instead of composio-lua), script (text that is written to
+-- job.lua first), redirect (shell text instead of captured output).
 local function command_of(place, arguments, options, suffix)
   local words = { "cd", quote(place.path), "&& exec env -i" }
   local env = setmetatable({}, { __index = place.env })
@@ -146,8 +146,8 @@ local function check_secrets(place)
       error("the secret '" .. secret .. "' is in " .. hits, 3)
     end
   end
-  -- the same for the canaries, in every spelling; scripts and key files
-  -- are the user's own
+  -- the same for canaries in every encoding, except in scripts and key files, which
+  -- belong to the user
   local found = canary.search(place.path, nil, function(path)
     return path:find "job%.lua$" or path:find "%.secret$" or path:find "/creds/"
   end)
@@ -207,13 +207,13 @@ function Process:signal(name)
   shell("kill -" .. name .. " " .. self.pid .. " 2>/dev/null")
 end
 
--- What it has written so far.
+-- What the process has written to stdout and stderr so far.
 function Process:output()
   local place, suffix = self.place, self.suffix
   return place:read("out." .. suffix) or "", place:read("err." .. suffix) or ""
 end
 
--- Waits until stdout or stderr holds the text.
+-- Waits until stdout or stderr contains the text.
 function Process:wait_for(text, seconds)
   for _ = 1, (seconds or 20) * 50 do
     local out, err = self:output()
@@ -226,7 +226,7 @@ function Process:wait_for(text, seconds)
   error(("'%s' did not come:\n%s\n%s"):format(text, out, err), 2)
 end
 
--- seconds: after so many it is killed, and kind is "signal".
+-- Waits for the end of the process. After `seconds` it is killed: kind is "signal".
 function Process:wait(seconds)
   local killer = "(sleep %d; kill -KILL %s) >/dev/null 2>&1 & echo $!"
   local watchdog = seconds and shell(killer:format(seconds, self.pid))
@@ -241,7 +241,7 @@ function Process:wait(seconds)
   return run
 end
 
--- One query of the ledger, as a list of lists of texts.
+-- Asks the ledger one query: a list of rows, each a list of texts.
 function Place:ledger(query, dir)
   local path = (dir or ".local/state/composio-lua") .. "/ledger.db"
   local command = "sqlite3 -readonly -separator '|' %s %s"

@@ -1,12 +1,12 @@
--- What specs of whole jobs ask again and again.
+-- Questions that many specs of whole jobs ask, and texts that they need.
 --
 --   local job = require "spec.support.job"
---   job.has(run.err, "refused")            fails with the whole text
+--   job.has(run.err, "refused")            fails and shows the whole text
 --   job.lacks(run.err, "refused")
---   job.writes(emulator)                   requests that write
---   job.sent(emulator, "/refresh")         of them, those with that in their path
---   job.lists(emulator)                    listings that were asked for by ids
---   job.changes(emulator)                  "op account" in their order
+--   job.writes(emulator)                   how many requests write
+--   job.sent(emulator, "/refresh")         how many of them have that in their path
+--   job.lists(emulator)                    how many listings were asked for by ids
+--   job.changes(emulator)                  a list of "op account", in order
 --   job.ids(emulator, { statuses = { "ACTIVE" } }, count)
 --   job.quoted(ids)                        as a Lua list
 --   job.refusal { method = "PATCH", nth = 3 }   a fault rule: "not this one", once
@@ -53,7 +53,8 @@ function job.changes(emulator)
   return list
 end
 
--- The first ids of a listing, oldest account first; fails when there are fewer.
+-- The first `count` ids of a listing, oldest account first; fails when there are
+-- fewer.
 function job.ids(emulator, filter, count)
   local client = emulator:client()
   local ids = {}
@@ -77,7 +78,7 @@ function job.quoted(ids)
   return "{ " .. table.concat(words, ", ") .. " }"
 end
 
--- The service's own word, so that the change has failed for sure.
+-- A reply in the service's own envelope, so that the change has failed for sure.
 function job.refusal(rule)
   local whole = {
     nth = 1, action = "reply", status = 400,

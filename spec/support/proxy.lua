@@ -1,14 +1,14 @@
--- A composio-faultproxy for one case: started with its rules, and when the case
--- is over its whole log, counted.
+-- Starts a composio-faultproxy with rules for one case, and counts what its log says
+-- when the case is over.
 --
 --   local run = proxy.start(emulator, { "method=POST,when=reply,do=cut" })
 --   run:client { retries = 1 }            a client that goes through it
---   local seen = run:finish()             ends it; then the log is whole
---   seen.asked   requests that clients sent    seen.arrived  of them, whole at
---                                              the server
---   seen:of "POST"                        the same two, of one method
+--   local seen = run:finish()             ends it and reads its log
+--   seen.asked, seen.arrived              how many requests clients sent, and how
+--                                         many of them the server got whole
+--   seen:of "POST"                        the same two numbers for one method
 --   proxy.answer(503, { "Retry-After: 1" }, "busy")   a rule's do=answer,text=…
---   proxy.unused_port()                   nobody listens there
+--   proxy.unused_port()                   a port where nobody listens
 -- Must not know: what specs want of it.
 local cjson = require "cjson"
 local server = require "spec.support.server"
@@ -60,7 +60,7 @@ function Seen:of(method)
   return count(self.requests, method)
 end
 
--- Its clients are closed first: a request ends in the log with its connection.
+-- Closes its clients first, since the log has a request only when its connection ends.
 function Run:finish()
   for _, client in ipairs(self.clients) do
     client:close()
@@ -86,17 +86,18 @@ function proxy.reply(status, headers, body, length)
   return (text:gsub("\\", "\\\\"):gsub("\r", "\\r"):gsub("\n", "\\n"))
 end
 
--- The end of a rule: the server is not asked, this is said instead.
+-- The end of a rule: the proxy answers with this instead of asking the server.
 function proxy.answer(...)
   return "do=answer,text=" .. proxy.reply(...)
 end
 
--- The server does what it was asked, and this is said instead.
+-- The end of a rule: the server does what it was asked, and the proxy replaces its
+-- reply by this.
 function proxy.replace(...)
   return "when=reply,at=0,do=replace,text=" .. proxy.reply(...)
 end
 
--- A port that was free a moment ago.
+-- A port that was free a moment ago, so that nobody should listen there.
 function proxy.unused_port()
   local program = server.start("composio-faultproxy", { "--to", 9 })
   local port = program.port

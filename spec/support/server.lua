@@ -1,22 +1,21 @@
--- Starts the programs that specs talk to, asks and tells them things, and
--- stops them.
+-- Starts the programs that specs talk to, controls them, and stops them.
 --
 --   local server = require "spec.support.server"
 --   local emulator = server.emulator { "--accounts", "50", "--seed", "3" }
 --   emulator.url, emulator.api_key, emulator.port
---   emulator:client { retries = 0 }       composio.client for it
+--   emulator:client { retries = 0 }       a composio.client that talks to it
 --   emulator:requests()                   list of { method, path, body, … },
 --                                         since the last forget()
 --   emulator:forget()
 --   emulator:changes(), emulator:stats()
 --   emulator:tell("accounts/ca_x/complete"), emulator:tell("faults", { … })
 --   emulator:ask("clock")                 GET below /_emulator/
---   emulator:reset()                      as it was at its start
+--   emulator:reset()                      puts it back to its start
 --   emulator:stop()
 --
--- What is started ends with stop(), or when Lua closes. Without a library for
--- sockets or processes: popen gives the pid and the first line, and bash opens
--- connections (/dev/tcp).
+-- A program that was started ends with stop(), or when Lua closes. No library for
+-- processes or sockets is needed: popen gives the pid and the first line, and bash
+-- opens connections by /dev/tcp.
 -- Must not know: what specs want of the programs.
 local cjson = require "cjson"
 
@@ -27,7 +26,7 @@ local function quote(text)
 end
 server.quote = quote
 
--- The directory's path from /: children are started in directories of their own.
+-- The directory's path from /, since children run in directories of their own.
 local function absolute(path)
   local pipe = assert(io.popen("cd " .. quote(path) .. " && pwd"))
   local full = pipe:read "l"
@@ -42,7 +41,7 @@ server.lua = server.root .. "/spec/lua" -- this system's Lua 5.4
 local Program = {}
 Program.__index = Program
 
--- Starts it and reads its first line, a JSON object, into the result.
+-- Starts a program. Its first line, a JSON object, becomes the result.
 function server.start(program, arguments)
   local words = { "echo $$; exec", quote(server.build .. "/" .. program) }
   for _, argument in ipairs(arguments or {}) do
@@ -61,7 +60,7 @@ function server.start(program, arguments)
   return setmetatable(handle, Program)
 end
 
--- Ends it and waits for that; true when it exited with 0.
+-- Terminates the program and waits for its end: true when it exited with 0.
 function Program:stop()
   if not self.pipe then
     return true
@@ -75,8 +74,8 @@ function Program:stop()
 end
 Program.__gc = Program.stop
 
--- One HTTP exchange with a port of this machine: status, body, head.
--- headers: more of them, each ended by CR LF.
+-- One HTTP exchange with a port of this machine: status, body, head. `headers` are
+-- further header lines, each ended by CR LF.
 function server.http(port, method, path, body, headers)
   local name = os.tmpname()
   local file = assert(io.open(name, "wb"))
@@ -99,7 +98,7 @@ function server.http(port, method, path, body, headers)
   return tonumber(status), rest, head
 end
 
--- Lines of JSON, decoded.
+-- Decodes a text of JSON lines into a list.
 function server.json_lines(text)
   local list = {}
   for line in text:gmatch "[^\n]+" do
@@ -149,7 +148,7 @@ function Emulator:stats()
   return self:ask "stats"
 end
 
--- Fault rules instead of those there were; see docs/emulator.md.
+-- Replaces all fault rules; docs/emulator.md describes them.
 function Emulator:faults(rules)
   self:control("DELETE", "faults")
   if rules then

@@ -1,5 +1,5 @@
--- A server that speaks HTTP/2 over TLS in front of an emulator: nghttpx, with a
--- certificate made for it.
+-- Puts a server that speaks HTTP/2 over TLS in front of an emulator: nghttpx, with a
+-- certificate that is made for it.
 --
 --   local tls = require "spec.support.tls"
 --   local front = tls.http2(emulator)
@@ -19,7 +19,7 @@ local function shell(command)
   return pipe:close(), text
 end
 
--- A key and a certificate of its own authority, for names of this machine.
+-- Makes a key and a self-signed certificate for names of this machine.
 local function certificate(dir)
   local good, text = shell(
     ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
@@ -32,8 +32,8 @@ local function certificate(dir)
   assert(good, text)
 end
 
--- nghttpx chooses no port by itself; one that was free a moment ago will do,
--- and another if somebody was faster.
+-- nghttpx cannot choose a free port by itself: tries one that was free a moment ago,
+-- and another one when somebody was faster.
 local function free_port()
   local program = server.start("composio-faultproxy", { "--to", 9 })
   local port = program.port
