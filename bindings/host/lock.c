@@ -19,6 +19,7 @@
 #include "host/host.h"
 #include "host/os.h"
 #include "base/json.h"
+#include "base/json_write.h"
 
 #define POLL_MS 50
 /* The time that a holder has to write its name. host_lock_look also holds the
@@ -96,17 +97,6 @@ static void describe(const struct host_lock_holder *holder, int64_t now_ms,
       strncmp(since, today, 11) || strlen(since) < 11 ? since : since + 11);
 }
 
-static enum ca_code add_text(struct ca_buf *out, const char *name,
-                             const char *value)
-{
-  struct ca_slice slice = { value, strlen(value) };
-  enum ca_code code = ca_buf_printf(out, ",\"%s\":", name);
-  if(code)
-    return code;
-  return ca_is_utf8(slice, NULL) ? ca_json_string(out, slice)
-                                 : ca_buf_add_text(out, "\"?\"");
-}
-
 /* Writes the script's name without its directory; for other verbs, the verb
    and its operand. */
 static void name_script(const struct host *host, char *out, size_t size)
@@ -128,6 +118,7 @@ void host_lock_name(struct host *host)
   char machine[256] = "";
   char script[256];
   char since[32];
+  struct ca_json_write json;
   struct ca_buf line;
   if(!lock->held)
     return;
@@ -135,13 +126,16 @@ void host_lock_name(struct host *host)
   name_script(host, script, sizeof(script));
   ca_clock_format(lock->since_ms, since, sizeof(since));
   ca_buf_init(&line, NOTE_SIZE - 1);
+  ca_json_write_begin(&json, &line);
+  ca_json_write_number(&json, "pid", getpid());
+  ca_json_write_text(&json, "run", host->run_id);
+  ca_json_write_text(&json, "script", script);
+  ca_json_write_text(&json, "who", user ? user->pw_name : "");
+  ca_json_write_text(&json, "host", machine);
+  ca_json_write_text(&json, "since", since);
   /* The lock holds even if its name cannot be written: run on. */
-  if(!ca_buf_printf(&line, "{\"pid\":%lld", (long long)getpid()) &&
-     !add_text(&line, "run", host->run_id) &&
-     !add_text(&line, "script", script) &&
-     !add_text(&line, "who", user ? user->pw_name : "") &&
-     !add_text(&line, "host", machine) && !add_text(&line, "since", since) &&
-     !ca_buf_add_text(&line, "}\n") && !ftruncate(lock->fd, 0))
+  if(!ca_json_write_end(&json) && !ca_buf_add(&line, "\n", 1) &&
+     !ftruncate(lock->fd, 0))
     (void)!pwrite(lock->fd, line.data, line.len, 0);
   ca_buf_clear(&line);
 }

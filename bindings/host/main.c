@@ -107,7 +107,7 @@ static void print_script(void *ctx, const char *name, const char *path)
   at = at ? strchr(at, '"') : NULL;
   if(at) {
     at++;
-    ca_log_clean(clean, sizeof(clean), at, strcspn(at, "\"\n"));
+    ca_text_printable(clean, sizeof(clean), at, strcspn(at, "\"\n"));
   }
   printf("  %-20s %s\n", name, clean);
   free(text);

@@ -2,7 +2,7 @@
    Must not know: the engine, what the options do. */
 #include <stdlib.h>
 #include <string.h>
-#include "base/text.h"
+#include "base/json_write.h"
 #include "host/options_private.h"
 #include "host/option_value.h"
 
@@ -344,54 +344,47 @@ static const char *given_text(const struct host_options *options, int i, int k)
   return k ? NULL : options->given[i].value;
 }
 
-static enum ca_code add_text(struct ca_buf *out, const char *text)
+static void add_text(struct ca_json_write *json, const char *name,
+                     const char *text)
 {
   struct ca_slice slice = { text, strlen(text) };
   if(!ca_is_utf8(slice, NULL)) /* a path may hold any bytes */
-    return ca_buf_add_text(out, "null");
-  return ca_json_string(out, slice);
+    ca_json_write_null(json, name);
+  else
+    ca_json_write_text(json, name, text);
 }
 
-static enum ca_code add_given(const struct host_options *options, int i,
-                              struct ca_buf *out)
+static void add_given(const struct host_options *options, int i,
+                      struct ca_json_write *json)
 {
-  enum ca_code code = CA_OK;
+  const char *name = host_option_table[i].name;
   const char *text;
   int k;
   if(!options->given[i].value)
-    return ca_buf_add_text(out, "true");
-  if(!given_text(options, i, 1))
-    return add_text(out, options->given[i].value);
-  for(k = 0; !code && (text = given_text(options, i, k)) != NULL; k++) {
-    code = ca_buf_add_text(out, k ? "," : "[");
-    if(!code)
-      code = add_text(out, text);
+    ca_json_write_bool(json, name, true);
+  else if(!given_text(options, i, 1))
+    add_text(json, name, options->given[i].value);
+  else {
+    ca_json_write_open(json, name, '[');
+    for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
+      add_text(json, NULL, text);
+    ca_json_write_close(json, ']');
   }
-  return code ? code : ca_buf_add_text(out, "]");
 }
 
 enum ca_code host_options_json(const struct host_options *options,
                                struct ca_buf *out)
 {
-  enum ca_code code = ca_buf_add_text(out, "{");
-  bool first = options->verb != HOST_APPLY;
+  struct ca_json_write json;
   int i;
-  if(!code &&
-     !first) { /* resume may have to suggest the same `apply PLAN` again */
-    code = ca_buf_add_text(out, "\"plan\":");
-    if(!code)
-      code = add_text(out, options->operand);
-  }
-  for(i = 0; host_option_table[i].name && !code; i++) {
-    if(!options->given[i].seen)
-      continue;
-    code = ca_buf_printf(out, "%s\"%s\":", first ? "" : ",",
-                         host_option_table[i].name);
-    first = false;
-    if(!code)
-      code = add_given(options, i, out);
-  }
-  return code ? code : ca_buf_add_text(out, "}");
+  ca_json_write_begin(&json, out);
+  if(options->verb == HOST_APPLY)
+    /* resume may have to suggest the same `apply PLAN` again */
+    add_text(&json, "plan", options->operand);
+  for(i = 0; host_option_table[i].name; i++)
+    if(options->given[i].seen)
+      add_given(options, i, &json);
+  return ca_json_write_end(&json);
 }
 
 void host_options_carry(const struct host_options *options,

@@ -8,9 +8,11 @@
 #include <unistd.h>
 #include "host/past_private.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "host/table.h"
 
-#define LINE_SIZE 4096
+#define LINE_SIZE      4096
+#define LINE_MAX_BYTES (16u << 20) /* a line of JSON, with a change's body */
 
 /* ---- opening and closing ---- */
 
@@ -29,6 +31,7 @@ int host_past_open(struct past *past, struct host *host)
   bool found = false;
   memset(past, 0, sizeof(*past));
   past->host = host;
+  ca_buf_init(&past->line, LINE_MAX_BYTES);
   ca_err_clear(&err);
   hide_key();
   if(host_state_dir(host->options.state_dir, host->state_dir,
@@ -62,6 +65,7 @@ int host_past_close(struct past *past, int code)
   bool lost = fflush(stdout) != 0 || ferror(stdout);
   int stop = past->host->stop;
   ca_ledger_close(past->ledger);
+  ca_buf_clear(&past->line);
   if(past->no_memory) {
     host_complain(past->host, "out of memory");
     return 1;
@@ -89,19 +93,25 @@ void host_past_say(const char *fmt, ...)
   vsnprintf(raw, sizeof(raw), fmt, args);
   va_end(args);
   ca_secret_mask(raw, strlen(raw));
-  ca_log_clean(clean, sizeof(clean), raw, strlen(raw));
+  ca_text_printable(clean, sizeof(clean), raw, strlen(raw));
   (void)printf("%s\n", clean);
 }
 
-void host_past_print(struct past *past, struct host_json *json)
+void host_past_begin(struct past *past, struct ca_json_write *json)
 {
-  if(host_json_line(json)) {
-    (void)ca_secret_mask(json->out.data, json->out.len);
-    (void)fputs(json->out.data, stdout);
-  } else {
+  ca_buf_reset(&past->line);
+  ca_json_write_begin(json, &past->line);
+}
+
+void host_past_print(struct past *past, struct ca_json_write *json)
+{
+  struct ca_buf *line = &past->line;
+  if(ca_json_write_end(json) || ca_buf_add(line, "\n", 1)) {
     past->no_memory = true;
+    return;
   }
-  host_json_clear(json);
+  (void)ca_secret_mask(line->data, line->len);
+  (void)fputs(line->data, stdout);
 }
 
 /* ---- runs ---- */
@@ -145,8 +155,8 @@ static bool list_run(void *ctx, const struct ca_run_row *run)
 {
   struct run_list *list = ctx;
   if(list->past->host->options.json) {
-    struct host_json json;
-    host_json_init(&json);
+    struct ca_json_write json;
+    host_past_begin(list->past, &json);
     host_past_run_json(list->past, &json, run);
     host_past_print(list->past, &json);
   } else {
@@ -213,18 +223,18 @@ static void add_past(struct history *history, const struct ca_past *row)
 
 static void print_past(struct past *past, const struct ca_past *row)
 {
-  struct host_json json;
-  host_json_init(&json);
-  host_json_time(&json, "at", row->at_ms);
-  host_json_text(&json, "run", row->run);
-  host_json_text(&json, "mode", row->applies ? "apply" : "preview");
-  host_json_text(&json, "script", row->script);
-  host_json_text(&json, "who", row->who);
-  host_json_text(&json, "host", row->host);
+  struct ca_json_write json;
+  host_past_begin(past, &json);
+  ca_json_write_time(&json, "at", row->at_ms);
+  ca_json_write_text(&json, "run", row->run);
+  ca_json_write_text(&json, "mode", row->applies ? "apply" : "preview");
+  ca_json_write_text(&json, "script", row->script);
+  ca_json_write_text(&json, "who", row->who);
+  ca_json_write_text(&json, "host", row->host);
   host_past_change_json(&json, &row->row);
-  host_json_text(&json, "user", row->user);
-  host_json_text(&json, "toolkit", row->toolkit);
-  host_json_text(&json, "alias", row->alias);
+  ca_json_write_text(&json, "user", row->user);
+  ca_json_write_text(&json, "toolkit", row->toolkit);
+  ca_json_write_text(&json, "alias", row->alias);
   host_past_print(past, &json);
 }
 

@@ -5,13 +5,14 @@
 #define HOST_PAST_PART_H
 
 #include "host/host.h"
-#include "host/json.h"
+#include "base/json_write.h"
 #include "base/json.h"
 
 /* One look back. */
 struct past {
   struct host *host;
   struct ca_ledger *ledger; /* NULL: there is none yet */
+  struct ca_buf line;       /* an object being written */
   bool no_memory;           /* a line was lost */
 };
 
@@ -28,8 +29,10 @@ bool host_past_unread(const struct past *past);
 
 /* A line on stdout, masked and harmless for a terminal. */
 void host_past_say(const char *fmt, ...) CA_PRINTF(1, 2);
-/* Prints the object as a line and clears it. */
-void host_past_print(struct past *past, struct host_json *json);
+/* Begins an object that becomes a line on stdout, */
+void host_past_begin(struct past *past, struct ca_json_write *json);
+/* and ends and prints it. */
+void host_past_print(struct past *past, struct ca_json_write *json);
 
 /* How a run stands. */
 enum past_state {
@@ -67,12 +70,12 @@ void host_past_operation(const struct ca_api *api, char *out, size_t size);
 void host_past_move(const struct ca_change_row *row, const char *alias,
                     char *out, size_t size);
 /* What is known of a change, as members of an object. */
-void host_past_change_json(struct host_json *json,
+void host_past_change_json(struct ca_json_write *json,
                            const struct ca_change_row *row);
 /* Why: the script's reason and the error, whichever are there. */
 void host_past_why(const struct ca_change_row *row, char *out, size_t size);
 /* Everything that is known of a run, as members of an object. */
-void host_past_run_json(const struct past *past, struct host_json *json,
+void host_past_run_json(const struct past *past, struct ca_json_write *json,
                         const struct ca_run_row *run);
 
 #endif

@@ -121,12 +121,12 @@ static void say_head(const struct show *show, const struct ca_run_row *run)
 
 static void print_head(struct show *show, const struct ca_run_row *run)
 {
-  struct host_json json;
-  host_json_init(&json);
-  host_json_text(&json, "kind", "run");
+  struct ca_json_write json;
+  host_past_begin(show->past, &json);
+  ca_json_write_text(&json, "kind", "run");
   host_past_run_json(show->past, &json, run);
-  host_json_text(&json, "next", *show->next ? show->next : NULL);
-  host_json_text(&json, "undo", *show->undo ? show->undo : NULL);
+  ca_json_write_text(&json, "next", *show->next ? show->next : NULL);
+  ca_json_write_text(&json, "undo", *show->undo ? show->undo : NULL);
   host_past_print(show->past, &json);
 }
 
@@ -157,17 +157,17 @@ static bool take_part(void *ctx, const struct ca_part *part)
   char ended[32];
   char by[400];
   if(show->past->host->options.json) {
-    struct host_json json;
-    host_json_init(&json);
-    host_json_text(&json, "kind", "part");
-    host_json_time(&json, "began", part->began_ms);
-    host_json_time(&json, "ended", part->ended_ms);
+    struct ca_json_write json;
+    host_past_begin(show->past, &json);
+    ca_json_write_text(&json, "kind", "part");
+    ca_json_write_time(&json, "began", part->began_ms);
+    ca_json_write_time(&json, "ended", part->ended_ms);
     if(part->exit_code >= 0)
-      host_json_number(&json, "exit", part->exit_code);
+      ca_json_write_number(&json, "exit", part->exit_code);
     else
-      host_json_null(&json, "exit");
-    host_json_text(&json, "who", part->who);
-    host_json_text(&json, "host", part->host);
+      ca_json_write_null(&json, "exit");
+    ca_json_write_text(&json, "who", part->who);
+    ca_json_write_text(&json, "host", part->host);
     host_past_print(show->past, &json);
   } else if(show->part) {
     host_past_time(part->began_ms, began, sizeof(began));
@@ -192,7 +192,7 @@ static const struct host_column count_columns[] = { { "operation", 10 },
 static void put_count(struct show *show, const char *operation, int outcome,
                       int64_t count)
 {
-  struct host_json json;
+  struct ca_json_write json;
   char number[32];
   const char *texts[3] = { operation ? operation : "items",
                            ca_outcome_name((enum ca_outcome)outcome), number };
@@ -203,12 +203,12 @@ static void put_count(struct show *show, const char *operation, int outcome,
     host_table_add(&show->table, texts);
     return;
   }
-  host_json_init(&json);
-  host_json_text(&json, "kind", operation ? "changes" : "items");
+  host_past_begin(show->past, &json);
+  ca_json_write_text(&json, "kind", operation ? "changes" : "items");
   if(operation)
-    host_json_text(&json, "operation", operation);
-  host_json_text(&json, "outcome", host_outcome_key(outcome));
-  host_json_number(&json, "count", count);
+    ca_json_write_text(&json, "operation", operation);
+  ca_json_write_text(&json, "outcome", host_outcome_key(outcome));
+  ca_json_write_number(&json, "count", count);
   host_past_print(show->past, &json);
 }
 
@@ -269,14 +269,14 @@ static void add_change(struct show *show, const struct ca_change_row *row,
 static void print_change(struct past *past, const struct ca_change_row *row,
                          const struct ca_item *item)
 {
-  struct host_json json;
-  host_json_init(&json);
-  host_json_text(&json, "kind", "change");
+  struct ca_json_write json;
+  host_past_begin(past, &json);
+  ca_json_write_text(&json, "kind", "change");
   host_past_change_json(&json, row);
-  host_json_text(&json, "user",
-                 row->change.user ? row->change.user : item->user);
-  host_json_text(&json, "toolkit", item->toolkit);
-  host_json_text(&json, "alias", item->alias);
+  ca_json_write_text(&json, "user",
+                     row->change.user ? row->change.user : item->user);
+  ca_json_write_text(&json, "toolkit", item->toolkit);
+  ca_json_write_text(&json, "alias", item->alias);
   host_past_print(past, &json);
 }
 

@@ -100,52 +100,52 @@ void host_past_counts(const int64_t counts[CA_OUTCOME_COUNT], char *out,
 }
 
 /* JSON of the ledger, or null when it is none. */
-static void add_json(struct host_json *json, const char *name,
+static void add_json(struct ca_json_write *json, const char *name,
                      const char *text)
 {
   if(text && ca_json_valid(text, strlen(text)))
-    host_json_raw(json, name, text);
+    ca_json_write_raw(json, name, text);
   else
-    host_json_text(json, name, text);
+    ca_json_write_text(json, name, text);
 }
 
-void host_past_run_json(const struct past *past, struct host_json *json,
+void host_past_run_json(const struct past *past, struct ca_json_write *json,
                         const struct ca_run_row *run)
 {
   const struct ca_run_info *info = &run->info;
   enum past_state state = host_past_state(past, run);
   int i;
-  host_json_text(json, "run", run->name);
-  host_json_text(json, "mode", info->mode);
-  host_json_text(json, "state", host_past_state_name(state));
+  ca_json_write_text(json, "run", run->name);
+  ca_json_write_text(json, "mode", info->mode);
+  ca_json_write_text(json, "state", host_past_state_name(state));
   if(run->exit_code >= 0)
-    host_json_number(json, "exit", run->exit_code);
+    ca_json_write_number(json, "exit", run->exit_code);
   else
-    host_json_null(json, "exit");
-  host_json_time(json, "began", run->began_ms);
-  host_json_time(json, "ended", run->ended_ms);
-  host_json_number(json, "parts", run->parts);
-  host_json_text(json, "script", info->script);
-  host_json_text(json, "word", info->word);
-  host_json_text(json, "script_sha256", info->script_sha);
-  host_json_text(json, "cwd", info->cwd);
-  host_json_text(json, "undoes", info->undoes);
+    ca_json_write_null(json, "exit");
+  ca_json_write_time(json, "began", run->began_ms);
+  ca_json_write_time(json, "ended", run->ended_ms);
+  ca_json_write_number(json, "parts", run->parts);
+  ca_json_write_text(json, "script", info->script);
+  ca_json_write_text(json, "word", info->word);
+  ca_json_write_text(json, "script_sha256", info->script_sha);
+  ca_json_write_text(json, "cwd", info->cwd);
+  ca_json_write_text(json, "undoes", info->undoes);
   add_json(json, "params", info->params);
   add_json(json, "options", info->options);
-  host_json_text(json, "who", info->who);
-  host_json_text(json, "host", info->host);
-  host_json_text(json, "project", info->project);
-  host_json_text(json, "base_url", info->base_url);
-  host_json_text(json, "version", info->version);
+  ca_json_write_text(json, "who", info->who);
+  ca_json_write_text(json, "host", info->host);
+  ca_json_write_text(json, "project", info->project);
+  ca_json_write_text(json, "base_url", info->base_url);
+  ca_json_write_text(json, "version", info->version);
   if(!run->has_counts) {
-    host_json_null(json, "changes");
+    ca_json_write_null(json, "changes");
     return;
   }
-  host_json_open(json, "changes");
+  ca_json_write_open(json, "changes", '{');
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
     if(run->changes[i])
-      host_json_number(json, host_outcome_key(i), run->changes[i]);
-  host_json_close(json);
+      ca_json_write_number(json, host_outcome_key(i), run->changes[i]);
+  ca_json_write_close(json, '}');
 }
 
 /* ---- changes ---- */
@@ -211,31 +211,32 @@ void host_past_why(const struct ca_change_row *row, char *out, size_t size)
   snprintf(out, size, "%s%s%s", reason, *reason && *error ? "; " : "", error);
 }
 
-void host_past_change_json(struct host_json *json,
+void host_past_change_json(struct ca_json_write *json,
                            const struct ca_change_row *row)
 {
   const struct ca_change *change = &row->change;
   char operation[96];
   host_past_operation(change->api, operation, sizeof(operation));
-  host_json_number(json, "number", row->number);
-  host_json_text(json, "key", row->key);
-  host_json_text(json, "operation", operation);
-  host_json_text(json, "account",
-                 change->account && *change->account ? change->account : NULL);
-  host_json_text(json, "made", row->made);
-  host_json_text(json, "auth_config", change->config);
-  host_json_text(json, "outcome", host_outcome_key((int)row->outcome));
-  host_json_bool(json, "fallback", change->fallback);
-  host_json_text(json, "class", ca_class_name(change->cost));
-  host_json_text(json, "before", change->before);
-  host_json_text(json, "after", row->status_after);
+  ca_json_write_number(json, "number", row->number);
+  ca_json_write_text(json, "key", row->key);
+  ca_json_write_text(json, "operation", operation);
+  ca_json_write_text(json, "account",
+                     change->account && *change->account ? change->account
+                                                         : NULL);
+  ca_json_write_text(json, "made", row->made);
+  ca_json_write_text(json, "auth_config", change->config);
+  ca_json_write_text(json, "outcome", host_outcome_key((int)row->outcome));
+  ca_json_write_bool(json, "fallback", change->fallback);
+  ca_json_write_text(json, "class", ca_class_name(change->cost));
+  ca_json_write_text(json, "before", change->before);
+  ca_json_write_text(json, "after", row->status_after);
   add_json(json, "image", change->image);
-  host_json_text(json, "query", change->query);
+  ca_json_write_text(json, "query", change->query);
   add_json(json, "body", change->body);
-  host_json_text(json, "fingerprint", change->fingerprint);
-  host_json_text(json, "reason", change->reason);
-  host_json_text(json, "line", change->line);
-  host_json_text(json, "error", row->error);
-  host_json_text(json, "request_id", row->request_id);
-  host_json_time(json, "sent", row->sent_ms);
+  ca_json_write_text(json, "fingerprint", change->fingerprint);
+  ca_json_write_text(json, "reason", change->reason);
+  ca_json_write_text(json, "line", change->line);
+  ca_json_write_text(json, "error", row->error);
+  ca_json_write_text(json, "request_id", row->request_id);
+  ca_json_write_time(json, "sent", row->sent_ms);
 }

@@ -7,7 +7,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include "host/sandbox.h"
-#include "base/log.h"
+#include "base/text.h"
 #include "module/error.h"
 #include "job/run.h"
 #include "module/value.h"
@@ -148,7 +148,8 @@ static int safe_print(lua_State *L)
       const char *end = text + len;
       while(line < end) {
         const char *stop = memchr(line, '\n', (size_t)(end - line));
-        ca_log_clean(clean, size, line, (size_t)((stop ? stop : end) - line));
+        ca_text_printable(clean, size, line,
+                          (size_t)((stop ? stop : end) - line));
         (void)fputs(clean, stdout);
         if(stop)
           (void)fputc('\n', stdout);

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 #include "host/host.h"
-#include "host/json.h"
+#include "base/json_write.h"
 #include "module/scheduler.h"
+
+#define TEXT_MAX (16u << 20)
 
 /* ---- counts ---- */
 
@@ -57,40 +59,40 @@ const char *host_outcome_key(int outcome)
 }
 
 /* Adds the seven outcomes if `all`, and every other state that has a count. */
-static void add_outcomes(struct host_json *json, const char *name,
+static void add_outcomes(struct ca_json_write *json, const char *name,
                          const int64_t counts[CA_OUTCOME_COUNT], bool all)
 {
   int i;
-  host_json_open(json, name);
+  ca_json_write_open(json, name, '{');
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
     if(counts[i] || (all && i >= CA_DONE))
-      host_json_number(json, host_outcome_key(i), counts[i]);
-  host_json_close(json);
+      ca_json_write_number(json, host_outcome_key(i), counts[i]);
+  ca_json_write_close(json, '}');
 }
 
-static void add_operations(struct host_json *json,
+static void add_operations(struct ca_json_write *json,
                            const struct host_counts *counts)
 {
   size_t i;
-  host_json_open(json, "operations");
+  ca_json_write_open(json, "operations", '{');
   for(i = 0; i < counts->operation_count; i++)
     add_outcomes(json, counts->operations[i].name,
                  counts->operations[i].changes, false);
-  host_json_close(json);
+  ca_json_write_close(json, '}');
 }
 
-static void add_listing(struct host_json *json,
+static void add_listing(struct ca_json_write *json,
                         const struct lca_run_stats *stats)
 {
   if(!stats->listing_seen) {
-    host_json_null(json, "listing");
+    ca_json_write_null(json, "listing");
     return;
   }
-  host_json_open(json, "listing");
-  host_json_bool(json, "complete", !stats->listing_incomplete);
-  host_json_number(json, "accounts", stats->listing_accounts);
-  host_json_number(json, "pages", stats->listing_pages);
-  host_json_close(json);
+  ca_json_write_open(json, "listing", '{');
+  ca_json_write_bool(json, "complete", !stats->listing_incomplete);
+  ca_json_write_number(json, "accounts", stats->listing_accounts);
+  ca_json_write_number(json, "pages", stats->listing_pages);
+  ca_json_write_close(json, '}');
 }
 
 static const char *or_null(const char *text)
@@ -98,7 +100,7 @@ static const char *or_null(const char *text)
   return *text ? text : NULL;
 }
 
-static const char *make_object(struct host *host, struct host_json *json)
+static void add_members(struct host *host, struct ca_json_write *json)
 {
   static const struct lca_run_stats none;
   const struct lca_run_stats *stats = host->L ? lca_run_stats(host->L) : &none;
@@ -107,26 +109,25 @@ static const char *make_object(struct host *host, struct host_json *json)
   if(host->L)
     requests = ca_engine_attempts(lca_sched_engine(lca_sched_of(host->L)));
   host_next_command(host, next, sizeof(next));
-  host_json_text(json, "run", or_null(host->run_id));
-  host_json_text(json, "script", or_null(host->script));
-  host_json_text(json, "mode", host->options.apply ? "apply" : "preview");
-  host_json_number(json, "exit", host->exit_code);
+  ca_json_write_text(json, "run", or_null(host->run_id));
+  ca_json_write_text(json, "script", or_null(host->script));
+  ca_json_write_text(json, "mode", host->options.apply ? "apply" : "preview");
+  ca_json_write_number(json, "exit", host->exit_code);
   if(host->counts_unknown)
-    host_json_null(json, "outcomes");
+    ca_json_write_null(json, "outcomes");
   else
     add_outcomes(json, "outcomes", host->counts.items, true);
   if(host->options.verb == HOST_RESUME && !host->counts_unknown)
     add_outcomes(json, "this_time", host->this_time, true);
   if(host->counts_unknown)
-    host_json_null(json, "operations");
+    ca_json_write_null(json, "operations");
   else
     add_operations(json, &host->counts);
   add_listing(json, stats);
-  host_json_number(json, "requests", (int64_t)requests);
-  host_json_seconds(json, "seconds",
-                    ca_clock_mono_ms(host->clock) - host->start_ms);
-  host_json_text(json, "next", or_null(next));
-  return host_json_line(json);
+  ca_json_write_number(json, "requests", (int64_t)requests);
+  ca_json_write_seconds(json, "seconds",
+                        ca_clock_mono_ms(host->clock) - host->start_ms);
+  ca_json_write_text(json, "next", or_null(next));
 }
 
 static bool write_all(int fd, const char *bytes, size_t len)
@@ -143,28 +144,36 @@ static bool write_all(int fd, const char *bytes, size_t len)
   return true;
 }
 
+static bool write_file(const char *path, const struct ca_buf *text)
+{
+  int fd =
+      open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+  bool written = fd >= 0 && write_all(fd, text->data, text->len);
+  int cause = errno;
+  if(fd >= 0)
+    close(fd);
+  errno = cause;
+  return written;
+}
+
 void host_write_summary(struct host *host)
 {
   const char *path = host->options.summary;
-  struct host_json json;
-  const char *line;
-  int fd;
+  struct ca_json_write json;
+  struct ca_buf text;
   if(!path)
     return;
-  host_json_init(&json);
-  line = make_object(host, &json);
-  if(!line) {
+  ca_buf_init(&text, TEXT_MAX);
+  ca_json_write_begin(&json, &text);
+  add_members(host, &json);
+  if(ca_json_write_end(&json) || ca_buf_add(&text, "\n", 1)) {
     host_complain(host, "cannot write the summary: out of memory");
   } else if(!strcmp(path, "-")) {
     (void)fflush(stdout);
-    (void)write_all(STDOUT_FILENO, line, strlen(line));
-  } else {
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
-    if(fd < 0 || !write_all(fd, line, strlen(line)))
-      host_complain(host, "cannot write the summary to %s: %s", path,
-                    strerror(errno));
-    if(fd >= 0)
-      close(fd);
+    (void)write_all(STDOUT_FILENO, text.data, text.len);
+  } else if(!write_file(path, &text)) {
+    host_complain(host, "cannot write the summary to %s: %s", path,
+                  strerror(errno));
   }
-  host_json_clear(&json);
+  ca_buf_clear(&text);
 }

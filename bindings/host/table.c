@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "base/buf.h"
-#include "base/log.h"
+#include "base/text.h"
 #include "base/secret.h"
 #include "host/table.h"
 
@@ -200,7 +200,7 @@ static char *clean_copy(const char *text)
   char clean[2 * CELL_SIZE];
   ca_copy_text(raw, sizeof(raw), text, strlen(text));
   ca_secret_mask(raw, strlen(raw));
-  ca_log_clean(clean, sizeof(clean), raw, strlen(raw));
+  ca_text_printable(clean, sizeof(clean), raw, strlen(raw));
   return strdup(clean);
 }
 

@@ -24,7 +24,7 @@ static void put_line(struct host *host, const char *prefix, const char *fmt,
   char clean[2 * LINE_SIZE];
   vsnprintf(raw, sizeof(raw), fmt, args);
   ca_secret_mask(raw, strlen(raw));
-  ca_log_clean(clean, sizeof(clean), raw, strlen(raw));
+  ca_text_printable(clean, sizeof(clean), raw, strlen(raw));
   host_clear_progress(host);
   (void)fprintf(stderr, "%s%s\n", prefix, clean);
 }
@@ -53,7 +53,7 @@ void host_prompt(struct host *host, const char *text)
   char clean[2 * LINE_SIZE];
   ca_copy_text(raw, sizeof(raw), text, strlen(text));
   ca_secret_mask(raw, strlen(raw));
-  ca_log_clean(clean, sizeof(clean), raw, strlen(raw));
+  ca_text_printable(clean, sizeof(clean), raw, strlen(raw));
   host_clear_progress(host);
   (void)fputs(clean, stderr);
   (void)fflush(stderr);

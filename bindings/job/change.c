@@ -7,6 +7,7 @@
 #include "module/error.h"
 #include "module/json.h"
 #include "job/run_private.h"
+#include "base/json_write.h"
 #include "module/value.h"
 #include "wire/proof.h"
 
@@ -142,33 +143,20 @@ static bool true_of(lua_State *L, int index, const char *name)
   return is;
 }
 
-static void add_member(lua_State *L, struct ca_buf *out, const char *name)
-{
-  if(ca_buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name))
-    luaL_error(L, "out of memory");
-}
-
-static void add_text(lua_State *L, struct ca_buf *out, const char *name,
-                     const char *text)
-{
-  struct ca_slice slice = { text, strlen(text) };
-  add_member(L, out, name);
-  if(ca_json_string(out, slice))
-    luaL_error(L, "out of memory");
-}
-
 /* The field as the account shows it. A text that is not shown is empty; of
    anything else nothing is known then, and nothing is kept. */
-static void add_field(lua_State *L, struct ca_buf *out,
+static void add_field(lua_State *L, struct ca_json_write *json,
                       const struct ca_field *field, int account)
 {
+  struct ca_slice name = { field->name, strlen(field->name) };
   push_shown(L, account, field->shown);
   if(field->type == CA_TEXT)
-    add_text(L, out, field->name,
-             lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "");
+    ca_json_write_text(json, field->name,
+                       lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                      : "");
   else if(!lua_isnil(L, -1)) {
-    add_member(L, out, field->name);
-    lca_json_encode(L, lua_gettop(L), out, field->name);
+    ca_json_write_name(json, name);
+    lca_json_encode(L, lua_gettop(L), json->out, field->name);
   }
   lua_pop(L, 1);
 }
@@ -182,8 +170,8 @@ static bool replaces(const struct ca_request *request, unsigned bit,
          !(own && ca_ledger_item_keeps(field->name));
 }
 
-/* All of them; false when there are none. With out NULL nothing is added. */
-static bool add_fields(lua_State *L, struct ca_buf *out,
+/* All of them; false when there are none. With json NULL nothing is added. */
+static bool add_fields(lua_State *L, struct ca_json_write *json,
                        const struct ca_request *request, int account, bool own)
 {
   const struct ca_field *field = request->api->fields;
@@ -192,8 +180,8 @@ static bool add_fields(lua_State *L, struct ca_buf *out,
   for(bit = 1; field->name; field++, bit <<= 1)
     if(replaces(request, bit, field, own)) {
       any = true;
-      if(out)
-        add_field(L, out, field, account);
+      if(json)
+        add_field(L, json, field, account);
     }
   return any;
 }
@@ -220,6 +208,7 @@ static void draft_image(lua_State *L, const struct ca_request *request,
                         int arguments, int account, bool own,
                         struct lca_draft *draft)
 {
+  struct ca_json_write json;
   struct ca_buf *out;
   if(!account && (!draft->change.config || request->id[0]))
     return;
@@ -230,32 +219,22 @@ static void draft_image(lua_State *L, const struct ca_request *request,
      true_of(L, arguments, request->api->option))
     return; /* the user may have other accounts */
   out = push_buf(L);
-  if(ca_buf_add_text(out, "{"))
-    luaL_error(L, "out of memory");
+  ca_json_write_begin(&json, out);
   if(!account) {
-    add_member(L, out, "active");
-    if(ca_buf_add_text(out, "0"))
-      luaL_error(L, "out of memory");
+    ca_json_write_number(&json, "active", 0);
   } else {
     if(!own && draft->change.before)
-      add_text(L, out, "status", draft->change.before);
-    if(!own && true_of(L, account, "is_disabled")) {
-      add_member(L, out, "is_disabled");
-      if(ca_buf_add_text(out, "true"))
-        luaL_error(L, "out of memory");
-    }
-    add_fields(L, out, request, account, own);
-    if(draft->weight > 1) {
-      add_member(L, out, "connections");
-      if(ca_buf_printf(out, "%lld", (long long)draft->weight))
-        luaL_error(L, "out of memory");
-    }
+      ca_json_write_text(&json, "status", draft->change.before);
+    if(!own && true_of(L, account, "is_disabled"))
+      ca_json_write_bool(&json, "is_disabled", true);
+    add_fields(L, &json, request, account, own);
+    if(draft->weight > 1)
+      ca_json_write_number(&json, "connections", draft->weight);
   }
-  if(out->len > 1) {
-    if(ca_buf_add_text(out, "}"))
-      luaL_error(L, "out of memory");
+  if(ca_json_write_end(&json))
+    luaL_error(L, "out of memory");
+  if(json.follows)
     draft->change.image = ca_buf_text(out);
-  }
 }
 
 /* The number of accounts that change with the one that is changed. */

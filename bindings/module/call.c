@@ -9,6 +9,7 @@
 #include "module/result.h"
 #include "module/value.h"
 #include "base/secret.h"
+#include "base/json_write.h"
 
 #define CALL        "composio.call"
 #define OPTIONS_MAX (CA_FIELDS_MAX + 6)
@@ -174,7 +175,7 @@ static void encode_acl(lua_State *L, struct call *call,
                                        "not_allowed_user_ids", NULL };
   const struct ca_api *api = call->request.api;
   char path[128];
-  bool first = true;
+  struct ca_json_write json;
   int i;
 
   if(!lua_istable(L, index))
@@ -192,13 +193,11 @@ static void encode_acl(lua_State *L, struct call *call,
     if(!names[i])
       lca_error_unknown_option(L, path, luaL_tolstring(L, -1, NULL), names);
   }
-  if(ca_buf_add_text(&call->json, "{"))
-    luaL_error(L, "out of memory");
+  ca_json_write_begin(&json, &call->json);
   for(i = 0; names[i]; i++) {
     if(lua_getfield(L, index, names[i]) != LUA_TNIL) {
-      if(ca_buf_printf(&call->json, "%s\"%s\":", first ? "" : ",", names[i]))
-        luaL_error(L, "out of memory");
-      first = false;
+      struct ca_slice name = { names[i], strlen(names[i]) };
+      ca_json_write_name(&json, name);
       snprintf(path, sizeof(path), "%s.%s: %s.%s", api->resource, api->name,
                field->name, names[i]);
       if(i)
@@ -211,7 +210,7 @@ static void encode_acl(lua_State *L, struct call *call,
     }
     lua_pop(L, 1);
   }
-  if(ca_buf_add_text(&call->json, "}"))
+  if(ca_json_write_end(&json))
     luaL_error(L, "out of memory");
 }
 

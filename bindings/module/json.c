@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "module/error.h"
 #include "module/json.h"
+#include "base/json_write.h"
 #include "module/value.h"
 #include "wire/request.h"
 
@@ -256,7 +257,7 @@ static void write_string(const struct writer *writer,
     snprintf(why, sizeof(why), "not valid UTF-8 at byte %zu", bad + 1);
     refuse(writer, place, why);
   }
-  code = ca_json_string(writer->out, value);
+  code = ca_json_write_string(writer->out, value);
   if(code)
     refuse(writer, place,
            code == CA_USAGE ? "too large to be sent" : "out of memory");
@@ -382,7 +383,7 @@ static void write_object(const struct writer *writer,
     here.key = names[i].data;
     if(i)
       add(writer, place, ",", 1);
-    if(ca_json_string(writer->out, names[i]))
+    if(ca_json_write_string(writer->out, names[i]))
       refuse(writer, &here, "this name cannot be sent");
     add(writer, place, ":", 1);
     lua_pushlstring(L, names[i].data, names[i].len);

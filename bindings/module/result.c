@@ -2,7 +2,7 @@
    error objects.
    Must not know: curl, the ledger, tasks. */
 #include <string.h>
-#include "base/log.h"
+#include "base/text.h"
 #include "module/error.h"
 #include "module/json.h"
 #include "module/page.h"
@@ -23,7 +23,7 @@ static void doubt(const struct ca_api *api, struct ca_result *result,
 {
   char start[121];
   size_t len;
-  ca_log_clean(start, sizeof(start), ca_buf_text(&result->body),
+  ca_text_printable(start, sizeof(start), ca_buf_text(&result->body),
                result->body.len < 100 ? result->body.len : 100);
   len = ca_secret_mask(start, strlen(start));
   start[len] = '\0';

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "apply/apply_private.h"
-#include "base/log.h"
+#include "base/text.h"
 #include "wire/proof.h"
 
 bool ca_step_is_open(const struct ca_apply *apply, const struct ca_work *work,
@@ -223,8 +223,8 @@ static void judge_field(struct ca_apply *apply, struct ca_target *target,
   ca_json_copy(value, now, sizeof(now));
   if(!image.has_text || !strcmp(now, image.text))
     return;
-  ca_log_clean(shown, sizeof(shown), now, strlen(now));
-  ca_log_clean(was, sizeof(was), image.text, strlen(image.text));
+  ca_text_printable(shown, sizeof(shown), now, strlen(now));
+  ca_text_printable(was, sizeof(was), image.text, strlen(image.text));
   differs(target, "has the %s \"%s\" now, the plan saw \"%s\"", field->name,
           shown, was);
 }
@@ -269,7 +269,7 @@ void ca_target_judge(struct ca_apply *apply, struct ca_target *target,
     return;
   if(image.status[0] && status[0] && strcmp(status, image.status) != 0) {
     char shown[80];
-    ca_log_clean(shown, sizeof(shown), status, strlen(status));
+    ca_text_printable(shown, sizeof(shown), status, strlen(status));
     differs(target, "is %s now, the plan saw %s", shown, image.status);
   } else if(target->kind != CA_TARGET_CONFIG && account->says_disabled &&
             account->disabled != image.disabled)
@@ -285,7 +285,7 @@ void ca_target_judge_create(struct ca_target *target, const char *found)
   target->state = found ? CA_TARGET_DIFFERS : CA_TARGET_FINE;
   if(found) {
     char shown[170];
-    ca_log_clean(shown, sizeof(shown), found, strlen(found));
+    ca_text_printable(shown, sizeof(shown), found, strlen(found));
     snprintf(target->text, sizeof(target->text),
              "the user has connected meanwhile (%s)", shown);
   }

@@ -27,9 +27,4 @@ struct ca_log {
 void ca_log_event(const struct ca_log *log, enum ca_log_level level,
                   const char *event, const char *fmt, ...) CA_PRINTF(4, 5);
 
-/* Makes bytes from outside harmless for a terminal: control, escape and
-   bidirectional characters become visible escapes. In place is not possible:
-   writes at most size-1 bytes and a NUL. */
-void ca_log_clean(char *to, size_t size, const char *from, size_t len);
-
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/text.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/secret.h"
 
 /* Masking anything shorter would mangle ordinary words. */
@@ -62,7 +63,7 @@ static char *spelled(const struct secret *secret,
     return NULL;
   }
   from = buf.data;
-  if(encode == ca_json_string) { /* without its quotes */
+  if(encode == ca_json_write_string) { /* without its quotes */
     buf.data[--buf.len] = '\0';
     memmove(from, from + 1, buf.len--);
   }
@@ -118,7 +119,7 @@ static void spell(struct secret *secret)
       to[BASE64 + i] = base64(secret->plain + i, secret->len - i);
   to[QUERY] = spelled(secret, ca_encode_query);
   to[QUERY_SMALL] = small_percent(to[QUERY]);
-  to[JSON] = spelled(secret, ca_json_string);
+  to[JSON] = spelled(secret, ca_json_write_string);
   to[JSON_SLASHES] = escaped_slashes(to[JSON] ? to[JSON] : secret->plain);
 }
 

@@ -1,4 +1,6 @@
-/* Spelling texts for the wire. Knows nothing of operations. */
+/* What texts are made of, and how they are spelled in URLs and on terminals.
+   Must not know: operations. */
+#include <stdio.h>
 #include <string.h>
 #include "base/text.h"
 
@@ -55,49 +57,90 @@ bool ca_is_utf8(struct ca_slice value, size_t *bad_offset)
   return true;
 }
 
-static enum ca_code escape(struct ca_buf *out, unsigned char c)
+/* Code points a terminal acts on or that reorder text: C0, DEL, C1, the
+   bidirectional controls, line and paragraph separators. */
+static bool is_harmful(unsigned code_point)
 {
-  switch(c) {
-  case '"':
-    return ca_buf_add(out, "\\\"", 2);
-  case '\\':
-    return ca_buf_add(out, "\\\\", 2);
-  case '\n':
-    return ca_buf_add(out, "\\n", 2);
-  case '\r':
-    return ca_buf_add(out, "\\r", 2);
-  case '\t':
-    return ca_buf_add(out, "\\t", 2);
-  case '\b':
-    return ca_buf_add(out, "\\b", 2);
-  case '\f':
-    return ca_buf_add(out, "\\f", 2);
-  default:
-    return ca_buf_printf(out, "\\u%04x", c);
-  }
+  return code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0) ||
+         code_point == 0x061C || code_point == 0x200E ||
+         code_point == 0x200F ||
+         (code_point >= 0x2028 && code_point <= 0x202E) ||
+         (code_point >= 0x2066 && code_point <= 0x2069) ||
+         code_point == 0xFEFF;
 }
 
-enum ca_code ca_json_string(struct ca_buf *out, struct ca_slice value)
+/* Decodes one sequence; its length, 0 when it is not valid UTF-8. */
+static size_t decode(const char *from, size_t len, unsigned *code_point)
 {
-  size_t from = 0;
+  const unsigned char *p = (const unsigned char *)from;
+  size_t n = *p < 0x80 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
+  struct ca_slice one = { from, n };
   size_t i;
-  enum ca_code code;
 
-  if(!ca_is_utf8(value, NULL))
-    return CA_USAGE;
-  code = ca_buf_add(out, "\"", 1);
-  for(i = 0; !code && i < value.len; i++) {
-    unsigned char c = (unsigned char)value.data[i];
-    if(c >= 0x20 && c != '"' && c != '\\')
-      continue;
-    code = ca_buf_add(out, value.data + from, i - from);
-    if(!code)
-      code = escape(out, c);
-    from = i + 1;
+  if(n > len || !ca_is_utf8(one, NULL))
+    return 0;
+  *code_point = n == 1 ? *p : *p & (0xFFU >> (n + 1));
+  for(i = 1; i < n; i++)
+    *code_point = *code_point << 6 | (p[i] & 0x3FU);
+  return n;
+}
+
+/* How many bytes from here on are plain ASCII, as nearly all are. */
+static size_t plain_run(const char *from, size_t len)
+{
+  size_t n = 0;
+  while(n < len && from[n] >= 0x20 && from[n] < 0x7F)
+    n++;
+  return n;
+}
+
+/* What is shown for the character at from, of *n bytes, or for a byte that is
+   no character. */
+static size_t escape(const char *from, size_t len, size_t *n, char out[12])
+{
+  unsigned code_point = 0;
+  int written;
+
+  *n = decode(from, len, &code_point);
+  if(*n && !is_harmful(code_point)) {
+    memcpy(out, from, *n);
+    return *n;
   }
-  if(!code && from < value.len)
-    code = ca_buf_add(out, value.data + from, value.len - from);
-  return code ? code : ca_buf_add(out, "\"", 1);
+  if(!*n) {
+    *n = 1;
+    written = snprintf(out, 12, "\\x%02x", (unsigned char)*from);
+  } else if(code_point < 0x100)
+    written = snprintf(out, 12, "\\x%02x", code_point);
+  else
+    written = snprintf(out, 12, "\\u{%x}", code_point);
+  return (size_t)written;
+}
+
+void ca_text_printable(char *to, size_t size, const char *from, size_t len)
+{
+  size_t used = 0;
+
+  if(!size)
+    return;
+  while(len) {
+    char escaped[12];
+    size_t n = plain_run(from, len);
+    const char *piece = from;
+    size_t piece_len = n;
+
+    if(!n) {
+      piece_len = escape(from, len, &n, escaped);
+      piece = escaped;
+    } else if(n > size - 1 - used)
+      n = piece_len = size - 1 - used; /* cut; the next one does not fit */
+    if(!n || used + piece_len >= size)
+      break;
+    memcpy(to + used, piece, piece_len);
+    used += piece_len;
+    from += n;
+    len -= n;
+  }
+  to[used] = '\0';
 }
 
 static bool is_bare(unsigned char c, const char *bare)

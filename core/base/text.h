@@ -1,5 +1,5 @@
-/* How texts are spelled on the wire: JSON strings, query values, path
-   segments. Knows nothing of operations. */
+/* What texts are made of, and how they are spelled in URLs and on terminals.
+   Must not know: operations. */
 #ifndef CA_TEXT_H
 #define CA_TEXT_H
 
@@ -23,10 +23,10 @@ static inline bool ca_slice_is(struct ca_slice slice, const char *text)
    not NULL, is where it stops being so. */
 bool ca_is_utf8(struct ca_slice value, size_t *bad_offset);
 
-/* JSON text of a string: quoted, non-ASCII raw, controls escaped, "/" bare.
-   CA_USAGE at invalid UTF-8. */
-CA_MUST_USE enum ca_code ca_json_string(struct ca_buf *out,
-                                        struct ca_slice value);
+/* Makes bytes from outside harmless for a terminal: control, escape and
+   bidirectional characters, and bytes that are not UTF-8, become visible
+   escapes. Writes at most size-1 bytes and a NUL; `to` is not `from`. */
+void ca_text_printable(char *to, size_t size, const char *from, size_t len);
 
 /* Percent-encoding of a query value: only A-Za-z0-9-._~ stay bare. */
 CA_MUST_USE enum ca_code ca_encode_query(struct ca_buf *out,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ledger/ledger_private.h"
-#include "base/log.h"
+#include "base/text.h"
 
 /* The statement for a question over all runs, free to be stepped. */
 static sqlite3_stmt *begin_reading(struct ca_ledger *ledger, enum ca_sql which,
@@ -126,7 +126,7 @@ static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
     return ca_ledger_fail(ledger, rc, err);
   if(exact || count == 1)
     return CA_OK;
-  ca_log_clean(said, sizeof(said), text, strlen(text));
+  ca_text_printable(said, sizeof(said), text, strlen(text));
   if(!count)
     return ca_err_set(err, CA_USAGE,
                       "no run is meant by \"%s\"; composio-lua runs lists "

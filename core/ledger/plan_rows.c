@@ -2,7 +2,7 @@
    Must not know: how changes are sent. */
 #include <string.h>
 #include "ledger/ledger_private.h"
-#include "base/log.h"
+#include "base/text.h"
 
 #define REASON_SIZE 121
 
@@ -52,7 +52,7 @@ static enum ca_code repeated_key(const struct ca_item *item,
 {
   char key[128];
 
-  ca_log_clean(key, sizeof(key), item->key, strlen(item->key));
+  ca_text_printable(key, sizeof(key), item->key, strlen(item->key));
   return ca_err_set(err, CA_USAGE,
                     "the key \"%s\" comes twice in the selection", key);
 }

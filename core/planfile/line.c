@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/json.h"
-#include "base/log.h"
 #include "planfile/plan_private.h"
 
 #define PIECE (64 * 1024)
@@ -136,7 +135,7 @@ static bool refuse(char why[160], const char *what, struct ca_slice name)
 {
   char said[64];
 
-  ca_log_clean(said, sizeof(said), name.data, name.len);
+  ca_text_printable(said, sizeof(said), name.data, name.len);
   snprintf(why, 160, "\"%s\" %s", said, what);
   return false;
 }

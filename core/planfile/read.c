@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/digest.h"
-#include "base/log.h"
 #include "planfile/plan_private.h"
 #include "wire/request.h"
 #include "base/json.h"
@@ -70,7 +69,7 @@ static enum ca_code check_layout(struct reader *reader, struct ca_slice value,
 {
   char said[48];
 
-  ca_log_clean(said, sizeof(said), value.data, value.len);
+  ca_text_printable(said, sizeof(said), value.data, value.len);
   if(strtoll(said, NULL, 10) == CA_PLAN_VERSION)
     return CA_OK;
   return ca_err_set(err, CA_USAGE,

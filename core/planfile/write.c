@@ -13,6 +13,7 @@
 #include "base/os_sync.h"
 #include "planfile/plan_private.h"
 #include "base/json.h"
+#include "base/json_write.h"
 
 #define PIECE (64 * 1024)
 
@@ -21,7 +22,8 @@ struct writer {
   char *temporary; /* beside it; NULL before it is made */
   int fd;
   struct ca_buf line;
-  struct ca_buf waiting; /* whole lines, not yet in the file */
+  struct ca_json_write json; /* into line */
+  struct ca_buf waiting;     /* whole lines, not yet in the file */
   struct ca_digest *digest;
   struct ca_ledger *ledger;
   enum ca_code code; /* what stopped it first */
@@ -63,21 +65,7 @@ static void keep(struct writer *writer, enum ca_code code)
                        CA_PLAN_LINE >> 20);
 }
 
-static void add(struct writer *writer, const char *text)
-{
-  if(!writer->code)
-    keep(writer, ca_buf_add_text(&writer->line, text));
-}
-
-/* `, "name":`, or `{"name":` where the line begins. */
-static void add_name(struct writer *writer, const char *name)
-{
-  add(writer, writer->line.len ? ",\"" : "{\"");
-  add(writer, name);
-  add(writer, "\":");
-}
-
-/* NULL is left out. */
+/* A member; NULL is left out. */
 static void add_text(struct writer *writer, const char *name,
                      const char *value)
 {
@@ -85,54 +73,45 @@ static void add_text(struct writer *writer, const char *name,
 
   if(!value)
     return;
-  add_name(writer, name);
   if(!writer->code && !ca_is_utf8(slice, NULL))
     writer->code = ca_err_set(writer->err, CA_USAGE,
                               "the plan cannot be saved: \"%s\" of one of its "
                               "lines is not UTF-8",
                               name);
-  if(!writer->code)
-    keep(writer, ca_json_string(&writer->line, slice));
+  ca_json_write_text(&writer->json, name, value);
 }
 
 static void add_number(struct writer *writer, const char *name, int64_t value)
 {
-  char digits[24];
-
-  snprintf(digits, sizeof(digits), "%lld", (long long)value);
-  add_name(writer, name);
-  add(writer, digits);
+  ca_json_write_number(&writer->json, name, value);
 }
 
+/* A member, unless it is false. */
 static void add_flag(struct writer *writer, const char *name, bool value)
 {
-  if(!value)
-    return;
-  add_name(writer, name);
-  add(writer, "true");
+  if(value)
+    ca_json_write_bool(&writer->json, name, true);
 }
 
+/* Is the text one JSON value that fits into a line as it is? */
 static bool is_json(const char *text)
 {
-  struct ca_json_scan scan = { text, text + strlen(text) };
   struct ca_slice value;
 
-  return ca_json_value(&scan, &value) != CA_JSON_BAD && value.data == text &&
-         value.data[value.len] == '\0' && !strpbrk(text, "\r\n") &&
+  return ca_json_find(text, strlen(text), "$", &value) != CA_JSON_BAD &&
+         value.len == strlen(text) && !strpbrk(text, "\r\n") &&
          ca_is_utf8(value, NULL);
 }
 
-/* A text that is JSON stands there as such, to be read; any other is a text,
-   under another name. */
+/* A text that is JSON is written as such, to be read by people; any other is a
+   string, under another name. */
 static void add_json(struct writer *writer, const char *name,
                      const char *text_name, const char *value)
 {
-  if(!value || !is_json(value)) {
+  if(value && is_json(value))
+    ca_json_write_raw(&writer->json, name, value);
+  else
     add_text(writer, text_name, value);
-    return;
-  }
-  add_name(writer, name);
-  add(writer, value);
 }
 
 static void flush(struct writer *writer)
@@ -154,9 +133,15 @@ static void flush(struct writer *writer)
   ca_buf_reset(&writer->waiting);
 }
 
+static void begin_line(struct writer *writer)
+{
+  ca_buf_reset(&writer->line);
+  ca_json_write_begin(&writer->json, &writer->line);
+}
+
 static void end_line(struct writer *writer)
 {
-  add(writer, "}");
+  keep(writer, ca_json_write_end(&writer->json));
   if(writer->code)
     return;
   keep(writer,
@@ -164,7 +149,7 @@ static void end_line(struct writer *writer)
   keep(writer, ca_buf_add(&writer->waiting, "\n", 1));
   ca_digest_add(writer->digest, writer->line.data, writer->line.len);
   ca_digest_add(writer->digest, "\n", 1);
-  ca_buf_reset(&writer->line);
+  begin_line(writer);
   if(writer->waiting.len >= PIECE)
     flush(writer);
 }
@@ -175,12 +160,11 @@ static void add_params(struct writer *writer, const char *params)
 {
   if(!params || !*params)
     params = "{}";
-  add_name(writer, "params");
   if(!writer->code && (*params != '{' || !is_json(params)))
     writer->code =
         ca_err_set(writer->err, CA_USAGE,
-                   "the plan cannot be saved: the parameters are no JSON");
-  add(writer, params);
+                   "the plan cannot be saved: the parameters are not JSON");
+  ca_json_write_raw(&writer->json, "params", params);
 }
 
 static void write_head(struct writer *writer, const struct ca_run_info *info,
@@ -478,6 +462,7 @@ enum ca_code ca_plan_save(struct ca_ledger *ledger, const char *path,
   ca_err_clear(&why);
   ca_buf_init(&writer.line, CA_PLAN_LINE);
   ca_buf_init(&writer.waiting, CA_PLAN_LINE + PIECE + 1);
+  begin_line(&writer);
   writer.digest = ca_digest_new();
   if(!writer.digest)
     keep(&writer, CA_NOMEM);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include "wire/attempt.h"
-#include "base/log.h"
+#include "base/text.h"
 #include "base/secret.h"
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
@@ -59,7 +59,7 @@ static void copy_host(char *to, size_t size, const char *url)
   size_t len;
   from = from ? from + 3 : "";
   len = strcspn(from, "/?#");
-  ca_log_clean(to, size, from, len < size ? len : 0);
+  ca_text_printable(to, size, from, len < size ? len : 0);
 }
 
 enum header {
@@ -120,7 +120,7 @@ static bool is_kept(enum header header)
 /* What messages will hold: terminal-safe; the caller has masked it. */
 static void copy_value(char *to, size_t size, const char *value)
 {
-  ca_log_clean(to, size, value, strlen(value));
+  ca_text_printable(to, size, value, strlen(value));
 }
 
 static void take_header(struct ca_headers *said, enum header header,

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/json.h"
-#include "base/log.h"
 #include "wire/proof.h"
 
 /* ---- fields ---- */
@@ -283,8 +282,8 @@ void ca_proof_of_get(const struct ca_proof_change *change,
   if(!read_shown(change, result, &shown))
     return;
   ca_json_copy(shown.status, status, sizeof(status));
-  ca_log_clean(finding->status, sizeof(finding->status), status,
-               strlen(status));
+  ca_text_printable(finding->status, sizeof(finding->status), status,
+                    strlen(status));
   switch(change->api->probe) {
   case CA_PROBE_STATUS:
     find_status(change, finding);

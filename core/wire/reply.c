@@ -3,11 +3,11 @@
    429 is flat, proxies answer text or HTML, and some bodies are empty: each
    has to end in one good line. Of a page of accounts, half a megabyte, a few
    members are wanted. Must not know: what accounts are compared with. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "wire/reply.h"
 
@@ -20,7 +20,7 @@ static void mask_and_clean(char *to, size_t size, char *text, size_t len)
   *to = '\0';
   if(!text)
     return;
-  ca_log_clean(to, size, text, ca_secret_mask(text, len));
+  ca_text_printable(to, size, text, ca_secret_mask(text, len));
   ca_wipe(text, len);
   free(text);
 }

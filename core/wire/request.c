@@ -2,6 +2,7 @@
    Lua. */
 #include <inttypes.h>
 #include <string.h>
+#include "base/json_write.h"
 #include "wire/request.h"
 
 /* Longer ones are cut by proxies on the way (about 8 KB for a whole line). */
@@ -197,8 +198,8 @@ enum ca_code ca_request_text(struct ca_request *request,
     return no_memory(code, field, err);
   }
   piece_begin(request, field);
-  return piece_end(request, field, ca_json_string(&request->pieces, value),
-                   err);
+  return piece_end(request, field,
+                   ca_json_write_string(&request->pieces, value), err);
 }
 
 enum ca_code ca_request_texts(struct ca_request *request,
@@ -288,44 +289,34 @@ enum ca_code ca_request_json(struct ca_request *request,
 
 /* Writes the members of the object at `prefix` ("connection." or ""): the
    fields' own order, those of one parent together. */
-static enum ca_code write_members(struct ca_request *request,
-                                  const char *prefix, size_t prefix_len,
-                                  unsigned *left)
+static void write_members(struct ca_request *request,
+                          struct ca_json_write *json, const char *prefix,
+                          size_t prefix_len, unsigned *left)
 {
   const struct ca_field *fields = request->api->fields;
-  bool first = true;
-  enum ca_code code = CA_OK;
   int i;
 
-  for(i = 0; !code && fields[i].name; i++) {
-    const char *rest;
+  for(i = 0; fields[i].name; i++) {
+    struct ca_slice name;
     const char *dot;
-    size_t len;
     if(!(*left & 1U << i) || strncmp(fields[i].wire, prefix, prefix_len))
       continue;
-    rest = fields[i].wire + prefix_len;
-    dot = strchr(rest, '.');
-    len = dot ? (size_t)(dot - rest) : strlen(rest);
-    code = ca_buf_printf(&request->body, "%s\"%.*s\":", first ? "" : ",",
-                         (int)len, rest);
-    first = false;
-    if(code)
-      break;
+    name.data = fields[i].wire + prefix_len;
+    dot = strchr(name.data, '.');
+    name.len = dot ? (size_t)(dot - name.data) : strlen(name.data);
+    ca_json_write_name(json, name);
     if(dot) {
-      code = ca_buf_add(&request->body, "{", 1);
-      if(!code)
-        code =
-            write_members(request, fields[i].wire, prefix_len + len + 1, left);
-      if(!code)
-        code = ca_buf_add(&request->body, "}", 1);
+      ca_json_write_open(json, NULL, '{');
+      write_members(request, json, fields[i].wire, prefix_len + name.len + 1,
+                    left);
+      ca_json_write_close(json, '}');
     } else {
+      struct ca_slice value = { request->pieces.data + request->piece[i].from,
+                                request->piece[i].len };
       *left &= ~(1U << i);
-      code = ca_buf_add(&request->body,
-                        request->pieces.data + request->piece[i].from,
-                        request->piece[i].len);
+      ca_json_write_add(json, value);
     }
   }
-  return code;
 }
 
 static enum ca_code check_required(const struct ca_request *request,
@@ -352,6 +343,7 @@ static enum ca_code check_required(const struct ca_request *request,
 
 enum ca_code ca_request_finish(struct ca_request *request, struct ca_err *err)
 {
+  struct ca_json_write json;
   unsigned left = 0;
   int i;
   enum ca_code code = check_required(request, err);
@@ -362,11 +354,9 @@ enum ca_code ca_request_finish(struct ca_request *request, struct ca_err *err)
     if(request->piece[i].len)
       left |= 1U << i;
   if(left) {
-    code = ca_buf_add(&request->body, "{", 1);
-    if(!code)
-      code = write_members(request, "", 0, &left);
-    if(!code)
-      code = ca_buf_add(&request->body, "}", 1);
+    ca_json_write_begin(&json, &request->body);
+    write_members(request, &json, "", 0, &left);
+    code = ca_json_write_end(&json);
     if(code)
       return ca_err_set(err, code, "%s: the body is too long to be sent",
                         request->api->name);

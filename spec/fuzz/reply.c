@@ -8,7 +8,6 @@
 #include <sqlite3.h>
 #include "fuzz.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "wire/reply.h"
 #include "wire/request.h"

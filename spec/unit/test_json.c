@@ -1,8 +1,9 @@
-/* Reading JSON: what is JSON and what is not, where members are, and what is
-   found at a path.
-   Must not know: what members mean. */
+/* Reading and writing JSON: what is JSON and what is not, where members are,
+   and what is found at a path; objects, written and read again. Must not know:
+   what members mean. */
 #include "check.h"
 #include "base/json.h"
+#include "base/json_write.h"
 
 static struct ca_slice slice(const char *text)
 {
@@ -521,6 +522,100 @@ static void validity(void)
   CHECK(!ca_json_has("{\"a\":null}", 10, "$.b"));
 }
 
+/* ---- writing ---- */
+
+static void writing_strings(void)
+{
+  static const struct {
+    const char *from;
+    size_t len;
+    const char *want;
+  } cases[] = {
+    { "", 0, "\"\"" },
+    { "plain", 5, "\"plain\"" },
+    { "a\"b\\c/d", 7, "\"a\\\"b\\\\c/d\"" },
+    { "\b\f\n\r\t", 5, "\"\\b\\f\\n\\r\\t\"" },
+    { "\x01\x1f\x7f", 3, "\"\\u0001\\u001f\x7f\"" },
+    { "a\0b", 3, "\"a\\u0000b\"" },
+    { "\xC3\xA9\xF0\x9F\x98\x80", 6, "\"\xC3\xA9\xF0\x9F\x98\x80\"" },
+  };
+  struct ca_buf out;
+  size_t i;
+
+  for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    struct ca_slice from = { cases[i].from, cases[i].len };
+    ca_buf_init(&out, 1000);
+    CHECK_INT(ca_json_write_string(&out, from), CA_OK);
+    CHECK_TEXT(ca_buf_text(&out), cases[i].want);
+    ca_buf_clear(&out);
+  }
+  ca_buf_init(&out, 1000);
+  CHECK_INT(ca_json_write_string(&out, slice("a\xFF")), CA_USAGE);
+  ca_buf_clear(&out);
+  ca_buf_init(&out, 4);
+  CHECK_INT(ca_json_write_string(&out, slice("abcdef")), CA_USAGE);
+  ca_buf_clear(&out);
+}
+
+static void writing_members(void)
+{
+  static const struct ca_slice name = { "acl.x", 3 };
+  static const struct ca_slice part = { "tru", 3 };
+  static const struct ca_slice rest = { "e", 1 };
+  struct ca_json_write json;
+  struct ca_buf out;
+
+  ca_buf_init(&out, 1000);
+  ca_json_write_begin(&json, &out);
+  ca_json_write_text(&json, "text", "a\"b");
+  ca_json_write_text(&json, "absent", NULL);
+  ca_json_write_text(&json, "bytes", "a\xFF\x1b");
+  ca_json_write_number(&json, "least", INT64_MIN);
+  ca_json_write_bool(&json, "no", false);
+  ca_json_write_raw(&json, "raw", "[1]");
+  ca_json_write_seconds(&json, "seconds", 61007);
+  ca_json_write_time(&json, "time", 1000);
+  ca_json_write_time(&json, "never", 0);
+  ca_json_write_open(&json, "list", '[');
+  ca_json_write_text(&json, NULL, "one");
+  ca_json_write_null(&json, NULL);
+  ca_json_write_open(&json, NULL, '{');
+  ca_json_write_close(&json, '}');
+  ca_json_write_close(&json, ']');
+  ca_json_write_name(&json, name);
+  ca_json_write_open(&json, NULL, '{');
+  ca_json_write_name(&json, name);
+  ca_json_write_add(&json, part);
+  ca_json_write_add(&json, rest);
+  ca_json_write_number(&json, "n", 1);
+  ca_json_write_close(&json, '}');
+  ca_json_write_number(&json, "last", 2);
+  CHECK_INT(ca_json_write_end(&json), CA_OK);
+  CHECK_TEXT(ca_buf_text(&out),
+             "{\"text\":\"a\\\"b\",\"absent\":null,\"bytes\":"
+             "\"a\\\\xff\\\\x1b\",\"least\":-9223372036854775808,\"no\":false,"
+             "\"raw\":[1],\"seconds\":61.007,"
+             "\"time\":\"1970-01-01T00:00:01.000Z\",\"never\":null,"
+             "\"list\":[\"one\",null,{}],\"acl\":{\"acl\":true,\"n\":1},"
+             "\"last\":2}");
+  CHECK(ca_json_valid(out.data, out.len));
+  ca_buf_clear(&out);
+}
+
+static void writing_past_the_limit(void)
+{
+  struct ca_json_write json;
+  struct ca_buf out;
+
+  ca_buf_init(&out, 10);
+  ca_json_write_begin(&json, &out);
+  ca_json_write_text(&json, "long", "abcdefgh");
+  ca_json_write_bool(&json, "b", true); /* too late to help */
+  CHECK_INT(ca_json_write_end(&json), CA_USAGE);
+  CHECK(out.len <= 10);
+  ca_buf_clear(&out);
+}
+
 int main(void)
 {
   check_case("what is JSON", what_is_json);
@@ -543,5 +638,8 @@ int main(void)
   check_case("comparing texts", comparing_texts);
   check_case("comparing sets", comparing_sets);
   check_case("validity", validity);
+  check_case("writing strings", writing_strings);
+  check_case("writing members", writing_members);
+  check_case("writing past the limit", writing_past_the_limit);
   return check_end();
 }

@@ -820,7 +820,7 @@ static void texts_that_cannot_be_saved(void)
   bad.params = "{\"a\":";
   CHECK_INT(ca_plan_save(ledger, plan_path(), &bad, run_id, key, &err),
             CA_USAGE);
-  CHECK_HOLDS(err.text, "the parameters are no JSON");
+  CHECK_HOLDS(err.text, "the parameters are not JSON");
   CHECK_INT(plan_files(), 0);
   stop();
 }

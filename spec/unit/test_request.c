@@ -519,39 +519,6 @@ static void back_from_the_ledger(void)
 
 /* Spelling. */
 
-static void json_strings(void)
-{
-  static const struct {
-    const char *from;
-    size_t len;
-    const char *want;
-  } cases[] = {
-    { "", 0, "\"\"" },
-    { "plain", 5, "\"plain\"" },
-    { "a\"b\\c/d", 7, "\"a\\\"b\\\\c/d\"" },
-    { "\b\f\n\r\t", 5, "\"\\b\\f\\n\\r\\t\"" },
-    { "\x01\x1f\x7f", 3, "\"\\u0001\\u001f\x7f\"" },
-    { "a\0b", 3, "\"a\\u0000b\"" },
-    { "\xC3\xA9\xF0\x9F\x98\x80", 6, "\"\xC3\xA9\xF0\x9F\x98\x80\"" },
-  };
-  struct ca_buf out;
-  size_t i;
-
-  for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-    struct ca_slice from = { cases[i].from, cases[i].len };
-    ca_buf_init(&out, 1000);
-    CHECK_INT(ca_json_string(&out, from), CA_OK);
-    CHECK_TEXT(ca_buf_text(&out), cases[i].want);
-    ca_buf_clear(&out);
-  }
-  ca_buf_init(&out, 1000);
-  CHECK_INT(ca_json_string(&out, slice("a\xFF")), CA_USAGE);
-  ca_buf_clear(&out);
-  ca_buf_init(&out, 4);
-  CHECK_INT(ca_json_string(&out, slice("abcdef")), CA_USAGE);
-  ca_buf_clear(&out);
-}
-
 static void valid_utf8(void)
 {
   static const struct {
@@ -637,7 +604,6 @@ int main(void)
   check_case("too long is said", too_long_is_said);
   check_case("masked secrets", masked_secrets);
   check_case("back from the ledger", back_from_the_ledger);
-  check_case("JSON strings", json_strings);
   check_case("valid UTF-8", valid_utf8);
   check_case("percent encoding", percent_encoding);
   return check_end();

@@ -4,6 +4,7 @@
 #include "fake_clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/text.h"
 
 #define KEY "ak_1+2/\"x\" y\xC3\xA9=z"
 
@@ -109,7 +110,7 @@ static void many_secrets(void)
 static const char *clean(const char *from, size_t len)
 {
   static char to[256];
-  ca_log_clean(to, sizeof(to), from, len);
+  ca_text_printable(to, sizeof(to), from, len);
   return to;
 }
 
@@ -153,19 +154,19 @@ static void cleaning_stays_in_its_room(void)
 
   for(size = 0; size <= sizeof(to); size++) {
     memset(to, '#', sizeof(to));
-    ca_log_clean(to, size, "a\x1b\xE6\x97\xA5zzzzz", 10);
+    ca_text_printable(to, size, "a\x1b\xE6\x97\xA5zzzzz", 10);
     CHECK(size == 0 || memchr(to, '\0', size));
     CHECK(size == sizeof(to) || to[size] == '#');
   }
-  ca_log_clean(to, 7,
-               "ab\x1b"
-               "c",
-               4); /* no half of an escape */
+  ca_text_printable(to, 7,
+                    "ab\x1b"
+                    "c",
+                    4); /* no half of an escape */
   CHECK_TEXT(to, "ab\\x1b");
-  ca_log_clean(to, 6,
-               "ab\x1b"
-               "c",
-               4);
+  ca_text_printable(to, 6,
+                    "ab\x1b"
+                    "c",
+                    4);
   CHECK_TEXT(to, "ab");
 }
 
