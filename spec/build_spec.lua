@@ -113,8 +113,29 @@ describe("the build", function()
     return rule:match "LINK_LIBRARIES = ([^\n]*)"
   end
 
-  it("of the module alone asks for nothing that only the host needs", function()
-    local text, code = configure "-DCOMPOSIO_HOST=OFF"
+  -- An environment in which the build does not find these libraries: pkg-config
+  -- does not know them, and their headers refuse to be compiled.
+  local function without(packages, headers)
+    shell(("mkdir %s/pc %s/poison"):format(dir, dir))
+    for _, name in ipairs(headers) do
+      write(dir .. "/poison/" .. name, "#error the module does without this library\n")
+    end
+    local path = shell "pkg-config --variable pc_path pkg-config"
+    for directory in path:gmatch "[^: ]+" do
+      shell(("ln -s %s/*.pc %s/pc"):format(directory, dir))
+    end
+    for _, name in ipairs(packages) do
+      shell(("rm -f %s/pc/%s.pc"):format(dir, name))
+    end
+    return ("PKG_CONFIG_PATH= PKG_CONFIG_LIBDIR=%s/pc CFLAGS=-I%s/poison"):format(dir, dir)
+  end
+
+  it("of the module alone needs libcurl, nettle and Lua, and gives a module that works", function()
+    local options = "-DCOMPOSIO_HOST=OFF -DCMAKE_BUILD_TYPE=Debug"
+    local text, code = configure(options, without(
+      { "sqlite3", "inih", "libedit", "libmicrohttpd", "jansson", "zlib" },
+      { "sqlite3.h", "csv.h", "ini.h", "histedit.h", "microhttpd.h", "jansson.h", "zlib.h" }
+    ))
     assert.equal(0, code, text)
     local targets = shell(("cmake --build %s/out --target help"):format(quote(dir)))
     assert.matches("composio_module:", targets, 1, true)
@@ -122,10 +143,30 @@ describe("the build", function()
       assert.is_nil(targets:find(name, 1, true), name)
     end
     local cache = read("CMakeCache.txt"):lower()
-    for _, name in ipairs { "libcsv", "microhttpd", "jansson", "zlib", "cjson" } do
-      assert.is_nil(cache:find(name, 1, true), name)
+    for _, name in ipairs {
+      "sqlite", "libcsv", "inih", "edit", "microhttpd", "jansson", "zlib", "cjson", "argparse",
+    } do
+      assert.is_nil(cache:find("lib" .. name, 1, true) or cache:find(name .. "_", 1, true), name)
     end
     assert.is_nil(cache:find "mimalloc_dir")
+
+    text, code = shell(("cmake --build %s/out -j2"):format(quote(dir)))
+    assert.equal(0, code, text)
+    text = shell(("readelf -d %s/out/composio.so"):format(quote(dir)))
+    local needed = {}
+    for name in text:gmatch "Shared library: %[lib(%w+)%." do
+      needed[name] = true
+    end
+    needed.m, needed.c = nil, nil -- by the compiler, not by us
+    assert.same({ curl = true, nettle = true }, needed)
+
+    local emulator = server.emulator { "--accounts", "3" }
+    local command = "LUA_CPATH=%s COMPOSIO_BASE_URL=%s COMPOSIO_API_KEY=%s %s -e %s"
+    text, code = shell(command:format(quote(dir .. "/out/?.so;;"), emulator.url, emulator.api_key,
+      server.lua, quote "print(#require 'composio'.connected_accounts.list().items)"))
+    emulator:stop()
+    assert.equal("3 ", text)
+    assert.equal(0, code)
   end)
 
   it("takes mimalloc when it is there, and says which", function()

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "host/host.h"
 #include "ledger/sqlite.h"
+#include "module/versions.h"
 #include "host/os.h"
 
 static struct host host;
@@ -176,6 +177,7 @@ int main(int argc, char **argv)
   (void)umask(077);
   set_signals();
   ca_sqlite_single_thread();
+  lca_versions_also(ca_sqlite_version);
   host.argc = argc;
   host.argv = argv;
   host.clock = ca_clock_system();

@@ -49,10 +49,26 @@ static void set_cjson(lua_State *L, struct ca_version *version)
   lua_pop(L, 3);
 }
 
-size_t lca_versions_list(lua_State *L, struct ca_version *out)
+static lca_version_fn *also; /* of the program around the module, or NULL */
+
+void lca_versions_also(lca_version_fn *version)
+{
+  also = version;
+}
+
+/* All but lua-cjson, which would have to be loaded. */
+static size_t list_linked(lua_State *L, struct ca_version *out)
 {
   size_t count = ca_libraries(out);
+  if(also)
+    also(&out[count++]);
   set_lua(L, &out[count++]);
+  return count;
+}
+
+size_t lca_versions_list(lua_State *L, struct ca_version *out)
+{
+  size_t count = list_linked(L, out);
   set_cjson(L, &out[count++]);
   return count;
 }
@@ -76,8 +92,7 @@ void lca_versions_warn(lua_State *L, const struct ca_log *log)
   lua_pop(L, 1);
   lua_pushboolean(L, true);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &warned_key);
-  count = ca_libraries(versions);
-  set_lua(L, &versions[count++]);
+  count = list_linked(L, versions);
   for(i = 0; i < count; i++) {
     if(!ca_version_warning(&versions[i], text, sizeof(text)))
       continue;

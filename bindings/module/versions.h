@@ -8,7 +8,12 @@
 #include "base/log.h"
 #include "base/version.h"
 
-/* The core's libraries, Lua and lua-cjson into `out`, which has room for
+/* A library that the program around the module brings; said once, before any
+   state is made. */
+typedef void lca_version_fn(struct ca_version *out);
+void lca_versions_also(lca_version_fn *version);
+
+/* The libraries, Lua and lua-cjson into `out`, which has room for
    CA_VERSIONS_MAX; how many. Loads lua-cjson. [-0, +0, m] */
 size_t lca_versions_list(lua_State *L, struct ca_version *out);
 

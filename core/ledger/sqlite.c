@@ -9,6 +9,11 @@ void ca_sqlite_single_thread(void)
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+void ca_sqlite_version(struct ca_version *out)
+{
+  ca_version_set(out, "SQLite", SQLITE_VERSION, sqlite3_libversion());
+}
+
 enum ca_code ca_sqlite_fail(sqlite3 *db, const char *path, int rc,
                             struct ca_err *err)
 {

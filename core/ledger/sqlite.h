@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 #include "base/err.h"
+#include "base/version.h"
 
 /* How long a statement waits for another process's lock, in milliseconds. */
 #define CA_SQLITE_BUSY_MS 10000
@@ -12,6 +13,9 @@
 /* For a program in which one thread alone uses SQLite: without locks and
    statistics it runs faster. To be called before anything uses it. */
 void ca_sqlite_single_thread(void);
+
+/* SQLite's version, as compiled with and as loaded. */
+void ca_sqlite_version(struct ca_version *out);
 
 /* SQLite's code as an error of ours: names the file, the cause, the way out.
    db may be NULL. */

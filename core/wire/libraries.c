@@ -1,9 +1,8 @@
-/* What the core is linked with: by the headers it was compiled with, and by
-   what the loaded libraries say of themselves.
-   Must not know: who asks, what a version means. */
+/* The versions of libcurl and nettle: of the headers this was compiled with,
+   and what the loaded libraries report. Must not know: who asks, what a
+   version means. */
 #include <curl/curl.h>
 #include <nettle/version.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include "wire/libraries.h"
 
@@ -36,7 +35,6 @@ static void set_nettle(struct ca_version *version)
 size_t ca_libraries(struct ca_version *out)
 {
   set_curl(&out[0]);
-  ca_version_set(&out[1], "SQLite", SQLITE_VERSION, sqlite3_libversion());
-  set_nettle(&out[2]);
+  set_nettle(&out[1]);
   return CA_LIBRARIES;
 }

@@ -581,7 +581,7 @@ function composio.array(list) end
 -- ---- libraries -----------------------------------------------------------
 
 ---@class composio.library
----@field library string "libcurl", "SQLite", "nettle", "Lua", "lua-cjson"
+---@field library string "libcurl", "nettle", "Lua", "lua-cjson"; in composio-lua also "SQLite"
 ---@field built? string the version of its headers when the module was built
 ---@field runs? string the version that is loaded
 ---@field more? string what else it says of itself, or why it is missing
