@@ -2,8 +2,8 @@
 -- line or error, also when the service says them back in any spelling.
 local composio = require "composio"
 local canary = require "spec.support.canary"
-local child = require "spec.support.child"
 local cjson = require "cjson"
+local host = require "spec.support.host"
 local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
@@ -226,14 +226,29 @@ describe("a run of the host", function()
     return '"' .. text:gsub('"', '""') .. '"'
   end
 
-  -- The script and the CSV are the user's own and hold secrets; they lie
-  -- outside the directory that is searched.
+  -- The program's command line while it runs, as other users can see it; "" when it has
+  -- ended already.
+  local function cmdline_of(process)
+    local text
+    host.wait_until(function()
+      local file = io.open("/proc/" .. process.pid .. "/cmdline")
+      text = file and file:read "a" or ""
+      if file then
+        file:close()
+      end
+      return text == "" or text:find(host.program, 1, true) == 1
+    end)
+    return text
+  end
+
+  -- The script and the CSV belong to the user and hold secrets: they lie outside the
+  -- directory that is searched after the run.
   local function run(options)
     emulator:faults()
     local bearer = ids_of_bearers(2)
     emulator:faults(options.faults)
-    local place = os.tmpname()
-    local file = assert(io.open(place, "wb"))
+    local rows = os.tmpname()
+    local file = assert(io.open(rows, "wb"))
     file:write("id,token\n")
     for _, id in ipairs(bearer) do
       file:write(id, ",", quoted(secret), "\n")
@@ -241,15 +256,23 @@ describe("a run of the host", function()
     file:close()
     local script = os.tmpname()
     file = assert(io.open(script, "wb"))
-    file:write(JOB:format(place, (typed:gsub('[\\"]', "\\%0")), options.more or ""))
+    file:write(JOB:format(rows, (typed:gsub('[\\"]', "\\%0")), options.more or ""))
     file:close()
-    local words = { "run", script, "--confirm=2", "--max-percent=100" }
-    words.url, words.env = emulator.url, options.env
-    words.api_key = not options.env and canary.KEY or nil
-    words.log = options.log
-    table.move(options, 1, #options, 5, words)
-    local result = child.run(words) -- searches all that is left
-    os.remove(place)
+    local place = host.place(emulator)
+    place.env.TMPDIR = place.path
+    local words = {
+      "run", script, "--confirm=2", "--max-percent=100", "--summary", "summary.json",
+    }
+    if options.log ~= false then
+      table.move({ "--log", "log" }, 1, 2, #words + 1, words)
+    end
+    table.move(options, 1, #options, #words + 1, words)
+    local process = place:start(words, { env = options.env })
+    local cmdline = cmdline_of(process)
+    local result = process:wait() -- searches all that is left
+    result.log, result.cmdline = place:read "log", cmdline
+    place:remove()
+    os.remove(rows)
     os.remove(script)
     canary.assert_clean(result.out, result.err, result.cmdline)
     return result
@@ -269,7 +292,6 @@ describe("a run of the host", function()
   it("leaves none in a preview", function()
     local result = run { "-vv", "--show", "all" }
     assert.equal(0, result.code, result.err)
-    result:remove()
   end)
 
   it("leaves none when changes are carried out", function()
@@ -277,17 +299,14 @@ describe("a run of the host", function()
     assert.equal(0, result.code, result.err .. result.out)
     assert_sent()
     assert.is_true(#result.log > 0)
-    result:remove()
   end)
 
   it("leaves none in a log of JSON, nor with the log on stderr", function()
     local result = run { "--apply", "-vv", "--log-format", "json" }
     assert.equal(0, result.code, result.err)
-    result:remove()
     result = run { "--apply", "-vv", log = false }
     assert.equal(0, result.code, result.err)
     assert.matches("attempt", result.err)
-    result:remove()
   end)
 
   it("leaves none when the service says them back", function()
@@ -316,7 +335,6 @@ describe("a run of the host", function()
         local result = run { "--apply", "-vv", "--retries", "0", faults = faults }
         assert.equal(status == 500 and 8 or 3, result.code, result.err)
         assert.matches("no .*%*%*%*", result.err)
-        result:remove()
       end
     end
   end)
@@ -327,7 +345,6 @@ describe("a run of the host", function()
     }
     local result = run { "--apply", "-vv", faults = faults }
     assert.equal(6, result.code, result.err)
-    result:remove()
   end)
 
   it("leaves none when the script fails with the service's words", function()
@@ -337,7 +354,6 @@ describe("a run of the host", function()
     local result = run { "-vv", more = "accounts.get 'ca_x'", faults = faults }
     assert.equal(1, result.code, result.err)
     assert.matches("BadRequestError", result.err)
-    result:remove()
   end)
 
   it("takes the key from a file, and the command line shows only its name", function()
@@ -346,22 +362,23 @@ describe("a run of the host", function()
     file:write(canary.KEY, "\n")
     file:close()
     os.execute("chmod 600 " .. name)
-    local result = run { "--apply", "-vv", "--api-key-file", name, env = {} }
+    local result = run {
+      "--apply", "-vv", "--api-key-file", name,
+      env = { COMPOSIO_API_KEY = false },
+      faults = { { nth = 1, action = "delay", delay_ms = 300 } }, -- so that it is seen
+    }
     os.remove(name)
     assert.equal(0, result.code, result.err)
     assert.is_truthy(result.cmdline:find(name, 1, true))
-    result:remove()
   end)
 
   it("does not tell the script the key", function()
-    local result = child.run {
-      "run", "SCRIPT", "--allow", "os,io",
-      url = emulator.url,
-      api_key = canary.KEY,
-      script = [[print(os.getenv "COMPOSIO_API_KEY", require "composio".client)
-        for name, value in pairs(require "composio") do print(name, value) end]],
-    }
+    local place = host.place(emulator)
+    local result = place:run({ "job.lua", "--allow", "os,io", "--summary", "summary.json" }, {
+      script = [[print(os.getenv "COMPOSIO_API_KEY", composio.client)
+        for name, value in pairs(composio) do print(name, value) end]],
+    })
+    place:remove()
     assert.equal(0, result.code, result.err)
-    result:remove()
   end)
 end)

@@ -1,5 +1,5 @@
 -- Two routes with a Deprecation of their own told theirs at every turn.
-local child = require "spec.support.child"
+local host = require "spec.support.host"
 local server = require "spec.support.server"
 
 it("each Deprecation notice is shown once per run", function()
@@ -10,24 +10,20 @@ it("each Deprecation notice is shown once per run", function()
     return { path = path, action = "reply", status = 400, headers = headers, body = body }
   end
   emulator:faults { notice("*/ca_a", 1777000000), notice("*/ca_b", 1778000000) }
-  local run = child.run {
-    "run", "SCRIPT",
-    url = emulator.url,
-    api_key = emulator.api_key,
-    log = false,
+  local place = host.place(emulator)
+  local run = place:run({ "job.lua" }, {
     script = [[
-      local accounts = require "composio".connected_accounts
       for _ = 1, 3 do
         pcall(accounts.get, "ca_a")
         pcall(accounts.get, "ca_b")
       end
     ]],
-  }
+  })
   assert.equal(0, run.code, run.err)
   local _, count = run.err:gsub("announces the end of a route", "")
   assert.equal(2, count, run.err)
   assert.matches("Deprecation: @1777000000 Sunset: Fri, 03 Jul 2026", run.err)
   assert.matches("Deprecation: @1778000000", run.err)
-  run:remove()
+  place:remove()
   emulator:stop()
 end)
