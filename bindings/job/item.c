@@ -7,6 +7,7 @@
 #include <string.h>
 #include "module/error.h"
 #include "job/run_private.h"
+#include "module/task.h"
 #include "module/value.h"
 
 /* ---- from an account table to a row ---- */

@@ -6,6 +6,7 @@
 #include "module/error.h"
 #include "base/digest.h"
 #include "job/run_private.h"
+#include "module/task.h"
 
 #define PLANNED_CLASS  "composio.planned"
 #define STRAIGHT_CLASS "composio.planned.straight"

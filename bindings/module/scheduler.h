@@ -29,11 +29,6 @@ struct ca_log *lca_sched_log(struct lca_sched *sched);
 struct lca_task *lca_sched_running(struct lca_sched *sched);
 lua_State *lca_task_thread(struct lca_task *task);
 
-/* The plan item on whose behalf the task runs: 0 none (job/apply sets it).
-   A task starts with the item of the task that spawned it. */
-int64_t lca_task_item(const struct lca_task *task);
-void lca_task_set_item(struct lca_task *task, int64_t item);
-
 /* ---- turning ---- */
 
 /* Wakes the task whose wait got this token from lca_sched_suspend. 0, and

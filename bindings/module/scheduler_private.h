@@ -108,13 +108,6 @@ struct lca_sched {
 
 /* ---- module/taskset.c ---- */
 
-/* The scheduler's userdata; NULL before lca_sched_of. [-0, +1, -] */
-struct lca_sched *lca_sched_push(lua_State *L);
-/* One of its user values. [-0, +1, -] */
-void lca_sched_push_part(lua_State *L, int part);
-/* The userdata of a live task. [-0, +1, -] */
-void lca_sched_push_task(lua_State *L, const struct lca_task *task);
-int64_t lca_sched_now_ms(const struct lca_sched *sched);
 void lca_sched_make_ready(struct lca_sched *sched, struct lca_task *task);
 void lca_sched_leave_queue(struct lca_sched *sched, struct lca_task *task);
 /* A free slot, room made for it; false when out of memory. It stays free until
@@ -123,8 +116,20 @@ bool lca_sched_find_slot(struct lca_sched *sched, uint32_t *slot);
 void lca_sched_take_slot(struct lca_sched *sched, struct lca_task *task,
                          uint32_t slot);
 void lca_sched_free_slot(struct lca_sched *sched, struct lca_task *task);
+/* wait only: the running task is about to yield; returns its token. */
+uint64_t lca_sched_suspend(struct lca_sched *sched);
+/* Takes a task out of the list of those who wait for `joining`. */
+void lca_task_leave(struct lca_task *task);
 
 /* ---- module/scheduler.c ---- */
+
+/* The scheduler's userdata; NULL before lca_sched_of. [-0, +1, -] */
+struct lca_sched *lca_sched_push(lua_State *L);
+/* One of its user values. [-0, +1, -] */
+void lca_sched_push_part(lua_State *L, int part);
+/* The userdata of a live task. [-0, +1, -] */
+void lca_sched_push_task(lua_State *L, const struct lca_task *task);
+int64_t lca_sched_now_ms(const struct lca_sched *sched);
 
 /* The bottom frame of every task. */
 int lca_task_body(lua_State *L);
@@ -143,8 +148,6 @@ bool lca_sched_has_pump(const struct lca_sched *sched);
    queues it. [-count, +1, m] */
 struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *sched,
                                  struct lca_scope *scope, int count);
-/* wait only: the running task is about to yield; returns its token. */
-uint64_t lca_sched_suspend(struct lca_sched *sched);
 /* The task's next call raises; it is woken to make it now. reason: a string
    on top of the stack, taken. task: stack index of its userdata.
    [-1, +0, m] */
@@ -174,7 +177,4 @@ bool lca_sched_raises(lua_State *L, struct lca_sched *sched, bool waiting);
 /* Throws what a cancelled task, or an interrupted run, has to meet; a task
    that goes on swallowing it gets no further instruction. */
 int lca_sched_throw(lua_State *L, struct lca_sched *sched, bool unknown);
-/* Takes a task out of the list of those who wait for `joining`. */
-void lca_task_leave(struct lca_task *task);
-
 #endif

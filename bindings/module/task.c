@@ -16,6 +16,16 @@
 #define GRACE_S     10.0
 #define SLEEP_MAX_S (366.0 * 86400.0)
 
+int64_t lca_task_item(const struct lca_task *task)
+{
+  return task->item;
+}
+
+void lca_task_set_item(struct lca_task *task, int64_t item)
+{
+  task->item = item;
+}
+
 static struct lca_task *check_task(lua_State *L)
 {
   struct lca_task *task = luaL_checkudata(L, 1, TASK);

@@ -208,7 +208,7 @@ void ca_target_judge(struct ca_apply *apply, struct ca_target *target,
 void ca_target_judge_create(struct ca_target *target, const char *found);
 void ca_target_fail(struct ca_target *target, const char *why);
 
-/* apply/queue.c */
+/* apply/item.c */
 
 /* A copy of the row with all its texts; NULL when out of memory. */
 struct ca_step *ca_step_new(const struct ca_change_row *row);
@@ -218,9 +218,13 @@ void ca_work_add(struct ca_work *work, struct ca_step *step);
 /* Takes the first step off; it stays the caller's. */
 struct ca_step *ca_work_take(struct ca_work *work);
 
+/* apply/queue.c */
+
 void ca_work_push(struct ca_work_queue *queue, struct ca_work *work);
 struct ca_work *ca_work_pop(struct ca_work_queue *queue);
 void ca_work_clear(struct ca_work_queue *queue);
+
+/* apply/secret.c; ca_apply_keep_secret is in apply.h. */
 
 /* The secret body of a change, NULL when none is kept; borrowed. */
 const struct ca_kept *ca_kept_find(const struct ca_apply *apply,
