@@ -10,7 +10,7 @@
 
 bool lca_guard_begins_active(const struct ca_change *change)
 {
-  return !change->before || ca_status_works(change->before);
+  return !change->before || ca_api_status_works(change->before);
 }
 
 bool lca_guard_leaves_active(const struct ca_change *change, bool active)
@@ -19,7 +19,7 @@ bool lca_guard_leaves_active(const struct ca_change *change, bool active)
   if(change->outcome == CA_SAME || change->outcome == CA_SKIPPED)
     return active; /* it is not sent */
   if(api->becomes)
-    return ca_status_works(api->becomes);
+    return ca_api_status_works(api->becomes);
   return active || api->probe == CA_PROBE_MOVED;
 }
 

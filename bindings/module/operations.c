@@ -23,6 +23,16 @@ static void push_names(lua_State *L, const struct ca_api *api, bool positional)
     }
 }
 
+/* The field of the credentials; NULL when the row has none. */
+static const char *credentials_of(const struct ca_api *api)
+{
+  const struct ca_field *field;
+  for(field = api->fields; field->name; field++)
+    if(field->type == CA_SCHEME)
+      return field->name;
+  return NULL;
+}
+
 /* The fields that a get shows: name, where they are sent and where shown, and
    a title for people. */
 static void push_shown(lua_State *L, const struct ca_api *api)
@@ -46,7 +56,7 @@ static void push_shown(lua_State *L, const struct ca_api *api)
 
 static void push_row(lua_State *L, const struct ca_api *api)
 {
-  lua_createtable(L, 0, 14);
+  lua_createtable(L, 0, 16);
   set_text(L, "resource", api->resource);
   set_text(L, "name", api->name);
   set_text(L, "method", ca_method_name(api->method));
@@ -56,6 +66,8 @@ static void push_row(lua_State *L, const struct ca_api *api)
   set_text(L, "makes", api->makes);
   set_text(L, "option", api->option);
   set_text(L, "spares", api->spares);
+  set_text(L, "failure", api->failure);
+  set_text(L, "credentials", credentials_of(api));
   lua_pushboolean(L, ca_api_has_id(api) && ca_api_of_accounts(api));
   lua_setfield(L, -2, "of_account");
   push_names(L, api, true);

@@ -76,7 +76,7 @@ static void take_members(const struct before *before, const char *json)
     if(ca_slice_is(key, "status") && kind == CA_JSON_STRING) {
       image->known |= take_string(value, image->status, sizeof(image->status));
       if(!told)
-        image->disabled = ca_status_is_disabled(image->status);
+        image->disabled = ca_api_status_is_disabled(image->status);
     } else if(ca_slice_is(key, "is_disabled") &&
               (kind == CA_JSON_TRUE || kind == CA_JSON_FALSE)) {
       image->known = told = true;
@@ -107,7 +107,7 @@ static void take_plan(const struct before *wanted, sqlite3_stmt *statement)
   } else if(before) {
     image->known = true;
     set_status(image, before);
-    image->disabled = ca_status_is_disabled(before);
+    image->disabled = ca_api_status_is_disabled(before);
   }
   if(own_image)
     take_members(wanted, own_image);
@@ -130,7 +130,7 @@ static void take_effect(const struct before *before, const struct ca_api *api,
   if(status)
     set_status(image, status);
   if(api->becomes && api->undo)
-    image->disabled = ca_status_is_disabled(image->status);
+    image->disabled = ca_api_status_is_disabled(image->status);
   if(!field || !field->shown)
     return;
   if(!body) {

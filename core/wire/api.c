@@ -178,7 +178,9 @@ static const struct ca_api rows[] = {
   { OF_ACCOUNTS, .name = "link", .method = CA_POST, .path = ACCOUNTS "/link",
     .has_body = true, .cost = CA_REVERSIBLE, .repeat = CA_REPEAT_NEVER,
     .probe = CA_PROBE_LISTED, .makes = "connected_account_id",
-    .option = "allow_multiple", .fields = link_fields },
+    .option = "allow_multiple",
+    .failure = "ComposioFailedToCreateConnectedAccountLink",
+    .fields = link_fields },
   { OF_ACCOUNTS, .name = "enable", .method = CA_PATCH,
     .path = ACCOUNTS "/{id}/status", .body = "{\"enabled\":true}",
     .has_body = true, .cost = CA_REVERSIBLE, .probe = CA_PROBE_STATUS,
@@ -308,12 +310,12 @@ const struct ca_api *ca_api_of_label(const char *label)
   return ca_api_find(resource, dot + 1);
 }
 
-bool ca_status_works(const char *status)
+bool ca_api_status_works(const char *status)
 {
   return !strcmp(status, "ACTIVE");
 }
 
-bool ca_status_is_disabled(const char *status)
+bool ca_api_status_is_disabled(const char *status)
 {
   return !strcmp(status, "INACTIVE");
 }

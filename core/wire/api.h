@@ -95,6 +95,8 @@ struct ca_api {
   const char *option;  /* an option that the Lua above the call takes; NULL */
   const char *spares;  /* status in which the call is refused unless `option`
                           is given; NULL: none */
+  const char *failure; /* class that the SDK gives to most failures of the
+                          call; NULL: each has its own */
   const struct ca_field *fields;
 };
 
@@ -126,9 +128,9 @@ void ca_api_label(const struct ca_api *api, char *out, size_t size);
 const struct ca_api *ca_api_of_label(const char *label);
 
 /* Does an account with that status work? */
-bool ca_status_works(const char *status);
+bool ca_api_status_works(const char *status);
 /* Does an account with that status show is_disabled? */
-bool ca_status_is_disabled(const char *status);
+bool ca_api_status_is_disabled(const char *status);
 
 /* "GET", … Static storage. */
 const char *ca_method_name(enum ca_method method);

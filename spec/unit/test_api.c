@@ -165,6 +165,65 @@ static void look_at_fields(const struct ca_api *api)
   CHECK(count <= CA_FIELDS_MAX);
 }
 
+/* Only what a get shows can be compared: before a plan, by a probe, by undo.
+ */
+static void look_at_shown(const struct ca_api *api)
+{
+  const struct ca_field *field;
+  int shown = 0;
+
+  for(field = api->fields; field->name; field++) {
+    shown += field->shown != NULL;
+    if(field->shown)
+      CHECK(field->place == CA_IN_BODY && !(field->flags & CA_SECRET));
+    if(field->flags & CA_PLAN_SEES)
+      CHECK(field->shown && field->type == CA_TEXT);
+  }
+  CHECK_INT(shown > 0, api->probe == CA_PROBE_FIELDS);
+  if(shown)
+    CHECK_TEXT(api->undo, api->name);
+}
+
+static void shown_fields_fit(void)
+{
+  each(look_at_shown);
+}
+
+static void look_at_options(const struct ca_api *api)
+{
+  const struct ca_field *field;
+  unsigned owner = 0;
+
+  CHECK(!api->spares || api->option);
+  CHECK(!api->option || !ca_api_field(api, api->option));
+  for(field = api->fields; field->name; field++)
+    owner |= field->flags & (CA_NAMES_USER | CA_NAMES_CONFIG);
+  CHECK_INT(owner, api->makes ? CA_NAMES_USER | CA_NAMES_CONFIG : 0);
+}
+
+static void options_fit(void)
+{
+  each(look_at_options);
+}
+
+static void look_at_label(const struct ca_api *api)
+{
+  char label[CA_API_LABEL_SIZE];
+
+  ca_api_label(api, label, sizeof(label));
+  CHECK(ca_api_of_label(label) == api);
+  CHECK_INT(strchr(label, '.') == NULL, ca_api_of_accounts(api));
+  CHECK(ca_api_has_id(ca_api_get(api)) && !ca_api_has_id(ca_api_list(api)));
+  CHECK_TEXT(ca_api_get(api)->resource, api->resource);
+}
+
+static void labels_come_back(void)
+{
+  each(look_at_label);
+  CHECK(!ca_api_of_label("bend"));
+  CHECK(!ca_api_of_label("toolkits.get"));
+}
+
 static void fields_fit(void)
 {
   each(look_at_fields);
@@ -237,6 +296,9 @@ int main(void)
   check_case("undo names exist", undo_names_exist);
   check_case("states fit", states_fit);
   check_case("fields fit", fields_fit);
+  check_case("shown fields fit", shown_fields_fit);
+  check_case("options fit", options_fit);
+  check_case("labels come back", labels_come_back);
   check_case("field names differ", field_names_differ);
   check_case("seven statuses", seven_statuses);
   check_case("irreversible ones", irreversible_ones);

@@ -1,8 +1,8 @@
--- link, initiate and refresh with the checks that belong before them.
--- Must not know: how calls are made, how waits work.
--- Like the official clients, link and initiate look first for an ACTIVE account
--- of this user and auth config. The check and the call are two requests, and
--- the service has no guard between them.
+-- Calls with the checks that belong before them, by what their rows say.
+-- Must not know: how calls are made, how waits work, any operation by its name.
+-- Like the official clients, creates look first for an ACTIVE account of this
+-- user and auth config. The check and the call are two requests, and the service
+-- has no guard between them.
 
 local ACL_FRAGMENT = "acl_config_for_shared is only valid on SHARED"
 local RETIRED_FRAGMENT = "no longer supported"
@@ -61,25 +61,18 @@ return function(_, core, host)
     ValidationError = true,
   }
 
-  local function link_error(err)
+  local function failure(row, err)
     if not core.is_error(err) or KEPT[err.name] then
       return err
     end
-    return acl_error(err)
-      or renamed(
-        err,
-        "ComposioFailedToCreateConnectedAccountLink",
-        "Failed to create connected account link: " .. tostring(err.message)
-      )
+    local message = "Failed to create connected account link: " .. tostring(err.message)
+    return acl_error(err) or renamed(err, row.failure, message)
   end
-
-  -- The names that the official clients give to failures of these calls.
-  local ERRORS = { link = link_error, initiate = create_error }
 
   -- The helpers of auth_scheme say in which status an account begins. A change
   -- of credentials has none, and the service refuses it.
-  local function without_status(options)
-    local credentials = type(options) == "table" and rawget(options, "credentials")
+  local function without_status(options, name)
+    local credentials = type(options) == "table" and rawget(options, name)
     local val = type(credentials) == "table" and rawget(credentials, "val")
     if type(val) ~= "table" or rawget(val, "status") == nil then
       return options
@@ -94,7 +87,7 @@ return function(_, core, host)
     options, credentials = copy(options), copy(credentials)
     credentials.val = copy(val)
     credentials.val.status = nil
-    options.credentials = credentials
+    options[name] = credentials
     return options
   end
 
@@ -248,7 +241,6 @@ return function(_, core, host)
   end
 
   core.on_resource("connected_accounts", function(accounts, _, methods)
-    local update = accounts.update
     local class = request_class(accounts)
 
     -- What a create would have returned for this reply; of the default client,
@@ -258,7 +250,7 @@ return function(_, core, host)
         return setmetatable(request_of(row, reply), class)
       end
 
-    local function begin(row, call, name_error)
+    local function creating(row, call)
       return function(user_id, auth_config_id, options)
         check_order(row.name, user_id, auth_config_id)
         local several = take(row.name, options, row.option)
@@ -267,7 +259,7 @@ return function(_, core, host)
         end
         local ok, reply = pcall(call, user_id, auth_config_id, options)
         if not ok then
-          error(name_error(reply), 0)
+          error(row.failure and failure(row, reply) or create_error(reply), 0)
         elseif rawget(reply, "planned") then
           return reply
         end
@@ -288,21 +280,25 @@ return function(_, core, host)
       end
     end
 
-    for _, row in ipairs(core.operations()) do
-      local call = row.resource == "connected_accounts" and accounts[row.name]
-      if call and row.makes then
-        accounts[row.name] = begin(row, call, ERRORS[row.name] or acl_or_same)
-      elseif call and row.spares then
-        accounts[row.name] = sparing(row, call)
+    local function replacing(row, call)
+      return function(target, options)
+        local ok, result = pcall(call, target, without_status(options, row.credentials))
+        if not ok then
+          error(acl_or_same(result), 0)
+        end
+        return result
       end
     end
 
-    function accounts.update(target, options)
-      local ok, result = pcall(update, target, without_status(options))
-      if not ok then
-        error(acl_or_same(result), 0)
+    for _, row in ipairs(core.operations()) do
+      local call = row.resource == "connected_accounts" and accounts[row.name]
+      if call and row.makes then
+        accounts[row.name] = creating(row, call)
+      elseif call and row.spares then
+        accounts[row.name] = sparing(row, call)
+      elseif call and row.credentials then
+        accounts[row.name] = replacing(row, call)
       end
-      return result
     end
 
     function methods.is_usable(account)
