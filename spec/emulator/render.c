@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "state.h"
+#ifdef EMU_ROWS
+#include "../rows/emulator.h"
+#endif
 
 static const char *const adjectives[] = {
   "red",   "calm",  "brave", "quiet", "amber", "swift", "lucky",  "plain",
@@ -153,6 +156,9 @@ void emu_render_account(const struct emu *emu, struct emu_buf *out,
   }
   emu_buf_text(out, ",\"experimental\":");
   emu_render_experimental(out, account);
+#ifdef EMU_ROWS
+  emu_rows_render(out, account);
+#endif
   if(how->whole && config->scheme->id == EMU_OAUTH2)
     scopes(out, config->toolkit->scope);
   emu_buf_char(out, '}');

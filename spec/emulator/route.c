@@ -15,6 +15,9 @@
 #include "list.h"
 #include "page.h"
 #include "reply.h"
+#ifdef EMU_ROWS
+#include "../rows/emulator.h"
+#endif
 
 enum {
   USER_KEY = 1, /* x-user-api-key is as good as the project's key */
@@ -49,6 +52,10 @@ static const struct row rows[] = {
   { "PATCH", "auth_configs/*/ENABLED", emu_config_enable, 0 },
   { "PATCH", "auth_configs/*/DISABLED", emu_config_disable, 0 },
   { "GET", "toolkits/*", emu_config_toolkit, USER_KEY },
+#ifdef EMU_ROWS
+  { "PATCH", "connected_accounts/*/pause", emu_rows_pause, CHANGES },
+  { "PATCH", "connected_accounts/*/note", emu_rows_note, CHANGES },
+#endif
 };
 
 /* Does the path from segment 2 on follow the pattern? */

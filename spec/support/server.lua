@@ -111,8 +111,9 @@ local Emulator = setmetatable({}, Program)
 Emulator.__index = Emulator
 Emulator.__gc = Program.stop
 
-function server.emulator(arguments)
-  return setmetatable(server.start("composio-emulator", arguments), Emulator)
+-- program: another emulator than the one that is shipped.
+function server.emulator(arguments, program)
+  return setmetatable(server.start(program or "composio-emulator", arguments), Emulator)
 end
 
 function Emulator:control(method, path, body)
