@@ -144,13 +144,14 @@ int host_apply(struct host *host);
 int host_resume(struct host *host);
 int host_undo(struct host *host);
 
-/* ---- past.c, past_show.c ---- */
+/* ---- history.c ---- */
 
-/* The verbs that read the ledger. They need no API key and no network, and
-   return the exit code. */
-int host_runs(struct host *host);
-int host_show(struct host *host);
-int host_history(struct host *host);
+/* Carries out the verb runs, show or history and returns the exit code. They
+   need no API key and no network. */
+int host_history_verb(struct host *host);
+/* Completes composio.host, the table on top, with what history.lua asks of the
+   host. [-0, +0, m] */
+void host_history_add(lua_State *L, struct host *host);
 
 /* ---- confirm.c ---- */
 

@@ -154,11 +154,9 @@ static int dispatch(void)
   case HOST_UNDO:
     return host_undo(&host);
   case HOST_RUNS:
-    return host_runs(&host);
   case HOST_SHOW:
-    return host_show(&host);
   case HOST_HISTORY:
-    return host_history(&host);
+    return host_history_verb(&host);
   case HOST_SCRIPTS:
     return list_scripts();
   case HOST_VERSION:

@@ -101,7 +101,7 @@ static enum ca_code read_run(struct host *host, struct former *former,
     code = ca_ledger_find_run(ledger, host->options.operand, former->name,
                               sizeof(former->name), err);
   if(!code)
-    code = ca_ledger_runs(ledger, 0, take_run, former, err);
+    code = ca_ledger_runs(ledger, NULL, take_run, former, err);
   if(!code && !former->name[0])
     code = ca_err_set(
         err, CA_USAGE,

@@ -51,21 +51,6 @@ static struct ca_ledger *begin(void *ctx, struct ca_err *err)
   return host->ledger;
 }
 
-static struct ca_ledger *look(void *ctx, const char *run, struct ca_err *err)
-{
-  struct host *host = ctx;
-  bool found = false;
-  struct ca_ledger *ledger =
-      ca_ledger_open_reader(host->state_dir, host->clock, &found, err);
-  if(!ledger && !err->code)
-    ca_err_set(err, CA_USAGE, "there is no ledger in %s", host->state_dir);
-  if(ledger && ca_ledger_look(ledger, run, err)) {
-    ca_ledger_close(ledger);
-    return NULL;
-  }
-  return ledger;
-}
-
 /* Writes the irreversible changes of a plan: "delete 10, revoke 2". */
 static void irreversible_words(const struct lca_plan *plan, char *out,
                                size_t size)
@@ -199,7 +184,6 @@ static int open_state(lua_State *L)
   options.stop = &host->stop;
   options.ctx = host;
   options.begin = begin;
-  options.look = look;
   options.confirm = confirm;
   options.let_through = let_through;
   options.protect = protect;
@@ -212,6 +196,7 @@ static int open_state(lua_State *L)
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "composio.host"); /* loaded host */
   host_add_words(L, host);
+  host_history_add(L, host);
   lua_pushstring(L,
                  host->run_id); /* known in a resume and an apply, else "" */
   lua_setfield(L, -2, "run");

@@ -180,6 +180,7 @@ static void settle(struct host_table *table)
     put_row(table, table->cells[row]);
     free_row(table->cells[row], table->count);
   }
+  table->used = 0;
 }
 
 /* ---- rows ---- */
@@ -224,4 +225,12 @@ void host_table_end(struct host_table *table)
 {
   if(!table->settled)
     settle(table);
+}
+
+void host_table_free(struct host_table *table)
+{
+  size_t row;
+  for(row = 0; row < table->used; row++)
+    free_row(table->cells[row], table->count);
+  table->used = 0;
 }

@@ -35,5 +35,7 @@ void host_table_init(struct host_table *table,
 void host_table_add(struct host_table *table, const char *const *texts);
 /* Prints what waits and frees it. */
 void host_table_end(struct host_table *table);
+/* Frees what waits without printing it. */
+void host_table_free(struct host_table *table);
 
 #endif

@@ -1,44 +1,21 @@
-/* The changes of a run, for who undoes it or checks before it goes on: read
-   through a ledger of their own.
-   Must not know: curl, options of the command line, terminals, what an undo
-   is. */
+/* What the ledger holds of earlier runs, as Lua tables: runs, sessions, counts
+   and changes. Read through a ledger of its own, a batch at a time, so that
+   memory stays flat and nothing is held between two batches.
+   Must not know: curl, options of the command line, terminals, what is done
+   with the rows. */
+#include <stdlib.h>
 #include <string.h>
-#include "module/error.h"
-#include "job/run_private.h"
+#include <lauxlib.h>
+#include "base/clock.h"
+#include "job/history.h"
 
-#define PAST_CLASS "composio.host.past"
+#define LEDGER_CLASS "composio.host.ledger"
+#define ROWS_CLASS   "composio.host.rows"
+#define BATCH        128
+#define ALL_OUTCOMES ((1u << CA_OUTCOME_COUNT) - 1)
 
-struct past {
-  struct ca_ledger *ledger; /* owned */
-  struct ca_changes changes;
-};
+/* ---- members of a row, the table on top ---- */
 
-static int past_close(lua_State *L)
-{
-  struct past *past = luaL_checkudata(L, 1, PAST_CLASS);
-  ca_changes_close(&past->changes);
-  ca_ledger_close(past->ledger);
-  past->ledger = NULL;
-  return 0;
-}
-
-/* The alias that the item's account had, which its columns tell. */
-static void set_alias(lua_State *L, struct past *past,
-                      const struct ca_change_row *row)
-{
-  struct ca_item item;
-  struct ca_err err;
-  ca_err_clear(&err);
-  if(ca_ledger_item(past->ledger, row->item, &item, &err))
-    luaL_error(L, "%s", err.text);
-  if(!item.account || !row->change.account ||
-     strcmp(item.account, row->change.account) != 0)
-    return;
-  lua_pushstring(L, item.alias ? item.alias : "");
-  lua_setfield(L, -2, "alias_before");
-}
-
-/* Sets a field of the table on top; a text that is NULL is left out. */
 static void set_text(lua_State *L, const char *name, const char *text)
 {
   if(!text)
@@ -47,75 +24,488 @@ static void set_text(lua_State *L, const char *name, const char *text)
   lua_setfield(L, -2, name);
 }
 
-static void push_row(lua_State *L, struct past *past,
-                     const struct ca_change_row *row)
+static void set_integer(lua_State *L, const char *name, int64_t value)
 {
-  const struct ca_change *change = &row->change;
-  const struct ca_api *api = change->api;
-  lua_createtable(L, 0, 16);
-  lua_pushinteger(L, row->number);
-  lua_setfield(L, -2, "number");
-  lua_pushstring(L, api->resource);
-  lua_setfield(L, -2, "resource");
-  lua_pushstring(L, api->name);
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_bool(lua_State *L, const char *name, bool value)
+{
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* ISO 8601; absent for 0. */
+static void set_time(lua_State *L, const char *name, int64_t ms)
+{
+  char text[32];
+  if(!ms)
+    return;
+  ca_clock_format(ms, text, sizeof(text));
+  set_text(L, name, text);
+}
+
+/* An outcome as programs read it. */
+static const char *outcome_word(int outcome)
+{
+  return outcome == CA_NOT_TRIED ? "not_tried"
+                                 : ca_outcome_name((enum ca_outcome)outcome);
+}
+
+/* ---- what a row is made of ---- */
+
+static void set_counts(lua_State *L, const struct ca_run_row *run)
+{
+  int i;
+  if(!run->has_counts)
+    return;
+  lua_createtable(L, 0, 2);
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    if(run->changes[i])
+      set_integer(L, outcome_word(i), run->changes[i]);
+  lua_setfield(L, -2, "changes");
+}
+
+static void push_run(lua_State *L, const void *row)
+{
+  const struct ca_run_row *run = row;
+  const struct ca_run_info *info = &run->info;
+  lua_createtable(L, 0, 24);
+  set_text(L, "run", run->name);
+  set_text(L, "mode", info->mode);
+  set_text(L, "script", info->script);
+  set_text(L, "word", info->word);
+  set_text(L, "script_sha256", info->script_sha);
+  set_text(L, "cwd", info->cwd);
+  set_text(L, "undoes", info->undoes);
+  set_text(L, "params", info->params);
+  set_text(L, "options", info->options);
+  set_text(L, "who", info->who);
+  set_text(L, "host", info->host);
+  set_text(L, "project", info->project);
+  set_text(L, "base_url", info->base_url);
+  set_text(L, "version", info->version);
+  set_time(L, "began", run->began_ms);
+  set_time(L, "ended", run->ended_ms);
+  set_integer(L, "began_ms", run->began_ms);
+  set_integer(L, "ended_ms", run->ended_ms);
+  if(run->exit_code >= 0)
+    set_integer(L, "exit", run->exit_code);
+  set_integer(L, "sessions", run->parts);
+  set_bool(L, "sealed", run->stands);
+  set_counts(L, run);
+}
+
+static void push_session(lua_State *L, const void *row)
+{
+  const struct ca_part *session = row;
+  lua_createtable(L, 0, 5);
+  set_time(L, "began", session->began_ms);
+  set_time(L, "ended", session->ended_ms);
+  if(session->exit_code >= 0)
+    set_integer(L, "exit", session->exit_code);
+  set_text(L, "who", session->who);
+  set_text(L, "host", session->host);
+}
+
+static void set_operation(lua_State *L, const struct ca_api *api)
+{
+  bool is_account = !strcmp(api->resource, "connected_accounts");
+  set_text(L, "resource", api->resource);
+  set_text(L, "name", api->name);
+  lua_pushfstring(L, "%s%s%s", is_account ? "" : api->resource,
+                  is_account ? "" : ".", api->name);
   lua_setfield(L, -2, "operation");
-  lua_pushstring(L, ca_outcome_name(row->outcome));
-  lua_setfield(L, -2, "outcome");
-  lua_pushboolean(L, change->fingerprint != NULL);
-  lua_setfield(L, -2, "secret");
-  set_text(L, "account", change->account);
+  set_text(L, "becomes", api->becomes);
+  set_bool(L, "creates", !strstr(api->path, "{id}"));
+  set_bool(L, "deletes", api->method == CA_DELETE);
+}
+
+static void push_change(lua_State *L, const void *row)
+{
+  const struct ca_past *past = row;
+  const struct ca_change *change = &past->row.change;
+  const char *account = change->account;
+  lua_createtable(L, 0, 40);
+  set_text(L, "run", past->run);
+  set_text(L, "mode", past->applies ? "apply" : "preview");
+  set_text(L, "script", past->script);
+  set_text(L, "who", past->who);
+  set_text(L, "host", past->host);
+  set_time(L, "at", past->at_ms);
+  set_integer(L, "number", past->row.number);
+  set_text(L, "key", past->row.key);
+  set_operation(L, change->api);
+  set_text(L, "account", account && *account ? account : NULL);
+  set_text(L, "made", past->row.made);
+  set_text(L, "auth_config", change->config);
+  set_text(L, "outcome", outcome_word((int)past->row.outcome));
+  set_bool(L, "fallback", change->fallback);
+  set_text(L, "class", ca_class_name(change->cost));
   set_text(L, "before", change->before);
+  set_text(L, "after", past->row.status_after);
   set_text(L, "image", change->image);
+  set_text(L, "query", change->query);
   set_text(L, "body", change->body);
-  set_text(L, "status_after", row->status_after);
-  set_text(L, "made", row->made);
+  set_text(L, "fingerprint", change->fingerprint);
+  set_text(L, "reason", change->reason);
   set_text(L, "line", change->line);
+  set_text(L, "error", past->row.error);
+  set_text(L, "request_id", past->row.request_id);
+  set_time(L, "sent", past->row.sent_ms);
   set_text(L, "user", change->user);
-  set_text(L, "config", change->config);
-  if(api->undo && !api->becomes)
-    set_alias(L, past, row);
+  set_text(L, "item_user", past->user);
+  set_text(L, "item_account", past->account);
+  set_text(L, "toolkit", past->toolkit);
+  set_text(L, "alias", past->alias);
 }
 
-/* past(): the next change as a table, nil after the last. */
-static int past_next(lua_State *L)
+/* ---- from the ledger into a list ---- */
+
+/* Where visitors put their rows. They are called while a statement is open, so
+   what Lua raises (it may run out of memory) is caught and raised again once
+   the statement has been reset. */
+struct list {
+  lua_State *L;
+  int index; /* of the list, a table */
+  int count;
+  int status; /* of the last row; not LUA_OK: its error is on top */
+};
+
+/* append(list, place, push, row) */
+static int append(lua_State *L)
 {
-  struct past *past = luaL_checkudata(L, 1, PAST_CLASS);
-  const struct ca_change_row *row = NULL;
-  struct ca_err err;
-  ca_err_clear(&err);
-  if(ca_changes_next(&past->changes, &row, &err))
-    return luaL_error(L, "%s", err.text);
-  if(!row)
-    return 0;
-  push_row(L, past, row);
-  return 1;
+  void (*const *push)(lua_State * L, const void *row) = lua_touserdata(L, 3);
+  (*push)(L, lua_touserdata(L, 4));
+  lua_rawseti(L, 1, lua_tointeger(L, 2));
+  return 0;
 }
 
-/* host.past(run): callable, gives the run's changes in their order. */
-int lca_past_changes(lua_State *L)
+static bool add(struct list *list, void (*push)(lua_State *L, const void *row),
+                const void *row)
 {
-  struct lca_run *run = lca_run_of(L);
-  const char *name = luaL_checkstring(L, 1);
-  struct past *past = lua_newuserdatauv(L, sizeof(*past), 0);
-  struct ca_err err;
-  memset(past, 0, sizeof(*past));
-  luaL_setmetatable(L, PAST_CLASS);
-  ca_err_clear(&err);
-  past->ledger = run->options.look(run->options.ctx, name, &err);
-  if(!past->ledger)
-    return luaL_error(L, "%s", err.text);
-  ca_changes_open(&past->changes, past->ledger, -1, CA_ANY_OUTCOME);
-  return 1;
+  lua_State *L = list->L;
+  if(list->status)
+    return false;
+  lua_pushcfunction(L, append);
+  lua_pushvalue(L, list->index);
+  lua_pushinteger(L, ++list->count);
+  lua_pushlightuserdata(L, &push);
+  lua_pushlightuserdata(L, (void *)row);
+  list->status = lua_pcall(L, 4, 0, 0);
+  return !list->status;
 }
 
-void lca_past_open(lua_State *L)
+static int raise(lua_State *L, const struct ca_err *err)
 {
-  luaL_newmetatable(L, PAST_CLASS);
-  lua_pushcfunction(L, past_next);
-  lua_setfield(L, -2, "__call");
-  lua_pushcfunction(L, past_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, past_close);
-  lua_setfield(L, -2, "__close");
+  lua_pushstring(L, err->text);
+  return lua_error(L);
+}
+
+/* Raises what went wrong in a list or with the ledger. */
+static void check(struct list *list, enum ca_code code,
+                  const struct ca_err *err)
+{
+  if(list->status)
+    lua_error(list->L);
+  if(code)
+    raise(list->L, err);
+}
+
+/* ---- iterators ---- */
+
+/* Upvalues of the userdata: its ledger, its filter, the rows that were read
+   ahead. */
+enum { OWNER = 1, FILTER, READ_AHEAD, VALUES = READ_AHEAD };
+
+struct rows {
+  bool of_runs; /* else of changes */
+  bool ended;
+  int count; /* rows that were read ahead */
+  int next;
+  int64_t last; /* id of the last row that was read */
+  int64_t last_ms;
+  struct list list; /* while reading */
+};
+
+/* A text of the filter, the table at 3, which keeps it. */
+static const char *filter_text(lua_State *L, const char *name)
+{
+  const char *text;
+  lua_getfield(L, 3, name);
+  text = lua_tostring(L, -1);
   lua_pop(L, 1);
+  return text;
+}
+
+static int64_t filter_integer(lua_State *L, const char *name)
+{
+  int64_t value;
+  lua_getfield(L, 3, name);
+  value = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* The bit of the outcome that is asked for; all when none is. */
+static unsigned filter_outcomes(lua_State *L)
+{
+  const char *word = filter_text(L, "outcome");
+  int i;
+  for(i = 0; word && i < CA_OUTCOME_COUNT; i++)
+    if(!strcmp(word, outcome_word(i)))
+      return 1u << i;
+  return ALL_OUTCOMES;
+}
+
+static bool take_run(void *ctx, const struct ca_run_row *run)
+{
+  struct rows *rows = ctx;
+  rows->last = run->id;
+  return add(&rows->list, push_run, run);
+}
+
+static bool take_change(void *ctx, const struct ca_past *past)
+{
+  struct rows *rows = ctx;
+  rows->last = past->id;
+  rows->last_ms = past->at_ms;
+  return add(&rows->list, push_change, past);
+}
+
+static enum ca_code read_runs(lua_State *L, struct ca_ledger *ledger,
+                              struct rows *rows, struct ca_err *err)
+{
+  struct ca_run_filter filter = { .name = filter_text(L, "run"),
+                                  .project = filter_text(L, "project"),
+                                  .mode = filter_text(L, "mode"),
+                                  .since_ms = filter_integer(L, "since_ms"),
+                                  .before = rows->last,
+                                  .limit = BATCH };
+  return ca_ledger_runs(ledger, &filter, take_run, rows, err);
+}
+
+static enum ca_code read_changes(lua_State *L, struct ca_ledger *ledger,
+                                 struct rows *rows, struct ca_err *err)
+{
+  const char *run = filter_text(L, "run");
+  struct ca_past_filter filter = { .account = filter_text(L, "account"),
+                                   .selected = run != NULL,
+                                   .project = filter_text(L, "project"),
+                                   .except = filter_text(L, "except"),
+                                   .operation = filter_text(L, "operation"),
+                                   .outcomes = filter_outcomes(L),
+                                   .previews = filter_integer(L, "previews"),
+                                   .since_ms = filter_integer(L, "since_ms"),
+                                   .after_ms = rows->last_ms,
+                                   .after = rows->last,
+                                   .limit = BATCH };
+  if(run && ca_ledger_look(ledger, run, err))
+    return err->code;
+  return ca_ledger_history(ledger, &filter, take_change, rows, err);
+}
+
+static struct ca_ledger *ledger_at(lua_State *L, int index)
+{
+  struct ca_ledger **place = luaL_checkudata(L, index, LEDGER_CLASS);
+  if(!*place)
+    luaL_error(L, "the ledger is closed");
+  return *place;
+}
+
+/* Reads the next batch. Stack: the iterator. */
+static void fill(lua_State *L, struct rows *rows)
+{
+  struct ca_ledger *ledger;
+  struct ca_err err;
+  enum ca_code code;
+  ca_err_clear(&err);
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, OWNER);
+  lua_getiuservalue(L, 1, FILTER);
+  lua_createtable(L, BATCH, 0);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, READ_AHEAD);
+  ledger = ledger_at(L, 2);
+  rows->list = (struct list){ .L = L, .index = 4 };
+  code = rows->of_runs ? read_runs(L, ledger, rows, &err)
+                       : read_changes(L, ledger, rows, &err);
+  rows->next = 0;
+  rows->count = rows->list.count;
+  rows->ended = rows->count < BATCH;
+  check(&rows->list, code, &err);
+}
+
+/* rows(): the next row, nil after the last. */
+static int rows_next(lua_State *L)
+{
+  struct rows *rows = luaL_checkudata(L, 1, ROWS_CLASS);
+  if(rows->next == rows->count && !rows->ended)
+    fill(L, rows);
+  if(rows->next == rows->count)
+    return 0;
+  lua_getiuservalue(L, 1, READ_AHEAD);
+  lua_rawgeti(L, -1, ++rows->next);
+  return 1;
+}
+
+static int new_rows(lua_State *L, bool of_runs)
+{
+  struct rows *rows;
+  ledger_at(L, 1);
+  lua_settop(L, 2);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  rows = lua_newuserdatauv(L, sizeof(*rows), VALUES);
+  memset(rows, 0, sizeof(*rows));
+  rows->of_runs = of_runs;
+  luaL_setmetatable(L, ROWS_CLASS);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, OWNER);
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, FILTER);
+  return 1;
+}
+
+/* ---- the ledger ---- */
+
+/* ledger:runs { run, project, mode, since_ms } → iterator, newest first */
+static int ledger_runs(lua_State *L)
+{
+  return new_rows(L, true);
+}
+
+/* ledger:changes { run, account, project, except, operation, outcome,
+   previews = 0 or 1, since_ms } → iterator. The filter is the iterator's from
+   now on. Of an account only what ledger:gather has found. */
+static int ledger_changes(lua_State *L)
+{
+  return new_rows(L, false);
+}
+
+/* ledger:gather(account, project): finds which changes are about the account;
+   nil: about any. */
+static int ledger_gather(lua_State *L)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(ca_ledger_history_gather(ledger_at(L, 1), luaL_optstring(L, 2, NULL),
+                              luaL_optstring(L, 3, NULL), &err))
+    raise(L, &err);
+  return 0;
+}
+
+/* ledger:find(text) → the full id of the run that is meant */
+static int ledger_find(lua_State *L)
+{
+  char name[96];
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(ca_ledger_find_run(ledger_at(L, 1), luaL_checkstring(L, 2), name,
+                        sizeof(name), &err))
+    raise(L, &err);
+  lua_pushstring(L, name);
+  return 1;
+}
+
+static bool take_session(void *ctx, const struct ca_part *session)
+{
+  return add(ctx, push_session, session);
+}
+
+/* ledger:sessions(run) → list */
+static int ledger_sessions(lua_State *L)
+{
+  struct ca_ledger *ledger = ledger_at(L, 1);
+  const char *run = luaL_checkstring(L, 2);
+  struct list list = { .L = L, .index = 3 };
+  struct ca_err err;
+  ca_err_clear(&err);
+  lua_settop(L, 2);
+  lua_newtable(L);
+  check(&list, ca_ledger_parts(ledger, run, take_session, &list, &err), &err);
+  lua_settop(L, 3);
+  return 1;
+}
+
+struct count {
+  const char *operation;
+  enum ca_outcome outcome;
+  int64_t count;
+};
+
+static void push_count(lua_State *L, const void *row)
+{
+  const struct count *count = row;
+  lua_createtable(L, 0, 3);
+  set_text(L, "operation", count->operation);
+  set_text(L, "outcome", outcome_word((int)count->outcome));
+  set_integer(L, "place", (int64_t)count->outcome);
+  set_integer(L, "count", count->count);
+}
+
+static void take_count(void *ctx, const char *operation,
+                       enum ca_outcome outcome, int64_t count)
+{
+  struct count row = { operation, outcome, count };
+  (void)add(ctx, push_count, &row);
+}
+
+/* ledger:counts(run) → list of { operation, outcome, count, place }, of items
+   without operation; place orders outcomes */
+static int ledger_counts(lua_State *L)
+{
+  struct ca_ledger *ledger = ledger_at(L, 1);
+  const char *run = luaL_checkstring(L, 2);
+  struct list list = { .L = L, .index = 3 };
+  struct ca_err err;
+  enum ca_code code;
+  ca_err_clear(&err);
+  lua_settop(L, 2);
+  lua_newtable(L);
+  code = ca_ledger_look(ledger, run, &err);
+  if(!code)
+    code = ca_ledger_counts(ledger, -1, take_count, &list, &err);
+  check(&list, code, &err);
+  lua_settop(L, 3);
+  return 1;
+}
+
+static int ledger_close(lua_State *L)
+{
+  struct ca_ledger **place = luaL_checkudata(L, 1, LEDGER_CLASS);
+  ca_ledger_close(*place);
+  *place = NULL;
+  return 0;
+}
+
+static void open_classes(lua_State *L)
+{
+  static const luaL_Reg methods[] = { { "runs", ledger_runs },
+                                      { "changes", ledger_changes },
+                                      { "gather", ledger_gather },
+                                      { "find", ledger_find },
+                                      { "sessions", ledger_sessions },
+                                      { "counts", ledger_counts },
+                                      { NULL, NULL } };
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, ledger_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, ledger_close);
+  lua_setfield(L, -2, "__close");
+  luaL_newmetatable(L, ROWS_CLASS);
+  lua_pushcfunction(L, rows_next);
+  lua_setfield(L, -2, "__call");
+  lua_pop(L, 1);
+}
+
+struct ca_ledger **lca_history_new(lua_State *L)
+{
+  struct ca_ledger **place = lua_newuserdatauv(L, sizeof(*place), 0);
+  *place = NULL;
+  if(luaL_newmetatable(L, LEDGER_CLASS))
+    open_classes(L);
+  lua_setmetatable(L, -2);
+  return place;
 }

@@ -219,7 +219,6 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
     { "leave_out", lca_replay_leave_out },
     { "open_secrets", lca_replay_open_secrets },
     { "row_of", lca_replay_row },
-    { "past", lca_past_changes },
     { NULL, NULL }
   };
   lca_run_make(L, options);
@@ -228,7 +227,6 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
   lca_draft_open(L);
   lca_apply_open(L);
   lca_settle_open(L);
-  lca_past_open(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   luaL_newlib(L, functions);
   lua_pushboolean(L, options->apply);

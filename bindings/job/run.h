@@ -126,9 +126,6 @@ struct lca_run_options {
   /* Opens the ledger and begins the run; called at the first change or bulk.
      The ledger stays the host's. NULL: err says. */
   struct ca_ledger *(*begin)(void *ctx, struct ca_err *err);
-  /* A ledger of its own that looks at a run; the caller's to close.
-     NULL: err says. */
-  struct ca_ledger *(*look)(void *ctx, const char *run, struct ca_err *err);
   /* A saved plan was let through: it may be carried out, and resumed. */
   enum ca_code (*let_through)(void *ctx, struct ca_err *err);
   /* A bulk's plan stands. */

@@ -230,12 +230,6 @@ int lca_replay_row(lua_State *L);
 int lca_replay_guard_plan(lua_State *L);
 void lca_replay_free(struct lca_run *run);
 
-/* job/history.c */
-
-/* host.past(run): the changes of a run, this one or another. */
-int lca_past_changes(lua_State *L);
-void lca_past_open(lua_State *L);
-
 /* job/direct.c */
 
 /* Moves a result out of a callback; from may be NULL. */

@@ -50,7 +50,7 @@ static int open_core(lua_State *L)
   return 1;
 }
 
-static void preload(lua_State *L)
+void lca_open_parts(lua_State *L)
 {
   const struct lca_embedded *file;
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -68,7 +68,7 @@ static void preload(lua_State *L)
 int lca_open(lua_State *L)
 {
   const struct lca_embedded *init = find("init");
-  preload(L);
+  lca_open_parts(L);
   lua_settop(L, 0);
   lua_pushliteral(L, "composio");
   if(luaL_loadbufferx(L, init->text, init->len, init->chunk, NULL))

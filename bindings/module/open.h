@@ -9,4 +9,8 @@
 /* Returns the module table. May be called again in the same state. */
 int lca_open(lua_State *L);
 
+/* Makes composio.core and the Lua files of the module known to require,
+   without loading any. [-0, +0, m] */
+void lca_open_parts(lua_State *L);
+
 #endif

@@ -75,20 +75,30 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
       read_counts(ca_ledger_text(statement, at + 3), run->changes);
   run->parts = sqlite3_column_int(statement, at + 4);
   run->stands = sqlite3_column_int(statement, at + 5) != 0;
+  run->id = sqlite3_column_int64(statement, at + 6);
 }
 
-enum ca_code ca_ledger_runs(struct ca_ledger *ledger, size_t limit,
-                            bool (*visit)(void *ctx,
-                                          const struct ca_run_row *run),
-                            void *ctx, struct ca_err *err)
+enum ca_code
+ca_ledger_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
+               bool (*visit)(void *ctx, const struct ca_run_row *run),
+               void *ctx, struct ca_err *err)
 {
+  static const struct ca_run_filter all;
   sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_RUNS, err);
   struct ca_run_row run;
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, limit ? (int64_t)limit : -1);
+  if(!filter)
+    filter = &all;
+  sqlite3_bind_int64(statement, 1,
+                     filter->limit ? (int64_t)filter->limit : -1);
+  sqlite3_bind_int64(statement, 2, filter->before);
+  ca_ledger_bind(statement, 3, filter->name);
+  ca_ledger_bind(statement, 4, filter->project);
+  ca_ledger_bind(statement, 5, filter->mode);
+  sqlite3_bind_int64(statement, 6, filter->since_ms);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
     take_run(statement, &run);
     if(!visit(ctx, &run))
@@ -202,21 +212,55 @@ static void take_past(sqlite3_stmt *statement, struct ca_past *past)
   past->user = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 6);
   past->toolkit = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 7);
   past->alias = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 8);
+  past->account = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 9);
+  past->id = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 10);
 }
 
-enum ca_code ca_ledger_history(struct ca_ledger *ledger, const char *account,
+static void bind_filter(sqlite3_stmt *statement,
+                        const struct ca_ledger *ledger,
+                        const struct ca_past_filter *filter)
+{
+  int64_t after = filter->after;
+  int64_t last = INT64_MAX;
+
+  ca_ledger_bind(statement, 1, filter->project);
+  ca_ledger_bind(statement, 2, filter->except);
+  ca_ledger_bind(statement, 3, filter->operation);
+  sqlite3_bind_int64(statement, 4, filter->outcomes);
+  sqlite3_bind_int(statement, 5, filter->previews);
+  sqlite3_bind_int64(statement, 6, filter->since_ms);
+  sqlite3_bind_int64(statement, 7, (int64_t)filter->limit);
+  if(filter->account) {
+    ca_ledger_bind(statement, 8, filter->account);
+    sqlite3_bind_int64(statement, 9, filter->after_ms);
+    sqlite3_bind_int64(statement, 10, after);
+    return;
+  }
+  if(filter->selected) {
+    last = ca_ledger_change_id(ledger, CA_CHANGE_MAX);
+    if(after < ca_ledger_change_id(ledger, 0))
+      after = ca_ledger_change_id(ledger, 0);
+  }
+  sqlite3_bind_int64(statement, 8, after);
+  sqlite3_bind_int64(statement, 9, last);
+}
+
+enum ca_code ca_ledger_history(struct ca_ledger *ledger,
+                               const struct ca_past_filter *filter,
                                bool (*visit)(void *ctx,
                                              const struct ca_past *past),
                                void *ctx, struct ca_err *err)
 {
-  sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_HISTORY, err);
+  enum ca_sql which =
+      filter->account ? CA_SQL_HISTORY_ACCOUNT : CA_SQL_HISTORY;
+  sqlite3_stmt *statement = begin_reading(ledger, which, err);
   struct ca_past past;
   enum ca_code code = CA_OK;
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
-  ca_ledger_bind(statement, 1, *account ? account : NULL); /* of none */
+  bind_filter(statement, ledger, filter);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
     code = ca_ledger_take_change(ledger, statement, &past.row, err);
     if(code)
@@ -226,4 +270,27 @@ enum ca_code ca_ledger_history(struct ca_ledger *ledger, const char *account,
       break;
   }
   return end_reading(ledger, statement, rc, code, err);
+}
+
+enum ca_code ca_ledger_history_gather(struct ca_ledger *ledger,
+                                      const char *account, const char *project,
+                                      struct ca_err *err)
+{
+  sqlite3_stmt *statement;
+  int rc = sqlite3_exec(ledger->db,
+                        "CREATE TEMP TABLE IF NOT EXISTS past(account TEXT,"
+                        " at_ms INTEGER, id INTEGER,"
+                        " PRIMARY KEY(account, at_ms, id)) WITHOUT ROWID;"
+                        "DELETE FROM temp.past",
+                        NULL, NULL, NULL);
+
+  if(rc)
+    return ca_ledger_fail(ledger, rc, err);
+  statement = begin_reading(ledger, CA_SQL_HISTORY_GATHER, err);
+  if(!statement)
+    return CA_SYSTEM;
+  ca_ledger_bind(statement, 1, account);
+  ca_ledger_bind(statement, 2, project);
+  rc = ca_ledger_run(statement);
+  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }

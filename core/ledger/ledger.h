@@ -243,6 +243,7 @@ CA_MUST_USE enum ca_code ca_ledger_count_open(struct ca_ledger *ledger,
 
 /* One run as it is listed. Texts are borrowed for the call. */
 struct ca_run_row {
+  int64_t id; /* larger for later runs; of this ledger alone */
   const char *name;
   struct ca_run_info info; /* salt NULL */
   int64_t began_ms;
@@ -254,9 +255,18 @@ struct ca_run_row {
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT]; /* by outcome, once it has ended */
 };
-/* Newest first, at most limit (0: all). False from visit stops. */
+/* Which runs are asked for; all members 0 or NULL: all of them. */
+struct ca_run_filter {
+  const char *name;    /* the one with this id */
+  const char *project; /* those of this project, a fingerprint */
+  const char *mode;    /* "apply" or "preview" */
+  int64_t since_ms;    /* those that began then or later */
+  int64_t before;      /* those older than the run with this ca_run_row.id */
+  size_t limit;        /* at most so many; 0: all */
+};
+/* Newest first. filter NULL: all. False from visit stops. */
 CA_MUST_USE enum ca_code
-ca_ledger_runs(struct ca_ledger *ledger, size_t limit,
+ca_ledger_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
                bool (*visit)(void *ctx, const struct ca_run_row *run),
                void *ctx, struct ca_err *err);
 /* The full id of the run that `text` means: the id itself, a beginning or an
@@ -277,24 +287,53 @@ CA_MUST_USE enum ca_code
 ca_ledger_parts(struct ca_ledger *ledger, const char *name,
                 bool (*visit)(void *ctx, const struct ca_part *part),
                 void *ctx, struct ca_err *err);
-/* Every change of every run about one account (or auth config), oldest first:
-   those aimed at it, and the create that made it. */
+/* One change of any run, with what is known of its run and its item. Texts are
+   borrowed for the call. */
 struct ca_past {
+  int64_t id; /* of the change, in this ledger */
   const char *run;
-  const char *who; /* of the part that sent it, else of the run */
+  const char *who; /* of the session that sent it, else of the run */
   const char *host;
   const char *script;
   bool applies;  /* false: a preview's plan */
   int64_t at_ms; /* when it ended, was sent, or was planned */
   struct ca_change_row row;
-  const char *user; /* of the item, for accounts */
+  const char *user; /* these are the item's */
   const char *toolkit;
-  const char *alias; /* as the plan saw it, or NULL */
+  const char *alias;   /* as the plan saw it, or NULL */
+  const char *account; /* or NULL; the change may aim at another */
 };
+/* Which changes are asked for. Texts that are NULL and times that are 0 leave
+   nothing out. */
+struct ca_past_filter {
+  const char *account;   /* those about it; see ca_ledger_history_gather */
+  bool selected;         /* those of the run of ca_ledger_look */
+  const char *project;   /* those of this project, a fingerprint */
+  const char *except;    /* not those of the run with this id */
+  const char *operation; /* with its resource: "connected_accounts.disable" */
+  unsigned outcomes;     /* bit set: 1u << CA_DONE … */
+  bool previews;         /* those that a preview planned, too */
+  int64_t since_ms;      /* those with this at_ms or a later one */
+  int64_t after_ms; /* with an account: those behind the change with this */
+  int64_t after;    /* at_ms and id; without: behind the one with this id */
+  size_t limit;     /* at most so many */
+};
+/* Those of one account oldest first, by at_ms; others by run and by plan.
+   False from visit stops. */
 CA_MUST_USE enum ca_code
-ca_ledger_history(struct ca_ledger *ledger, const char *account,
+ca_ledger_history(struct ca_ledger *ledger,
+                  const struct ca_past_filter *filter,
                   bool (*visit)(void *ctx, const struct ca_past *past),
                   void *ctx, struct ca_err *err);
+/* Reads all changes of a project (NULL: of all) once and remembers, in a table
+   of this connection, which are about the account (NULL: about any), an auth
+   config counting as one: those aimed at it, the create that made it, and
+   creates for its user. Only those are found when ca_ledger_history is asked
+   for an account. Forgets what it remembered before. */
+CA_MUST_USE enum ca_code ca_ledger_history_gather(struct ca_ledger *ledger,
+                                                  const char *account,
+                                                  const char *project,
+                                                  struct ca_err *err);
 
 /* The salt of the run's fingerprints, for who saves its plan. */
 CA_MUST_USE enum ca_code ca_ledger_salt(struct ca_ledger *ledger,

@@ -16,9 +16,8 @@
         ".bulk NOT IN (SELECT number FROM bulk WHERE run = ?3)"
 
 /* The account that a change aims at. */
-#define AIM                                                       \
-  "coalesce(c.account, CASE WHEN i.flags & 65536 THEN i.key ELSE" \
-  " i.account END)"
+#define ITEM_ACCOUNT "CASE WHEN i.flags & 65536 THEN i.key ELSE i.account END"
+#define AIM          "coalesce(c.account, " ITEM_ACCOUNT ")"
 
 /* Columns of a change as it is read back, in the order of
    ca_ledger_take_change. */
@@ -32,10 +31,29 @@
   "c.id, c.operation, c.cost, c.outcome, i.key, " AIM ", c.user," \
   " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"  \
   " c.status_before, NULL, NULL, NULL, NULL, NULL, c.fallback, c.image"
-#define CHANGE_JOINS                                  \
-  " FROM change c LEFT JOIN outcome o ON o.id = c.id" \
-  " LEFT JOIN intent n ON n.id = c.id"                \
+#define CHANGE_MORE                     \
+  " LEFT JOIN outcome o ON o.id = c.id" \
+  " LEFT JOIN intent n ON n.id = c.id"  \
   " CROSS JOIN item i ON i.id = c.id >> 15"
+#define CHANGE_JOINS " FROM change c" CHANGE_MORE
+
+/* When a change ended, was sent, or was planned. */
+#define WHEN "coalesce(o.ended_ms, n.sent_ms, r.began_ms)"
+/* Changes of all runs that ca_ledger_history is asked for, with what it tells
+   of their runs, sessions and items. */
+#define HISTORY(from, where, order)                                       \
+  "SELECT " CHANGE_ROW ", r.name, coalesce(p.who, r.who),"                \
+  " coalesce(p.host, r.host), r.script, r.mode = 'apply', " WHEN          \
+  ", i.user, i.toolkit, i.alias, " ITEM_ACCOUNT ", c.id" from CHANGE_MORE \
+  " CROSS JOIN run r ON r.id = c.id >> 41"                                \
+  " LEFT JOIN part p ON p.run = r.id AND p.number ="                      \
+  " (SELECT max(number) FROM part WHERE run = r.id AND"                   \
+  " began_ms <= n.sent_ms)"                                               \
+  " WHERE " where " AND (?1 IS NULL OR r.project = ?1)"                   \
+  " AND r.name IS NOT ?2 AND (?3 IS NULL OR c.operation ="                \
+  " (SELECT id FROM operation WHERE name = ?3))"                          \
+  " AND (?4 >> " STATE ") & 1 AND (?5 OR r.mode = 'apply')"               \
+  " AND " WHEN " >= ?6 ORDER BY " order " LIMIT ?7"
 
 #define BULK_ROW "name, kind, selected, planned, same, skipped, failed, number"
 
@@ -123,28 +141,33 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " (SELECT count(*) FROM part p WHERE p.run = r.id),"
       " EXISTS (SELECT 1 FROM bulk b WHERE b.run = r.id) OR EXISTS"
       " (SELECT 1 FROM change c JOIN intent n ON n.id = c.id WHERE"
-      " c.id >= r.id << 41 AND c.id < (r.id + 1) << 41 AND c.bulk = 0)"
-      " FROM run r ORDER BY r.id DESC LIMIT ?1",
+      " c.id >= r.id << 41 AND c.id < (r.id + 1) << 41 AND c.bulk = 0), r.id"
+      " FROM run r WHERE (?2 = 0 OR r.id < ?2) AND (?3 IS NULL OR r.name = ?3)"
+      " AND (?4 IS NULL OR r.project = ?4) AND (?5 IS NULL OR r.mode = ?5)"
+      " AND r.began_ms >= ?6 ORDER BY r.id DESC LIMIT ?1",
   [CA_SQL_RUN_LAST] = "SELECT name FROM run ORDER BY id DESC LIMIT 1",
   /* the name itself first: it may be the beginning of another */
   [CA_SQL_RUN_NAMED] =
       "SELECT name, name = ?1 FROM run WHERE substr(name, 1, length(?1)) = ?1"
       " OR substr(name, -length(?1)) = ?1 ORDER BY name = ?1 DESC, id DESC"
       " LIMIT 5",
-  /* No index leads from an account to its changes: it would cost every run,
-     for the sake of a question that is asked rarely. So all runs are read. */
   [CA_SQL_HISTORY] =
-      "SELECT " CHANGE_ROW ", r.name, coalesce(p.who, r.who),"
-      " coalesce(p.host, r.host), r.script, r.mode = 'apply',"
-      " coalesce(o.ended_ms, n.sent_ms, r.began_ms) AS at_ms,"
-      " coalesce(i.user, c.user), i.toolkit, i.alias" CHANGE_JOINS
-      " JOIN run r ON r.id = c.id >> 41"
-      " LEFT JOIN part p ON p.run = r.id AND p.number ="
-      " (SELECT max(number) FROM part WHERE run = r.id AND"
-      " began_ms <= n.sent_ms)"
-      " WHERE " AIM " = ?1 OR o.made = ?1 OR (c.account = '' AND ?1 ="
-      " CASE WHEN i.flags & 65536 THEN i.key ELSE i.account END)"
-      " ORDER BY at_ms, c.id",
+      HISTORY(" FROM change c", "c.id > ?8 AND c.id <= ?9", "c.id"),
+  [CA_SQL_HISTORY_ACCOUNT] = HISTORY(
+      " FROM temp.past a CROSS JOIN change c ON c.id = a.id",
+      "a.account = ?8 AND (a.at_ms, a.id) > (?9, ?10)", "a.at_ms, a.id"),
+  /* No index of the file leads from an account to its changes: it would cost
+     every run, for the sake of a question that is asked rarely. So all changes
+     are read once. One that made an account is about two. */
+  [CA_SQL_HISTORY_GATHER] =
+      "INSERT OR IGNORE INTO temp.past SELECT about, at_ms, id FROM"
+      " (SELECT CASE WHEN k.made THEN o.made ELSE"
+      " coalesce(nullif(c.account, ''), " ITEM_ACCOUNT ") END AS about,"
+      " " WHEN " AS at_ms, c.id AS id" CHANGE_JOINS
+      " CROSS JOIN run r ON r.id = c.id >> 41"
+      " CROSS JOIN (SELECT 0 AS made UNION ALL SELECT 1) k"
+      " WHERE ?2 IS NULL OR r.project = ?2)"
+      " WHERE about IS NOT NULL AND (?1 IS NULL OR about = ?1)",
   [CA_SQL_DRAFT_SENT] =
       "SELECT 1 FROM intent n JOIN change c ON c.id = n.id"
       " WHERE n.id BETWEEN ?1 AND ?2 AND " DRAFT("c") " LIMIT 1",
@@ -275,6 +298,8 @@ static bool misses_nothing(const struct ca_ledger *ledger, enum ca_sql which)
   case CA_SQL_COUNT_OUTCOMES: /* these read or complete all outcomes */
   case CA_SQL_VERDICTS:
   case CA_SQL_HISTORY:
+  case CA_SQL_HISTORY_ACCOUNT:
+  case CA_SQL_HISTORY_GATHER:
   case CA_SQL_RUN_REST:
     return !rows && !ledger->mark_count;
   default:

@@ -737,10 +737,11 @@ static bool add_run(void *ctx, const struct ca_run_row *run)
 
 static const char *runs(size_t limit, int stop_after)
 {
+  struct ca_run_filter filter = { .limit = limit };
   static struct told told;
   memset(&told, 0, sizeof(told));
   told.stop_after = stop_after;
-  CHECK_INT(ca_ledger_runs(ledger, limit, add_run, &told, &err), CA_OK);
+  CHECK_INT(ca_ledger_runs(ledger, &filter, add_run, &told, &err), CA_OK);
   return told.text;
 }
 
@@ -819,7 +820,7 @@ static void all_of_a_run_is_listed(void)
   add_both(1, "two", "disable");
   fake_clock_pass(&fake, 9);
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
-  CHECK_INT(ca_ledger_runs(ledger, 0, check_run, &count, &err), CA_OK);
+  CHECK_INT(ca_ledger_runs(ledger, NULL, check_run, &count, &err), CA_OK);
   CHECK_INT(count, 1);
   stop();
 }
@@ -907,6 +908,8 @@ static void which_run_is_meant(void)
   stop();
 }
 
+#define ALL_OUTCOMES ((1u << CA_OUTCOME_COUNT) - 1)
+
 static bool add_past(void *ctx, const struct ca_past *past)
 {
   struct told *told = ctx;
@@ -923,10 +926,15 @@ static bool add_past(void *ctx, const struct ca_past *past)
 
 static const char *history(const char *account, int stop_after)
 {
+  struct ca_past_filter filter = { .account = account,
+                                   .outcomes = ALL_OUTCOMES,
+                                   .previews = true,
+                                   .limit = 1000 };
   static struct told told;
   memset(&told, 0, sizeof(told));
   told.stop_after = stop_after;
-  CHECK_INT(ca_ledger_history(ledger, account, add_past, &told, &err), CA_OK);
+  CHECK_INT(ca_ledger_history_gather(ledger, account, NULL, &err), CA_OK);
+  CHECK_INT(ca_ledger_history(ledger, &filter, add_past, &told, &err), CA_OK);
   return told.text;
 }
 

@@ -76,7 +76,7 @@ local function take(entry, change, row)
     if entry.status_before == nil then
       entry.status_before = change.before or false
     end
-    entry.status_left = change.status_after or row.becomes
+    entry.status_left = change.after or row.becomes
     entry.undo = row.undo
     return
   end
@@ -96,7 +96,7 @@ local function take(entry, change, row)
 end
 
 local function lasting(change, row)
-  if change.secret and row.undo then
+  if change.fingerprint and row.undo then
     return "credentials cannot be read back"
   elseif change.made then
     return ("%s made a new account, which may already be in use"):format(row.name)
@@ -106,16 +106,19 @@ end
 
 -- Accounts in the order of their first change, and what has no inverse.
 local function gather(run, notes)
-  local entries, order, past = {}, {}, host.past(run)
-  for change in past do
-    local row = core.row(change.resource, change.operation)
+  local entries, order = {}, {}
+  for change in host.ledger():changes { run = run, previews = 1 } do
+    local row = core.row(change.resource, change.name)
+    if change.account == change.item_account then
+      change.alias_before = change.alias or ""
+    end
     -- of a run that was killed: an intent and no more
     if change.outcome == "unknown" or change.outcome == "intended" then
       local id = change.account or "?"
       note(notes, "the outcome is unknown: resume the run first", id)
     elseif change.outcome == "done" then
-      local name = change.account ~= "" and change.account or change.made or "?"
-      if not row.undo or change.secret then
+      local name = change.account or change.made or "?"
+      if not row.undo or change.fingerprint then
         note(notes, lasting(change, row), name)
       else
         local entry = entries[change.account]

@@ -1,0 +1,418 @@
+/* What the Lua that shows earlier runs asks of the host (history.lua, and
+   runs.lua for the verbs runs, show and history): the ledger, stdout, tables.
+   Must not know: the engine, what is shown. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include "base/json.h"
+#include "base/secret.h"
+#include "host/host.h"
+#include "host/json.h"
+#include "host/table.h"
+#include "job/history.h"
+#include "module/open.h"
+
+#define TABLE_CLASS "composio.host.table"
+
+/* ---- of scripts, too: their upvalue is the host ---- */
+
+static struct host *host_of(lua_State *L)
+{
+  return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* host.ledger() → an object that reads the ledger (job/history.h), or nil when
+   there is none yet */
+static int open_ledger(lua_State *L)
+{
+  struct host *host = host_of(L);
+  struct ca_ledger **place = lca_history_new(L);
+  bool found = false;
+  struct ca_err err;
+  ca_err_clear(&err);
+  *place = ca_ledger_open_reader(host->state_dir, host->clock, &found, &err);
+  if(*place)
+    return 1;
+  if(!err.code)
+    return 0;
+  lua_pushstring(L, err.text);
+  return lua_error(L);
+}
+
+static const char *text_of(lua_State *L, const char *name)
+{
+  const char *text;
+  lua_getfield(L, 1, name);
+  text = lua_tostring(L, -1);
+  lua_pop(L, 1); /* its table keeps it */
+  return text;
+}
+
+/* host.state(run), a row of ledger:runs → "ended"; "open", a preview that did
+   not end and may be going on, for those take no lock; "running" while a
+   process holds the lock for it; "interrupted" */
+static int state(lua_State *L)
+{
+  struct host_lock_holder holder;
+  const char *mode = text_of(L, "mode");
+  const char *project = text_of(L, "project");
+  const char *name = text_of(L, "run");
+  const char *word = "interrupted";
+  if(text_of(L, "ended"))
+    word = "ended";
+  else if(!mode || strcmp(mode, "apply") != 0)
+    word = "open";
+  else if(project && name &&
+          host_lock_look(host_of(L)->state_dir, project, &holder) &&
+          !strcmp(holder.run, name))
+    word = "running";
+  lua_pushstring(L, word);
+  return 1;
+}
+
+/* host.own_run() → the id of this run, or nil before it has begun */
+static int own_run(lua_State *L)
+{
+  const char *run = host_of(L)->run_id;
+  lua_pushstring(L, *run ? run : NULL);
+  return 1;
+}
+
+/* host.milliseconds(text) → ISO 8601 as milliseconds since 1970, or nil */
+static int milliseconds(lua_State *L)
+{
+  int64_t ms;
+  if(!ca_clock_parse(luaL_checkstring(L, 1), &ms))
+    return 0;
+  lua_pushinteger(L, ms);
+  return 1;
+}
+
+void host_history_add(lua_State *L, struct host *host)
+{
+  static const luaL_Reg functions[] = { { "ledger", open_ledger },
+                                        { "state", state },
+                                        { "own_run", own_run },
+                                        { "milliseconds", milliseconds },
+                                        { NULL, NULL } };
+  lua_pushlightuserdata(L, host);
+  luaL_setfuncs(L, functions, 1);
+  lua_pushstring(L, host->project);
+  lua_setfield(L, -2, "own_project");
+}
+
+/* ---- stdout: a line ---- */
+
+/* host.print(text): a line on stdout, masked and harmless for a terminal. */
+static int print_line(lua_State *L)
+{
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  char *raw = lua_newuserdatauv(L, len + 1, 0);
+  size_t size = 4 * len + 1;
+  char *clean = lua_newuserdatauv(L, size, 0);
+  memcpy(raw, text, len + 1);
+  ca_secret_mask(raw, len);
+  ca_log_clean(clean, size, raw, strlen(raw));
+  (void)printf("%s\n", clean);
+  return 0;
+}
+
+static void add_object(lua_State *L, struct host_json *json, int index);
+
+/* A member of an object. A table is JSON as it stands ({ json = text }, if
+   that is none the text), or an object: a list of names and values in turn. */
+static void add_member(lua_State *L, struct host_json *json, const char *name,
+                       int index)
+{
+  if(lua_isinteger(L, index)) {
+    host_json_number(json, name, lua_tointeger(L, index));
+  } else if(lua_isboolean(L, index)) {
+    host_json_bool(json, name, lua_toboolean(L, index));
+  } else if(!lua_istable(L, index)) {
+    host_json_text(json, name, lua_tostring(L, index));
+  } else if(lua_getfield(L, index, "json") == LUA_TSTRING) {
+    const char *text = lua_tostring(L, -1);
+    if(ca_json_valid(text, strlen(text)))
+      host_json_raw(json, name, text);
+    else
+      host_json_text(json, name, text);
+    lua_pop(L, 1);
+  } else {
+    lua_pop(L, 1);
+    host_json_open(json, name);
+    add_object(L, json, index);
+    host_json_close(json);
+  }
+}
+
+/* The members in the list at index. */
+static void add_object(lua_State *L, struct host_json *json, int index)
+{
+  lua_Integer i;
+  for(i = 1; lua_rawgeti(L, index, i) == LUA_TSTRING; i += 2) {
+    lua_rawgeti(L, index, i + 1);
+    add_member(L, json, lua_tostring(L, -2), lua_gettop(L));
+    lua_pop(L, 2);
+  }
+  lua_pop(L, 1);
+}
+
+/* host.json(names, row): an object as a line on stdout: what row has of these
+   names, in their order; what it has not is null. */
+static int print_json(lua_State *L)
+{
+  struct host *host = host_of(L);
+  struct host_json json;
+  const char *line;
+  lua_Integer i;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  host_json_init(&json);
+  for(i = 1; lua_rawgeti(L, 1, i) == LUA_TSTRING; i++) {
+    lua_pushvalue(L, -1);
+    lua_rawget(L, 2);
+    add_member(L, &json, lua_tostring(L, 3), 4);
+    lua_settop(L, 2);
+  }
+  line = host_json_line(&json);
+  if(line) {
+    (void)ca_secret_mask(json.out.data, json.out.len);
+    (void)fputs(line, stdout);
+  } else {
+    host->exit_code = 1;
+  }
+  host_json_clear(&json);
+  return line ? 0 : luaL_error(L, "out of memory");
+}
+
+/* ---- stdout: a table ---- */
+
+struct table {
+  struct host_column columns[HOST_COLUMNS];
+  char titles[HOST_COLUMNS][32];
+  struct host_table table;
+};
+
+/* host.table { title, least, title, least, … } → a table (host/table.h) */
+static int new_table(lua_State *L)
+{
+  struct table *table;
+  size_t count = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  table = lua_newuserdatauv(L, sizeof(*table), 0);
+  for(; count < HOST_COLUMNS; count++) {
+    lua_rawgeti(L, 1, (lua_Integer)(2 * count + 1));
+    if(lua_isnil(L, -1))
+      break;
+    lua_rawgeti(L, 1, (lua_Integer)(2 * count + 2));
+    snprintf(table->titles[count], sizeof(table->titles[count]), "%s",
+             luaL_checkstring(L, -2));
+    table->columns[count].title = table->titles[count];
+    table->columns[count].least = (size_t)luaL_checkinteger(L, -1);
+    lua_pop(L, 2);
+  }
+  lua_settop(L, 2);
+  host_table_init(&table->table, table->columns, count);
+  luaL_setmetatable(L, TABLE_CLASS);
+  return 1;
+}
+
+/* table:add(text, …): one for each column; nil is shown as "-". */
+static int table_add(lua_State *L)
+{
+  struct table *table = luaL_checkudata(L, 1, TABLE_CLASS);
+  const char *texts[HOST_COLUMNS] = { NULL };
+  int i;
+  for(i = 0; i < HOST_COLUMNS; i++)
+    texts[i] = luaL_optstring(L, i + 2, NULL);
+  host_table_add(&table->table, texts);
+  return 0;
+}
+
+/* table:finish(): prints what waits. */
+static int table_finish(lua_State *L)
+{
+  struct table *table = luaL_checkudata(L, 1, TABLE_CLASS);
+  host_table_end(&table->table);
+  return 0;
+}
+
+static int table_free(lua_State *L)
+{
+  struct table *table = luaL_checkudata(L, 1, TABLE_CLASS);
+  host_table_free(&table->table);
+  return 0;
+}
+
+static void open_tables(lua_State *L)
+{
+  static const luaL_Reg methods[] = { { "add", table_add },
+                                      { "finish", table_finish },
+                                      { NULL, NULL } };
+  luaL_newmetatable(L, TABLE_CLASS);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, table_free);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
+/* ---- the verbs ---- */
+
+/* host.say(text): a line for people on stderr. */
+static int say(lua_State *L)
+{
+  host_say(host_of(L), "%s", luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* host.complain(text): the same for what is wrong. */
+static int complain(lua_State *L)
+{
+  host_complain(host_of(L), "%s", luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* host.command(verb, operand, more words) → the command to type for that */
+static int command(lua_State *L)
+{
+  char text[1024];
+  host_verb_command(host_of(L), luaL_checkstring(L, 1), luaL_checkstring(L, 2),
+                    luaL_checkstring(L, 3), text, sizeof(text));
+  lua_pushstring(L, text);
+  return 1;
+}
+
+/* host.is_over(): a signal came, or nobody reads stdout any more. */
+static int is_over(lua_State *L)
+{
+  lua_pushboolean(L, host_of(L)->stop || ferror(stdout));
+  return 1;
+}
+
+/* host.now() → milliseconds since 1970 */
+static int now(lua_State *L)
+{
+  lua_pushinteger(L, ca_clock_wall_ms(host_of(L)->clock));
+  return 1;
+}
+
+/* host.number(12345) → "12,345" */
+static int number(lua_State *L)
+{
+  char text[32];
+  lua_pushstring(L, host_number(luaL_checkinteger(L, 1), text));
+  return 1;
+}
+
+/* Pushes composio.host as runs.lua finds it. */
+static void push_host(lua_State *L, struct host *host)
+{
+  static const luaL_Reg functions[] = {
+    { "print", print_line }, { "json", print_json },   { "table", new_table },
+    { "say", say },          { "complain", complain }, { "command", command },
+    { "is_over", is_over },  { "now", now },           { "number", number },
+    { NULL, NULL }
+  };
+  const struct host_options *options = &host->options;
+  open_tables(L);
+  lua_newtable(L);
+  host_history_add(L, host);
+  lua_pushlightuserdata(L, host);
+  luaL_setfuncs(L, functions, 1);
+  lua_pushstring(L, host->state_dir);
+  lua_setfield(L, -2, "state_dir");
+  lua_pushstring(L, options->operand);
+  lua_setfield(L, -2, "operand");
+  lua_pushboolean(L, options->json);
+  lua_setfield(L, -2, "wants_json");
+  lua_pushboolean(L, options->show_all);
+  lua_setfield(L, -2, "show_all");
+  lua_pushinteger(L, options->limit);
+  lua_setfield(L, -2, "limit");
+}
+
+/* The argument is the host; the exit code. */
+static int run_verb(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, 1);
+  luaL_openlibs(L);
+  lca_open_parts(L);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "composio.runs");
+  lua_call(L, 1, 1);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "composio.core");
+  lua_call(L, 1, 1);
+  push_host(L, host);
+  lua_call(L, 2, 1); /* the verbs */
+  lua_getfield(L, -1, host_options_verb(host->options.verb));
+  lua_call(L, 0, 1);
+  return 1;
+}
+
+/* Is what was printed lost because nobody wants it? */
+static bool is_closed_pipe(void)
+{
+  struct pollfd out = { STDOUT_FILENO, 0, 0 };
+  return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+}
+
+/* The exit code: `code`, or 1 when what was printed did not arrive. A closed
+   pipe is no error. */
+static int end_output(struct host *host, int code)
+{
+  bool lost = fflush(stdout) != 0 || ferror(stdout);
+  if(lost && !is_closed_pipe()) {
+    host_complain(host, "stdout cannot be written");
+    return 1;
+  }
+  return host->stop && !code ? 128 + host->stop : code;
+}
+
+/* The key is not needed, but must not be printed either. */
+static void hide_key(void)
+{
+  const char *key = getenv("COMPOSIO_API_KEY");
+  if(key)
+    ca_secret_add(key, strlen(key));
+  host_key_forget();
+}
+
+int host_history_verb(struct host *host)
+{
+  lua_State *L;
+  struct ca_err err;
+  int status = LUA_ERRMEM;
+  int code = 1;
+  ca_err_clear(&err);
+  hide_key();
+  if(host_state_dir(host->options.state_dir, host->state_dir,
+                    sizeof(host->state_dir), &err)) {
+    host_complain(host, "%s", err.text);
+    return 2;
+  }
+  L = luaL_newstate();
+  if(L) {
+    lua_pushcfunction(L, run_verb);
+    lua_pushlightuserdata(L, host);
+    status = lua_pcall(L, 1, 1, 0);
+  }
+  if(status == LUA_OK)
+    code = (int)lua_tointeger(L, -1);
+  else if(status == LUA_ERRMEM)
+    host_complain(host, "out of memory");
+  else
+    host_complain(host, "%s", lua_tostring(L, -1));
+  if(status == LUA_ERRRUN && !host->exit_code)
+    code = 2;
+  if(L)
+    lua_close(L);
+  return end_output(host, code);
+}

@@ -1,0 +1,441 @@
+-- The verbs runs, show RUN and history ACCOUNT: tables and lines for people,
+-- JSON lines for programs.
+-- Must not know: SQL, how rows are read ahead, terminals, signals.
+
+local FIRST_CHANGES = 50
+
+local OUTCOMES = {
+  "planned", "intended", "not_tried", "done", "same", "failed", "skipped", "unknown", "stale",
+  "pending",
+}
+
+-- Members of the JSON lines, in their order.
+local RUN = {
+  "run", "mode", "state", "exit", "began", "ended", "parts", "script", "word", "script_sha256",
+  "cwd", "undoes", "params", "options", "who", "host", "project", "base_url", "version", "changes",
+}
+local SESSION = { "kind", "began", "ended", "exit", "who", "host" }
+local COUNT = { "kind", "operation", "outcome", "count" }
+local ITEM_COUNT = { "kind", "outcome", "count" }
+local CHANGE = {
+  "number", "key", "operation", "account", "made", "auth_config", "outcome", "fallback", "class",
+  "before", "after", "image", "query", "body", "fingerprint", "reason", "line", "error",
+  "request_id", "sent", "user", "toolkit", "alias",
+}
+
+local function joined(before, list, ...)
+  local all = table.move(list, 1, #list, #before + 1, before)
+  for _, name in ipairs { ... } do
+    all[#all + 1] = name
+  end
+  return all
+end
+
+local SHOWN_RUN = joined({ "kind" }, RUN, "next", "undo")
+local SHOWN_CHANGE = joined({ "kind" }, CHANGE)
+local PAST_CHANGE = joined({ "at", "run", "mode", "script", "who", "host" }, CHANGE)
+
+-- JSON of the ledger, for host.json.
+local function raw(text)
+  return text and { json = text }
+end
+
+-- ---- texts ----
+
+-- "2026-11-22T06:00:01Z"
+local function time(text)
+  return text and text:gsub("%.%d+Z$", "Z") or "-"
+end
+
+-- "3.2s", "2m05s", "1h02m", "2d03h"
+local function duration(ms)
+  local seconds = ms // 1000
+  if ms < 0 then
+    return "-"
+  elseif seconds < 60 then
+    return ("%d.%ds"):format(seconds, ms % 1000 // 100)
+  elseif seconds < 3600 then
+    return ("%dm%02ds"):format(seconds // 60, seconds % 60)
+  elseif seconds < 86400 then
+    return ("%dh%02dm"):format(seconds // 3600, seconds // 60 % 60)
+  end
+  return ("%dd%02dh"):format(seconds // 86400, seconds // 3600 % 24)
+end
+
+local function known(text)
+  return text and text ~= "" and text or "?"
+end
+
+-- "root@machine"
+local function by(row)
+  return known(row.who) .. "@" .. known(row.host)
+end
+
+-- "apply", "preview", "undo", "undo preview"
+local function kind(run)
+  if run.undoes then
+    return run.mode == "apply" and "undo" or "undo preview"
+  end
+  return run.mode == "apply" and "apply" or "preview"
+end
+
+-- "done", "exit 3", "interrupted", …
+local function verdict(run)
+  if run.state == "open" then
+    return "not ended"
+  elseif run.state ~= "ended" then
+    return run.state
+  end
+  return run.exit == 0 and "done" or ("exit %d"):format(run.exit or -1)
+end
+
+local function outcome(word)
+  return (word:gsub("_", " "))
+end
+
+-- Why: the script's reason and the error, whichever are there.
+local function why(row)
+  local reason, problem = row.reason or "", row.error or ""
+  return reason .. (reason ~= "" and problem ~= "" and "; " or "") .. problem
+end
+
+return function(core, host)
+  -- The alias in a JSON text, or nil.
+  local function alias_in(text)
+    local good, value = pcall(core.json_decode, text or "")
+    local alias = good and type(value) == "table" and value.alias
+    return type(alias) == "string" and alias or nil
+  end
+
+  -- What an update replaces, and by what.
+  local function update_move(row)
+    local after = alias_in(row.body)
+    if row.fingerprint then
+      return "credentials replaced"
+    elseif after then
+      local before = alias_in(row.image) or row.alias
+      return ("alias %s→ '%s'"):format(before and "'" .. before .. "' " or "", after)
+    end
+    return ("%s → %s"):format(row.image or "-", row.body or "-")
+  end
+
+  -- From what to what: "ACTIVE → INACTIVE", "alias 'a' → 'b'", "→ ca_new"
+  local function move(row)
+    if row.name == "update" then
+      return update_move(row)
+    elseif row.creates then
+      return "→ " .. (row.made or "a new account")
+    end
+    local after = row.after or (row.deletes and "deleted" or row.becomes)
+    return (row.before or "?") .. (after and " → " .. after or "")
+  end
+
+  -- "40 done, 2 failed"
+  local function counts_text(changes)
+    local list = {}
+    for _, word in ipairs(changes and OUTCOMES or {}) do
+      if changes[word] then
+        list[#list + 1] = host.number(changes[word]) .. " " .. outcome(word)
+      end
+    end
+    return list[1] and table.concat(list, ", ")
+  end
+
+  -- ---- runs ----
+
+  -- Completes a row of ledger:runs.
+  local function complete(run)
+    run.state = host.state(run)
+    return run
+  end
+
+  -- The same for host.json.
+  local function for_programs(run)
+    local changes = run.changes and {}
+    for _, word in ipairs(changes and OUTCOMES or {}) do
+      if run.changes[word] then
+        changes[#changes + 1] = word
+        changes[#changes + 1] = run.changes[word]
+      end
+    end
+    run.changes, run.parts = changes, run.sessions
+    run.params, run.options = raw(run.params), raw(run.options)
+    return run
+  end
+
+  local function add_run(list, run)
+    local took
+    if run.ended or run.state == "running" then
+      took = duration((run.ended and run.ended_ms or host.now()) - run.began_ms)
+    end
+    list:add(run.run, verdict(run), kind(run), counts_text(run.changes), took, by(run),
+      time(run.began))
+  end
+
+  local function runs(ledger)
+    local list = host.table {
+      "run", 0, "state", 11, "what", 7, "changes", 12, "took", 6, "by", 8, "began", 20,
+    }
+    local shown = 0
+    for run in ledger:runs {} do
+      complete(run)
+      if host.wants_json then
+        host.json(RUN, for_programs(run))
+      else
+        add_run(list, run)
+      end
+      shown = shown + 1
+      if shown == host.limit or host.is_over() then
+        break
+      end
+    end
+    list:finish()
+    return 0
+  end
+
+  -- ---- show ----
+
+  local function say(name, text)
+    if text and text ~= "" and text ~= "{}" then
+      host.print(("%-10s %s"):format(name, text))
+    end
+  end
+
+  local function show_head(run)
+    say("run", run.run)
+    say("what", kind(run))
+    say("undoes", run.undoes)
+    say("script", run.script)
+    say("sha-256", run.script_sha256)
+    say("parameters", run.params)
+    say("options", run.options)
+    say("began", time(run.began) .. " by " .. by(run))
+    if run.ended then
+      say("ended", time(run.ended) .. ", after " .. duration(run.ended_ms - run.began_ms))
+    end
+    say("state", verdict(run))
+    say("project", ("%s at %s"):format(known(run.project), known(run.base_url)))
+    say("program", "composio-lua " .. known(run.version))
+    if run.mode == "apply" and not run.sealed then
+      say("plan", "it ended before its plan stood: nothing was changed")
+    end
+  end
+
+  -- The first session is the run itself; each later one resumed it.
+  local function show_sessions(list)
+    for place, session in ipairs(list) do
+      local began, who = time(session.began), by(session)
+      if host.wants_json then
+        session.kind = "part"
+        host.json(SESSION, session)
+      elseif place > 1 and session.ended then
+        say("resumed", ("%s to %s by %s, exit %d"):format(began, time(session.ended), who,
+          session.exit or -1))
+      elseif place > 1 then
+        say("resumed", ("%s by %s, did not end"):format(began, who))
+      end
+    end
+  end
+
+  -- Counts in the order of their operations, each by outcome; items come last.
+  local function in_order(counts)
+    local ranks, next_rank = {}, 0
+    for _, count in ipairs(counts) do
+      if count.operation and not ranks[count.operation] then
+        next_rank = next_rank + 1
+        ranks[count.operation] = next_rank
+      end
+    end
+    for _, count in ipairs(counts) do
+      count.rank = count.operation and ranks[count.operation] or next_rank + 1
+    end
+    table.sort(counts, function(one, other)
+      if one.rank ~= other.rank then
+        return one.rank < other.rank
+      end
+      return one.place < other.place
+    end)
+    return counts, next_rank > 0
+  end
+
+  local function show_counts(counts)
+    local list = host.table { "operation", 10, "outcome", 0, "changes", 0 }
+    for _, count in ipairs(counts) do
+      if host.wants_json then
+        count.kind = count.operation and "changes" or "items"
+        host.json(count.operation and COUNT or ITEM_COUNT, count)
+      else
+        list:add(count.operation or "items", outcome(count.outcome), host.number(count.count))
+      end
+    end
+    list:finish()
+  end
+
+  local function for_json(row)
+    row.image, row.body = raw(row.image), raw(row.body)
+    return row
+  end
+
+  local function add_change(list, row)
+    list:add((row.fallback and "otherwise " or "") .. row.operation, row.account or row.key,
+      outcome(row.outcome), move(row), why(row), row.user, row.toolkit, row.line, row.request_id)
+  end
+
+  local function show_changes(ledger, name)
+    local all = host.show_all or host.wants_json
+    local list = host.table {
+      "operation", 9, "account", 0, "outcome", 9, "from and to", 17, "why", 8, "user", 6,
+      "toolkit", 6, "line", 8, "request", 8,
+    }
+    local shown, more = 0, false
+    for row in ledger:changes { run = name, previews = 1 } do
+      more = not all and shown == FIRST_CHANGES
+      if more or host.is_over() then
+        break
+      end
+      shown = shown + 1
+      row.user = row.user or row.item_user
+      if host.wants_json then
+        row.kind = "change"
+        host.json(SHOWN_CHANGE, for_json(row))
+      else
+        add_change(list, row)
+      end
+    end
+    list:finish()
+    if more then
+      host.print "… and more (--show all)"
+    end
+  end
+
+  -- Can any of these changes be put back?
+  local function can_be_undone(counts)
+    local undone = {}
+    for _, row in ipairs(core.operations()) do
+      local is_account = row.resource == "connected_accounts"
+      undone[is_account and row.name or row.resource .. "." .. row.name] = row.undo ~= nil
+    end
+    for _, count in ipairs(counts) do
+      if count.outcome == "done" and undone[count.operation] then
+        return true
+      end
+    end
+    return false
+  end
+
+  -- The commands that go on with the run, and that undo it.
+  local function what_next(run, counts)
+    if run.mode ~= "apply" or run.state == "running" or not run.sealed then
+      return nil, nil
+    end
+    local failed, left = false, run.state == "interrupted"
+    for _, count in ipairs(counts) do
+      if count.operation then
+        failed = failed or count.outcome == "failed"
+      else
+        left = left or count.outcome == "not_tried" or count.outcome == "unknown"
+      end
+    end
+    local next_command
+    if failed then
+      next_command = host.command("resume", run.run, "--failed")
+    elseif left then
+      next_command = host.command("resume", run.run, "")
+    end
+    return next_command, can_be_undone(counts) and host.command("undo", run.run, "") or nil
+  end
+
+  local function show(ledger)
+    local name = ledger:find(host.operand)
+    local counts, has_changes = in_order(ledger:counts(name))
+    local run = ledger:runs({ run = name })()
+    if not run then
+      error("the run is gone: " .. name, 0)
+    end
+    complete(run)
+    local next_command, undo = what_next(run, counts)
+    if host.wants_json then
+      run.kind, run.next, run.undo = "run", next_command, undo
+      host.json(SHOWN_RUN, for_programs(run))
+    else
+      show_head(run)
+    end
+    show_sessions(ledger:sessions(name))
+    if not host.wants_json then
+      host.print ""
+    end
+    show_counts(counts)
+    if has_changes and not host.wants_json then
+      host.print ""
+    end
+    show_changes(ledger, name)
+    if host.wants_json or not (next_command or undo) then
+      return 0
+    end
+    host.print ""
+    if next_command then
+      host.print("next: " .. next_command)
+    end
+    if undo then
+      host.print("undo: " .. undo)
+    end
+    return 0
+  end
+
+  -- ---- history ----
+
+  -- Nothing was shown: why.
+  local function say_nothing_known(previews)
+    if previews > 0 then
+      host.say(("no run has changed %s; %s preview%s would have (--show all)"):format(host.operand,
+        host.number(previews), previews == 1 and "" or "s"))
+    else
+      host.say(("no run in %s has changed %s"):format(host.state_dir, host.operand))
+    end
+  end
+
+  local function history(ledger)
+    local list = host.table {
+      "when", 0, "operation", 9, "from and to", 17, "outcome", 9, "why", 8, "by", 6, "line", 8,
+      "run", 12,
+    }
+    local shown, previews = 0, 0
+    ledger:gather(host.operand)
+    for row in ledger:changes { account = host.operand, previews = 1 } do
+      if row.mode == "preview" and not host.show_all then
+        previews = previews + 1
+      else
+        shown = shown + 1
+        row.user = row.item_user or row.user
+        if host.wants_json then
+          host.json(PAST_CHANGE, for_json(row))
+        else
+          list:add(time(row.at), row.operation, move(row), outcome(row.outcome), why(row), by(row),
+            row.line, row.run)
+        end
+      end
+      if host.is_over() then
+        break
+      end
+    end
+    list:finish()
+    if shown == 0 and not host.wants_json then
+      say_nothing_known(previews)
+    end
+    return 0
+  end
+
+  -- A verb over the ledger; without one it ends with this exit code.
+  local function verb(show_it, code_without)
+    return function()
+      local ledger <close> = host.ledger()
+      if not ledger then
+        host.complain("no runs yet in " .. host.state_dir)
+        return code_without
+      end
+      return show_it(ledger)
+    end
+  end
+
+  return { runs = verb(runs, 0), show = verb(show, 2), history = verb(history, 0) }
+end
