@@ -104,6 +104,11 @@ function account:refresh(options) end
 ---@return composio.revoked
 function account:revoke(options) end
 
+---The changes that earlier runs made to it, as composio.history gives them.
+---@param options? composio.account.history.options
+---@return fun(): composio.change?
+function account:history(options) end
+
 ---@param options? composio.connected_accounts.delete.options
 ---@return composio.deleted
 function account:delete(options) end
@@ -565,6 +570,91 @@ function composio.csv(path, columns, options) end
 ---@param options? { raw: boolean? }
 ---@return { add: fun(self, row: table), path: string }
 function composio.report(path, columns, options) end
+
+-- ---- earlier runs: with composio-lua only ------------------------------------
+
+---@alias composio.outcome
+---| "done"
+---| "same"
+---| "failed"
+---| "skipped"
+---| "unknown"
+---| "stale"
+---| "pending"
+---| "planned"
+---| "intended"
+---| "not_tried"
+
+---@class composio.runs.options
+---@field mode? "apply" | "preview" both when it is left out
+---@field since? string | number began since then: "90d", seconds, or a time
+
+---@class composio.past_run
+---@field id string for composio-lua show, resume and undo
+---@field script string path, or "undo:RUN"
+---@field mode "apply" | "preview"
+---@field state "ended" | "running" | "interrupted" | "open" open: a preview that did not end
+---@field began_at string ISO 8601, UTC
+---@field ended_at? string
+---@field exit? integer exit code
+---@field sessions integer 1, and one more for each time it was resumed
+---@field undoes? string id of the run that it undoes
+---@field params table<string, string> parameters as they were typed
+---@field changes? table<composio.outcome, integer> how many ended how; known once it has ended
+---@field who string user name
+---@field host string machine
+---@field version string of composio-lua
+
+---Iterates over the earlier runs of this project in the ledger, newest first:
+---for run in composio.runs { mode = "apply", since = "1d" } do … end. A project
+---is a base URL and an API key. The run that asks is left out. Rows are read as
+---the loop goes on, a few at a time; nothing is locked meanwhile.
+---@param options? composio.runs.options
+---@return fun(): composio.past_run?
+function composio.runs(options) end
+
+---@class composio.account.history.options
+---@field operation? string "disable", "auth_configs.disable"
+---@field outcome? composio.outcome
+---@field previews? boolean also what previews planned and nobody carried out
+---@field since? string | number ended since then: "90d", seconds, or a time
+
+---@class composio.history.options: composio.account.history.options
+---@field account? string | composio.account or the id of an auth config
+
+---@class composio.change
+---@field run string id of its run
+---@field script string
+---@field mode "apply" | "preview"
+---@field at string when it ended, was sent, or was planned; ISO 8601, UTC
+---@field operation string "disable", "auth_configs.disable"
+---@field outcome composio.outcome
+---@field account_id? string of a create: the account that it made
+---@field auth_config_id? string
+---@field user_id? string
+---@field toolkit? string
+---@field key string of its item
+---@field status_before? composio.status as the plan saw it
+---@field status_after? composio.status
+---@field reason? string that the script gave
+---@field error? string
+---@field request_id? string of the service
+---@field fallback boolean an `otherwise`
+---@field class "read" | "reversible" | "irreversible"
+---@field line? string of the script
+---@field who string user name
+---@field host string machine
+
+---Iterates over the changes that earlier runs of this project made. Those of one
+---account come oldest first and include the create that made it; others come run
+---by run, oldest run first, each in the order of its plan. The run that asks is
+---left out, and the first question about an account finds out what there is:
+---what other processes add later is not seen. Rows are read as the loop goes on.
+---@param options? composio.history.options
+---@return fun(): composio.change?
+function composio.history(options) end
+
+-- ---- time ----------------------------------------------------------------
 
 ---The time that long ago, as the service writes it: composio.ago("90d").
 ---@param duration string | number
