@@ -111,14 +111,15 @@ static void push_session(lua_State *L, const void *row)
 
 static void set_operation(lua_State *L, const struct ca_api *api)
 {
-  bool is_account = !strcmp(api->resource, "connected_accounts");
+  bool is_account = ca_api_of_accounts(api);
   set_text(L, "resource", api->resource);
   set_text(L, "name", api->name);
   lua_pushfstring(L, "%s%s%s", is_account ? "" : api->resource,
                   is_account ? "" : ".", api->name);
   lua_setfield(L, -2, "operation");
   set_text(L, "becomes", api->becomes);
-  set_bool(L, "creates", !strstr(api->path, "{id}"));
+  set_bool(L, "creates", !ca_api_has_id(api));
+  set_bool(L, "updates", api->method == CA_PATCH && !api->becomes);
   set_bool(L, "deletes", api->method == CA_DELETE);
 }
 

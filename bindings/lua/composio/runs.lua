@@ -121,7 +121,7 @@ return function(core, host)
 
   -- From what to what: "ACTIVE → INACTIVE", "alias 'a' → 'b'", "→ ca_new"
   local function move(row)
-    if row.name == "update" then
+    if row.updates then
       return update_move(row)
     elseif row.creates then
       return "→ " .. (row.made or "a new account")
