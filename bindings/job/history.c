@@ -123,43 +123,43 @@ static void set_operation(lua_State *L, const struct ca_api *api)
   set_bool(L, "deletes", api->method == CA_DELETE);
 }
 
-static void push_change(lua_State *L, const void *row)
+static void push_change(lua_State *L, const void *from)
 {
-  const struct ca_past *past = row;
-  const struct ca_change *change = &past->row.change;
+  const struct ca_history_row *row = from;
+  const struct ca_change *change = &row->change.change;
   const char *account = change->account;
   lua_createtable(L, 0, 40);
-  set_text(L, "run", past->run);
-  set_text(L, "mode", past->applies ? "apply" : "preview");
-  set_text(L, "script", past->script);
-  set_text(L, "who", past->who);
-  set_text(L, "host", past->host);
-  set_time(L, "at", past->at_ms);
-  set_integer(L, "number", past->row.number);
-  set_text(L, "key", past->row.key);
+  set_text(L, "run", row->run);
+  set_text(L, "mode", row->applies ? "apply" : "preview");
+  set_text(L, "script", row->script);
+  set_text(L, "who", row->who);
+  set_text(L, "host", row->host);
+  set_time(L, "at", row->at_ms);
+  set_integer(L, "number", row->change.number);
+  set_text(L, "key", row->change.key);
   set_operation(L, change->api);
   set_text(L, "account", account && *account ? account : NULL);
-  set_text(L, "made", past->row.made);
+  set_text(L, "made", row->change.made);
   set_text(L, "auth_config", change->config);
-  set_text(L, "outcome", outcome_word((int)past->row.outcome));
+  set_text(L, "outcome", outcome_word((int)row->change.outcome));
   set_bool(L, "fallback", change->fallback);
   set_text(L, "class", ca_class_name(change->cost));
   set_text(L, "before", change->before);
-  set_text(L, "after", past->row.status_after);
+  set_text(L, "after", row->change.status_after);
   set_text(L, "image", change->image);
   set_text(L, "query", change->query);
   set_text(L, "body", change->body);
   set_text(L, "fingerprint", change->fingerprint);
   set_text(L, "reason", change->reason);
   set_text(L, "line", change->line);
-  set_text(L, "error", past->row.error);
-  set_text(L, "request_id", past->row.request_id);
-  set_time(L, "sent", past->row.sent_ms);
+  set_text(L, "error", row->change.error);
+  set_text(L, "request_id", row->change.request_id);
+  set_time(L, "sent", row->change.sent_ms);
   set_text(L, "user", change->user);
-  set_text(L, "item_user", past->user);
-  set_text(L, "item_account", past->account);
-  set_text(L, "toolkit", past->toolkit);
-  set_text(L, "alias", past->alias);
+  set_text(L, "item_user", row->user);
+  set_text(L, "item_account", row->account);
+  set_text(L, "toolkit", row->toolkit);
+  set_text(L, "alias", row->alias);
 }
 
 /* ---- from the ledger into a list ---- */
@@ -267,12 +267,12 @@ static bool take_run(void *ctx, const struct ca_run_row *run)
   return add(&rows->list, push_run, run);
 }
 
-static bool take_change(void *ctx, const struct ca_past *past)
+static bool take_change(void *ctx, const struct ca_history_row *row)
 {
   struct rows *rows = ctx;
-  rows->last = past->id;
-  rows->last_ms = past->at_ms;
-  return add(&rows->list, push_change, past);
+  rows->last = row->id;
+  rows->last_ms = row->at_ms;
+  return add(&rows->list, push_change, row);
 }
 
 static enum ca_code read_runs(lua_State *L, struct ca_ledger *ledger,
@@ -291,17 +291,19 @@ static enum ca_code read_changes(lua_State *L, struct ca_ledger *ledger,
                                  struct rows *rows, struct ca_err *err)
 {
   const char *run = filter_text(L, "run");
-  struct ca_past_filter filter = { .account = filter_text(L, "account"),
-                                   .selected = run != NULL,
-                                   .project = filter_text(L, "project"),
-                                   .except = filter_text(L, "except"),
-                                   .operation = filter_text(L, "operation"),
-                                   .outcomes = filter_outcomes(L),
-                                   .previews = filter_integer(L, "previews"),
-                                   .since_ms = filter_integer(L, "since_ms"),
-                                   .after_ms = rows->last_ms,
-                                   .after = rows->last,
-                                   .limit = BATCH };
+  struct ca_history_filter filter = { .account = filter_text(L, "account"),
+                                      .selected = run != NULL,
+                                      .project = filter_text(L, "project"),
+                                      .except = filter_text(L, "except"),
+                                      .operation = filter_text(L, "operation"),
+                                      .outcomes = filter_outcomes(L),
+                                      .previews =
+                                          filter_integer(L, "previews"),
+                                      .since_ms =
+                                          filter_integer(L, "since_ms"),
+                                      .after_ms = rows->last_ms,
+                                      .after = rows->last,
+                                      .limit = BATCH };
   if(run && ca_ledger_look(ledger, run, err))
     return err->code;
   return ca_ledger_history(ledger, &filter, take_change, rows, err);

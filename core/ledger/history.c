@@ -201,24 +201,24 @@ enum ca_code ca_ledger_parts(struct ca_ledger *ledger, const char *name,
 /* History. */
 
 /* The columns after those of the change. */
-static void take_past(sqlite3_stmt *statement, struct ca_past *past)
+static void take_history(sqlite3_stmt *statement, struct ca_history_row *row)
 {
-  past->run = ca_ledger_text(statement, CA_CHANGE_COLUMNS);
-  past->who = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 1);
-  past->host = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 2);
-  past->script = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 3);
-  past->applies = sqlite3_column_int(statement, CA_CHANGE_COLUMNS + 4) != 0;
-  past->at_ms = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 5);
-  past->user = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 6);
-  past->toolkit = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 7);
-  past->alias = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 8);
-  past->account = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 9);
-  past->id = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 10);
+  row->run = ca_ledger_text(statement, CA_CHANGE_COLUMNS);
+  row->who = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 1);
+  row->host = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 2);
+  row->script = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 3);
+  row->applies = sqlite3_column_int(statement, CA_CHANGE_COLUMNS + 4) != 0;
+  row->at_ms = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 5);
+  row->user = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 6);
+  row->toolkit = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 7);
+  row->alias = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 8);
+  row->account = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 9);
+  row->id = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 10);
 }
 
 static void bind_filter(sqlite3_stmt *statement,
                         const struct ca_ledger *ledger,
-                        const struct ca_past_filter *filter)
+                        const struct ca_history_filter *filter)
 {
   int64_t after = filter->after;
   int64_t last = INT64_MAX;
@@ -246,15 +246,15 @@ static void bind_filter(sqlite3_stmt *statement,
 }
 
 enum ca_code ca_ledger_history(struct ca_ledger *ledger,
-                               const struct ca_past_filter *filter,
+                               const struct ca_history_filter *filter,
                                bool (*visit)(void *ctx,
-                                             const struct ca_past *past),
+                                             const struct ca_history_row *row),
                                void *ctx, struct ca_err *err)
 {
   enum ca_sql which =
       filter->account ? CA_SQL_HISTORY_ACCOUNT : CA_SQL_HISTORY;
   sqlite3_stmt *statement = begin_reading(ledger, which, err);
-  struct ca_past past;
+  struct ca_history_row row;
   enum ca_code code = CA_OK;
   int rc;
 
@@ -262,11 +262,11 @@ enum ca_code ca_ledger_history(struct ca_ledger *ledger,
     return CA_SYSTEM;
   bind_filter(statement, ledger, filter);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    code = ca_ledger_take_change(ledger, statement, &past.row, err);
+    code = ca_ledger_take_change(ledger, statement, &row.change, err);
     if(code)
       break;
-    take_past(statement, &past);
-    if(!visit(ctx, &past))
+    take_history(statement, &row);
+    if(!visit(ctx, &row))
       break;
   }
   return end_reading(ledger, statement, rc, code, err);
@@ -278,10 +278,10 @@ enum ca_code ca_ledger_history_gather(struct ca_ledger *ledger,
 {
   sqlite3_stmt *statement;
   int rc = sqlite3_exec(ledger->db,
-                        "CREATE TEMP TABLE IF NOT EXISTS past(account TEXT,"
+                        "CREATE TEMP TABLE IF NOT EXISTS about(account TEXT,"
                         " at_ms INTEGER, id INTEGER,"
                         " PRIMARY KEY(account, at_ms, id)) WITHOUT ROWID;"
-                        "DELETE FROM temp.past",
+                        "DELETE FROM temp.about",
                         NULL, NULL, NULL);
 
   if(rc)

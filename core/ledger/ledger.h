@@ -289,7 +289,7 @@ ca_ledger_parts(struct ca_ledger *ledger, const char *name,
                 void *ctx, struct ca_err *err);
 /* One change of any run, with what is known of its run and its item. Texts are
    borrowed for the call. */
-struct ca_past {
+struct ca_history_row {
   int64_t id; /* of the change, in this ledger */
   const char *run;
   const char *who; /* of the session that sent it, else of the run */
@@ -297,7 +297,7 @@ struct ca_past {
   const char *script;
   bool applies;  /* false: a preview's plan */
   int64_t at_ms; /* when it ended, was sent, or was planned */
-  struct ca_change_row row;
+  struct ca_change_row change;
   const char *user; /* these are the item's */
   const char *toolkit;
   const char *alias;   /* as the plan saw it, or NULL */
@@ -305,7 +305,7 @@ struct ca_past {
 };
 /* Which changes are asked for. Texts that are NULL and times that are 0 leave
    nothing out. */
-struct ca_past_filter {
+struct ca_history_filter {
   const char *account;   /* those about it; see ca_ledger_history_gather */
   bool selected;         /* those of the run of ca_ledger_look */
   const char *project;   /* those of this project, a fingerprint */
@@ -322,8 +322,8 @@ struct ca_past_filter {
    False from visit stops. */
 CA_MUST_USE enum ca_code
 ca_ledger_history(struct ca_ledger *ledger,
-                  const struct ca_past_filter *filter,
-                  bool (*visit)(void *ctx, const struct ca_past *past),
+                  const struct ca_history_filter *filter,
+                  bool (*visit)(void *ctx, const struct ca_history_row *row),
                   void *ctx, struct ca_err *err);
 /* Reads all changes of a project (NULL: of all) once and remembers, in a table
    of this connection, which are about the account (NULL: about any), an auth

@@ -154,13 +154,13 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_HISTORY] =
       HISTORY(" FROM change c", "c.id > ?8 AND c.id <= ?9", "c.id"),
   [CA_SQL_HISTORY_ACCOUNT] = HISTORY(
-      " FROM temp.past a CROSS JOIN change c ON c.id = a.id",
+      " FROM temp.about a CROSS JOIN change c ON c.id = a.id",
       "a.account = ?8 AND (a.at_ms, a.id) > (?9, ?10)", "a.at_ms, a.id"),
   /* No index of the file leads from an account to its changes: it would cost
      every run, for the sake of a question that is asked rarely. So all changes
      are read once. One that made an account is about two. */
   [CA_SQL_HISTORY_GATHER] =
-      "INSERT OR IGNORE INTO temp.past SELECT about, at_ms, id FROM"
+      "INSERT OR IGNORE INTO temp.about SELECT about, at_ms, id FROM"
       " (SELECT CASE WHEN k.made THEN o.made ELSE"
       " coalesce(nullif(c.account, ''), " ITEM_ACCOUNT ") END AS about,"
       " " WHEN " AS at_ms, c.id AS id" CHANGE_JOINS

@@ -910,31 +910,33 @@ static void which_run_is_meant(void)
 
 #define ALL_OUTCOMES ((1u << CA_OUTCOME_COUNT) - 1)
 
-static bool add_past(void *ctx, const struct ca_past *past)
+static bool add_change_told(void *ctx, const struct ca_history_row *row)
 {
   struct told *told = ctx;
   char line[256];
 
-  snprintf(line, sizeof(line), "%s %s %s %s %s%s +%lld user %s; ",
-           past->script, past->who, past->host, past->row.change.api->name,
-           ca_outcome_name(past->row.outcome), past->applies ? "" : " preview",
-           (long long)(past->at_ms - INT64_C(1795327212000)),
-           past->user ? past->user : "-");
+  snprintf(line, sizeof(line), "%s %s %s %s %s%s +%lld user %s; ", row->script,
+           row->who, row->host, row->change.change.api->name,
+           ca_outcome_name(row->change.outcome),
+           row->applies ? "" : " preview",
+           (long long)(row->at_ms - INT64_C(1795327212000)),
+           row->user ? row->user : "-");
   add_text(told, line);
   return --told->stop_after != 0;
 }
 
 static const char *history(const char *account, int stop_after)
 {
-  struct ca_past_filter filter = { .account = account,
-                                   .outcomes = ALL_OUTCOMES,
-                                   .previews = true,
-                                   .limit = 1000 };
+  struct ca_history_filter filter = { .account = account,
+                                      .outcomes = ALL_OUTCOMES,
+                                      .previews = true,
+                                      .limit = 1000 };
   static struct told told;
   memset(&told, 0, sizeof(told));
   told.stop_after = stop_after;
   CHECK_INT(ca_ledger_history_gather(ledger, account, NULL, &err), CA_OK);
-  CHECK_INT(ca_ledger_history(ledger, &filter, add_past, &told, &err), CA_OK);
+  CHECK_INT(ca_ledger_history(ledger, &filter, add_change_told, &told, &err),
+            CA_OK);
   return told.text;
 }
 

@@ -82,7 +82,10 @@ local function add_part(name)
   require("composio." .. name)(composio, core, host)
 end
 
-for _, name in ipairs { "auth_scheme", "wait", "initiate", "pages", "images", "time", "job", "history" } do
+for _, name in ipairs {
+  "auth_scheme", "wait", "initiate", "pages", "images", "time",
+  "job", "history",
+} do
   add_part(name)
 end
 

@@ -33,7 +33,7 @@ end
 
 local SHOWN_RUN = joined({ "kind" }, RUN, "next", "undo")
 local SHOWN_CHANGE = joined({ "kind" }, CHANGE)
-local PAST_CHANGE = joined({ "at", "run", "mode", "script", "who", "host" }, CHANGE)
+local HISTORY_CHANGE = joined({ "at", "run", "mode", "script", "who", "host" }, CHANGE)
 
 -- JSON of the ledger, for host.json.
 local function raw(text)
@@ -195,29 +195,29 @@ return function(core, host)
 
   -- ---- show ----
 
-  local function say(name, text)
+  local function print_field(name, text)
     if text and text ~= "" and text ~= "{}" then
       host.print(("%-10s %s"):format(name, text))
     end
   end
 
   local function show_head(run)
-    say("run", run.run)
-    say("what", kind(run))
-    say("undoes", run.undoes)
-    say("script", run.script)
-    say("sha-256", run.script_sha256)
-    say("parameters", run.params)
-    say("options", run.options)
-    say("began", time(run.began) .. " by " .. by(run))
+    print_field("run", run.run)
+    print_field("what", kind(run))
+    print_field("undoes", run.undoes)
+    print_field("script", run.script)
+    print_field("sha-256", run.script_sha256)
+    print_field("parameters", run.params)
+    print_field("options", run.options)
+    print_field("began", time(run.began) .. " by " .. by(run))
     if run.ended then
-      say("ended", time(run.ended) .. ", after " .. duration(run.ended_ms - run.began_ms))
+      print_field("ended", time(run.ended) .. ", after " .. duration(run.ended_ms - run.began_ms))
     end
-    say("state", verdict(run))
-    say("project", ("%s at %s"):format(known(run.project), known(run.base_url)))
-    say("program", "composio-lua " .. known(run.version))
+    print_field("state", verdict(run))
+    print_field("project", ("%s at %s"):format(known(run.project), known(run.base_url)))
+    print_field("program", "composio-lua " .. known(run.version))
     if run.mode == "apply" and not run.sealed then
-      say("plan", "it ended before its plan stood: nothing was changed")
+      print_field("plan", "it ended before its plan stood: nothing was changed")
     end
   end
 
@@ -229,10 +229,10 @@ return function(core, host)
         session.kind = "part"
         host.json(SESSION, session)
       elseif place > 1 and session.ended then
-        say("resumed", ("%s to %s by %s, exit %d"):format(began, time(session.ended), who,
+        print_field("resumed", ("%s to %s by %s, exit %d"):format(began, time(session.ended), who,
           session.exit or -1))
       elseif place > 1 then
-        say("resumed", ("%s by %s, did not end"):format(began, who))
+        print_field("resumed", ("%s by %s, did not end"):format(began, who))
       end
     end
   end
@@ -385,7 +385,7 @@ return function(core, host)
   -- ---- history ----
 
   -- Nothing was shown: why.
-  local function say_nothing_known(previews)
+  local function log_nothing_known(previews)
     if previews > 0 then
       host.say(("no run has changed %s; %s preview%s would have (--show all)"):format(host.operand,
         host.number(previews), previews == 1 and "" or "s"))
@@ -408,7 +408,7 @@ return function(core, host)
         shown = shown + 1
         row.user = row.item_user or row.user
         if host.wants_json then
-          host.json(PAST_CHANGE, for_json(row))
+          host.json(HISTORY_CHANGE, for_json(row))
         else
           list:add(time(row.at), row.operation, move(row), outcome(row.outcome), why(row), by(row),
             row.line, row.run)
@@ -420,7 +420,7 @@ return function(core, host)
     end
     list:finish()
     if shown == 0 and not host.wants_json then
-      say_nothing_known(previews)
+      log_nothing_known(previews)
     end
     return 0
   end
