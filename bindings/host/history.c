@@ -9,14 +9,15 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/secret.h"
 #include "host/host.h"
-#include "host/json.h"
 #include "host/table.h"
 #include "job/history.h"
 #include "module/open.h"
 
-#define TABLE_CLASS "composio.host.table"
+#define TABLE_CLASS   "composio.host.table"
+#define LINE_MAX_SIZE (16u << 20)
 
 /* ---- of scripts, too: their upvalue is the host ---- */
 
@@ -117,41 +118,41 @@ static int print_line(lua_State *L)
   char *clean = lua_newuserdatauv(L, size, 0);
   memcpy(raw, text, len + 1);
   ca_secret_mask(raw, len);
-  ca_log_clean(clean, size, raw, strlen(raw));
+  ca_text_printable(clean, size, raw, strlen(raw));
   (void)printf("%s\n", clean);
   return 0;
 }
 
-static void add_object(lua_State *L, struct host_json *json, int index);
+static void add_object(lua_State *L, struct ca_json_write *json, int index);
 
 /* A member of an object. A table is JSON as it stands ({ json = text }, if
    that is none the text), or an object: a list of names and values in turn. */
-static void add_member(lua_State *L, struct host_json *json, const char *name,
-                       int index)
+static void add_member(lua_State *L, struct ca_json_write *json,
+                       const char *name, int index)
 {
   if(lua_isinteger(L, index)) {
-    host_json_number(json, name, lua_tointeger(L, index));
+    ca_json_write_number(json, name, lua_tointeger(L, index));
   } else if(lua_isboolean(L, index)) {
-    host_json_bool(json, name, lua_toboolean(L, index));
+    ca_json_write_bool(json, name, lua_toboolean(L, index));
   } else if(!lua_istable(L, index)) {
-    host_json_text(json, name, lua_tostring(L, index));
+    ca_json_write_text(json, name, lua_tostring(L, index));
   } else if(lua_getfield(L, index, "json") == LUA_TSTRING) {
     const char *text = lua_tostring(L, -1);
     if(ca_json_valid(text, strlen(text)))
-      host_json_raw(json, name, text);
+      ca_json_write_raw(json, name, text);
     else
-      host_json_text(json, name, text);
+      ca_json_write_text(json, name, text);
     lua_pop(L, 1);
   } else {
     lua_pop(L, 1);
-    host_json_open(json, name);
+    ca_json_write_open(json, name, '{');
     add_object(L, json, index);
-    host_json_close(json);
+    ca_json_write_close(json, '}');
   }
 }
 
 /* The members in the list at index. */
-static void add_object(lua_State *L, struct host_json *json, int index)
+static void add_object(lua_State *L, struct ca_json_write *json, int index)
 {
   lua_Integer i;
   for(i = 1; lua_rawgeti(L, index, i) == LUA_TSTRING; i += 2) {
@@ -166,29 +167,32 @@ static void add_object(lua_State *L, struct host_json *json, int index)
    names, in their order; what it has not is null. */
 static int print_json(lua_State *L)
 {
-  struct host *host = host_of(L);
-  struct host_json json;
-  const char *line;
+  struct ca_buf line;
+  struct ca_json_write json;
+  enum ca_code code;
   lua_Integer i;
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
-  host_json_init(&json);
+  ca_buf_init(&line, LINE_MAX_SIZE);
+  ca_json_write_begin(&json, &line);
   for(i = 1; lua_rawgeti(L, 1, i) == LUA_TSTRING; i++) {
     lua_pushvalue(L, -1);
     lua_rawget(L, 2);
     add_member(L, &json, lua_tostring(L, 3), 4);
     lua_settop(L, 2);
   }
-  line = host_json_line(&json);
-  if(line) {
-    (void)ca_secret_mask(json.out.data, json.out.len);
-    (void)fputs(line, stdout);
+  code = ca_json_write_end(&json);
+  if(!code)
+    code = ca_buf_add_text(&line, "\n");
+  if(!code) {
+    (void)ca_secret_mask(line.data, line.len);
+    (void)fputs(line.data, stdout);
   } else {
-    host->exit_code = 1;
+    host_of(L)->exit_code = 1;
   }
-  host_json_clear(&json);
-  return line ? 0 : luaL_error(L, "out of memory");
+  ca_buf_clear(&line);
+  return code ? luaL_error(L, "out of memory") : 0;
 }
 
 /* ---- stdout: a table ---- */
