@@ -19,7 +19,9 @@ end
 local DOCUMENTS = lines_of "ls *.md docs/*.md"
 table.move(document.readmes(), 1, #document.readmes(), #DOCUMENTS + 1, DOCUMENTS)
 -- These tell developers about the code, so that `ca_…` is a name in it.
-local OF_CODE = { "CONTRIBUTING.md", "docs/architecture.md", "docs/ledger.md" }
+local OF_CODE = {
+  "CONTRIBUTING.md", "docs/architecture.md", "docs/ledger.md", "docs/add-an-operation.md",
+}
 
 local function exists(path)
   return #lines_of("ls -d " .. path .. " 2>/dev/null") > 0

@@ -171,7 +171,8 @@ end)
 
 -- Blocks of one document run in their order and share a sandbox.
 local WITH_COMMANDS = {
-  "CONTRIBUTING.md", "docs/architecture.md", table.unpack(document.readmes()),
+  "CONTRIBUTING.md", "docs/architecture.md", "docs/add-an-operation.md",
+  table.unpack(document.readmes()),
 }
 
 -- A file of specs, in the sandbox's own spec directory would be in the checkout.
@@ -247,6 +248,7 @@ describe("the run of commands", function()
     ["gdb --args build/asan/nosuch"] = "the build has no build/asan/nosuch",
     ["cmake --preset nosuch"] = "CMakePresets.json has no preset nosuch",
     ["clang-format -i core/nosuch.c"] = "there is no file core/nosuch.c",
+    ["spec/lua docs/make_api.lua --nosuch"] = "docs/make_api.lua knows no option --nosuch",
     ["nosuch"] = "there is no program nosuch",
   } do
     it("checks what is not run: " .. problem, function()
