@@ -33,6 +33,7 @@ struct former {
   bool stands;
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT];
+  int64_t failed_items; /* a failed change may have been made good */
   bool found;
 };
 
@@ -85,6 +86,26 @@ static bool take_run(void *ctx, const struct ca_run_row *row)
   return false;
 }
 
+static void count_failed_items(void *ctx, const char *operation,
+                               enum ca_outcome outcome, int64_t count)
+{
+  struct former *former = ctx;
+  if(!operation && outcome == CA_FAILED)
+    former->failed_items += count;
+}
+
+/* Failed changes of an item that ended well are none to be tried again. */
+static enum ca_code read_failures(struct ca_ledger *ledger,
+                                  struct former *former, struct ca_err *err)
+{
+  enum ca_code code;
+  if(!former->changes[CA_FAILED])
+    return CA_OK;
+  code = ca_ledger_look(ledger, former->name, err);
+  return code ? code
+              : ca_ledger_counts(ledger, -1, count_failed_items, former, err);
+}
+
 static enum ca_code read_run(struct host *host, struct former *former,
                              struct ca_err *err)
 {
@@ -109,6 +130,8 @@ static enum ca_code read_run(struct host *host, struct former *former,
         host->state_dir);
   if(!code && !former->found)
     code = ca_err_set(err, CA_NOMEM, "out of memory");
+  if(!code)
+    code = read_failures(ledger, former, err);
   ca_ledger_close(ledger);
   return code;
 }
@@ -360,7 +383,7 @@ static int64_t left_open(const struct former *former, bool failed)
 {
   return former->changes[CA_PLANNED] + former->changes[CA_INTENDED] +
          former->changes[CA_NOT_TRIED] + former->changes[CA_UNKNOWN] +
-         (failed ? former->changes[CA_FAILED] : 0);
+         (failed && former->failed_items ? former->changes[CA_FAILED] : 0);
 }
 
 /* A run is finished when its script ran to its end and every change has a
@@ -377,7 +400,7 @@ static void say_finished(struct host *host, const struct former *former)
 {
   char count[32];
   char more[120] = "";
-  int64_t failed = former->changes[CA_FAILED];
+  int64_t failed = former->failed_items ? former->changes[CA_FAILED] : 0;
   if(failed)
     snprintf(more, sizeof(more), "; --failed retries its %s failed change%s",
              host_number(failed, count), failed == 1 ? "" : "s");

@@ -8,6 +8,7 @@
 #include "module/error.h"
 #include "base/digest.h"
 #include "job/run_private.h"
+#include "ledger/verdict.h"
 
 /* It may still be sent. */
 #define OPEN_SET                                               \
@@ -57,12 +58,41 @@ struct counting {
   struct lca_run *run;
   struct ca_planned *planned;
   int64_t item;
-  uint64_t account; /* of the item's change before */
-  bool before;      /* was it perhaps ACTIVE before that change, */
-  bool active;      /* and is it now? */
+  uint64_t account;          /* of the item's change before */
+  bool before;               /* was it perhaps ACTIVE before that change, */
+  bool active;               /* and is it now? */
+  struct ca_verdict verdict; /* of the item's changes so far */
+  bool previous_open;        /* may the change before still be sent? */
+  bool previous_irreversible;
   int64_t open;
   int64_t irreversible;
 };
+
+static void add_open(struct counting *counting, bool irreversible, int sign)
+{
+  counting->open += sign;
+  counting->irreversible += irreversible ? sign : 0;
+}
+
+/* Counts what may still be sent: the fallback of a change that went well is
+   not, nor is a failed change for which its fallback made up. */
+static void count_open(struct counting *counting,
+                       const struct ca_change_row *row)
+{
+  bool open = (open_set(counting->run) >> row->outcome) & 1;
+  bool irreversible = row->change.cost == CA_IRREVERSIBLE;
+  bool failed = ca_verdict_wants_fallback(&counting->verdict);
+  if(row->change.fallback) {
+    open = open && (failed || counting->previous_open);
+    if(failed && counting->previous_open && ca_verdict_makes_up(row->outcome))
+      add_open(counting, counting->previous_irreversible, -1);
+  }
+  if(open)
+    add_open(counting, irreversible, 1);
+  ca_verdict_add(&counting->verdict, row->outcome, row->change.fallback);
+  counting->previous_open = open;
+  counting->previous_irreversible = irreversible;
+}
 
 static void count_change(struct counting *counting,
                          const struct ca_change_row *row)
@@ -70,6 +100,11 @@ static void count_change(struct counting *counting,
   const struct ca_change *change = &row->change;
   uint64_t account = ca_digest_text(change->account);
   bool active;
+  if(row->item != counting->item) {
+    memset(&counting->verdict, 0, sizeof(counting->verdict));
+    counting->previous_open = false;
+  }
+  count_open(counting, row);
   if(row->item != counting->item || account != counting->account)
     counting->active = lca_guard_begins_active(change);
   if(!change->fallback)
@@ -83,10 +118,6 @@ static void count_change(struct counting *counting,
   if(row->outcome == CA_SAME || row->outcome == CA_SKIPPED)
     return;
   lca_guard_add(counting->planned, change, weight_of(change), active);
-  if((open_set(counting->run) >> row->outcome) & 1) {
-    counting->open++;
-    counting->irreversible += change->cost == CA_IRREVERSIBLE;
-  }
 }
 
 static void count_changes(lua_State *L, struct lca_run *run, int bulk,

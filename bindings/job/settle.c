@@ -6,6 +6,7 @@
 #include "module/error.h"
 #include "job/run_private.h"
 #include "apply/settle.h"
+#include "ledger/verdict.h"
 
 #define FIRST_LINES 10 /* the rest is in the ledger */
 
@@ -188,41 +189,17 @@ static enum ca_code find_items(struct lca_run *run, int bulk,
 
 /* ---- one item ---- */
 
-/* How an item ended, change by change. */
-struct telling {
-  size_t changes;
-  bool refused; /* the change before, which a fallback may make good */
-  bool bad;
-};
-
-static bool is_good(enum ca_outcome outcome)
-{
-  return outcome == CA_DONE || outcome == CA_SAME;
-}
-
-static void judge(struct telling *telling, const struct ca_change_row *row)
-{
-  bool good = is_good(row->outcome);
-  if(row->change.fallback) {
-    telling->bad = telling->bad || (telling->refused && !good);
-    telling->refused = false;
-    return;
-  }
-  telling->bad =
-      telling->bad || telling->refused || (!good && row->outcome != CA_FAILED);
-  telling->refused = row->outcome == CA_FAILED;
-}
-
 static enum ca_code judge_item(struct lca_run *run, int64_t item,
-                               struct telling *telling, struct ca_err *err)
+                               struct ca_verdict *verdict, size_t *count,
+                               struct ca_err *err)
 {
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
   enum ca_code code;
   ca_changes_open_item(&changes, run->ledger, item, 0);
   while(!(code = ca_changes_next(&changes, &row, err)) && row) {
-    telling->changes++;
-    judge(telling, row);
+    ca_verdict_add(verdict, row->outcome, row->change.fallback);
+    ++*count;
   }
   ca_changes_close(&changes);
   return code;
@@ -232,12 +209,12 @@ static enum ca_code judge_item(struct lca_run *run, int64_t item,
 static enum ca_code tell_item(struct lca_run *run, struct lca_applier *applier,
                               int64_t item, bool *told, struct ca_err *err)
 {
-  struct telling telling = { 0 };
+  struct ca_verdict verdict = { 0 };
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
-  enum ca_code code = judge_item(run, item, &telling, err);
-  size_t left = telling.changes;
-  *told = !code && left && !telling.bad && !telling.refused;
+  size_t left = 0;
+  enum ca_code code = judge_item(run, item, &verdict, &left, err);
+  *told = !code && ca_verdict_is_good(&verdict);
   if(!*told)
     return code;
   ca_changes_open_item(&changes, run->ledger, item, 0);

@@ -5,6 +5,7 @@
 #define CA_APPLY_PRIVATE_H
 
 #include "apply/apply.h"
+#include "ledger/verdict.h"
 #include "base/json.h"
 #include "wire/reply.h"
 
@@ -28,10 +29,9 @@ struct ca_work {
                     its own */
   bool intended; /* the first step has its intent, and was not sent yet */
   bool told;     /* visit knows of it */
-  bool bad;      /* it cannot end well any more */
-  enum ca_outcome before; /* how the step before the first one ended */
-  int64_t looked_ms;      /* when all was well, monotonic; 0: not looked at */
-  uint64_t op;            /* 0 unless under way */
+  struct ca_verdict verdict; /* over the steps that were told */
+  int64_t looked_ms; /* when all was well, monotonic; 0: not looked at */
+  uint64_t op;       /* 0 unless under way */
   ca_applied_fn *visit;
   void *owner;
 };

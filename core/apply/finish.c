@@ -84,16 +84,6 @@ void ca_apply_settle(struct ca_apply *apply, const struct ca_step *step,
         ca_clock_mono_ms(ca_engine_clock(apply->engine)) + SYNC_MS;
 }
 
-/* Does it leave the item as good as it was? A failure does for now: the
-   fallback decides. */
-static bool does_no_harm(const struct ca_work *work,
-                         const struct ca_step *step, enum ca_outcome outcome)
-{
-  if(outcome == CA_SKIPPED)
-    return step->row.change.fallback && work->before != CA_FAILED;
-  return outcome == CA_DONE || outcome == CA_SAME || outcome == CA_FAILED;
-}
-
 static void tell(struct ca_apply *apply, struct ca_work *work,
                  const struct ca_step *step, enum ca_outcome outcome,
                  struct ca_result *result)
@@ -103,10 +93,9 @@ static void tell(struct ca_apply *apply, struct ca_work *work,
                                 .result = result,
                                 .last = !work->first };
 
-  work->bad = work->bad || !does_no_harm(work, step, outcome);
-  work->before = outcome;
+  ca_verdict_add(&work->verdict, outcome, step->row.change.fallback);
   work->told = true;
-  applied.well = !work->bad && outcome != CA_FAILED;
+  applied.well = ca_verdict_is_good(&work->verdict);
   ca_kept_drop(apply, step->row.number);
   apply->told++;
   apply->depth++;
@@ -170,10 +159,9 @@ static enum move after_failure(const struct ca_apply *apply,
 {
   const struct ca_step *next = step->next;
   bool mended = next && next->row.change.fallback;
-  enum ca_outcome outcome = mended ? next->row.outcome : CA_PLANNED;
 
-  if(apply->which == CA_APPLY_FAILED && outcome != CA_DONE &&
-     outcome != CA_SAME && outcome != CA_UNKNOWN && outcome != CA_INTENDED)
+  if(apply->which == CA_APPLY_FAILED &&
+     !(mended && ca_verdict_makes_up(next->row.outcome)))
     return MOVE_SEND;
   return mended ? MOVE_TELL : MOVE_END;
 }
@@ -201,7 +189,7 @@ static enum move next_move(const struct ca_apply *apply,
   const struct ca_step *step = work->first;
   bool fallback = step->row.change.fallback;
 
-  if(fallback && work->before != CA_FAILED)
+  if(fallback && !ca_verdict_wants_fallback(&work->verdict))
     return spare_fallback(step->row.outcome);
   switch(step->row.outcome) {
   case CA_PLANNED:

@@ -2,35 +2,7 @@
    Must not know: how changes are sent. */
 #include <string.h>
 #include "ledger/ledger_private.h"
-
-/* What an item's changes make of it: the worst of them counts, done beats
-   same. */
-static int badness(enum ca_outcome outcome)
-{
-  switch(outcome) {
-  case CA_SAME:
-    return 1;
-  case CA_DONE:
-    return 2;
-  case CA_SKIPPED:
-    return 3;
-  case CA_PLANNED:
-    return 4;
-  case CA_NOT_TRIED:
-    return 5;
-  case CA_PENDING:
-    return 6;
-  case CA_STALE:
-    return 7;
-  case CA_FAILED:
-    return 8;
-  case CA_INTENDED:
-    return 9;
-  case CA_UNKNOWN:
-    return 10;
-  }
-  return 0;
-}
+#include "ledger/verdict.h"
 
 /* Rows of (id, value) in the order of their ids. */
 struct stream {
@@ -50,8 +22,7 @@ struct count {
   int bulk;             /* that one, or -1 */
   int64_t item; /* whose changes are being counted, 0 before the first */
   bool in_part; /* it is of that bulk */
-  enum ca_outcome worst;
-  enum ca_outcome last; /* of the last change, which a fallback may follow */
+  struct ca_verdict verdict;
   struct stream outcomes;
   struct stream intents; /* begun at the first change without an outcome */
   struct stream verdicts;
@@ -97,29 +68,13 @@ static void pass_verdicts(struct count *count, int64_t item)
   }
 }
 
-static void worsen(struct count *count)
-{
-  if(badness(count->last) > badness(count->worst))
-    count->worst = count->last;
-}
-
 static void close_item(struct count *count)
 {
   if(!count->item)
     return;
-  worsen(count);
   pass_verdicts(count, count->item);
   if(count->verdicts.id != count->item) /* else it is counted by that */
-    add_item(count, (unsigned)count->worst, count->in_part);
-}
-
-/* A change that failed and its fallback are one to the item. The fallback of
-   one that went well, was stale or is unknown says nothing, whatever it was
-   recorded as. */
-static bool counts_instead(enum ca_outcome change, enum ca_outcome fallback)
-{
-  return change == CA_FAILED && fallback != CA_PLANNED &&
-         fallback != CA_NOT_TRIED && fallback != CA_SKIPPED;
+    add_item(count, (unsigned)ca_verdict_of(&count->verdict), count->in_part);
 }
 
 /* As STATE of ledger/statement.c has it. */
@@ -151,13 +106,10 @@ static void count_row(struct count *count, sqlite3_stmt *statement)
     close_item(count);
     count->item = item;
     count->in_part = in_part;
-    count->worst = CA_SAME; /* the least */
-    count->last = (enum ca_outcome)outcome;
-  } else if(!sqlite3_column_int(statement, 3)) {
-    worsen(count);
-    count->last = (enum ca_outcome)outcome;
-  } else if(counts_instead(count->last, (enum ca_outcome)outcome))
-    count->last = (enum ca_outcome)outcome;
+    memset(&count->verdict, 0, sizeof(count->verdict));
+  }
+  ca_verdict_add(&count->verdict, (enum ca_outcome)outcome,
+                 sqlite3_column_int(statement, 3) != 0);
 }
 
 #define ACCOUNTS "connected_accounts."

@@ -1,0 +1,79 @@
+/* The verdict on an item: what its changes, fallbacks included, amount to.
+   Must not know: the database, how changes are sent. */
+#include "ledger/verdict.h"
+
+/* The order in which an outcome prevails over others. */
+static int badness(enum ca_outcome outcome)
+{
+  switch(outcome) {
+  case CA_SAME:
+    return 1;
+  case CA_DONE:
+    return 2;
+  case CA_SKIPPED:
+    return 3;
+  case CA_PLANNED:
+    return 4;
+  case CA_NOT_TRIED:
+    return 5;
+  case CA_PENDING:
+    return 6;
+  case CA_STALE:
+    return 7;
+  case CA_FAILED:
+    return 8;
+  case CA_INTENDED:
+    return 9;
+  case CA_UNKNOWN:
+    return 10;
+  }
+  return 0;
+}
+
+static enum ca_outcome worse(enum ca_outcome a, enum ca_outcome b)
+{
+  return badness(b) > badness(a) ? b : a;
+}
+
+static bool was_tried(enum ca_outcome fallback)
+{
+  return fallback != CA_PLANNED && fallback != CA_NOT_TRIED &&
+         fallback != CA_SKIPPED;
+}
+
+void ca_verdict_add(struct ca_verdict *verdict, enum ca_outcome outcome,
+                    bool is_fallback)
+{
+  if(!verdict->any) {
+    verdict->any = true;
+    verdict->worst = CA_SAME; /* the least */
+    verdict->last = outcome;
+  } else if(!is_fallback) {
+    verdict->worst = worse(verdict->worst, verdict->last);
+    verdict->last = outcome;
+  } else if(verdict->last == CA_FAILED && was_tried(outcome))
+    verdict->last = outcome;
+}
+
+enum ca_outcome ca_verdict_of(const struct ca_verdict *verdict)
+{
+  return verdict->any ? worse(verdict->worst, verdict->last) : CA_PLANNED;
+}
+
+bool ca_verdict_is_good(const struct ca_verdict *verdict)
+{
+  enum ca_outcome outcome = ca_verdict_of(verdict);
+
+  return outcome == CA_DONE || outcome == CA_SAME;
+}
+
+bool ca_verdict_wants_fallback(const struct ca_verdict *verdict)
+{
+  return verdict->any && verdict->last == CA_FAILED;
+}
+
+bool ca_verdict_makes_up(enum ca_outcome fallback)
+{
+  return fallback == CA_DONE || fallback == CA_SAME ||
+         fallback == CA_UNKNOWN || fallback == CA_INTENDED;
+}

@@ -1,0 +1,39 @@
+/* The verdict on an item: what its changes, fallbacks included, amount to. The
+   one place that decides it, for a run under way, a resumed one, a count and a
+   display alike.
+   Must not know: the database, how changes are sent. */
+#ifndef CA_LEDGER_VERDICT_H
+#define CA_LEDGER_VERDICT_H
+
+#include "ledger/change.h"
+
+/* Zeroed before the item's first change. Members are private. */
+struct ca_verdict {
+  bool any;
+  enum ca_outcome worst; /* of the changes before the last */
+  enum ca_outcome last;  /* of the last, or of its fallback in its place */
+};
+
+/* Adds the outcome of the item's next change. A change that failed and the
+   fallback right after it count as one: as the fallback if that was tried,
+   else as the change. The fallback of a change that did not fail counts for
+   nothing. */
+void ca_verdict_add(struct ca_verdict *verdict, enum ca_outcome outcome,
+                    bool is_fallback);
+
+/* The worst outcome of the changes so far, from best to worst: same, done,
+   skipped, planned, not tried, pending, stale, failed, intended, unknown.
+   CA_PLANNED for an item without changes. */
+enum ca_outcome ca_verdict_of(const struct ca_verdict *verdict);
+
+/* Did the item end well: has it changes, all done or the same already? */
+bool ca_verdict_is_good(const struct ca_verdict *verdict);
+
+/* Did the last change fail, so that its fallback is due? */
+bool ca_verdict_wants_fallback(const struct ca_verdict *verdict);
+
+/* Has a fallback with this outcome made up for its failed change, or may it
+   have? Then the change is not sent again. */
+bool ca_verdict_makes_up(enum ca_outcome fallback);
+
+#endif
