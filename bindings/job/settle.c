@@ -189,7 +189,7 @@ static enum ca_code find_items(struct lca_run *run, int bulk,
 
 /* ---- one item ---- */
 
-static enum ca_code judge_item(struct lca_run *run, int64_t item,
+static enum ca_code find_verdict(struct lca_run *run, int64_t item,
                                struct ca_verdict *verdict, size_t *count,
                                struct ca_err *err)
 {
@@ -213,7 +213,7 @@ static enum ca_code tell_item(struct lca_run *run, struct lca_applier *applier,
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
   size_t left = 0;
-  enum ca_code code = judge_item(run, item, &verdict, &left, err);
+  enum ca_code code = find_verdict(run, item, &verdict, &left, err);
   *told = !code && ca_verdict_is_good(&verdict);
   if(!*told)
     return code;

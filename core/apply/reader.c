@@ -5,7 +5,7 @@
 
 /* The work that the item's changes go to: the last one, since changes of an
    item come together. NULL when out of memory. */
-static struct ca_work *work_of(struct ca_apply *apply, int64_t item)
+static struct ca_work *last_item(struct ca_apply *apply, int64_t item)
 {
   struct ca_work *last = apply->waiting.last;
   struct ca_work *fresh;
@@ -40,7 +40,7 @@ static enum ca_code read_change(struct ca_apply *apply, struct ca_err *err)
     return CA_OK;
   }
   step = ca_step_new(row);
-  work = step ? work_of(apply, row->item) : NULL;
+  work = step ? last_item(apply, row->item) : NULL;
   if(!work) {
     free(step);
     return ca_err_set(err, CA_NOMEM, "out of memory");
