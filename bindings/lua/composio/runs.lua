@@ -328,16 +328,18 @@ return function(core, host)
     if run.mode ~= "apply" or run.state == "running" or not run.sealed then
       return nil, nil
     end
-    local failed, left = false, run.state == "interrupted"
+    -- A change may have failed and its fallback made up for it: then its item did not fail.
+    local failed_change, failed_item, left = false, false, run.state == "interrupted"
     for _, count in ipairs(counts) do
       if count.operation then
-        failed = failed or count.outcome == "failed"
+        failed_change = failed_change or count.outcome == "failed"
       else
+        failed_item = failed_item or count.outcome == "failed"
         left = left or count.outcome == "not_tried" or count.outcome == "unknown"
       end
     end
     local next_command
-    if failed then
+    if failed_change and failed_item then
       next_command = host.command("resume", run.run, "--failed")
     elseif left then
       next_command = host.command("resume", run.run, "")
