@@ -13,9 +13,9 @@ return function(composio, core, host)
 
   -- The accounts that the plan changes, each once.
   local function plan_ids()
-    local past, seen = host.past(host.run), {}
+    local changes, seen = host.ledger():changes { run = host.run, previews = 1 }, {}
     return function()
-      for row in past do
+      for row in changes do
         local id = row.account
         if row.resource == "connected_accounts" and id and id ~= "" and not seen[id] then
           seen[id] = true
@@ -61,7 +61,7 @@ return function(composio, core, host)
 
   local function is_open(row)
     return row.outcome == "planned"
-      or row.outcome == "not tried"
+      or row.outcome == "not_tried"
       or (row.outcome == "failed" and host.with_failed)
   end
 
@@ -93,7 +93,8 @@ return function(composio, core, host)
     elseif row.account and row.account ~= "" then
       return account_why(row, found)
     end
-    return host.protected(nil, row.user, nil) or row.config and config_why(row.config, false)
+    return host.protected(nil, row.user, nil)
+      or row.auth_config and config_why(row.auth_config, false)
   end
 
   local function leave_out(rows, left)
@@ -111,8 +112,8 @@ return function(composio, core, host)
         host.leave_out(row.number, why)
         left.count = left.count + 1
         if left.count <= FEW then
-          local whom = row.account ~= "" and row.account or row.user or "?"
-          host.say(("  left out: %s %s, %s"):format(row.operation, whom, why))
+          local whom = row.account or row.user or "?"
+          host.say(("  left out: %s %s, %s"):format(row.name, whom, why))
         end
       end
     end
@@ -120,8 +121,8 @@ return function(composio, core, host)
 
   -- Also what was planned without it, or with another file.
   local function protect()
-    local past, rows, left = host.past(host.run), {}, { count = 0 }
-    for row in past do
+    local rows, left = {}, { count = 0 }
+    for row in host.ledger():changes { run = host.run, previews = 1 } do
       if is_open(row) then
         rows[#rows + 1] = row
       end
