@@ -14,11 +14,7 @@ local TRIALS = 400 -- in full mode
 local FEW = 6
 local CALLS = { "sendto", "sendto", "recvfrom", "fdatasync" }
 
-stage.begin "csv"
-local only = (table.concat(arg, " ")):match "seed=(%d+)"
-if not only then
-  stage.spread(8, "edits")
-end
+stage.begin_random("csv", 8, "edits")
 local state, script = stage.dir .. "/state", stage.dir .. "/rows.lua"
 local file = stage.dir .. "/rows.csv"
 local emulator
@@ -251,14 +247,6 @@ local function trial(seed)
 end
 
 emulator = stage.emulator { "--accounts", "30" }
-if only then
-  trial(math.tointeger(only))
-else
-  for seed = 1, stage.short and FEW or TRIALS do
-    if stage.mine() then
-      trial(seed)
-    end
-  end
-end
+stage.each_seed(FEW, TRIALS, trial)
 emulator:stop()
 stage.finish "edits"

@@ -12,11 +12,7 @@ local stage = require "spec.prove.stage"
 local TRIALS = 150 -- in full mode, of some twelve runs each
 local FEW = 2
 
-stage.begin "guards"
-local only = (table.concat(arg, " ")):match "seed=(%d+)"
-if not only then
-  stage.spread(2, "runs")
-end
+stage.begin_random("guards", 2, "runs")
 local state, script = stage.dir .. "/state", stage.dir .. "/chance.lua"
 local path, list = stage.dir .. "/plan.jsonl", stage.dir .. "/protect"
 local emulator, plan, how
@@ -237,13 +233,5 @@ local function trial(seed)
   emulator:stop()
 end
 
-if only then
-  trial(math.tointeger(only))
-else
-  for seed = 1, stage.short and FEW or TRIALS do
-    if stage.mine() then
-      trial(seed)
-    end
-  end
-end
+stage.each_seed(FEW, TRIALS, trial)
 stage.finish "runs"

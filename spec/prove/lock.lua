@@ -13,11 +13,7 @@ local FEW = 3
 local PROCESSES = 8
 local ITEMS = 8
 
-stage.begin "lock"
-local only = (table.concat(arg, " ")):match "seed=(%d+)"
-if not only then
-  stage.spread(2, "processes")
-end
+stage.begin_random("lock", 2, "processes")
 local state, script = stage.dir .. "/state", stage.dir .. "/job.lua"
 -- what was asked is done at once, replies take their time: runs of some length
 local emulator = stage.emulator { "--accounts", "60", "--latency-ms", "5" }
@@ -161,14 +157,6 @@ local function trial(seed)
   stage.point(problems, ("seed=%d"):format(seed))
 end
 
-if only then
-  trial(math.tointeger(only))
-else
-  for seed = 1, stage.short and FEW or TRIALS do
-    if stage.mine() then
-      trial(seed)
-    end
-  end
-end
+stage.each_seed(FEW, TRIALS, trial)
 emulator:stop()
 stage.finish "processes"

@@ -17,11 +17,7 @@ local TRIALS = 1000 -- in full mode
 local FEW = 8
 local STATUSES = { "ACTIVE", "INACTIVE", "EXPIRED", "FAILED", "REVOKED" }
 
-stage.begin "property"
-local only = (table.concat(arg, " ")):match "seed=(%d+)"
-if not only then
-  stage.spread(2, "runs")
-end
+stage.begin_random("property", 2, "runs")
 local state, script = stage.dir .. "/state", stage.dir .. "/chance.lua"
 local path = stage.dir .. "/plan.jsonl"
 
@@ -178,13 +174,5 @@ local function trial(seed)
   stage.point(problems, ("seed=%d, %s"):format(seed, again and "run" or "apply"))
 end
 
-if only then
-  trial(math.tointeger(only))
-else
-  for seed = 1, stage.short and FEW or TRIALS do
-    if stage.mine() then
-      trial(seed)
-    end
-  end
-end
+stage.each_seed(FEW, TRIALS, trial)
 stage.finish "runs"

@@ -4,6 +4,8 @@
 --   local stage = require "spec.prove.stage"
 --   stage.begin("kill", arg)              reads "short" among the arguments
 --   stage.spread(8, "points")             the same sweep in so many processes
+--   stage.begin_random("undo", 2, "runs") the same of a sweep of random trials
+--   stage.each_seed(few, all, trial)      trial(seed) for 1, 2, … or the one asked for
 --   stage.points(first, last, few)        1, 2, … or about `few` of them in short
 --   stage.mine()                          is the next point one of this process?
 --   stage.point(problems, how)            one point, and what was wrong with it
@@ -76,6 +78,28 @@ function stage.spread(count, noun)
     end
   end
   stage.finish(noun)
+end
+
+-- The beginning of a sweep whose trials are known by a seed. "seed=N" among the
+-- arguments asks for one of them; otherwise they are spread over processes.
+function stage.begin_random(name, processes, noun)
+  stage.begin(name)
+  stage.seed = math.tointeger(tonumber(table.concat(arg, " "):match "seed=(%d+)"))
+  if not stage.seed then
+    stage.spread(processes, noun)
+  end
+end
+
+function stage.each_seed(few, all, trial)
+  if stage.seed then
+    trial(stage.seed)
+    return
+  end
+  for seed = 1, stage.short and few or all do
+    if stage.mine() then
+      trial(seed)
+    end
+  end
 end
 
 function stage.mine()

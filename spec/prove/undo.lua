@@ -14,11 +14,7 @@ local stage = require "spec.prove.stage"
 local TRIALS = 800 -- in full mode
 local FEW = 6
 
-stage.begin "undo"
-local only = (table.concat(arg, " ")):match "seed=(%d+)"
-if not only then
-  stage.spread(2, "runs")
-end
+stage.begin_random("undo", 2, "runs")
 local state, script = stage.dir .. "/state", stage.dir .. "/chance.lua"
 local path = stage.dir .. "/plan.jsonl"
 
@@ -282,13 +278,5 @@ local function trial(seed)
   stage.point(problems, ("seed=%d"):format(seed))
 end
 
-if only then
-  trial(math.tointeger(only))
-else
-  for seed = 1, stage.short and FEW or TRIALS do
-    if stage.mine() then
-      trial(seed)
-    end
-  end
-end
+stage.each_seed(FEW, TRIALS, trial)
 stage.finish "runs"
