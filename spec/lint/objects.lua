@@ -37,7 +37,8 @@ end
 -- two lists of symbols, sorted by file.
 function objects.read(root, build)
   local list, known = {}, {}
-  local find = ("find '%s/core' '%s/bindings' -name '*.c.o'"):format(build, build)
+  -- The newest first: a build also keeps objects of targets that are gone.
+  local find = ("find '%s/core' '%s/bindings' -name '*.c.o' -exec ls -t {} +"):format(build, build)
   for _, object in ipairs(lines(find)) do
     local folder, room, name = source_of(root, object)
     local file = folder and room .. "/" .. name
