@@ -76,7 +76,7 @@ local MAKE_SANDBOX = [[
 set -eu
 root=%s build=%s
 box=$(mktemp -d)
-mkdir "$box/build" "$box/home" "$box/tmp"
+mkdir -p "$box/build" "$box/home/tmp"
 find "$root" -mindepth 1 -maxdepth 1 ! -name build ! -name .git -exec ln -s -t "$box" {} +
 find "$build" -mindepth 1 -maxdepth 1 ! -name asan ! -name portable ! -name fuzz \
   -exec ln -s -t "$box/build" {} +
@@ -99,7 +99,7 @@ function Sandbox:run(text)
   for name, value in pairs {
     PATH = self.path .. "/build:" .. os.getenv "PATH",
     HOME = self.path .. "/home",
-    TMPDIR = self.path .. "/tmp",
+    TMPDIR = self.path .. "/home/tmp",
     -- the sanitizers want to be loaded before all others, the shim is too
     ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "") .. ":verify_asan_link_order=0",
     UBSAN_OPTIONS = os.getenv "UBSAN_OPTIONS" or "",
