@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "module/error.h"
 #include "job/run.h"
-#include "module/value.h"
 #include "module/scheduler.h"
 
 #define HOOK_STEP 10000
@@ -330,7 +329,6 @@ void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
   lua_setglobal(L, "load");
   lua_pushcfunction(L, safe_print);
   lua_setglobal(L, "print");
-  lca_read_guard(L);
 }
 
 int host_sandbox_load(lua_State *L, const char *text, size_t len,

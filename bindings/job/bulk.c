@@ -3,10 +3,10 @@
    Must not know: curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
+#include "module/account.h"
 #include "module/error.h"
 #include "base/digest.h"
 #include "job/run_private.h"
-#include "module/value.h"
 
 /* ---- counting ---- */
 
@@ -45,15 +45,13 @@ static struct lca_cell *find_cell(struct lca_run *run,
 
 static void count_cell(lua_State *L, struct lca_run *run,
                        struct lca_item *item, const struct ca_change *change,
-                       int account)
+                       const struct lca_account *account)
 {
-  const char *toolkit = NULL;
-  char slug[64];
+  const char *toolkit;
   struct lca_cell *cell;
   int top = lua_gettop(L);
   bool same = change->outcome == CA_SAME;
-  if(account)
-    toolkit = lca_read_text(L, account, "toolkit", "slug", slug, sizeof(slug));
+  toolkit = lca_account_push_text(L, account, LCA_TOOLKIT, "slug");
   cell = find_cell(run, change->api, toolkit ? toolkit : "-",
                    change->before ? change->before : "-");
   *(same ? &cell->same : &cell->planned) += 1;
@@ -72,7 +70,8 @@ static void count_straight(struct lca_run_stats *stats)
 }
 
 void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
-                    const struct lca_draft *draft, int account)
+                    const struct lca_draft *draft,
+                    const struct lca_account *account)
 {
   const struct ca_change *change = &draft->change;
   struct lca_run_stats *stats = &run->stats;

@@ -4,11 +4,11 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "module/account.h"
 #include "module/error.h"
 #include "module/json.h"
 #include "job/run_private.h"
 #include "base/json_write.h"
-#include "module/value.h"
 #include "wire/proof.h"
 
 #define IMAGE_CLASS "composio.host.image"
@@ -61,41 +61,24 @@ static void find_owner(const struct ca_request *request,
   }
 }
 
-/* The value at a dotted path of the account's table, or nil. [-0, +1, e] */
-static void push_shown(lua_State *L, int account, const char *path)
+static bool has_text(const struct lca_account *account,
+                     const struct ca_field *field, struct ca_slice wanted)
 {
-  lua_pushvalue(L, account);
-  for(;;) {
-    size_t len = strcspn(path, ".");
-    if(!lua_istable(L, -1)) {
-      lua_pop(L, 1);
-      lua_pushnil(L);
-      return;
-    }
-    lua_pushlstring(L, path, len);
-    lua_gettable(L, -2);
-    lua_remove(L, -2);
-    if(!path[len])
-      return;
-    path += len + 1;
-  }
-}
-
-static bool has_text(lua_State *L, int account, const struct ca_field *field,
-                     struct ca_slice wanted)
-{
-  const char *now;
+  struct ca_slice shown;
+  size_t len;
+  char *now;
   bool same;
-  push_shown(L, account, field->shown);
-  now = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-  same = ca_json_is(wanted, now);
-  lua_pop(L, 1);
+  if(!lca_account_at(account, field->shown, &shown) || shown.data[0] != '"')
+    return ca_json_is(wanted, "");
+  now = ca_json_dup(shown, &len);
+  same = now && ca_json_is(wanted, now);
+  free(now);
   return same;
 }
 
 /* Has the account every value that the request sets? */
-static bool has_all(lua_State *L, const struct ca_request *request,
-                    int account)
+static bool has_all(const struct ca_request *request,
+                    const struct lca_account *account)
 {
   struct ca_slice body = ca_request_body(request);
   const struct ca_field *field = request->api->fields;
@@ -107,20 +90,20 @@ static bool has_all(lua_State *L, const struct ca_request *request,
       continue;
     if(!(field->flags & CA_PLAN_SEES) ||
        ca_proof_sent(field, body, &wanted) != CA_JSON_STRING ||
-       !has_text(L, account, field, wanted))
+       !has_text(account, field, wanted))
       return false;
     any = true;
   }
   return any;
 }
 
-bool lca_draft_is_same(lua_State *L, const struct ca_request *request,
-                       const char *before, int account)
+bool lca_draft_is_same(const struct ca_request *request, const char *before,
+                       const struct lca_account *account)
 {
   const struct ca_api *api = request->api;
   if(api->becomes)
     return before && !strcmp(api->becomes, before);
-  return account && has_all(L, request, account);
+  return account && has_all(request, account);
 }
 
 /* ---- how it was before ---- */
@@ -146,10 +129,15 @@ static bool true_of(lua_State *L, int index, const char *name)
 /* The field as the account shows it. A text that is not shown is empty; of
    anything else nothing is known then, and nothing is kept. */
 static void add_field(lua_State *L, struct ca_json_write *json,
-                      const struct ca_field *field, int account)
+                      const struct ca_field *field,
+                      const struct lca_account *account)
 {
   struct ca_slice name = { field->name, strlen(field->name) };
-  push_shown(L, account, field->shown);
+  struct ca_slice shown;
+  if(!lca_account_at(account, field->shown, &shown))
+    lua_pushnil(L);
+  else
+    lca_json_decode(L, shown.data, shown.len);
   if(field->type == CA_TEXT)
     ca_json_write_text(json, field->name,
                        lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
@@ -172,7 +160,8 @@ static bool replaces(const struct ca_request *request, unsigned bit,
 
 /* All of them; false when there are none. With json NULL nothing is added. */
 static bool add_fields(lua_State *L, struct ca_json_write *json,
-                       const struct ca_request *request, int account, bool own)
+                       const struct ca_request *request,
+                       const struct lca_account *account, bool own)
 {
   const struct ca_field *field = request->api->fields;
   bool any = false;
@@ -205,8 +194,8 @@ static int buf_close(lua_State *L)
    of fields that the change replaces, of creates. The text lives on the stack:
    [-0, +0 or +1, e] */
 static void draft_image(lua_State *L, const struct ca_request *request,
-                        int arguments, int account, bool own,
-                        struct lca_draft *draft)
+                        int arguments, const struct lca_account *account,
+                        bool own, struct lca_draft *draft)
 {
   struct ca_json_write json;
   struct ca_buf *out;
@@ -225,7 +214,7 @@ static void draft_image(lua_State *L, const struct ca_request *request,
   } else {
     if(!own && draft->change.before)
       ca_json_write_text(&json, "status", draft->change.before);
-    if(!own && true_of(L, account, "is_disabled"))
+    if(!own && lca_account_is_true(account, LCA_IS_DISABLED, NULL))
       ca_json_write_bool(&json, "is_disabled", true);
     add_fields(L, &json, request, account, own);
     if(draft->weight > 1)
@@ -238,12 +227,14 @@ static void draft_image(lua_State *L, const struct ca_request *request,
 }
 
 /* The number of accounts that change with the one that is changed. */
-static int64_t weight_of(lua_State *L, const struct ca_api *api, int account)
+static int64_t weight_of(lua_State *L, const struct ca_api *api,
+                         const struct lca_account *account)
 {
-  int64_t weight = 0;
-  if(!account || !api->weight)
+  struct ca_slice count;
+  int64_t weight;
+  if(!api->weight || !lca_account_at(account, api->weight, &count))
     return 1;
-  lua_getfield(L, account, api->weight);
+  lca_json_decode(L, count.data, count.len);
   weight = lua_tointeger(L, -1);
   lua_pop(L, 1);
   return weight > 1 ? weight : 1;
@@ -274,7 +265,8 @@ static void draft_body(lua_State *L, struct lca_run *run,
 }
 
 /* Is it protected? Then it is recorded as skipped, with why as its reason. */
-static void draft_protection(lua_State *L, struct lca_run *run, int account,
+static void draft_protection(lua_State *L, struct lca_run *run,
+                             const struct lca_account *account,
                              struct lca_draft *draft)
 {
   struct ca_change *change = &draft->change;
@@ -286,9 +278,8 @@ static void draft_protection(lua_State *L, struct lca_run *run, int account,
   if(!run->options.protects)
     return;
   if(account) {
-    user = text_of(L, account, "user_id");
-    if(lua_getfield(L, account, "toolkit") == LUA_TTABLE)
-      toolkit = text_of(L, lua_gettop(L), "slug");
+    user = lca_account_push_text(L, account, LCA_USER_ID, NULL);
+    toolkit = lca_account_push_text(L, account, LCA_TOOLKIT, "slug");
   }
   /* what the shipped Lua found out about an auth config */
   lua_rawgeti(L, LUA_REGISTRYINDEX, run->notes_ref);
@@ -312,7 +303,8 @@ static void draft_protection(lua_State *L, struct lca_run *run, int account,
 
 void lca_draft_make(lua_State *L, struct lca_run *run,
                     const struct ca_request *request, int arguments,
-                    int account, bool own, struct lca_draft *draft)
+                    const struct lca_account *account, bool own,
+                    struct lca_draft *draft)
 {
   struct ca_change *change = &draft->change;
   memset(draft, 0, sizeof(*draft));
@@ -327,9 +319,7 @@ void lca_draft_make(lua_State *L, struct lca_run *run,
   change->line = draft->line;
   if(arguments && lua_getfield(L, arguments, "reason") == LUA_TSTRING)
     change->reason = lua_tostring(L, -1); /* the table keeps it alive */
-  if(account) /* the table keeps what does not fit alive */
-    change->before = lca_read_text(L, account, NULL, "status", draft->before,
-                                   sizeof(draft->before));
+  change->before = lca_account_push_text(L, account, LCA_STATUS, NULL);
   draft->weight = weight_of(L, request->api, account);
   draft_body(L, run, request, draft);
   draft_image(L, request, arguments, account, own, draft);

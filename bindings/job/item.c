@@ -5,187 +5,91 @@
    An item is written at its first change or at its failure: a selection of a
    hundred thousand accounts of which ten change leaves ten items. */
 #include <string.h>
+#include "module/account.h"
 #include "module/error.h"
 #include "job/run_private.h"
 #include "module/task.h"
-#include "module/value.h"
 
-/* ---- from an account table to a row ---- */
+/* ---- from an account to a row ---- */
 
-/* An account being read, and room for the texts of its row. */
-struct view {
+/* Room for the texts of a row. */
+struct texts {
   lua_State *L;
-  int account;
   size_t used;
-  char texts[1024];
+  char bytes[1024];
 };
 
-/* A member's text as the row wants it; NULL when it is none. What does not
-   fit stays on the Lua stack. */
-static const char *keep_text(struct view *view, struct ca_slice text)
+/* The text of an account's member, as C wants it; NULL when it is none. What
+   does not fit is on the Lua stack. Making Lua strings of all would cost more
+   than the rest of the row. [-0, +(0|1), m] */
+static const char *text_of(struct texts *texts,
+                           const struct lca_account *account,
+                           enum lca_member member, const char *inner)
 {
-  char *to = view->texts + view->used;
-  if(text.data[0] != '"')
+  char *to = texts->bytes + texts->used;
+  struct ca_slice text;
+  if(!lca_account_find(account, member, inner, &text) || text.data[0] != '"')
     return NULL;
-  if(text.len > sizeof(view->texts) - view->used) {
-    to = lua_newuserdatauv(view->L, text.len, 0);
-  } else
-    view->used += text.len;
-  to[ca_json_unescape(text, to)] = '\0'; /* it was judged as it was read */
+  if(text.len > sizeof(texts->bytes) - texts->used)
+    to = lua_newuserdatauv(texts->L, text.len, 0);
+  else
+    texts->used += text.len;
+  to[ca_json_unescape(text, to)] = '\0'; /* it was checked as it was read */
   return to;
 }
 
-/* Pushes the member `name` of the account, or of its member table `outer`. */
-static void push_field(struct view *view, const char *outer, const char *name)
-{
-  lua_State *L = view->L;
-  if(!outer)
-    lua_getfield(L, view->account, name);
-  else if(lua_getfield(L, view->account, outer) == LUA_TTABLE) {
-    lua_getfield(L, -1, name);
-    lua_remove(L, -2);
-  } else {
-    lua_pop(L, 1);
-    lua_pushnil(L);
-  }
-}
-
-/* What text stands there; NULL when none does. */
-static const char *text_of(struct view *view, const struct lca_peeked *peeked,
-                           const char *outer, const char *name)
-{
-  switch(peeked->how) {
-  case LCA_PEEK_FOUND:
-    return keep_text(view, peeked->text);
-  case LCA_PEEK_ABSENT:
-    return NULL;
-  default:
-    push_field(view, outer, name);
-    return lua_type(view->L, -1) == LUA_TSTRING ? lua_tostring(view->L, -1)
-                                                : NULL;
-  }
-}
-
-static bool is_true(struct view *view, const struct lca_peeked *peeked,
-                    const char *outer, const char *name)
-{
-  bool is;
-  switch(peeked->how) {
-  case LCA_PEEK_FOUND:
-    return peeked->text.data[0] != 'f' && peeked->text.data[0] != 'n';
-  case LCA_PEEK_ABSENT:
-    return false;
-  default:
-    push_field(view, outer, name);
-    is = lua_toboolean(view->L, -1);
-    lua_pop(view->L, 1);
-    return is;
-  }
-}
-
-static int64_t time_of(struct view *view, const struct lca_peeked *peeked,
-                       const char *name)
+static int64_t time_of(struct texts *texts, const struct lca_account *account,
+                       enum lca_member member)
 {
   int64_t wall_ms = 0;
-  const char *text = text_of(view, peeked, NULL, name);
+  const char *text = text_of(texts, account, member, NULL);
   return text && ca_clock_parse(text, &wall_ms) ? wall_ms : 0;
 }
 
-#define NAME(text)         \
-  {                        \
-    text, sizeof(text) - 1 \
-  }
-
-/* What the member objects of an account tell. */
-static void project_inside(struct view *view, const struct lca_peeked *toolkit,
-                           const struct lca_peeked *config,
-                           const struct lca_peeked *state,
-                           const struct lca_peeked *experimental,
-                           struct ca_item *row)
+static void set_flag(const struct lca_account *account, enum lca_member member,
+                     const char *inner, unsigned flag, struct ca_item *row)
 {
-  static const struct ca_slice slug = NAME("slug");
-  static const struct ca_slice scheme = NAME("authScheme");
-  static const struct ca_slice kind = NAME("account_type");
-  static const struct ca_slice of_config[] = { NAME("auth_scheme"),
-                                               NAME("is_composio_managed"),
-                                               NAME("is_disabled") };
-  struct lca_peeked peeked[3];
+  if(lca_account_is_true(account, member, inner))
+    row->flags |= flag;
+}
+
+/* Fills the row with what the service said of the account. The row's texts are
+   in `texts` and on the stack. [-0, +many, m] */
+static void project(lua_State *L, const struct lca_account *account,
+                    struct texts *texts, struct ca_item *row)
+{
   const char *type;
-  lca_read_peek_inside(toolkit, &slug, 1, peeked);
-  row->toolkit = text_of(view, peeked, "toolkit", "slug");
-  lca_read_peek_inside(state, &scheme, 1, peeked);
-  row->scheme = text_of(view, peeked, "state", "authScheme");
-  lca_read_peek_inside(config, of_config, 3, peeked);
+  luaL_checkstack(L, 20, "an account's row");
+  texts->L = L;
+  texts->used = 0;
+  row->account = text_of(texts, account, LCA_ID, NULL);
+  row->user = text_of(texts, account, LCA_USER_ID, NULL);
+  row->alias = text_of(texts, account, LCA_ALIAS, NULL);
+  row->status = text_of(texts, account, LCA_STATUS, NULL);
+  row->status_reason = text_of(texts, account, LCA_STATUS_REASON, NULL);
+  row->created_ms = time_of(texts, account, LCA_CREATED_AT);
+  row->updated_ms = time_of(texts, account, LCA_UPDATED_AT);
+  row->toolkit = text_of(texts, account, LCA_TOOLKIT, "slug");
+  row->scheme = text_of(texts, account, LCA_STATE, "authScheme");
   if(!row->scheme)
-    row->scheme = text_of(view, &peeked[0], "auth_config", "auth_scheme");
-  if(is_true(view, &peeked[1], "auth_config", "is_composio_managed"))
-    row->flags |= CA_ITEM_MANAGED;
-  if(is_true(view, &peeked[2], "auth_config", "is_disabled"))
-    row->flags |= CA_ITEM_CONFIG_DISABLED;
-  lca_read_peek_inside(experimental, &kind, 1, peeked);
-  type = text_of(view, peeked, "experimental", "account_type");
+    row->scheme = text_of(texts, account, LCA_AUTH_CONFIG, "auth_scheme");
+  set_flag(account, LCA_IS_DISABLED, NULL, CA_ITEM_DISABLED, row);
+  set_flag(account, LCA_AUTH_CONFIG, "is_composio_managed", CA_ITEM_MANAGED,
+           row);
+  set_flag(account, LCA_AUTH_CONFIG, "is_disabled", CA_ITEM_CONFIG_DISABLED,
+           row);
+  type = text_of(texts, account, LCA_EXPERIMENTAL, "account_type");
   if(type && !strcmp(type, "SHARED"))
     row->flags |= CA_ITEM_SHARED;
 }
 
-/* Fills the projection of the account at that index. Its texts live in the
-   view and on the stack above. [-0, +many, e] */
-static void project(lua_State *L, int account, struct view *view,
-                    struct ca_item *row)
-{
-  /* as the service orders them */
-  enum {
-    ID,
-    TOOLKIT,
-    CONFIG,
-    USER,
-    ALIAS,
-    STATUS,
-    REASON,
-    DISABLED,
-    CREATED,
-    UPDATED,
-    STATE,
-    EXPERIMENTAL,
-    COUNT
-  };
-  static const struct ca_slice names[COUNT] = { NAME("id"),
-                                                NAME("toolkit"),
-                                                NAME("auth_config"),
-                                                NAME("user_id"),
-                                                NAME("alias"),
-                                                NAME("status"),
-                                                NAME("status_reason"),
-                                                NAME("is_disabled"),
-                                                NAME("created_at"),
-                                                NAME("updated_at"),
-                                                NAME("state"),
-                                                NAME("experimental") };
-  struct lca_peeked peeked[COUNT];
-  luaL_checkstack(L, 20, "an account's projection");
-  view->L = L;
-  view->account = account;
-  view->used = 0;
-  lca_read_peek_all(lca_read_aside(L, account), names, COUNT, peeked);
-  row->account = text_of(view, &peeked[ID], NULL, "id");
-  row->user = text_of(view, &peeked[USER], NULL, "user_id");
-  row->alias = text_of(view, &peeked[ALIAS], NULL, "alias");
-  row->status = text_of(view, &peeked[STATUS], NULL, "status");
-  row->status_reason = text_of(view, &peeked[REASON], NULL, "status_reason");
-  if(is_true(view, &peeked[DISABLED], NULL, "is_disabled"))
-    row->flags |= CA_ITEM_DISABLED;
-  row->created_ms = time_of(view, &peeked[CREATED], "created_at");
-  row->updated_ms = time_of(view, &peeked[UPDATED], "updated_at");
-  project_inside(view, &peeked[TOOLKIT], &peeked[CONFIG], &peeked[STATE],
-                 &peeked[EXPERIMENTAL], row);
-}
-
 /* ---- into the ledger ---- */
 
-void lca_item_store(lua_State *L, struct lca_run *run, int index, int account)
+void lca_item_store(lua_State *L, struct lca_run *run, int index,
+                    const struct lca_account *account)
 {
   struct lca_item *item = lua_touserdata(L, index);
-  struct view view;
+  struct texts texts;
   struct ca_item row;
   struct ca_err err;
   int top = lua_gettop(L);
@@ -197,9 +101,9 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index, int account)
   memset(&row, 0, sizeof(row));
   row.bulk = item->bulk;
   if(lua_getiuservalue(L, index, LCA_ITEM_ACCOUNT) != LUA_TNIL)
-    project(L, lua_gettop(L), &view, &row);
+    project(L, lca_account_of(L, -1), &texts, &row);
   else if(account) {
-    project(L, account, &view, &row);
+    project(L, account, &texts, &row);
     item->follows_first = true;
   }
   lua_getiuservalue(L, index, LCA_ITEM_KEY);
@@ -233,10 +137,10 @@ static void name_call(lua_State *L, struct lca_run *run, char *key,
   } while(taken);
 }
 
-int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
-                            const char *id)
+int64_t lca_item_add_single(lua_State *L, struct lca_run *run,
+                            const struct lca_account *account, const char *id)
 {
-  struct view view;
+  struct texts texts;
   struct ca_item row;
   struct ca_err err;
   int64_t number = 0;
@@ -245,7 +149,7 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
   ca_err_clear(&err);
   memset(&row, 0, sizeof(row));
   if(account)
-    project(L, account, &view, &row);
+    project(L, account, &texts, &row);
   else
     row.account = id[0] ? id : NULL;
   name_call(L, run, key, sizeof(key));
@@ -269,7 +173,7 @@ int lca_item_fail_straight(lua_State *L)
   int64_t number;
   ca_err_clear(&err);
   lca_run_begin(L, run);
-  number = lca_item_add_single(L, run, 0, id);
+  number = lca_item_add_single(L, run, NULL, id);
   if(ca_ledger_item_outcome(run->ledger, number, CA_FAILED, text, &err))
     return lca_run_ledger_failed(L, run, &err);
   lca_run_note_failure(run, id, operation, CA_FAILED, "", text);
@@ -306,12 +210,7 @@ int lca_item_account(lua_State *L)
   }
   if(lua_getiuservalue(L, -1, LCA_ITEM_ACCOUNT) == LUA_TNIL)
     return 1;
-  lua_getfield(L, -1, "id");
-  if(lua_rawequal(L, -1, 1)) {
-    lua_pop(L, 1);
-    return 1;
-  }
-  return 0;
+  return lca_account_about(L, -1, luaL_checkstring(L, 1)) ? 1 : 0;
 }
 
 /* host.item_kind(): "plan", "recall", "after", or nil outside of a bulk. */
@@ -414,7 +313,7 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
   if(status == LUA_OK || status == LUA_YIELD) {
     /* every row is kept, so that a resumed run can tell which are new */
     if(!item->number && !lua_isnil(L, PLAN_ROW))
-      lca_item_store(L, run, PLAN_ITEM, 0);
+      lca_item_store(L, run, PLAN_ITEM, NULL);
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -428,7 +327,7 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
     lua_pushboolean(L, 0);
     return 1;
   }
-  lca_item_store(L, run, PLAN_ITEM, 0);
+  lca_item_store(L, run, PLAN_ITEM, NULL);
   lca_plan_take_back(L, run, item);
   fail_item(L, run, item->number, lua_tostring(L, PLAN_KEY), "action",
             CA_FAILED);

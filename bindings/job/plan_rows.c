@@ -3,6 +3,7 @@
    Must not know: curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
+#include "module/account.h"
 #include "module/error.h"
 #include "base/digest.h"
 #include "job/run_private.h"
@@ -210,25 +211,20 @@ static int64_t add_change(lua_State *L, struct lca_run *run, int64_t item,
   return number;
 }
 
-/* The item's own account, when the change is on that. */
-static int own_account(lua_State *L, int item, const char *id)
+/* The item's own account, when the change is on that; else NULL. */
+static const struct lca_account *own_account(lua_State *L, int item,
+                                             const char *id)
 {
-  int table;
-  bool own;
-  if(lua_getiuservalue(L, item, LCA_ITEM_ACCOUNT) == LUA_TNIL) {
-    lua_pop(L, 1);
-    return 0;
-  }
-  table = lua_gettop(L);
-  lua_getfield(L, table, "id");
-  own = lua_type(L, -1) == LUA_TSTRING && !strcmp(lua_tostring(L, -1), id);
-  lua_pop(L, 1);
-  return own ? table : 0;
+  const struct lca_account *account;
+  lua_getiuservalue(L, item, LCA_ITEM_ACCOUNT);
+  account = lca_account_about(L, -1, id);
+  lua_pop(L, 1); /* the item keeps it alive */
+  return account;
 }
 
 static int64_t add_planned(lua_State *L, struct lca_run *run,
                            struct lca_item *item, struct lca_draft *draft,
-                           int account)
+                           const struct lca_account *account)
 {
   int64_t number;
   draft->ends_active = ends_active(item, &draft->change);
@@ -245,24 +241,24 @@ static int64_t add_planned(lua_State *L, struct lca_run *run,
    top of the stack. */
 static int record_planned(lua_State *L, struct lca_run *run,
                           struct lca_item *item, struct ca_request *request,
-                          int arguments, int account)
+                          int arguments, const struct lca_account *account)
 {
   struct lca_draft draft;
   struct lca_draft fallback;
   bool other;
   int at = lua_gettop(L);
-  int own = own_account(L, at, request->id);
-  int known = account ? account : own;
+  const struct lca_account *own = own_account(L, at, request->id);
+  const struct lca_account *known = account ? account : own;
   if(!item->number)
     lca_item_store(L, run, at, known);
   if(!own && item->follows_first && item->changes == 0)
     own = known; /* the item took this account for its own */
-  lca_draft_make(L, run, request, arguments, known, own != 0, &draft);
+  lca_draft_make(L, run, request, arguments, known, own != NULL, &draft);
   if(item->recall)
     return lca_replay_recall(L, run, at, &draft);
   if(draft.change.outcome == CA_PLANNED && request->id[0] &&
      !find_touched(item, request->id) && !touched_too_many(item) &&
-     lca_draft_is_same(L, request, draft.change.before, known))
+     lca_draft_is_same(request, draft.change.before, known))
     draft.change.outcome = CA_SAME;
   check_cost(L, run, &draft.change);
   other = lca_draft_fallback(L, &draft, arguments, &fallback);
@@ -289,7 +285,7 @@ static int raise_protected(lua_State *L, const struct lca_draft *draft)
 /* A change outside bulks: an item of its own. */
 static int record_straight(lua_State *L, struct lca_run *run,
                            struct ca_request *request, int arguments,
-                           int account)
+                           const struct lca_account *account)
 {
   struct lca_draft draft;
   int64_t item;
@@ -303,7 +299,7 @@ static int record_straight(lua_State *L, struct lca_run *run,
         request->api->resource, request->api->name);
   lca_draft_make(L, run, request, arguments, account, true, &draft);
   if(draft.change.outcome == CA_PLANNED &&
-     lca_draft_is_same(L, request, draft.change.before, account))
+     lca_draft_is_same(request, draft.change.before, account))
     draft.change.outcome = CA_SAME;
   draft.ends_active = ends_active(NULL, &draft.change);
   if(run->options.replay.on && lca_replay_straight(L, run, &draft, &results))
@@ -324,9 +320,10 @@ static int record_straight(lua_State *L, struct lca_run *run,
 }
 
 int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
-                    struct ca_request *request, int arguments, int account)
+                    struct ca_request *request, int arguments, int target)
 {
   struct lca_run *run = ctx;
+  const struct lca_account *account;
   struct lca_task *task = lca_sched_running(run->sched);
   int64_t id = task ? lca_task_item(task) : 0;
   struct lca_item *item;
@@ -342,6 +339,7 @@ int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
     return lca_error_usage(L, "while a bulk plans, only its action may make "
                               "changes");
   check_client(L, run, client);
+  account = target ? lca_account_about(L, target, request->id) : NULL;
   if(!id)
     return record_straight(L, run, request, arguments, account);
   item = lca_item_push_live(L, run, id);

@@ -7,6 +7,7 @@
 #include "job/run.h"
 #include "base/json.h"
 
+struct lca_account;
 struct lca_applier;
 struct lca_recorded;
 
@@ -55,7 +56,8 @@ struct lca_run {
 };
 
 /* An item while its action runs: a full userdata with the user values
-   1 account table or nil, 2 key, 3 row for the ledger (JSON) or nil. */
+   1 account as it was read or nil, 2 key, 3 row for the ledger (JSON) or nil.
+ */
 struct lca_item {
   int64_t id;     /* of this process: what the task carries */
   int64_t number; /* of the ledger; 0 until it is written there */
@@ -100,17 +102,18 @@ void lca_run_note_failure(struct lca_run *run, const char *key,
 /* job/item.c */
 
 /* Writes the item into the ledger if it is not there yet; item's userdata at
-   index. account: index of the table of the account that it changes first, or
-   0; a row takes it for its own. [-0, +0, e] */
-void lca_item_store(lua_State *L, struct lca_run *run, int index, int account);
+   index. account: the one that it changes first, or NULL; an item that has no
+   account of its own takes it. [-0, +0, e] */
+void lca_item_store(lua_State *L, struct lca_run *run, int index,
+                    const struct lca_account *account);
 /* Pushes the userdata of the running task's item and returns it, or pushes
    nil and returns NULL. [-0, +1, -] */
 struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
                                     int64_t id);
-/* Adds an item of its own for a straight-line change; account: index of an
-   account table or 0; id may be "". Returns its number. [-0, +0, e] */
-int64_t lca_item_add_single(lua_State *L, struct lca_run *run, int account,
-                            const char *id);
+/* Adds an item of its own for a straight-line change; account: NULL when it is
+   not known; id may be "". Returns its number. [-0, +0, e] */
+int64_t lca_item_add_single(lua_State *L, struct lca_run *run,
+                            const struct lca_account *account, const char *id);
 /* host.plan_item, host.after_item, host.item_account, host.item_kind,
    host.fail_straight. */
 int lca_item_plan(lua_State *L);
@@ -130,14 +133,13 @@ struct lca_draft {
   char user[320];
   char config[160];
   char line[160];
-  char before[40];
   char fingerprint[40];
   char reason[200]; /* of a protected account */
 };
 
 /* The recorder (see module/client.h). */
 int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
-                    struct ca_request *request, int arguments, int account);
+                    struct ca_request *request, int arguments, int target);
 /* host.check_class. */
 int lca_plan_check_class(lua_State *L);
 /* What the script gets for a change that was so already. [-0, +1, m] */
@@ -147,28 +149,30 @@ void lca_plan_open(lua_State *L);
 
 /* job/change.c */
 
-/* Fills the draft from a finished request; account: index of the account's
-   table or 0, own: it is the item's. Texts live as long as the stack above and
-   the request. [-0, +many, e] */
+/* Fills the draft from a finished request; account: what the service said of
+   the account that it changes, or NULL; own: it is the item's. Texts live as
+   long as the stack above and the request. [-0, +many, e] */
 void lca_draft_make(lua_State *L, struct lca_run *run,
                     const struct ca_request *request, int arguments,
-                    int account, bool own, struct lca_draft *draft);
+                    const struct lca_account *account, bool own,
+                    struct lca_draft *draft);
 /* The change that `otherwise` asks for; false when it asks for none. Texts are
    the draft's. [-0, +many, e] */
 bool lca_draft_fallback(lua_State *L, const struct lca_draft *draft,
                         int arguments, struct lca_draft *fallback);
-/* Is the account already as the request wants it? account: index of its table
-   or 0. [-0, +0, e] */
-bool lca_draft_is_same(lua_State *L, const struct ca_request *request,
-                       const char *before, int account);
+/* Is the account already as the request wants it? account may be NULL.
+   [-0, +0, m] */
+bool lca_draft_is_same(const struct ca_request *request, const char *before,
+                       const struct lca_account *account);
 void lca_draft_open(lua_State *L);
 
 /* job/bulk.c */
 
 /* Counts a change that was recorded; item: NULL for a straight-line one,
-   account: index of its table or 0. [-0, +0, e] */
+   account: NULL when it is not known. [-0, +0, m] */
 void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
-                    const struct lca_draft *draft, int account);
+                    const struct lca_draft *draft,
+                    const struct lca_account *account);
 /* The item's action raised: what it planned is skipped. [-0, +0, e] */
 void lca_plan_take_back(lua_State *L, struct lca_run *run,
                         struct lca_item *item);

@@ -7,7 +7,6 @@
 #include "module/error.h"
 #include "module/json.h"
 #include "module/result.h"
-#include "module/value.h"
 #include "base/secret.h"
 #include "base/json_write.h"
 
@@ -18,8 +17,7 @@
 
 /* The stack of a call. Positional arguments follow, until they are read. */
 enum { AT_CLIENT = 1, AT_OPTIONS, AT_ACCOUNT, AT_CALL, AT_OP };
-/* UP_PAGE: true for a list whose accounts are read as bulk work wants them. */
-enum { UP_CLIENT = 1, UP_API, UP_PAGE };
+enum { UP_CLIENT = 1, UP_API };
 
 /* What a call holds of the core, in a to-be-closed slot. */
 struct call {
@@ -182,7 +180,6 @@ static void encode_acl(lua_State *L, struct call *call,
     wrong_type(L, api, field, "a table", index);
   snprintf(path, sizeof(path), "%s.%s: %s", api->resource, api->name,
            field->name);
-  lca_read_all(L, index);
   lua_pushnil(L);
   while(lua_next(L, index)) {
     lua_pop(L, 1);
@@ -359,7 +356,6 @@ static void check_options(lua_State *L, struct call *call)
 {
   const struct ca_api *api = call->request.api;
   bool mutates = ca_api_mutates(api);
-  lca_read_all(L, AT_OPTIONS);
   lua_pushnil(L);
   while(lua_next(L, AT_OPTIONS)) {
     const char *name =
@@ -463,8 +459,6 @@ static int call_ended(lua_State *L, int status, lua_KContext ctx)
   const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
   (void)status;
   (void)ctx;
-  if(lua_isboolean(L, lua_upvalueindex(UP_PAGE)))
-    return lca_result_push_page(L, client, api, &op->result);
   return lca_result_push(L, client, api, &op->result,
                          call->id[0] ? call->id : NULL);
 }
@@ -541,20 +535,16 @@ static int push_operation(lua_State *L, lua_CFunction function)
   const char *resource = luaL_checkstring(L, 2);
   const char *name = luaL_checkstring(L, 3);
   const struct ca_api *api = ca_api_find(resource, name);
-  lua_settop(L, 4);
   luaL_checkudata(L, 1, "composio.client");
   if(!api)
     return luaL_error(L, "no operation %s.%s", resource, name);
-  lua_pushvalue(L, 1);
+  lua_settop(L, 1);
   lua_pushlightuserdata(L, (void *)api);
-  lua_pushvalue(L, 4);
-  lua_pushcclosure(L, function, 3);
+  lua_pushcclosure(L, function, 2);
   return 1;
 }
 
-/* operation(client, resource, name, page) → the function of that row; page,
-   or nil, is true for a list whose accounts are read as bulk work wants
-   them. */
+/* operation(client, resource, name) → the function of that row. */
 static int operation(lua_State *L)
 {
   return push_operation(L, call_operation);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "module/account.h"
 #include "module/client.h"
 #include "module/error.h"
 #include "module/versions.h"
@@ -16,7 +17,7 @@
 
 static const char room_key, default_key; /* in the registry */
 
-enum { FIELDS = 1, ACCOUNT_CLASS };
+enum { FIELDS = 1 };
 
 /* ---- the room ---- */
 
@@ -205,7 +206,7 @@ static void make_endpoint(lua_State *L, struct lca_client *client,
 
 static struct lca_client *push_client(lua_State *L)
 {
-  struct lca_client *client = lua_newuserdatauv(L, sizeof(*client), 2);
+  struct lca_client *client = lua_newuserdatauv(L, sizeof(*client), FIELDS);
   memset(client, 0, sizeof(*client));
   luaL_setmetatable(L, CLIENT);
   client->sched = lca_sched_of(L);
@@ -441,8 +442,9 @@ static int client_close_call(lua_State *L)
   return client_close(L);
 }
 
-/* client_dress(client, fields, account_class): what client.xyz finds, and the
-   metatable that its accounts get. */
+/* client_dress(client, fields, methods): what client.xyz finds, and the
+   methods of its accounts. Their metatable is in the registry, by the client.
+ */
 static int client_dress(lua_State *L)
 {
   struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
@@ -451,7 +453,9 @@ static int client_dress(lua_State *L)
   lua_settop(L, 3);
   lua_pushcfunction(L, client_close_call);
   lua_setfield(L, 2, "close");
+  lca_account_push_class(L, "composio.account", 3);
   lua_rawsetp(L, LUA_REGISTRYINDEX, client);
+  lua_settop(L, 2);
   lua_setiuservalue(L, 1, FIELDS);
   return 0;
 }

@@ -15,7 +15,6 @@
 #include "module/error.h"
 #include "module/json.h"
 #include "base/json_write.h"
-#include "module/value.h"
 #include "wire/request.h"
 
 #define ARRAY     "composio.array"
@@ -42,11 +41,12 @@ static const char *const lists[] = { "items",
                                      "tools_available_for_execution",
                                      NULL };
 
-static bool is_list_name(const char *name)
+static bool is_list_name(struct ca_slice name)
 {
   int i;
   for(i = 0; lists[i]; i++)
-    if(lists[i][0] == name[0] && !strcmp(lists[i], name))
+    if(lists[i][0] == name.data[0] &&
+       !strncmp(lists[i], name.data, name.len) && !lists[i][name.len])
       return true;
   return false;
 }
@@ -121,43 +121,65 @@ static void load_decoder(lua_State *L)
   lua_settop(L, top);
 }
 
-/* Corrects the table on top, in place; array is where the metatable lies.
+/* Replaces the number on top by an integer when it is one. [-0, +0, -] */
+static bool correct_number(lua_State *L)
+{
+  lua_Number number = lua_tonumber(L, -1);
+  if(!(number >= -EXACT && number <= EXACT && floor(number) == number))
+    return false;
+  lua_pop(L, 1);
+  lua_pushinteger(L, (lua_Integer)number);
+  return true;
+}
+
+/* Marks the table on top, the value of a member that is a list by its name;
+   an object stays one. array is where the metatable is. [-0, +0, -] */
+static void mark_list(lua_State *L, int array)
+{
+  if(!lua_rawlen(L, -1)) {
+    lua_pushnil(L);
+    if(lua_next(L, -2)) {
+      lua_pop(L, 2);
+      return;
+    }
+  }
+  lua_pushvalue(L, array);
+  lua_setmetatable(L, -2);
+}
+
+/* Corrects the table on top, in place; array is where the metatable is.
    Assigning to a field that exists is allowed while walking. [-0, +0, m] */
 static void correct(lua_State *L, int array)
 {
   int table = lua_gettop(L);
-  bool named;
+  struct ca_slice name;
 
   luaL_checkstack(L, 6, "JSON");
   lua_pushnil(L);
   while(lua_next(L, table)) {
+    bool is_member = lua_type(L, -2) == LUA_TSTRING;
     switch(lua_type(L, -1)) {
-    case LUA_TNUMBER: {
-      lua_Number number = lua_tonumber(L, -1);
-      if(number >= -EXACT && number <= EXACT && floor(number) == number) {
+    case LUA_TNUMBER:
+      if(correct_number(L)) {
         lua_pushvalue(L, -2);
-        lua_pushinteger(L, (lua_Integer)number);
+        lua_pushvalue(L, -2);
         lua_rawset(L, table);
       }
       break;
-    }
-    case LUA_TLIGHTUSERDATA: /* null: absent, but it keeps its place in lists
-                              */
-      if(lua_type(L, -2) == LUA_TSTRING) {
+    case LUA_TLIGHTUSERDATA: /* a null member is absent; in a list null keeps
+                                its place */
+      if(is_member) {
         lua_pushvalue(L, -2);
         lua_pushnil(L);
         lua_rawset(L, table);
       }
       break;
     case LUA_TTABLE:
-      named =
-          lua_type(L, -2) == LUA_TSTRING && is_list_name(lua_tostring(L, -2));
-      /* what is named like a list but is an object stays one */
-      if(named && (lua_rawlen(L, -1) || (lua_pushnil(L), !lua_next(L, -2)))) {
-        lua_pushvalue(L, array);
-        lua_setmetatable(L, -2);
-      } else if(named)
-        lua_pop(L, 2);
+      if(is_member) {
+        name.data = lua_tolstring(L, -2, &name.len);
+        if(is_list_name(name))
+          mark_list(L, array);
+      }
       correct(L, array);
       break;
     default:
@@ -169,20 +191,25 @@ static void correct(lua_State *L, int array)
 
 void lca_json_decode(lua_State *L, const char *text, size_t len)
 {
+  struct ca_slice value = { text, len };
+  struct ca_slice no_name = { "", 0 };
+  lca_json_decode_member(L, no_name, value);
+}
+
+void lca_json_decode_member(lua_State *L, struct ca_slice name,
+                            struct ca_slice value)
+{
   int top = lua_gettop(L);
   luaL_getmetatable(L, ARRAY);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &decoder_key);
-  lua_pushlstring(L, text, len);
+  lua_pushlstring(L, value.data, value.len);
   lua_call(L, 1, 1); /* array value */
-  if(lua_istable(L, -1))
+  if(lua_istable(L, -1)) {
+    if(is_list_name(name))
+      mark_list(L, top + 1);
     correct(L, top + 1);
-  else if(lua_type(L, -1) == LUA_TNUMBER) {
-    lua_Number number = lua_tonumber(L, -1);
-    if(number >= -EXACT && number <= EXACT && floor(number) == number) {
-      lua_pushinteger(L, (lua_Integer)number);
-      lua_replace(L, top + 2);
-    }
-  }
+  } else if(lua_type(L, -1) == LUA_TNUMBER)
+    correct_number(L);
   lua_replace(L, top + 1);
 }
 
@@ -304,7 +331,6 @@ static enum shape shape_of(const struct writer *writer,
   lua_Integer highest = 0;
   bool marked = false;
 
-  lca_read_all(L, table);
   if(lua_getmetatable(L, table)) {
     luaL_getmetatable(L, ARRAY);
     marked = lua_rawequal(L, -1, -2);

@@ -7,6 +7,7 @@
 #include <lua.h>
 #include <stdbool.h>
 #include "base/buf.h"
+#include "base/text.h"
 
 /* Nesting deeper than this is refused in both directions. */
 #define LCA_JSON_DEPTH 128
@@ -16,6 +17,11 @@
    metatable of composio.array). Throws a string when it is not JSON or nested
    deeper than 128. [-0, +1, e] */
 void lca_json_decode(lua_State *L, const char *text, size_t len);
+
+/* The same for the value of an object's member: an empty list stays one where
+   the member's name is that of a known list. [-0, +1, e] */
+void lca_json_decode_member(lua_State *L, struct ca_slice name,
+                            struct ca_slice value);
 
 /* Appends the value at index as JSON; keys of objects sorted. Raises with the
    path of what cannot be written: holes, mixed keys, functions, NaN, invalid

@@ -5,6 +5,7 @@
    work, so whatever is one per state lives in the registry. */
 #include <string.h>
 #include <lauxlib.h>
+#include "module/account.h"
 #include "module/client.h"
 #include "module/embed.h"
 #include "module/error.h"
@@ -39,6 +40,7 @@ static int open_core(lua_State *L)
   lua_newtable(L);
   lca_error_open(L);
   lca_json_open(L);
+  lca_account_open(L);
   lca_idset_open(L);
   lca_task_open(L);
   lca_client_open(L);

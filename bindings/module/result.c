@@ -1,21 +1,14 @@
-/* What replies mean to scripts: decoded tables, accounts with their methods,
-   error objects.
+/* What replies mean to scripts: accounts, pages of them, decoded tables, error
+   objects.
    Must not know: curl, the ledger, tasks. */
 #include <string.h>
 #include "base/text.h"
+#include "module/account.h"
 #include "module/error.h"
 #include "module/json.h"
-#include "module/page.h"
 #include "module/result.h"
 #include "wire/reply.h"
 #include "base/secret.h"
-
-static int decode(lua_State *L)
-{
-  const struct ca_buf *body = lua_touserdata(L, 1);
-  lca_json_decode(L, body->data, body->len);
-  return 1;
-}
 
 /* A 2xx whose body cannot be what the service says. */
 static void doubt(const struct ca_api *api, struct ca_result *result,
@@ -24,7 +17,7 @@ static void doubt(const struct ca_api *api, struct ca_result *result,
   char start[121];
   size_t len;
   ca_text_printable(start, sizeof(start), ca_buf_text(&result->body),
-               result->body.len < 100 ? result->body.len : 100);
+                    result->body.len < 100 ? result->body.len : 100);
   len = ca_secret_mask(start, strlen(start));
   start[len] = '\0';
   ca_err_set(&result->err, CA_REPLY,
@@ -47,94 +40,67 @@ static int fail(lua_State *L, const struct ca_api *api,
   return lca_error_throw(L, api, account, &result->err);
 }
 
-/* Gives the account on top its methods. [-0, +0, -] */
-static void dress(lua_State *L, const struct lca_client *client)
+/* Pushes the metatable of what the row's resource holds. [-0, +1, -] */
+static void push_class(lua_State *L, const struct lca_client *client,
+                       const struct ca_api *api)
 {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, client);
-  if(lua_istable(L, -1))
-    lua_setmetatable(L, -2);
+  if(ca_api_of_accounts(api))
+    lua_rawgetp(L, LUA_REGISTRYINDEX, client);
   else
-    lua_pop(L, 1);
+    lca_account_push_config_class(L);
 }
 
-/* The reply on top is what this read gives? Its accounts get their methods. */
-static bool accept(lua_State *L, const struct lca_client *client,
-                   const struct ca_api *api)
+/* One account, or a page of them. */
+static bool push_read(lua_State *L, const struct ca_buf *body,
+                      const struct ca_api *api, int class)
 {
-  bool accounts = ca_api_of_accounts(api);
-  lua_Integer i;
-  if(ca_api_has_id(api)) { /* one */
-    if(lua_getfield(L, -1, "id") != LUA_TSTRING)
-      return false;
-    lua_pop(L, 1);
-    if(accounts)
-      dress(L, client);
-    return true;
-  }
-  if(lua_getfield(L, -1, "items") != LUA_TTABLE)
-    return false;
-  for(i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++) {
-    bool fine = lua_istable(L, -1);
-    if(fine) {
-      fine = lua_getfield(L, -1, "id") == LUA_TSTRING;
-      lua_pop(L, 1);
-    }
-    if(!fine)
-      return false;
-    if(accounts)
-      dress(L, client);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 2);
-  return true;
+  struct ca_json_scan scan = { body->data, body->data + body->len };
+  if(!ca_api_has_id(api))
+    return lca_account_push_page(L, body->data, body->len, class);
+  return lca_account_push(L, &scan, 0, class) && ca_json_at_end(&scan);
+}
+
+/* read_reply(body, api, class): what the reply means; nothing when it is JSON,
+   but not what was asked for. Raises when it is not JSON. */
+static int read_reply(lua_State *L)
+{
+  const struct ca_buf *body = lua_touserdata(L, 1);
+  const struct ca_api *api = lua_touserdata(L, 2);
+  bool reads = !ca_api_mutates(api);
+  if(reads && push_read(L, body, api, 3))
+    return 1;
+  lua_settop(L, 3);
+  lca_json_decode(L, body->data, body->len);
+  return !reads && lua_istable(L, -1);
 }
 
 int lca_result_push(lua_State *L, struct lca_client *client,
                     const struct ca_api *api, struct ca_result *result,
                     const char *account)
 {
-  int top = lua_gettop(L);
-  bool reads = !ca_api_mutates(api);
   int status = LUA_ERRRUN;
 
   if(result->err.code)
     return fail(L, api, result, account);
-  if(!result->body.len && !reads) { /* a 204, say: there is nothing to tell */
+  if(!result->body.len && ca_api_mutates(api)) { /* a 204, say */
     lua_newtable(L);
     return 1;
   }
-  lua_pushcfunction(L, decode);
+  lua_pushcfunction(L, read_reply);
   lua_pushlightuserdata(L, &result->body);
+  lua_pushlightuserdata(L, (void *)api);
+  push_class(L, client, api);
   if(result->is_json)
-    status = lua_pcall(L, 1, 1, 0);
+    status = lua_pcall(L, 3, 1, 0);
   if(status == LUA_ERRMEM)
     return lua_error(L);
   if(status != LUA_OK) {
     doubt(api, result, "is not JSON");
     return fail(L, api, result, account);
   }
-  if(!lua_istable(L, -1) || (reads && !accept(L, client, api))) {
+  if(!lua_istable(L, -1)) {
     doubt(api, result, "is not what was asked for");
     return fail(L, api, result, account);
-  }
-  lua_settop(L, top + 1);
-  ca_buf_wipe(&result->body);
-  return 1;
-}
-
-int lca_result_push_page(lua_State *L, struct lca_client *client,
-                         const struct ca_api *api, struct ca_result *result)
-{
-  int class;
-  if(result->err.code)
-    return fail(L, api, result, NULL);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, client);
-  class = lua_gettop(L);
-  if(!lua_istable(L, class) || !result->is_json ||
-     !lca_page_push(L, result->body.data, result->body.len, class)) {
-    lua_settop(L, class - 1);
-    /* decoded the other way it says what is wrong with it */
-    return lca_result_push(L, client, api, result, NULL);
   }
   ca_buf_wipe(&result->body);
   return 1;

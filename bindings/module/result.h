@@ -5,16 +5,12 @@
 
 #include "module/client.h"
 
-/* Pushes what a 2xx reply means (decoded, normalised by json), or throws an
-   error object. Wipes the body. account: the id for the error, or NULL.
-   [-0, +1, e] */
+/* Pushes what a 2xx reply means: accounts and auth configs as module/account.h
+   makes them, everything else decoded at once. Raises an error object when the
+   call failed or the reply is not what was asked for. Wipes the body. account:
+   the id for the error, or NULL. [-0, +1, e] */
 int lca_result_push(lua_State *L, struct lca_client *client,
                     const struct ca_api *api, struct ca_result *result,
                     const char *account);
-
-/* The same for a list of accounts: their heavy members are decoded when they
-   are first touched (page). [-0, +1, e] */
-int lca_result_push_page(lua_State *L, struct lca_client *client,
-                         const struct ca_api *api, struct ca_result *result);
 
 #endif

@@ -262,6 +262,53 @@ describe("composio.so", function()
     end)
   end
 
+  it("changes nothing that Lua or lua-cjson has", function()
+    local text, ok = run(
+      [[
+        local cjson = require "cjson"
+        local function look(seen, value, name)
+          if type(value) ~= "table" or seen[value] then
+            return
+          end
+          local copy = { metatable = getmetatable(value) }
+          seen[value] = copy
+          for key, inner in next, value do
+            copy[key] = inner
+            look(seen, inner, key)
+          end
+        end
+        local function all()
+          local seen = {}
+          look(seen, _G)
+          look(seen, cjson)
+          look(seen, require "cjson.safe")
+          return seen
+        end
+        local before = all()
+        local composio = require "composio"
+        local account = composio.connected_accounts.get "ca_github_u123A"
+        account:decode()
+        for _ in composio.connected_accounts.each() do end
+        local after = all()
+        local function differs(one, other)
+          for value, copy in next, one do
+            local grows = value == package.loaded or value == package.preload or not other[value]
+            for key, inner in next, copy do
+              if not grows and not rawequal(other[value][key], inner) then
+                return tostring(key)
+              end
+            end
+          end
+          return "nothing"
+        end
+        print(differs(before, after), differs(after, before))
+      ]],
+      environment
+    )
+    assert.is_truthy(ok)
+    assert.equal("nothing\tnothing\n", text)
+  end)
+
   it("closes with calls, tasks and clients that were left as they were", function()
     emulator:faults { { action = "delay", delay_ms = 3000 } }
     local text, ok = run(

@@ -64,6 +64,12 @@ composio.null = nil
 ---@field allowed_user_ids? string[]
 ---@field not_allowed_user_ids? string[]
 
+---A plain table. Fields that many scripts need (`id status user_id alias word_id
+---status_reason is_disabled created_at updated_at`) are in it from the start, the
+---others are decoded when they are first read; `pairs` shows all. What reads the
+---table itself (`next`, `rawget`, `rawset`, `table.*`, `cjson.encode`) sees the
+---others only after `account:decode()`. A script may write into it, but plans and
+---guards go by what the service said.
 ---@class composio.account
 ---@field id string
 ---@field toolkit { slug: string }
@@ -83,6 +89,11 @@ composio.null = nil
 ---@field requested_scopes? string[]
 ---@field requested_user_scopes? string[]
 local account = {}
+
+---Decodes what was not read yet, and returns the account. A field of the
+---service's that is named like a method is left out.
+---@return composio.account
+function account:decode() end
 
 ---ACTIVE, not disabled, and its auth config not disabled either?
 ---@return boolean
@@ -330,6 +341,7 @@ function connected_accounts.wait_for_connection(id, options) end
 
 -- ---- composio.auth_configs -----------------------------------------------
 
+---Read like an account, with `decode` as its only method.
 ---@class composio.auth_config
 ---@field id string
 ---@field name string
@@ -339,6 +351,10 @@ function connected_accounts.wait_for_connection(id, options) end
 ---@field status "ENABLED" | "DISABLED"
 ---@field no_of_connections integer
 ---@field credentials? table
+local auth_config = {}
+
+---@return composio.auth_config
+function auth_config:decode() end
 
 ---@class composio.auth_configs
 local auth_configs = {}
@@ -687,5 +703,5 @@ composio.connected_accounts = connected_accounts
 composio.auth_configs = auth_configs
 composio.auth_scheme = auth_scheme
 
-return composio, { account = account, client = client, task = task, walk = walk,
-  selection = selection, connection_request = connection_request }
+return composio, { account = account, auth_config = auth_config, client = client, task = task,
+  walk = walk, selection = selection, connection_request = connection_request }

@@ -120,17 +120,23 @@ return function(composio, core, host)
   end
   core.ensure_project = ensure_project
 
-  -- ---- what straight-line changes of a preview made of accounts ----
+  -- ---- what straight-line changes made of accounts and auth configs ----
 
-  local expected = {}
+  -- id -> true: the run has changed it, so what was read before is out of date.
+  -- In a preview it is still as it was: then the status that the change leads to.
+  local changed = {}
 
-  local function with_expected(account)
-    local status = expected[account.id]
-    if not status then
-      return account
+  local function change_straight(change, row, account, id, ...)
+    if host.is_apply then
+      changed[id] = true -- also when the change fails
+      return change(account, ...)
     end
-    return setmetatable({ id = account.id, status = status }, { __index = account })
+    local expected = changed[id]
+    local result = change(expected and core.with_status(account, expected) or account, ...)
+    changed[id] = row.becomes or expected
+    return result
   end
+
 
   -- ---- auth configs and what is protected ----
 
@@ -175,8 +181,10 @@ return function(composio, core, host)
     return type(id) == "string" and id ~= "" and id or nil
   end
 
+  -- Is it an account, or an auth config, that this module has read? A table of
+  -- the script's own stands for its id alone.
   local function has_status(target)
-    return type(target) ~= "string" and type(target) ~= "nil" and target.status ~= nil
+    return core.status_of(target) ~= nil
   end
 
   -- ---- changes of accounts ----
@@ -188,10 +196,15 @@ return function(composio, core, host)
 
     local function image_of(target, kind)
       local id = id_of(target)
-      if kind == "after" or kind == "recall" or not id or has_status(target) then
+      if kind == "after" or kind == "recall" or not id then
         return target
       elseif kind == "plan" then
-        return host.item_account(id) or look_up(id) or not_found(name, id)
+        return has_status(target) and target
+          or host.item_account(id)
+          or look_up(id)
+          or not_found(name, id)
+      elseif has_status(target) and changed[id] ~= true then
+        return target
       end
       local good, account = pcall(accounts.get, id)
       if good then
@@ -217,12 +230,11 @@ return function(composio, core, host)
         return change(image_of(target, kind), options, ...)
       end
       ensure_project()
-      local account = image_of(target)
-      local result = change(has_status(account) and with_expected(account) or account, options, ...)
-      if not host.is_apply and id_of(target) then
-        expected[id_of(target)] = row.becomes
+      local account, id = image_of(target), id_of(target)
+      if not id then
+        return change(account, options, ...) -- which says what is wrong with it
       end
-      return result
+      return change_straight(change, row, account, id, options, ...)
     end
   end
 
@@ -258,9 +270,12 @@ return function(composio, core, host)
       if not kind then
         ensure_project()
       end
-      local config = has_status(target) and target or configs.get(id)
+      local config = has_status(target) and changed[id] ~= true and target or configs.get(id)
       note_config(config, true)
-      return change(config, options, ...)
+      if kind then
+        return change(config, options, ...)
+      end
+      return change_straight(change, row, config, id, options, ...)
     end
   end
 

@@ -69,13 +69,12 @@ local function dress(client)
       methods[row.name] = fields.connected_accounts[row.name]
     end
   end
-  local class = { __name = "composio.account", __index = methods, __metatable = false }
-  core.client_dress(client, fields, class)
-  return client, class
+  core.client_dress(client, fields, methods)
+  return client
 end
 
 function composio.client(options)
-  return (dress(core.client_new(options)))
+  return dress(core.client_new(options))
 end
 
 local function add_part(name)
@@ -114,13 +113,8 @@ if host then
   add_late("undo", core, "undo")
 end
 
-local default, account_class = dress(core.default_client())
+local default = dress(core.default_client())
 composio.connected_accounts = default.connected_accounts
 composio.auth_configs = default.auth_configs
-
--- An account that was kept as a table gets the default client's methods.
-function core.dress_account(account)
-  return setmetatable(account, account_class)
-end
 
 return composio

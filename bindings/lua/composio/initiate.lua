@@ -219,11 +219,12 @@ return function(_, core, host)
 
   local function check_spared(accounts, row, target)
     local message = "the account is %s; a %s would start a new login and end the connection"
-    local account = target
-    if type(target) ~= "table" or not rawget(target, "status") then
+    local account, status = target, core.status_of(target)
+    if not status then
       account = accounts.get(target)
+      status = account.status
     end
-    if account.status ~= row.spares then
+    if status ~= row.spares then
       return
     end
     error(

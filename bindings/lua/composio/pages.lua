@@ -387,8 +387,7 @@ return function(_, core)
 
   core.on_resource("connected_accounts", function(accounts, client)
     guard_changes(accounts, client, "connected_accounts")
-    -- its accounts are read from the page's text, member by member
-    local list = core.operation(client, "connected_accounts", "list", true)
+    local list = accounts.list
     local check = core.check(client, "connected_accounts", "list")
 
     function accounts.each(given)
