@@ -409,6 +409,38 @@ describe("tables", function()
     has(on_terminal(300, "history", ID), LONG)
   end)
 
+  it("of a preview fit it, too", function()
+    place:script((IDLE:gsub("idle for long", LONG)))
+    for _, columns in ipairs { 60, 80, 100 } do
+      local shown = 0
+      for _, line in ipairs(lines_of(on_terminal(columns, "job.lua", "--emulator=30"))) do
+        if line:find "^  disable " or line:find "^  change " then
+          shown = shown + 1
+          assert.is_true(width(line) <= columns, ("%d: %s"):format(columns, line))
+        end
+      end
+      assert.is_true(shown > 10)
+    end
+  end)
+
+  it("of a preview count letters, not bytes, and are whole elsewhere", function()
+    local run = place:run(host.unlimited { "job.lua", "--show=all" }, { script = [[
+      for _, user in ipairs { "anna", "jösé", "🙂" } do
+        accounts.link(user, "ac_GithubManage", { allow_multiple = true, reason = ("x"):rep(300) })
+      end
+    ]] })
+    local ends = {}
+    for _, line in ipairs(lines_of(run.err)) do
+      local head = line:match "^  link .*()job%.lua:4  x+$"
+      if head then
+        ends[#ends + 1] = utf8.len(line:sub(1, head - 1))
+        has(line, ("x"):rep(300))
+      end
+    end
+    assert.equal(3, #ends)
+    assert.same({ ends[1], ends[1] }, { ends[2], ends[3] })
+  end)
+
   it("are whole and without a head elsewhere", function()
     run_of(IDLE:gsub("idle for long", LONG), "--apply")
     local lines = lines_of(back("history", ID).out)

@@ -210,6 +210,7 @@ static int new_table(lua_State *L)
   size_t count = 0;
   luaL_checktype(L, 1, LUA_TTABLE);
   table = lua_newuserdatauv(L, sizeof(*table), 0);
+  memset(table, 0, sizeof(*table));
   for(; count < HOST_COLUMNS; count++) {
     lua_rawgeti(L, 1, (lua_Integer)(2 * count + 1));
     if(lua_isnil(L, -1))
@@ -222,19 +223,21 @@ static int new_table(lua_State *L)
     lua_pop(L, 2);
   }
   lua_settop(L, 2);
-  host_table_init(&table->table, table->columns, count);
+  host_table_init(&table->table, NULL, table->columns, count);
   luaL_setmetatable(L, TABLE_CLASS);
   return 1;
 }
 
-/* table:add(text, …): one for each column; nil is shown as "-". */
+/* table:add(text, …): one for each column; nil and "" are shown as "-". */
 static int table_add(lua_State *L)
 {
   struct table *table = luaL_checkudata(L, 1, TABLE_CLASS);
   const char *texts[HOST_COLUMNS] = { NULL };
   int i;
-  for(i = 0; i < HOST_COLUMNS; i++)
-    texts[i] = luaL_optstring(L, i + 2, NULL);
+  for(i = 0; i < HOST_COLUMNS; i++) {
+    const char *text = luaL_optstring(L, i + 2, "");
+    texts[i] = *text ? text : NULL;
+  }
   host_table_add(&table->table, texts);
   return 0;
 }

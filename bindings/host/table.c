@@ -1,4 +1,4 @@
-/* Rows of texts as columns on stdout.
+/* Rows of texts as columns.
    Must not know: what the texts mean.
 
    A column is as wide as its longest text has code points: letters of double
@@ -13,7 +13,6 @@
 #include "base/secret.h"
 #include "host/table.h"
 
-#define GAP       2
 #define CELL_SIZE 4096
 #define PAD_MOST  40 /* elsewhere: longer cells move their own line only */
 #define TEXT_MAX  (1u << 20)
@@ -47,19 +46,20 @@ static size_t bytes_of(const char *text, size_t count)
 
 /* ---- widths ---- */
 
-static size_t screen_width(void)
+static size_t screen_width(FILE *file)
 {
   struct winsize size;
-  if(!isatty(STDOUT_FILENO))
+  int fd = fileno(file);
+  if(!isatty(fd))
     return 0;
-  if(ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
+  if(ioctl(fd, TIOCGWINSZ, &size) || !size.ws_col)
     return 80;
   return size.ws_col;
 }
 
 static size_t total_width(const struct host_table *table)
 {
-  size_t total = GAP * (table->count - 1);
+  size_t total = table->style.indent + table->style.gap * (table->count - 1);
   size_t i;
   for(i = 0; i < table->count; i++)
     total += table->widths[i];
@@ -89,40 +89,47 @@ static void fit(struct host_table *table)
 
 /* ---- lines ---- */
 
-/* Adds a cell; *pending are the blanks before it. Fails without memory only.
- */
+/* Adds a cell; *pending are the blanks before it, which end no line. Fails
+   without memory only. */
 static enum ca_code add_cell(const struct host_table *table, size_t at,
                              const char *text, struct ca_buf *line,
                              size_t *pending)
 {
+  const struct host_column *column = &table->columns[at];
   size_t width = table->widths[at];
   size_t count = points(text);
-  bool cut = table->screen && table->columns[at].least && count > width;
-  enum ca_code code = ca_buf_printf(line, "%*s", (int)*pending, "");
+  bool cut = table->screen && column->least && count > width;
+  size_t rest = count < width ? width - count : 0;
+  enum ca_code code = CA_OK;
+  if(!count) {
+    *pending += width + table->style.gap;
+    return CA_OK;
+  }
+  code = ca_buf_printf(line, "%*s",
+                       (int)(*pending + (column->right ? rest : 0)), "");
   if(!code && cut)
     code = ca_buf_printf(line, "%.*s…", (int)bytes_of(text, width - 1), text);
   else if(!code)
     code = ca_buf_add_text(line, text);
-  count = cut ? width : count;
-  *pending = (count < width ? width - count : 0) + GAP;
+  *pending = (column->right ? 0 : rest) + table->style.gap;
   return code;
 }
 
-/* The line, up to the screen's edge but not into its first column. */
+/* Prints the line up to the screen's edge, but its first column whole. */
 static void put_line(const struct host_table *table, const struct ca_buf *line)
 {
   const char *text = ca_buf_text(line);
-  size_t first = table->widths[0];
+  size_t first = table->style.indent + table->widths[0];
   size_t room = table->screen - 1 > first ? table->screen - 1 : first;
   if(table->screen && points(text) > room + 1)
-    (void)printf("%.*s…\n", (int)bytes_of(text, room), text);
+    (void)fprintf(table->style.to, "%.*s…\n", (int)bytes_of(text, room), text);
   else
-    (void)printf("%s\n", text);
+    (void)fprintf(table->style.to, "%s\n", text);
 }
 
-static void put_row(const struct host_table *table, char *const *cells)
+static void put_row(const struct host_table *table, const char *const *cells)
 {
-  size_t pending = 0;
+  size_t pending = table->style.indent;
   enum ca_code code = CA_OK;
   struct ca_buf line;
   size_t i;
@@ -135,14 +142,11 @@ static void put_row(const struct host_table *table, char *const *cells)
 
 static void put_titles(const struct host_table *table)
 {
-  char titles[HOST_COLUMNS][32];
-  char *cells[HOST_COLUMNS];
+  const char *titles[HOST_COLUMNS];
   size_t i;
-  for(i = 0; i < table->count; i++) {
-    snprintf(titles[i], sizeof(titles[i]), "%s", table->columns[i].title);
-    cells[i] = titles[i];
-  }
-  put_row(table, cells);
+  for(i = 0; i < table->count; i++)
+    titles[i] = table->columns[i].title;
+  put_row(table, titles);
 }
 
 static void free_row(char **cells, size_t count)
@@ -154,30 +158,43 @@ static void free_row(char **cells, size_t count)
   }
 }
 
-/* The widths of the rows so far, and those rows. */
-static void settle(struct host_table *table)
+/* How wide a column has to be for its title and the rows so far. */
+static size_t measure(const struct host_table *table, size_t at)
 {
+  const struct host_column *column = &table->columns[at];
+  const char *title = column->title ? column->title : "";
+  size_t width = table->screen ? points(title) : 0;
+  size_t row;
+  if(!table->screen && column->width)
+    return column->width;
+  if(width < column->width)
+    width = column->width;
+  for(row = 0; row < table->used; row++) {
+    const char *text = table->cells[row][at];
+    size_t own = text ? points(text) : 0;
+    if(!table->screen && column->least && own > PAD_MOST)
+      own = PAD_MOST;
+    if(own > width)
+      width = own;
+  }
+  return width;
+}
+
+/* Fixes the widths and prints the rows so far. */
+static void print_first(struct host_table *table)
+{
+  bool titles = table->screen || table->style.titles;
   size_t row;
   size_t i;
   for(i = 0; i < table->count; i++)
-    table->widths[i] = table->screen ? points(table->columns[i].title) : 0;
-  for(row = 0; row < table->used; row++) {
-    for(i = 0; i < table->count; i++) {
-      const char *text = table->cells[row][i];
-      size_t width = text ? points(text) : 0;
-      if(!table->screen && table->columns[i].least && width > PAD_MOST)
-        width = PAD_MOST;
-      if(width > table->widths[i])
-        table->widths[i] = width;
-    }
-  }
+    table->widths[i] = measure(table, i);
   if(table->screen)
     fit(table);
-  table->settled = true;
-  if(table->screen && table->used)
+  table->measured = true;
+  if(titles && table->used && table->columns[0].title)
     put_titles(table);
   for(row = 0; row < table->used; row++) {
-    put_row(table, table->cells[row]);
+    put_row(table, (const char *const *)table->cells[row]);
     free_row(table->cells[row], table->count);
   }
   table->used = 0;
@@ -186,12 +203,17 @@ static void settle(struct host_table *table)
 /* ---- rows ---- */
 
 void host_table_init(struct host_table *table,
+                     const struct host_table_style *style,
                      const struct host_column *columns, size_t count)
 {
   memset(table, 0, sizeof(*table));
+  if(style)
+    table->style = *style;
+  else
+    table->style = (struct host_table_style){ .to = stdout, .gap = 2 };
   table->columns = columns;
   table->count = count;
-  table->screen = screen_width();
+  table->screen = screen_width(table->style.to);
 }
 
 /* A harmless copy; NULL without memory, shown as nothing. */
@@ -208,23 +230,23 @@ static char *clean_copy(const char *text)
 void host_table_add(struct host_table *table, const char *const *texts)
 {
   char *row[HOST_COLUMNS] = { NULL };
-  char **cells = table->settled ? row : table->cells[table->used];
+  char **cells = table->measured ? row : table->cells[table->used];
   size_t i;
   for(i = 0; i < table->count; i++)
-    cells[i] = clean_copy(texts[i] && *texts[i] ? texts[i] : "-");
-  if(table->settled) {
-    put_row(table, row);
+    cells[i] = clean_copy(texts[i] ? texts[i] : "-");
+  if(table->measured) {
+    put_row(table, (const char *const *)row);
     free_row(row, table->count);
     return;
   }
   if(++table->used == HOST_TABLE_ROWS)
-    settle(table);
+    print_first(table);
 }
 
 void host_table_end(struct host_table *table)
 {
-  if(!table->settled)
-    settle(table);
+  if(!table->measured)
+    print_first(table);
 }
 
 void host_table_free(struct host_table *table)

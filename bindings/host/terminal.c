@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "host/host.h"
+#include "host/table.h"
 #include "module/scheduler.h"
 #include "host/os.h"
 #include "base/secret.h"
@@ -103,70 +104,104 @@ static int by_count(const void *a, const void *b)
   return strcmp(x->status, y->status);
 }
 
-static void show_table(struct host *host, const struct lca_plan *plan)
+/* Begins a table among the lines on stderr. */
+static void begin_table(struct host *host, struct host_table *table,
+                        const struct host_column *columns, size_t count)
 {
+  const struct host_table_style style = {
+    .to = stderr, .indent = 2, .gap = 1, .titles = true
+  };
+  host_clear_progress(host);
+  host_table_init(table, &style, columns, count);
+}
+
+static void show_kinds(struct host *host, const struct lca_plan *plan)
+{
+  static const struct host_column columns[] = {
+    { .title = "change", .width = 10 },
+    { .title = "toolkit", .width = 18, .least = 7 },
+    { .title = "status", .width = 12, .least = 6 },
+    { .title = "accounts", .width = 8, .right = true },
+    { .title = "" }
+  };
+  static struct host_table table;
   const struct lca_cell *rows[LCA_CELLS];
   size_t used = 0;
   size_t shown;
   size_t i;
-  char count[32];
   for(i = 0; i < LCA_CELLS; i++)
     if(plan->cells[i].planned || plan->cells[i].same)
       rows[used++] = &plan->cells[i];
   qsort(rows, used, sizeof(rows[0]), by_count);
   shown = host->options.show_all || used <= FIRST_ROWS ? used : FIRST_ROWS;
-  if(used)
-    host_say(host, "  %-10s %-18s %-12s %8s", "change", "toolkit", "status",
-             "accounts");
+  begin_table(host, &table, columns, sizeof(columns) / sizeof(columns[0]));
   for(i = 0; i < shown; i++) {
-    int64_t n = rows[i]->planned ? rows[i]->planned : rows[i]->same;
-    host_say(host, "  %-10s %-18s %-12s %8s%s", rows[i]->api->name,
-             rows[i]->toolkit, rows[i]->status, host_number(n, count),
-             rows[i]->planned ? "" : "  already in that state");
+    const struct lca_cell *row = rows[i];
+    char count[32];
+    const char *texts[] = {
+      row->api->name, row->toolkit, row->status,
+      host_number(row->planned ? row->planned : row->same, count),
+      row->planned ? "" : " already in that state"
+    };
+    host_table_add(&table, texts);
   }
+  host_table_end(&table);
   if(shown < used)
     host_say(host, "  … and %zu more kinds (--show all)", used - shown);
 }
 
-static const char *or_dash(const char *text)
+static const char *or_null(const char *text)
 {
-  return text && *text ? text : "-";
+  return text && *text ? text : NULL;
 }
 
-static void show_line(struct host *host, const struct ca_change_row *row)
+static void add_line(struct host_table *table, const struct ca_change_row *row,
+                     const struct ca_item *item)
 {
   const struct ca_change *change = &row->change;
+  const char *account = or_null(change->account);
   const char *reason = change->reason ? change->reason : "";
-  bool aims = change->account && change->account[0];
-  struct ca_item item;
-  struct ca_err err;
-  ca_err_clear(&err);
-  if(ca_ledger_item(host->ledger, row->item, &item, &err))
-    return;
-  host_say(host, "  %-8s %-16s %-14s %-20s %-9s %s%s%s%s", change->api->name,
-           aims ? change->account : item.key, or_dash(item.toolkit),
-           or_dash(change->user ? change->user : item.user),
-           or_dash(change->before), change->line ? change->line : "",
+  char rest[LINE_SIZE];
+  const char *texts[] = {
+    change->api->name,       account ? account : item->key,
+    or_null(item->toolkit),  or_null(change->user ? change->user : item->user),
+    or_null(change->before), rest
+  };
+  snprintf(rest, sizeof(rest), "%s%s%s%s", change->line ? change->line : "",
            change->fallback ? "  otherwise" : "", *reason ? "  " : "", reason);
+  host_table_add(table, texts);
 }
 
 /* Prints a bulk's changes with this outcome: the first ones, or all. */
 static void show_lines(struct host *host, int bulk, enum ca_outcome outcome,
                        int64_t total)
 {
+  static const struct host_column columns[] = { { .width = 8 },
+                                                { .width = 16 },
+                                                { .width = 14, .least = 6 },
+                                                { .width = 20, .least = 6 },
+                                                { .width = 9 },
+                                                { .least = 12 } };
+  static struct host_table table;
   int64_t wanted = host->options.show_all ? INT64_MAX : FIRST_LINES;
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
+  struct ca_item item;
   struct ca_err err;
   int64_t shown = 0;
   char count[32];
+  if(host->options.quiet)
+    return;
   ca_err_clear(&err);
+  begin_table(host, &table, columns, sizeof(columns) / sizeof(columns[0]));
   ca_changes_open(&changes, host->ledger, bulk, 1u << outcome);
-  while(shown < wanted && !ca_changes_next(&changes, &row, &err) && row) {
-    show_line(host, row);
+  while(shown < wanted && !ca_changes_next(&changes, &row, &err) && row &&
+        !ca_ledger_item(host->ledger, row->item, &item, &err)) {
+    add_line(&table, row, &item);
     shown++;
   }
   ca_changes_close(&changes);
+  host_table_end(&table);
   if(err.code)
     host_complain(host, "the ledger cannot be read: %s", err.text);
   else if(shown < total)
@@ -204,7 +239,7 @@ void host_show_plan(struct host *host, const struct lca_plan *plan)
     tell(host, "  the listing is incomplete: %s", plan->listing);
   if(host->options.quiet)
     return;
-  show_table(host, plan);
+  show_kinds(host, plan);
   if(plan->planned && !plan->replayed)
     show_lines(host, plan->bulk, CA_PLANNED, plan->planned);
   if(plan->skipped && !plan->replayed) {
