@@ -541,17 +541,17 @@ describe("arguments", function()
     ["bad UTF-8"] = { function() accounts.list { user_ids = { "a\xff" } } end, "not valid UTF%-8" },
     ["an unknown word"] = {
       function() accounts.list { order_by = "name" } end,
-      "order_by: 'name' is none of created_at, updated_at",
+      "order_by: 'name' is not one of created_at, updated_at",
     },
     ["a limit of zero"] = {
       function() accounts.list { limit = 0 } end,
-      "limit: 0 is not 1 or more",
+      "limit: 0 is less than 1",
     },
     ["an empty user"] = {
       function() accounts.link("", "ac_x", { allow_multiple = true }) end,
       "user_id: empty",
     },
-    ["an update of nothing"] = { function() accounts.update("ca_x", {}) end, "nothing to change" },
+    ["an update of nothing"] = { function() accounts.update("ca_x", {}) end, "no field to change" },
     ["null where there is none"] = {
       function() accounts.update("ca_x", { alias = composio.null }) end,
       "alias: cannot be null",

@@ -227,7 +227,7 @@ static void encode_free(lua_State *L, struct call *call,
     lua_pop(L, 2);
     if(!fine)
       lca_error_usage(L,
-                      "%s: expected what composio.auth_scheme makes, a table "
+                      "%s: expected a value of composio.auth_scheme, a table "
                       "with authScheme and val",
                       path);
   }

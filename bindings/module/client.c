@@ -88,7 +88,7 @@ static enum ca_code add_trimmed(struct ca_buf *key, const char *text,
   return CA_OK;
 }
 
-/* closed: the file must be closed to all but its owner. */
+/* closed: only the owner may be able to read the file. */
 static enum ca_code read_key(FILE *file, const char *path, bool closed,
                              struct ca_buf *key, struct ca_err *err)
 {
@@ -103,19 +103,19 @@ static enum ca_code read_key(FILE *file, const char *path, bool closed,
     return ca_err_set(err, CA_USAGE, "%s: not a file", path);
   if(closed && facts.st_mode & (S_IRGRP | S_IROTH))
     return ca_err_set(err, CA_USAGE,
-                      "%s: others can read it (mode %04o), so the key in it "
-                      "is no secret; chmod 600 it",
+                      "%s: others can read it (mode %04o), so the key is not "
+                      "secret; chmod 600 it",
                       path, (unsigned)facts.st_mode & 07777U);
   len = fread(text, 1, sizeof(text), file);
   if(ferror(file))
-    code = ca_err_set(err, CA_SYSTEM, "%s: it cannot be read", path);
+    code = ca_err_set(err, CA_SYSTEM, "%s: cannot be read", path);
   else if(len > KEY_MAX)
     code = ca_err_set(err, CA_USAGE, "%s: too long to be an API key", path);
   else
     code = add_trimmed(key, text, len, err);
   ca_wipe(text, sizeof(text));
   if(!code && !key->len)
-    code = ca_err_set(err, CA_USAGE, "%s: it holds no key", path);
+    code = ca_err_set(err, CA_USAGE, "%s: the file has no key", path);
   return code;
 }
 
@@ -145,8 +145,8 @@ enum ca_code lca_client_find_key(const char *file, struct ca_buf *key,
     return key_from_file(file, true, key, err);
   if(directory && *directory) {
     int len = snprintf(path, sizeof(path), "%s/composio-api-key", directory);
-    /* the service manager keeps others out of the directory itself, and its
-       access lists look like group permissions */
+    /* systemd protects the directory itself, and its ACLs look like group
+       permissions */
     if(len > 0 && (size_t)len < sizeof(path) && !stat(path, &facts))
       return key_from_file(path, false, key, err);
   }
@@ -226,7 +226,7 @@ struct lca_client *lca_client_check(lua_State *L, int index)
 {
   struct lca_client *client = luaL_checkudata(L, index, CLIENT);
   if(client->closed)
-    lca_error_usage(L, "composio.client: it was closed");
+    lca_error_usage(L, "composio.client: the client is closed");
   if(!client->endpoint)
     ready_default(L, client);
   return client;
@@ -264,7 +264,7 @@ static const char *text_option(lua_State *L, const char *name)
                       name, luaL_typename(L, -1));
     text = lua_tostring(L, -1);
     if(strlen(text) != lua_rawlen(L, -1))
-      lca_error_usage(L, "composio.client: %s: it holds a zero byte", name);
+      lca_error_usage(L, "composio.client: %s: contains a zero byte", name);
   }
   lua_pop(L, 1);
   return text;
@@ -281,7 +281,7 @@ static double number_option(lua_State *L, const char *name, double least,
                       name, luaL_typename(L, -1));
     number = lua_tonumber(L, -1);
     if(!(number >= least && number <= most))
-      lca_error_usage(L, "composio.client: %s: %f is not within %f and %f%s",
+      lca_error_usage(L, "composio.client: %s: %f is not between %f and %f%s",
                       name, number, least, most,
                       most == 86400.0 ? " (it is in seconds)" : "");
   }
@@ -347,8 +347,9 @@ static int client_new(lua_State *L)
   api_key = text_option(L, "api_key");
   file = text_option(L, "api_key_file");
   if(api_key && file)
-    return lca_error_usage(L, "composio.client: api_key or api_key_file, not "
-                              "both");
+    return lca_error_usage(
+        L, "composio.client: give api_key or api_key_file, not "
+           "both");
   if(defaults) {
     options = *defaults;
     /* the key the host was given is for the service it was given for */
@@ -438,7 +439,8 @@ static int client_close_call(lua_State *L)
 {
   const struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
   if(client->is_default && lca_clients_of(L)->recorder)
-    return lca_error_usage(L, "the default client belongs to the run");
+    return lca_error_usage(
+        L, "the default client belongs to the run and cannot be closed");
   return client_close(L);
 }
 

@@ -144,7 +144,7 @@ static int error_tostring(lua_State *L)
   add_part(&line, ": ", message);
   if(!strcmp(outcome, "unknown"))
     add_part(&line, "; ",
-             "it may have been carried out: look before "
+             "it may have been carried out: check before "
              "repeating it");
   if(*fix && !strstr(message, fix))
     add_part(&line, "; ", fix);

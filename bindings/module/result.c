@@ -21,7 +21,7 @@ static void doubt(const struct ca_api *api, struct ca_result *result,
   len = ca_secret_mask(start, strlen(start));
   start[len] = '\0';
   ca_err_set(&result->err, CA_REPLY,
-             "HTTP %d, but the reply %s: '%s'; does the base URL lead to the "
+             "HTTP %d, but the reply %s: '%s'; is the base URL that of the "
              "service?",
              result->status, why, start);
   result->err.status = result->status;

@@ -90,8 +90,8 @@ static int join_here(lua_State *L, struct lca_sched *sched,
     if(!task->done && !lca_sched_has_ready(sched) &&
        !lca_sched_has_pump(sched) &&
        !ca_engine_pending(lca_sched_engine(sched)))
-      return lca_error_usage(L, "task:join: it would wait for ever: the tasks "
-                                "wait for each other");
+      return lca_error_usage(L, "task:join: deadlock: the tasks wait for each "
+                                "other");
   }
   return push_results(L, 1);
 }
@@ -129,7 +129,7 @@ static int cancel(lua_State *L)
   double grace = luaL_optnumber(L, 3, GRACE_S);
   const char *reason = luaL_optstring(L, 2, "no reason given");
   if(!(grace >= 0 && grace <= SLEEP_MAX_S))
-    return lca_error_usage(L, "task:cancel: the grace is in seconds");
+    return lca_error_usage(L, "task:cancel: expected the grace in seconds");
   (void)task;
   lua_pushstring(L, reason);
   lca_sched_cancel(L, 1, (int64_t)(grace * 1000));

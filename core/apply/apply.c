@@ -217,7 +217,8 @@ static enum ca_code check_recorded(const struct ca_change_row *row,
     return CA_OK;
   if(row->outcome == CA_UNKNOWN && row->change.api->repeat != CA_REPEAT_NEVER)
     return CA_OK;
-  return ca_err_set(err, CA_USAGE, "change %lld is not sent again: it is %s",
+  return ca_err_set(err, CA_USAGE,
+                    "change %lld is not sent again: its outcome is %s",
                     (long long)row->number, ca_outcome_name(row->outcome));
 }
 
@@ -430,7 +431,8 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
     return give(&apply->failed, err);
   if(apply->active || apply->looking || apply->ready.count ||
      has_queued(apply))
-    return ca_err_set(err, CA_USAGE, "a bulk is being carried out already");
+    return ca_err_set(err, CA_USAGE,
+                      "another bulk is already being carried out");
   /* the plan is on disk before any of it is acted on */
   code = ca_ledger_sync(apply->ledger, err);
   if(code)

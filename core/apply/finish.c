@@ -26,7 +26,7 @@ const char *ca_apply_why_stopped(const struct ca_apply *apply)
   if(apply->ledger_lost)
     return "the ledger could not be written";
   return apply->key_rejected ? "the API key was rejected"
-                             : "the run was stopped before it";
+                             : "the run stopped before this change";
 }
 
 static enum ca_outcome outcome_of(enum ca_proof proof)

@@ -413,7 +413,7 @@ static void take_reply(struct ca_look *look, struct ca_result *result)
   read = look->mode == LOOK_LIST ? list_ended(look, result)
                                  : single_ended(look, result);
   if(!read)
-    fail_asked(look, "the reply is none that can be read");
+    fail_asked(look, "the reply cannot be parsed");
 }
 
 static void look_done(void *owner, uint64_t token, struct ca_result *result)

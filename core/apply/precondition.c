@@ -155,7 +155,7 @@ void ca_target_fail(struct ca_target *target, const char *why)
 {
   target->state = CA_TARGET_FAILED;
   snprintf(target->text, sizeof(target->text),
-           "not sent, since it could not be looked at before: %.180s", why);
+           "not sent, because the precheck failed: %.180s", why);
 }
 
 static void judge_gone(struct ca_target *target)
@@ -273,7 +273,7 @@ void ca_target_judge(struct ca_apply *apply, struct ca_target *target,
     differs(target, "is %s now, the plan saw %s", shown, image.status);
   } else if(target->kind != CA_TARGET_CONFIG && account->says_disabled &&
             account->disabled != image.disabled)
-    differs(target, "is %s now, the plan saw it %s",
+    differs(target, "is %s now, but the plan saw it %s",
             account->disabled ? "disabled" : "enabled",
             image.disabled ? "disabled" : "enabled");
   else
@@ -287,6 +287,6 @@ void ca_target_judge_create(struct ca_target *target, const char *found)
     char shown[170];
     ca_text_printable(shown, sizeof(shown), found, strlen(found));
     snprintf(target->text, sizeof(target->text),
-             "the user has connected meanwhile (%s)", shown);
+             "the user has connected after the plan was made (%s)", shown);
   }
 }

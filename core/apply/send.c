@@ -73,7 +73,7 @@ static enum ca_code make_request(const struct ca_apply *apply,
   if(change->fingerprint && !kept) {
     ca_request_init(request, change->api);
     return ca_err_set(err, CA_USAGE,
-                      "its credentials are not in this process any more");
+                      "this process no longer has its credentials");
   }
   code =
       ca_request_restore(request, change->api, change->account, change->query,
@@ -141,7 +141,7 @@ void ca_apply_abandon_one(struct ca_apply *apply, struct ca_work *work)
     return;
   }
   ca_err_set(&result.err, CA_CANCELLED,
-             "given up while it was under way: it may have been carried out");
+             "cancelled in flight: it may have been carried out");
   result.err.unknown = true;
   ca_apply_end_step(apply, work, CA_UNKNOWN, &result, &result.err);
   ca_buf_clear(&result.body);

@@ -152,7 +152,7 @@ static void end_unasked(struct ca_probing *probing, const char *why)
   struct ca_finding finding;
 
   memset(&finding, 0, sizeof(finding));
-  snprintf(finding.text, sizeof(finding.text), "not found out: %.380s", why);
+  snprintf(finding.text, sizeof(finding.text), "not settled: %.380s", why);
   end(probing, CA_UNKNOWN, &finding);
 }
 
@@ -206,7 +206,7 @@ static void ask(struct ca_probing *probing)
   }
   ca_request_clear(&request);
   if(code != CA_USAGE) /* the others would fare no better */
-    settle->dead = "no request can be sent any more";
+    settle->dead = "no further request can be sent";
   end_unasked(probing, why.text);
 }
 
@@ -282,7 +282,7 @@ static void take_answer(struct ca_probing *probing, struct ca_result *result)
     return;
   }
   if(finding.proof == CA_PROOF_UNREAD) {
-    probe_failed(probing, result, "the reply is none that can be read");
+    probe_failed(probing, result, "the reply cannot be parsed");
     return;
   }
   settle->failures = 0;

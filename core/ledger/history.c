@@ -17,7 +17,7 @@ static sqlite3_stmt *begin_reading(struct ca_ledger *ledger, enum ca_sql which,
     return NULL;
   statement = ca_ledger_sql(ledger, which, err);
   if(statement && sqlite3_stmt_busy(statement)) {
-    ca_err_set(err, CA_USAGE, "that is being read already");
+    ca_err_set(err, CA_USAGE, "the history is already being read");
     return NULL;
   }
   return statement;
@@ -139,11 +139,11 @@ static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
   ca_text_printable(said, sizeof(said), text, strlen(text));
   if(!count)
     return ca_err_set(err, CA_USAGE,
-                      "no run is meant by \"%s\"; composio-lua runs lists "
+                      "there is no run \"%s\"; composio-lua runs lists "
                       "them",
                       said);
   return ca_err_set(err, CA_USAGE,
-                    "more than one run is meant by \"%s\": %s%s; say more of "
+                    "\"%s\" is not unique, it matches %s%s; give more of "
                     "the id",
                     said, names, count > NAMES_TOLD ? ", …" : "");
 }
@@ -157,11 +157,11 @@ enum ca_code ca_ledger_find_run(struct ca_ledger *ledger, const char *text,
   enum ca_code code;
 
   if(size < 96)
-    return ca_err_set(err, CA_USAGE, "too little room for a run's id");
+    return ca_err_set(err, CA_USAGE, "the buffer for a run's id is too small");
   if(!statement)
     return CA_SYSTEM;
   if(!*text)
-    return ca_err_set(err, CA_USAGE, "a run's id is empty");
+    return ca_err_set(err, CA_USAGE, "the run's id is empty");
   if(!last)
     ca_ledger_bind(statement, 1, text);
   code = choose_run(ledger, text, statement, name, size, err);

@@ -40,7 +40,7 @@ enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
                                     struct ca_err *err)
 {
   return ledger->reader
-             ? ca_err_set(err, CA_USAGE, "the ledger was opened for looking")
+             ? ca_err_set(err, CA_USAGE, "the ledger was opened read-only")
              : CA_OK;
 }
 

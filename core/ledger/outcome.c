@@ -164,7 +164,7 @@ static enum ca_code write_intents(struct ca_ledger *ledger, enum ca_sql which,
                        ca_ledger_change_id(ledger, changes[i]));
   rc = ca_ledger_run(statement);
   if(rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID)
-    return ca_err_set(err, CA_USAGE, "change %lld%s was sent already",
+    return ca_err_set(err, CA_USAGE, "change %lld%s was already sent",
                       (long long)changes[0],
                       count > 1 ? " or one after it" : "");
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;

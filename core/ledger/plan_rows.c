@@ -139,7 +139,7 @@ static enum ca_code add_bulk(struct ca_ledger *ledger,
     sqlite3_bind_int64(statement, i + 5, counts[i]);
   rc = ca_ledger_run(statement);
   if(rc == SQLITE_CONSTRAINT_PRIMARYKEY)
-    return ca_err_set(err, CA_USAGE, "bulk %d of the run stands already",
+    return ca_err_set(err, CA_USAGE, "bulk %d of the run is already sealed",
                       bulk->number);
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }

@@ -190,7 +190,7 @@ enum ca_code ca_ledger_bulks(struct ca_ledger *ledger,
   if(!statement)
     return CA_SYSTEM;
   if(sqlite3_stmt_busy(statement))
-    return ca_err_set(err, CA_USAGE, "the bulks are being read already");
+    return ca_err_set(err, CA_USAGE, "the bulks are already being read");
   sqlite3_bind_int64(statement, 1, ledger->run);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
     take_bulk(statement, &bulk);

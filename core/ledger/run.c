@@ -45,7 +45,8 @@ static enum ca_code make_run_name(const struct ca_ledger *ledger,
   unsigned char chance[3];
 
   if(ca_digest_random(chance, sizeof(chance)))
-    return ca_err_set(err, CA_SYSTEM, "the kernel gives no random bytes");
+    return ca_err_set(err, CA_SYSTEM,
+                      "cannot get random bytes from the kernel");
   script_name(script, name, sizeof(name));
   ca_clock_format(ca_clock_wall_ms(ledger->clock), when, sizeof(when));
   snprintf(id, size, "%.13s%.2s-%s-%c%c%c", when, when + 14, name,
@@ -146,7 +147,7 @@ static enum ca_code name_run(struct ca_ledger *ledger,
                       ledger->path);
   if(sqlite3_last_insert_rowid(ledger->db) > CA_RUN_MAX)
     return ca_err_set(err, CA_SYSTEM,
-                      "the ledger %s is full of runs: name another state "
+                      "the ledger %s is full of runs: give another state "
                       "directory",
                       ledger->path);
   ledger->run = sqlite3_last_insert_rowid(ledger->db);
@@ -181,7 +182,7 @@ enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
   if(code)
     return code;
   if(size < 96)
-    return ca_err_set(err, CA_USAGE, "too little room for a run's id");
+    return ca_err_set(err, CA_USAGE, "the buffer for a run's id is too small");
   ca_err_clear(&why);
   forget_run(ledger);
   code = ca_ledger_txn(ledger, &why);
@@ -273,8 +274,8 @@ static enum ca_code check_drafts(struct ca_ledger *ledger, const char *name,
   if(rc == SQLITE_ROW)
     return ca_err_set(err, CA_SYSTEM,
                       "the ledger %s holds changes of run %s that were sent "
-                      "although their plan does not stand: it cannot be "
-                      "resumed; look at it with show",
+                      "although their plan is not sealed: the run cannot be "
+                      "resumed; inspect it with show",
                       ledger->path, name);
   return rc == SQLITE_DONE ? CA_OK : ca_ledger_fail(ledger, rc, err);
 }
@@ -352,8 +353,8 @@ enum ca_code ca_ledger_reopen(struct ca_ledger *ledger, const char *name,
     code = find_run(ledger, name, &why);
   if(!code && !ledger->applies)
     code = ca_err_set(&why, CA_USAGE,
-                      "run %s was a preview: it carried nothing out, so there "
-                      "is nothing to resume",
+                      "run %s was a preview: it changed nothing, so there is "
+                      "nothing to resume",
                       name);
   if(!code)
     code = check_drafts(ledger, name, &why);

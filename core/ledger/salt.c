@@ -50,7 +50,8 @@ static enum ca_code add_salt(struct ca_ledger *ledger, struct ca_err *err)
   if(!statement)
     return CA_SYSTEM;
   if(ca_digest_random(salt, sizeof(salt)))
-    return ca_err_set(err, CA_SYSTEM, "the kernel gives no random bytes");
+    return ca_err_set(err, CA_SYSTEM,
+                      "cannot get random bytes from the kernel");
   sqlite3_bind_blob(statement, 1, salt, sizeof(salt), SQLITE_STATIC);
   rc = ca_ledger_run(statement);
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
@@ -127,7 +128,8 @@ enum ca_code ca_ledger_fingerprint(struct ca_ledger *ledger, const char *text,
   enum ca_code code;
 
   if(size < 33)
-    return ca_err_set(err, CA_USAGE, "too little room for a fingerprint");
+    return ca_err_set(err, CA_USAGE,
+                      "the buffer for a fingerprint is too small");
   code = find_salt(ledger, err);
   if(code)
     return code;

@@ -153,12 +153,12 @@ enum ca_code ca_ledger_schema_check(const char *path, int version, int tables,
     return ca_err_set(err, CA_SYSTEM,
                       "the ledger %s was written by a newer composio-lua "
                       "(schema %d, this one knows %d): use that version or "
-                      "name another state directory",
+                      "give another state directory",
                       path, version, VERSION);
   if(!version && tables)
     return ca_err_set(err, CA_SYSTEM,
-                      "%s is a database, but no ledger: move it away or name "
-                      "another state directory",
+                      "%s is a database, but not a ledger: move it away or "
+                      "give another state directory",
                       path);
   return CA_OK;
 }

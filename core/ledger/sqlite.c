@@ -33,7 +33,7 @@ enum ca_code ca_sqlite_fail(sqlite3 *db, const char *path, int rc,
   case SQLITE_AUTH:
     return ca_err_set(err, CA_SYSTEM,
                       "cannot open the ledger %s for writing%s%s; make it and "
-                      "its directory writable or name another state "
+                      "its directory writable or give another state "
                       "directory",
                       path, cause ? ": " : "", cause ? strerror(cause) : "");
   case SQLITE_BUSY:
@@ -45,9 +45,9 @@ enum ca_code ca_sqlite_fail(sqlite3 *db, const char *path, int rc,
   case SQLITE_CORRUPT:
   case SQLITE_NOTADB:
     return ca_err_set(err, CA_SYSTEM,
-                      "the ledger %s is damaged or no ledger (%s): move it "
+                      "the ledger %s is damaged or not a ledger (%s): move it "
                       "away together with its -wal and -shm files; the next "
-                      "run makes a new one",
+                      "run creates a new one",
                       path, sqlite3_errstr(rc));
   case SQLITE_IOERR:
     return ca_err_set(err, CA_SYSTEM,

@@ -21,8 +21,8 @@
 static enum ca_code dir_fail(const char *dir, struct ca_err *err)
 {
   return ca_err_set(err, CA_SYSTEM,
-                    "cannot make the state directory %s: %s; make it "
-                    "writable or name another one",
+                    "cannot create the state directory %s: %s; make its "
+                    "parent writable or give another one",
                     dir, strerror(errno));
 }
 
@@ -50,7 +50,7 @@ static enum ca_code check_dir(const char *dir, const struct stat *info,
   if(info->st_mode & S_IWOTH)
     return ca_err_set(err, CA_SYSTEM,
                       "everybody can write to the state directory %s: "
-                      "chmod 700 it or name another one",
+                      "chmod 700 it or give another one",
                       dir);
   return CA_OK;
 }
@@ -64,7 +64,7 @@ enum ca_code ca_ledger_make_dir(const char *dir, struct ca_err *err)
 
   if(!len || len >= sizeof(part))
     return ca_err_set(err, CA_SYSTEM,
-                      "the state directory's name is empty or too long");
+                      "the path of the state directory is empty or too long");
   if(!stat(dir, &info))
     return check_dir(dir, &info, err);
   for(i = 1; i <= len; i++) {
@@ -81,8 +81,8 @@ enum ca_code ca_ledger_make_dir(const char *dir, struct ca_err *err)
 static enum ca_code file_fail(const char *path, struct ca_err *err)
 {
   return ca_err_set(err, CA_SYSTEM,
-                    "cannot make the ledger %s: %s; make the directory "
-                    "writable or name another one",
+                    "cannot create the ledger %s: %s; make the directory "
+                    "writable or give another one",
                     path, strerror(errno));
 }
 
@@ -94,7 +94,7 @@ static enum ca_code check_file(const char *path, const struct stat *info,
   return ca_err_set(
       err, CA_SYSTEM,
       "the ledger %s is %s, which is not followed: move it "
-      "away or name another state directory",
+      "away or give another state directory",
       path, S_ISLNK(info->st_mode) ? "a symbolic link" : "not a plain file");
 }
 
@@ -251,7 +251,7 @@ static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
   if(!wal)
     return ca_err_set(err, CA_SYSTEM,
                       "the ledger %s cannot keep a write-ahead log on this "
-                      "file system: name a state directory on a local disk",
+                      "file system: give a state directory on a local disk",
                       ledger->path);
   return ca_ledger_schema_make(ledger->db, ledger->path, err);
 }
@@ -293,7 +293,7 @@ enum ca_code ca_ledger_file_open(struct ca_ledger *ledger, const char *dir,
 static enum ca_code look_fail(const char *what, int cause, struct ca_err *err)
 {
   return ca_err_set(err, CA_SYSTEM,
-                    "cannot read %s: %s; make it readable or name another "
+                    "cannot read %s: %s; make it readable or give another "
                     "state directory",
                     what, strerror(cause));
 }
@@ -378,10 +378,10 @@ static enum ca_code look_into(struct ca_ledger *ledger, bool *found,
 
   if(may_not_write(rc))
     return ca_err_set(err, CA_SYSTEM,
-                      "cannot read the ledger %s: it has a log, which can be "
-                      "read only where both and their directory are "
-                      "writable; make them so, or copy all into a directory "
-                      "of your own",
+                      "cannot read the ledger %s: it has a write-ahead log, "
+                      "which SQLite can read only if both files and their "
+                      "directory are writable; make them writable, or copy "
+                      "the files into a directory of your own",
                       ledger->path);
   if(rc)
     return ca_sqlite_fail(ledger->db, ledger->path, rc, err);

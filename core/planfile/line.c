@@ -15,10 +15,11 @@
 enum ca_code ca_plan_bad_line(const struct ca_plan_lines *lines,
                               const char *why, struct ca_err *err)
 {
-  return ca_err_set(err, CA_USAGE,
-                    "the plan %s is not what was saved: line %lld: %s; save "
-                    "it again with run --save-plan",
-                    lines->path, (long long)lines->number, why);
+  return ca_err_set(
+      err, CA_USAGE,
+      "the plan %s is damaged or was edited: line %lld: %s; save "
+      "it again with run --save-plan",
+      lines->path, (long long)lines->number, why);
 }
 
 enum ca_code ca_plan_lines_open(struct ca_plan_lines *lines, const char *path,
@@ -33,13 +34,13 @@ enum ca_code ca_plan_lines_open(struct ca_plan_lines *lines, const char *path,
   lines->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if(lines->fd < 0 || fstat(lines->fd, &info))
     return ca_err_set(err, CA_USAGE,
-                      "cannot read the plan %s: %s; name a file that run "
+                      "cannot read the plan %s: %s; give a file that run "
                       "--save-plan has written",
                       path, strerror(errno));
   if(!S_ISREG(info.st_mode))
     return ca_err_set(
         err, CA_USAGE,
-        "cannot read the plan %s: it is %s; name a file that "
+        "cannot read the plan %s: it is %s; give a file that "
         "run --save-plan has written",
         path, S_ISDIR(info.st_mode) ? "a directory" : "not a plain file");
   lines->piece = malloc(PIECE);
@@ -100,7 +101,7 @@ static enum ca_code check_end(const struct ca_plan_lines *lines,
                               struct ca_err *err)
 {
   if(lines->line.len)
-    return ca_plan_bad_line(lines, "the file ends within it", err);
+    return ca_plan_bad_line(lines, "the file ends in this line", err);
   if(lines->may_end)
     return CA_OK;
   return ca_plan_bad_line(lines,
@@ -229,15 +230,15 @@ bool ca_plan_members(struct ca_slice object,
     if(kind == CA_JSON_BAD)
       more = -1;
     else if(i == count)
-      return refuse(why, "is not known here", key);
+      return refuse(why, "is not known", key);
     else if(seen & 1U << i)
-      return refuse(why, "stands there twice", key);
+      return refuse(why, "is given twice", key);
     else if(!take_value(kind, value, &fields[i], &room))
       return refuse(why, "has a value of the wrong kind", key);
     seen |= 1U << i;
   }
   if(more < 0 || !ca_json_at_end(&scan)) {
-    snprintf(why, 160, "it is no JSON object");
+    snprintf(why, 160, "it is not a JSON object");
     return false;
   }
   for(i = 0; i < count; i++)

@@ -111,12 +111,12 @@ static enum ca_code tell_head(struct reader *reader, struct ca_plan_head *head,
   int64_t made_ms;
 
   if(!ca_clock_parse(made, &made_ms))
-    return bad_line(reader, err, "\"made\" is no time");
+    return bad_line(reader, err, "\"made\" is not a time");
   if(head->params[0] != '{')
-    return bad_line(reader, err, "\"params\" is no object");
+    return bad_line(reader, err, "\"params\" is not an object");
   if(strlen(sealed) != sizeof(seal.sealed) - 1 ||
      strlen(check) != sizeof(seal.check) - 1)
-    return bad_line(reader, err, "\"salt\" has not its length");
+    return bad_line(reader, err, "\"salt\" has the wrong length");
   memcpy(seal.sealed, sealed, sizeof(seal.sealed));
   memcpy(seal.check, check, sizeof(seal.check));
   return reader->visitor->head
@@ -199,9 +199,9 @@ static enum ca_code read_bulk(struct reader *reader, struct ca_err *err)
   if(code)
     return code;
   if(reader->seen.items)
-    return bad_line(reader, err, "a bulk comes after the first item");
+    return bad_line(reader, err, "a bulk follows the first item");
   if(number < 1 || number > BULK_MOST || (size_t)number < reader->bulks_size)
-    return bad_line(reader, err, "bulks are not numbered upwards");
+    return bad_line(reader, err, "bulks are not numbered in ascending order");
   if(strlen(name) >= sizeof(bulk.name) || strlen(kind) >= sizeof(bulk.kind))
     return bad_line(reader, err, "the bulk's name or kind is too long");
   code = remember_bulk(reader, number, err);
@@ -243,11 +243,12 @@ static enum ca_code tell_item(struct reader *reader,
   enum ca_outcome verdict;
 
   if(!is_told(reader, item->bulk))
-    return bad_line(reader, err, "the item's bulk was not told before");
+    return bad_line(reader, err, "no earlier line has the item's bulk");
   if(!*item->key)
     return bad_line(reader, err, "the item's key is empty");
   if(!take_verdict(verdict_name, &verdict))
-    return bad_line(reader, err, "\"verdict\" is none that a plan can hold");
+    return bad_line(reader, err,
+                    "\"verdict\" is not one that a plan can have");
   reader->any_change = false;
   reader->seen.items++;
   return reader->visitor->item
@@ -287,9 +288,9 @@ static enum ca_code read_item(struct reader *reader, struct ca_err *err)
   if(code)
     return code;
   if(number != reader->seen.items + 1)
-    return bad_line(reader, err, "items are not numbered one by one");
+    return bad_line(reader, err, "items are not numbered consecutively");
   if(item.row && row_text)
-    return bad_line(reader, err, "\"row\" stands there twice");
+    return bad_line(reader, err, "\"row\" is given twice");
   if(row_text)
     item.row = row_text;
   item.bulk = bulk > BULK_MOST ? -1 : (int)bulk;
@@ -313,17 +314,18 @@ static enum ca_code check_change(struct reader *reader,
   if(!ca_api_mutates(change->api))
     return bad_line(reader, err, "the operation changes nothing");
   if(change->cost < change->api->cost)
-    return bad_line(reader, err, "\"class\" is less than the operation's");
+    return bad_line(reader, err, "\"class\" is lower than the operation's");
   ca_err_clear(&why);
   if(ca_api_has_id(change->api)) {
     if(ca_check_id(id, "account", &why))
       return bad_line(reader, err, why.text);
   } else if(id.len)
-    return bad_line(reader, err, "the operation aims at no account");
+    return bad_line(reader, err,
+                    "the operation does not belong to an account");
   if(change->body && change->fingerprint)
-    return bad_line(reader, err, "a body that is secret stands there");
+    return bad_line(reader, err, "it has a body that must be secret");
   if(change->fallback && !reader->any_change)
-    return bad_line(reader, err, "a fallback follows no change");
+    return bad_line(reader, err, "a fallback without a change before it");
   return CA_OK;
 }
 
@@ -367,7 +369,8 @@ static enum ca_code take_words(struct reader *reader, struct ca_change *change,
   else
     return bad_line(reader, err, "\"class\" is not known");
   if(outcome && number != CA_SAME && number != CA_SKIPPED)
-    return bad_line(reader, err, "\"outcome\" is none that a plan can hold");
+    return bad_line(reader, err,
+                    "\"outcome\" is not one that a plan can have");
   change->outcome = (enum ca_outcome)number;
   return CA_OK;
 }
@@ -398,9 +401,9 @@ static enum ca_code read_change(struct reader *reader, struct ca_err *err)
   enum ca_code code = members(reader, fields, COUNT(fields), err);
 
   if(!code && !reader->seen.items)
-    code = bad_line(reader, err, "a change comes before the first item");
+    code = bad_line(reader, err, "a change precedes the first item");
   if(!code && ((change.body && body_text) || (change.image && image_text)))
-    code = bad_line(reader, err, "\"body\" or \"image\" stands there twice");
+    code = bad_line(reader, err, "\"body\" or \"image\" is given twice");
   if(!code)
     code = take_words(reader, &change, operation, cost, outcome, err);
   if(code)
@@ -438,10 +441,10 @@ static enum ca_code read_end(struct reader *reader, struct ca_err *err)
   reader->digest = NULL;
   if(strcmp(real, digest) != 0)
     return bad_line(reader, err,
-                    "the digest is that of another file: some line before "
-                    "was changed");
+                    "the digest does not match: an earlier line was "
+                    "changed");
   if(memcmp(&end, &reader->seen, sizeof(end)) != 0)
-    return bad_line(reader, err, "the counts are not those of the lines");
+    return bad_line(reader, err, "the counts do not match the lines");
   reader->lines.may_end = true;
   return CA_OK;
 }
@@ -475,9 +478,10 @@ static enum ca_code check_bytes(const struct reader *reader,
   if(!line.len)
     return bad_line(reader, err, "it is empty");
   if(memchr(line.data, 0, line.len))
-    return bad_line(reader, err, "it holds a NUL byte");
-  return ca_is_utf8(line, NULL) ? CA_OK
-                                : bad_line(reader, err, "it is not UTF-8");
+    return bad_line(reader, err, "it contains a NUL byte");
+  return ca_is_utf8(line, NULL)
+             ? CA_OK
+             : bad_line(reader, err, "it is not valid UTF-8");
 }
 
 static enum ca_code read_line(struct reader *reader, struct ca_err *err)
@@ -490,7 +494,7 @@ static enum ca_code read_line(struct reader *reader, struct ca_err *err)
   if(reader->lines.may_end)
     return bad_line(reader, err, "something follows the last line");
   if(!first_member(reader, &key, &value))
-    return bad_line(reader, err, "it is no JSON object");
+    return bad_line(reader, err, "it is not a JSON object");
   if(is(key, "plan") != (reader->lines.number == 1))
     return bad_line(reader, err,
                     reader->lines.number == 1 ? "it is not the head of a plan"
@@ -507,7 +511,7 @@ static enum ca_code read_line(struct reader *reader, struct ca_err *err)
     return read_bulk(reader, err);
   if(is(key, "end"))
     return read_end(reader, err);
-  return bad_line(reader, err, "no line of a plan begins like that");
+  return bad_line(reader, err, "a line of a plan does not begin like this");
 }
 
 static enum ca_code read_all(struct reader *reader, struct ca_err *err)

@@ -45,8 +45,8 @@ static void fail(struct writer *writer, const char *doing, int cause)
       writer->err, CA_SYSTEM, "cannot %s the plan %s: %s%s", doing,
       writer->path, strerror(cause),
       cause == ENOSPC || cause == EDQUOT || cause == EFBIG
-          ? "; free some space or name a file elsewhere, then save it again"
-          : "; name another file, then save it again");
+          ? "; free some space or give a file elsewhere, then save it again"
+          : "; give another file, then save it again");
 }
 
 /* ---- lines ---- */
@@ -75,8 +75,8 @@ static void add_text(struct writer *writer, const char *name,
     return;
   if(!writer->code && !ca_is_utf8(slice, NULL))
     writer->code = ca_err_set(writer->err, CA_USAGE,
-                              "the plan cannot be saved: \"%s\" of one of its "
-                              "lines is not UTF-8",
+                              "the plan cannot be saved: \"%s\" in one of its "
+                              "lines is not valid UTF-8",
                               name);
   ca_json_write_text(&writer->json, name, value);
 }
@@ -438,7 +438,8 @@ static enum ca_code make_seal(struct ca_ledger *ledger, const char *run,
   enum ca_code code;
 
   if(!api_key.len)
-    return ca_err_set(err, CA_USAGE, "a plan is sealed with the API key");
+    return ca_err_set(err, CA_USAGE,
+                      "a plan cannot be saved without an API key");
   code = ca_ledger_salt(ledger, salt, err);
   if(!code)
     ca_plan_seal(salt, run, api_key, seal);

@@ -570,11 +570,11 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
   else if(result == CURLE_COULDNT_CONNECT)
     way_out = "; is the service up at this address?";
   else if(result == CURLE_PEER_FAILED_VERIFICATION)
-    way_out = "; give the right certificate authority by --tls-ca";
+    way_out = "; give the right certificate authority with --tls-ca";
   else if(result == CURLE_PARTIAL_FILE) /* each version says it otherwise */
-    detail = "the reply was cut off before its end";
+    detail = "the connection was closed before the end of the reply";
   else if(attempt->kept_back)
-    detail = "the connection broke after the request had left, and it must "
+    detail = "the connection broke after the request was sent, and it must "
              "not be sent twice";
   if(attempt->too_large) {
     ca_err_set(err, CA_REPLY, "the reply is larger than %d MB",

@@ -34,7 +34,7 @@ static enum ca_code split_url(const char *url, struct url_parts *parts,
 
   if(has_control(url))
     return ca_err_set(err, CA_USAGE,
-                      "base URL: holds a blank or control byte");
+                      "base URL: contains a blank or control byte");
   parts->https = !strncasecmp(url, "https://", 8);
   if(!parts->https && strncasecmp(url, "http://", 7) != 0)
     return ca_err_set(err, CA_USAGE,
@@ -42,8 +42,8 @@ static enum ca_code split_url(const char *url, struct url_parts *parts,
   rest = url + (parts->https ? 8 : 7);
   if(strpbrk(rest, "@?#\\"))
     return ca_err_set(err, CA_USAGE,
-                      "base URL: user info, query and fragment have no place "
-                      "in it");
+                      "base URL: must not contain user info, a query or a "
+                      "fragment");
   if(*rest == '[') {
     const char *close = strchr(rest, ']');
     if(!close)
@@ -56,7 +56,7 @@ static enum ca_code split_url(const char *url, struct url_parts *parts,
     parts->host_len = len;
   }
   if(!parts->host_len)
-    return ca_err_set(err, CA_USAGE, "base URL: '%.80s' names no host", url);
+    return ca_err_set(err, CA_USAGE, "base URL: '%.80s' has no host", url);
   return CA_OK;
 }
 
@@ -84,14 +84,15 @@ static enum ca_code check_key(const char *key, struct ca_err *err)
   const unsigned char *p = (const unsigned char *)key;
   if(!key || !*key)
     return ca_err_set(err, CA_USAGE,
-                      "API key: empty; give one by COMPOSIO_API_KEY or a key "
+                      "API key: empty; set COMPOSIO_API_KEY or give a key "
                       "file");
   for(; *p; p++)
     if(*p <= 0x20 || *p >= 0x7F)
-      return ca_err_set(err, CA_USAGE,
-                        "API key: holds a blank, line break or control byte "
-                        "(byte %zu); only the key itself may stand there",
-                        (size_t)(p - (const unsigned char *)key) + 1);
+      return ca_err_set(
+          err, CA_USAGE,
+          "API key: contains a blank, line break or control byte "
+          "(byte %zu); give the key and nothing else",
+          (size_t)(p - (const unsigned char *)key) + 1);
   return CA_OK;
 }
 
@@ -187,7 +188,7 @@ struct ca_endpoint *ca_endpoint_new(const struct ca_endpoint_options *options,
     return NULL;
   if(!parts.https && !is_loopback(&parts)) {
     ca_err_set(err, CA_USAGE,
-               "base URL: the key would cross the network in clear text to "
+               "base URL: the API key would be sent in clear text to "
                "%.*s; use https://",
                (int)(parts.host_len > 80 ? 80 : parts.host_len), parts.host);
     return NULL;

@@ -198,7 +198,7 @@ static void note_deprecation(struct ca_engine *engine,
            said->sunset[0] ? " Sunset: " : "", said->sunset);
   if(is_new_notice(endpoint, notice))
     ca_log_event(engine->log, CA_LOG_WARN, "deprecated",
-                 "the service announces the end of a route: %s", notice);
+                 "the service announces the end of an API route: %s", notice);
 }
 
 static void observe(struct ca_engine *engine, struct ca_op *op, int status,
@@ -239,8 +239,8 @@ static void describe_failure(struct ca_op *op, CURLcode curl, int status)
     ca_attempt_explain(op->attempt, curl, err);
   else if(status >= 300 && status < 400)
     ca_err_set(err, CA_HTTP,
-               "HTTP %d: redirected%s%s; redirects are not followed, since "
-               "the API key would go along; check the base URL",
+               "HTTP %d: redirected%s%s; redirects are not followed, because "
+               "the API key would be sent along; check the base URL",
                status, said->location_host[0] ? " to " : "",
                said->location_host);
   else
@@ -311,7 +311,7 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
       curl ? ": " : "", curl ? curl_easy_strerror(curl) : "", op->attempts);
   if(verdict == CA_VERDICT_AGAIN) {
     ca_log_event(engine->log, CA_LOG_INFO, "retry",
-                 "%s %s: %s%d; again in %lld ms", op->request.api->name,
+                 "%s %s: %s%d; retrying in %lld ms", op->request.api->name,
                  op->request.id, status ? "HTTP " : "no reply, curl ",
                  status ? status : (int)curl, (long long)delay_ms);
     detach(engine, op);
@@ -408,7 +408,7 @@ static void start_attempt(struct ca_engine *engine, struct ca_op *op)
   engine->attempts++;
   ca_rate_start(&endpoint->rate, now);
   if(curl_multi_add_handle(engine->multi, attempt->easy))
-    end_with(engine, op, CA_SYSTEM, "libcurl refuses the request");
+    end_with(engine, op, CA_SYSTEM, "libcurl refused the request");
 }
 
 static void timer_due(struct ca_engine *engine, struct ca_op *op)
@@ -553,7 +553,7 @@ struct ca_engine *ca_engine_new(const struct ca_clock *clock,
   if(global_init())
     engine->multi = curl_multi_init();
   if(!engine->multi) {
-    ca_err_set(err, CA_SYSTEM, "libcurl cannot be used");
+    ca_err_set(err, CA_SYSTEM, "cannot initialise libcurl");
     ca_engine_free(engine);
     return NULL;
   }
@@ -586,7 +586,7 @@ enum ca_code ca_engine_set_gate(struct ca_engine *engine, enum ca_gate gate,
                                 struct ca_err *err)
 {
   if(gate < engine->gate)
-    return ca_err_set(err, CA_GATE, "the write gate is never opened again");
+    return ca_err_set(err, CA_GATE, "the write gate cannot be opened again");
   engine->gate = gate;
   return CA_OK;
 }
@@ -637,7 +637,7 @@ enum ca_code ca_engine_submit(struct ca_engine *engine,
 {
   if(ca_api_mutates(request->api) && engine->gate != CA_GATE_OPEN)
     return ca_err_set(err, CA_GATE,
-                      "%s: nothing may be written here; nothing was sent",
+                      "%s: changes are not allowed here; nothing was sent",
                       request->api->name);
   return submit(engine, endpoint, request, timeout_ms, done, owner, token, op,
                 err);
@@ -707,7 +707,8 @@ void ca_engine_stop(struct ca_engine *engine, bool stop)
   for(i = 0; stop && i < engine->ops.count; i++) {
     struct ca_op *op = engine->ops.slots[i];
     if(op->state == CA_OP_QUEUED || op->state == CA_OP_WAITING)
-      end_with(engine, op, CA_CANCELLED, "stopped before it was sent");
+      end_with(engine, op, CA_CANCELLED,
+               "stopped before the request was sent");
     else if(op->state == CA_OP_SLEEPING) {
       ca_err_set(&op->result.err, CA_CANCELLED, "stopped");
       end_op(engine, op);

@@ -164,13 +164,14 @@ const char *ca_proof_missing(const struct ca_proof_change *change)
 {
   switch(change->api->probe) {
   case CA_PROBE_NONE:
-    return "the service shows nothing by which it could be told";
+    return "the service shows nothing that would prove it";
   case CA_PROBE_FIELDS:
     return change->body ? NULL
                         : "the service shows credentials masked, so they "
                           "cannot be compared";
   case CA_PROBE_LISTED:
-    return change->sent_ms ? NULL : "it is not known when it was sent";
+    return change->sent_ms ? NULL
+                           : "the time at which it was sent is not known";
   default:
     return NULL;
   }
@@ -209,10 +210,11 @@ static void find_moved(const struct ca_proof_change *change,
   else if(updated_ms &&
           (updated_ms == change->before_ms || updated_ms < change->since_ms))
     say(finding, CA_PROOF_FAILED,
-        "the account is %s and was not touched since", finding->status);
+        "the account is %s and was not updated since", finding->status);
   else
     say(finding, CA_PROOF_UNKNOWN,
-        "the account is %s%s, but was touched since: by this or by others",
+        "the account is %s%s, but was updated since, by this change or "
+        "another",
         finding->status, change->before ? " as before" : "");
 }
 
@@ -220,7 +222,7 @@ static void find_moved(const struct ca_proof_change *change,
 static void name_field(const struct ca_field *field, char *out, size_t size)
 {
   if(field->type == CA_ACL)
-    snprintf(out, size, "who may use the account");
+    snprintf(out, size, "the ACL");
   else
     snprintf(out, size, "the %s", field->name);
 }
@@ -235,7 +237,7 @@ static void find_fields(const struct ca_proof_change *change,
   char name[80];
 
   say(finding, CA_PROOF_UNKNOWN,
-      "the service does not show what was to be changed");
+      "the service does not show the changed fields");
   for(field = change->api->fields; field->name; field++) {
     struct ca_slice wanted;
     struct ca_slice shown;
@@ -250,7 +252,7 @@ static void find_fields(const struct ca_proof_change *change,
       return;
     }
     if(!ca_proof_same(field, wanted, shown)) {
-      say(finding, CA_PROOF_FAILED, "%s is not what it was to become", name);
+      say(finding, CA_PROOF_FAILED, "%s is not the planned one", name);
       return;
     }
     say(finding, CA_PROOF_DONE, "%s", "");
@@ -387,10 +389,10 @@ static void conclude(const struct ca_proof_change *change,
                  strlen(list->status));
   } else if(!whole)
     say(finding, CA_PROOF_UNKNOWN,
-        "the list of accounts could not be read to its end");
+        "cannot read the list of accounts to its end");
   else if(list->nameless && has_comma(change))
     say(finding, CA_PROOF_UNKNOWN,
-        "the service does not show whose the new accounts are");
+        "the service does not show the users of the new accounts");
   else
     say(finding, CA_PROOF_FAILED, "no account was made for this user since");
 }

@@ -105,10 +105,9 @@ static const char *advice(int status)
 {
   switch(status) {
   case 401:
-    return "check the API key; one without the permission for this operation "
-           "looks the same";
+    return "check the API key and its permission for this operation";
   case 403:
-    return "the API key may not do this";
+    return "the API key has no permission for this";
   case 429:
     return "wait, or lower --concurrency or --rate";
   default:
@@ -132,7 +131,7 @@ static void explain_status(struct ca_result *result)
   else if(result->body.len) {
     show_body(&result->body, message, 201);
     snprintf(err->text, sizeof(err->text),
-             "HTTP %d, and the reply is no error of the service: %s",
+             "HTTP %d, and the reply is not one of the service's errors: %s",
              err->status, message);
   } else
     snprintf(err->text, sizeof(err->text), "HTTP %d with an empty reply",
@@ -149,8 +148,8 @@ static void suspect(const struct ca_api *api, struct ca_result *result)
   char start[121];
   show_body(&result->body, start, sizeof(start));
   ca_err_set(&result->err, CA_REPLY,
-             "HTTP %d, but the reply is not JSON: %s; does the base URL lead "
-             "to the service?",
+             "HTTP %d, but the reply is not JSON: %s; is the base URL the "
+             "service's?",
              result->status, start);
   result->err.status = result->status;
   result->err.attempts = result->attempts;

@@ -108,12 +108,12 @@ static enum ca_code check_text(const struct ca_field *field,
                         "%s: control byte %d at byte %zu cannot be sent",
                         field->name, (unsigned char)value.data[i], i + 1);
   if(field->flags & CA_NO_COMMA && memchr(value.data, ',', value.len))
-    return ca_err_set(err, CA_USAGE,
-                      "%s: '%.*s' holds a comma, and the service would read "
-                      "it as two values; list without this filter and "
-                      "compare in the script",
-                      field->name, (int)(value.len > 80 ? 80 : value.len),
-                      value.data);
+    return ca_err_set(
+        err, CA_USAGE,
+        "%s: '%.*s' contains a comma, and the service would read "
+        "it as two values; list without this filter and "
+        "compare in the script",
+        field->name, (int)(value.len > 80 ? 80 : value.len), value.data);
   return CA_OK;
 }
 
@@ -134,7 +134,7 @@ static enum ca_code check_word(const struct ca_field *field,
       used += strlen(*word);
     }
   }
-  return ca_err_set(err, CA_USAGE, "%s: '%.*s' is none of %s", field->name,
+  return ca_err_set(err, CA_USAGE, "%s: '%.*s' is not one of %s", field->name,
                     (int)(value.len > 60 ? 60 : value.len), value.data, known);
 }
 
@@ -239,7 +239,7 @@ enum ca_code ca_request_integer(struct ca_request *request,
 {
   enum ca_code code;
   if(value < 1)
-    return ca_err_set(err, CA_USAGE, "%s: %" PRId64 " is not 1 or more",
+    return ca_err_set(err, CA_USAGE, "%s: %" PRId64 " is less than 1",
                       field->name, value);
   code = query_name(request, field);
   if(!code)
@@ -336,7 +336,7 @@ static enum ca_code check_required(const struct ca_request *request,
     }
   }
   if(body_fields && !any_body)
-    return ca_err_set(err, CA_USAGE, "%s: nothing to change was given",
+    return ca_err_set(err, CA_USAGE, "%s: no field to change was given",
                       request->api->name);
   return CA_OK;
 }

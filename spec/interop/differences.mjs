@@ -210,7 +210,7 @@ const REFUSED = [
     sdk: s => s.raw.connectedAccounts.patch(ID, {}),
     lua: `accounts.update(${lua(ID)}, {})`,
     theirs: { lines: [`PATCH /connected_accounts/${ID} {}`], raises: { status: 400 } },
-    ours: { lines: [], raises: /nothing to change was given/ },
+    ours: { lines: [], raises: /no field to change was given/ },
     why: 'known to be wrong before it is sent',
   },
 ];

@@ -21,7 +21,7 @@ it("a failed change is told to be stale when --failed finds its account changed"
   emulator:tell("accounts/" .. id .. "/expire")
   run = place:run { "resume", "last", "--failed", "--summary", "summary.json" }
   assert.equal(3, run.code, run.err)
-  local told = "stale  disable  %s: the account is EXPIRED now, the plan saw ACTIVE"
+  local told = "stale  disable  %s: the account is EXPIRED now, but the plan saw ACTIVE"
   assert.matches(told:format(id), run.err)
   assert.same({ disable = { stale = 1 } }, run.summary.operations)
   place:remove()

@@ -210,7 +210,7 @@ static void another_status_is_stale(void)
   CHECK_TEXT(ended_well, "");
   CHECK_TEXT(ledger_says(), "8 8");
   CHECK_TEXT(reason_of(CA_STALE),
-             "the account is EXPIRED now, the plan saw ACTIVE");
+             "the account is EXPIRED now, but the plan saw ACTIVE");
   CHECK_INT(intents(), 0);
   stop();
 }
@@ -224,7 +224,7 @@ static void disabled_meanwhile_is_stale(void)
         true);
   CHECK_TEXT(told, "ca_1 delete stale unsent last; ");
   CHECK_TEXT(reason_of(CA_STALE),
-             "the account is disabled now, the plan saw it enabled");
+             "the account is disabled now, but the plan saw it enabled");
   stop();
   plan_one("delete", "INACTIVE", NULL);
   reply(0, 200,
@@ -232,7 +232,7 @@ static void disabled_meanwhile_is_stale(void)
         "\"is_disabled\":false}]}",
         true);
   CHECK_TEXT(reason_of(CA_STALE),
-             "the account is enabled now, the plan saw it disabled");
+             "the account is enabled now, but the plan saw it disabled");
   stop();
   plan_one("delete", "INACTIVE", NULL); /* who does not say, says nothing */
   reply(0, 200, "{\"items\":[{\"id\":\"ca_1\",\"status\":\"INACTIVE\"}]}",
@@ -260,7 +260,7 @@ static void the_alias_counts_where_it_is_changed(void)
   reply(0, 200, page_of("ca_1", "ACTIVE", "other\\u0020\\u001b"), true);
   CHECK_TEXT(told, "ca_1 update stale unsent last; ");
   CHECK_TEXT(reason_of(CA_STALE), "the account has the alias \"other "
-                                  "\\x1b\" now, the plan saw \"old\"");
+                                  "\\x1b\" now, but the plan saw \"old\"");
   stop();
   plan_alias("old");
   reply(0, 200, page_of("ca_1", "ACTIVE", "\\u006fld"), true);
@@ -337,7 +337,7 @@ static void the_page_of_a_proxy_is_not_gone(void)
   reply(1, 404, "<html>no such page</html>", false);
   CHECK_TEXT(told, "ca_1 delete not tried unsent last; ");
   CHECK_TEXT(ledger_says(), "2");
-  CHECK_HOLDS(reason_of(CA_NOT_TRIED), "could not be looked at");
+  CHECK_HOLDS(reason_of(CA_NOT_TRIED), "the precheck failed");
   stop();
 }
 
@@ -348,14 +348,14 @@ static void a_look_that_fails_sends_nothing(void)
     const char *body;
     const char *why;
   } cases[] = {
-    { 0, NULL, "could not be looked at before: cut" },
+    { 0, NULL, "the precheck failed: cut" },
     { 500, "{\"error\":{\"message\":\"broken\"}}",
-      "before: broken (HTTP 500" },
-    { 404, NOT_FOUND, "before: not found" },
-    { 200, "<html>", "before: the reply is none that can be read" },
-    { 200, "{\"items\":7}", "before: the reply is none that can be read" },
-    { 200, "{\"items\":[{}]}", "before: the reply is none that can be read" },
-    { 200, "{\"items\":[]", "before: the reply is none that can be read" }
+      "failed: broken (HTTP 500" },
+    { 404, NOT_FOUND, "failed: not found" },
+    { 200, "<html>", "failed: the reply cannot be parsed" },
+    { 200, "{\"items\":7}", "failed: the reply cannot be parsed" },
+    { 200, "{\"items\":[{}]}", "failed: the reply cannot be parsed" },
+    { 200, "{\"items\":[]", "failed: the reply cannot be parsed" }
   };
   size_t i;
 
@@ -445,7 +445,7 @@ static void own_changes_are_expected(void)
   CHECK_TEXT(sent[1].request.id, "ca_1");
   well(1);
   CHECK_TEXT(reason_of(CA_STALE),
-             "the account is ACTIVE now, the plan saw INACTIVE");
+             "the account is ACTIVE now, but the plan saw INACTIVE");
   CHECK_TEXT(ledger_says(), "3 3 3 8");
   stop();
 }
@@ -566,7 +566,7 @@ static void all_accounts_of_an_item(void)
   CHECK_TEXT(told, "row 1 disable stale unsent; row 1 disable stale unsent; "
                    "row 1 delete stale unsent last; ");
   CHECK_TEXT(reason_of(CA_STALE),
-             "the account ca_2 is ACTIVE now, the plan saw EXPIRED");
+             "the account ca_2 is ACTIVE now, but the plan saw EXPIRED");
   stop();
 }
 
@@ -577,13 +577,15 @@ static void auth_configs(void)
     const char *body;
     const char *told;
     const char *why;
-  } cases[] = { { 200, "{\"id\":\"ac_1\",\"status\":\"ENABLED\"}", "", "" },
-                { 200, "{\"id\":\"ac_1\",\"status\":\"DISABLED\"}",
-                  "ac_1 disable stale unsent last; ",
-                  "the auth config is DISABLED now, the plan saw ENABLED" },
-                { 404, NOT_FOUND, "ac_1 disable stale unsent last; ",
-                  "the auth config is gone" },
-                { 200, "{}", "ac_1 disable not tried unsent last; ", "" } };
+  } cases[] = {
+    { 200, "{\"id\":\"ac_1\",\"status\":\"ENABLED\"}", "", "" },
+    { 200, "{\"id\":\"ac_1\",\"status\":\"DISABLED\"}",
+      "ac_1 disable stale unsent last; ",
+      "the auth config is DISABLED now, but the plan saw ENABLED" },
+    { 404, NOT_FOUND, "ac_1 disable stale unsent last; ",
+      "the auth config is gone" },
+    { 200, "{}", "ac_1 disable not tried unsent last; ", "" }
+  };
   size_t i;
 
   for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -631,7 +633,8 @@ static void creates_look_for_a_connection(void)
   fill();
   CHECK_INT(sent_count, 5);
   CHECK_TEXT(told, "one link stale unsent last; ");
-  CHECK_TEXT(reason_of(CA_STALE), "the user has connected meanwhile (ca_7)");
+  CHECK_TEXT(reason_of(CA_STALE),
+             "the user has connected after the plan was made (ca_7)");
   reply(2, 200, "{\"connected_account_id\":\"ca_new\"}", true);
   CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
   CHECK_TEXT(scratch_ask("ledger.db", "SELECT made FROM outcome WHERE"
@@ -680,7 +683,8 @@ static void users_with_a_comma_are_compared_here(void)
         "\"next_cursor\":\"p3\"}",
         true);
   CHECK_TEXT(told, "one link stale unsent last; ");
-  CHECK_TEXT(reason_of(CA_STALE), "the user has connected meanwhile (ca_9)");
+  CHECK_TEXT(reason_of(CA_STALE),
+             "the user has connected after the plan was made (ca_9)");
   CHECK_INT(sent_count, 2);
   stop();
 }

@@ -61,7 +61,7 @@ static void secrets_are_sent_and_forgotten(void)
   CHECK_HOLDS(scratch_ask("ledger.db", "SELECT error FROM outcome WHERE id ="
                                        " (SELECT max(id) - 32768 FROM"
                                        " outcome)"),
-              "credentials are not in this process");
+              "no longer has its credentials");
   stop();
 }
 
@@ -207,7 +207,7 @@ static void a_recorded_change(void)
   CHECK(ca_apply_finished(apply));
   CHECK_TEXT(ledger_says(), "3");
   CHECK_INT(send_recorded(number), CA_USAGE); /* never twice */
-  CHECK_HOLDS(err.text, "it is done");
+  CHECK_HOLDS(err.text, "its outcome is done");
   CHECK_INT(send_recorded(number + 1), CA_USAGE);
   CHECK_HOLDS(err.text, "no change");
   CHECK_INT(sent_count, 2);

@@ -71,9 +71,9 @@ static void bad_urls(void)
     { "https://h.example\\@evil", "user info" },
     { "https://h.exam ple", "blank or control" },
     { "https://h.example\r\nx: y", "blank or control" },
-    { "https://", "names no host" },
-    { "https:///path", "names no host" },
-    { "https://:80", "names no host" },
+    { "https://", "has no host" },
+    { "https:///path", "has no host" },
+    { "https://:80", "has no host" },
     { "https://[::1", "without ']'" },
   };
   size_t i;

@@ -113,7 +113,7 @@ static void directory_that_is_a_file_is_refused(void)
   snprintf(file, sizeof(file), "%s/file/below", scratch_dir);
   ledger = ca_ledger_open(file, &fake.clock, &err);
   CHECK(!ledger);
-  CHECK_HOLDS(err.text, "cannot make the state directory");
+  CHECK_HOLDS(err.text, "cannot create the state directory");
   ledger = ca_ledger_open("", &fake.clock, &err);
   CHECK(!ledger);
   scratch_remove();
@@ -194,7 +194,7 @@ static void strange_database_is_refused(void)
   fake_clock_init(&fake);
   scratch_make();
   scratch_do("ledger.db", "CREATE TABLE mine(x)");
-  refuse("no ledger");
+  refuse("not a ledger");
   CHECK_TEXT(scratch_ask("ledger.db", "PRAGMA journal_mode"), "delete");
   scratch_remove();
 }
@@ -210,7 +210,7 @@ static void garbage_is_refused(void)
   file = fopen(scratch_path("ledger.db"), "w");
   CHECK(file && fwrite(text, 1, sizeof(text), file) == sizeof(text));
   fclose(file);
-  refuse("damaged or no ledger");
+  refuse("damaged or not a ledger");
   scratch_remove();
 }
 
@@ -454,7 +454,7 @@ static void key_comes_once(void)
   start("preview");
   CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_OK);
   CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_USAGE);
-  CHECK_TEXT(err.text, "the key \"a\\x1b[1m\" comes twice in the selection");
+  CHECK_TEXT(err.text, "the key \"a\\x1b[1m\" is in the selection twice");
   item.bulk = 2;
   CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_OK);
   CHECK_INT(number, 2);
@@ -653,7 +653,7 @@ static void intent_comes_once(void)
   numbers[1] = add_both(1, "two", "disable");
   CHECK_INT(intend(numbers[1]), CA_OK);
   CHECK_INT(ca_ledger_intend(ledger, numbers, 2, &err), CA_USAGE);
-  CHECK_HOLDS(err.text, "was sent already");
+  CHECK_HOLDS(err.text, "was already sent");
   CHECK_TEXT(changes(1, ~0U), "one disable planned; two disable intended; ");
   CHECK_INT(intend(numbers[0]), CA_OK);
   stop();

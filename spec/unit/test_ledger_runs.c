@@ -72,7 +72,7 @@ static void bulk_stands_on_disk(void)
   CHECK_INT(bulk.failed, 1);
   CHECK(!stands(2));
   CHECK_INT(stand(1), CA_USAGE);
-  CHECK_HOLDS(err.text, "bulk 1 of the run stands already");
+  CHECK_HOLDS(err.text, "bulk 1 of the run is already sealed");
   CHECK_INT(stand(0), CA_USAGE);
   /* a refusal loses nothing */
   add_both(2, "two", "disable");
@@ -884,7 +884,7 @@ static void which_run_is_meant(void)
   fake_clock_init(&fake);
   scratch_make();
   open_ledger();
-  CHECK_HOLDS(meant("last"), "no run is meant by \"last\"");
+  CHECK_HOLDS(meant("last"), "there is no run \"last\"");
   for(i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
     snprintf(sql, sizeof(sql),
              "INSERT INTO run(name, began_ms) VALUES('%s', 0)", names[i]);
@@ -898,11 +898,11 @@ static void which_run_is_meant(void)
   CHECK_TEXT(meant("a-k3f"), names[0]);
   CHECK_TEXT(meant("\xC3\xA9z"), names[4]);
   CHECK_TEXT(meant("k3f"),
-             "more than one run is meant by \"k3f\": 2026-11-22T0600-b-k3f, "
-             "2026-11-21T0600-a-k3f; say more of the id");
-  CHECK_HOLDS(meant("2026-11-2"), "2026-11-22T0600-a-m4g, …; say more");
-  CHECK_HOLDS(meant("0600"), "no run is meant by \"0600\"");
-  CHECK_HOLDS(meant("%"), "no run is meant");
+             "\"k3f\" is not unique, it matches 2026-11-22T0600-b-k3f, "
+             "2026-11-21T0600-a-k3f; give more of the id");
+  CHECK_HOLDS(meant("2026-11-2"), "2026-11-22T0600-a-m4g, …; give more");
+  CHECK_HOLDS(meant("0600"), "there is no run \"0600\"");
+  CHECK_HOLDS(meant("%"), "there is no run");
   CHECK_HOLDS(meant("a\x1b[m"), "\"a\\x1b[m\"");
   CHECK_HOLDS(meant(""), "empty");
   stop();
@@ -1243,7 +1243,7 @@ static void reader_is_told_what_is_wrong(void)
   reader_refuses("a symbolic link");
   CHECK(!unlink(scratch_path("ledger.db")));
   scratch_do("ledger.db", "CREATE TABLE mine(x)");
-  reader_refuses("no ledger");
+  reader_refuses("not a ledger");
   scratch_do("ledger.db", "PRAGMA user_version = 9");
   reader_refuses("newer composio-lua (schema 9, this one knows 2)");
   CHECK(!chmod(scratch_dir, 0777));
@@ -1265,7 +1265,7 @@ static void reader_beside_a_writer(void)
   CHECK_INT(ca_ledger_look(ledger, run_id, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), "one disable intended; ");
   CHECK_INT(reopen(run_id), CA_USAGE);
-  CHECK_HOLDS(err.text, "opened for looking");
+  CHECK_HOLDS(err.text, "opened read-only");
   CHECK_INT(settle(one, CA_DONE), CA_USAGE);
   close_ledger();
   ledger = writer;
@@ -1294,7 +1294,7 @@ static int fail_as_nobody(void)
 {
   if(!geteuid() && (setgid(65534) || setuid(65534)))
     return 3;
-  reader_refuses("it has a log");
+  reader_refuses("it has a write-ahead log");
   return check_case_failed;
 }
 

@@ -543,14 +543,14 @@ static void forged_lines_are_refused(void)
   } cases[] = {
     { "{\"plan\":1,", "{\"plan\":2,", "has layout 2" },
     { "{\"plan\":1,", "{\"plan\":1,\"plan\":1,",
-      "line 1: \"plan\" stands there twice" },
+      "line 1: \"plan\" is given twice" },
     { "{\"plan\":1,", "{\"plan\":1,\"more\":1,",
-      "line 1: \"more\" is not known here" },
+      "line 1: \"more\" is not known" },
     { "{\"plan\":1,", "{", "line 1: it is not the head of a plan" },
     { "\"script_sha\":\"abc\",", "", "line 1: \"script_sha\" is missing" },
-    { "\"params\":{", "\"params\":[{", "line 1: it is no JSON object" },
-    { "\"made\":\"2", "\"made\":\"x2", "line 1: \"made\" is no time" },
-    { "\"salt\":\"", "\"salt\":\"0", "line 1: \"salt\" has not its length" },
+    { "\"params\":{", "\"params\":[{", "line 1: it is not a JSON object" },
+    { "\"made\":\"2", "\"made\":\"x2", "line 1: \"made\" is not a time" },
+    { "\"salt\":\"", "\"salt\":\"0", "line 1: \"salt\" has the wrong length" },
     { "{\"bulk\":1,", "{\"bulk\":0,", "line 2: bulks are not numbered" },
     { "{\"bulk\":1,", "{\"bulk\":3,", "line 3: bulks are not numbered" },
     { "\"kind\":\"accounts\"", "\"kind\":\"01234567890123456\"",
@@ -562,24 +562,23 @@ static void forged_lines_are_refused(void)
     { "\"selected\":9", "\"selected\":9999999999999999999", "wrong kind" },
     { "{\"item\":1,", "{\"item\":2,", "line 5: items are not numbered" },
     { "{\"item\":2,\"bulk\":1,", "{\"item\":2,\"bulk\":2,",
-      "line 7: the item's bulk was not told before" },
+      "line 7: no earlier line has the item's bulk" },
     { "{\"item\":2,\"bulk\":1,", "{\"item\":2,\"bulk\":4294967297,",
-      "line 7: the item's bulk was not told before" },
+      "line 7: no earlier line has the item's bulk" },
     { "\"key\":\"ca_1\"", "\"key\":\"\"", "the item's key is empty" },
     { "\"key\":\"ca_1\"", "\"key\":\"a\\u0000b\"", "wrong kind" },
     { "\"key\":\"ca_1\"", "\"key\":\"\\ud800\"", "wrong kind" },
     { "\"key\":\"ca_1\"", "\"key\":null", "wrong kind" },
     { "\"disabled\":true", "\"disabled\":false", "wrong kind" },
     { "\"verdict\":\"failed\"", "\"verdict\":\"done\"",
-      "\"verdict\" is none" },
-    { "\"row\":{", "\"row_text\":\"x\",\"row\":{",
-      "\"row\" stands there twice" },
+      "\"verdict\" is not one" },
+    { "\"row\":{", "\"row_text\":\"x\",\"row\":{", "\"row\" is given twice" },
     { "{\"change\":\"disable\"", "{\"change\":\"destroy\"",
       "line 6: this version of composio-lua has no such operation" },
     { "{\"change\":\"disable\"", "{\"change\":\"get\"",
       "line 6: the operation changes nothing" },
     { "\"class\":\"irreversible\"", "\"class\":\"reversible\"",
-      "\"class\" is less than the operation's" },
+      "\"class\" is lower than the operation's" },
     { "\"class\":\"irreversible\"", "\"class\":\"read\"",
       "\"class\" is not known" },
     { "\"account\":\"ca_9\",\"class\"", "\"account\":\"a b\",\"class\"",
@@ -587,33 +586,34 @@ static void forged_lines_are_refused(void)
     { "\"account\":\"ca_9\",\"class\"", "\"account\":\"\",\"class\"",
       "line 6: account" },
     { "\"account\":\"\",\"class\"", "\"account\":\"ca_1\",\"class\"",
-      "the operation aims at no account" },
-    { "\"outcome\":\"same\"", "\"outcome\":\"done\"", "\"outcome\" is none" },
+      "the operation does not belong to an account" },
+    { "\"outcome\":\"same\"", "\"outcome\":\"done\"",
+      "\"outcome\" is not one" },
     { "\"outcome\":\"same\"", "\"outcome\":\"planned\"",
-      "\"outcome\" is none" },
+      "\"outcome\" is not one" },
     { "\"fingerprint\":\"f00d\"", "\"fingerprint\":\"f00d\",\"body\":{}",
-      "a body that is secret" },
+      "it has a body that must be secret" },
     { "{\"change\":\"delete\"", "{\"change\":\"delete\",\"fallback\":true",
-      "a fallback follows no change" },
+      "a fallback without a change before it" },
     { "{\"end\":true", "{\"item\":7,\"bulk\":1,\"key\":\"z\"}\n{\"end\":true",
-      "the counts are not those of the lines" },
+      "the counts do not match the lines" },
     { "{\"end\":true",
       "{\"bulk\":9,\"name\":\"\",\"kind\":\"\","
       "\"selected\":0,\"planned\":0,\"same\":0,"
       "\"skipped\":0,\"failed\":0}\n{\"end\":true",
-      "a bulk comes after the first item" },
+      "a bulk follows the first item" },
     { "{\"bulk\":1,",
       "{\"change\":\"enable\",\"account\":\"ca_1\","
       "\"class\":\"reversible\"}\n{\"bulk\":1,",
-      "line 2: a change comes before the first item" },
+      "line 2: a change precedes the first item" },
     { "{\"bulk\":1,", "\n{\"bulk\":1,", "line 2: it is empty" },
-    { "{\"bulk\":1,", "[]\n{\"bulk\":1,", "line 2: it is no JSON object" },
-    { "{\"bulk\":1,", "{}\n{\"bulk\":1,", "line 2: it is no JSON object" },
+    { "{\"bulk\":1,", "[]\n{\"bulk\":1,", "line 2: it is not a JSON object" },
+    { "{\"bulk\":1,", "{}\n{\"bulk\":1,", "line 2: it is not a JSON object" },
     { "{\"bulk\":1,", "{\"x\":1}\n{\"bulk\":1,",
-      "line 2: no line of a plan begins like that" },
+      "line 2: a line of a plan does not begin like this" },
     { "{\"bulk\":1,", "{\"plan\":1}\n{\"bulk\":1,", "line 2: a second head" },
-    { "\"failed\":1}", "\"failed\":1} x", "line 2: it is no JSON object" },
-    { "\"irreversible\":2", "\"irreversible\":1", "the counts are not" }
+    { "\"failed\":1}", "\"failed\":1} x", "line 2: it is not a JSON object" },
+    { "\"irreversible\":2", "\"irreversible\":1", "the counts do not match" }
   };
   char *text;
   size_t len, i;
@@ -641,10 +641,10 @@ static void bytes_that_are_no_text(void)
   at = strstr(text, "gmail");
   *at = '\0';
   write_file(text, len);
-  refused("line 7: it holds a NUL byte");
+  refused("line 7: it contains a NUL byte");
   *at = '\xFF';
   write_file(text, len);
-  refused("line 7: it is not UTF-8");
+  refused("line 7: it is not valid UTF-8");
   *at = 'g';
   memcpy(text + len, "{\"x\":1}\n", 8);
   write_file(text, len + 8);
@@ -654,7 +654,7 @@ static void bytes_that_are_no_text(void)
   refused("it is empty");
   text[len - 1] = 'x';
   write_file(text, len);
-  refused("the file ends within it");
+  refused("the file ends in this line");
   write_file("", 0);
   refused("line 1: the file is empty");
   write_file(text, len - 1);
@@ -803,7 +803,7 @@ static void a_place_that_is_not_there(void)
             CA_SYSTEM);
   CHECK_HOLDS(err.text, "cannot write the plan");
   CHECK_HOLDS(err.text, "none/plan: No such file");
-  CHECK_HOLDS(err.text, "name another file");
+  CHECK_HOLDS(err.text, "give another file");
   stop();
 }
 
@@ -815,7 +815,7 @@ static void texts_that_cannot_be_saved(void)
   bad.script = "/j/caf\xE9.lua";
   CHECK_INT(ca_plan_save(ledger, plan_path(), &bad, run_id, key, &err),
             CA_USAGE);
-  CHECK_HOLDS(err.text, "\"script\" of one of its lines is not UTF-8");
+  CHECK_HOLDS(err.text, "\"script\" in one of its lines is not valid UTF-8");
   bad = info;
   bad.params = "{\"a\":";
   CHECK_INT(ca_plan_save(ledger, plan_path(), &bad, run_id, key, &err),

@@ -378,9 +378,9 @@ static void bad_texts(void)
   refused("user_ids", slice("a\xFF"), "UTF-8 at byte 2");
   refused("user_ids", slice("\xED\xA0\x80"), "UTF-8");
   refused("cursor", slice(""), "empty");
-  refused("account_type", slice("all"), "none of PRIVATE, SHARED, ALL");
-  refused("order_by", slice("name"), "none of created_at, updated_at");
-  refused("order_direction", slice(""), "none of asc, desc");
+  refused("account_type", slice("all"), "not one of PRIVATE, SHARED, ALL");
+  refused("order_by", slice("name"), "not one of created_at, updated_at");
+  refused("order_direction", slice(""), "not one of asc, desc");
   ca_request_clear(&request);
   account("link");
   refused("user_id", slice(""), "empty");
@@ -412,7 +412,7 @@ static void bad_numbers(void)
 {
   account("list");
   CHECK_INT(set("limit", "0"), CA_USAGE);
-  CHECK_HOLDS(err.text, "limit: 0 is not 1 or more");
+  CHECK_HOLDS(err.text, "limit: 0 is less than 1");
   CHECK_INT(set("limit", "-5"), CA_USAGE);
   CHECK_INT(set("limit", "1"), CA_OK);
   becomes(ACCOUNTS "?limit=1", NULL);
@@ -432,7 +432,7 @@ static void what_is_missing(void)
   account("update");
   well("id", "ca_1");
   CHECK_INT(ca_request_finish(&request, &err), CA_USAGE);
-  CHECK_HOLDS(err.text, "nothing to change");
+  CHECK_HOLDS(err.text, "no field to change");
   ca_request_clear(&request);
 }
 

@@ -88,8 +88,8 @@ static void a_dead_server_is_left_alone(void)
   fill_settle();
   CHECK_INT(sent_count, 3);
   CHECK(ca_settle_finished(settle));
-  CHECK_HOLDS(settled, "ca_1 disable unknown: not found out: cut; ");
-  CHECK_HOLDS(settled, "ca_5 disable unknown: not found out: the service "
+  CHECK_HOLDS(settled, "ca_1 disable unknown: not settled: cut; ");
+  CHECK_HOLDS(settled, "ca_5 disable unknown: not settled: the service "
                        "does not answer; ");
   CHECK_TEXT(ledger_says(), "7 7 7 7 7");
   stop_settle();
@@ -130,7 +130,7 @@ static void a_rejected_key_stops(void)
   fill_settle();
   CHECK_INT(sent_count, 1);
   CHECK(ca_settle_finished(settle));
-  CHECK_HOLDS(settled, "ca_3 disable unknown: not found out: the API key was "
+  CHECK_HOLDS(settled, "ca_3 disable unknown: not settled: the API key was "
                        "rejected; ");
   stop_settle();
 }
@@ -142,16 +142,17 @@ static void an_engine_that_refuses(void)
   refuse_reads_with = CA_CANCELLED;
   fill_settle();
   CHECK(ca_settle_finished(settle));
-  CHECK_HOLDS(settled, "ca_1 disable unknown: not found out: the engine reads "
+  CHECK_HOLDS(settled, "ca_1 disable unknown: not settled: the engine reads "
                        "nothing; ");
-  CHECK_HOLDS(settled, "ca_3 disable unknown: not found out: no request can "
-                       "be sent any more; ");
+  CHECK_HOLDS(
+      settled,
+      "ca_3 disable unknown: not settled: no further request can be sent; ");
   stop_settle();
   plan_refresh();
   fill_settle();
   refuse_reads_with = CA_CANCELLED;
   refreshed(0, "EXPIRED", "2026-11-22T05:56:40.000Z");
-  CHECK_TEXT(settled, "ca_1 refresh unknown: not found out: the engine does "
+  CHECK_TEXT(settled, "ca_1 refresh unknown: not settled: the engine does "
                       "not sleep; ");
   stop_settle();
 }
@@ -162,7 +163,7 @@ static void a_sleep_that_is_cut(void)
   fill_settle();
   refreshed(0, "EXPIRED", "2026-11-22T05:56:40.000Z");
   broken(1, CA_CANCELLED, false);
-  CHECK_TEXT(settled, "ca_1 refresh unknown: not found out: cut; ");
+  CHECK_TEXT(settled, "ca_1 refresh unknown: not settled: cut; ");
   fill_settle();
   CHECK(ca_settle_finished(settle));
   CHECK_TEXT(ledger_says(), "7");

@@ -103,27 +103,23 @@ static void probes_that_fail(void)
 {
   static const struct probe probes[] = {
     { "connected_accounts", "disable", 500, NOT_FOUND,
-      "unknown: not found out: not found (HTTP 500)", "7 - req-0" },
+      "unknown: not settled: not found (HTTP 500)", "7 - req-0" },
     { "connected_accounts", "disable", 403, NOT_FOUND,
-      "unknown: not found out: not found (HTTP 403)", "7 - req-0" },
+      "unknown: not settled: not found (HTTP 403)", "7 - req-0" },
     { "connected_accounts", "disable", 401, NOT_FOUND,
-      "unknown: not found out: not found (HTTP 401)", "7 - req-0" },
+      "unknown: not settled: not found (HTTP 401)", "7 - req-0" },
     { "connected_accounts", "disable", 200, "<html>",
-      "unknown: not found out: the reply is none that can be read",
-      "7 - req-0" },
+      "unknown: not settled: the reply cannot be parsed", "7 - req-0" },
     { "connected_accounts", "disable", 200,
       "{\"id\":\"x_2\",\"status\":\"INACTIVE\"}",
-      "unknown: not found out: the reply is none that can be read",
-      "7 - req-0" },
+      "unknown: not settled: the reply cannot be parsed", "7 - req-0" },
     { "connected_accounts", "disable", 200, "{\"id\":\"x_1\"}",
-      "unknown: not found out: the reply is none that can be read",
-      "7 - req-0" },
+      "unknown: not settled: the reply cannot be parsed", "7 - req-0" },
     { "auth_configs", "disable", 200, "{}",
-      "unknown: not found out: the reply is none that can be read",
-      "7 - req-0" },
+      "unknown: not settled: the reply cannot be parsed", "7 - req-0" },
     { "connected_accounts", "delete", 404, "<html>no such page",
-      "unknown: not found out: HTTP 404, and the reply is no error of the "
-      "service: <html>no such page",
+      "unknown: not settled: HTTP 404, and the reply is not one of the "
+      "service's errors: <html>no such page",
       "7 - req-0" }
   };
   PROBE(probes);
@@ -157,42 +153,42 @@ static void by_fields(void)
     { "{\"alias\":\"new\"}", HAS("\"alias\":\"new\""), "done" },
     { "{\"alias\":\"n\\u0065w\"}", HAS("\"alias\":\"\\u006eew\""), "done" },
     { "{\"alias\":\"new\"}", HAS("\"alias\":\"old\""),
-      "failed: the alias is not what it was to become" },
+      "failed: the alias is not the planned one" },
     { "{\"alias\":\"new\"}", HAS("\"alias\":null"),
-      "failed: the alias is not what it was to become" },
+      "failed: the alias is not the planned one" },
     { "{\"alias\":\"\"}", HAS("\"alias\":null"), "done" },
     { "{\"alias\":\"\"}", HAS("\"x\":1"), "done" },
     { "{\"alias\":\"\"}", HAS("\"alias\":\"old\""),
-      "failed: the alias is not what it was to become" },
+      "failed: the alias is not the planned one" },
     { "{" ACL("\"allowed_user_ids\":[\"a\",\"b\"]") "}",
       HAS(ACL("\"allow_all_users\":true,\"allowed_user_ids\":[\"b\",\"a\"]")),
       "done" },
     { "{" ACL("\"allowed_user_ids\":[\"a\",\"b\"]") "}",
       HAS(ACL("\"allowed_user_ids\":[\"a\"]")),
-      "failed: who may use the account is not what it was to become" },
+      "failed: the ACL is not the planned one" },
     { "{" ACL("\"allowed_user_ids\":[\"a\"]") "}",
       HAS(ACL("\"allowed_user_ids\":[\"a\",\"b\"]")),
-      "failed: who may use the account is not what it was to become" },
+      "failed: the ACL is not the planned one" },
     { "{" ACL("\"not_allowed_user_ids\":[]") "}",
       HAS(ACL("\"allow_all_users\":false")), "done" },
     { "{" ACL("\"not_allowed_user_ids\":[]") "}",
       HAS(ACL("\"not_allowed_user_ids\":[\"c\"]")),
-      "failed: who may use the account is not what it was to become" },
+      "failed: the ACL is not the planned one" },
     { "{" ACL("\"allow_all_users\":true") "}",
       HAS(ACL("\"allow_all_users\":true")), "done" },
     { "{" ACL("\"allow_all_users\":true") "}",
       HAS(ACL("\"allow_all_users\":false")),
-      "failed: who may use the account is not what it was to become" },
+      "failed: the ACL is not the planned one" },
     { "{" ACL("\"allow_all_users\":false") "}", HAS(ACL("")), "done" },
     { "{\"alias\":\"new\"," ACL("\"allow_all_users\":true") "}",
       HAS("\"alias\":\"new\"," ACL("\"allow_all_users\":false")),
-      "failed: who may use the account is not what it was to become" },
+      "failed: the ACL is not the planned one" },
     { "{\"alias\":\"new\"," ACL("\"allow_all_users\":true") "}",
       HAS("\"alias\":\"new\"," ACL("\"allow_all_users\":true")), "done" },
     { "{" ACL("\"allow_all_users\":true") "}", HAS("\"alias\":\"a\""),
-      "unknown: the service does not show who may use the account" },
+      "unknown: the service does not show the ACL" },
     { "{\"other\":1}", HAS("\"alias\":\"a\""),
-      "unknown: the service does not show what was to be changed" }
+      "unknown: the service does not show the changed fields" }
   };
   size_t i;
 
@@ -233,7 +229,7 @@ static void what_cannot_be_told_is_not_asked(void)
   CHECK_TEXT(settled,
              "ca_1 update unknown: the service shows credentials masked, so "
              "they cannot be compared; ac_1 update unknown: the service shows "
-             "nothing by which it could be told; ");
+             "nothing that would prove it; ");
   CHECK_TEXT(ledger_says(), "7 7");
   /* beside the cause, and only once */
   CHECK_TEXT(scratch_ask("ledger.db", "SELECT error FROM outcome LIMIT 1"),
@@ -279,7 +275,7 @@ static void refresh_that_did_not_happen(void)
   CHECK_TEXT(target_of(2), ACCOUNTS "/ca_1");
   refreshed(2, "EXPIRED", "2026-11-22T05:56:40.000Z");
   CHECK_TEXT(settled, "ca_1 refresh failed: the account is EXPIRED and was "
-                      "not touched since; ");
+                      "not updated since; ");
   CHECK_INT(sent_count, 3);
   CHECK_TEXT(ledger_says(), "5");
   stop_settle();
@@ -302,8 +298,9 @@ static void refresh_that_cannot_be_told(void)
   plan_refresh();
   fill_settle();
   refreshed(0, "EXPIRED", "2026-11-22T06:00:13.000Z");
-  CHECK_TEXT(settled, "ca_1 refresh unknown: the account is EXPIRED as "
-                      "before, but was touched since: by this or by others; ");
+  CHECK_TEXT(settled,
+             "ca_1 refresh unknown: the account is EXPIRED as "
+             "before, but was updated since, by this change or another; ");
   CHECK_TEXT(ledger_says(), "7");
   stop_settle();
 }
@@ -516,8 +513,8 @@ static void users_that_are_not_shown(void)
         PAGE("{\"id\":\"ca_7\",\"created_at\":\"2026-11-22T06:00:13Z\"}",
              "null"),
         true);
-  CHECK_TEXT(settled, "row link unknown: the service does not show whose the "
-                      "new accounts are; ");
+  CHECK_TEXT(settled, "row link unknown: the service does not show the users "
+                      "of the new accounts; ");
   stop_settle();
   begin_create("u1"); /* this one could be asked for */
   reply(0, 200,
@@ -548,8 +545,9 @@ static void a_list_without_an_end(void)
   begin_create("u1");
   reply(0, 200, PAGE(ACCOUNT("ca_1", "u2", "13.000"), "\"p2\""), true);
   reply(1, 200, PAGE(ACCOUNT("ca_1", "u2", "13.000"), "\"p2\""), true);
-  CHECK_TEXT(settled, "row link unknown: the list of accounts could not be "
-                      "read to its end; ");
+  CHECK_TEXT(
+      settled,
+      "row link unknown: cannot read the list of accounts to its end; ");
   CHECK_INT(sent_count, 2);
   stop_settle();
 }
@@ -558,11 +556,11 @@ static void a_list_that_cannot_be_read(void)
 {
   begin_create("u1");
   reply(0, 200, "{\"items\":{}}", true);
-  CHECK_HOLDS(settled, "row link unknown: not found out: the reply is none");
+  CHECK_HOLDS(settled, "row link unknown: not settled: the reply cannot");
   stop_settle();
   begin_create("u1");
   reply(0, 404, NOT_FOUND, true); /* of a list, that says nothing */
-  CHECK_HOLDS(settled, "row link unknown: not found out: the reply is none");
+  CHECK_HOLDS(settled, "row link unknown: not settled: the reply cannot");
   stop_settle();
 }
 
