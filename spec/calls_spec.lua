@@ -464,7 +464,7 @@ describe("arguments", function()
       function()
         accounts.initiate("u", "ac_x", { config = { api_key = "k" }, allow_multiple = true })
       end,
-      "config: expected what composio%.auth_scheme makes",
+      "config: expected a value of composio%.auth_scheme",
     },
     ["a function in free data"] = {
       function()
@@ -532,7 +532,7 @@ describe("arguments", function()
     },
     ["a comma in a filter"] = {
       function() accounts.list { user_ids = { "smith, john" } } end,
-      "user_ids: 'smith, john' holds a comma",
+      "user_ids: 'smith, john' contains a comma",
     },
     ["a control byte in a filter"] = {
       function() accounts.list { user_ids = { "a\nb" } } end,
@@ -674,7 +674,7 @@ describe("composio.client", function()
       scoped.connected_accounts.list()
     end
     other:close()
-    assert.matches("it was closed", select(2, raised(pcall(other.connected_accounts.list))))
+    assert.matches("the client is closed", select(2, raised(pcall(other.connected_accounts.list))))
     assert.equal("composio.client (closed)", tostring(other))
   end)
 
@@ -719,11 +719,11 @@ describe("composio.client", function()
     { { api_key_file = "/nonexistent/key" }, "/nonexistent/key: No such file" },
     { { api_key_file = "/x", api_key = "k" }, "api_key or api_key_file, not both" },
     { { timeout = 60000 * 2 }, "timeout: .* %(it is in seconds%)" },
-    { { retries = -1 }, "retries: .* is not within" },
-    { { concurrency = 0 }, "concurrency: .* is not within" },
+    { { retries = -1 }, "retries: .* is not between" },
+    { { concurrency = 0 }, "concurrency: .* is not between" },
     { { concurrency = "many" }, "concurrency: expected a number, got string" },
-    { { budget = 200 }, "budget: .* is not within" },
-    { { max_wait = 0 }, "max_wait: .* is not within" },
+    { { budget = 200 }, "budget: .* is not between" },
+    { { max_wait = 0 }, "max_wait: .* is not between" },
     { { baseUrl = "x" }, "unknown option 'baseUrl' %(did you mean 'base_url'%?%)" },
   }
   for place, case in ipairs(wrong) do
@@ -806,7 +806,7 @@ describe("the key", function()
     assert.matches("others can read it %(mode 0640%)", run "")
     os.execute("chmod 600 " .. path)
     write(path, " \n")
-    assert.matches("it holds no key", run "")
+    assert.matches("the file has no key", run "")
     os.remove(path)
   end)
 

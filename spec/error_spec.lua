@@ -105,10 +105,10 @@ describe("errors", function()
       assert.matches("not JSON", text)
     end
     emulator:faults { reply(200, { hello = "world" }) }
-    assert.matches("not what was asked for", (select(2, raised(pcall(accounts.list)))))
-    assert.matches("not what was asked for", (select(2, raised(pcall(accounts.get, "ca_x")))))
+    assert.matches("not a reply to this request", (select(2, raised(pcall(accounts.list)))))
+    assert.matches("not a reply to this request", (select(2, raised(pcall(accounts.get, "ca_x")))))
     emulator:faults { reply(200, { items = { 1 } }) }
-    assert.matches("not what was asked for", (select(2, raised(pcall(accounts.list)))))
+    assert.matches("not a reply to this request", (select(2, raised(pcall(accounts.list)))))
   end)
 
   it("say unknown when a change may have been made", function()

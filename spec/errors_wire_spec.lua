@@ -144,7 +144,7 @@ describe("a body", function()
 
   it("without any of it is shown as it is", function()
     for _, text in ipairs { '{"error":null}', "[]", '{"error":{"message":{}}}', '"text"', "12" } do
-      check(text, {}, "no error of the service: ")
+      check(text, {}, "not one of the service's errors: ")
     end
   end)
 
@@ -338,7 +338,7 @@ describe("Deprecation and Sunset", function()
       end
     ]] })
     assert.equal(0, run.code, run.err)
-    local _, count = run.err:gsub("announces the end of a route", "")
+    local _, count = run.err:gsub("announces the end of an API route", "")
     assert.equal(1, count, run.err)
     assert.matches("Deprecation: @%d+ Sunset: %a+, %d+ %a+ 2026", run.err)
     assert.is_nil(run.out:find "Deprecation")

@@ -107,7 +107,7 @@ local FAULTS = {
     sent = true,
     whole = true,
     name = "APIConnectionError",
-    message = "the reply was cut off before its end",
+    message = "the connection was closed before the end of the reply",
   },
   ["stalled before the server has it"] = {
     rule = "when=request,at=0,do=stall",
@@ -155,7 +155,7 @@ local FAULTS = {
     settled = true,
     name = "APIError",
     status = 200,
-    message = "not JSON: '<html>Sign in to the wifi'; does the base URL lead to the service%?",
+    message = "not JSON: '<html>Sign in to the wifi'; is the base URL the service's%?",
   },
   ["answered with a page and 502"] = {
     rule = proxy.replace(502, HTML, "<html>Bad gateway"),

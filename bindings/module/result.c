@@ -21,8 +21,8 @@ static void doubt(const struct ca_api *api, struct ca_result *result,
   len = ca_secret_mask(start, strlen(start));
   start[len] = '\0';
   ca_err_set(&result->err, CA_REPLY,
-             "HTTP %d, but the reply %s: '%s'; is the base URL that of the "
-             "service?",
+             "HTTP %d, but the reply %s: '%s'; is the base URL the "
+             "service's?",
              result->status, why, start);
   result->err.status = result->status;
   result->err.attempts = result->attempts;
@@ -99,7 +99,7 @@ int lca_result_push(lua_State *L, struct lca_client *client,
     return fail(L, api, result, account);
   }
   if(!lua_istable(L, -1)) {
-    doubt(api, result, "is not what was asked for");
+    doubt(api, result, "is not a reply to this request");
     return fail(L, api, result, account);
   }
   ca_buf_wipe(&result->body);

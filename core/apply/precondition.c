@@ -225,7 +225,7 @@ static void judge_field(struct ca_apply *apply, struct ca_target *target,
     return;
   ca_text_printable(shown, sizeof(shown), now, strlen(now));
   ca_text_printable(was, sizeof(was), image.text, strlen(image.text));
-  differs(target, "has the %s \"%s\" now, the plan saw \"%s\"", field->name,
+  differs(target, "has the %s \"%s\" now, but the plan saw \"%s\"", field->name,
           shown, was);
 }
 
@@ -270,7 +270,7 @@ void ca_target_judge(struct ca_apply *apply, struct ca_target *target,
   if(image.status[0] && status[0] && strcmp(status, image.status) != 0) {
     char shown[80];
     ca_text_printable(shown, sizeof(shown), status, strlen(status));
-    differs(target, "is %s now, the plan saw %s", shown, image.status);
+    differs(target, "is %s now, but the plan saw %s", shown, image.status);
   } else if(target->kind != CA_TARGET_CONFIG && account->says_disabled &&
             account->disabled != image.disabled)
     differs(target, "is %s now, but the plan saw it %s",

@@ -1,4 +1,5 @@
-/* Bounded byte buffers. Knows nothing of what the bytes mean. */
+/* Bounded byte buffers.
+   Must not know: what the bytes mean. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +8,8 @@
 
 void ca_wipe(void *memory, size_t len)
 {
-  /* A compiler that cannot know what this calls cannot drop the call because
-     nobody reads the memory again. explicit_bzero is not on macOS. */
+  /* The compiler cannot see which function this calls, so it cannot remove the
+     call as a dead store. macOS has no explicit_bzero. */
   static void *(*const volatile set)(void *, int, size_t) = memset;
 
   if(len)
@@ -61,12 +62,12 @@ enum ca_code ca_buf_reserve(struct ca_buf *buf, size_t more)
     return CA_OK;
   if(resize(buf, need))
     return CA_NOMEM;
-  buf->data[buf->len] = '\0'; /* nothing may come after all */
+  buf->data[buf->len] = '\0'; /* the reserved bytes may never be added */
   return CA_OK;
 }
 
-/* Room for `more` bytes and a NUL. Doubles, so that adding n bytes one by one
-   costs O(n). */
+/* Makes room for `more` bytes and a NUL. The size doubles, so that adding n
+   bytes one by one costs O(n). */
 static enum ca_code make_room(struct ca_buf *buf, size_t more)
 {
   size_t need;

@@ -1,5 +1,6 @@
-/* Bounded byte buffers: they grow up to a ceiling given at birth and then
-   refuse. Knows nothing of what the bytes mean. */
+/* Bounded byte buffers: they grow up to the maximum that they were initialised
+   with.
+   Must not know: what the bytes mean. */
 #ifndef CA_BUF_H
 #define CA_BUF_H
 
@@ -11,32 +12,32 @@ struct ca_buf {
   char *data;  /* NUL-terminated, or NULL */
   size_t len;  /* bytes in use, without that NUL */
   size_t size; /* bytes allocated */
-  size_t max;  /* len never passes it */
+  size_t max;  /* len never exceeds it */
 };
 
 void ca_buf_init(struct ca_buf *buf, size_t max);
 /* Frees the bytes; the buffer can be used again. */
 void ca_buf_clear(struct ca_buf *buf);
-/* Wipes the bytes before it frees them. */
+/* The same, but overwrites the bytes first. */
 void ca_buf_wipe(struct ca_buf *buf);
-/* Forgets the bytes but keeps the memory. */
+/* Empties the buffer and keeps its memory. */
 void ca_buf_reset(struct ca_buf *buf);
 
-/* Makes room for that many more bytes, or as many as the ceiling leaves, and
-   no more than that: for who knows about how many will come. CA_NOMEM. */
+/* Allocates memory for `more` further bytes, or for as many as max allows, and
+   no more than that. For callers that know the size beforehand. CA_NOMEM. */
 CA_MUST_USE enum ca_code ca_buf_reserve(struct ca_buf *buf, size_t more);
-/* CA_NOMEM without memory, CA_USAGE past the ceiling; the bytes already in
-   it stay. */
+/* Appends. CA_NOMEM when out of memory, CA_USAGE beyond max; the buffer then
+   keeps its bytes. */
 CA_MUST_USE enum ca_code ca_buf_add(struct ca_buf *buf, const void *bytes,
                                     size_t len);
 CA_MUST_USE enum ca_code ca_buf_add_text(struct ca_buf *buf, const char *text);
 CA_MUST_USE enum ca_code ca_buf_printf(struct ca_buf *buf, const char *fmt,
                                        ...) CA_PRINTF(2, 3);
 
-/* Never NULL. Borrows until the next change of the buffer. */
+/* Returns the text, never NULL; valid until the buffer changes. */
 const char *ca_buf_text(const struct ca_buf *buf);
 
-/* memset that the compiler keeps. */
+/* Overwrites memory with zeros; the compiler cannot remove the call. */
 void ca_wipe(void *memory, size_t len);
 
 #endif

@@ -1,4 +1,5 @@
-/* The machine's clocks, and times as text. Knows nothing of what is timed. */
+/* The system clocks, and times as text.
+   Must not know: what is timed. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -41,8 +42,9 @@ int64_t ca_clock_wall_ms(const struct ca_clock *clock)
   return clock->wall_ms(clock->ctx);
 }
 
-/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar: years
-   begin in March, so that the leap day is the last of its year. */
+/* Returns the days from 1970-01-01 to a date in the proleptic Gregorian
+   calendar. Years begin in March here, so that the leap day is the last of its
+   year. */
 static int64_t days_of(int64_t year, int month, int day)
 {
   int64_t y = year - (month <= 2);
@@ -87,7 +89,7 @@ void ca_clock_format(int64_t wall_ms, char *out, size_t size)
            (int)(rest / 1000 % 60), (int)(rest % 1000));
 }
 
-/* Reads exactly n digits; NULL when they are not there. */
+/* Reads exactly n digits. Returns the rest of the text, or NULL. */
 static const char *digits(const char *text, int n, int *out)
 {
   int value = 0;
@@ -100,7 +102,8 @@ static const char *digits(const char *text, int n, int *out)
   return text;
 }
 
-/* ".123" (any number of digits) into ms; text itself when there is none. */
+/* Reads ".123", with any number of digits, into *ms. Returns the rest of the
+   text. */
 static const char *fraction(const char *text, int *ms)
 {
   int scale = 100;
@@ -117,7 +120,7 @@ static const char *fraction(const char *text, int *ms)
   return text;
 }
 
-/* "Z", "+02:00" or nothing, to the end of the text. */
+/* Reads "Z", "+02:00" or nothing, up to the end of the text. */
 static bool zone(const char *text, int *minutes)
 {
   int sign;

@@ -1,6 +1,6 @@
-/* Time, in one place, so that tests can move it. Monotonic time is for
-   waiting; wall time only for records and for comparing with the service.
-   Knows nothing of what is timed. */
+/* A clock that tests can replace. Use monotonic time for waiting, and wall
+   time only for records and for comparison with the service. Must not know:
+   what is timed. */
 #ifndef CA_CLOCK_H
 #define CA_CLOCK_H
 
@@ -14,20 +14,20 @@ struct ca_clock {
   void *ctx;
 };
 
-/* The machine's clocks. Static storage. */
+/* Returns the system clocks; static storage. */
 const struct ca_clock *ca_clock_system(void);
 
 int64_t ca_clock_mono_ms(const struct ca_clock *clock);
 int64_t ca_clock_wall_ms(const struct ca_clock *clock);
 
-/* "2026-11-22T06:00:00.000Z" into out (at least 32 bytes). */
+/* Writes "2026-11-22T06:00:00.000Z" to out (at least 32 bytes). */
 void ca_clock_format(int64_t wall_ms, char *out, size_t size);
 
-/* ISO 8601 as the service writes it ("…Z", fraction optional, or an offset
-   such as +02:00) into ms since 1970. False when it is not one. */
+/* Parses ISO 8601 as the service writes it ("…Z", with an optional fraction,
+   or an offset such as +02:00) into milliseconds since 1970. Returns false if
+   text is not a time. */
 bool ca_clock_parse(const char *text, int64_t *wall_ms);
-/* The same for a date as HTTP headers write it: "Sun, 22 Nov 2026 06:00:00
-   GMT". */
+/* The same for a date of an HTTP header: "Sun, 22 Nov 2026 06:00:00 GMT". */
 bool ca_clock_parse_http(const char *text, int64_t *wall_ms);
 
 #endif

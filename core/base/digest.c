@@ -1,6 +1,8 @@
-/* SHA-256 by nettle, and getentropy. Knows nothing of what is fingerprinted.
-   Not by libcrypto: its first digest costs a millisecond of setting up
-   providers, a quarter of what a whole run with one request may take. */
+/* SHA-256 from nettle, and getentropy.
+   Must not know: what is hashed.
+
+   libcrypto is too slow to start: its first digest sets up providers for a
+   millisecond, a quarter of what a whole run with one request may take. */
 #include <nettle/hmac.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
@@ -9,8 +11,8 @@
 #include <unistd.h>
 #include "base/digest.h"
 
-/* All that getentropy gives in one call. It is one system call on Linux, as
-   getrandom is, and also in POSIX.1-2024, on macOS and in musl. */
+/* The most that getentropy returns in one call. It is in POSIX.1-2024, glibc,
+   musl and macOS, and on Linux one system call, like getrandom. */
 #define ENTROPY_MAX 256
 
 static void to_hex(const unsigned char *raw, char out[CA_DIGEST_SIZE])

@@ -1,5 +1,5 @@
-/* Error records: setting, naming, cutting texts.
-   Knows nothing of HTTP exchanges, Lua or the ledger. */
+/* Error records.
+   Must not know: HTTP exchanges, Lua, the ledger. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@ void ca_err_clear(struct ca_err *err)
 {
   if(!err)
     return;
-  /* of the texts only the first bytes: this is done several times an op */
+  /* only the first byte of each text: this runs several times per op */
   memset(err, 0, offsetof(struct ca_err, slug));
   err->slug[0] = '\0';
   err->request_id[0] = '\0';
@@ -67,7 +67,7 @@ void ca_copy_text(char *to, size_t size, const char *from, size_t length)
     return;
   if(length >= size) {
     length = size - 1;
-    /* step back over the rest of a sequence that would be cut */
+    /* step back to the start of a sequence that would be cut */
     while(length && ((unsigned char)from[length] & 0xC0) == 0x80)
       length--;
   }

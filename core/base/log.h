@@ -1,5 +1,5 @@
-/* One line per event, for people or as JSON; every line is masked. Knows
-   nothing of what the events mean. */
+/* The log: one line per event, as text or JSON, with secrets masked.
+   Must not know: what the events mean. */
 #ifndef CA_LOG_H
 #define CA_LOG_H
 
@@ -12,18 +12,18 @@ enum ca_log_level { CA_LOG_QUIET, CA_LOG_WARN, CA_LOG_INFO, CA_LOG_DEBUG };
 enum ca_log_format { CA_LOG_TEXT, CA_LOG_JSON };
 
 struct ca_log {
-  FILE *file; /* borrowed; NULL: nowhere */
+  FILE *file; /* borrowed; NULL: no output */
   enum ca_log_level level;
   enum ca_log_format format;
   const struct ca_clock *clock;
-  /* called before each line, when not NULL: for who draws on the same
+  /* called before each line if not NULL: clears a progress line on the same
      terminal */
   void (*before)(void *ctx);
   void *before_ctx;
 };
 
-/* event is a short name ("retry"); the text follows printf style. A failing
-   write is ignored: a full disk must not change a run. */
+/* Writes one line. event is a short name ("retry"), the text is printf style.
+   A failed write is ignored: a full disk must not change a run. */
 void ca_log_event(const struct ca_log *log, enum ca_log_level level,
                   const char *event, const char *fmt, ...) CA_PRINTF(4, 5);
 

@@ -1,7 +1,7 @@
-/* fsync, and what macOS needs instead.
+/* fsync, or F_FULLFSYNC on macOS.
    Must not know: what is synced.
 
-   macOS's fsync returns before the disk has emptied its cache; its F_FULLFSYNC
+   On macOS fsync returns before the disk has flushed its cache; F_FULLFSYNC
    waits for that. SQLite does the same under PRAGMA fullfsync. */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 int ca_os_sync(int fd)
 {
 #ifdef F_FULLFSYNC
-  /* Network and foreign file systems refuse it, each with an errno of its own;
-     a disk that failed must not be asked again, it might then say yes. */
+  /* Some file systems do not support it, each with its own errno. After EIO do
+     not fall back to fsync: it might report success. */
   if(!fcntl(fd, F_FULLFSYNC))
     return 0;
   if(errno == EIO)

@@ -1,5 +1,6 @@
-/* The register of secrets: a small array, since a process knows its key and
-   the credentials now on their way. Knows nothing of where texts go. */
+/* The register of secrets. An array is enough: a process knows its API key and
+   the credentials that are in flight.
+   Must not know: where texts go. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
@@ -7,18 +8,19 @@
 #include "base/json_write.h"
 #include "base/secret.h"
 
-/* Masking anything shorter would mangle ordinary words. */
+/* Masking a shorter secret would mangle ordinary words. */
 #define SHORTEST  6
-#define LONG_TEXT 512 /* from here on memmem is faster */
+#define LONG_TEXT 512 /* memmem is faster from this length on */
 
-/* base64 at the three places it may have in a group, the query's and JSON's
-   escapes, and these two as others write them: %2f, \/ */
+/* Spellings that are masked, too: base64 at the three offsets within a group,
+   percent-encoded, JSON-escaped, and the last two as others write them (%2f,
+   \/). */
 enum { BASE64, QUERY = 3, QUERY_SMALL, JSON, JSON_SLASHES, SPELLINGS };
 
 struct secret {
   char *plain;
   size_t len;
-  char *spellings[SPELLINGS]; /* NULL when equal to another */
+  char *spellings[SPELLINGS]; /* NULL if equal to another one */
   int uses;
 };
 
@@ -34,7 +36,7 @@ static char *base64(const char *bytes, size_t len)
   char *p = out;
   size_t i;
 
-  /* whole groups only: the last group differs with what follows */
+  /* whole groups only: the last group depends on the bytes that follow */
   for(i = 0; out && i + 3 <= len; i += 3) {
     unsigned n = (unsigned)(unsigned char)bytes[i] << 16 |
                  (unsigned)(unsigned char)bytes[i + 1] << 8 |
@@ -49,7 +51,8 @@ static char *base64(const char *bytes, size_t len)
   return out;
 }
 
-/* A spelling by one of the encoders, NULL when it is the plain one. */
+/* Returns the spelling of an encoder, or NULL if it equals the secret itself.
+ */
 static char *spelled(const struct secret *secret,
                      enum ca_code (*encode)(struct ca_buf *, struct ca_slice))
 {
@@ -74,7 +77,7 @@ static char *spelled(const struct secret *secret,
   return from;
 }
 
-/* %2F as %2f; NULL when that is no difference. */
+/* Returns the query spelling with %2f for %2F, or NULL if nothing differs. */
 static char *small_percent(const char *query)
 {
   char *out = query ? strdup(query) : NULL;
@@ -92,7 +95,8 @@ static char *small_percent(const char *query)
   return out;
 }
 
-/* a/b as a\/b; NULL when it holds no slash. */
+/* Returns the JSON spelling with a\/b for a/b, or NULL if there is no slash.
+ */
 static char *escaped_slashes(const char *json)
 {
   char *out;
@@ -132,8 +136,8 @@ static struct secret *find(const char *plain, size_t len)
   return NULL;
 }
 
-/* The longest come first: masking one that stands within another would leave
-   the rest of that other to be read. */
+/* Sorts the longest secrets first: masking a secret that is part of another
+   one would leave the rest of the longer one readable. */
 static void sort_last(void)
 {
   size_t i;
@@ -208,7 +212,8 @@ void ca_secret_remove(const char *plain, size_t len)
 
 /* ---- the strings in a JSON text ---- */
 
-/* Members of a scheme's val that may be shown: messages would be mangled. */
+/* Members of a scheme's val that are not secret: masking them would mangle
+   messages. */
 static bool is_plain(struct ca_slice name)
 {
   static const char *const plain[] = { "status",
@@ -259,8 +264,8 @@ static bool is_plain(struct ca_slice name)
 
 typedef void secret_fn(const char *plain, size_t len);
 
-/* False where it is not JSON. Depth is bounded by ca_json_value, which has
-   gone over the whole text before. */
+/* Returns false if value is not JSON. ca_json_value has already checked the
+   whole text, which bounds the depth. */
 static bool each_string(struct ca_slice value, secret_fn *visit);
 
 static bool each_member(struct ca_slice value, secret_fn *visit)
@@ -324,7 +329,7 @@ static void visit_json(const char *json, size_t len, secret_fn *visit)
   struct ca_json_scan scan = { json, json + len };
   struct ca_slice value;
   if(ca_json_value(&scan, &value) == CA_JSON_BAD || !each_string(value, visit))
-    visit(json, len); /* then at least as a whole */
+    visit(json, len); /* not JSON: at least register the whole text */
 }
 
 void ca_secret_add_json(const char *json, size_t len)
@@ -337,12 +342,12 @@ void ca_secret_remove_json(const char *json, size_t len)
   visit_json(json, len, ca_secret_remove);
 }
 
-/* Where the secret is; nearly always nowhere, and for texts of this length
-   memmem prepares longer than it searches. */
+/* Finds a secret in a text. Nearly always it is not there, and for short texts
+   the setup of memmem takes longer than the search. */
 static char *find_secret(char *text, size_t len, const char *secret,
                          size_t size)
 {
-  char *end = text + len - size + 1; /* behind the last place it may begin */
+  char *end = text + len - size + 1; /* one past the last possible start */
   char *at = text;
   while((at = memchr(at, secret[0], (size_t)(end - at))) != NULL) {
     if(!memcmp(at, secret, size))

@@ -1,25 +1,26 @@
-/* Secrets that must not leave: registered here, wiped when given up, masked in
-   every text that goes out. Knows nothing of where texts go. */
+/* The register of secrets: they are masked in every text that leaves the
+   process and wiped when they are removed. Must not know: where texts go. */
 #ifndef CA_SECRET_H
 #define CA_SECRET_H
 
 #include <stddef.h>
 #include "base/buf.h"
 
-/* Copies the secret into the process-wide register; shorter than 6 bytes is
-   ignored (masking it would mangle texts). Registering twice counts twice. */
+/* Copies the secret into the register, which is process-wide. A secret of
+   fewer than 6 bytes is ignored, because masking it would mangle texts. Adding
+   twice counts twice. */
 void ca_secret_add(const char *secret, size_t len);
-/* Gives up one registration; at the last the copy is wiped. */
+/* Undoes one ca_secret_add; the last one wipes the copy. */
 void ca_secret_remove(const char *secret, size_t len);
 
-/* The same for every string among the values of a JSON text (the body of a
-   request with credentials), but for those that are known to be no secrets:
-   status, subdomain and the like. */
+/* The same for every string value of a JSON text (the body of a request with
+   credentials), except members that are known not to be secret, such as status
+   and subdomain. */
 void ca_secret_add_json(const char *json, size_t len);
 void ca_secret_remove_json(const char *json, size_t len);
 
-/* Replaces in place every registered secret, also in its percent-encoded and
-   base64 spellings, by "***". Returns the new length. */
+/* Replaces every registered secret by "***" in place, also where it is spelled
+   percent-encoded, base64 or JSON-escaped. Returns the new length. */
 size_t ca_secret_mask(char *text, size_t len);
 size_t ca_secret_count(void);
 

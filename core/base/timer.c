@@ -1,5 +1,5 @@
 /* A binary heap of deadlines, 1-based: the children of i are 2i and 2i+1.
-   Pure: who looks at a clock is the caller. */
+   Must not know: clocks. */
 #include <stdlib.h>
 #include "base/timer.h"
 

@@ -1,4 +1,5 @@
-/* A heap of deadlines. Pure: who looks at a clock is the caller. */
+/* A heap of deadlines. The caller passes the time.
+   Must not know: clocks. */
 #ifndef CA_TIMERQ_H
 #define CA_TIMERQ_H
 
@@ -7,7 +8,8 @@
 #include <stdint.h>
 #include "base/err.h"
 
-/* Embed one in what waits; `owner` is yours. slot is ours: 0 = not queued. */
+/* Embed one in each waiting object. `owner` belongs to the caller, `slot` to
+   the heap (0: not queued). */
 struct ca_timer {
   int64_t due_ms;
   void *owner;
@@ -23,14 +25,16 @@ struct ca_timerq {
 void ca_timerq_init(struct ca_timerq *queue);
 void ca_timerq_clear(struct ca_timerq *queue);
 
-/* Queues or moves. Borrows the timer until it is removed or popped. */
+/* Adds the timer or changes its deadline. Borrows it until it is removed or
+   popped. CA_NOMEM. */
 CA_MUST_USE enum ca_code ca_timerq_set(struct ca_timerq *queue,
                                        struct ca_timer *timer, int64_t due_ms);
 void ca_timerq_remove(struct ca_timerq *queue, struct ca_timer *timer);
 
-/* The earliest one that is due at `now_ms`, taken out; NULL when none is. */
+/* Removes and returns the earliest timer that is due at now_ms, or NULL. */
 struct ca_timer *ca_timerq_pop(struct ca_timerq *queue, int64_t now_ms);
-/* Milliseconds until the earliest, 0 when overdue, -1 when there is none. */
+/* Returns the milliseconds until the earliest deadline, 0 if it is overdue, -1
+   if there is none. */
 int64_t ca_timerq_wait_ms(const struct ca_timerq *queue, int64_t now_ms);
 
 #endif

@@ -1,22 +1,23 @@
-/* Versions of libraries: compared, printed, and looked up in the table of
-   those that are known to do harm.
-   Must not know: which libraries are linked, who asks. */
+/* Compares and prints versions of libraries, and holds the table of versions
+   that are known to do harm. Must not know: which libraries are linked, who
+   asks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/err.h"
 #include "base/version.h"
 
-/* A row needs evidence that the fault touches what this program does, and the
-   release that has the mend. Distributions patch without a new number: a row
-   for a range that a supported distribution ships would cry wolf there. */
+/* A row needs evidence that the fault affects this program, and the release
+   with the fix. Distributions patch libraries without changing the version, so
+   a row for a range that a supported distribution ships would give false
+   warnings. */
 static const struct ca_known_bad known_bad[] = {
   /* docs/libcurl/symbols-in-versions: CURLOPT_QUICK_EXIT came with 7.87.0 */
   { "libcurl", NULL, "7.87.0", NULL, NULL,
     "it does not know an option that every request sets "
     "(CURLOPT_QUICK_EXIT), so no request can be made",
     "run with libcurl 7.88.1 or later" },
-  /* curl issue 10525; mended by curl commits 3103de2053 and 87ed650d04 */
+  /* curl issue 10525; fixed by curl commits 3103de2053 and 87ed650d04 */
   { "libcurl", "7.88.0", "7.88.1", NULL, NULL,
     "over HTTP/2 replies can stall or arrive damaged (curl issue 10525)",
     "run with libcurl 7.88.1 or later" },
@@ -24,12 +25,12 @@ static const struct ca_known_bad known_bad[] = {
   { "libcurl", "8.0.0", "8.0.1", NULL, NULL,
     "it can crash (curl pull request 10795)",
     "run with libcurl 8.0.1 or later" },
-  /* curl issue 11485; mended by curl commit f9314f317f */
+  /* curl issue 11485; fixed by curl commit f9314f317f */
   { "libcurl", "8.2.0", "8.2.1", NULL, NULL,
     "over HTTP/2 a change can hang until it times out, and then nobody knows "
     "whether it was carried out (curl issue 11485)",
     "run with libcurl 8.2.1 or later" },
-  /* curl issue 15725, CVE-2025-0665; mended by curl commit ff5091aa9f */
+  /* curl issue 15725, CVE-2025-0665; fixed by curl commit ff5091aa9f */
   { "libcurl", "8.11.1", "8.12.0", NULL, NULL,
     "it closes a file descriptor twice after a host name was resolved, and "
     "the second time that can be one in use (CVE-2025-0665)",

@@ -1,5 +1,5 @@
-/* Versions of the libraries this program stands on: how one is printed, and
-   which ones are known to do harm. Pure: it is given the versions as text.
+/* Versions of libraries, given as text: how to print one, and which ones are
+   known to do harm.
    Must not know: which libraries are linked, who asks. */
 #ifndef CA_VERSION_H
 #define CA_VERSION_H
@@ -7,47 +7,47 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* More libraries than anybody lists. */
+/* Enough for every list of libraries. */
 #define CA_VERSIONS_MAX 12
 
 struct ca_version {
   const char *library; /* static storage */
-  char built[24];      /* the headers' version; "" when they do not tell */
-  char runs[24];       /* the loaded library's; "" when it does not tell */
-  char more[96];       /* what else it says of itself, or why it is missing */
+  char built[24];      /* the headers' version, "" if not known */
+  char runs[24];       /* the loaded library's version, "" if not known */
+  char more[96];       /* further details, or why it is missing */
 };
 
-/* A range of versions that does harm. A bound that is NULL is open. */
+/* A range of versions that do harm. A NULL bound is open. */
 struct ca_known_bad {
   const char *library;
-  const char *runs_from; /* runs with this one or a later one, */
-  const char *runs_to;   /* but before this one, which has the mend */
+  const char *runs_from; /* the first bad running version */
+  const char *runs_to;   /* the first good one after it */
   const char *built_from;
   const char *built_to;
-  const char *what;    /* happens; goes on "libcurl 7.88.0: " */
+  const char *what;    /* what happens; follows "libcurl 7.88.0: " */
   const char *way_out; /* what to do */
 };
 
-/* Less than, equal to or greater than 0, by the numbers between the dots; an
-   absent number is 0, and whatever follows the numbers does not count. */
+/* Compares the numbers between the dots, like strcmp. A missing number is 0;
+   text after the numbers is ignored. */
 int ca_version_compare(const char *a, const char *b);
 
-/* The first row of the table that the version is in, or NULL. A version that
-   is not known is in none. */
+/* Returns the first row that contains the version, or NULL. An unknown version
+   is in no row. */
 const struct ca_known_bad *ca_version_find(const struct ca_known_bad *rows,
                                            size_t count,
                                            const struct ca_version *version);
 
-/* What is known against this version, as one line for people; false when
-   nothing is. `composio-lua --version`, a run's warning and
-   composio.versions() all say it in these words. */
+/* Writes the warning about a version as one line. Returns false if there is
+   none. `composio-lua --version`, a run's log and composio.versions() all use
+   it. */
 bool ca_version_warning(const struct ca_version *version, char *out,
                         size_t size);
 
-/* "libcurl    built with 7.88.1, runs with 8.14.1 (OpenSSL/3.5.1)". */
+/* Writes "libcurl    built with 7.88.1, runs with 8.14.1 (OpenSSL/3.5.1)". */
 void ca_version_line(const struct ca_version *version, char *out, size_t size);
 
-/* Fills in a version; NULL for what is not known. */
+/* Sets a version; built and runs may be NULL if not known. */
 void ca_version_set(struct ca_version *version, const char *library,
                     const char *built, const char *runs);
 

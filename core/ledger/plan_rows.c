@@ -54,7 +54,7 @@ static enum ca_code repeated_key(const struct ca_item *item,
 
   ca_text_printable(key, sizeof(key), item->key, strlen(item->key));
   return ca_err_set(err, CA_USAGE,
-                    "the key \"%s\" comes twice in the selection", key);
+                    "the key \"%s\" is in the selection twice", key);
 }
 
 /* The changes of this item come next, most likely. */

@@ -54,7 +54,7 @@ const REFUSED = [
     sdk: s => s.accounts.list({ userIds: ['smith, john'] }),
     lua: 'accounts.list { user_ids = { "smith, john" } }',
     theirs: { lines: ['GET /connected_accounts?user_ids=smith%2C%20john'] },
-    ours: { lines: [], raises: /holds a comma, and the service would read it as two values/ },
+    ours: { lines: [], raises: /contains a comma, and the service would read it as two values/ },
     why: 'the wire cannot tell it from two values: two other users’ accounts would be listed',
   },
   {
@@ -94,7 +94,7 @@ const REFUSED = [
     sdk: s => s.accounts.list({ limit }),
     lua: `accounts.list { limit = ${limit} }`,
     theirs: { lines: [`GET /connected_accounts?limit=${limit}`], raises: { status: 400 } },
-    ours: { lines: [], raises: /limit: -?\d is not 1 or more/ },
+    ours: { lines: [], raises: /limit: -?\d is less than 1/ },
     why: 'known to be wrong before it is sent',
   })),
   {

@@ -20,7 +20,7 @@ it("each Deprecation notice is shown once per run", function()
     ]],
   })
   assert.equal(0, run.code, run.err)
-  local _, count = run.err:gsub("announces the end of a route", "")
+  local _, count = run.err:gsub("announces the end of an API route", "")
   assert.equal(2, count, run.err)
   assert.matches("Deprecation: @1777000000 Sunset: Fri, 03 Jul 2026", run.err)
   assert.matches("Deprecation: @1778000000", run.err)
