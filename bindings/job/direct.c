@@ -86,6 +86,8 @@ static void one_visit(void *owner, const struct ca_applied *applied)
   lca_one_count(one->run, applied);
   one->outcome = applied->outcome;
   lca_one_move_result(&one->result, applied->result);
+  if(applied->why)
+    one->result.err = *applied->why;
   one->ended = true;
   if(one->orphan) {
     ca_buf_wipe(&one->result.body);
@@ -122,13 +124,16 @@ static int one_ended(lua_State *L, int status, lua_KContext ctx)
   struct one_box *box = lua_touserdata(L, (int)ctx);
   struct lca_one *one = box->one;
   struct lca_run *run = one->run;
+  struct ca_err err;
   (void)status;
   if(run->stats.stopped_early && one->outcome != CA_DONE)
     return lca_run_stop(L, LCA_STOP_EARLY, "%s", run->stats.stop_text);
   if(one->outcome == CA_DONE)
     return lca_result_push(L, one->run->client, one->api, &one->result,
                            one->account);
-  if(!one->result.err.code && one->outcome == CA_STALE)
+  if(one->outcome == CA_NOT_TRIED && ca_apply_failed(run->apply, &err))
+    return lca_run_ledger_failed(L, run, &err);
+  if(one->outcome == CA_STALE)
     ca_err_set(&one->result.err, CA_GATE, "%s",
                "the account changed after the plan was made: it was left "
                "alone");

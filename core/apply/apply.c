@@ -43,7 +43,7 @@ void ca_apply_free(struct ca_apply *apply)
   ca_changes_close(&apply->changes);
   ca_work_clear(&apply->waiting);
   ca_work_clear(&apply->unseen);
-  ca_work_clear(&apply->seen);
+  ca_work_clear(&apply->direct);
   ca_work_clear(&apply->fit);
   ca_work_clear(&apply->again);
   ca_work_clear(&apply->ready);
@@ -73,7 +73,7 @@ static void drop(struct ca_apply *apply)
     ca_apply_end_rest(apply, work, CA_NOT_TRIED, ca_apply_why_stopped(apply));
   ca_apply_drop_looks(apply, false);
   while((work = ca_work_pop(&apply->fit)) ||
-        (work = ca_work_pop(&apply->seen)) ||
+        (work = ca_work_pop(&apply->direct)) ||
         (work = ca_work_pop(&apply->unseen)))
     ca_apply_leave_alone(apply, work);
   ca_work_clear(&apply->waiting);
@@ -101,89 +101,33 @@ static struct ca_work *single_work(const struct ca_change_row *row,
   return work;
 }
 
-static enum ca_code intend_single(struct ca_apply *apply,
-                                  const struct ca_work *work,
-                                  struct ca_err *err)
-{
-  const struct ca_step *step = work->first;
-  enum ca_code code =
-      step->fresh ? ca_ledger_intend(apply->ledger, &step->row.number, 1, err)
-                  : ca_ledger_again(apply->ledger, &step->row.number, 1, err);
-
-  if(code == CA_SYSTEM)
-    ca_apply_fail(apply, err);
-  if(!code)
-    apply->unsynced_ms = 0;
-  return code;
-}
-
-/* Intent and sending of one that was looked at. */
-static void send_seen(struct ca_apply *apply, struct ca_work *work)
-{
-  struct ca_err why;
-
-  ca_err_clear(&why);
-  if(intend_single(apply, work, &why))
-    ca_apply_end_rest(apply, work, CA_NOT_TRIED, why.text);
-  else {
-    work->intended = true;
-    ca_apply_submit(apply, work);
-  }
-}
-
-/* Intent and sending without a look; takes the work when it succeeds. */
-static enum ca_code send_at_once(struct ca_apply *apply, struct ca_work *work,
-                                 struct ca_err *err)
-{
-  enum ca_code code = intend_single(apply, work, err);
-
-  if(code)
-    return code;
-  code = ca_apply_submit_or_fail(apply, work, err);
-  if(code)
-    ca_apply_settle(apply, work->first,
-                    ca_apply_unsent_outcome(work->first, code), NULL, err);
-  return code;
-}
-
 static enum ca_code may_send_one(const struct ca_apply *apply,
                                  struct ca_err *err)
 {
-  if(apply->failed.code) {
-    if(err)
-      *err = apply->failed;
-    return apply->failed.code;
-  }
+  if(apply->failed.code)
+    return give(&apply->failed, err);
   if(apply->stopped)
     return ca_err_set(err, CA_CANCELLED, "not sent: %s",
                       ca_apply_why_stopped(apply));
   return CA_OK;
 }
 
-/* Sends the row's change, or looks first. */
-static enum ca_code begin_single(struct ca_apply *apply,
-                                 const struct ca_change_row *row, bool look,
-                                 struct ca_slice secret, ca_applied_fn *visit,
-                                 void *owner, struct ca_err *err)
+/* Queues the row's change: the next turn sends it, or looks first. */
+static enum ca_code push_direct(struct ca_apply *apply,
+                                const struct ca_change_row *row, bool look,
+                                struct ca_slice secret, ca_applied_fn *visit,
+                                void *owner, struct ca_err *err)
 {
   struct ca_work *work = single_work(row, visit, owner);
-  size_t count;
-  bool alone;
-  enum ca_code code = CA_OK;
 
   if(!work || (secret.len && ca_apply_keep_secret(apply, row->number,
                                                   secret.data, secret.len))) {
     ca_work_free(work);
     return ca_err_set(err, CA_NOMEM, "out of memory");
   }
-  code = look && ca_work_needs_look(apply, work, &count, &alone)
-             ? ca_apply_look_single(apply, work, err)
-             : send_at_once(apply, work, err);
-  if(code) {
-    ca_kept_drop(apply, row->number);
-    ca_work_free(work);
-  }
-  return code;
+  work->look = look;
+  ca_work_push(&apply->direct, work);
+  return CA_OK;
 }
 
 enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
@@ -203,7 +147,7 @@ enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
   code = ca_ledger_add_change(apply->ledger, item, change, number, &why);
   row.number = *number;
   if(!code)
-    code = begin_single(apply, &row, false, secret, visit, owner, &why);
+    code = push_direct(apply, &row, false, secret, visit, owner, &why);
   if(code && err)
     *err = why;
   return code;
@@ -259,9 +203,9 @@ enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
     return code;
   ca_err_clear(&why);
   step = read_recorded(apply, number, &why);
-  code =
-      step ? begin_single(apply, &step->row, true, secret, visit, owner, &why)
-           : why.code;
+  code = step
+             ? push_direct(apply, &step->row, true, secret, visit, owner, &why)
+             : why.code;
   free(step);
   if(code && err)
     *err = why;
@@ -312,12 +256,46 @@ static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
 }
 
 /* A group of works, and their changes' numbers: those that get their first
-   intent, and from the middle of the array on those that get another one. */
+   intent, and behind the room for `size` of them those that get another. */
 struct group {
   struct ca_work_queue works;
+  int64_t *numbers;
+  size_t size;
   size_t fresh;
   size_t others;
 };
+
+static void join(struct group *group, struct ca_work *work)
+{
+  if(work->first->fresh)
+    group->numbers[group->fresh++] = work->first->row.number;
+  else
+    group->numbers[group->size + group->others++] = work->first->row.number;
+  ca_work_push(&group->works, work);
+}
+
+/* Writes the group's intents in one durable commit, and moves its works to the
+   queue. Without intent nothing is sent: then they go back to `again`, and are
+   told of when all is dropped. */
+static enum ca_code intend(struct ca_apply *apply, struct group *group,
+                           struct ca_work_queue *intended, struct ca_err *err)
+{
+  struct ca_work *work;
+  enum ca_code code = CA_OK;
+
+  if(group->fresh)
+    code = ca_ledger_intend(apply->ledger, group->numbers, group->fresh, err);
+  if(!code && group->others)
+    code = ca_ledger_again(apply->ledger, group->numbers + group->size,
+                           group->others, err);
+  if(!code && group->works.count)
+    apply->unsynced_ms = 0;
+  while((work = ca_work_pop(&group->works))) {
+    work->intended = !code;
+    ca_work_push(code ? &apply->again : intended, work);
+  }
+  return code;
+}
 
 /* Changes that are not sent yet when the process dies cannot be told from
    those that are. Where sending twice does harm only few are intended ahead.
@@ -344,48 +322,49 @@ static enum ca_code gather(struct ca_apply *apply, struct group *group,
       ca_work_push(&apply->again, work); /* the first of the next group */
       break;
     }
-    if(work->first->fresh)
-      apply->numbers[group->fresh++] = work->first->row.number;
-    else
-      apply->numbers[apply->group + group->others++] = work->first->row.number;
-    ca_work_push(&group->works, work);
+    join(group, work);
   }
-  return code;
-}
-
-static enum ca_code write_intents(struct ca_apply *apply,
-                                  const struct group *group,
-                                  struct ca_err *err)
-{
-  enum ca_code code = CA_OK;
-
-  if(group->fresh)
-    code = ca_ledger_intend(apply->ledger, apply->numbers, group->fresh, err);
-  if(!code && group->others)
-    code = ca_ledger_again(apply->ledger, apply->numbers + apply->group,
-                           group->others, err);
   return code;
 }
 
 static enum ca_code intend_group(struct ca_apply *apply, struct ca_err *err)
 {
-  struct group group = { { NULL, NULL, 0 }, 0, 0 };
+  struct group group = { .numbers = apply->numbers, .size = apply->group };
   struct ca_work *work;
   enum ca_code code = gather(apply, &group, err);
 
-  if(!code && !apply->stopped && group.works.count) {
-    code = write_intents(apply, &group, err);
-    if(!code) {
-      apply->unsynced_ms = 0;
-      while((work = ca_work_pop(&group.works))) {
-        work->intended = true;
-        ca_work_push(&apply->ready, work);
-      }
-    }
-  }
-  /* no intent, nothing sent; those begun are told when all is dropped */
+  if(!code && !apply->stopped)
+    return intend(apply, &group, &apply->ready, err);
   while((work = ca_work_pop(&group.works)))
     ca_work_push(&apply->again, work);
+  return code;
+}
+
+/* Single changes go before those of a bulk, and take none of its places. */
+static enum ca_code send_direct(struct ca_apply *apply, struct ca_err *err)
+{
+  int64_t numbers[2 * GROUP_LEAST];
+  struct group group = { .numbers = numbers, .size = GROUP_LEAST };
+  struct ca_work_queue intended = { NULL, NULL, 0 };
+  struct ca_work *work;
+  enum ca_code code = CA_OK;
+
+  while(!apply->stopped && group.works.count < GROUP_LEAST &&
+        (work = ca_work_pop(&apply->direct))) {
+    if(work->look && !work->looked_ms)
+      ca_apply_look_single(apply, work);
+    else
+      join(&group, work);
+  }
+  if(!apply->stopped)
+    code = intend(apply, &group, &intended, err);
+  while((work = ca_work_pop(&group.works)))
+    ca_work_push(&apply->again, work);
+  while((work = ca_work_pop(&intended)))
+    if(apply->stopped)
+      ca_work_push(&apply->ready, work); /* dropped from there */
+    else
+      ca_apply_submit(apply, work);
   return code;
 }
 
@@ -485,9 +464,13 @@ static enum ca_code prepare(struct ca_apply *apply, struct ca_err *err)
 
 void ca_apply_turn(struct ca_apply *apply)
 {
+  struct ca_err why;
+
   drop(apply);
-  while(!apply->stopped && apply->seen.first)
-    send_seen(apply, ca_work_pop(&apply->seen));
+  ca_err_clear(&why);
+  while(!apply->stopped && apply->direct.first)
+    if(send_direct(apply, &why))
+      ca_apply_lose_ledger(apply, &why);
   drop(apply);
 }
 
@@ -532,10 +515,15 @@ void ca_apply_go_on(struct ca_apply *apply)
 
 bool ca_apply_finished(const struct ca_apply *apply)
 {
-  if(apply->under_way || apply->looks || apply->seen.count ||
+  if(apply->under_way || apply->looks || apply->direct.count ||
      apply->ready.count)
     return false;
   return apply->stopped ? !has_queued(apply) : !has_more(apply);
+}
+
+enum ca_code ca_apply_failed(const struct ca_apply *apply, struct ca_err *err)
+{
+  return apply->failed.code ? give(&apply->failed, err) : CA_OK;
 }
 
 bool ca_apply_key_rejected(const struct ca_apply *apply)

@@ -29,6 +29,8 @@ struct ca_applied {
                                       one before, of a run that goes on */
   enum ca_outcome outcome;
   struct ca_result *result; /* NULL when nothing was sent, or earlier */
+  const struct ca_err *why; /* with result NULL: why it was not sent, or NULL;
+                               borrowed for the call */
   bool last;                /* no more of this item follow */
   bool well;                /* the item has ended well so far: its verdict when
                                this is the last */
@@ -77,7 +79,7 @@ CA_MUST_USE enum ca_code ca_apply_start(struct ca_apply *apply,
 bool ca_apply_paused(const struct ca_apply *apply);
 void ca_apply_go_on(struct ca_apply *apply);
 /* On each turn of the loop, with a bulk or without: drops what a stop has
-   left, and sends single changes whose accounts were looked at. */
+   left, and looks at, intends and sends single changes. */
 void ca_apply_turn(struct ca_apply *apply);
 /* How often `visit` was called so far: who waits for it has to look again. */
 uint64_t ca_apply_told(const struct ca_apply *apply);
@@ -88,6 +90,8 @@ uint64_t ca_apply_told(const struct ca_apply *apply);
 CA_MUST_USE enum ca_code ca_apply_fill(struct ca_apply *apply,
                                        struct ca_err *err);
 bool ca_apply_finished(const struct ca_apply *apply);
+/* Why nothing can be sent any more, the ledger mostly; CA_OK while it can. */
+enum ca_code ca_apply_failed(const struct ca_apply *apply, struct ca_err *err);
 /* A reply said 401: the apply has stopped by itself. */
 bool ca_apply_key_rejected(const struct ca_apply *apply);
 /* No new change, for good; those under way go on, looks are given up. What has
@@ -101,19 +105,20 @@ void ca_apply_stop(struct ca_apply *apply);
 CA_MUST_USE enum ca_code ca_apply_abandon(struct ca_apply *apply,
                                           struct ca_err *err);
 
-/* One change at once, outside a bulk: intent (durable), send, outcome. `visit`
-   is called when it ended. secret: the body of a change that has a fingerprint
-   in its place, else empty; copied, and wiped when sent. */
+/* One change outside a bulk: it is added to the ledger, and the next
+   ca_apply_turn writes its intent (durable) and sends it. `visit` is called
+   when it ended, also when it could not be sent; not when this fails. secret:
+   the body of a change that has a fingerprint in its place, else empty;
+   copied, and wiped when it ended. */
 CA_MUST_USE enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
                                       const struct ca_change *change,
                                       struct ca_slice secret,
                                       ca_applied_fn *visit, void *owner,
                                       int64_t *number, struct ca_err *err);
 /* The same for a change that the ledger holds already and that has not been
-   carried out: of a saved plan, or of a resumed run. Looks at the account
-   first, and the next ca_apply_turn sends it; `visit` is told CA_STALE when it
-   is not as it was. CA_USAGE for one
-   that is done, or that may have happened and must not be repeated. */
+   carried out: of a saved plan, or of a resumed run. The account is looked at
+   first; `visit` is told CA_STALE when it is not as it was. CA_USAGE for a
+   change that is done, or that may have happened and must not be repeated. */
 CA_MUST_USE enum ca_code ca_apply_recorded(struct ca_apply *apply,
                                            int64_t number,
                                            struct ca_slice secret,

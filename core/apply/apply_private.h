@@ -27,6 +27,7 @@ struct ca_work {
   bool complete; /* all its changes have been read */
   bool single;   /* of ca_apply_one and ca_apply_recorded: owner and visit are
                     its own */
+  bool look;     /* a single one that has to be looked at */
   bool intended; /* the first step has its intent, and was not sent yet */
   bool told;     /* visit knows of it */
   struct ca_verdict verdict; /* over the steps that were told */
@@ -93,7 +94,7 @@ struct ca_apply {
 
   struct ca_work_queue waiting; /* read, in order; the last may lack steps */
   struct ca_work_queue unseen;  /* to be looked at */
-  struct ca_work_queue seen;    /* single ones that were looked at */
+  struct ca_work_queue direct;  /* single ones: the next turn sends them */
   struct ca_work_queue fit;     /* read and well: the first intent is next */
   struct ca_work_queue again;   /* begun; the next step needs its intent */
   struct ca_work_queue ready;   /* intent durable, not submitted */
@@ -166,11 +167,6 @@ void ca_apply_leave_alone(struct ca_apply *apply, struct ca_work *work);
 
 /* Takes the work. Its first step has a durable intent. */
 void ca_apply_submit(struct ca_apply *apply, struct ca_work *work);
-/* The same, but a change that cannot be sent stays the caller's, who learns
-   why from the code; it is not told to `visit`. */
-CA_MUST_USE enum ca_code ca_apply_submit_or_fail(struct ca_apply *apply,
-                                                 struct ca_work *work,
-                                                 struct ca_err *err);
 /* Off the list of those under way. */
 void ca_apply_leave(struct ca_apply *apply, struct ca_work *work);
 /* Cancels the op of a work under way and ends the work. */
@@ -182,10 +178,9 @@ void ca_apply_abandon_one(struct ca_apply *apply, struct ca_work *work);
    of the ledger for it. Nothing to do in a bulk that needs none. */
 CA_MUST_USE enum ca_code ca_apply_look_ahead(struct ca_apply *apply,
                                              struct ca_err *err);
-/* Looks before a single work is sent; takes it when it succeeds. */
-CA_MUST_USE enum ca_code ca_apply_look_single(struct ca_apply *apply,
-                                              struct ca_work *work,
-                                              struct ca_err *err);
+/* Looks before a single work is sent, where it has something to be looked at.
+   Takes the work, which comes back to the queue `direct` or ends. */
+void ca_apply_look_single(struct ca_apply *apply, struct ca_work *work);
 /* Gives all looks up. quietly: their works go untold. */
 void ca_apply_drop_looks(struct ca_apply *apply, bool quietly);
 

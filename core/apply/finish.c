@@ -86,11 +86,12 @@ void ca_apply_settle(struct ca_apply *apply, const struct ca_step *step,
 
 static void tell(struct ca_apply *apply, struct ca_work *work,
                  const struct ca_step *step, enum ca_outcome outcome,
-                 struct ca_result *result)
+                 struct ca_result *result, const struct ca_err *why)
 {
   struct ca_applied applied = { .row = &step->row,
                                 .outcome = outcome,
                                 .result = result,
+                                .why = result ? NULL : why,
                                 .last = !work->first };
 
   ca_verdict_add(&work->verdict, outcome, step->row.change.fallback);
@@ -136,7 +137,7 @@ void ca_apply_end_rest(struct ca_apply *apply, struct ca_work *work,
     if(left != step->row.outcome || left == CA_NOT_TRIED || work->intended)
       ca_apply_settle(apply, step, left, NULL, &cause);
     work->intended = false;
-    tell(apply, work, step, left, NULL);
+    tell(apply, work, step, left, NULL, &cause);
     free(step);
   }
   ca_work_free(work);
@@ -217,13 +218,13 @@ static void pass(struct ca_apply *apply, struct ca_work *work,
                  enum ca_outcome outcome, const char *why)
 {
   struct ca_step *step = ca_work_take(work);
+  struct ca_err cause;
 
   if(why) {
-    struct ca_err cause;
     ca_err_set(&cause, CA_CANCELLED, "%s", why);
     ca_apply_settle(apply, step, outcome, NULL, &cause);
   }
-  tell(apply, work, step, outcome, NULL);
+  tell(apply, work, step, outcome, NULL, why ? &cause : NULL);
   free(step);
 }
 
@@ -299,7 +300,7 @@ void ca_apply_end_step(struct ca_apply *apply, struct ca_work *work,
     apply->key_rejected = true;
     apply->stopped = true;
   }
-  tell(apply, work, step, outcome, result);
+  tell(apply, work, step, outcome, result, cause);
   free(step);
   if(outcome != CA_DONE)
     end_item(apply, work, outcome, result ? &sent : NULL);

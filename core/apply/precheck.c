@@ -243,7 +243,7 @@ static void end_work(struct ca_look *look, struct ca_work *work)
 
   if(!bad) {
     work->looked_ms = ca_clock_mono_ms(ca_engine_clock(apply->engine));
-    ca_work_push(work->single ? &apply->seen : &apply->fit, work);
+    ca_work_push(work->single ? &apply->direct : &apply->fit, work);
     return;
   }
   if(!work->single)
@@ -514,27 +514,22 @@ static enum ca_code begin_look(struct ca_apply *apply, struct ca_err *err)
   return CA_OK;
 }
 
-enum ca_code ca_apply_look_single(struct ca_apply *apply, struct ca_work *work,
-                                  struct ca_err *err)
+void ca_apply_look_single(struct ca_apply *apply, struct ca_work *work)
 {
   size_t count;
   bool alone;
-  struct ca_look *look;
-  enum ca_code code;
+  bool needs = ca_work_needs_look(apply, work, &count, &alone);
+  struct ca_look *look = needs ? new_look(apply, count) : NULL;
 
-  ca_work_needs_look(apply, work, &count, &alone);
-  look = new_look(apply, count);
-  if(!look)
-    return ca_err_set(err, CA_NOMEM, "out of memory");
-  add_work(look, work);
-  choose(look);
-  code = ask(look, err);
-  if(code) { /* the caller's again */
-    take_work(look);
-    unlink_look(look);
-    free_look(look);
+  if(look) {
+    add_work(look, work);
+    go_on(look);
+  } else if(needs) {
+    ca_apply_end_rest(apply, work, CA_NOT_TRIED, "out of memory");
+  } else {
+    work->look = false;
+    ca_work_push(&apply->direct, work);
   }
-  return code;
 }
 
 /* Ahead of the changes. */

@@ -107,24 +107,6 @@ void ca_apply_submit(struct ca_apply *apply, struct ca_work *work)
                     NULL, &why);
 }
 
-enum ca_code ca_apply_submit_or_fail(struct ca_apply *apply,
-                                     struct ca_work *work, struct ca_err *err)
-{
-  struct ca_request request;
-  uint64_t op = 0;
-  enum ca_code code = make_request(apply, work->first, &request, err);
-
-  if(!code)
-    code =
-        ca_engine_submit_recorded(apply->engine, apply->endpoint, &request, 0,
-                                  op_done, apply, (uintptr_t)work, &op, err);
-  if(code)
-    ca_request_clear(&request);
-  else
-    enter(apply, work, op);
-  return code;
-}
-
 void ca_apply_abandon_one(struct ca_apply *apply, struct ca_work *work)
 {
   struct ca_result result;

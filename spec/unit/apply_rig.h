@@ -38,6 +38,7 @@ static inline void check_intent(const struct ca_request *request)
 /* What visit was told: "key operation outcome[ last]; …"; and the keys of the
    items that ended well. */
 static char told[65536];
+static char told_why[400]; /* the last one that was not sent */
 static char ended_well[65536];
 static bool stop_in_visit;
 
@@ -46,6 +47,10 @@ static inline void visit(void *owner, const struct ca_applied *applied)
   size_t used = strlen(told);
 
   CHECK(owner == &told);
+  CHECK(!applied->result || !applied->why);
+  if(applied->why)
+    ca_copy_text(told_why, sizeof(told_why), applied->why->text,
+                 strlen(applied->why->text));
   if(used < sizeof(told) - 200)
     snprintf(told + used, sizeof(told) - used, "%s %s %s%s%s; ",
              applied->row->key, applied->row->change.api->name,
@@ -75,6 +80,7 @@ static inline void start(void)
   ca_err_clear(&err);
   check_sent = check_intent;
   told[0] = '\0';
+  told_why[0] = '\0';
   ended_well[0] = '\0';
   stop_in_visit = false;
   ledger = ca_ledger_open(scratch_dir, &fake.clock, &err);

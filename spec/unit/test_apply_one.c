@@ -79,8 +79,8 @@ static void secrets_left_over_are_wiped(void)
 
 static struct ca_slice none = { NULL, 0 };
 
-static enum ca_code send_one(const char *key, struct ca_slice secret,
-                             int64_t *number)
+static enum ca_code queue_one(const char *key, struct ca_slice secret,
+                              int64_t *number)
 {
   struct ca_change change = { .api =
                                   ca_api_find("connected_accounts", "delete"),
@@ -90,14 +90,27 @@ static enum ca_code send_one(const char *key, struct ca_slice secret,
                       number, &err);
 }
 
+/* And the driver's next turn. */
+static enum ca_code send_one(const char *key, struct ca_slice secret,
+                             int64_t *number)
+{
+  enum ca_code code = queue_one(key, secret, number);
+  if(!code)
+    ca_apply_turn(apply);
+  return code;
+}
+
 static void single_change(void)
 {
   struct ca_slice secret = { "secret body", 11 };
   int64_t number = 0;
 
   start();
-  CHECK_INT(send_one("ca_1", none, &number), CA_OK);
+  CHECK_INT(queue_one("ca_1", none, &number), CA_OK);
   CHECK_INT(number, 32769);
+  CHECK_INT(sent_count, 0); /* the driver sends, and nothing else */
+  CHECK(!ca_apply_finished(apply));
+  ca_apply_turn(apply);
   CHECK_INT(sent_count, 1);
   CHECK_INT(intents(), 1);
   CHECK_TEXT(told, "");
@@ -114,38 +127,92 @@ static void single_change(void)
   stop();
 }
 
+static void singles_of_one_turn_share_a_commit(void)
+{
+  int64_t number;
+  int before;
+
+  start();
+  CHECK_INT(queue_one("ca_1", none, &number), CA_OK);
+  CHECK_INT(queue_one("ca_2", none, &number), CA_OK);
+  CHECK_INT(queue_one("ca_3", none, &number), CA_OK);
+  before = commits;
+  ca_apply_turn(apply);
+  CHECK_INT(commits - before, 1);
+  CHECK_INT(sent_count, 3);
+  CHECK_INT(intents(), 3);
+  well(2);
+  well(0);
+  well(1);
+  CHECK_TEXT(ledger_says(), "3 3 3");
+  stop();
+}
+
 static void single_change_is_refused(void)
 {
   struct ca_change same = { .api = ca_api_find("connected_accounts", "delete"),
                             .account = "ca_9",
                             .outcome = CA_SAME };
   int64_t number = 0;
-  sqlite3 *other;
 
   start();
   CHECK_INT(ca_apply_one(apply, plan_item(0, "ca_9"), &same, none, visit,
                          &told, &number, &err),
             CA_USAGE);
-  refuse_with = CA_NOMEM;
-  CHECK_INT(send_one("ca_1", none, &number), CA_NOMEM);
-  CHECK_TEXT(ledger_says(), "2");
+  CHECK_INT(send_one("no id", none, &number), CA_OK);
+  CHECK_TEXT(told, " delete failed unsent last; ");
+  CHECK_HOLDS(told_why, "id");
+  CHECK_TEXT(ledger_says(), "5");
+  CHECK_INT(ca_apply_failed(apply, &err), CA_OK);
+  refuse_with = CA_NOMEM; /* the others would fare no better */
+  CHECK_INT(send_one("ca_1", none, &number), CA_OK);
+  CHECK_HOLDS(told, " delete not tried unsent last; ");
+  CHECK_TEXT(ledger_says(), "5 2");
+  CHECK_INT(ca_apply_failed(apply, &err), CA_NOMEM);
   refuse_with = CA_OK;
-  CHECK_INT(send_one("no id", none, &number), CA_USAGE);
-  CHECK_TEXT(ledger_says(), "2 5");
+  CHECK_INT(send_one("ca_2", none, &number), CA_NOMEM);
+  CHECK_INT(sent_count, 0);
+  CHECK_TEXT(ledger_says(), "5 2");
+  stop();
+}
+
+static void single_change_is_stopped(void)
+{
+  struct ca_slice secret = { "secret body", 11 };
+  int64_t number = 0;
+
+  start();
+  CHECK_INT(queue_one("ca_1", secret, &number), CA_OK);
+  CHECK_INT(ca_secret_count(), 1);
   ca_apply_stop(apply);
-  CHECK_INT(send_one("ca_2", none, &number), CA_CANCELLED);
+  CHECK_TEXT(told, " delete not tried unsent last; ");
+  CHECK_HOLDS(told_why, "stopped");
+  CHECK_INT(ca_secret_count(), 0);
+  CHECK_TEXT(ledger_says(), "2");
+  CHECK_INT(queue_one("ca_2", none, &number), CA_CANCELLED);
   CHECK_HOLDS(err.text, "stopped");
   CHECK_INT(sent_count, 0);
-  CHECK_TEXT(told, "");
   stop();
+}
+
+static void single_change_without_the_ledger(void)
+{
+  int64_t number = 0;
+  sqlite3 *other;
+
   start();
   plan_item(0, "x");
   hold_lock(&other);
   {
-    struct ca_change change = { .api = same.api, .account = "ca_3" };
-    CHECK_INT(
-        ca_apply_one(apply, 1, &change, none, visit, &told, &number, &err),
-        CA_SYSTEM);
+    struct ca_change change = {
+      .api = ca_api_find("connected_accounts", "delete"), .account = "ca_3"
+    };
+    enum ca_code code =
+        ca_apply_one(apply, 1, &change, none, visit, &told, &number, &err);
+    CHECK(code == CA_OK || code == CA_SYSTEM);
+    ca_apply_turn(apply);
+    CHECK_TEXT(told, code ? "" : "x delete not tried unsent last; ");
+    CHECK_INT(code ? code : ca_apply_failed(apply, &err), CA_SYSTEM);
   }
   CHECK_INT(sent_count, 0);
   sqlite3_close(other);
@@ -180,7 +247,11 @@ static void singles_beside_a_bulk(void)
 
 static enum ca_code send_recorded(int64_t number)
 {
-  return ca_apply_recorded(apply, number, none, visit, &told, &err);
+  enum ca_code code =
+      ca_apply_recorded(apply, number, none, visit, &told, &err);
+  if(!code)
+    ca_apply_turn(apply);
+  return code;
 }
 
 static void a_recorded_change(void)
@@ -290,10 +361,11 @@ static void a_recorded_change_cannot_be_looked_at(void)
 
   start();
   number = plan_change(plan_item(0, "ca_1"), "disable", "ca_1", CA_PLANNED);
-  refuse_reads_with = CA_NOMEM;
-  CHECK_INT(send_recorded(number), CA_NOMEM);
-  CHECK_TEXT(told, "");
-  CHECK_TEXT(ledger_says(), "0");
+  refuse_reads_with = CA_USAGE;
+  CHECK_INT(send_recorded(number), CA_OK);
+  CHECK_TEXT(told, "ca_1 disable not tried unsent last; ");
+  CHECK_TEXT(ledger_says(), "2");
+  told[0] = '\0';
   refuse_reads_with = CA_OK;
   CHECK_INT(send_recorded(number), CA_OK);
   broken(0, CA_TIMEOUT, false);
@@ -375,6 +447,11 @@ int main(void)
   check_case("secrets left over are wiped", secrets_left_over_are_wiped);
   check_case("a single change", single_change);
   check_case("a single change is refused", single_change_is_refused);
+  check_case("singles of one turn share a commit",
+             singles_of_one_turn_share_a_commit);
+  check_case("a single change is stopped", single_change_is_stopped);
+  check_case("a single change without the ledger",
+             single_change_without_the_ledger);
   check_case("singles beside a bulk", singles_beside_a_bulk);
   check_case("a recorded change", a_recorded_change);
   check_case("recorded in every state", recorded_in_every_state);
