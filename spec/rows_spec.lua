@@ -49,6 +49,39 @@ local function shown(id)
   return account.status, account.details and account.details.note
 end
 
+-- The file without comments and blank texts.
+local function code_of(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read "a"
+  file:close()
+  if path:find "%.lua$" then
+    return (text:gsub("%-%-[^\n]*", ""))
+  end
+  return (text:gsub("/%*.-%*/", ""))
+end
+
+it("rooms know no operation by its name", function()
+  require "composio"
+  local core = require "composio.core"
+  local files = host.shell(("find %s/core %s/bindings -name '*.[ch]' -o -name '*.lua'"):format(
+    server.root, server.root))
+  local count = 0
+  for path in files:gmatch "[^\n]+" do
+    local name = path:match "[^/]+$"
+    if name ~= "api.c" and name ~= "composio.meta.lua" then
+      local code = code_of(path)
+      count = count + 1
+      for _, row in ipairs(core.operations()) do
+        if row.class ~= "read" then
+          assert.is_nil(code:find('"' .. row.name .. '"', 1, true), path .. ": " .. row.name)
+          assert.is_nil(code:find("accounts%.?%(?%)?%." .. row.name .. "%f[^%w_]"), path)
+        end
+      end
+    end
+  end
+  assert.is_true(count > 150)
+end)
+
 describe("operations that only the table knows", function()
   it("are functions that take an id, and methods of accounts", function()
     local ids = active(1)
@@ -189,7 +222,7 @@ describe("the history of an operation that only the table knows", function()
     local history = run { "history", ids[1] }
     assert.equal(0, history.code, history.err)
     has(history.out, "ACTIVE → PAUSED")
-    has(history.out, "annotate")
+    has(history.out, "note → 'n'")
     local show = run { "show", done.summary.run }
     has(show.out, "undo " .. done.summary.run)
   end)

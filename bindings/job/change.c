@@ -155,7 +155,7 @@ static bool replaces(const struct ca_request *request, unsigned bit,
                      const struct ca_field *field, bool own)
 {
   return field->shown && (request->seen & bit) &&
-         !(own && ca_ledger_item_keeps(field->name));
+         !(own && (field->flags & CA_ITEM_KEEPS));
 }
 
 /* All of them; false when there are none. With json NULL nothing is added. */

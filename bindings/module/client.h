@@ -79,7 +79,8 @@ void lca_client_open(lua_State *L);
 /* operation, check and operations into the table on top: the functions of the
    operation table's rows. After lca_client_open. [-0, +0, m] */
 void lca_call_open(lua_State *L);
-/* module/operations.c: operations and same_field. [-0, +0, m] */
+/* module/operations.c: operations, row, value_at and same_field. [-0, +0, m]
+ */
 void lca_operations_open(lua_State *L);
 
 #endif

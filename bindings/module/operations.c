@@ -2,6 +2,7 @@
    value.
    Must not know: which operation it is, who asks. */
 #include <lauxlib.h>
+#include <string.h>
 #include "module/client.h"
 #include "wire/proof.h"
 
@@ -42,7 +43,7 @@ static void push_shown(lua_State *L, const struct ca_api *api)
   lua_newtable(L);
   for(field = api->fields; field->name; field++)
     if(field->shown) {
-      lua_createtable(L, 0, 5);
+      lua_createtable(L, 0, 6);
       set_text(L, "name", field->name);
       set_text(L, "wire", field->wire);
       set_text(L, "shown", field->shown);
@@ -50,6 +51,8 @@ static void push_shown(lua_State *L, const struct ca_api *api)
       /* an absent text is an empty one; nothing is known of other fields */
       if(field->type == CA_TEXT)
         set_text(L, "absent", "");
+      lua_pushboolean(L, field->flags & CA_ITEM_KEEPS);
+      lua_setfield(L, -2, "item_keeps");
       lua_rawseti(L, -2, ++count);
     }
 }
@@ -92,6 +95,35 @@ static int operations(lua_State *L)
   return 1;
 }
 
+/* row(resource, name) → the row of one operation, nil when there is none. */
+static int row(lua_State *L)
+{
+  const struct ca_api *api =
+      ca_api_find(luaL_checkstring(L, 1), luaL_checkstring(L, 2));
+  if(!api)
+    return 0;
+  push_row(L, api);
+  return 1;
+}
+
+/* value_at(table, path) → the value at a dotted path, as rows name them; nil
+   when there is none. */
+static int value_at(lua_State *L)
+{
+  const char *path = luaL_checkstring(L, 2);
+  lua_settop(L, 1);
+  for(;;) {
+    size_t len = strcspn(path, ".");
+    if(!lua_istable(L, -1))
+      return 0;
+    lua_pushlstring(L, path, len);
+    lua_gettable(L, -2);
+    if(!path[len])
+      return 1;
+    path += len + 1;
+  }
+}
+
 /* same_field(row, name, wanted, shown) → has the field of the row the wanted
    value? Both are JSON texts; nil for what is not there. */
 static int same_field(lua_State *L)
@@ -117,6 +149,8 @@ static int same_field(lua_State *L)
 void lca_operations_open(lua_State *L)
 {
   static const luaL_Reg functions[] = { { "operations", operations },
+                                        { "row", row },
+                                        { "value_at", value_at },
                                         { "same_field", same_field },
                                         { NULL, NULL } };
   luaL_setfuncs(L, functions, 0);

@@ -20,11 +20,6 @@ static bool take_string(struct ca_slice value, char *out, size_t size)
   return fits;
 }
 
-bool ca_ledger_item_keeps(const char *field)
-{
-  return !strcmp(field, "alias");
-}
-
 /* What is looked for, and what has been found of it. */
 struct before {
   struct ca_image *image;
@@ -101,7 +96,7 @@ static void take_plan(const struct before *wanted, sqlite3_stmt *statement)
     image->known = true;
     set_status(image, status);
     image->disabled = (sqlite3_column_int(statement, 1) & CA_ITEM_DISABLED);
-    if(wanted->field && ca_ledger_item_keeps(wanted->field->name))
+    if(wanted->field && (wanted->field->flags & CA_ITEM_KEEPS))
       set_text(image, ca_ledger_text(statement, 2));
     image->updated_ms = sqlite3_column_int64(statement, 3);
   } else if(before) {

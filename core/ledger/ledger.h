@@ -211,8 +211,6 @@ struct ca_image {
   char text[256];
   int64_t updated_ms; /* of the plan's image; 0 when not known */
 };
-/* Do the columns of items keep this field of their account? */
-bool ca_ledger_item_keeps(const char *field);
 /* The image for the given change of the run: as of the changes of its item
    before it, and of what was done to the account elsewhere in the run since
    the change's bulk stood. field: the text that is asked for besides, by its

@@ -129,7 +129,9 @@ static const struct ca_field delete_fields[] = { ID,
    shown to the project's keys and to the creator alone; its lists may be long,
    so a plan neither counts on what they were nor calls them the same. */
 static const struct ca_field update_fields[] = {
-  ID, SHOWN("alias", "alias", CA_TEXT, CA_MAY_BE_EMPTY | CA_PLAN_SEES),
+  ID,
+  SHOWN("alias", "alias", CA_TEXT,
+        CA_MAY_BE_EMPTY | CA_PLAN_SEES | CA_ITEM_KEEPS),
   BODY("credentials", "connection.state", CA_SCHEME,
        CA_SECRET | CA_MAKES_IRREVERSIBLE),
   SHOWN("acl", ACL, CA_ACL, 0), END

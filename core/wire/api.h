@@ -57,8 +57,10 @@ enum ca_field_flag {
   CA_NO_COMMA = 64,           /* cannot be filtered on when it holds a comma */
   CA_PLAN_SEES = 128,         /* a text, shown: a change to the value it has is
                                  `same`, one that changed since the plan is `stale` */
-  CA_NAMES_USER = 256,        /* whose account a create makes, */
-  CA_NAMES_CONFIG = 512       /* and with which auth config */
+  CA_ITEM_KEEPS = 256,   /* items of the ledger have a column for it, so that a
+                            before-image of their own account leaves it out */
+  CA_NAMES_USER = 512,   /* whose account a create makes, */
+  CA_NAMES_CONFIG = 1024 /* and with which auth config */
 };
 
 struct ca_field {

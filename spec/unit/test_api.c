@@ -178,6 +178,9 @@ static void look_at_shown(const struct ca_api *api)
       CHECK(field->place == CA_IN_BODY && !(field->flags & CA_SECRET));
     if(field->flags & CA_PLAN_SEES)
       CHECK(field->shown && field->type == CA_TEXT);
+    /* the one column that items have for a field that changes */
+    CHECK_INT((field->flags & CA_ITEM_KEEPS) != 0,
+              field->shown && !strcmp(field->name, "alias"));
   }
   CHECK_INT(shown > 0, api->probe == CA_PROBE_FIELDS);
   if(shown)

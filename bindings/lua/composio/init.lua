@@ -15,7 +15,7 @@ function core.operations()
   return operations
 end
 
--- The row of one operation.
+-- The row of one operation, made once as well.
 function core.row(resource, name)
   for _, row in ipairs(operations) do
     if row.resource == resource and row.name == name then
@@ -82,7 +82,7 @@ local function add_part(name)
 end
 
 for _, name in ipairs {
-  "auth_scheme", "wait", "initiate", "pages", "images", "time",
+  "auth_scheme", "wait", "composites", "pages", "images", "time",
   "job", "history",
 } do
   add_part(name)

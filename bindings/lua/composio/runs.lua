@@ -100,21 +100,24 @@ local function why(row)
 end
 
 return function(core, host)
-  -- The alias in a JSON text, or nil.
-  local function alias_in(text)
+  local function decoded(text)
     local good, value = pcall(core.json_decode, text or "")
-    local alias = good and type(value) == "table" and value.alias
-    return type(alias) == "string" and alias or nil
+    return good and type(value) == "table" and value or {}
   end
 
-  -- What an update replaces, and by what.
+  -- What an update replaces, and by what: the first text that it sets.
   local function update_move(row)
-    local after = alias_in(row.body)
+    local body, image = decoded(row.body), decoded(row.image)
     if row.fingerprint then
       return "credentials replaced"
-    elseif after then
-      local before = alias_in(row.image) or row.alias
-      return ("alias %s→ '%s'"):format(before and "'" .. before .. "' " or "", after)
+    end
+    for _, field in ipairs(core.row(row.resource, row.name).shown) do
+      local after = core.value_at(body, field.wire)
+      if type(after) == "string" then
+        local before = image[field.name] or field.item_keeps and row[field.name] or ""
+        before = before ~= "" and ("'%s' "):format(before) or ""
+        return ("%s %s→ '%s'"):format(field.title, before, after)
+      end
     end
     return ("%s → %s"):format(row.image or "-", row.body or "-")
   end

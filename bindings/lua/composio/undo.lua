@@ -43,23 +43,12 @@ end
 
 -- ---- what the run did to each account ----
 
--- The value at a dotted path; nil when there is none.
-local function value_at(value, path)
-  for name in path:gmatch "[^.]+" do
-    if type(value) ~= "table" then
-      return nil
-    end
-    value = value[name]
-  end
-  return value
-end
-
 -- How the field was before the change: from its own image, or from the columns
 -- of its item. nil when that was not shown.
 local function before_of(field, change, image)
   local before = image[field.name]
-  if before == nil then
-    before = change[field.name .. "_before"]
+  if before == nil and field.item_keeps and change.account == change.item_account then
+    before = change[field.name]
   end
   if before == nil then
     before = field.absent
@@ -82,7 +71,7 @@ local function take(entry, change, row)
   end
   local body, image = fields_of(change.body), fields_of(change.image)
   for _, field in ipairs(row.shown) do
-    local left = value_at(body, field.wire)
+    local left = core.value_at(body, field.wire)
     if left ~= nil then
       local known = entry.by_name[field.name]
       if not known then
@@ -109,9 +98,6 @@ local function gather(run, notes)
   local entries, order = {}, {}
   for change in host.ledger():changes { run = run, previews = 1 } do
     local row = core.row(change.resource, change.name)
-    if change.account == change.item_account then
-      change.alias_before = change.alias or ""
-    end
     -- of a run that was killed: an intent and no more
     if change.outcome == "unknown" or change.outcome == "intended" then
       local id = change.account or "?"
@@ -142,7 +128,7 @@ end
 
 -- Does the account show this value of a field that the run set?
 local function shows(account, known, value)
-  local now = value_at(account, known.field.shown)
+  local now = core.value_at(account, known.field.shown)
   return core.same_field(known.row, known.field.name, json(value), json(now))
 end
 
