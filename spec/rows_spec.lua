@@ -172,8 +172,8 @@ describe("operations that only the table knows", function()
     assert.equal(3, done.code, done.err)
     assert.same({ pause = { stale = 1 }, annotate = { stale = 1, done = 1 } },
       done.summary.operations)
-    has(done.err, "the account is EXPIRED now, the plan saw ACTIVE")
-    has(done.err, 'the account has the note "yours" now, the plan saw ""')
+    has(done.err, "the account is EXPIRED now, but the plan saw ACTIVE")
+    has(done.err, 'the account has the note "yours" now, but the plan saw ""')
   end)
 end)
 

@@ -159,20 +159,22 @@ static void by_get(void)
       "the account is still there" },
     { "refresh", NULL, 200, IS("INITIATED"), "done", "" },
     { "refresh", NULL, 200, AT("01"), "failed",
-      "the account is EXPIRED and was not touched since" },
+      "the account is EXPIRED and was not updated since" },
     { "refresh", NULL, 200, AT("09"), "failed",
-      "the account is EXPIRED and was not touched since" },
+      "the account is EXPIRED and was not updated since" },
     { "refresh", NULL, 200, AT("08"), "unknown",
-      "the account is EXPIRED as before, but was touched since: by this or by "
-      "others" },
+      "the account is EXPIRED as before, but was updated since, by this "
+      "change "
+      "or another" },
     { "refresh", NULL, 200, IS("EXPIRED"), "unknown",
-      "the account is EXPIRED as before, but was touched since: by this or by "
-      "others" },
+      "the account is EXPIRED as before, but was updated since, by this "
+      "change "
+      "or another" },
     { "update", "{\"alias\":\"a\"}", 200, HAS("\"alias\":\"a\""), "done", "" },
     { "update", "{\"alias\":\"a\"}", 200, HAS("\"alias\":\"b\""), "failed",
-      "the alias is not what it was to become" },
+      "the alias is not the planned one" },
     { "update", "{}", 200, HAS("\"alias\":\"b\""), "unknown",
-      "the service does not show what was to be changed" }
+      "the service does not show the changed fields" }
   };
   size_t i;
 
@@ -202,11 +204,11 @@ static void what_no_probe_proves(void)
   change.body = "{}";
   CHECK(!ca_proof_missing(&change));
   change.api = account("link");
-  CHECK_HOLDS(ca_proof_missing(&change), "not known when it was sent");
+  CHECK_HOLDS(ca_proof_missing(&change), "the time at which it was sent");
   change.sent_ms = 1;
   CHECK(!ca_proof_missing(&change));
   change.api = ca_api_find("auth_configs", "update");
-  CHECK_HOLDS(ca_proof_missing(&change), "shows nothing by which");
+  CHECK_HOLDS(ca_proof_missing(&change), "shows nothing that");
   change.api = account("delete");
   CHECK(!ca_proof_missing(&change));
 }
