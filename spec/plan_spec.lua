@@ -248,6 +248,17 @@ describe("apply PLAN", function()
     assert.same({ "disable " .. ids[2], "disable " .. ids[1] }, job.changes(emulator))
   end)
 
+  it("tells the script why a straight-line change was not sent", function()
+    local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 1)
+    save(("print(select(2, pcall(accounts.disable, %q)))"):format(ids[1]))
+    emulator:faults { job.refusal { path = "*connected_account_ids*", times = 100 } }
+    local run = apply()
+    emulator:faults()
+    assert.equal(0, job.writes(emulator))
+    has(run.out, "not sent, because the precheck failed: ")
+    lacks(run.out, "the run ended before the change was carried out")
+  end)
+
   it("does nothing for a plan without changes", function()
     local ids = job.ids(emulator, { statuses = { "INACTIVE" } }, 1)
     save(bulk_of("off", ids, "account:disable()"))

@@ -2,7 +2,8 @@
      waiting -> (look, where one is due) -> fit -> (intent, in groups)
        -> ready -> under way -> ended
    and back to "again" when the item has another change. Intents are written
-   for more works than may run, so that one sync serves many of them.
+   for more works than may run, so that one sync serves many of them. Single
+   changes wait in "direct"; they go before those of a bulk and beside them.
    Must not know: Lua, what a script is. */
 #include <stdlib.h>
 #include <string.h>

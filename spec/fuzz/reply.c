@@ -1,6 +1,8 @@
 /* Fuzzes what reads replies: ca_reply_explain, and our JSON reader held
-   against SQLite's json_valid, json_type and json_extract. Must not know: how
-   replies arrive. Where the two readers differ on purpose:
+   against SQLite's json_valid, json_type and json_extract.
+   Must not know: how replies arrive.
+
+   The two readers differ on purpose in these:
    - a NUL byte ends a text for SQLite; for ours it is not JSON;
    - SQLite goes 1000 or 2000 levels deep, ours CA_JSON_DEPTH;
    - SQLite makes something of \u0000 and of lone surrogates; ours gives an
