@@ -1,5 +1,5 @@
-/* Endpoints: checked once when made, so that nothing later has to ask whether
-   a key may go there. Knows nothing of ops. */
+/* Endpoints. Each is checked once when it is created; later code need not
+   check whether the API key may be sent there. Must not know: ops. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +24,8 @@ static bool has_control(const char *text)
   return false;
 }
 
-/* Takes scheme and host apart without a URL parser: what is unusual (user
-   info, query, fragment) is refused rather than understood. */
+/* Splits scheme and host without a URL parser: unusual URLs (user info, query,
+   fragment) are refused rather than understood. */
 static enum ca_code split_url(const char *url, struct url_parts *parts,
                               struct ca_err *err)
 {
@@ -60,7 +60,7 @@ static enum ca_code split_url(const char *url, struct url_parts *parts,
   return CA_OK;
 }
 
-/* Names and addresses that never leave the machine. */
+/* Is this a host name or address that never leaves the machine? */
 static bool is_loopback(const struct url_parts *parts)
 {
   char host[64];
@@ -134,7 +134,7 @@ static void set_numbers(struct ca_endpoint *endpoint,
                options->rate_per_second, endpoint->concurrency);
 }
 
-/* Names the project in the ledger: the key cannot be read back from it. */
+/* Sets the id of the project in the ledger; it does not reveal the key. */
 static enum ca_code set_fingerprint(struct ca_endpoint *endpoint,
                                     const char *key)
 {
@@ -162,7 +162,8 @@ static enum ca_code fill(struct ca_endpoint *endpoint, const char *url,
   while(len && url[len - 1] == '/')
     len--;
   endpoint->base_url = strndup(url, len);
-  endpoint->key_header = calloc(1, header_size); /* read when freed */
+  endpoint->key_header =
+      calloc(1, header_size); /* ca_endpoint_free reads it all */
   if(options->ca_file)
     endpoint->ca_file = strdup(options->ca_file);
   if(!endpoint->base_url || !endpoint->key_header ||

@@ -1,5 +1,5 @@
-/* The loop: what starts, what ends, what is tried again. One multi handle, one
-   thread. Must not know: Lua, the ledger, what a reply's body says. */
+/* The event loop: starts, ends and retries attempts. It has one multi handle
+   and one thread. Must not know: Lua, the ledger, the content of replies. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +19,11 @@ struct ca_engine {
   struct ca_op_table ops;
   struct ca_timerq timers;
   struct ca_endpoint *waiting; /* endpoints with queued ops */
-  struct ca_op *ended_first;   /* to be told, in this order */
+  struct ca_op *ended_first;   /* their callbacks are due, in this order */
   struct ca_op *ended_last;
   struct ca_attempt *spare;
-  bool counts;     /* libcurl's count of sent bytes was seen to count */
-  int connections; /* what the multi handle's pool is sized for */
+  bool counts;     /* libcurl's count of sent bytes was seen to work */
+  int connections; /* size of the multi handle's connection pool */
   uint64_t attempts;
   uint64_t random;
 };
@@ -35,7 +35,7 @@ static int64_t now_ms(const struct ca_engine *engine)
   return ca_clock_mono_ms(engine->clock);
 }
 
-/* splitmix64: jitter and request ids need spread, not secrecy. */
+/* splitmix64: jitter and request ids need no secrecy. */
 static uint64_t next_random(struct ca_engine *engine)
 {
   uint64_t z = engine->random += 0x9E3779B97F4A7C15U;
@@ -44,8 +44,8 @@ static uint64_t next_random(struct ca_engine *engine)
   return z ^ (z >> 31);
 }
 
-/* A random UUID (RFC 9562, version 4): one per op, so that the service's
-   support can find every attempt of it. */
+/* Makes a random UUID (RFC 9562, version 4). There is one per op, so that the
+   service's support can find all its attempts. */
 static void make_uuid(struct ca_engine *engine, char out[37])
 {
   static const char digits[] = "0123456789abcdef";
@@ -118,7 +118,7 @@ static void dequeue(struct ca_engine *engine, struct ca_op *op)
     }
 }
 
-/* Keeps the handle for the next request, if its last transfer ended well. */
+/* Keeps the handle for another request if its last transfer ended well. */
 static void give_back(struct ca_engine *engine, struct ca_attempt *attempt)
 {
   if(!attempt->ended_well) {
@@ -129,7 +129,7 @@ static void give_back(struct ca_engine *engine, struct ca_attempt *attempt)
   engine->spare = attempt;
 }
 
-/* Takes the op out of whatever it is in; afterwards it is nowhere. */
+/* Removes the op from its queue, timer or transfer. */
 static void detach(struct ca_engine *engine, struct ca_op *op)
 {
   ca_timerq_remove(&engine->timers, &op->timer);
@@ -169,7 +169,8 @@ static void end_with(struct ca_engine *engine, struct ca_op *op,
   end_op(engine, op);
 }
 
-/* True the first time; a notice that no longer fits counts as told. */
+/* Returns true the first time; false, too, once the table of notices is full.
+ */
 static bool is_new_notice(struct ca_endpoint *endpoint, const char *notice)
 {
   uint64_t hash = ca_digest_text(notice);
@@ -184,8 +185,8 @@ static bool is_new_notice(struct ca_endpoint *endpoint, const char *notice)
   return true;
 }
 
-/* Each notice once per endpoint and run, not once per reply: routes may take
-   turns with theirs. */
+/* Logs each notice once per endpoint and run, not once per reply, also when
+   the routes alternate. */
 static void note_deprecation(struct ca_engine *engine,
                              struct ca_endpoint *endpoint,
                              const struct ca_headers *said)
@@ -223,8 +224,8 @@ static int64_t retry_after(const struct ca_engine *engine,
   return ca_retry_after_ms(said->retry_after, ca_clock_wall_ms(engine->clock));
 }
 
-/* An alias conflict stays one however often it is asked; only a request that
-   sets an alias can meet it. */
+/* A retry cannot resolve an alias conflict. Only a request that sets an alias
+   can cause one. */
 static bool sets_alias(const struct ca_request *request)
 {
   return request->body.data && strstr(request->body.data, "\"alias\":");
@@ -276,7 +277,7 @@ static enum ca_verdict judge(struct ca_engine *engine, struct ca_op *op,
     state.retries = 0;
     verdict = ca_retry_decide(&state, &end, delay_ms);
   }
-  /* a later attempt has to know what this one may have done */
+  /* later attempts must know that this one may have reached the service */
   if(op->attempt->sends > 1 ||
      (status ? status >= 500 || status == 408 : !end.never_left))
     op->maybe_sent = true;
@@ -293,11 +294,11 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   enum ca_verdict verdict;
 
   curl_easy_getinfo(op->attempt->easy, CURLINFO_RESPONSE_CODE, &http);
-  /* to libcurl a head that was cut off is a whole one with an empty body */
+  /* libcurl takes a truncated head for a complete one with an empty body */
   if(!curl && (!op->attempt->said.whole || http < 200))
     curl = CURLE_PARTIAL_FILE;
   ca_attempt_ended(op->attempt, curl);
-  /* a status whose body did not arrive whole is no reply */
+  /* a status without its complete body is not a reply */
   status = curl ? 0 : (int)http;
   wait_ms = status ? retry_after(engine, &op->attempt->said) : -1;
   observe(engine, op, status, wait_ms);
@@ -325,7 +326,7 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   if(verdict != CA_VERDICT_DONE) {
     describe_failure(op, curl, status);
     op->result.err.unknown = verdict == CA_VERDICT_UNKNOWN;
-    /* what may be done and must not be doubled is for looking, not again */
+    /* a change that may have happened must be checked, not repeated */
     op->result.err.retryable =
         (!status || status == 408 || status == 429 || status >= 500) &&
         !(verdict == CA_VERDICT_UNKNOWN &&
@@ -334,7 +335,7 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   ca_buf_clear(&op->result.body);
   op->result.body = op->attempt->body;
   ca_buf_init(&op->attempt->body, CA_REPLY_MAX);
-  /* gone by an earlier attempt of ours: what the service would have said */
+  /* an earlier attempt of ours deleted it: give the reply it would have got */
   if(verdict == CA_VERDICT_DONE && status == 404) {
     ca_buf_reset(&op->result.body);
     op->result.is_json = true;
@@ -352,7 +353,7 @@ static struct ca_attempt *take_attempt(struct ca_engine *engine,
   struct ca_attempt **at = &engine->spare;
   struct ca_attempt *attempt;
 
-  /* one that is set up for this endpoint already, if there is one */
+  /* prefer a handle that is already set up for this endpoint */
   while(*at && (*at)->endpoint != endpoint)
     at = &(*at)->next;
   if(!*at)
@@ -365,8 +366,9 @@ static struct ca_attempt *take_attempt(struct ca_engine *engine,
   return attempt;
 }
 
-/* The pool must hold a connection per attempt: a smaller one reconnects all
-   the time, and the default follows the number of handles now attached. */
+/* The pool must have room for one connection per attempt: a smaller one
+   reconnects all the time, and the default depends on the number of attached
+   handles. */
 static void size_pool(struct ca_engine *engine, int concurrency)
 {
   if(concurrency <= engine->connections)
@@ -399,7 +401,8 @@ static void start_attempt(struct ca_engine *engine, struct ca_op *op)
     return;
   }
   dequeue(engine, op);
-  ca_timerq_remove(&engine->timers, &op->timer); /* curl keeps the deadline */
+  ca_timerq_remove(&engine->timers,
+                   &op->timer); /* curl enforces the deadline */
   attempt->op = op;
   op->attempt = attempt;
   op->state = CA_OP_RUNNING;
@@ -426,7 +429,8 @@ static void timer_due(struct ca_engine *engine, struct ca_op *op)
              "timeout); nothing was sent");
 }
 
-/* Starts what may start; *wait_ms is lowered to when more may. */
+/* Starts the attempts that may start. Lowers *wait_ms to the time until more
+ * may. */
 static void start_ready(struct ca_engine *engine, int64_t *wait_ms)
 {
   struct ca_timer *timer;
@@ -467,7 +471,7 @@ static enum ca_code move_bytes(struct ca_engine *engine, struct ca_err *err)
     CURLcode result = message->data.result;
     if(message->msg != CURLMSG_DONE)
       continue;
-    /* the message dies with the handle's removal: read all of it first */
+    /* removing the handle frees the message: read it first */
     if(!curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
                           (char **)&attempt))
       attempt_ended(engine, attempt->op, result);
@@ -475,7 +479,8 @@ static enum ca_code move_bytes(struct ca_engine *engine, struct ca_err *err)
   return CA_OK;
 }
 
-/* Tells those that ended so far, not those that end meanwhile. */
+/* Calls done for the ops that have ended so far, not for those that end during
+   the calls. */
 static size_t tell_ended(struct ca_engine *engine)
 {
   struct ca_op *last = engine->ended_last;
@@ -487,7 +492,7 @@ static size_t tell_ended(struct ca_engine *engine)
     bool was_last = op->id == last_id;
 
     unlink_op(&engine->ended_first, &engine->ended_last, op);
-    /* to whom it is told its id is gone, and its place not yet another's */
+    /* during the callback the id is invalid and the slot not yet reused */
     ca_op_retire(&engine->ops, op);
     op->done(op->owner, op->token, &op->result);
     ca_op_recycle(&engine->ops, op);
@@ -510,7 +515,7 @@ enum ca_code ca_engine_step(struct ca_engine *engine, int wait_ms,
   code = move_bytes(engine, err);
   if(code || tell_ended(engine) || wait_ms <= 0)
     return code;
-  /* what just ended may have made room; a wait computed before is too long */
+  /* the ops that ended may let others start: recompute the wait */
   timer_ms = ca_timerq_wait_ms(&engine->timers, now_ms(engine));
   if(timer_ms >= 0 && timer_ms < wait)
     wait = timer_ms;
@@ -530,7 +535,7 @@ enum ca_code ca_engine_step(struct ca_engine *engine, int wait_ms,
 static bool global_init(void)
 {
   static bool done;
-  /* never undone: others in the process may use libcurl too */
+  /* never cleaned up: others in the process may use libcurl, too */
   if(!done)
     done = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   return done;

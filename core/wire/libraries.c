@@ -14,7 +14,7 @@ static void set_curl(struct ca_version *version)
   const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
   const char *http2 = NULL;
   ca_version_set(version, "libcurl", LIBCURL_VERSION, info->version);
-  /* an older library's struct ends earlier; it says how old it is */
+  /* an older library's struct is shorter; `age` tells */
   if(info->age >= CURLVERSION_SIXTH)
     http2 = info->nghttp2_version;
   snprintf(version->more, sizeof(version->more), "%s, %s%s",

@@ -1,12 +1,12 @@
-/* The table of ops: slots are used again, ids are not. Must not know: curl,
-   pace, retries. */
+/* The table of ops. Slots are reused, ids are not.
+   Must not know: curl, pace, retries. */
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "wire/op.h"
 
-/* An id is generation << 32 | slot + 1: a stale one meets another generation
-   and finds nothing. */
+/* An id is generation << 32 | slot + 1: a stale id has an old generation and
+   finds nothing. */
 static size_t slot_of(uint64_t id)
 {
   return (size_t)(id & 0xFFFFFFFFU) - 1;
@@ -60,7 +60,7 @@ struct ca_op *ca_op_new(struct ca_op_table *table)
   if(!op)
     return NULL;
   slot = slot_of(op->id);
-  /* not all of it: the texts of an error are a kilobyte that stays cold */
+  /* not all of it: the error texts are a kilobyte that is rarely used */
   memset(op, 0, offsetof(struct ca_op, result));
   ca_err_clear(&op->result.err);
   memset(&op->result.status, 0,

@@ -1,4 +1,5 @@
-/* Pace as arithmetic over (state, now): no clock, no sleep, no op. */
+/* The pace of requests, computed from state and time.
+   Must not know: clocks, sleeping, ops. */
 #include <string.h>
 #include "wire/rate.h"
 
@@ -18,8 +19,9 @@ void ca_rate_init(struct ca_rate *rate, double budget_percent,
   rate->window = max_window;
 }
 
-/* Where the service's window ends is not told, only its size: ours begins
-   with our first start, so that in no span of that size we pass the share. */
+/* The service states the size of its window, but not when it ends. Our window
+   begins with our first start, so that we exceed the share in no span of that
+   size. */
 static void roll(struct ca_rate *rate, int64_t now_ms)
 {
   if(rate->window_from_ms >= 0 &&
@@ -27,7 +29,7 @@ static void roll(struct ca_rate *rate, int64_t now_ms)
     return;
   rate->window_from_ms = now_ms;
   rate->used = 0;
-  rate->remaining = -1; /* of a window that is over */
+  rate->remaining = -1; /* it belonged to the window that is over */
 }
 
 static int64_t later(int64_t a, int64_t b)
@@ -67,8 +69,8 @@ void ca_rate_start(struct ca_rate *rate, int64_t now_ms)
   roll(rate, now_ms);
   rate->used++;
   if(rate->per_second > 0) {
-    /* whole milliseconds would make 300/s into 333/s; what a late timer cost
-       is caught up with, up to its grain */
+    /* whole milliseconds would turn 300/s into 333/s; a timer that fired late
+       is compensated, up to its grain */
     double from = (double)now_ms - TIMER_GRAIN_MS;
     if(rate->next_ms > from)
       from = rate->next_ms;
@@ -76,8 +78,8 @@ void ca_rate_start(struct ca_rate *rate, int64_t now_ms)
   }
 }
 
-/* Additive increase, multiplicative decrease: one more in flight per window
-   of good replies, half after a bad one, never below one. */
+/* Additive increase, multiplicative decrease: a window of good replies allows
+   one more request in flight, a bad one halves the window, down to one. */
 static void adapt(struct ca_rate *rate, int status)
 {
   if(status >= 200 && status < 429)

@@ -1,11 +1,11 @@
-/* Making requests out of the operation table. Knows nothing of curl, time or
-   Lua. */
+/* Builds requests from the operation table.
+   Must not know: curl, time, Lua. */
 #include <inttypes.h>
 #include <string.h>
 #include "base/json_write.h"
 #include "wire/request.h"
 
-/* Longer ones are cut by proxies on the way (about 8 KB for a whole line). */
+/* Proxies cut longer queries (often about 8 KB for the whole line). */
 #define QUERY_MAX 16384
 #define BODY_MAX  (1 << 20)
 
@@ -24,7 +24,7 @@ void ca_request_init(struct ca_request *request, const struct ca_api *api)
 void ca_request_clear(struct ca_request *request)
 {
   ca_buf_clear(&request->query);
-  ca_buf_wipe(&request->body); /* it may hold credentials */
+  ca_buf_wipe(&request->body); /* it may have credentials */
   ca_buf_wipe(&request->pieces);
 }
 
@@ -89,7 +89,8 @@ enum ca_code ca_check_id(struct ca_slice value, const char *what,
   return CA_OK;
 }
 
-/* Texts that may go out at all: UTF-8 without control bytes. */
+/* Refuses texts that must not be sent: only UTF-8 without control bytes may.
+ */
 static enum ca_code check_text(const struct ca_field *field,
                                struct ca_slice value, struct ca_err *err)
 {
@@ -148,7 +149,7 @@ static enum ca_code check_value(const struct ca_field *field,
   return check_text(field, value, err);
 }
 
-/* "name=" after an '&' where needed. */
+/* Adds "name=", after '&' where needed. */
 static enum ca_code query_name(struct ca_request *request,
                                const struct ca_field *field)
 {
@@ -287,8 +288,8 @@ enum ca_code ca_request_json(struct ca_request *request,
                    ca_buf_add(&request->pieces, json.data, json.len), err);
 }
 
-/* Writes the members of the object at `prefix` ("connection." or ""): the
-   fields' own order, those of one parent together. */
+/* Writes the members of the object at `prefix` ("connection." or "") in the
+   order of the fields; the fields of one parent stay together. */
 static void write_members(struct ca_request *request,
                           struct ca_json_write *json, const char *prefix,
                           size_t prefix_len, unsigned *left)

@@ -1,7 +1,7 @@
-/* What to send: one op's target and body, made from an api row and the values
-   of its fields; refuses what must not be sent. A *request* is data, an
-   *attempt* is one exchange by curl, an *op* is one call as the script meant
-   it. Knows nothing of curl, time or Lua. */
+/* A request: the target and body of one op, built from an api row and the
+   values of its fields. Values that must not be sent are refused. (A request
+   is data, an attempt is one HTTP exchange, an op is one call of the script.)
+   Must not know: curl, time, Lua. */
 #ifndef CA_REQUEST_H
 #define CA_REQUEST_H
 
@@ -15,28 +15,28 @@
 
 struct ca_request {
   const struct ca_api *api;
-  char id[160];         /* of the account or auth config; "" when none */
+  char id[160];         /* the account's or auth config's, or "" */
   struct ca_buf query;  /* without the '?' */
   struct ca_buf body;   /* JSON; written by ca_request_finish */
-  struct ca_buf pieces; /* values of body fields, as JSON, one by one */
+  struct ca_buf pieces; /* values of the body fields as JSON */
   struct {
     size_t from;
     size_t len; /* 0: not set */
   } piece[CA_FIELDS_MAX];
-  enum ca_class cost; /* of the row, raised by fields */
+  enum ca_class cost; /* the row's class, raised by fields */
   bool secret;        /* a field marked CA_SECRET was set */
   bool finished;
-  unsigned seen; /* bit per field that was set */
+  unsigned seen; /* one bit for each field that was set */
 };
 
-/* Starts a request for the row. Fields are then set, in the row's order since
-   the query keeps it, and ca_request_finish ends it. */
+/* Begins a request for the row. Then set the fields, in the row's order, which
+   the query keeps, and call ca_request_finish. */
 void ca_request_init(struct ca_request *request, const struct ca_api *api);
 void ca_request_clear(struct ca_request *request);
 
-/* Each sets one field. CA_USAGE with a text that names the field when the
-   value must not be sent: empty or control bytes in an id, an empty list, a
-   comma in a value that is filtered on, a word not in the row's list, a
+/* Each sets one field. CA_USAGE, with a message that names the field, for a
+   value that must not be sent: an empty id or one with control bytes, an empty
+   list, a comma in a filter's value, a word that is not in the row's list, a
    masked secret. */
 CA_MUST_USE enum ca_code ca_request_text(struct ca_request *request,
                                          const struct ca_field *field,
@@ -55,38 +55,39 @@ CA_MUST_USE enum ca_code ca_request_boolean(struct ca_request *request,
 CA_MUST_USE enum ca_code ca_request_null(struct ca_request *request,
                                          const struct ca_field *field,
                                          struct ca_err *err);
-/* A value that is JSON already (CA_ACL, CA_SCHEME, CA_OPEN). Borrows. */
+/* Sets a field to a value that already is JSON (CA_ACL, CA_SCHEME, CA_OPEN).
+ */
 CA_MUST_USE enum ca_code ca_request_json(struct ca_request *request,
                                          const struct ca_field *field,
                                          struct ca_slice json,
                                          struct ca_err *err);
 
-/* Checks that nothing required is missing and closes the body. */
+/* Checks that no required field is missing, and completes the body. */
 CA_MUST_USE enum ca_code ca_request_finish(struct ca_request *request,
                                            struct ca_err *err);
 
-/* A finished request again from what the ledger keeps. query and body may be
-   NULL: none, or the row's constant. */
+/* Restores a finished request from the ledger's texts. query and body may be
+   NULL: none, or the row's constant body. */
 CA_MUST_USE enum ca_code ca_request_restore(struct ca_request *request,
                                             const struct ca_api *api,
                                             const char *id, const char *query,
                                             const char *body,
                                             struct ca_err *err);
 
-/* Path and query after the base URL, as they go on the wire. */
+/* Writes path and query, to follow the base URL, as they are sent. */
 CA_MUST_USE enum ca_code ca_request_target(const struct ca_request *request,
                                            struct ca_buf *out);
 
-/* The bytes of the body; empty slice with data != NULL for a body of length
-   0, data == NULL for none. Borrows until the request changes. */
+/* Returns the body; data is NULL if there is none, and not NULL for a body of
+   length 0. Valid until the request changes. */
 struct ca_slice ca_request_body(const struct ca_request *request);
 
-/* Is this an id that may stand in a path? Says why not in err. `what` names
-   it in the text: "account id". */
+/* Checks that an id may be part of a path. CA_USAGE with a message otherwise;
+   `what` names the id in it: "account id". */
 CA_MUST_USE enum ca_code ca_check_id(struct ca_slice value, const char *what,
                                      struct ca_err *err);
 
-/* True for what the service shows instead of a secret: REDACTED, abcd... */
+/* Is this what the service shows instead of a secret (REDACTED, abcd...)? */
 bool ca_is_masked(struct ca_slice value);
 
 #endif

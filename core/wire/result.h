@@ -1,4 +1,5 @@
-/* How an op ended, and who is told. Knows nothing of how ops are carried. */
+/* The result of an op, and the callback that gets it.
+   Must not know: how ops are carried out. */
 #ifndef CA_RESULT_H
 #define CA_RESULT_H
 
@@ -7,21 +8,20 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* How one op ended. */
+/* The result of one op. */
 struct ca_result {
-  struct ca_err err; /* code CA_OK when a 2xx reply is in body */
+  struct ca_err err; /* code CA_OK if body has a 2xx reply */
   int status;        /* HTTP status of the last attempt, 0 without reply */
   int attempts;
-  char request_id[64]; /* the x-request-id we sent, or the service's own */
-  struct ca_buf body;  /* of the last attempt; move it out to keep it */
+  char request_id[64]; /* the x-request-id that we sent, or the service's */
+  struct ca_buf body;  /* of the last attempt; move it to keep it */
   bool is_json;        /* by its content type */
-  char date[32]; /* the service's clock in the last reply, as HTTP writes it;
-                    "" when it said none */
+  char date[32];       /* the Date header of the last reply, "" without one */
 };
 
-/* Called from ca_engine_step, after curl has returned; never from submit.
-   May submit and cancel. result is borrowed for the call; its body may be
-   moved out (leave an initialised buf behind). */
+/* Called from ca_engine_step after curl has returned, never from submit. It
+   may submit and cancel ops. result is borrowed for the call; the callback may
+   move its body away and leave an initialised buffer behind. */
 typedef void ca_done_fn(void *owner, uint64_t token, struct ca_result *result);
 
 #endif

@@ -1,4 +1,5 @@
-/* The verdict over one attempt's end. Pure: no clock, no timer, no curl. */
+/* Decides what the end of an attempt means for its op.
+   Must not know: clocks, timers, curl. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -20,7 +21,7 @@ int64_t ca_retry_after_ms(const char *value, int64_t wall_ms)
     value++;
   if(!value || !*value)
     return -1;
-  /* digits first: strtod would also take "inf", "nan" and hex */
+  /* check for digits: strtod also accepts "inf", "nan" and hex */
   if(*value >= '0' && *value <= '9') {
     if(value[0] == '0' && (value[1] == 'x' || value[1] == 'X'))
       return -1;
@@ -48,8 +49,8 @@ static bool is_transient(const struct ca_attempt_end *end)
          (end->status >= 500 && end->status != 501);
 }
 
-/* Does this end prove that the service did nothing? A reply below 500 other
-   than a gateway's 408 says so itself; 501 is "I never do this". */
+/* Does this end prove that the service did nothing? A reply below 500 does,
+   except a gateway's 408. So does 501, "not implemented". */
 static bool did_nothing(const struct ca_attempt_end *end)
 {
   if(!end->status)
@@ -86,7 +87,7 @@ enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,
   *delay_ms = end->retry_after_ms >= 0
                   ? end->retry_after_ms
                   : ca_retry_backoff_ms(state->attempt - 1, state->random);
-  /* a server that says 0 must not turn us into a busy loop */
+  /* a Retry-After of 0 must not turn into a busy loop */
   if(*delay_ms < 50 && end->status)
     *delay_ms = 50;
   if(*delay_ms > state->max_wait_ms)
