@@ -207,15 +207,16 @@ struct table {
 static int new_table(lua_State *L)
 {
   struct table *table;
+  lua_Integer place = 1;
   size_t count = 0;
   luaL_checktype(L, 1, LUA_TTABLE);
   table = lua_newuserdatauv(L, sizeof(*table), 0);
   memset(table, 0, sizeof(*table));
   for(; count < HOST_COLUMNS; count++) {
-    lua_rawgeti(L, 1, (lua_Integer)(2 * count + 1));
+    lua_rawgeti(L, 1, place++);
     if(lua_isnil(L, -1))
       break;
-    lua_rawgeti(L, 1, (lua_Integer)(2 * count + 2));
+    lua_rawgeti(L, 1, place++);
     snprintf(table->titles[count], sizeof(table->titles[count]), "%s",
              luaL_checkstring(L, -2));
     table->columns[count].title = table->titles[count];
