@@ -1,5 +1,5 @@
-/* Saved plans: the seal of the salt, and what is done with a plan that was
-   read. How lines look is known to plan_read and plan_write alone. */
+/* Saved plans: the seal of the salt, and loading a plan into a ledger.
+   Must not know: the format of lines (read.c, write.c). */
 #include <nettle/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 #include "base/digest.h"
 #include "planfile/plan_private.h"
 
-/* The seal: the salt, added to what only who has the API key can make of the
-   run's id; and a check, by which another key is noticed. */
+/* The seal: the salt combined with a pad that is derived from the run's id and
+   the API key, and a check value that detects another key. */
 
 #define PAD_WORD   "composio-lua plan: salt of "
 #define CHECK_WORD "composio-lua plan: check"
@@ -36,7 +36,7 @@ static bool from_hex(const char *hex, unsigned char out[CA_SALT_SIZE])
   return true;
 }
 
-/* Adds the pad; twice gives back what it was. */
+/* Applies the pad; applying it twice restores the salt. */
 static void add_pad(unsigned char salt[CA_SALT_SIZE], const char *run,
                     struct ca_slice api_key)
 {
@@ -114,7 +114,7 @@ struct head_reader {
   struct ca_slice api_key;
 };
 
-/* Into an empty head. False when out of memory. */
+/* Copies into an empty head. Returns false when out of memory. */
 static bool copy_head(struct ca_plan_head *to, const struct ca_plan_head *from)
 {
   char **to_texts[] = { &to->run,        &to->script, &to->word,
@@ -238,7 +238,7 @@ static enum ca_code keep_bulk(void *ctx, const struct ca_bulk *bulk,
   return CA_OK;
 }
 
-/* They stand last, when the file has proved to be whole. */
+/* Seals the bulks last, when the whole file is known to be intact. */
 static enum ca_code stand_all(void *ctx, const struct ca_plan_end *end,
                               struct ca_err *err)
 {

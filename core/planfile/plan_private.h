@@ -1,11 +1,11 @@
-/* What the files of the saved plan share: its lines as they are read, its
-   words, the seal of the salt. Nobody else includes this. */
+/* Declarations for the files of this room alone: reading lines, their members,
+   the seal of the salt. */
 #ifndef CA_PLAN_PRIVATE_H
 #define CA_PLAN_PRIVATE_H
 
 #include "planfile/plan.h"
 
-/* A line that is longer is neither written nor read. */
+/* The longest line that is written or read. */
 #define CA_PLAN_LINE (16U << 20)
 
 /* The last line. */
@@ -15,22 +15,23 @@ struct ca_plan_end {
   int64_t changes; /* planned */
   int64_t same;
   int64_t skipped;
-  int64_t irreversible; /* of those planned */
+  int64_t irreversible; /* irreversible ones among the planned changes */
 };
 
-/* A salt as it stands in the file, in hex. */
+/* A sealed salt as in the file, in hex. */
 struct ca_plan_seal {
   char sealed[CA_SALT_SIZE * 2 + 1];
   char check[CA_SALT_SIZE * 2 + 1];
 };
 void ca_plan_seal(const unsigned char salt[CA_SALT_SIZE], const char *run,
                   struct ca_slice api_key, struct ca_plan_seal *seal);
-/* False when it was sealed with another key, or is no seal. */
+/* Returns false if it was sealed with another key or is not a seal. */
 bool ca_plan_unseal(const struct ca_plan_seal *seal, const char *run,
                     struct ca_slice api_key, unsigned char salt[CA_SALT_SIZE]);
 
-/* Told of each line of a plan in order; texts are borrowed for the call. A
-   code other than CA_OK, with err set, ends the reading. NULL: not asked. */
+/* Callbacks for the lines of a plan, in order; texts are borrowed for the
+   call. A code other than CA_OK, with err set, ends the reading. NULL: not
+   called. */
 struct ca_plan_visitor {
   enum ca_code (*head)(void *ctx, const struct ca_plan_head *head,
                        const struct ca_plan_seal *seal, struct ca_err *err);
@@ -43,7 +44,7 @@ struct ca_plan_visitor {
   enum ca_code (*end)(void *ctx, const struct ca_plan_end *end,
                       struct ca_err *err);
 };
-/* Reads the whole file and checks it. A problem with a line is CA_USAGE. */
+/* Reads and checks the whole file. CA_USAGE for a wrong line. */
 CA_MUST_USE enum ca_code ca_plan_walk(const char *path,
                                       const struct ca_plan_visitor *visitor,
                                       void *ctx, struct ca_err *err);
@@ -52,22 +53,23 @@ CA_MUST_USE enum ca_code ca_plan_walk(const char *path,
 struct ca_plan_lines {
   const char *path;
   int fd;
-  char *piece; /* of which the bytes from at to end wait */
+  char *piece; /* its bytes from at to end are not yet read */
   size_t at;
   size_t end;
-  struct ca_buf line; /* the one at hand, without its newline */
+  struct ca_buf line; /* the current line without its newline */
   int64_t number;     /* its, from 1 */
   bool may_end;       /* set by the reader after the last line */
 };
-/* Close it whatever open said. */
+/* Close the lines even if open failed. */
 CA_MUST_USE enum ca_code ca_plan_lines_open(struct ca_plan_lines *lines,
                                             const char *path,
                                             struct ca_err *err);
 void ca_plan_lines_close(struct ca_plan_lines *lines);
-/* *more false at the end of the file, which is only right when it may be. */
+/* Reads the next line. *more is false at the end of the file; CA_USAGE if the
+   file must not end there. */
 CA_MUST_USE enum ca_code ca_plan_lines_next(struct ca_plan_lines *lines,
                                             bool *more, struct ca_err *err);
-/* What is wrong with the line at hand: CA_USAGE. */
+/* Reports what is wrong with the current line. Returns CA_USAGE. */
 enum ca_code ca_plan_bad_line(const struct ca_plan_lines *lines,
                               const char *why, struct ca_err *err);
 
@@ -75,7 +77,7 @@ enum ca_code ca_plan_bad_line(const struct ca_plan_lines *lines,
 enum ca_plan_kind {
   CA_PLAN_TEXT,   /* const char * */
   CA_PLAN_JSON,   /* const char *: any value, as it stands */
-  CA_PLAN_NUMBER, /* int64_t, from 0 */
+  CA_PLAN_NUMBER, /* int64_t of at least 0 */
   CA_PLAN_FLAG    /* bool, only ever true */
 };
 struct ca_plan_field {
@@ -84,8 +86,9 @@ struct ca_plan_field {
   bool needed;
   void *to;
 };
-/* Takes the members of an object, each once, no others. Texts go into `room`,
-   which holds object.len + 1 bytes. What is wrong goes into why. */
+/* Reads the members of an object: each at most once, and no unknown ones.
+   Texts go into `room`, of object.len + 1 bytes. Returns false with the reason
+   in why. */
 CA_MUST_USE bool ca_plan_members(struct ca_slice object,
                                  const struct ca_plan_field *fields,
                                  size_t count, char *room, char why[160]);

@@ -1,6 +1,6 @@
-/* Reading a saved plan: strictly, line by line, so that memory does not grow
-   with the plan. Nothing is taken from a file that is not what was saved.
-   Must not know: what becomes of what was read. */
+/* Reads a saved plan strictly, line by line, so that memory does not grow with
+   the plan. A file that differs from what was saved is refused. Must not know:
+   what is done with the plan. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/digest.h"
@@ -16,10 +16,10 @@ struct reader {
   size_t room_size;
   struct ca_digest *digest;
 
-  /* where we are */
-  bool *bulks; /* by number: told? */
+  /* the position in the plan */
+  bool *bulks; /* by number: was there a line for it? */
   size_t bulks_size;
-  bool any_change; /* of the item: one that a fallback can follow */
+  bool any_change; /* the item has a change that a fallback can follow */
   struct ca_plan_end seen;
 };
 
@@ -63,7 +63,7 @@ static enum ca_code members(struct reader *reader,
 
 /* ---- the head ---- */
 
-/* Another layout is told as such, whatever else its head says. */
+/* Refuses another version of the format before anything else is checked. */
 static enum ca_code check_layout(struct reader *reader, struct ca_slice value,
                                  struct ca_err *err)
 {
@@ -157,7 +157,7 @@ static enum ca_code read_head(struct reader *reader, struct ca_err *err)
 
 #define BULK_MOST 1000000
 
-/* Are the bulk's items allowed here? */
+/* Was there a line for this bulk? */
 static bool is_told(const struct reader *reader, int64_t number)
 {
   return !number ||
@@ -215,7 +215,7 @@ static enum ca_code read_bulk(struct reader *reader, struct ca_err *err)
                                : CA_OK;
 }
 
-/* The outcome with that name, CA_OUTCOME_COUNT when there is none. */
+/* Returns the outcome of this name, or CA_OUTCOME_COUNT. */
 static int find_outcome(const char *name)
 {
   int i;
@@ -226,7 +226,7 @@ static int find_outcome(const char *name)
   return i;
 }
 
-/* What an item may have come to while it was planned. */
+/* Reads the outcome that an item may have after planning. */
 static bool take_verdict(const char *name, enum ca_outcome *verdict)
 {
   int outcome = name ? find_outcome(name) : CA_PLANNED;
@@ -303,7 +303,7 @@ static enum ca_code read_item(struct reader *reader, struct ca_err *err)
 
 /* ---- changes ---- */
 
-/* May this be sent, as far as can be told here? */
+/* Checks whether the change may be sent, as far as the file tells. */
 static enum ca_code check_change(struct reader *reader,
                                  const struct ca_change *change,
                                  struct ca_err *err)
@@ -351,7 +351,7 @@ static enum ca_code tell_change(struct reader *reader,
              : CA_OK;
 }
 
-/* Words of the line to what they mean. */
+/* Converts the line's words to enumerations. */
 static enum ca_code take_words(struct reader *reader, struct ca_change *change,
                                const char *operation, const char *cost,
                                const char *outcome, struct ca_err *err)
@@ -451,7 +451,7 @@ static enum ca_code read_end(struct reader *reader, struct ca_err *err)
 
 /* ---- all of it ---- */
 
-/* The name and value of the line's first member; it tells which line it is. */
+/* Reads the first member of a line, which tells the kind of the line. */
 static bool first_member(const struct reader *reader, struct ca_slice *key,
                          struct ca_slice *value)
 {
@@ -530,7 +530,7 @@ static enum ca_code read_all(struct reader *reader, struct ca_err *err)
       ca_digest_add(reader->digest, "\n", 1);
     }
   }
-  /* only now is it known that nothing follows */
+  /* now nothing follows the last line */
   if(!code && reader->visitor->end)
     code = reader->visitor->end(reader->ctx, &reader->seen, err);
   return code;

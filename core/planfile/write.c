@@ -1,6 +1,5 @@
-/* Writing a saved plan: into a file beside its own, which takes its place when
-   it is whole and on disk.
-   Must not know: how lines are read. */
+/* Writes a saved plan to a temporary file, which is renamed when it is
+   complete and synced. Must not know: how lines are read. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,20 +18,20 @@
 
 struct writer {
   const char *path;
-  char *temporary; /* beside it; NULL before it is made */
+  char *temporary; /* in the same directory; NULL before it exists */
   int fd;
   struct ca_buf line;
   struct ca_json_write json; /* into line */
-  struct ca_buf waiting;     /* whole lines, not yet in the file */
+  struct ca_buf waiting;     /* complete lines that are not yet written */
   struct ca_digest *digest;
   struct ca_ledger *ledger;
-  enum ca_code code; /* what stopped it first */
+  enum ca_code code; /* the first error */
   struct ca_err *err;
 
-  bool *bulks; /* by number: does it stand? */
+  bool *bulks; /* by number: is it sealed? */
   int bulks_size;
-  int64_t item;              /* of the ledger, whose changes are written */
-  struct ca_changes changes; /* of all items, in step with them */
+  int64_t item;              /* the ledger's item whose changes are written */
+  struct ca_changes changes; /* of all items, read in parallel with them */
   const struct ca_change_row *row; /* the next one, NULL after the last */
   struct ca_plan_end counts;
 };
@@ -51,7 +50,7 @@ static void fail(struct writer *writer, const char *doing, int cause)
 
 /* ---- lines ---- */
 
-/* Keeps the first code that is not good. */
+/* Keeps the first error. */
 static void keep(struct writer *writer, enum ca_code code)
 {
   if(writer->code || !code)
@@ -65,7 +64,7 @@ static void keep(struct writer *writer, enum ca_code code)
                        CA_PLAN_LINE >> 20);
 }
 
-/* A member; NULL is left out. */
+/* Adds a member, unless the text is NULL. */
 static void add_text(struct writer *writer, const char *name,
                      const char *value)
 {
@@ -86,14 +85,14 @@ static void add_number(struct writer *writer, const char *name, int64_t value)
   ca_json_write_number(&writer->json, name, value);
 }
 
-/* A member, unless it is false. */
+/* Adds a member, unless the value is false. */
 static void add_flag(struct writer *writer, const char *name, bool value)
 {
   if(value)
     ca_json_write_bool(&writer->json, name, true);
 }
 
-/* Is the text one JSON value that fits into a line as it is? */
+/* Is the text one JSON value that can be part of a line unchanged? */
 static bool is_json(const char *text)
 {
   struct ca_slice value;
@@ -103,8 +102,8 @@ static bool is_json(const char *text)
          ca_is_utf8(value, NULL);
 }
 
-/* A text that is JSON is written as such, to be read by people; any other is a
-   string, under another name. */
+/* Adds a text that is JSON unchanged, so that people can read it; any other
+   text as a string, under another name. */
 static void add_json(struct writer *writer, const char *name,
                      const char *text_name, const char *value)
 {
@@ -294,7 +293,8 @@ static void write_end(struct writer *writer)
   add_number(writer, "skipped", writer->counts.skipped);
   add_number(writer, "irreversible", writer->counts.irreversible);
   ca_digest_end(writer->digest, digest);
-  writer->digest = ca_digest_new(); /* the line does not cover itself */
+  writer->digest =
+      ca_digest_new(); /* the last line is not part of the digest */
   if(!writer->digest) {
     keep(writer, CA_NOMEM);
     return;
@@ -305,8 +305,8 @@ static void write_end(struct writer *writer)
 
 /* ---- the ledger's rows ---- */
 
-/* What a plan keeps: not what an item that failed while it was planned had
-   recorded before. */
+/* The outcomes that a plan keeps. It leaves out the changes of an item whose
+   planning failed. */
 #define KEPT (1U << CA_PLANNED | 1U << CA_SAME | 1U << CA_SKIPPED)
 
 static bool is_kept(const struct writer *writer, int bulk)
@@ -319,7 +319,7 @@ static enum ca_code next_change(struct writer *writer)
   return ca_changes_next(&writer->changes, &writer->row, writer->err);
 }
 
-/* The changes of the item at hand, or what is left out before it. */
+/* Writes the changes of the current item and skips those before it. */
 static enum ca_code save_changes(struct writer *writer)
 {
   enum ca_code code = CA_OK;
@@ -333,7 +333,7 @@ static enum ca_code save_changes(struct writer *writer)
   return code;
 }
 
-/* One item with its changes; *more false after the last item. */
+/* Writes one item with its changes. *more is false after the last item. */
 static enum ca_code save_item(struct writer *writer, bool *more)
 {
   struct ca_item item;
@@ -413,7 +413,7 @@ static void sync_dir_of(const char *path)
   ca_os_sync_dir(len || !slash ? dir : "/");
 }
 
-/* The file takes its place, or nothing of it stays. */
+/* Renames the file to its name, or removes it after an error. */
 static void end_file(struct writer *writer)
 {
   flush(writer);
