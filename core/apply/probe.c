@@ -2,7 +2,6 @@
    its answer is judged by. Each row of the operation table names its probe.
    Must not know: what an answer proves (wire/proof), the order of probes. */
 #include <string.h>
-#include "ledger/made.h"
 #include "apply/settle_private.h"
 
 #define SLACK_MS 2000 /* what clocks may differ by that were compared */

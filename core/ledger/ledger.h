@@ -237,6 +237,13 @@ CA_MUST_USE enum ca_code ca_ledger_count_open(struct ca_ledger *ledger,
                                               int64_t *count,
                                               struct ca_err *err);
 
+/* Has a create of this ledger made the account, in a run that was under way at
+   `since_ms` (wall time) or later? */
+CA_MUST_USE enum ca_code ca_ledger_knows_made(struct ca_ledger *ledger,
+                                              const char *account,
+                                              int64_t since_ms, bool *known,
+                                              struct ca_err *err);
+
 /* ---- many runs ---- */
 
 /* One run as it is listed. Texts are borrowed for the call. */

@@ -344,12 +344,6 @@ CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                                           struct ca_err *err);
 
-/* The salt of a run that begins, made when there is none, in the open
-   transaction: ledger/salt.c. */
-CA_MUST_USE enum ca_code ca_ledger_begin_salt(struct ca_ledger *ledger,
-                                              const unsigned char *brought,
-                                              struct ca_err *err);
-
 /* Remembers the item's key; *known when a key with the same hash was there
    already. The table it may use lives and dies with the run:
    ledger/keyset.c. */

@@ -53,8 +53,8 @@ static enum ca_code repeated_key(const struct ca_item *item,
   char key[128];
 
   ca_text_printable(key, sizeof(key), item->key, strlen(item->key));
-  return ca_err_set(err, CA_USAGE,
-                    "the key \"%s\" is in the selection twice", key);
+  return ca_err_set(err, CA_USAGE, "the key \"%s\" is in the selection twice",
+                    key);
 }
 
 /* The changes of this item come next, most likely. */
