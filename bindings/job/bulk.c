@@ -130,8 +130,8 @@ void lca_plan_take_back(lua_State *L, struct lca_run *run,
        item->counted[i].cell)
       *(item->counted[i].same ? &item->counted[i].cell->same
                               : &item->counted[i].cell->planned) -= 1;
-    if(ca_ledger_settle(run->ledger, item->first_change + i, CA_SKIPPED, 0,
-                        NULL, NULL, NULL, &cause, &err))
+    if(ca_outcome_record(run->ledger, item->first_change + i, CA_SKIPPED, 0,
+                         NULL, NULL, NULL, &cause, &err))
       lca_run_ledger_failed(L, run, &err);
   }
 }

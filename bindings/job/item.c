@@ -174,7 +174,7 @@ int lca_item_fail_straight(lua_State *L)
   ca_err_clear(&err);
   lca_run_begin(L, run);
   number = lca_item_add_single(L, run, NULL, id);
-  if(ca_ledger_item_outcome(run->ledger, number, CA_FAILED, text, &err))
+  if(ca_outcome_record_item(run->ledger, number, CA_FAILED, text, &err))
     return lca_run_ledger_failed(L, run, &err);
   lca_run_note_failure(run, id, operation, CA_FAILED, "", text);
   return 0;
@@ -275,7 +275,7 @@ static void fail_item(lua_State *L, struct lca_run *run, int64_t number,
   struct ca_err err;
   const char *text = luaL_tolstring(L, -1, NULL); /* error text */
   ca_err_clear(&err);
-  if(ca_ledger_item_outcome(run->ledger, number, outcome, text, &err))
+  if(ca_outcome_record_item(run->ledger, number, outcome, text, &err))
     lca_run_ledger_failed(L, run, &err);
   if(outcome != CA_PENDING)
     lca_run_note_failure(run, key, operation, outcome, "", text);
@@ -386,7 +386,7 @@ static void forget_verdict(lua_State *L, struct lca_run *run, int64_t item)
   struct ca_err err;
   ca_err_clear(&err);
   if(run->options.replay.on &&
-     ca_ledger_item_outcome(run->ledger, item, CA_PLANNED, NULL, &err))
+     ca_outcome_record_item(run->ledger, item, CA_PLANNED, NULL, &err))
     lca_run_ledger_failed(L, run, &err);
 }
 

@@ -168,8 +168,8 @@ int lca_replay_leave_out(lua_State *L)
   ca_err_clear(&err);
   ca_err_set(&cause, CA_USAGE, "%s", luaL_checkstring(L, 2));
   lca_run_begin(L, run);
-  if(ca_ledger_settle(run->ledger, number, CA_SKIPPED, 0, NULL, NULL, NULL,
-                      &cause, &err))
+  if(ca_outcome_record(run->ledger, number, CA_SKIPPED, 0, NULL, NULL, NULL,
+                       &cause, &err))
     return lca_run_ledger_failed(L, run, &err);
   return 0;
 }
@@ -438,8 +438,8 @@ static void settle_other_secret(lua_State *L, struct lca_run *run,
   ca_err_clear(&cause);
   ca_err_clear(&err);
   ca_err_set(&cause, CA_USAGE, "its credentials are not those of the plan");
-  if(ca_ledger_settle(run->ledger, number, CA_STALE, 0, NULL, NULL, NULL,
-                      &cause, &err))
+  if(ca_outcome_record(run->ledger, number, CA_STALE, 0, NULL, NULL, NULL,
+                       &cause, &err))
     lca_run_ledger_failed(L, run, &err);
 }
 

@@ -73,11 +73,11 @@ void ca_apply_settle(struct ca_apply *apply, const struct ca_step *step,
   ca_err_clear(&err);
   if(outcome == CA_DONE)
     ca_proof_take(step->row.change.api, result, &finding);
-  if(ca_ledger_settle(apply->ledger, step->row.number, outcome,
-                      result ? result->attempts : 0,
-                      result ? result->request_id : NULL,
-                      or_null(finding.status), or_null(finding.made),
-                      cause && cause->code ? cause : NULL, &err))
+  if(ca_outcome_record(apply->ledger, step->row.number, outcome,
+                       result ? result->attempts : 0,
+                       result ? result->request_id : NULL,
+                       or_null(finding.status), or_null(finding.made),
+                       cause && cause->code ? cause : NULL, &err))
     ca_apply_lose_ledger(apply, &err);
   if(!apply->unsynced_ms)
     apply->unsynced_ms =

@@ -127,7 +127,7 @@ static void write_outcome(struct ca_settle *settle,
   if(outcome == CA_UNKNOWN && !add_reason(row, finding->text, &cause))
     return;
   settle->unsynced = true;
-  if(ca_ledger_settle(
+  if(ca_outcome_record(
          settle->ledger, row->number, outcome, 1, row->request_id,
          outcome == CA_DONE && finding->status[0] ? finding->status : NULL,
          finding->made[0] ? finding->made : NULL, has_cause ? &cause : NULL,

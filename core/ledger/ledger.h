@@ -153,16 +153,16 @@ CA_MUST_USE enum ca_code ca_ledger_item(struct ca_ledger *ledger,
                                         struct ca_err *err);
 /* An item's own verdict (its action or `after` raised, skipped, pending);
    detail is text for people or NULL. */
-CA_MUST_USE enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger,
+CA_MUST_USE enum ca_code ca_outcome_record_item(struct ca_ledger *ledger,
                                                 int64_t item,
                                                 enum ca_outcome outcome,
                                                 const char *detail,
                                                 struct ca_err *err);
 /* The item's own verdict so far, CA_PLANNED for none. */
-CA_MUST_USE enum ca_code ca_ledger_item_verdict(struct ca_ledger *ledger,
-                                                int64_t item,
-                                                enum ca_outcome *verdict,
-                                                struct ca_err *err);
+CA_MUST_USE enum ca_code ca_outcome_of_item(struct ca_ledger *ledger,
+                                            int64_t item,
+                                            enum ca_outcome *verdict,
+                                            struct ca_err *err);
 
 /* Marks changes CA_INTENDED; when it returns CA_OK the mark has been synced
    to disk, together with every write before it. */
@@ -179,11 +179,10 @@ CA_MUST_USE enum ca_code ca_ledger_again(struct ca_ledger *ledger,
    ca_ledger_sync, or after 100 ms by the next call, whichever is first. made:
    id of the account that a create made, else NULL. What was settled before
    may be settled anew: the later word counts. */
-CA_MUST_USE enum ca_code
-ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
-                 enum ca_outcome outcome, int attempts, const char *request_id,
-                 const char *status_after, const char *made,
-                 const struct ca_err *cause, struct ca_err *err);
+CA_MUST_USE enum ca_code ca_outcome_record(
+    struct ca_ledger *ledger, int64_t change, enum ca_outcome outcome,
+    int attempts, const char *request_id, const char *status_after,
+    const char *made, const struct ca_err *cause, struct ca_err *err);
 /* Call it before waiting for anything, it costs nothing when there is nothing
    to do: commits plan rows, which hold the write lock, and outcomes, which do
    not, once they have waited 100 ms. */

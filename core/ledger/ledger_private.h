@@ -38,9 +38,9 @@
 
 /* Rows that one statement writes: running a statement costs as much as the row
    it writes. */
-#define CA_INTEND_ROWS 32
-#define CA_SETTLE_ROWS 16
-#define CA_DRAFT_ROWS  16
+#define CA_INTEND_ROWS  32
+#define CA_OUTCOME_ROWS 16
+#define CA_DRAFT_ROWS   16
 
 /* More operations than the service will have; ids beyond are looked up. */
 #define CA_OPERATION_MAX  256
@@ -94,8 +94,8 @@ enum ca_sql {
   CA_SQL_CHANGES_INTEND,
   CA_SQL_CHANGE_INTEND_AGAIN,
   CA_SQL_CHANGE_REOPEN,
-  CA_SQL_CHANGE_SETTLE,
-  CA_SQL_CHANGES_SETTLE,
+  CA_SQL_OUTCOME_ADD,
+  CA_SQL_OUTCOMES_ADD,
   CA_SQL_CHANGES,
   CA_SQL_CHANGES_FRESH,
   CA_SQL_ANY_SENT,

@@ -53,7 +53,7 @@ static enum ca_code keep_text(struct ca_mark *mark, const char *text,
              : CA_OK;
 }
 
-enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger, int64_t item,
+enum ca_code ca_outcome_record_item(struct ca_ledger *ledger, int64_t item,
                                     enum ca_outcome outcome,
                                     const char *detail, struct ca_err *err)
 {
@@ -73,9 +73,8 @@ enum ca_code ca_ledger_item_outcome(struct ca_ledger *ledger, int64_t item,
 }
 
 /* What waits in memory is the later word. */
-enum ca_code ca_ledger_item_verdict(struct ca_ledger *ledger, int64_t item,
-                                    enum ca_outcome *verdict,
-                                    struct ca_err *err)
+enum ca_code ca_outcome_of_item(struct ca_ledger *ledger, int64_t item,
+                                enum ca_outcome *verdict, struct ca_err *err)
 {
   sqlite3_stmt *statement;
   enum ca_code code = ca_ledger_flush_rows(ledger, err);
@@ -106,11 +105,11 @@ enum ca_code ca_ledger_item_verdict(struct ca_ledger *ledger, int64_t item,
   return CA_OK;
 }
 
-enum ca_code ca_ledger_settle(struct ca_ledger *ledger, int64_t change,
-                              enum ca_outcome outcome, int attempts,
-                              const char *request_id, const char *status_after,
-                              const char *made, const struct ca_err *cause,
-                              struct ca_err *err)
+enum ca_code ca_outcome_record(struct ca_ledger *ledger, int64_t change,
+                               enum ca_outcome outcome, int attempts,
+                               const char *request_id,
+                               const char *status_after, const char *made,
+                               const struct ca_err *cause, struct ca_err *err)
 {
   struct ca_mark *mark;
   enum ca_code code = new_mark(ledger, &mark, err);

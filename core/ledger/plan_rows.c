@@ -265,9 +265,8 @@ static enum ca_code write_change(struct ca_ledger *ledger, int64_t id,
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
-static enum ca_code record_change(struct ca_ledger *ledger,
-                                  const struct ca_change *change,
-                                  struct ca_err *err)
+static enum ca_code add_row(struct ca_ledger *ledger,
+                            const struct ca_change *change, struct ca_err *err)
 {
   const char *account = own_account(ledger, change);
   int64_t id = ca_ledger_change_id(ledger, ledger->last_change + 1);
@@ -307,7 +306,7 @@ enum ca_code ca_ledger_add_change(struct ca_ledger *ledger, int64_t item,
                       (long long)CA_PLACE_MAX);
   ca_err_clear(&why);
   ledger->txn_rows++;
-  code = record_change(ledger, change, &why);
+  code = add_row(ledger, change, &why);
   if(code)
     return plan_fail(ledger, code, &why, err);
   ledger->counted = false;

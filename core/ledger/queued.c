@@ -276,7 +276,7 @@ static enum ca_sql sql_of(const struct ca_mark *mark, size_t count)
 {
   if(mark->kind == CA_MARK_ITEM)
     return CA_SQL_ITEM_OUTCOME;
-  return count > 1 ? CA_SQL_CHANGES_SETTLE : CA_SQL_CHANGE_SETTLE;
+  return count > 1 ? CA_SQL_OUTCOMES_ADD : CA_SQL_OUTCOME_ADD;
 }
 
 /* How many marks from here on one statement writes. */
@@ -284,9 +284,9 @@ static size_t marks_at_once(const struct ca_mark *marks, size_t count)
 {
   size_t n = 0;
 
-  while(n < count && n < CA_SETTLE_ROWS && marks[n].kind == CA_MARK_CHANGE)
+  while(n < count && n < CA_OUTCOME_ROWS && marks[n].kind == CA_MARK_CHANGE)
     n++;
-  return n == CA_SETTLE_ROWS ? n : 1;
+  return n == CA_OUTCOME_ROWS ? n : 1;
 }
 
 enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,

@@ -186,7 +186,7 @@ static enum ca_code load_item(void *ctx, const struct ca_item *item,
       ca_ledger_add_item(loader->ledger, item, &loader->item, err);
 
   if(!code && verdict != CA_PLANNED)
-    code = ca_ledger_item_outcome(loader->ledger, loader->item, verdict, NULL,
+    code = ca_outcome_record_item(loader->ledger, loader->item, verdict, NULL,
                                   err);
   return code;
 }

@@ -340,7 +340,7 @@ static enum ca_code save_item(struct writer *writer, bool *more)
   struct ca_err why;
   enum ca_outcome verdict = CA_PLANNED;
   enum ca_code code =
-      ca_ledger_item_verdict(writer->ledger, ++writer->item, &verdict, &why);
+      ca_outcome_of_item(writer->ledger, ++writer->item, &verdict, &why);
 
   *more = code != CA_USAGE; /* there is no such item */
   if(!*more)

@@ -171,8 +171,9 @@ static inline void was(int64_t change, enum ca_outcome outcome)
   if(outcome != CA_DONE)
     ca_err_set(&cause, CA_HTTP, "earlier");
   if(outcome != CA_PLANNED && outcome != CA_INTENDED)
-    CHECK_INT(ca_ledger_settle(ledger, change, outcome, 1, "req-0", NULL, NULL,
-                               outcome == CA_DONE ? NULL : &cause, &err),
+    CHECK_INT(ca_outcome_record(ledger, change, outcome, 1, "req-0", NULL,
+                                NULL, outcome == CA_DONE ? NULL : &cause,
+                                &err),
               CA_OK);
   CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
 }

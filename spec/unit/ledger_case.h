@@ -99,8 +99,8 @@ static inline enum ca_code intend(int64_t change)
 
 static inline enum ca_code settle(int64_t change, enum ca_outcome outcome)
 {
-  return ca_ledger_settle(ledger, change, outcome, 1, "req-1", "INACTIVE",
-                          NULL, NULL, &err);
+  return ca_outcome_record(ledger, change, outcome, 1, "req-1", "INACTIVE",
+                           NULL, NULL, &err);
 }
 
 /* The changes of a bulk (-1: of all) with these outcomes, as one text: "key

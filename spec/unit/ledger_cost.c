@@ -127,9 +127,9 @@ static void intend(const int64_t *numbers, size_t count)
 
 static void settle(int64_t number)
 {
-  must(ca_ledger_settle(ledger, number, CA_DONE, 1,
-                        "0f8fad5b-d9cb-469f-a165-70867728950e", "INACTIVE",
-                        NULL, NULL, &err));
+  must(ca_outcome_record(ledger, number, CA_DONE, 1,
+                         "0f8fad5b-d9cb-469f-a165-70867728950e", "INACTIVE",
+                         NULL, NULL, &err));
 }
 
 static void count_any(void *ctx, const char *operation,

@@ -772,10 +772,10 @@ static void cause_is_kept_without_secrets(void)
   ca_err_set(&cause, CA_HTTP, "no hunter2hunter2 here");
   cause.status = 404;
   ca_copy_text(cause.slug, sizeof(cause.slug), "Gone", 4);
-  CHECK_INT(ca_ledger_settle(ledger, one, CA_FAILED, 3, "req-9", NULL, NULL,
-                             &cause, &err),
+  CHECK_INT(ca_outcome_record(ledger, one, CA_FAILED, 3, "req-9", NULL, NULL,
+                              &cause, &err),
             CA_OK);
-  CHECK_INT(ca_ledger_item_outcome(ledger, 1, CA_FAILED,
+  CHECK_INT(ca_outcome_record_item(ledger, 1, CA_FAILED,
                                    "after: hunter2hunter2", &err),
             CA_OK);
   CHECK_TEXT(change_row(one)->error, "no *** here");
@@ -814,7 +814,7 @@ static void counts_of_changes_and_items(void)
   item = add_item(1, "own verdict");
   CHECK_INT(settle(add_change(item, "disable", "x", CA_PLANNED), CA_DONE),
             CA_OK);
-  CHECK_INT(ca_ledger_item_outcome(ledger, item, CA_PENDING, NULL, &err),
+  CHECK_INT(ca_outcome_record_item(ledger, item, CA_PENDING, NULL, &err),
             CA_OK);
   add_item(1, "untouched");
   add_both(2, "other bulk", "refresh");

@@ -109,7 +109,7 @@ static void items_are_found_by_key(void)
 static void check_verdict(int64_t item, enum ca_outcome verdict)
 {
   enum ca_outcome is = CA_PENDING;
-  CHECK_INT(ca_ledger_item_verdict(ledger, item, &is, &err), CA_OK);
+  CHECK_INT(ca_outcome_of_item(ledger, item, &is, &err), CA_OK);
   CHECK_INT(is, verdict);
 }
 
@@ -121,18 +121,18 @@ static void items_have_verdicts(void)
   add_item(1, "one");
   add_item(1, "two");
   check_verdict(1, CA_PLANNED);
-  CHECK_INT(ca_ledger_item_outcome(ledger, 2, CA_FAILED, "no", &err), CA_OK);
+  CHECK_INT(ca_outcome_record_item(ledger, 2, CA_FAILED, "no", &err), CA_OK);
   check_verdict(1, CA_PLANNED);
   check_verdict(2, CA_FAILED); /* although it waits in memory */
   CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
   CHECK_INT(ask("SELECT outcome FROM item WHERE key = 'two'"), CA_FAILED);
   check_verdict(1, CA_PLANNED);
   check_verdict(2, CA_FAILED);
-  CHECK_INT(ca_ledger_item_outcome(ledger, 2, CA_PENDING, NULL, &err), CA_OK);
+  CHECK_INT(ca_outcome_record_item(ledger, 2, CA_PENDING, NULL, &err), CA_OK);
   check_verdict(2, CA_PENDING); /* the later word counts */
-  CHECK_INT(ca_ledger_item_verdict(ledger, 3, &verdict, &err), CA_USAGE);
+  CHECK_INT(ca_outcome_of_item(ledger, 3, &verdict, &err), CA_USAGE);
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
-  CHECK_INT(ca_ledger_item_outcome(ledger, 2, CA_FAILED, NULL, &err),
+  CHECK_INT(ca_outcome_record_item(ledger, 2, CA_FAILED, NULL, &err),
             CA_USAGE);
   stop();
 }
@@ -178,7 +178,7 @@ static void what_a_change_keeps(void)
   CHECK_INT(intend(third), CA_OK);
   fake_clock_pass(&fake, 7);
   CHECK_INT(
-      ca_ledger_settle(ledger, third, CA_DONE, 1, NULL, NULL, id, NULL, &err),
+      ca_outcome_record(ledger, third, CA_DONE, 1, NULL, NULL, id, NULL, &err),
       CA_OK);
   check_row(third, (struct kept){ .sent_ms = fake.wall_ms - 7, .made = id });
   CHECK_INT(settle(first, CA_DONE), CA_OK);
@@ -371,7 +371,7 @@ static void what_cannot_go_on(void)
   CHECK_INT(reopen("2026-11-22T0600-gone-abc"), CA_USAGE);
   CHECK_HOLDS(err.text, "has no run 2026-11-22T0600-gone-abc");
   CHECK_INT(ask("SELECT count(*) FROM part"), 1);
-  CHECK_INT(ca_ledger_item_outcome(ledger, 1, CA_FAILED, NULL, &err),
+  CHECK_INT(ca_outcome_record_item(ledger, 1, CA_FAILED, NULL, &err),
             CA_USAGE);
   scratch_do("ledger.db", "BEGIN IMMEDIATE; COMMIT"); /* no lock is left */
   stop();
@@ -532,8 +532,8 @@ static void do_it(int64_t change, enum ca_outcome outcome, const char *after)
 {
   fake_clock_pass(&fake, 5);
   CHECK_INT(intend(change), CA_OK);
-  CHECK_INT(ca_ledger_settle(ledger, change, outcome, 1, NULL, after, NULL,
-                             NULL, &err),
+  CHECK_INT(ca_outcome_record(ledger, change, outcome, 1, NULL, after, NULL,
+                              NULL, &err),
             CA_OK);
 }
 
@@ -955,8 +955,8 @@ static void what_happened_to_an_account(void)
   fake_clock_pass(&fake, 5);
   CHECK_INT(intend(made), CA_OK);
   fake_clock_pass(&fake, 5);
-  CHECK_INT(ca_ledger_settle(ledger, made, CA_DONE, 1, NULL, NULL, "ca_1",
-                             NULL, &err),
+  CHECK_INT(ca_outcome_record(ledger, made, CA_DONE, 1, NULL, NULL, "ca_1",
+                              NULL, &err),
             CA_OK);
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
   fake_clock_pass(&fake, 10);

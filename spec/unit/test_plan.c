@@ -126,7 +126,7 @@ static void fill(void)
              (struct ca_change){ .account = "ca_9", .line = "idle.lua:3" });
   fill_accounts();
   item = put_item((struct ca_item){ .bulk = 1, .key = "failed" });
-  CHECK_INT(ca_ledger_item_outcome(ledger, item, CA_FAILED, "no", &err),
+  CHECK_INT(ca_outcome_record_item(ledger, item, CA_FAILED, "no", &err),
             CA_OK);
   put_stand(1, "first \"bulk\"");
   item = put_item((struct ca_item){
@@ -210,7 +210,7 @@ static void dump_item(int64_t number, const struct ca_item *item)
   dump_text("alias", item->alias);
   dump_text("status_reason", item->status_reason);
   dump_text("row", item->row);
-  CHECK_INT(ca_ledger_item_verdict(ledger, number, &verdict, &err), CA_OK);
+  CHECK_INT(ca_outcome_of_item(ledger, number, &verdict, &err), CA_OK);
   dump_text("verdict", ca_outcome_name(verdict));
 }
 
@@ -417,7 +417,7 @@ static void what_is_no_plan_stays_out(void)
   CHECK_INT(
       settle(add_change(item, "disable", "raised", CA_PLANNED), CA_NOT_TRIED),
       CA_OK);
-  CHECK_INT(ca_ledger_item_outcome(ledger, item, CA_FAILED, NULL, &err),
+  CHECK_INT(ca_outcome_record_item(ledger, item, CA_FAILED, NULL, &err),
             CA_OK);
   add_both(1, "good", "disable");
   put_stand(1, "one");

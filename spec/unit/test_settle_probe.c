@@ -426,8 +426,8 @@ static void known_ones_do_not_count(void)
   start();
   plan_create("row", "u1");
   other = plan_create("other", "u1");
-  CHECK_INT(ca_ledger_settle(ledger, other, CA_DONE, 1, "req", NULL,
-                             "ca_theirs", NULL, &err),
+  CHECK_INT(ca_outcome_record(ledger, other, CA_DONE, 1, "req", NULL,
+                              "ca_theirs", NULL, &err),
             CA_OK);
   CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
   begin_settle(4, CA_FAILED);
