@@ -137,15 +137,15 @@ static void take_effect(const struct before *before, const struct ca_api *api,
 }
 
 /* Outcomes that wait in memory are the later word. */
-static const struct ca_mark *find_mark(const struct ca_ledger *ledger,
-                                       int64_t change)
+static const struct ca_queued_outcome *
+find_queued(const struct ca_ledger *ledger, int64_t change)
 {
   size_t i;
 
-  for(i = ledger->mark_count; i > 0; i--) {
-    const struct ca_mark *mark = &ledger->marks[i - 1];
-    if(mark->kind == CA_MARK_CHANGE && mark->number == change)
-      return mark;
+  for(i = ledger->outcome_count; i > 0; i--) {
+    const struct ca_queued_outcome *entry = &ledger->outcomes[i - 1];
+    if(entry->kind == CA_QUEUED_OF_CHANGE && entry->number == change)
+      return entry;
   }
   return NULL;
 }
@@ -160,13 +160,13 @@ static enum ca_code take_effects(struct ca_ledger *ledger,
 
   while(!code && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
     int64_t number = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
-    const struct ca_mark *mark = find_mark(ledger, number);
+    const struct ca_queued_outcome *entry = find_queued(ledger, number);
     const char *status = ca_ledger_text(statement, 3);
     const struct ca_api *api;
 
-    if(mark)
-      status = *mark->status_after ? mark->status_after : NULL;
-    if((mark ? (int)mark->outcome : sqlite3_column_int(statement, 2)) !=
+    if(entry)
+      status = *entry->status_after ? entry->status_after : NULL;
+    if((entry ? (int)entry->outcome : sqlite3_column_int(statement, 2)) !=
        CA_DONE)
       continue;
     code = ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),

@@ -164,12 +164,12 @@ enum ca_code ca_ledger_commit(struct ca_ledger *ledger, struct ca_err *err)
   enum ca_code code;
 
   ca_err_clear(&why);
-  if(!ledger->in_txn && !ledger->mark_count)
+  if(!ledger->in_txn && !ledger->outcome_count)
     return CA_OK;
   /* outcomes are synced, so they are not written with a draft */
-  code = ledger->mark_count ? ca_ledger_txn(ledger, &why) : CA_OK;
+  code = ledger->outcome_count ? ca_ledger_txn(ledger, &why) : CA_OK;
   if(!code)
-    code = ca_ledger_write_marks(ledger, &why);
+    code = ca_queued_write_outcomes(ledger, &why);
   if(!code)
     code = end_txn(ledger, &why);
   if(code) {
@@ -177,7 +177,7 @@ enum ca_code ca_ledger_commit(struct ca_ledger *ledger, struct ca_err *err)
       *err = why;
     return ca_ledger_undo_txn(ledger, code, &why);
   }
-  ca_ledger_forget_marks(ledger);
+  ca_queued_forget_outcomes(ledger);
   return CA_OK;
 }
 
@@ -202,9 +202,9 @@ enum ca_code ca_ledger_flush(struct ca_ledger *ledger, int64_t after,
 {
   size_t i;
 
-  for(i = 0; i < ledger->mark_count; i++)
-    if(after < 0 || (ledger->marks[i].kind == CA_MARK_CHANGE &&
-                     ledger->marks[i].number > after))
+  for(i = 0; i < ledger->outcome_count; i++)
+    if(after < 0 || (ledger->outcomes[i].kind == CA_QUEUED_OF_CHANGE &&
+                     ledger->outcomes[i].number > after))
       return ca_ledger_commit(ledger, err);
   return ca_ledger_flush_rows(ledger, err);
 }
@@ -216,7 +216,7 @@ enum ca_code ca_ledger_sync(struct ca_ledger *ledger, struct ca_err *err)
 
 enum ca_code ca_ledger_unlock(struct ca_ledger *ledger, struct ca_err *err)
 {
-  if(!ledger->in_txn && !ca_ledger_marks_due(ledger))
+  if(!ledger->in_txn && !ca_queued_outcomes_due(ledger))
     return CA_OK;
   return ca_ledger_commit(ledger, err);
 }
@@ -226,7 +226,7 @@ enum ca_code ca_ledger_unlock_soon(struct ca_ledger *ledger, int *wait_ms,
 {
   int64_t left_ms = 0;
 
-  if(ledger->in_txn && !ca_ledger_marks_due(ledger))
+  if(ledger->in_txn && !ca_queued_outcomes_due(ledger))
     left_ms = ledger->txn_ms + CA_PLAN_MS - ca_clock_mono_ms(ledger->clock);
   if(left_ms <= 0)
     return ca_ledger_unlock(ledger, err);
@@ -329,8 +329,8 @@ static struct ca_ledger *new_ledger(const struct ca_clock *clock,
   struct ca_ledger *ledger = calloc(1, sizeof(*ledger));
 
   if(ledger)
-    ledger->marks = calloc(CA_MARK_COUNT, sizeof(*ledger->marks));
-  if(!ledger || !ledger->marks) {
+    ledger->outcomes = calloc(CA_QUEUED_OUTCOMES, sizeof(*ledger->outcomes));
+  if(!ledger || !ledger->outcomes) {
     free(ledger);
     ca_err_set(err, CA_NOMEM, "out of memory");
     return NULL;
@@ -380,7 +380,7 @@ void ca_ledger_close(struct ca_ledger *ledger)
   if(!ledger)
     return;
   if(ledger->db && ca_ledger_commit(ledger, &ignored))
-    ca_ledger_forget_marks(ledger);
+    ca_queued_forget_outcomes(ledger);
   for(i = 0; i < CA_SQL_COUNT; i++)
     sqlite3_finalize(ledger->statements[i]);
   sqlite3_close(ledger->db);
@@ -389,7 +389,7 @@ void ca_ledger_close(struct ca_ledger *ledger)
   ca_ledger_forget_keys(ledger);
   ca_buf_clear(&ledger->account);
   ca_buf_clear(&ledger->texts);
-  free(ledger->marks);
+  free(ledger->outcomes);
   free(ledger->path);
   free(ledger);
 }

@@ -16,8 +16,8 @@
 #define CA_PLAN_MS   50
 /* Outcomes wait in memory, without a lock on the file, this many and this
    long; the next intent takes them along for free. */
-#define CA_MARK_COUNT 512
-#define CA_MARK_MS    100
+#define CA_QUEUED_OUTCOMES 512
+#define CA_QUEUED_MS       100
 
 /* Numbers are made so that their order is the order of the selection, that
    all changes of an item stand together, and that one integer key says run,
@@ -117,11 +117,11 @@ enum ca_sql {
 };
 
 /* What a mark tells: a change's outcome, an item's own verdict. */
-enum ca_mark_kind { CA_MARK_CHANGE, CA_MARK_ITEM };
+enum ca_queued_kind { CA_QUEUED_OF_CHANGE, CA_QUEUED_OF_ITEM };
 
 /* A word not yet written. */
-struct ca_mark {
-  enum ca_mark_kind kind;
+struct ca_queued_outcome {
+  enum ca_queued_kind kind;
   int64_t number;
   int64_t at_ms;
   enum ca_outcome outcome;
@@ -200,9 +200,9 @@ struct ca_ledger {
   struct ca_err lost; /* set once plan rows were lost */
   struct ca_draft draft;
 
-  struct ca_mark *marks; /* CA_MARK_COUNT */
-  size_t mark_count;
-  int64_t mark_ms; /* when the first came */
+  struct ca_queued_outcome *outcomes; /* CA_QUEUED_OUTCOMES */
+  size_t outcome_count;
+  int64_t outcome_ms; /* when the first came */
 
   struct ca_buf texts;              /* of the item last read */
   unsigned char salt[CA_SALT_SIZE]; /* of the run */
@@ -293,11 +293,11 @@ CA_MUST_USE enum ca_code ca_ledger_draft_write(struct ca_ledger *ledger,
                                                struct ca_err *err);
 void ca_ledger_draft_forget(struct ca_ledger *ledger);
 /* The same of the queued outcomes. */
-CA_MUST_USE enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
-                                               struct ca_err *err);
-void ca_ledger_forget_marks(struct ca_ledger *ledger);
+CA_MUST_USE enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
+                                                  struct ca_err *err);
+void ca_queued_forget_outcomes(struct ca_ledger *ledger);
 /* Have outcomes waited for long enough, or are they too many? */
-bool ca_ledger_marks_due(const struct ca_ledger *ledger);
+bool ca_queued_outcomes_due(const struct ca_ledger *ledger);
 
 /* ledger/ledger.c. What a statement reads has to be in the database: every
    function that reads begins with one of these two. Both undo the open

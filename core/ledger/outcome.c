@@ -11,20 +11,21 @@
 
 /* The next free mark; commits those that wait when there are many, or when
    the first has waited long. */
-static enum ca_code new_mark(struct ca_ledger *ledger, struct ca_mark **mark,
-                             struct ca_err *err)
+static enum ca_code new_outcome(struct ca_ledger *ledger,
+                                struct ca_queued_outcome **entry,
+                                struct ca_err *err)
 {
   enum ca_code code = ca_ledger_open_run(ledger, err);
 
-  if(!code && ca_ledger_marks_due(ledger))
+  if(!code && ca_queued_outcomes_due(ledger))
     code = ca_ledger_commit(ledger, err);
   if(code)
     return code;
   ledger->counted = false;
-  if(!ledger->mark_count)
-    ledger->mark_ms = ca_clock_mono_ms(ledger->clock);
-  *mark = &ledger->marks[ledger->mark_count];
-  memset(*mark, 0, sizeof(**mark));
+  if(!ledger->outcome_count)
+    ledger->outcome_ms = ca_clock_mono_ms(ledger->clock);
+  *entry = &ledger->outcomes[ledger->outcome_count];
+  memset(*entry, 0, sizeof(**entry));
   return CA_OK;
 }
 
@@ -44,11 +45,11 @@ static char *copy_text(const char *text)
   return copy;
 }
 
-static enum ca_code keep_text(struct ca_mark *mark, const char *text,
-                              struct ca_err *err)
+static enum ca_code keep_text(struct ca_queued_outcome *entry,
+                              const char *text, struct ca_err *err)
 {
-  mark->text = text && *text ? copy_text(text) : NULL;
-  return text && *text && !mark->text
+  entry->text = text && *text ? copy_text(text) : NULL;
+  return text && *text && !entry->text
              ? ca_err_set(err, CA_NOMEM, "out of memory")
              : CA_OK;
 }
@@ -57,18 +58,18 @@ enum ca_code ca_outcome_record_item(struct ca_ledger *ledger, int64_t item,
                                     enum ca_outcome outcome,
                                     const char *detail, struct ca_err *err)
 {
-  struct ca_mark *mark;
-  enum ca_code code = new_mark(ledger, &mark, err);
+  struct ca_queued_outcome *entry;
+  enum ca_code code = new_outcome(ledger, &entry, err);
 
   if(!code)
-    code = keep_text(mark, detail, err);
+    code = keep_text(entry, detail, err);
   if(code)
     return code;
   ledger->has_verdicts = true;
-  mark->kind = CA_MARK_ITEM;
-  mark->number = item;
-  mark->outcome = outcome;
-  ledger->mark_count++;
+  entry->kind = CA_QUEUED_OF_ITEM;
+  entry->number = item;
+  entry->outcome = outcome;
+  ledger->outcome_count++;
   return CA_OK;
 }
 
@@ -97,10 +98,10 @@ enum ca_code ca_outcome_of_item(struct ca_ledger *ledger, int64_t item,
                       (long long)item);
   if(rc != SQLITE_ROW)
     return ca_ledger_fail(ledger, rc, err);
-  for(i = 0; i < ledger->mark_count; i++) {
-    const struct ca_mark *mark = &ledger->marks[i];
-    if(mark->kind == CA_MARK_ITEM && mark->number == item)
-      *verdict = mark->outcome;
+  for(i = 0; i < ledger->outcome_count; i++) {
+    const struct ca_queued_outcome *entry = &ledger->outcomes[i];
+    if(entry->kind == CA_QUEUED_OF_ITEM && entry->number == item)
+      *verdict = entry->outcome;
   }
   return CA_OK;
 }
@@ -111,37 +112,37 @@ enum ca_code ca_outcome_record(struct ca_ledger *ledger, int64_t change,
                                const char *status_after, const char *made,
                                const struct ca_err *cause, struct ca_err *err)
 {
-  struct ca_mark *mark;
-  enum ca_code code = new_mark(ledger, &mark, err);
+  struct ca_queued_outcome *entry;
+  enum ca_code code = new_outcome(ledger, &entry, err);
 
   if(!code && cause)
-    code = keep_text(mark, cause->text, err);
+    code = keep_text(entry, cause->text, err);
   if(code)
     return code;
   if(made && *made) { /* an id is never cut */
-    mark->made = strdup(made);
-    if(!mark->made) {
-      free(mark->text);
-      mark->text = NULL;
+    entry->made = strdup(made);
+    if(!entry->made) {
+      free(entry->text);
+      entry->text = NULL;
       return ca_err_set(err, CA_NOMEM, "out of memory");
     }
   }
-  mark->number = change;
-  mark->outcome = outcome;
-  mark->attempts = attempts < 0 ? 0 : attempts;
-  mark->at_ms = ca_clock_wall_ms(ledger->clock);
+  entry->number = change;
+  entry->outcome = outcome;
+  entry->attempts = attempts < 0 ? 0 : attempts;
+  entry->at_ms = ca_clock_wall_ms(ledger->clock);
   if(request_id)
-    ca_copy_text(mark->request_id, sizeof(mark->request_id), request_id,
+    ca_copy_text(entry->request_id, sizeof(entry->request_id), request_id,
                  strlen(request_id));
   if(status_after)
-    ca_copy_text(mark->status_after, sizeof(mark->status_after), status_after,
-                 strlen(status_after));
+    ca_copy_text(entry->status_after, sizeof(entry->status_after),
+                 status_after, strlen(status_after));
   if(cause) {
-    mark->http = cause->status;
-    ca_copy_text(mark->slug, sizeof(mark->slug), cause->slug,
+    entry->http = cause->status;
+    ca_copy_text(entry->slug, sizeof(entry->slug), cause->slug,
                  strlen(cause->slug));
   }
-  ledger->mark_count++;
+  ledger->outcome_count++;
   return CA_OK;
 }
 
@@ -204,16 +205,16 @@ enum ca_code ca_ledger_intend(struct ca_ledger *ledger, const int64_t *changes,
 }
 
 /* Does an outcome of one of them wait in memory? */
-static bool has_marks_of(const struct ca_ledger *ledger,
-                         const int64_t *changes, size_t count)
+static bool has_queued(const struct ca_ledger *ledger, const int64_t *changes,
+                       size_t count)
 {
   size_t i;
   size_t k;
 
-  for(i = 0; i < ledger->mark_count; i++)
+  for(i = 0; i < ledger->outcome_count; i++)
     for(k = 0; k < count; k++)
-      if(ledger->marks[i].kind == CA_MARK_CHANGE &&
-         ledger->marks[i].number == changes[k])
+      if(ledger->outcomes[i].kind == CA_QUEUED_OF_CHANGE &&
+         ledger->outcomes[i].number == changes[k])
         return true;
   return false;
 }
@@ -240,7 +241,7 @@ enum ca_code ca_ledger_again(struct ca_ledger *ledger, const int64_t *changes,
   size_t i;
 
   /* an outcome written after it was taken away would end what goes on */
-  if(!code && has_marks_of(ledger, changes, count))
+  if(!code && has_queued(ledger, changes, count))
     code = ca_ledger_commit(ledger, err);
   if(code)
     return code;

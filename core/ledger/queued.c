@@ -222,25 +222,25 @@ enum ca_code ca_ledger_draft_change(struct ca_ledger *ledger, int64_t id,
 
 /* Outcomes. */
 
-void ca_ledger_forget_marks(struct ca_ledger *ledger)
+void ca_queued_forget_outcomes(struct ca_ledger *ledger)
 {
   size_t i;
 
-  for(i = 0; i < ledger->mark_count; i++) {
-    free(ledger->marks[i].text);
-    free(ledger->marks[i].made);
-    ledger->marks[i].text = NULL;
-    ledger->marks[i].made = NULL;
+  for(i = 0; i < ledger->outcome_count; i++) {
+    free(ledger->outcomes[i].text);
+    free(ledger->outcomes[i].made);
+    ledger->outcomes[i].text = NULL;
+    ledger->outcomes[i].made = NULL;
   }
-  ledger->mark_count = 0;
+  ledger->outcome_count = 0;
 }
 
 static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
-                      const struct ca_mark *mark)
+                      const struct ca_queued_outcome *entry)
 {
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, mark->number));
-  sqlite3_bind_int(statement, 2, (int)mark->outcome);
-  ca_ledger_bind(statement, 3, mark->text);
+  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, entry->number));
+  sqlite3_bind_int(statement, 2, (int)entry->outcome);
+  ca_ledger_bind(statement, 3, entry->text);
   return ca_ledger_run(statement);
 }
 
@@ -254,61 +254,64 @@ static const char *or_null(const char *text)
 /* The values of one outcome, from the given place on. */
 static void bind_outcome(const struct ca_ledger *ledger,
                          sqlite3_stmt *statement, int from,
-                         const struct ca_mark *mark)
+                         const struct ca_queued_outcome *entry)
 {
   sqlite3_bind_int64(statement, from,
-                     ca_ledger_change_id(ledger, mark->number));
-  sqlite3_bind_int(statement, from + 1, (int)mark->outcome);
-  sqlite3_bind_int64(statement, from + 2, mark->at_ms);
-  sqlite3_bind_int(statement, from + 3, mark->attempts);
-  if(mark->http)
-    sqlite3_bind_int(statement, from + 4, mark->http);
+                     ca_ledger_change_id(ledger, entry->number));
+  sqlite3_bind_int(statement, from + 1, (int)entry->outcome);
+  sqlite3_bind_int64(statement, from + 2, entry->at_ms);
+  sqlite3_bind_int(statement, from + 3, entry->attempts);
+  if(entry->http)
+    sqlite3_bind_int(statement, from + 4, entry->http);
   else
     sqlite3_bind_null(statement, from + 4);
-  ca_ledger_bind(statement, from + 5, or_null(mark->request_id));
-  ca_ledger_bind(statement, from + 6, or_null(mark->status_after));
-  ca_ledger_bind(statement, from + 7, or_null(mark->slug));
-  ca_ledger_bind(statement, from + 8, mark->text);
-  ca_ledger_bind(statement, from + 9, mark->made);
+  ca_ledger_bind(statement, from + 5, or_null(entry->request_id));
+  ca_ledger_bind(statement, from + 6, or_null(entry->status_after));
+  ca_ledger_bind(statement, from + 7, or_null(entry->slug));
+  ca_ledger_bind(statement, from + 8, entry->text);
+  ca_ledger_bind(statement, from + 9, entry->made);
 }
 
-static enum ca_sql sql_of(const struct ca_mark *mark, size_t count)
+static enum ca_sql sql_of(const struct ca_queued_outcome *entry, size_t count)
 {
-  if(mark->kind == CA_MARK_ITEM)
+  if(entry->kind == CA_QUEUED_OF_ITEM)
     return CA_SQL_ITEM_OUTCOME;
   return count > 1 ? CA_SQL_OUTCOMES_ADD : CA_SQL_OUTCOME_ADD;
 }
 
 /* How many marks from here on one statement writes. */
-static size_t marks_at_once(const struct ca_mark *marks, size_t count)
+static size_t outcomes_at_once(const struct ca_queued_outcome *outcomes,
+                               size_t count)
 {
   size_t n = 0;
 
-  while(n < count && n < CA_OUTCOME_ROWS && marks[n].kind == CA_MARK_CHANGE)
+  while(n < count && n < CA_OUTCOME_ROWS &&
+        outcomes[n].kind == CA_QUEUED_OF_CHANGE)
     n++;
   return n == CA_OUTCOME_ROWS ? n : 1;
 }
 
-enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
-                                   struct ca_err *err)
+enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
+                                      struct ca_err *err)
 {
   size_t i = 0;
 
-  while(i < ledger->mark_count) {
-    const struct ca_mark *marks = &ledger->marks[i];
-    size_t count = marks_at_once(marks, ledger->mark_count - i);
-    sqlite3_stmt *statement = ca_ledger_sql(ledger, sql_of(marks, count), err);
+  while(i < ledger->outcome_count) {
+    const struct ca_queued_outcome *outcomes = &ledger->outcomes[i];
+    size_t count = outcomes_at_once(outcomes, ledger->outcome_count - i);
+    sqlite3_stmt *statement =
+        ca_ledger_sql(ledger, sql_of(outcomes, count), err);
     size_t k;
     int rc;
 
     if(!statement)
       return CA_SYSTEM;
-    if(marks->kind == CA_MARK_ITEM)
-      rc = write_item(ledger, statement, marks);
+    if(outcomes->kind == CA_QUEUED_OF_ITEM)
+      rc = write_item(ledger, statement, outcomes);
     else {
       for(k = 0; k < count; k++)
         bind_outcome(ledger, statement, (int)k * OUTCOME_VALUES + 1,
-                     &marks[k]);
+                     &outcomes[k]);
       rc = ca_ledger_run(statement);
     }
     if(rc)
@@ -318,9 +321,10 @@ enum ca_code ca_ledger_write_marks(struct ca_ledger *ledger,
   return CA_OK;
 }
 
-bool ca_ledger_marks_due(const struct ca_ledger *ledger)
+bool ca_queued_outcomes_due(const struct ca_ledger *ledger)
 {
-  return ledger->mark_count == CA_MARK_COUNT ||
-         (ledger->mark_count &&
-          ca_clock_mono_ms(ledger->clock) - ledger->mark_ms >= CA_MARK_MS);
+  return ledger->outcome_count == CA_QUEUED_OUTCOMES ||
+         (ledger->outcome_count &&
+          ca_clock_mono_ms(ledger->clock) - ledger->outcome_ms >=
+              CA_QUEUED_MS);
 }

@@ -215,13 +215,13 @@ static const char made_by[] =
     " AND o.made = ?1)";
 
 /* Outcomes that wait in memory. */
-static bool in_marks(const struct ca_ledger *ledger, const char *account)
+static bool is_queued(const struct ca_ledger *ledger, const char *account)
 {
   size_t i;
 
-  for(i = 0; i < ledger->mark_count; i++) {
-    const struct ca_mark *mark = &ledger->marks[i];
-    if(mark->made && !strcmp(mark->made, account))
+  for(i = 0; i < ledger->outcome_count; i++) {
+    const struct ca_queued_outcome *entry = &ledger->outcomes[i];
+    if(entry->made && !strcmp(entry->made, account))
       return true;
   }
   return false;
@@ -235,7 +235,7 @@ enum ca_code ca_ledger_knows_made(struct ca_ledger *ledger,
   enum ca_code code = CA_OK;
   int rc;
 
-  *known = in_marks(ledger, account);
+  *known = is_queued(ledger, account);
   if(*known)
     return CA_OK;
   rc = sqlite3_prepare_v2(ledger->db, made_by, -1, &statement, NULL);

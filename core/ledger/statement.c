@@ -301,7 +301,7 @@ static bool misses_nothing(const struct ca_ledger *ledger, enum ca_sql which)
   case CA_SQL_HISTORY_ACCOUNT:
   case CA_SQL_HISTORY_GATHER:
   case CA_SQL_RUN_REST:
-    return !rows && !ledger->mark_count;
+    return !rows && !ledger->outcome_count;
   default:
     return !rows;
   }
