@@ -72,10 +72,10 @@ static enum ca_code set_lazy(struct ca_ledger *ledger, bool lazy,
   return CA_OK;
 }
 
-static enum ca_code begin_txn(struct ca_ledger *ledger, bool drafting,
+static enum ca_code begin_txn(struct ca_ledger *ledger, bool plan_only,
                               struct ca_err *err)
 {
-  enum ca_code code = set_lazy(ledger, drafting, err);
+  enum ca_code code = set_lazy(ledger, plan_only, err);
 
   if(code)
     return code;
@@ -85,7 +85,7 @@ static enum ca_code begin_txn(struct ca_ledger *ledger, bool drafting,
   if(code)
     return code;
   ledger->in_txn = true;
-  ledger->drafting = drafting;
+  ledger->plan_only = plan_only;
   ledger->txn_rows = 0;
   ledger->txn_ms = ca_clock_mono_ms(ledger->clock);
   return CA_OK;
@@ -93,7 +93,7 @@ static enum ca_code begin_txn(struct ca_ledger *ledger, bool drafting,
 
 static enum ca_code end_txn(struct ca_ledger *ledger, struct ca_err *err)
 {
-  enum ca_code code = ca_ledger_draft_write(ledger, err);
+  enum ca_code code = ca_queued_write_rows(ledger, err);
 
   if(!code)
     code = run_plain(ledger, CA_SQL_COMMIT, err);
@@ -111,7 +111,7 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
 
   if(!ledger->in_txn)
     return code;
-  ca_ledger_draft_forget(ledger);
+  ca_queued_forget_rows(ledger);
   /* after a full disk or an I/O error SQLite may have done it already, and
      then says so, which is no news */
   if(!sqlite3_get_autocommit(ledger->db) &&
@@ -128,12 +128,12 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
   return code;
 }
 
-enum ca_code ca_ledger_draft_txn(struct ca_ledger *ledger, struct ca_err *err)
+enum ca_code ca_ledger_plan_txn(struct ca_ledger *ledger, struct ca_err *err)
 {
   return ledger->in_txn ? CA_OK : begin_txn(ledger, true, err);
 }
 
-static enum ca_code end_draft(struct ca_ledger *ledger, struct ca_err *err)
+static enum ca_code end_plan(struct ca_ledger *ledger, struct ca_err *err)
 {
   struct ca_err why;
   enum ca_code code;
@@ -151,10 +151,10 @@ enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
 
-  if(ledger->in_txn && !ledger->drafting)
+  if(ledger->in_txn && !ledger->plan_only)
     return ca_ledger_flush_rows(ledger, err);
   if(ledger->in_txn)
-    code = end_draft(ledger, err);
+    code = end_plan(ledger, err);
   return code ? code : begin_txn(ledger, false, err);
 }
 
@@ -189,7 +189,7 @@ enum ca_code ca_ledger_flush_rows(struct ca_ledger *ledger, struct ca_err *err)
   if(!ca_queued_has_rows(ledger))
     return CA_OK;
   ca_err_clear(&why);
-  code = ca_ledger_draft_write(ledger, &why);
+  code = ca_queued_write_rows(ledger, &why);
   if(!code)
     return CA_OK;
   if(err)

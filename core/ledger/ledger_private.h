@@ -40,7 +40,7 @@
    it writes. */
 #define CA_INTEND_ROWS  32
 #define CA_OUTCOME_ROWS 16
-#define CA_DRAFT_ROWS   16
+#define CA_QUEUED_ROWS  16
 
 /* More operations than the service will have; ids beyond are looked up. */
 #define CA_OPERATION_MAX  256
@@ -69,10 +69,10 @@ enum ca_sql {
   CA_SQL_HISTORY,
   CA_SQL_HISTORY_ACCOUNT,
   CA_SQL_HISTORY_GATHER,
-  CA_SQL_DRAFT_SENT,
-  CA_SQL_DRAFT_OUTCOMES,
-  CA_SQL_DRAFT_CHANGES,
-  CA_SQL_DRAFT_ITEMS,
+  CA_SQL_UNSEALED_SENT,
+  CA_SQL_UNSEALED_OUTCOMES,
+  CA_SQL_UNSEALED_CHANGES,
+  CA_SQL_UNSEALED_ITEMS,
   CA_SQL_SINGLE_KEYS,
   CA_SQL_ITEM_ADD,
   CA_SQL_ITEMS_ADD,
@@ -136,27 +136,27 @@ struct ca_queued_outcome {
 
 /* Rows of a plan that are not in the database yet, though their transaction is
    open. Texts in the order of the columns, data NULL for none. */
-#define CA_DRAFT_ITEM_TEXTS   9
-#define CA_DRAFT_CHANGE_TEXTS 3
-struct ca_drafted_item {
+#define CA_ITEM_TEXTS   9
+#define CA_CHANGE_TEXTS 3
+struct ca_queued_item {
   int64_t id;
   int bulk;
   unsigned flags;
   int64_t created_ms;
   int64_t updated_ms;
-  struct ca_slice texts[CA_DRAFT_ITEM_TEXTS];
+  struct ca_slice texts[CA_ITEM_TEXTS];
 };
-struct ca_drafted_change {
+struct ca_queued_change {
   int64_t id;
   int bulk;
   int64_t operation;
   enum ca_class cost;
   enum ca_outcome outcome;
-  struct ca_slice texts[CA_DRAFT_CHANGE_TEXTS];
+  struct ca_slice texts[CA_CHANGE_TEXTS];
 };
-struct ca_draft {
-  struct ca_drafted_item items[CA_DRAFT_ROWS];
-  struct ca_drafted_change changes[CA_DRAFT_ROWS];
+struct ca_queued_rows {
+  struct ca_queued_item items[CA_QUEUED_ROWS];
+  struct ca_queued_change changes[CA_QUEUED_ROWS];
   size_t item_count;
   size_t change_count;
   size_t used; /* of texts */
@@ -193,12 +193,12 @@ struct ca_ledger {
   bool has_account;
 
   bool in_txn;
-  bool drafting;      /* it holds nothing but rows of a bulk's plan */
+  bool plan_only;     /* it holds nothing but rows of a bulk's plan */
   bool lazy;          /* commits of this connection are not synced now */
   int txn_rows;       /* plan rows in it */
   int64_t txn_ms;     /* when it began */
   struct ca_err lost; /* set once plan rows were lost */
-  struct ca_draft draft;
+  struct ca_queued_rows queued;
 
   struct ca_queued_outcome *outcomes; /* CA_QUEUED_OUTCOMES */
   size_t outcome_count;
@@ -278,20 +278,20 @@ enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
 
 /* ledger/queued.c: adds a row to those that wait, in the open transaction. Of
    changes only those that are plain: nothing but their own columns. */
-CA_MUST_USE enum ca_code ca_ledger_draft_item(struct ca_ledger *ledger,
-                                              int64_t id,
-                                              const struct ca_item *item,
+CA_MUST_USE enum ca_code ca_queued_add_item(struct ca_ledger *ledger,
+                                            int64_t id,
+                                            const struct ca_item *item,
+                                            struct ca_err *err);
+CA_MUST_USE enum ca_code ca_queued_add_change(struct ca_ledger *ledger,
+                                              int64_t id, int64_t operation,
+                                              const struct ca_change *change,
                                               struct ca_err *err);
-CA_MUST_USE enum ca_code ca_ledger_draft_change(struct ca_ledger *ledger,
-                                                int64_t id, int64_t operation,
-                                                const struct ca_change *change,
-                                                struct ca_err *err);
 bool ca_queued_has_rows(const struct ca_ledger *ledger);
 /* Writes those that wait into the open transaction. When that fails, the
    caller has to undo the transaction. */
-CA_MUST_USE enum ca_code ca_ledger_draft_write(struct ca_ledger *ledger,
-                                               struct ca_err *err);
-void ca_ledger_draft_forget(struct ca_ledger *ledger);
+CA_MUST_USE enum ca_code ca_queued_write_rows(struct ca_ledger *ledger,
+                                              struct ca_err *err);
+void ca_queued_forget_rows(struct ca_ledger *ledger);
 /* The same of the queued outcomes. */
 CA_MUST_USE enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
                                                   struct ca_err *err);
@@ -321,8 +321,8 @@ CA_MUST_USE enum ca_code ca_ledger_txn(struct ca_ledger *ledger,
 /* Opens a transaction for rows of a bulk's plan, unless one is open. What it
    commits is synced with the next commit of anything else: until then nothing
    depends on it. */
-CA_MUST_USE enum ca_code ca_ledger_draft_txn(struct ca_ledger *ledger,
-                                             struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_plan_txn(struct ca_ledger *ledger,
+                                            struct ca_err *err);
 /* Writes the waiting outcomes and commits; all but a draft is on disk when it
    returns. */
 CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,

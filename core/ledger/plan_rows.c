@@ -19,7 +19,7 @@ static enum ca_code plan_txn(struct ca_ledger *ledger, int bulk,
     code = ca_ledger_commit(ledger, err);
   if(code || ledger->in_txn)
     return code;
-  return bulk ? ca_ledger_draft_txn(ledger, err) : ca_ledger_txn(ledger, err);
+  return bulk ? ca_ledger_plan_txn(ledger, err) : ca_ledger_txn(ledger, err);
 }
 
 /* A statement of the plan failed: what it was part of is gone. */
@@ -106,7 +106,7 @@ enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
   }
   ledger->txn_rows++;
   if(!code)
-    code = ca_ledger_draft_item(
+    code = ca_queued_add_item(
         ledger, ca_ledger_item_id(ledger, ledger->items + 1), &row, &why);
   if(code)
     return plan_fail(ledger, code, &why, err);
@@ -277,7 +277,7 @@ static enum ca_code add_row(struct ca_ledger *ledger,
   if(code)
     return code;
   return is_plain(change, account)
-             ? ca_ledger_draft_change(ledger, id, operation, change, err)
+             ? ca_queued_add_change(ledger, id, operation, change, err)
              : write_change(ledger, id, operation, change, account, err);
 }
 

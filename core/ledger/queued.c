@@ -30,14 +30,14 @@ static void bind_time(sqlite3_stmt *statement, int place, int64_t ms)
 }
 
 static void bind_item(sqlite3_stmt *statement, int place,
-                      const struct ca_drafted_item *row)
+                      const struct ca_queued_item *row)
 {
   int i;
 
   sqlite3_bind_int64(statement, place++, row->id);
   sqlite3_bind_int(statement, place++, row->bulk);
   sqlite3_bind_int64(statement, place++, (int64_t)row->flags);
-  for(i = 0; i < CA_DRAFT_ITEM_TEXTS - 1; i++)
+  for(i = 0; i < CA_ITEM_TEXTS - 1; i++)
     bind_text(statement, place++, row->texts[i]);
   bind_time(statement, place++, row->created_ms);
   bind_time(statement, place++, row->updated_ms);
@@ -45,7 +45,7 @@ static void bind_item(sqlite3_stmt *statement, int place,
 }
 
 static void bind_change(sqlite3_stmt *statement, int place,
-                        const struct ca_drafted_change *row)
+                        const struct ca_queued_change *row)
 {
   int i;
 
@@ -54,13 +54,13 @@ static void bind_change(sqlite3_stmt *statement, int place,
   sqlite3_bind_int64(statement, place++, row->operation);
   sqlite3_bind_int(statement, place++, (int)row->cost);
   sqlite3_bind_int(statement, place++, (int)row->outcome);
-  for(i = 0; i < CA_DRAFT_CHANGE_TEXTS; i++)
+  for(i = 0; i < CA_CHANGE_TEXTS; i++)
     bind_text(statement, place++, row->texts[i]);
 }
 
-/* Writes so many rows: CA_DRAFT_ROWS at once, or one. */
+/* Writes so many rows: CA_QUEUED_ROWS at once, or one. */
 static enum ca_code write_items(struct ca_ledger *ledger,
-                                const struct ca_drafted_item *rows,
+                                const struct ca_queued_item *rows,
                                 size_t count, struct ca_err *err)
 {
   sqlite3_stmt *statement = ca_ledger_sql(
@@ -77,7 +77,7 @@ static enum ca_code write_items(struct ca_ledger *ledger,
 }
 
 static enum ca_code write_changes(struct ca_ledger *ledger,
-                                  const struct ca_drafted_change *rows,
+                                  const struct ca_queued_change *rows,
                                   size_t count, struct ca_err *err)
 {
   sqlite3_stmt *statement = ca_ledger_sql(
@@ -94,36 +94,35 @@ static enum ca_code write_changes(struct ca_ledger *ledger,
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
-void ca_ledger_draft_forget(struct ca_ledger *ledger)
+void ca_queued_forget_rows(struct ca_ledger *ledger)
 {
-  ledger->draft.item_count = 0;
-  ledger->draft.change_count = 0;
-  ledger->draft.used = 0;
+  ledger->queued.item_count = 0;
+  ledger->queued.change_count = 0;
+  ledger->queued.used = 0;
 }
 
 bool ca_queued_has_rows(const struct ca_ledger *ledger)
 {
-  return ledger->draft.item_count || ledger->draft.change_count;
+  return ledger->queued.item_count || ledger->queued.change_count;
 }
 
-enum ca_code ca_ledger_draft_write(struct ca_ledger *ledger,
-                                   struct ca_err *err)
+enum ca_code ca_queued_write_rows(struct ca_ledger *ledger, struct ca_err *err)
 {
-  const struct ca_draft *draft = &ledger->draft;
-  size_t items = draft->item_count;
-  size_t changes = draft->change_count;
+  const struct ca_queued_rows *queued = &ledger->queued;
+  size_t items = queued->item_count;
+  size_t changes = queued->change_count;
   enum ca_code code = CA_OK;
   size_t many;
   size_t i;
 
-  many = items == CA_DRAFT_ROWS ? items : 1;
+  many = items == CA_QUEUED_ROWS ? items : 1;
   for(i = 0; !code && i < items; i += many)
-    code = write_items(ledger, &draft->items[i], many, err);
-  many = changes == CA_DRAFT_ROWS ? changes : 1;
+    code = write_items(ledger, &queued->items[i], many, err);
+  many = changes == CA_QUEUED_ROWS ? changes : 1;
   for(i = 0; !code && i < changes; i += many)
-    code = write_changes(ledger, &draft->changes[i], many, err);
+    code = write_changes(ledger, &queued->changes[i], many, err);
   if(!code)
-    ca_ledger_draft_forget(ledger);
+    ca_queued_forget_rows(ledger);
   return code;
 }
 
@@ -135,7 +134,7 @@ static enum ca_code keep_texts(struct ca_ledger *ledger,
                                struct ca_slice *to, bool *kept,
                                struct ca_err *err)
 {
-  struct ca_draft *draft = &ledger->draft;
+  struct ca_queued_rows *queued = &ledger->queued;
   size_t len = 0;
   int i;
 
@@ -144,79 +143,76 @@ static enum ca_code keep_texts(struct ca_ledger *ledger,
     to[i].len = from[i] ? strlen(from[i]) : 0;
     len += to[i].len;
   }
-  *kept = len <= sizeof(draft->texts);
-  if(full || len > sizeof(draft->texts) - draft->used) {
-    enum ca_code code = ca_ledger_draft_write(ledger, err);
+  *kept = len <= sizeof(queued->texts);
+  if(full || len > sizeof(queued->texts) - queued->used) {
+    enum ca_code code = ca_queued_write_rows(ledger, err);
     if(code)
       return code;
   }
   for(i = 0; *kept && i < count; i++)
     if(to[i].data) {
-      memcpy(draft->texts + draft->used, to[i].data, to[i].len);
-      to[i].data = draft->texts + draft->used;
-      draft->used += to[i].len;
+      memcpy(queued->texts + queued->used, to[i].data, to[i].len);
+      to[i].data = queued->texts + queued->used;
+      queued->used += to[i].len;
     }
   return CA_OK;
 }
 
-enum ca_code ca_ledger_draft_item(struct ca_ledger *ledger, int64_t id,
-                                  const struct ca_item *item,
-                                  struct ca_err *err)
+enum ca_code ca_queued_add_item(struct ca_ledger *ledger, int64_t id,
+                                const struct ca_item *item, struct ca_err *err)
 {
-  struct ca_draft *draft = &ledger->draft;
+  struct ca_queued_rows *queued = &ledger->queued;
   bool keyed = item->account && !strcmp(item->account, item->key);
-  const char *const texts[CA_DRAFT_ITEM_TEXTS] = { item->key,
-                                                   keyed ? NULL
-                                                         : item->account,
-                                                   item->user,
-                                                   item->toolkit,
-                                                   item->scheme,
-                                                   item->status,
-                                                   item->status_reason,
-                                                   item->alias,
-                                                   item->row };
-  struct ca_drafted_item row = { .id = id,
-                                 .bulk = item->bulk,
-                                 .created_ms = item->created_ms,
-                                 .updated_ms = item->updated_ms };
+  const char *const texts[CA_ITEM_TEXTS] = { item->key,
+                                             keyed ? NULL : item->account,
+                                             item->user,
+                                             item->toolkit,
+                                             item->scheme,
+                                             item->status,
+                                             item->status_reason,
+                                             item->alias,
+                                             item->row };
+  struct ca_queued_item row = { .id = id,
+                                .bulk = item->bulk,
+                                .created_ms = item->created_ms,
+                                .updated_ms = item->updated_ms };
   bool kept;
   enum ca_code code =
-      keep_texts(ledger, texts, CA_DRAFT_ITEM_TEXTS,
-                 draft->item_count == CA_DRAFT_ROWS, row.texts, &kept, err);
+      keep_texts(ledger, texts, CA_ITEM_TEXTS,
+                 queued->item_count == CA_QUEUED_ROWS, row.texts, &kept, err);
 
   if(code)
     return code;
   row.flags = item->flags | (keyed ? CA_ITEM_KEYED : 0U);
   if(!kept)
     return write_items(ledger, &row, 1, err);
-  draft->items[draft->item_count++] = row;
+  queued->items[queued->item_count++] = row;
   return CA_OK;
 }
 
-enum ca_code ca_ledger_draft_change(struct ca_ledger *ledger, int64_t id,
-                                    int64_t operation,
-                                    const struct ca_change *change,
-                                    struct ca_err *err)
+enum ca_code ca_queued_add_change(struct ca_ledger *ledger, int64_t id,
+                                  int64_t operation,
+                                  const struct ca_change *change,
+                                  struct ca_err *err)
 {
-  struct ca_draft *draft = &ledger->draft;
-  const char *const texts[CA_DRAFT_CHANGE_TEXTS] = { change->reason,
-                                                     change->line,
-                                                     change->before };
-  struct ca_drafted_change row = { .id = id,
-                                   .bulk = ledger->bulk,
-                                   .operation = operation,
-                                   .cost = change->cost,
-                                   .outcome = change->outcome };
+  struct ca_queued_rows *queued = &ledger->queued;
+  const char *const texts[CA_CHANGE_TEXTS] = { change->reason, change->line,
+                                               change->before };
+  struct ca_queued_change row = { .id = id,
+                                  .bulk = ledger->bulk,
+                                  .operation = operation,
+                                  .cost = change->cost,
+                                  .outcome = change->outcome };
   bool kept;
-  enum ca_code code =
-      keep_texts(ledger, texts, CA_DRAFT_CHANGE_TEXTS,
-                 draft->change_count == CA_DRAFT_ROWS, row.texts, &kept, err);
+  enum ca_code code = keep_texts(ledger, texts, CA_CHANGE_TEXTS,
+                                 queued->change_count == CA_QUEUED_ROWS,
+                                 row.texts, &kept, err);
 
   if(code)
     return code;
   if(!kept)
     return write_changes(ledger, &row, 1, err);
-  draft->changes[draft->change_count++] = row;
+  queued->changes[queued->change_count++] = row;
   return CA_OK;
 }
 

@@ -395,10 +395,10 @@ static enum ca_code run_over(struct ca_ledger *ledger, enum ca_sql which,
 
 /* Nothing of a bulk is sent before it stands; where something was, its plan
    is no draft that may be thrown away. */
-static enum ca_code check_drafts(struct ca_ledger *ledger, const char *name,
-                                 struct ca_err *err)
+static enum ca_code check_unsealed(struct ca_ledger *ledger, const char *name,
+                                   struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_DRAFT_SENT, err);
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_UNSEALED_SENT, err);
   int rc;
 
   if(!statement)
@@ -420,12 +420,12 @@ static enum ca_code check_drafts(struct ca_ledger *ledger, const char *name,
 /* What the run has left goes back to where it can be gone on with. */
 static enum ca_code reopen_rows(struct ca_ledger *ledger, struct ca_err *err)
 {
-  enum ca_code code = run_over(ledger, CA_SQL_DRAFT_OUTCOMES, false, err);
+  enum ca_code code = run_over(ledger, CA_SQL_UNSEALED_OUTCOMES, false, err);
 
   if(!code)
-    code = run_over(ledger, CA_SQL_DRAFT_CHANGES, false, err);
+    code = run_over(ledger, CA_SQL_UNSEALED_CHANGES, false, err);
   if(!code)
-    code = run_over(ledger, CA_SQL_DRAFT_ITEMS, true, err);
+    code = run_over(ledger, CA_SQL_UNSEALED_ITEMS, true, err);
   if(!code)
     code = run_over(ledger, CA_SQL_RUN_UNKNOWN, false, err);
   if(!code)
@@ -494,7 +494,7 @@ enum ca_code ca_ledger_reopen(struct ca_ledger *ledger, const char *name,
                       "nothing to resume",
                       name);
   if(!code)
-    code = check_drafts(ledger, name, &why);
+    code = check_unsealed(ledger, name, &why);
   if(!code)
     code = reopen_rows(ledger, &why);
   if(!code)

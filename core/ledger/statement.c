@@ -11,7 +11,7 @@
   " n.id IS NOT NULL THEN 1 ELSE c.outcome END"
 
 /* Of a bulk whose plan does not stand; ?3 is the run. */
-#define DRAFT(table)            \
+#define UNSEALED(table)         \
   table ".bulk <> 0 AND " table \
         ".bulk NOT IN (SELECT number FROM bulk WHERE run = ?3)"
 
@@ -168,17 +168,17 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " CROSS JOIN (SELECT 0 AS made UNION ALL SELECT 1) k"
       " WHERE ?2 IS NULL OR r.project = ?2)"
       " WHERE about IS NOT NULL AND (?1 IS NULL OR about = ?1)",
-  [CA_SQL_DRAFT_SENT] =
+  [CA_SQL_UNSEALED_SENT] =
       "SELECT 1 FROM intent n JOIN change c ON c.id = n.id"
-      " WHERE n.id BETWEEN ?1 AND ?2 AND " DRAFT("c") " LIMIT 1",
-  [CA_SQL_DRAFT_OUTCOMES] =
+      " WHERE n.id BETWEEN ?1 AND ?2 AND " UNSEALED("c") " LIMIT 1",
+  [CA_SQL_UNSEALED_OUTCOMES] =
       "DELETE FROM outcome WHERE id BETWEEN ?1 AND ?2 AND id IN"
       " (SELECT c.id FROM change c WHERE c.id BETWEEN ?1 AND ?2"
-      " AND " DRAFT("c") ")",
-  [CA_SQL_DRAFT_CHANGES] =
-      "DELETE FROM change WHERE id BETWEEN ?1 AND ?2 AND " DRAFT("change"),
-  [CA_SQL_DRAFT_ITEMS] =
-      "DELETE FROM item WHERE id BETWEEN ?1 AND ?2 AND " DRAFT("item"),
+      " AND " UNSEALED("c") ")",
+  [CA_SQL_UNSEALED_CHANGES] =
+      "DELETE FROM change WHERE id BETWEEN ?1 AND ?2 AND " UNSEALED("change"),
+  [CA_SQL_UNSEALED_ITEMS] =
+      "DELETE FROM item WHERE id BETWEEN ?1 AND ?2 AND " UNSEALED("item"),
   [CA_SQL_SINGLE_KEYS] =
       "SELECT key FROM item WHERE id BETWEEN ?1 AND ?2 AND bulk = 0",
   [CA_SQL_ITEM_ADD] = INSERT_ITEM ITEM,
