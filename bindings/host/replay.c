@@ -30,7 +30,7 @@ struct former {
   char *options; /* owned */
   int64_t ended_ms;
   int exit_code;
-  bool stands;
+  bool sealed;
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT];
   int64_t failed_items; /* a failed change may have been made good */
@@ -79,7 +79,7 @@ static bool take_run(void *ctx, const struct ca_run_row *row)
   former->options = strdup(row->info.options ? row->info.options : "{}");
   former->ended_ms = row->ended_ms;
   former->exit_code = row->exit_code;
-  former->stands = row->stands;
+  former->sealed = row->sealed;
   former->has_counts = row->has_counts;
   memcpy(former->changes, row->changes, sizeof(former->changes));
   former->found = former->params && former->options;
@@ -462,7 +462,7 @@ static enum ca_code ready_resume_of(struct host *host, struct former *former,
     say_finished(host, former);
     return CA_OK;
   }
-  if(!former->stands)
+  if(!former->sealed)
     return say_no_plan(host, former, err);
   code = take_script(host, former, what, err);
   if(!code)

@@ -217,7 +217,7 @@ int lca_plan_stand(lua_State *L)
   bulk.same = run->plan.same;
   bulk.skipped = run->plan.skipped;
   bulk.failed = run->plan.failed;
-  if(ca_ledger_stand(run->ledger, &bulk, &err))
+  if(ca_plan_rows_seal(run->ledger, &bulk, &err))
     lca_run_ledger_failed(L, run, &err);
   run->stats.stood++;
   return 0;

@@ -93,7 +93,7 @@ static void push_run(lua_State *L, const void *row)
   if(run->exit_code >= 0)
     set_integer(L, "exit", run->exit_code);
   set_integer(L, "sessions", run->parts);
-  set_bool(L, "sealed", run->stands);
+  set_bool(L, "sealed", run->sealed);
   set_counts(L, run);
 }
 

@@ -242,7 +242,7 @@ static enum ca_code know_shared(struct ca_ledger *ledger, struct ca_err *err)
    image of a later bulk was taken after the changes before it were carried
    out, unless the whole run stood first, as a saved plan does. */
 static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
-                                const char *account, int64_t stood_ms,
+                                const char *account, int64_t sealed_ms,
                                 const struct before *before,
                                 struct ca_err *err)
 {
@@ -257,7 +257,7 @@ static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, id);
-  sqlite3_bind_int64(statement, 2, stood_ms);
+  sqlite3_bind_int64(statement, 2, sealed_ms);
   ca_ledger_bind(statement, 3, account);
   sqlite3_bind_int64(statement, 4, id >> CA_PLACE_BITS);
   return take_effects(ledger, statement, before, err);

@@ -74,7 +74,7 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
   run->has_counts =
       read_counts(ca_ledger_text(statement, at + 3), run->changes);
   run->parts = sqlite3_column_int(statement, at + 4);
-  run->stands = sqlite3_column_int(statement, at + 5) != 0;
+  run->sealed = sqlite3_column_int(statement, at + 5) != 0;
   run->id = sqlite3_column_int64(statement, at + 6);
 }
 

@@ -129,9 +129,9 @@ CA_MUST_USE enum ca_code ca_ledger_add_change(struct ca_ledger *ledger,
                                               int64_t *number,
                                               struct ca_err *err);
 /* The bulk's plan is whole: durable on return, with all its rows. */
-CA_MUST_USE enum ca_code ca_ledger_stand(struct ca_ledger *ledger,
-                                         const struct ca_bulk *bulk,
-                                         struct ca_err *err);
+CA_MUST_USE enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
+                                           const struct ca_bulk *bulk,
+                                           struct ca_err *err);
 /* The run's bulk of that number; *found false when it does not stand. */
 CA_MUST_USE enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
                                         struct ca_bulk *bulk, bool *found,
@@ -254,7 +254,7 @@ struct ca_run_row {
   int64_t ended_ms; /* 0: it did not end, or goes on */
   int exit_code;    /* -1 while it has none */
   int parts;        /* 1, and one more for each time it was reopened */
-  bool stands;      /* some of its plan stands, or straight-line changes may
+  bool sealed;      /* some of its plan stands, or straight-line changes may
                        have left */
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT]; /* by outcome, once it has ended */

@@ -144,8 +144,8 @@ static enum ca_code add_bulk(struct ca_ledger *ledger,
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
-enum ca_code ca_ledger_stand(struct ca_ledger *ledger,
-                             const struct ca_bulk *bulk, struct ca_err *err)
+enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
+                               const struct ca_bulk *bulk, struct ca_err *err)
 {
   struct ca_err why;
   enum ca_code code;

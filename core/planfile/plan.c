@@ -248,7 +248,7 @@ static enum ca_code stand_all(void *ctx, const struct ca_plan_end *end,
 
   (void)end;
   for(i = 0; !code && i < stander->count; i++)
-    code = ca_ledger_stand(stander->ledger, &stander->bulks[i], err);
+    code = ca_plan_rows_seal(stander->ledger, &stander->bulks[i], err);
   return code ? code : ca_ledger_sync(stander->ledger, err);
 }
 

@@ -125,7 +125,7 @@ static void plan(struct ca_ledger *ledger, struct ca_err *err)
   draft(ledger, 1, CHANGES, err);
   draft(ledger, 2, DRAFTED, err);
   say("DRAFTED\n");
-  must(ca_ledger_stand(ledger, &bulk, err), err);
+  must(ca_plan_rows_seal(ledger, &bulk, err), err);
   say("STOOD\n");
 }
 

@@ -280,7 +280,7 @@ static void plan_twice(int64_t count)
     ca_copy_text(bulk.name, sizeof(bulk.name), names[i], strlen(names[i]));
     for(n = 0; n < count; n++)
       add_change(n, add_item_of(i + 1, n));
-    must(ca_ledger_stand(ledger, &bulk, &err));
+    must(ca_plan_rows_seal(ledger, &bulk, &err));
   }
 }
 

@@ -428,7 +428,7 @@ static void a_run_that_died_goes_on(void)
 
   start();
   plan_items(1, 3, "de");
-  CHECK_INT(ca_ledger_stand(ledger, &bulk, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_seal(ledger, &bulk, &err), CA_OK);
   begin(1, 1);
   fill();
   well(0);

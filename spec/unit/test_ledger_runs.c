@@ -34,7 +34,7 @@ static enum ca_code stand(int number)
                           .same = 3,
                           .skipped = 2,
                           .failed = 1 };
-  return ca_ledger_stand(ledger, &bulk, &err);
+  return ca_plan_rows_seal(ledger, &bulk, &err);
 }
 
 static bool stands(int number)
@@ -729,7 +729,7 @@ static bool add_run(void *ctx, const struct ca_run_row *run)
   snprintf(line, sizeof(line), "%s %s %s %s%s exit %d parts %d%s done %lld; ",
            run->info.script, run->info.mode, run->info.who,
            run->ended_ms ? "ended" : "open", run->info.undoes ? " undoes" : "",
-           run->exit_code, run->parts, run->stands ? " stands" : "",
+           run->exit_code, run->parts, run->sealed ? " stands" : "",
            (long long)(run->has_counts ? run->changes[CA_DONE] : -1));
   add_text(told, line);
   return --told->stop_after != 0;

@@ -75,7 +75,7 @@ static void put_stand(int number, const char *name)
                           .skipped = 2,
                           .failed = 1 };
   ca_copy_text(bulk.name, sizeof(bulk.name), name, strlen(name));
-  CHECK_INT(ca_ledger_stand(ledger, &bulk, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_seal(ledger, &bulk, &err), CA_OK);
 }
 
 static void fill_accounts(void)
