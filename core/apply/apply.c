@@ -285,10 +285,10 @@ static enum ca_code intend(struct ca_apply *apply, struct group *group,
   enum ca_code code = CA_OK;
 
   if(group->fresh)
-    code = ca_ledger_intend(apply->ledger, group->numbers, group->fresh, err);
+    code = ca_outcome_intend(apply->ledger, group->numbers, group->fresh, err);
   if(!code && group->others)
-    code = ca_ledger_again(apply->ledger, group->numbers + group->size,
-                           group->others, err);
+    code = ca_outcome_reintend(apply->ledger, group->numbers + group->size,
+                               group->others, err);
   if(!code && group->works.count)
     apply->unsynced_ms = 0;
   while((work = ca_work_pop(&group->works))) {

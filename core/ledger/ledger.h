@@ -166,15 +166,15 @@ CA_MUST_USE enum ca_code ca_outcome_of_item(struct ca_ledger *ledger,
 
 /* Marks changes CA_INTENDED; when it returns CA_OK the mark has been synced
    to disk, together with every write before it. */
-CA_MUST_USE enum ca_code ca_ledger_intend(struct ca_ledger *ledger,
-                                          const int64_t *changes, size_t count,
-                                          struct ca_err *err);
+CA_MUST_USE enum ca_code ca_outcome_intend(struct ca_ledger *ledger,
+                                           const int64_t *changes,
+                                           size_t count, struct ca_err *err);
 /* The same for changes that have an outcome or an intent already, in a run
    that goes on: they were never sent, are known not to have happened, or may
    be repeated. Their outcomes go, their intents are made anew. */
-CA_MUST_USE enum ca_code ca_ledger_again(struct ca_ledger *ledger,
-                                         const int64_t *changes, size_t count,
-                                         struct ca_err *err);
+CA_MUST_USE enum ca_code ca_outcome_reintend(struct ca_ledger *ledger,
+                                             const int64_t *changes,
+                                             size_t count, struct ca_err *err);
 /* How a change ended; err NULL when well. Synced with the next intent, with
    ca_ledger_sync, or after 100 ms by the next call, whichever is first. made:
    id of the account that a create made, else NULL. What was settled before

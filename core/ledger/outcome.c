@@ -1,4 +1,4 @@
-/* Intents and outcomes. An intent is on disk when ca_ledger_intend returns;
+/* Intents and outcomes. An intent is on disk when ca_outcome_intend returns;
    outcomes wait in memory and go along with the next intent, so that a sync
    is paid once per group and no lock is held while replies are on their way.
    What a crash takes of them reads as unknown afterwards, never as lost.
@@ -182,8 +182,9 @@ static enum ca_code end_intents(struct ca_ledger *ledger, enum ca_code code,
   return ca_ledger_undo_txn(ledger, code, why);
 }
 
-enum ca_code ca_ledger_intend(struct ca_ledger *ledger, const int64_t *changes,
-                              size_t count, struct ca_err *err)
+enum ca_code ca_outcome_intend(struct ca_ledger *ledger,
+                               const int64_t *changes, size_t count,
+                               struct ca_err *err)
 {
   struct ca_err why;
   int64_t at_ms = ca_clock_wall_ms(ledger->clock);
@@ -232,8 +233,9 @@ static enum ca_code reopen_change(struct ca_ledger *ledger, int64_t change,
   return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
 }
 
-enum ca_code ca_ledger_again(struct ca_ledger *ledger, const int64_t *changes,
-                             size_t count, struct ca_err *err)
+enum ca_code ca_outcome_reintend(struct ca_ledger *ledger,
+                                 const int64_t *changes, size_t count,
+                                 struct ca_err *err)
 {
   struct ca_err why;
   int64_t at_ms = ca_clock_wall_ms(ledger->clock);
@@ -250,7 +252,7 @@ enum ca_code ca_ledger_again(struct ca_ledger *ledger, const int64_t *changes,
   for(i = 0; !code && i < count; i++) {
     code = reopen_change(ledger, changes[i], &why);
     if(!code)
-      code = write_intents(ledger, CA_SQL_CHANGE_INTEND_AGAIN, changes + i, 1,
+      code = write_intents(ledger, CA_SQL_CHANGE_REINTEND, changes + i, 1,
                            at_ms, &why);
   }
   return end_intents(ledger, code, &why, err);

@@ -167,7 +167,7 @@ static inline void was(int64_t change, enum ca_outcome outcome)
   ca_err_clear(&cause);
   if(outcome == CA_DONE || outcome == CA_FAILED || outcome == CA_UNKNOWN ||
      outcome == CA_INTENDED)
-    CHECK_INT(ca_ledger_intend(ledger, &change, 1, &err), CA_OK);
+    CHECK_INT(ca_outcome_intend(ledger, &change, 1, &err), CA_OK);
   if(outcome != CA_DONE)
     ca_err_set(&cause, CA_HTTP, "earlier");
   if(outcome != CA_PLANNED && outcome != CA_INTENDED)

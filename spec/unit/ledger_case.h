@@ -94,7 +94,7 @@ static inline int64_t add_both(int bulk, const char *key,
 
 static inline enum ca_code intend(int64_t change)
 {
-  return ca_ledger_intend(ledger, &change, 1, &err);
+  return ca_outcome_intend(ledger, &change, 1, &err);
 }
 
 static inline enum ca_code settle(int64_t change, enum ca_outcome outcome)

@@ -122,7 +122,7 @@ static int64_t add_change(int64_t n, int64_t item)
 
 static void intend(const int64_t *numbers, size_t count)
 {
-  must(ca_ledger_intend(ledger, numbers, count, &err));
+  must(ca_outcome_intend(ledger, numbers, count, &err));
 }
 
 static void settle(int64_t number)

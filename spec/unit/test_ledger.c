@@ -635,7 +635,7 @@ static void intent_is_for_all_to_see(void)
   numbers[0] = add_both(1, "one", "disable");
   numbers[1] = add_both(1, "two", "disable");
   numbers[2] = add_both(1, "three", "disable");
-  CHECK_INT(ca_ledger_intend(ledger, numbers, 2, &err), CA_OK);
+  CHECK_INT(ca_outcome_intend(ledger, numbers, 2, &err), CA_OK);
   CHECK_INT(ask(INTENTS), 2);
   CHECK_INT(ask(ITEMS), 3); /* with every write before it */
   CHECK_INT(ask("SELECT min(sent_ms) FROM intent"), fake.wall_ms);
@@ -652,7 +652,7 @@ static void intent_comes_once(void)
   numbers[0] = add_both(1, "one", "disable");
   numbers[1] = add_both(1, "two", "disable");
   CHECK_INT(intend(numbers[1]), CA_OK);
-  CHECK_INT(ca_ledger_intend(ledger, numbers, 2, &err), CA_USAGE);
+  CHECK_INT(ca_outcome_intend(ledger, numbers, 2, &err), CA_USAGE);
   CHECK_HOLDS(err.text, "was already sent");
   CHECK_TEXT(changes(1, ~0U), "one disable planned; two disable intended; ");
   CHECK_INT(intend(numbers[0]), CA_OK);
@@ -750,7 +750,7 @@ static void many_outcomes_are_written(void)
     snprintf(key, sizeof(key), "k%d", i);
     numbers[i] = add_both(1, key, "disable");
   }
-  CHECK_INT(ca_ledger_intend(ledger, numbers, 600, &err), CA_OK);
+  CHECK_INT(ca_outcome_intend(ledger, numbers, 600, &err), CA_OK);
   for(i = 0; i < 600; i++)
     CHECK_INT(settle(numbers[i], i % 2 ? CA_DONE : CA_FAILED), CA_OK);
   CHECK(ask(OUTCOMES) >= 512);
@@ -945,13 +945,13 @@ static void full_disk_means_no_intent(void)
   CHECK_INT(intend(numbers[0]), CA_OK);
   CHECK_INT(settle(numbers[0], CA_DONE), CA_OK);
   limit_pages(0);
-  CHECK_INT(ca_ledger_intend(ledger, numbers + 1, 999, &err), CA_SYSTEM);
+  CHECK_INT(ca_outcome_intend(ledger, numbers + 1, 999, &err), CA_SYSTEM);
   CHECK_HOLDS(err.text, "the disk is full");
   CHECK_HOLDS(err.text, "ledger.db");
   CHECK_INT(ask(INTENTS), 1);
   /* with room again all goes on, and no outcome was lost */
   free_pages();
-  CHECK_INT(ca_ledger_intend(ledger, numbers + 1, 999, &err), CA_OK);
+  CHECK_INT(ca_outcome_intend(ledger, numbers + 1, 999, &err), CA_OK);
   CHECK_INT(ask(INTENTS), 1000);
   CHECK_INT(ask(OUTCOMES), 1);
   stop();

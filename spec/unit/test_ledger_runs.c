@@ -212,23 +212,23 @@ static void intents_made_anew(void)
   numbers[1] = add_both(1, "two", "disable");
   numbers[2] = add_both(1, "three", "disable");
   first_ms = fake.wall_ms;
-  CHECK_INT(ca_ledger_intend(ledger, numbers, 2, &err), CA_OK);
+  CHECK_INT(ca_outcome_intend(ledger, numbers, 2, &err), CA_OK);
   CHECK_INT(settle(numbers[0], CA_UNKNOWN), CA_OK);
   CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
   fake_clock_pass(&fake, 1000);
   CHECK_INT(settle(numbers[1], CA_NOT_TRIED), CA_OK); /* waits in memory */
-  CHECK_INT(ca_ledger_again(ledger, numbers, 3, &err), CA_OK);
+  CHECK_INT(ca_outcome_reintend(ledger, numbers, 3, &err), CA_OK);
   CHECK_INT(ask(OUTCOMES), 0);
   CHECK_INT(ask(INTENTS), 3); /* on disk */
   CHECK_INT(ask("SELECT min(sent_ms) FROM intent"), first_ms + 1000);
   CHECK_TEXT(changes(1, ~0U), "one disable intended; two disable intended; "
                               "three disable intended; ");
   CHECK_INT(settle(numbers[1], CA_DONE), CA_OK);
-  CHECK_INT(ca_ledger_again(ledger, numbers, 1, &err), CA_OK);
+  CHECK_INT(ca_outcome_reintend(ledger, numbers, 1, &err), CA_OK);
   CHECK_TEXT(changes(1, ~0U), "one disable intended; two disable done; "
                               "three disable intended; ");
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
-  CHECK_INT(ca_ledger_again(ledger, numbers, 1, &err), CA_USAGE);
+  CHECK_INT(ca_outcome_reintend(ledger, numbers, 1, &err), CA_USAGE);
   stop();
 }
 
@@ -344,7 +344,7 @@ static void parts_of_a_run(void)
   open_ledger();
   fake_clock_pass(&fake, 10);
   CHECK_INT(reopen(run_id), CA_OK);
-  CHECK_INT(ca_ledger_again(ledger, &one, 1, &err), CA_OK);
+  CHECK_INT(ca_outcome_reintend(ledger, &one, 1, &err), CA_OK);
   CHECK_INT(settle(one, CA_DONE), CA_OK);
   fake_clock_pass(&fake, 10);
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
@@ -778,7 +778,7 @@ static void runs_are_listed(void)
   change = add_both(0, "call 1", "disable");
   CHECK_TEXT(runs(1, 0), "undo:x apply kim open undoes exit -1 parts 1 "
                          "done -1; ");
-  CHECK_INT(ca_ledger_intend(ledger, &change, 1, &err), CA_OK);
+  CHECK_INT(ca_outcome_intend(ledger, &change, 1, &err), CA_OK);
   CHECK_TEXT(runs(0, 0),
              "undo:x apply kim open undoes exit -1 parts 1 stands done -1; "
              "b.lua preview kim ended exit 0 parts 1 done 0; "
@@ -972,7 +972,7 @@ static void what_happened_to_an_account(void)
   CHECK_INT(ca_ledger_end(ledger, 7, &err), CA_OK);
   fake_clock_pass(&fake, 10);
   CHECK_INT(reopen(run_id), CA_OK);
-  CHECK_INT(ca_ledger_again(ledger, &other, 1, &err), CA_OK);
+  CHECK_INT(ca_outcome_reintend(ledger, &other, 1, &err), CA_OK);
   fake_clock_pass(&fake, 10);
   CHECK_INT(settle(other, CA_DONE), CA_OK); /* waits in memory */
   CHECK_TEXT(history("ca_1", 0),
