@@ -35,7 +35,7 @@ static int open_ledger(lua_State *L)
   bool found = false;
   struct ca_err err;
   ca_err_clear(&err);
-  *place = ca_ledger_open_reader(host->state_dir, host->clock, &found, &err);
+  *place = ca_ledger_open_readonly(host->state_dir, host->clock, &found, &err);
   if(*place)
     return 1;
   if(!err.code)

@@ -101,7 +101,7 @@ static enum ca_code read_failures(struct ca_ledger *ledger,
   enum ca_code code;
   if(!former->changes[CA_FAILED])
     return CA_OK;
-  code = ca_ledger_look(ledger, former->name, err);
+  code = ca_run_select(ledger, former->name, err);
   return code ? code
               : ca_ledger_counts(ledger, -1, count_failed_items, former, err);
 }
@@ -111,7 +111,7 @@ static enum ca_code read_run(struct host *host, struct former *former,
 {
   bool found = false;
   struct ca_ledger *ledger =
-      ca_ledger_open_reader(host->state_dir, host->clock, &found, err);
+      ca_ledger_open_readonly(host->state_dir, host->clock, &found, err);
   enum ca_code code = CA_OK;
   if(!ledger && err->code)
     return err->code;

@@ -304,7 +304,7 @@ static enum ca_code read_changes(lua_State *L, struct ca_ledger *ledger,
                                       .after_ms = rows->last_ms,
                                       .after = rows->last,
                                       .limit = BATCH };
-  if(run && ca_ledger_look(ledger, run, err))
+  if(run && ca_run_select(ledger, run, err))
     return err->code;
   return ca_ledger_history(ledger, &filter, take_change, rows, err);
 }
@@ -466,7 +466,7 @@ static int ledger_counts(lua_State *L)
   ca_err_clear(&err);
   lua_settop(L, 2);
   lua_newtable(L);
-  code = ca_ledger_look(ledger, run, &err);
+  code = ca_run_select(ledger, run, &err);
   if(!code)
     code = ca_ledger_counts(ledger, -1, take_count, &list, &err);
   check(&list, code, &err);

@@ -39,7 +39,7 @@ enum ca_code ca_ledger_has_run(const struct ca_ledger *ledger,
 enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
                                     struct ca_err *err)
 {
-  return ledger->reader
+  return ledger->readonly
              ? ca_err_set(err, CA_USAGE, "the ledger was opened read-only")
              : CA_OK;
 }
@@ -347,24 +347,24 @@ struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,
 {
   struct ca_ledger *ledger = new_ledger(clock, err);
 
-  if(ledger && ca_ledger_file_open(ledger, dir, err)) {
+  if(ledger && ca_store_open(ledger, dir, err)) {
     ca_ledger_close(ledger);
     return NULL;
   }
   return ledger;
 }
 
-struct ca_ledger *ca_ledger_open_reader(const char *dir,
-                                        const struct ca_clock *clock,
-                                        bool *found, struct ca_err *err)
+struct ca_ledger *ca_ledger_open_readonly(const char *dir,
+                                          const struct ca_clock *clock,
+                                          bool *found, struct ca_err *err)
 {
   struct ca_ledger *ledger = new_ledger(clock, err);
 
   *found = false;
   if(!ledger)
     return NULL;
-  ledger->reader = true;
-  if(ca_ledger_file_look(ledger, dir, found, err) || !*found) {
+  ledger->readonly = true;
+  if(ca_store_open_readonly(ledger, dir, found, err) || !*found) {
     *found = false;
     ca_ledger_close(ledger);
     return NULL;

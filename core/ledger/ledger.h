@@ -84,9 +84,9 @@ void ca_ledger_close(struct ca_ledger *ledger);
 
 /* The same for looking only: nothing is made, an older schema is read as it
    is. *found false (and NULL, err clear) when there is no ledger yet. */
-struct ca_ledger *ca_ledger_open_reader(const char *dir,
-                                        const struct ca_clock *clock,
-                                        bool *found, struct ca_err *err);
+struct ca_ledger *ca_ledger_open_readonly(const char *dir,
+                                          const struct ca_clock *clock,
+                                          bool *found, struct ca_err *err);
 
 /* Begins a run, durable on return; its id, such as
    2026-11-22T0600-refresh_expired-k3f, goes into id (at least 96 bytes). */
@@ -102,8 +102,8 @@ CA_MUST_USE enum ca_code ca_ledger_reopen(struct ca_ledger *ledger,
                                           const char *host,
                                           struct ca_err *err);
 /* Points the reading functions below at a run; nothing can be written. */
-CA_MUST_USE enum ca_code ca_ledger_look(struct ca_ledger *ledger,
-                                        const char *name, struct ca_err *err);
+CA_MUST_USE enum ca_code ca_run_select(struct ca_ledger *ledger,
+                                       const char *name, struct ca_err *err);
 /* Turns what is left CA_PLANNED of an applied run into CA_NOT_TRIED and what
    is left CA_INTENDED into CA_UNKNOWN, writes end, exit code and the counts
    that ca_ledger_runs tells, durable on return. The run can still be read
@@ -311,7 +311,7 @@ struct ca_history_row {
    nothing out. */
 struct ca_history_filter {
   const char *account;   /* those about it; see ca_ledger_history_gather */
-  bool selected;         /* those of the run of ca_ledger_look */
+  bool selected;         /* those of the run of ca_run_select */
   const char *project;   /* those of this project, a fingerprint */
   const char *except;    /* not those of the run with this id */
   const char *operation; /* with its resource: "connected_accounts.disable" */

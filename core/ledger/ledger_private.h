@@ -177,9 +177,9 @@ struct ca_ledger {
   sqlite3_stmt *statements[CA_SQL_COUNT];
   int turn; /* descriptor of the queue for the write lock, or -1 */
 
-  int64_t run; /* row of the run, 0 before the first */
-  bool ended;  /* it can be read, not written */
-  bool reader; /* opened for looking: no run can be written */
+  int64_t run;   /* row of the run, 0 before the first */
+  bool ended;    /* it can be read, not written */
+  bool readonly; /* opened for looking: no run can be written */
   bool applies;
   int64_t items;          /* added so far */
   struct ca_hashset keys; /* hashes of the items' keys */
@@ -237,14 +237,13 @@ static inline int64_t ca_ledger_change_id(const struct ca_ledger *ledger,
 }
 
 /* Directory, file, access rights, schema: ledger/store.c. */
-CA_MUST_USE enum ca_code ca_ledger_file_open(struct ca_ledger *ledger,
-                                             const char *dir,
-                                             struct ca_err *err);
+CA_MUST_USE enum ca_code ca_store_open(struct ca_ledger *ledger,
+                                       const char *dir, struct ca_err *err);
 
 /* The same for looking: makes nothing. *found false when there is none. */
-CA_MUST_USE enum ca_code ca_ledger_file_look(struct ca_ledger *ledger,
-                                             const char *dir, bool *found,
-                                             struct ca_err *err);
+CA_MUST_USE enum ca_code ca_store_open_readonly(struct ca_ledger *ledger,
+                                                const char *dir, bool *found,
+                                                struct ca_err *err);
 
 /* Schema: ledger/schema.c. Its version (0: none yet) and how many tables there
    are; an SQLite code. */

@@ -358,8 +358,8 @@ static enum ca_code find_run(struct ca_ledger *ledger, const char *name,
   return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
 }
 
-enum ca_code ca_ledger_look(struct ca_ledger *ledger, const char *name,
-                            struct ca_err *err)
+enum ca_code ca_run_select(struct ca_ledger *ledger, const char *name,
+                           struct ca_err *err)
 {
   enum ca_code code = check_free(ledger, err);
 

@@ -268,8 +268,8 @@ static enum ca_code name_file(struct ca_ledger *ledger, const char *dir,
   return CA_OK;
 }
 
-enum ca_code ca_ledger_file_open(struct ca_ledger *ledger, const char *dir,
-                                 struct ca_err *err)
+enum ca_code ca_store_open(struct ca_ledger *ledger, const char *dir,
+                           struct ca_err *err)
 {
   char real[PATH_MAX];
   enum ca_code code = ca_ledger_make_dir(dir, err);
@@ -290,7 +290,7 @@ enum ca_code ca_ledger_file_open(struct ca_ledger *ledger, const char *dir,
 
 /* Looking only. */
 
-static enum ca_code look_fail(const char *what, int cause, struct ca_err *err)
+static enum ca_code read_fail(const char *what, int cause, struct ca_err *err)
 {
   return ca_err_set(err, CA_SYSTEM,
                     "cannot read %s: %s; make it readable or give another "
@@ -352,7 +352,8 @@ static bool may_not_write(int rc)
 
 /* For writing, if that may be, although nothing is written: only so can the
    log be read, which has what came last. */
-static int open_to_look(struct ca_ledger *ledger, int *version, int *tables)
+static int open_file_readonly(struct ca_ledger *ledger, int *version,
+                              int *tables)
 {
   int rc = sqlite3_open_v2(ledger->path, &ledger->db,
                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
@@ -368,13 +369,13 @@ static int open_to_look(struct ca_ledger *ledger, int *version, int *tables)
   return rc ? rc : read_version(ledger, version, tables);
 }
 
-static enum ca_code look_into(struct ca_ledger *ledger, bool *found,
-                              struct ca_err *err)
+static enum ca_code open_existing(struct ca_ledger *ledger, bool *found,
+                                  struct ca_err *err)
 {
   int version = 0;
   int tables = 0;
   enum ca_code code;
-  int rc = open_to_look(ledger, &version, &tables);
+  int rc = open_file_readonly(ledger, &version, &tables);
 
   if(may_not_write(rc))
     return ca_err_set(err, CA_SYSTEM,
@@ -393,8 +394,8 @@ static enum ca_code look_into(struct ca_ledger *ledger, bool *found,
   return rc ? ca_sqlite_fail(ledger->db, ledger->path, rc, err) : CA_OK;
 }
 
-enum ca_code ca_ledger_file_look(struct ca_ledger *ledger, const char *dir,
-                                 bool *found, struct ca_err *err)
+enum ca_code ca_store_open_readonly(struct ca_ledger *ledger, const char *dir,
+                                    bool *found, struct ca_err *err)
 {
   char real[PATH_MAX];
   struct stat info;
@@ -402,19 +403,19 @@ enum ca_code ca_ledger_file_look(struct ca_ledger *ledger, const char *dir,
 
   *found = false;
   if(stat(dir, &info))
-    return errno == ENOENT ? CA_OK : look_fail(dir, errno, err);
+    return errno == ENOENT ? CA_OK : read_fail(dir, errno, err);
   code = check_dir(dir, &info, err);
   if(code)
     return code;
   if(!realpath(dir, real))
-    return look_fail(dir, errno, err);
+    return read_fail(dir, errno, err);
   code = name_file(ledger, real, err);
   if(code)
     return code;
   if(lstat(ledger->path, &info))
-    return errno == ENOENT ? CA_OK : look_fail(ledger->path, errno, err);
+    return errno == ENOENT ? CA_OK : read_fail(ledger->path, errno, err);
   code = check_file(ledger->path, &info, err);
   if(!code && access(ledger->path, R_OK))
-    code = look_fail(ledger->path, errno, err);
-  return code ? code : look_into(ledger, found, err);
+    code = read_fail(ledger->path, errno, err);
+  return code ? code : open_existing(ledger, found, err);
 }

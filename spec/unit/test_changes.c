@@ -183,7 +183,7 @@ static void says_what_fails_and_ends(void)
   CHECK_INT(ca_changes_next(&cursor, &row, &err), CA_USAGE);
   CHECK_TEXT(err.text, "no run has begun in the ledger");
   ca_changes_close(&cursor);
-  CHECK_INT(ca_ledger_look(ledger, run_id, &err), CA_OK);
+  CHECK_INT(ca_run_select(ledger, run_id, &err), CA_OK);
   ca_changes_open(&cursor, ledger, 1, CA_ANY_OUTCOME);
   CHECK_INT(ca_changes_next(&cursor, &row, &err), CA_SYSTEM);
   CHECK_HOLDS(err.text, "toolkits.bend");

@@ -398,19 +398,19 @@ static void looking_at_a_run(void)
   start("apply");
   memcpy(first, run_id, sizeof(first));
   add_both(1, "one", "disable");
-  CHECK_INT(ca_ledger_look(ledger, first, &err), CA_USAGE);
+  CHECK_INT(ca_run_select(ledger, first, &err), CA_USAGE);
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
   begin_run("preview");
   add_both(1, "two", "enable");
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
-  CHECK_INT(ca_ledger_look(ledger, first, &err), CA_OK);
+  CHECK_INT(ca_run_select(ledger, first, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), "one disable not tried; ");
   CHECK_TEXT(counts(-1), "disable not tried 1; items not tried 1; ");
   CHECK_INT(settle(32769, CA_DONE), CA_USAGE);
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_USAGE);
-  CHECK_INT(ca_ledger_look(ledger, run_id, &err), CA_OK);
+  CHECK_INT(ca_run_select(ledger, run_id, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), "two enable planned; ");
-  CHECK_INT(ca_ledger_look(ledger, "no such", &err), CA_USAGE);
+  CHECK_INT(ca_run_select(ledger, "no such", &err), CA_USAGE);
   stop();
 }
 
@@ -1019,7 +1019,7 @@ static void salts_of_runs(void)
   CHECK_INT(ca_ledger_salt(ledger, salt, &err), CA_OK);
   CHECK(!memcmp(salt, brought, sizeof(salt)));
   CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
-  CHECK_INT(ca_ledger_look(ledger, name, &err), CA_OK);
+  CHECK_INT(ca_run_select(ledger, name, &err), CA_OK);
   CHECK_INT(ca_ledger_fingerprint(ledger, "x", 1, again, 33, &err), CA_OK);
   CHECK_TEXT(again, first);
   CHECK_INT(ask("SELECT count(*) FROM salt"), 1);
@@ -1113,7 +1113,7 @@ static void version_1_is_brought_up_to_date(void)
   open_ledger();
   CHECK_INT(ask("PRAGMA user_version"), 2);
   CHECK_TEXT(runs(0, 0), runs_of_1);
-  CHECK_INT(ca_ledger_look(ledger, OLD_RUN, &err), CA_OK);
+  CHECK_INT(ca_run_select(ledger, OLD_RUN, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), changes_of_1);
   CHECK_TEXT(history("done", 0), history_of_1);
   memcpy(run_id, OLD_RUN, sizeof(OLD_RUN));
@@ -1143,7 +1143,7 @@ static bool open_reader(void)
 {
   bool found = false;
   ca_err_clear(&err);
-  ledger = ca_ledger_open_reader(scratch_dir, &fake.clock, &found, &err);
+  ledger = ca_ledger_open_readonly(scratch_dir, &fake.clock, &found, &err);
   CHECK(found == (ledger != NULL));
   return ledger;
 }
@@ -1175,7 +1175,7 @@ static void version_1_is_read_as_it_is(void)
   if(!CHECK(open_reader()))
     return;
   CHECK_TEXT(runs(0, 0), runs_of_1);
-  CHECK_INT(ca_ledger_look(ledger, OLD_RUN, &err), CA_OK);
+  CHECK_INT(ca_run_select(ledger, OLD_RUN, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), changes_of_1);
   CHECK_TEXT(counts(-1), "disable planned 2; disable intended 1; "
                          "disable done 1; items planned 2; "
@@ -1207,7 +1207,7 @@ static void reader_makes_nothing(void)
   CHECK_INT(err.code, CA_OK);
   CHECK_INT(scratch_mode("ledger.db"), -1);
   snprintf(dir, sizeof(dir), "%s/none", scratch_dir);
-  CHECK(!ca_ledger_open_reader(dir, &fake.clock, &found, &err));
+  CHECK(!ca_ledger_open_readonly(dir, &fake.clock, &found, &err));
   CHECK(!found);
   CHECK_INT(err.code, CA_OK);
   CHECK_INT(scratch_mode("none"), -1);
@@ -1262,7 +1262,7 @@ static void reader_beside_a_writer(void)
   CHECK_INT(intend(one), CA_OK);
   writer = ledger;
   CHECK(open_reader());
-  CHECK_INT(ca_ledger_look(ledger, run_id, &err), CA_OK);
+  CHECK_INT(ca_run_select(ledger, run_id, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), "one disable intended; ");
   CHECK_INT(reopen(run_id), CA_USAGE);
   CHECK_HOLDS(err.text, "opened read-only");
@@ -1283,7 +1283,7 @@ static int read_as_nobody(void)
     printf("  %s\n", err.text);
     return 4;
   }
-  if(ca_ledger_look(ledger, run_id, &err) ||
+  if(ca_run_select(ledger, run_id, &err) ||
      strcmp(changes(-1, ~0U), "one disable planned; "))
     return 5;
   close_ledger();
