@@ -202,7 +202,8 @@ int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
   run->options.tick(run->options.ctx);
   ca_err_clear(&err);
   /* a wait may follow, and others may want to write meanwhile */
-  if(run->ledger && ca_ledger_unlock_soon(run->ledger, &wait_ms, &err))
+  if(run->ledger &&
+     ca_ledger_commit_or_shorten_wait(run->ledger, &wait_ms, &err))
     lca_run_ledger_failed(L, run, &err);
   if(run->apply) {
     uint64_t told = ca_apply_told(run->apply);

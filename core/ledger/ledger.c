@@ -214,22 +214,23 @@ enum ca_code ca_ledger_sync(struct ca_ledger *ledger, struct ca_err *err)
   return ca_ledger_commit(ledger, err);
 }
 
-enum ca_code ca_ledger_unlock(struct ca_ledger *ledger, struct ca_err *err)
+enum ca_code ca_ledger_commit_before_wait(struct ca_ledger *ledger,
+                                          struct ca_err *err)
 {
   if(!ledger->in_txn && !ca_queued_outcomes_due(ledger))
     return CA_OK;
   return ca_ledger_commit(ledger, err);
 }
 
-enum ca_code ca_ledger_unlock_soon(struct ca_ledger *ledger, int *wait_ms,
-                                   struct ca_err *err)
+enum ca_code ca_ledger_commit_or_shorten_wait(struct ca_ledger *ledger,
+                                              int *wait_ms, struct ca_err *err)
 {
   int64_t left_ms = 0;
 
   if(ledger->in_txn && !ca_queued_outcomes_due(ledger))
     left_ms = ledger->txn_ms + CA_PLAN_MS - ca_clock_mono_ms(ledger->clock);
   if(left_ms <= 0)
-    return ca_ledger_unlock(ledger, err);
+    return ca_ledger_commit_before_wait(ledger, err);
   if(left_ms < *wait_ms)
     *wait_ms = (int)left_ms;
   return CA_OK;

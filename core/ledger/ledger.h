@@ -114,10 +114,10 @@ CA_MUST_USE enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
 /* Plan writes: cheap, committed every 1,000 rows or 50 ms by the next of
    them. Those of a bulk are synced with the next write that is: a power cut
    takes the end of a draft, a kill nothing. They hold the write lock of the
-   database until then, so call ca_ledger_unlock or _soon before waiting for
-   anything. *number counts from 1 within the run. A key that the bulk already
-   has is CA_USAGE. Once plan rows were lost (a full disk) every later write of
-   the plan fails with that error.
+   database until then, so call ca_ledger_commit_before_wait or _soon before
+   waiting for anything. *number counts from 1 within the run. A key that the
+   bulk already has is CA_USAGE. Once plan rows were lost (a full disk) every
+   later write of the plan fails with that error.
  */
 CA_MUST_USE enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
                                             const struct ca_item *item,
@@ -186,14 +186,14 @@ CA_MUST_USE enum ca_code ca_outcome_record(
 /* Call it before waiting for anything, it costs nothing when there is nothing
    to do: commits plan rows, which hold the write lock, and outcomes, which do
    not, once they have waited 100 ms. */
-CA_MUST_USE enum ca_code ca_ledger_unlock(struct ca_ledger *ledger,
-                                          struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_commit_before_wait(struct ca_ledger *ledger,
+                                                      struct ca_err *err);
 /* The same before a wait whose length the caller may choose: plan rows keep
    the lock for the rest of their 50 ms, to which *wait_ms is lowered. So a
    listing whose pages come fast pays a commit for many pages. */
-CA_MUST_USE enum ca_code ca_ledger_unlock_soon(struct ca_ledger *ledger,
-                                               int *wait_ms,
-                                               struct ca_err *err);
+CA_MUST_USE enum ca_code
+ca_ledger_commit_or_shorten_wait(struct ca_ledger *ledger, int *wait_ms,
+                                 struct ca_err *err);
 /* Commits what is open, and syncs it unless it is a bulk's draft alone. */
 CA_MUST_USE enum ca_code ca_ledger_sync(struct ca_ledger *ledger,
                                         struct ca_err *err);
