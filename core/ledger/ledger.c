@@ -55,33 +55,33 @@ enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
 }
 
 /* SQLite takes it between transactions only. */
-static enum ca_code set_lazy(struct ca_ledger *ledger, bool lazy,
-                             struct ca_err *err)
+static enum ca_code set_sync_off(struct ca_ledger *ledger, bool sync_off,
+                                 struct ca_err *err)
 {
   int rc;
 
-  if(lazy == ledger->lazy)
+  if(sync_off == ledger->sync_off)
     return CA_OK;
   rc = sqlite3_exec(ledger->db,
-                    lazy ? "PRAGMA synchronous=NORMAL"
-                         : "PRAGMA synchronous=FULL",
+                    sync_off ? "PRAGMA synchronous=NORMAL"
+                             : "PRAGMA synchronous=FULL",
                     NULL, NULL, NULL);
   if(rc)
     return ca_ledger_fail(ledger, rc, err);
-  ledger->lazy = lazy;
+  ledger->sync_off = sync_off;
   return CA_OK;
 }
 
 static enum ca_code begin_txn(struct ca_ledger *ledger, bool plan_only,
                               struct ca_err *err)
 {
-  enum ca_code code = set_lazy(ledger, plan_only, err);
+  enum ca_code code = set_sync_off(ledger, plan_only, err);
 
   if(code)
     return code;
-  ca_ledger_turn_enter(ledger);
+  ca_store_enter_queue(ledger);
   code = run_plain(ledger, CA_SQL_BEGIN, err);
-  ca_ledger_turn_leave(ledger);
+  ca_store_leave_queue(ledger);
   if(code)
     return code;
   ledger->in_txn = true;
@@ -337,7 +337,7 @@ static struct ca_ledger *new_ledger(const struct ca_clock *clock,
     return NULL;
   }
   ledger->clock = clock;
-  ledger->turn = -1;
+  ledger->write_queue = -1;
   ca_buf_init(&ledger->account, 4096);
   ca_buf_init(&ledger->texts, 64U << 20);
   return ledger;
@@ -385,8 +385,8 @@ void ca_ledger_close(struct ca_ledger *ledger)
   for(i = 0; i < CA_SQL_COUNT; i++)
     sqlite3_finalize(ledger->statements[i]);
   sqlite3_close(ledger->db);
-  if(ledger->turn >= 0)
-    close(ledger->turn);
+  if(ledger->write_queue >= 0)
+    close(ledger->write_queue);
   ca_ledger_forget_keys(ledger);
   ca_buf_clear(&ledger->account);
   ca_buf_clear(&ledger->texts);

@@ -175,7 +175,7 @@ struct ca_ledger {
   char *path;
   const struct ca_clock *clock; /* borrowed */
   sqlite3_stmt *statements[CA_SQL_COUNT];
-  int turn; /* descriptor of the queue for the write lock, or -1 */
+  int write_queue; /* descriptor of the queue for the write lock, or -1 */
 
   int64_t run;   /* row of the run, 0 before the first */
   bool ended;    /* it can be read, not written */
@@ -194,7 +194,7 @@ struct ca_ledger {
 
   bool in_txn;
   bool plan_only;     /* it holds nothing but rows of a bulk's plan */
-  bool lazy;          /* commits of this connection are not synced now */
+  bool sync_off;      /* commits of this connection are not synced now */
   int txn_rows;       /* plan rows in it */
   int64_t txn_ms;     /* when it began */
   struct ca_err lost; /* set once plan rows were lost */
@@ -261,8 +261,8 @@ int ca_ledger_schema_view(sqlite3 *db, int version);
 
 /* Waits until no other process stands in line before this one for the write
    lock, or for as long as anybody waits for it; then leave must follow. */
-void ca_ledger_turn_enter(struct ca_ledger *ledger);
-void ca_ledger_turn_leave(struct ca_ledger *ledger);
+void ca_store_enter_queue(struct ca_ledger *ledger);
+void ca_store_leave_queue(struct ca_ledger *ledger);
 
 /* The statement, prepared once; NULL with err set. Nothing that it would miss
    may wait in memory: flush first. ledger/statement.c, as the next three. */

@@ -146,26 +146,27 @@ static int poll_lock(void *ctx, int count)
   return count < CA_SQLITE_BUSY_MS / POLL_MS;
 }
 
-void ca_ledger_turn_enter(struct ca_ledger *ledger)
+void ca_store_enter_queue(struct ca_ledger *ledger)
 {
   int tries;
 
   /* after that long it goes on without: the turn is for fairness alone */
-  for(tries = 0; ledger->turn >= 0 && tries < CA_SQLITE_BUSY_MS / POLL_MS;
+  for(tries = 0;
+      ledger->write_queue >= 0 && tries < CA_SQLITE_BUSY_MS / POLL_MS;
       tries++) {
-    if(!flock(ledger->turn, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+    if(!flock(ledger->write_queue, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
       return;
     pause_a_little();
   }
 }
 
-void ca_ledger_turn_leave(struct ca_ledger *ledger)
+void ca_store_leave_queue(struct ca_ledger *ledger)
 {
-  if(ledger->turn >= 0)
-    flock(ledger->turn, LOCK_UN);
+  if(ledger->write_queue >= 0)
+    flock(ledger->write_queue, LOCK_UN);
 }
 
-static int open_turn(const char *dir)
+static int open_queue(const char *dir)
 {
   char path[PATH_MAX + 16];
   int fd;
@@ -284,7 +285,7 @@ enum ca_code ca_store_open(struct ca_ledger *ledger, const char *dir,
   if(!code)
     code = make_file(real, ledger->path, err);
   if(!code)
-    ledger->turn = open_turn(real);
+    ledger->write_queue = open_queue(real);
   return code ? code : open_database(ledger, err);
 }
 
