@@ -92,14 +92,14 @@ static void push_run(lua_State *L, const void *row)
   set_integer(L, "ended_ms", run->ended_ms);
   if(run->exit_code >= 0)
     set_integer(L, "exit", run->exit_code);
-  set_integer(L, "sessions", run->parts);
+  set_integer(L, "sessions", run->sessions);
   set_bool(L, "sealed", run->sealed);
   set_counts(L, run);
 }
 
 static void push_session(lua_State *L, const void *row)
 {
-  const struct ca_part *session = row;
+  const struct ca_session *session = row;
   lua_createtable(L, 0, 5);
   set_time(L, "began", session->began_ms);
   set_time(L, "ended", session->ended_ms);
@@ -411,7 +411,7 @@ static int ledger_find(lua_State *L)
   return 1;
 }
 
-static bool take_session(void *ctx, const struct ca_part *session)
+static bool take_session(void *ctx, const struct ca_session *session)
 {
   return add(ctx, push_session, session);
 }
@@ -426,7 +426,8 @@ static int ledger_sessions(lua_State *L)
   ca_err_clear(&err);
   lua_settop(L, 2);
   lua_newtable(L);
-  check(&list, ca_ledger_parts(ledger, run, take_session, &list, &err), &err);
+  check(&list, ca_history_sessions(ledger, run, take_session, &list, &err),
+        &err);
   lua_settop(L, 3);
   return 1;
 }

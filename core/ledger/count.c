@@ -18,10 +18,10 @@ struct stream {
    four times as much. */
 struct count {
   struct ca_tally run;
-  struct ca_tally part; /* the same of one bulk */
-  int bulk;             /* that one, or -1 */
+  struct ca_tally of_bulk; /* the same of one bulk */
+  int bulk;                /* that one, or -1 */
   int64_t item; /* whose changes are being counted, 0 before the first */
-  bool in_part; /* it is of that bulk */
+  bool in_bulk; /* it is of that bulk */
   struct ca_verdict verdict;
   struct stream outcomes;
   struct stream intents; /* begun at the first change without an outcome */
@@ -46,13 +46,13 @@ static bool find(struct stream *stream, int64_t id)
   return stream->id == id;
 }
 
-static void add_item(struct count *count, unsigned outcome, bool in_part)
+static void add_item(struct count *count, unsigned outcome, bool in_bulk)
 {
   if(outcome >= CA_OUTCOME_COUNT)
     return;
   count->run.items[outcome]++;
-  if(in_part)
-    count->part.items[outcome]++;
+  if(in_bulk)
+    count->of_bulk.items[outcome]++;
 }
 
 /* Counts the verdicts of items before this one. */
@@ -74,7 +74,7 @@ static void close_item(struct count *count)
     return;
   pass_verdicts(count, count->item);
   if(count->verdicts.id != count->item) /* else it is counted by that */
-    add_item(count, (unsigned)ca_verdict_of(&count->verdict), count->in_part);
+    add_item(count, (unsigned)ca_verdict_of(&count->verdict), count->in_bulk);
 }
 
 /* As STATE of ledger/statement.c has it. */
@@ -93,19 +93,19 @@ static void count_row(struct count *count, sqlite3_stmt *statement)
   int64_t operation = sqlite3_column_int64(statement, 1);
   unsigned outcome =
       state_of(count, id, (unsigned)sqlite3_column_int(statement, 2));
-  bool in_part;
+  bool in_bulk;
 
   if(outcome >= CA_OUTCOME_COUNT || operation < 0 ||
      operation >= CA_OPERATION_MAX)
     return;
-  in_part = sqlite3_column_int(statement, 4) == count->bulk;
+  in_bulk = sqlite3_column_int(statement, 4) == count->bulk;
   count->run.changes[operation][outcome]++;
-  if(in_part)
-    count->part.changes[operation][outcome]++;
+  if(in_bulk)
+    count->of_bulk.changes[operation][outcome]++;
   if(item != count->item) {
     close_item(count);
     count->item = item;
-    count->in_part = in_part;
+    count->in_bulk = in_bulk;
     memset(&count->verdict, 0, sizeof(count->verdict));
   }
   ca_verdict_add(&count->verdict, (enum ca_outcome)outcome,
@@ -114,11 +114,11 @@ static void count_row(struct count *count, sqlite3_stmt *statement)
 
 #define ACCOUNTS "connected_accounts."
 
-static enum ca_code tell(struct ca_ledger *ledger,
-                         const struct ca_tally *tally,
-                         void (*visit)(void *ctx, const char *operation,
-                                       enum ca_outcome outcome, int64_t count),
-                         void *ctx, struct ca_err *err)
+static enum ca_code
+report(struct ca_ledger *ledger, const struct ca_tally *tally,
+       void (*visit)(void *ctx, const char *operation, enum ca_outcome outcome,
+                     int64_t count),
+       void *ctx, struct ca_err *err)
 {
   char name[CA_OPERATION_SIZE];
   const char *bare;
@@ -246,8 +246,8 @@ enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
                                : tally_up(ledger, bulk, &count, err);
 
   return code ? code
-              : tell(ledger, bulk < 0 ? &ledger->tally : &count.part, visit,
-                     ctx, err);
+              : report(ledger, bulk < 0 ? &ledger->tally : &count.of_bulk,
+                       visit, ctx, err);
 }
 
 enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,

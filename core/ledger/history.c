@@ -73,7 +73,7 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
                        : sqlite3_column_int(statement, at + 2);
   run->has_counts =
       read_counts(ca_ledger_text(statement, at + 3), run->changes);
-  run->parts = sqlite3_column_int(statement, at + 4);
+  run->sessions = sqlite3_column_int(statement, at + 4);
   run->sealed = sqlite3_column_int(statement, at + 5) != 0;
   run->id = sqlite3_column_int64(statement, at + 6);
 }
@@ -171,19 +171,19 @@ enum ca_code ca_ledger_find_run(struct ca_ledger *ledger, const char *text,
 
 /* Parts. */
 
-enum ca_code ca_ledger_parts(struct ca_ledger *ledger, const char *name,
-                             bool (*visit)(void *ctx,
-                                           const struct ca_part *part),
-                             void *ctx, struct ca_err *err)
+enum ca_code
+ca_history_sessions(struct ca_ledger *ledger, const char *name,
+                    bool (*visit)(void *ctx, const struct ca_session *session),
+                    void *ctx, struct ca_err *err)
 {
-  sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_PARTS, err);
+  sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_SESSIONS, err);
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
   ca_ledger_bind(statement, 1, name);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    struct ca_part part = {
+    struct ca_session session = {
       .began_ms = sqlite3_column_int64(statement, 0),
       .ended_ms = sqlite3_column_int64(statement, 1),
       .exit_code = sqlite3_column_type(statement, 2) == SQLITE_NULL
@@ -192,7 +192,7 @@ enum ca_code ca_ledger_parts(struct ca_ledger *ledger, const char *name,
       .who = ca_ledger_text(statement, 3),
       .host = ca_ledger_text(statement, 4),
     };
-    if(!visit(ctx, &part))
+    if(!visit(ctx, &session))
       break;
   }
   return end_reading(ledger, statement, rc, CA_OK, err);

@@ -253,7 +253,7 @@ struct ca_run_row {
   int64_t began_ms;
   int64_t ended_ms; /* 0: it did not end, or goes on */
   int exit_code;    /* -1 while it has none */
-  int parts;        /* 1, and one more for each time it was reopened */
+  int sessions;     /* 1, and one more for each time it was reopened */
   bool sealed;      /* some of its plan stands, or straight-line changes may
                        have left */
   bool has_counts;
@@ -280,7 +280,7 @@ CA_MUST_USE enum ca_code ca_ledger_find_run(struct ca_ledger *ledger,
                                             const char *text, char *name,
                                             size_t size, struct ca_err *err);
 /* When each part of the run began and ended, by whom. */
-struct ca_part {
+struct ca_session {
   int64_t began_ms;
   int64_t ended_ms; /* 0: not */
   int exit_code;    /* -1: none */
@@ -288,9 +288,9 @@ struct ca_part {
   const char *host;
 };
 CA_MUST_USE enum ca_code
-ca_ledger_parts(struct ca_ledger *ledger, const char *name,
-                bool (*visit)(void *ctx, const struct ca_part *part),
-                void *ctx, struct ca_err *err);
+ca_history_sessions(struct ca_ledger *ledger, const char *name,
+                    bool (*visit)(void *ctx, const struct ca_session *session),
+                    void *ctx, struct ca_err *err);
 /* One change of any run, with what is known of its run and its item. Texts are
    borrowed for the call. */
 struct ca_history_row {

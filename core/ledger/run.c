@@ -229,10 +229,10 @@ static enum ca_code add_run(struct ca_ledger *ledger,
   return CA_OK;
 }
 
-static enum ca_code add_part(struct ca_ledger *ledger, const char *who,
-                             const char *host, struct ca_err *err)
+static enum ca_code add_session(struct ca_ledger *ledger, const char *who,
+                                const char *host, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_PART_ADD, err);
+  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_SESSION_ADD, err);
   int rc;
 
   if(!statement)
@@ -328,7 +328,7 @@ enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
   if(!code)
     code = name_run(ledger, info, id, size, &why);
   if(!code)
-    code = add_part(ledger, info->who, info->host, &why);
+    code = add_session(ledger, info->who, info->host, &why);
   ledger->applies = info->mode && !strcmp(info->mode, "apply");
   ledger->has_verdicts = false;
   return end_opening(ledger, code, &why, err);
@@ -498,7 +498,7 @@ enum ca_code ca_ledger_reopen(struct ca_ledger *ledger, const char *name,
   if(!code)
     code = reopen_rows(ledger, &why);
   if(!code)
-    code = add_part(ledger, who, host, &why);
+    code = add_session(ledger, who, host, &why);
   if(!code)
     code = find_last_item(ledger, &why);
   if(!code)
@@ -575,7 +575,7 @@ enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
   if(!code)
     code = write_end(ledger, CA_SQL_RUN_END, exit_code, counts, &why);
   if(!code)
-    code = write_end(ledger, CA_SQL_PART_END, exit_code, NULL, &why);
+    code = write_end(ledger, CA_SQL_SESSION_END, exit_code, NULL, &why);
   if(!code)
     code = ca_ledger_commit(ledger, &why);
   if(code) {

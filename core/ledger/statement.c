@@ -124,15 +124,16 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_RUN_END] =
       "UPDATE run SET ended_ms = ?2, exit_code = ?3, counts = ?4"
       " WHERE id = ?1",
-  [CA_SQL_PART_ADD] = "INSERT INTO part(run, number, began_ms, who, host)"
-                      " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4"
-                      " FROM part WHERE run = ?1",
-  [CA_SQL_PART_END] =
+  [CA_SQL_SESSION_ADD] = "INSERT INTO part(run, number, began_ms, who, host)"
+                         " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4"
+                         " FROM part WHERE run = ?1",
+  [CA_SQL_SESSION_END] =
       "UPDATE part SET ended_ms = ?2, exit_code = ?3 WHERE run = ?1 AND"
       " number = (SELECT max(number) FROM part WHERE run = ?1)",
-  [CA_SQL_PARTS] = "SELECT p.began_ms, p.ended_ms, p.exit_code, p.who, p.host"
-                   " FROM part p JOIN run r ON r.id = p.run WHERE r.name = ?1"
-                   " ORDER BY p.number",
+  [CA_SQL_SESSIONS] =
+      "SELECT p.began_ms, p.ended_ms, p.exit_code, p.who, p.host"
+      " FROM part p JOIN run r ON r.id = p.run WHERE r.name = ?1"
+      " ORDER BY p.number",
   /* a run of which no bulk stands is looked through, but few are like that */
   [CA_SQL_RUNS] =
       "SELECT r.name, r.script, r.word, r.cwd, r.undoes, r.script_sha,"

@@ -300,7 +300,7 @@ struct parts {
   int stop_after;
 };
 
-static bool add_part(void *ctx, const struct ca_part *part)
+static bool add_part(void *ctx, const struct ca_session *part)
 {
   struct parts *parts = ctx;
   size_t used = strlen(parts->text);
@@ -319,7 +319,7 @@ static const char *parts(int stop_after)
   static struct parts all;
   memset(&all, 0, sizeof(all));
   all.stop_after = stop_after;
-  CHECK_INT(ca_ledger_parts(ledger, run_id, add_part, &all, &err), CA_OK);
+  CHECK_INT(ca_history_sessions(ledger, run_id, add_part, &all, &err), CA_OK);
   return all.text;
 }
 
@@ -729,7 +729,7 @@ static bool add_run(void *ctx, const struct ca_run_row *run)
   snprintf(line, sizeof(line), "%s %s %s %s%s exit %d parts %d%s done %lld; ",
            run->info.script, run->info.mode, run->info.who,
            run->ended_ms ? "ended" : "open", run->info.undoes ? " undoes" : "",
-           run->exit_code, run->parts, run->sealed ? " stands" : "",
+           run->exit_code, run->sessions, run->sealed ? " stands" : "",
            (long long)(run->has_counts ? run->changes[CA_DONE] : -1));
   add_text(told, line);
   return --told->stop_after != 0;
