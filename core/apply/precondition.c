@@ -180,12 +180,12 @@ static bool explained(const struct ca_target *target, const char *status)
    ledger cannot be read: the target has failed. */
 static bool read_image(struct ca_apply *apply, struct ca_target *target,
                        const struct ca_step *step,
-                       const struct ca_field *field, struct ca_image *image)
+                       const struct ca_field *field, struct ca_before *image)
 {
   struct ca_err why;
 
   ca_err_clear(&why);
-  if(!ca_ledger_image(apply->ledger, step->row.number, field, image, &why))
+  if(!ca_ledger_before(apply->ledger, step->row.number, field, image, &why))
     return true;
   ca_apply_lose_ledger(apply, &why);
   ca_target_fail(target, why.text);
@@ -210,7 +210,7 @@ static void judge_field(struct ca_apply *apply, struct ca_target *target,
                         const struct ca_field *field,
                         const struct ca_reply_account *account)
 {
-  struct ca_image image;
+  struct ca_before image;
   struct ca_slice value;
   char now[sizeof(image.text)];
   char shown[80];
@@ -225,8 +225,8 @@ static void judge_field(struct ca_apply *apply, struct ca_target *target,
     return;
   ca_text_printable(shown, sizeof(shown), now, strlen(now));
   ca_text_printable(was, sizeof(was), image.text, strlen(image.text));
-  differs(target, "has the %s \"%s\" now, but the plan saw \"%s\"", field->name,
-          shown, was);
+  differs(target, "has the %s \"%s\" now, but the plan saw \"%s\"",
+          field->name, shown, was);
 }
 
 /* The fields that the work is to set on this account, and that its plan saw.
@@ -254,8 +254,8 @@ static void judge_fields(struct ca_apply *apply, struct ca_target *target,
 void ca_target_judge(struct ca_apply *apply, struct ca_target *target,
                      const struct ca_reply_account *account)
 {
-  char status[sizeof(((struct ca_image *)0)->status)];
-  struct ca_image image;
+  char status[sizeof(((struct ca_before *)0)->status)];
+  struct ca_before image;
 
   if(!account) {
     judge_gone(target);

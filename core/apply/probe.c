@@ -108,12 +108,12 @@ struct ca_proof_change ca_probe_facts(const struct ca_change_row *row)
 
 /* The status before, as the run's own changes left it, and how old it is. */
 static enum ca_code add_image(const struct ca_probing *probing,
-                              struct ca_image *image,
+                              struct ca_before *image,
                               struct ca_proof_change *facts,
                               struct ca_err *err)
 {
-  enum ca_code code = ca_ledger_image(probing->settle->ledger,
-                                      probing->row.number, NULL, image, err);
+  enum ca_code code = ca_ledger_before(probing->settle->ledger,
+                                       probing->row.number, NULL, image, err);
 
   if(!code && image->known && image->status[0])
     facts->before = image->status;
@@ -135,7 +135,7 @@ enum ca_code ca_probe_read(struct ca_probing *probing,
                            struct ca_finding *finding, struct ca_err *err)
 {
   struct ca_proof_change facts = ca_probe_facts(&probing->row);
-  struct ca_image image;
+  struct ca_before image;
   enum ca_code code = CA_OK;
 
   if(!probing->since_ms) /* by the first page of a list */

@@ -22,7 +22,7 @@ static bool take_string(struct ca_slice value, char *out, size_t size)
 
 /* What is looked for, and what has been found of it. */
 struct before {
-  struct ca_image *image;
+  struct ca_before *image;
   const struct ca_field *field; /* NULL: no text is asked for */
 };
 
@@ -31,7 +31,7 @@ static bool is_field(const struct before *before, struct ca_slice name)
   return before->field && ca_slice_is(name, before->field->name);
 }
 
-static void set_text(struct ca_image *image, const char *text)
+static void set_text(struct ca_before *image, const char *text)
 {
   size_t len = text ? strlen(text) : 0;
 
@@ -40,7 +40,7 @@ static void set_text(struct ca_image *image, const char *text)
 }
 
 /* A value as replies and bodies have it: null is empty. */
-static void take_text(struct ca_image *image, enum ca_json_kind kind,
+static void take_text(struct ca_before *image, enum ca_json_kind kind,
                       struct ca_slice value)
 {
   if(kind == CA_JSON_NULL)
@@ -49,7 +49,7 @@ static void take_text(struct ca_image *image, enum ca_json_kind kind,
     image->has_text = take_string(value, image->text, sizeof(image->text));
 }
 
-static void set_status(struct ca_image *image, const char *status)
+static void set_status(struct ca_before *image, const char *status)
 {
   ca_copy_text(image->status, sizeof(image->status), status, strlen(status));
 }
@@ -57,7 +57,7 @@ static void set_status(struct ca_image *image, const char *status)
 /* Members of the change's own image come before the item's columns. */
 static void take_members(const struct before *before, const char *json)
 {
-  struct ca_image *image = before->image;
+  struct ca_before *image = before->image;
   struct ca_json_scan scan = { json, json + strlen(json) };
   struct ca_slice key;
   struct ca_slice value;
@@ -86,7 +86,7 @@ static void take_members(const struct before *before, const char *json)
 /* What was recorded, of the statement's row. */
 static void take_plan(const struct before *wanted, sqlite3_stmt *statement)
 {
-  struct ca_image *image = wanted->image;
+  struct ca_before *image = wanted->image;
   const char *status = ca_ledger_text(statement, 0);
   const char *own_image = ca_ledger_text(statement, 4);
   const char *before = ca_ledger_text(statement, 5);
@@ -113,7 +113,7 @@ static void take_plan(const struct before *wanted, sqlite3_stmt *statement)
 static void take_effect(const struct before *before, const struct ca_api *api,
                         const char *status, const char *body)
 {
-  struct ca_image *image = before->image;
+  struct ca_before *image = before->image;
   const struct ca_field *field =
       before->field ? ca_api_field(api, before->field->name) : NULL;
   struct ca_slice text = { body, body ? strlen(body) : 0 };
@@ -263,9 +263,9 @@ static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
   return take_effects(ledger, statement, before, err);
 }
 
-enum ca_code ca_ledger_image(struct ca_ledger *ledger, int64_t change,
-                             const struct ca_field *field,
-                             struct ca_image *image, struct ca_err *err)
+enum ca_code ca_ledger_before(struct ca_ledger *ledger, int64_t change,
+                              const struct ca_field *field,
+                              struct ca_before *image, struct ca_err *err)
 {
   const struct before before = { image, field };
   sqlite3_stmt *statement;
@@ -277,7 +277,7 @@ enum ca_code ca_ledger_image(struct ca_ledger *ledger, int64_t change,
   memset(image, 0, sizeof(*image));
   if(code)
     return code;
-  statement = ca_ledger_sql(ledger, CA_SQL_IMAGE, err);
+  statement = ca_ledger_sql(ledger, CA_SQL_BEFORE, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, id);

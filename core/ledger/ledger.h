@@ -201,7 +201,7 @@ CA_MUST_USE enum ca_code ca_ledger_sync(struct ca_ledger *ledger,
 /* How an account was when a change on it was planned, and what this run's own
    finished changes have made of it since: what it has to look like now, unless
    somebody else touched it. */
-struct ca_image {
+struct ca_before {
   bool known; /* false: nothing was recorded; the rest is empty */
   char
       status[32]; /* "" when it was not recorded, nor whether it is disabled */
@@ -214,11 +214,11 @@ struct ca_image {
    before it, and of what was done to the account elsewhere in the run since
    the change's bulk stood. field: the text that is asked for besides, by its
    row; or NULL. */
-CA_MUST_USE enum ca_code ca_ledger_image(struct ca_ledger *ledger,
-                                         int64_t change,
-                                         const struct ca_field *field,
-                                         struct ca_image *image,
-                                         struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_before(struct ca_ledger *ledger,
+                                          int64_t change,
+                                          const struct ca_field *field,
+                                          struct ca_before *image,
+                                          struct ca_err *err);
 /* Counts of changes by (operation, outcome), and of items by outcome with
    operation NULL. An operation is said as scripts say it ("disable"), those of
    auth configs with their resource ("auth_configs.disable"). An item's outcome

@@ -235,7 +235,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_ANY_SENT] =
       "SELECT EXISTS (SELECT 1 FROM intent WHERE id > ?1 AND id <= ?2)"
       " OR EXISTS (SELECT 1 FROM outcome WHERE id > ?1 AND id <= ?2)",
-  [CA_SQL_IMAGE] =
+  [CA_SQL_BEFORE] =
       "SELECT i.status, i.flags, i.alias, i.updated_ms, c.image,"
       " c.status_before, c.account IS NULL, " AIM ", coalesce(b.stood_ms, 0)"
       " FROM change c CROSS JOIN item i ON i.id = c.id >> 15"

@@ -260,8 +260,8 @@ static void ask_images(int64_t count)
 
   ca_changes_open(&changes, ledger, -1, CA_ANY_OUTCOME);
   while(!ca_changes_next(&changes, &row, &err) && row) {
-    struct ca_image image;
-    must(ca_ledger_image(ledger, row->number, NULL, &image, &err));
+    struct ca_before image;
+    must(ca_ledger_before(ledger, row->number, NULL, &image, &err));
     known += image.known;
   }
   ca_changes_close(&changes);

@@ -482,11 +482,11 @@ static void fallbacks_among_others(void)
 
 /* ---- what accounts have to look like ---- */
 
-static struct ca_image image_of(int64_t change)
+static struct ca_before image_of(int64_t change)
 {
-  struct ca_image image = { .known = false };
+  struct ca_before image = { .known = false };
   CHECK_INT(
-      ca_ledger_image(
+      ca_ledger_before(
           ledger, change,
           ca_api_field(ca_api_find("connected_accounts", "update"), "alias"),
           &image, &err),
@@ -497,7 +497,7 @@ static struct ca_image image_of(int64_t change)
 static void check_image(int64_t change, const char *status, bool disabled,
                         const char *alias)
 {
-  struct ca_image image = image_of(change);
+  struct ca_before image = image_of(change);
   CHECK(image.known);
   CHECK_TEXT(image.status, status);
   CHECK_INT(image.disabled, disabled);
@@ -540,7 +540,7 @@ static void do_it(int64_t change, enum ca_outcome outcome, const char *after)
 static void images_of_the_plan(void)
 {
   int64_t item, bare;
-  struct ca_image image;
+  struct ca_before image;
 
   start("apply");
   item = add_account(1, "ca_1", "ca_1", "INACTIVE");
@@ -575,7 +575,7 @@ static void images_of_the_plan(void)
                                                 .account = "",
                                                 .image = "{\"active\":0}" }))
              .known);
-  CHECK_INT(ca_ledger_image(ledger, 99 << 15, NULL, &image, &err), CA_USAGE);
+  CHECK_INT(ca_ledger_before(ledger, 99 << 15, NULL, &image, &err), CA_USAGE);
   stop();
 }
 
@@ -1168,7 +1168,7 @@ static void digest_of_file(char out[CA_DIGEST_SIZE])
 static void version_1_is_read_as_it_is(void)
 {
   char before[CA_DIGEST_SIZE], after[CA_DIGEST_SIZE];
-  struct ca_image image;
+  struct ca_before image;
 
   make_version_1();
   digest_of_file(before);
@@ -1185,7 +1185,7 @@ static void version_1_is_read_as_it_is(void)
   CHECK_TEXT(parts(0), "kim@box +-1795327211000 0 -1; ");
   CHECK(stands(1) && !stands(2));
   check_verdict(1, CA_PLANNED);
-  CHECK_INT(ca_ledger_image(ledger, 32769, NULL, &image, &err), CA_OK);
+  CHECK_INT(ca_ledger_before(ledger, 32769, NULL, &image, &err), CA_OK);
   CHECK_TEXT(image.status, "ACTIVE");
   close_ledger();
   digest_of_file(after);
