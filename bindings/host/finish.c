@@ -214,7 +214,7 @@ void host_end_run(struct host *host)
   count_this_time(host);
   host->exit_code = exit_code(host);
   open = has_open_changes(host);
-  if(host->ledger && ca_ledger_end(host->ledger, host->exit_code, &err)) {
+  if(host->ledger && ca_run_end(host->ledger, host->exit_code, &err)) {
     lca_run_lose_ledger(host->L, &err);
     host->exit_code = exit_code(host);
     open = true;

@@ -119,10 +119,10 @@ static enum ca_code read_run(struct host *host, struct former *former,
     return ca_err_set(err, CA_USAGE, "there are no runs in %s yet",
                       host->state_dir);
   if(strcmp(host->options.operand, "last") != 0)
-    code = ca_ledger_find_run(ledger, host->options.operand, former->name,
-                              sizeof(former->name), err);
+    code = ca_history_find_run(ledger, host->options.operand, former->name,
+                               sizeof(former->name), err);
   if(!code)
-    code = ca_ledger_runs(ledger, NULL, take_run, former, err);
+    code = ca_history_runs(ledger, NULL, take_run, former, err);
   if(!code && !former->name[0])
     code = ca_err_set(
         err, CA_USAGE,
@@ -417,8 +417,8 @@ static enum ca_code reopen(struct host *host, const struct former *former,
   host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
   if(!host->ledger)
     return err->code ? err->code : CA_SYSTEM;
-  code = ca_ledger_reopen(host->ledger, former->name, host->user,
-                          host->machine, err);
+  code = ca_run_reopen(host->ledger, former->name, host->user, host->machine,
+                       err);
   if(code)
     return code;
   copy(host->run_id, sizeof(host->run_id), former->name);

@@ -138,7 +138,7 @@ enum ca_code host_prepare_lock(struct host *host, struct ca_err *err)
   enum ca_code code;
   if(!host->options.apply)
     return CA_OK;
-  code = ca_ledger_make_dir(host->state_dir, err);
+  code = ca_store_make_dir(host->state_dir, err);
   if(code)
     return code;
   host->exit_code = host_lock_take(host);

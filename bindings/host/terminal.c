@@ -196,7 +196,7 @@ static void show_lines(struct host *host, int bulk, enum ca_outcome outcome,
   begin_table(host, &table, columns, sizeof(columns) / sizeof(columns[0]));
   ca_changes_open(&changes, host->ledger, bulk, 1u << outcome);
   while(shown < wanted && !ca_changes_next(&changes, &row, &err) && row &&
-        !ca_ledger_item(host->ledger, row->item, &item, &err)) {
+        !ca_read_item(host->ledger, row->item, &item, &err)) {
     add_line(&table, row, &item);
     shown++;
   }

@@ -429,7 +429,7 @@ static int push_item(lua_State *L, struct lca_applier *applier)
   if(!applier->first)
     applier->last = NULL;
   applier->queued--;
-  if(ca_ledger_item(run->ledger, box->item->number, &row, &err))
+  if(ca_read_item(run->ledger, box->item->number, &row, &err))
     return lca_run_ledger_failed(L, run, &err);
   lua_pushinteger(L, box->item->number);
   lua_pushstring(L, row.key);

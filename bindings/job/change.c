@@ -258,9 +258,8 @@ static void draft_body(lua_State *L, struct lca_run *run,
   ca_err_clear(&err);
   draft->secret = body;
   draft->change.fingerprint = draft->fingerprint;
-  if(ca_ledger_fingerprint(run->ledger, body.data, body.len,
-                           draft->fingerprint, sizeof(draft->fingerprint),
-                           &err))
+  if(ca_run_fingerprint(run->ledger, body.data, body.len, draft->fingerprint,
+                        sizeof(draft->fingerprint), &err))
     lca_run_ledger_failed(L, run, &err);
 }
 

@@ -284,7 +284,7 @@ static enum ca_code read_runs(lua_State *L, struct ca_ledger *ledger,
                                   .since_ms = filter_integer(L, "since_ms"),
                                   .before = rows->last,
                                   .limit = BATCH };
-  return ca_ledger_runs(ledger, &filter, take_run, rows, err);
+  return ca_history_runs(ledger, &filter, take_run, rows, err);
 }
 
 static enum ca_code read_changes(lua_State *L, struct ca_ledger *ledger,
@@ -404,8 +404,8 @@ static int ledger_find(lua_State *L)
   char name[96];
   struct ca_err err;
   ca_err_clear(&err);
-  if(ca_ledger_find_run(ledger_at(L, 1), luaL_checkstring(L, 2), name,
-                        sizeof(name), &err))
+  if(ca_history_find_run(ledger_at(L, 1), luaL_checkstring(L, 2), name,
+                         sizeof(name), &err))
     raise(L, &err);
   lua_pushstring(L, name);
   return 1;

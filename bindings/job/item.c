@@ -110,7 +110,7 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index,
   row.key = lua_tostring(L, -1);
   if(lua_getiuservalue(L, index, LCA_ITEM_ROW) == LUA_TSTRING)
     row.row = lua_tostring(L, -1);
-  switch(ca_ledger_add_item(run->ledger, &row, &item->number, &err)) {
+  switch(ca_plan_rows_add_item(run->ledger, &row, &item->number, &err)) {
   case CA_OK:
     break;
   case CA_USAGE:
@@ -132,7 +132,7 @@ static void name_call(lua_State *L, struct lca_run *run, char *key,
   do {
     snprintf(key, size, "call %lld", (long long)++run->last_call);
     if(run->options.replay.on &&
-       ca_ledger_find_item(run->ledger, 0, key, &taken, &err))
+       ca_read_find_item(run->ledger, 0, key, &taken, &err))
       lca_run_ledger_failed(L, run, &err);
   } while(taken);
 }
@@ -154,7 +154,7 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run,
     row.account = id[0] ? id : NULL;
   name_call(L, run, key, sizeof(key));
   row.key = key;
-  if(ca_ledger_add_item(run->ledger, &row, &number, &err))
+  if(ca_plan_rows_add_item(run->ledger, &row, &number, &err))
     lca_run_ledger_failed(L, run, &err);
   lua_settop(L, top);
   return number;

@@ -206,7 +206,7 @@ static int64_t add_change(lua_State *L, struct lca_run *run, int64_t item,
   struct ca_err err;
   int64_t number = 0;
   ca_err_clear(&err);
-  if(ca_ledger_add_change(run->ledger, item, change, &number, &err))
+  if(ca_plan_rows_add_change(run->ledger, item, change, &number, &err))
     lca_run_ledger_failed(L, run, &err);
   return number;
 }

@@ -185,7 +185,7 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
   struct ca_planned whole = run->stats.guarded;
   struct ca_err err;
   ca_err_clear(&err);
-  if(ca_ledger_bulk(run->ledger, plan->bulk, &run->standing, &found, &err))
+  if(ca_read_bulk(run->ledger, plan->bulk, &run->standing, &found, &err))
     lca_run_ledger_failed(L, run, &err);
   if(found && strcmp(run->standing.name, plan->name) != 0)
     lca_run_stop(L, LCA_STOP_REFUSED,
@@ -505,14 +505,14 @@ int lca_replay_row(lua_State *L)
   struct ca_err err;
   int64_t number = 0;
   ca_err_clear(&err);
-  if(ca_ledger_find_item(run->ledger, bulk, key, &number, &err))
+  if(ca_read_find_item(run->ledger, bulk, key, &number, &err))
     return lca_run_ledger_failed(L, run, &err);
   if(!number) {
     lua_pushnil(L);
     return 1;
   }
   lua_pushinteger(L, number);
-  if(ca_ledger_item(run->ledger, number, &item, &err))
+  if(ca_read_item(run->ledger, number, &item, &err))
     return lca_run_ledger_failed(L, run, &err);
   if(item.row)
     lua_pushstring(L, item.row);

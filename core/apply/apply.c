@@ -145,7 +145,7 @@ enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
   if(change->outcome != CA_PLANNED)
     return ca_err_set(err, CA_USAGE, "only a planned change can be sent");
   ca_err_clear(&why);
-  code = ca_ledger_add_change(apply->ledger, item, change, number, &why);
+  code = ca_plan_rows_add_change(apply->ledger, item, change, number, &why);
   row.number = *number;
   if(!code)
     code = push_direct(apply, &row, false, secret, visit, owner, &why);

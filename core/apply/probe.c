@@ -126,8 +126,8 @@ static enum ca_code knows_made(void *ctx, const char *id, bool *known,
 {
   const struct ca_probing *probing = ctx;
 
-  return ca_ledger_knows_made(probing->settle->ledger, id,
-                              probing->row.sent_ms, known, err);
+  return ca_read_knows_made(probing->settle->ledger, id, probing->row.sent_ms,
+                            known, err);
 }
 
 enum ca_code ca_probe_read(struct ca_probing *probing,

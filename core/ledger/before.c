@@ -175,7 +175,7 @@ static enum ca_code take_effects(struct ca_ledger *ledger,
       take_effect(before, api, status, ca_ledger_text(statement, 4));
   }
   if(!code && rc != SQLITE_DONE)
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   sqlite3_reset(statement);
   return code;
 }
@@ -188,7 +188,7 @@ static enum ca_code take_effects(struct ca_ledger *ledger,
 static enum ca_code ask_shares(struct ca_ledger *ledger, bool *shares,
                                struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_SHARES, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SHARES, err);
   int rc;
 
   if(!statement)
@@ -200,7 +200,7 @@ static enum ca_code ask_shares(struct ca_ledger *ledger, bool *shares,
   rc = sqlite3_step(statement);
   *shares = sqlite3_column_int(statement, 0) != 0;
   sqlite3_reset(statement);
-  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
 }
 
 static enum ca_code gather_shared(struct ca_ledger *ledger, struct ca_err *err)
@@ -213,14 +213,14 @@ static enum ca_code gather_shared(struct ca_ledger *ledger, struct ca_err *err)
                         NULL, NULL, NULL);
 
   if(rc)
-    return ca_ledger_fail(ledger, rc, err);
-  statement = ca_ledger_sql(ledger, CA_SQL_SHARED_ADD, err);
+    return ca_statement_fail(ledger, rc, err);
+  statement = ca_statement_get(ledger, CA_SQL_SHARED_ADD, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
   sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 static enum ca_code know_shared(struct ca_ledger *ledger, struct ca_err *err)
@@ -251,14 +251,14 @@ static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
 
   if(code || (!ledger->has_shared && (id & CA_PLACE_MAX) == 1))
     return code;
-  statement = ca_ledger_sql(
+  statement = ca_statement_get(
       ledger, ledger->has_shared ? CA_SQL_EFFECTS_SHARED : CA_SQL_EFFECTS,
       err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, id);
   sqlite3_bind_int64(statement, 2, sealed_ms);
-  ca_ledger_bind(statement, 3, account);
+  ca_statement_bind(statement, 3, account);
   sqlite3_bind_int64(statement, 4, id >> CA_PLACE_BITS);
   return take_effects(ledger, statement, before, err);
 }
@@ -277,7 +277,7 @@ enum ca_code ca_ledger_before(struct ca_ledger *ledger, int64_t change,
   memset(image, 0, sizeof(*image));
   if(code)
     return code;
-  statement = ca_ledger_sql(ledger, CA_SQL_BEFORE, err);
+  statement = ca_statement_get(ledger, CA_SQL_BEFORE, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, id);
@@ -292,7 +292,7 @@ enum ca_code ca_ledger_before(struct ca_ledger *ledger, int64_t change,
     code = ca_err_set(err, CA_USAGE, "the run has no change %lld",
                       (long long)change);
   else
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   sqlite3_reset(statement);
   return code;
 }

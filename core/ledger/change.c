@@ -82,10 +82,8 @@ void ca_change_row_copy(struct ca_change_row *to,
 
 /* Rows of a statement. */
 
-enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
-                                   sqlite3_stmt *statement,
-                                   struct ca_change_row *row,
-                                   struct ca_err *err)
+enum ca_code ca_change_take(struct ca_ledger *ledger, sqlite3_stmt *statement,
+                            struct ca_change_row *row, struct ca_err *err)
 {
   struct ca_change *change = &row->change;
 
@@ -212,12 +210,12 @@ static enum ca_code read_rows(struct ca_changes *changes,
   int rc = SQLITE_ROW;
 
   while(!code && !full && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    code = ca_ledger_take_change(ledger, statement, &row, err);
+    code = ca_change_take(ledger, statement, &row, err);
     if(!code)
       code = keep_row(changes, &row, &used, &full, err);
   }
   if(!code && rc != SQLITE_ROW && rc != SQLITE_DONE)
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   changes->ended = rc == SQLITE_DONE && changes->count < changes->size;
   return code;
 }
@@ -227,7 +225,7 @@ static enum ca_code any_sent(const struct ca_changes *changes, bool *any,
                              struct ca_err *err)
 {
   struct ca_ledger *ledger = changes->ledger;
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ANY_SENT, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_ANY_SENT, err);
   int rc;
 
   if(!statement)
@@ -238,7 +236,7 @@ static enum ca_code any_sent(const struct ca_changes *changes, bool *any,
   rc = sqlite3_step(statement);
   *any = rc == SQLITE_ROW && sqlite3_column_int(statement, 0);
   sqlite3_reset(statement);
-  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
 }
 
 static enum ca_code read_batch(struct ca_changes *changes, struct ca_err *err)
@@ -256,8 +254,8 @@ static enum ca_code read_batch(struct ca_changes *changes, struct ca_err *err)
     code = any_sent(changes, &any, err);
   if(code)
     return code;
-  statement =
-      ca_ledger_sql(ledger, any ? CA_SQL_CHANGES : CA_SQL_CHANGES_FRESH, err);
+  statement = ca_statement_get(
+      ledger, any ? CA_SQL_CHANGES : CA_SQL_CHANGES_FRESH, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1,

@@ -154,7 +154,7 @@ report(struct ca_ledger *ledger, const struct ca_tally *tally,
 static sqlite3_stmt *ready(struct ca_ledger *ledger, enum ca_sql which,
                            int64_t from, int64_t to, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
 
   if(statement) {
     sqlite3_bind_int64(statement, 1, from);
@@ -230,7 +230,7 @@ static enum ca_code tally_up(struct ca_ledger *ledger, int bulk,
     return CA_SYSTEM;
   rc = count_all(count, changes);
   if(rc != SQLITE_DONE)
-    return ca_ledger_fail(ledger, rc, err);
+    return ca_statement_fail(ledger, rc, err);
   keep_counts(ledger, &count->run);
   return CA_OK;
 }

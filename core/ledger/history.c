@@ -15,7 +15,7 @@ static sqlite3_stmt *begin_reading(struct ca_ledger *ledger, enum ca_sql which,
 
   if(ca_ledger_flush(ledger, -1, err))
     return NULL;
-  statement = ca_ledger_sql(ledger, which, err);
+  statement = ca_statement_get(ledger, which, err);
   if(statement && sqlite3_stmt_busy(statement)) {
     ca_err_set(err, CA_USAGE, "the history is already being read");
     return NULL;
@@ -29,14 +29,14 @@ static enum ca_code end_reading(struct ca_ledger *ledger,
                                 enum ca_code code, struct ca_err *err)
 {
   if(rc != SQLITE_ROW && rc != SQLITE_DONE)
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   sqlite3_reset(statement);
   return code;
 }
 
 /* Runs. */
 
-/* "[0,0,3,…]", as ca_ledger_end writes it. */
+/* "[0,0,3,…]", as ca_run_end writes it. */
 static bool read_counts(const char *text, int64_t counts[CA_OUTCOME_COUNT])
 {
   int i;
@@ -79,9 +79,9 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
 }
 
 enum ca_code
-ca_ledger_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
-               bool (*visit)(void *ctx, const struct ca_run_row *run),
-               void *ctx, struct ca_err *err)
+ca_history_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
+                bool (*visit)(void *ctx, const struct ca_run_row *run),
+                void *ctx, struct ca_err *err)
 {
   static const struct ca_run_filter all;
   sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_RUNS, err);
@@ -95,9 +95,9 @@ ca_ledger_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
   sqlite3_bind_int64(statement, 1,
                      filter->limit ? (int64_t)filter->limit : -1);
   sqlite3_bind_int64(statement, 2, filter->before);
-  ca_ledger_bind(statement, 3, filter->name);
-  ca_ledger_bind(statement, 4, filter->project);
-  ca_ledger_bind(statement, 5, filter->mode);
+  ca_statement_bind(statement, 3, filter->name);
+  ca_statement_bind(statement, 4, filter->project);
+  ca_statement_bind(statement, 5, filter->mode);
   sqlite3_bind_int64(statement, 6, filter->since_ms);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
     take_run(statement, &run);
@@ -133,7 +133,7 @@ static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
                one);
   }
   if(!exact && rc != SQLITE_DONE)
-    return ca_ledger_fail(ledger, rc, err);
+    return ca_statement_fail(ledger, rc, err);
   if(exact || count == 1)
     return CA_OK;
   ca_text_printable(said, sizeof(said), text, strlen(text));
@@ -148,8 +148,8 @@ static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
                     said, names, count > NAMES_TOLD ? ", …" : "");
 }
 
-enum ca_code ca_ledger_find_run(struct ca_ledger *ledger, const char *text,
-                                char *name, size_t size, struct ca_err *err)
+enum ca_code ca_history_find_run(struct ca_ledger *ledger, const char *text,
+                                 char *name, size_t size, struct ca_err *err)
 {
   bool last = !strcmp(text, "last");
   sqlite3_stmt *statement =
@@ -163,7 +163,7 @@ enum ca_code ca_ledger_find_run(struct ca_ledger *ledger, const char *text,
   if(!*text)
     return ca_err_set(err, CA_USAGE, "the run's id is empty");
   if(!last)
-    ca_ledger_bind(statement, 1, text);
+    ca_statement_bind(statement, 1, text);
   code = choose_run(ledger, text, statement, name, size, err);
   sqlite3_reset(statement);
   return code;
@@ -181,7 +181,7 @@ ca_history_sessions(struct ca_ledger *ledger, const char *name,
 
   if(!statement)
     return CA_SYSTEM;
-  ca_ledger_bind(statement, 1, name);
+  ca_statement_bind(statement, 1, name);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
     struct ca_session session = {
       .began_ms = sqlite3_column_int64(statement, 0),
@@ -223,15 +223,15 @@ static void bind_filter(sqlite3_stmt *statement,
   int64_t after = filter->after;
   int64_t last = INT64_MAX;
 
-  ca_ledger_bind(statement, 1, filter->project);
-  ca_ledger_bind(statement, 2, filter->except);
-  ca_ledger_bind(statement, 3, filter->operation);
+  ca_statement_bind(statement, 1, filter->project);
+  ca_statement_bind(statement, 2, filter->except);
+  ca_statement_bind(statement, 3, filter->operation);
   sqlite3_bind_int64(statement, 4, filter->outcomes);
   sqlite3_bind_int(statement, 5, filter->previews);
   sqlite3_bind_int64(statement, 6, filter->since_ms);
   sqlite3_bind_int64(statement, 7, (int64_t)filter->limit);
   if(filter->account) {
-    ca_ledger_bind(statement, 8, filter->account);
+    ca_statement_bind(statement, 8, filter->account);
     sqlite3_bind_int64(statement, 9, filter->after_ms);
     sqlite3_bind_int64(statement, 10, after);
     return;
@@ -262,7 +262,7 @@ enum ca_code ca_ledger_history(struct ca_ledger *ledger,
     return CA_SYSTEM;
   bind_filter(statement, ledger, filter);
   while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    code = ca_ledger_take_change(ledger, statement, &row.change, err);
+    code = ca_change_take(ledger, statement, &row.change, err);
     if(code)
       break;
     take_history(statement, &row);
@@ -285,12 +285,12 @@ enum ca_code ca_ledger_history_gather(struct ca_ledger *ledger,
                         NULL, NULL, NULL);
 
   if(rc)
-    return ca_ledger_fail(ledger, rc, err);
+    return ca_statement_fail(ledger, rc, err);
   statement = begin_reading(ledger, CA_SQL_HISTORY_GATHER, err);
   if(!statement)
     return CA_SYSTEM;
-  ca_ledger_bind(statement, 1, account);
-  ca_ledger_bind(statement, 2, project);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  ca_statement_bind(statement, 1, account);
+  ca_statement_bind(statement, 2, project);
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }

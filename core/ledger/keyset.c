@@ -22,7 +22,7 @@ static int64_t key_hash(const struct ca_item *item)
   return hash ? (int64_t)hash : 1;
 }
 
-void ca_ledger_forget_keys(struct ca_ledger *ledger)
+void ca_keyset_forget(struct ca_ledger *ledger)
 {
   ca_hashset_clear(&ledger->keys);
   ledger->keys_in_table = false;
@@ -33,15 +33,15 @@ void ca_ledger_forget_keys(struct ca_ledger *ledger)
 static enum ca_code insert(struct ca_ledger *ledger, int64_t hash, bool *known,
                            struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_KEY_ADD, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_KEY_ADD, err);
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, hash);
-  rc = ca_ledger_run(statement);
+  rc = ca_statement_run(statement);
   *known = !rc && !sqlite3_changes(ledger->db);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 /* Moves all hashes into the table, in its order. */
@@ -60,7 +60,7 @@ static enum ca_code spill(struct ca_ledger *ledger, struct ca_err *err)
                         NULL, NULL, NULL);
 
   if(rc)
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   hashes = ca_hashset_take_sorted(&ledger->keys, &count);
   for(i = 0; !code && i < count; i++)
     code = insert(ledger, (int64_t)hashes[i], &known, err);
@@ -69,9 +69,9 @@ static enum ca_code spill(struct ca_ledger *ledger, struct ca_err *err)
   return code;
 }
 
-enum ca_code ca_ledger_add_key(struct ca_ledger *ledger,
-                               const struct ca_item *item, bool *known,
-                               struct ca_err *err)
+enum ca_code ca_keyset_add(struct ca_ledger *ledger,
+                           const struct ca_item *item, bool *known,
+                           struct ca_err *err)
 {
   int64_t hash = key_hash(item);
   enum ca_code code = CA_OK;
@@ -87,23 +87,23 @@ enum ca_code ca_ledger_add_key(struct ca_ledger *ledger,
 }
 
 /* Whether this very key is in the ledger, and not only its hash. */
-enum ca_code ca_ledger_has_key(struct ca_ledger *ledger,
-                               const struct ca_item *item, bool *found,
-                               struct ca_err *err)
+enum ca_code ca_keyset_has(struct ca_ledger *ledger,
+                           const struct ca_item *item, bool *found,
+                           struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_KEY_FIND, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_KEY_FIND, err);
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
   sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
-  ca_ledger_bind(statement, 3, item->key);
+  ca_statement_bind(statement, 3, item->key);
   sqlite3_bind_int(statement, 4, item->bulk);
   rc = sqlite3_step(statement);
   *found = rc == SQLITE_ROW;
   sqlite3_reset(statement);
   return rc == SQLITE_ROW || rc == SQLITE_DONE
              ? CA_OK
-             : ca_ledger_fail(ledger, rc, err);
+             : ca_statement_fail(ledger, rc, err);
 }

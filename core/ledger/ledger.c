@@ -11,13 +11,13 @@
 static enum ca_code run_plain(struct ca_ledger *ledger, enum ca_sql which,
                               struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
@@ -67,7 +67,7 @@ static enum ca_code set_sync_off(struct ca_ledger *ledger, bool sync_off,
                              : "PRAGMA synchronous=FULL",
                     NULL, NULL, NULL);
   if(rc)
-    return ca_ledger_fail(ledger, rc, err);
+    return ca_statement_fail(ledger, rc, err);
   ledger->sync_off = sync_off;
   return CA_OK;
 }
@@ -252,23 +252,24 @@ static enum ca_code find_operation_id(struct ca_ledger *ledger,
                                       const char *name, int64_t *id,
                                       struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_OPERATION_ADD, err);
+  sqlite3_stmt *statement =
+      ca_statement_get(ledger, CA_SQL_OPERATION_ADD, err);
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
-  ca_ledger_bind(statement, 1, name);
-  rc = ca_ledger_run(statement);
+  ca_statement_bind(statement, 1, name);
+  rc = ca_statement_run(statement);
   if(rc)
-    return ca_ledger_fail(ledger, rc, err);
-  statement = ca_ledger_sql(ledger, CA_SQL_OPERATION_ID, err);
+    return ca_statement_fail(ledger, rc, err);
+  statement = ca_statement_get(ledger, CA_SQL_OPERATION_ID, err);
   if(!statement)
     return CA_SYSTEM;
-  ca_ledger_bind(statement, 1, name);
+  ca_statement_bind(statement, 1, name);
   rc = sqlite3_step(statement);
   *id = sqlite3_column_int64(statement, 0);
   sqlite3_reset(statement);
-  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
 }
 
 enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
@@ -303,7 +304,7 @@ enum ca_code ca_ledger_operation(struct ca_ledger *ledger, int64_t id,
   *api = fits ? ledger->operations[id] : NULL;
   if(*api)
     return CA_OK;
-  statement = ca_ledger_sql(ledger, CA_SQL_OPERATION_NAME, err);
+  statement = ca_statement_get(ledger, CA_SQL_OPERATION_NAME, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, id);
@@ -387,7 +388,7 @@ void ca_ledger_close(struct ca_ledger *ledger)
   sqlite3_close(ledger->db);
   if(ledger->write_queue >= 0)
     close(ledger->write_queue);
-  ca_ledger_forget_keys(ledger);
+  ca_keyset_forget(ledger);
   ca_buf_clear(&ledger->account);
   ca_buf_clear(&ledger->texts);
   free(ledger->outcomes);

@@ -73,8 +73,8 @@ struct ca_bulk {
 
 /* Makes the state directory, 0700, where there is none; refuses one that
    everybody can write to. */
-CA_MUST_USE enum ca_code ca_ledger_make_dir(const char *dir,
-                                            struct ca_err *err);
+CA_MUST_USE enum ca_code ca_store_make_dir(const char *dir,
+                                           struct ca_err *err);
 /* Opens or makes the database `dir`/ledger.db; the directory is made 0700,
    files 0600. A newer schema is refused. Borrows clock. */
 struct ca_ledger *ca_ledger_open(const char *dir, const struct ca_clock *clock,
@@ -90,26 +90,24 @@ struct ca_ledger *ca_ledger_open_readonly(const char *dir,
 
 /* Begins a run, durable on return; its id, such as
    2026-11-22T0600-refresh_expired-k3f, goes into id (at least 96 bytes). */
-CA_MUST_USE enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
-                                         const struct ca_run_info *info,
-                                         char *id, size_t size,
-                                         struct ca_err *err);
+CA_MUST_USE enum ca_code ca_run_begin(struct ca_ledger *ledger,
+                                      const struct ca_run_info *info, char *id,
+                                      size_t size, struct ca_err *err);
 /* Opens an applied run again to finish it; who and host are those of this
    part. Bulks that stand keep their plan; what was planned of others is
    dropped. Intents without an outcome become CA_UNKNOWN. Durable on return. */
-CA_MUST_USE enum ca_code ca_ledger_reopen(struct ca_ledger *ledger,
-                                          const char *name, const char *who,
-                                          const char *host,
-                                          struct ca_err *err);
+CA_MUST_USE enum ca_code ca_run_reopen(struct ca_ledger *ledger,
+                                       const char *name, const char *who,
+                                       const char *host, struct ca_err *err);
 /* Points the reading functions below at a run; nothing can be written. */
 CA_MUST_USE enum ca_code ca_run_select(struct ca_ledger *ledger,
                                        const char *name, struct ca_err *err);
 /* Turns what is left CA_PLANNED of an applied run into CA_NOT_TRIED and what
    is left CA_INTENDED into CA_UNKNOWN, writes end, exit code and the counts
-   that ca_ledger_runs tells, durable on return. The run can still be read
+   that ca_history_runs tells, durable on return. The run can still be read
    until the next begins. */
-CA_MUST_USE enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
-                                       struct ca_err *err);
+CA_MUST_USE enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
+                                    struct ca_err *err);
 
 /* Plan writes: cheap, committed every 1,000 rows or 50 ms by the next of
    them. Those of a bulk are synced with the next write that is: a power cut
@@ -119,38 +117,36 @@ CA_MUST_USE enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
    bulk already has is CA_USAGE. Once plan rows were lost (a full disk) every
    later write of the plan fails with that error.
  */
-CA_MUST_USE enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
-                                            const struct ca_item *item,
-                                            int64_t *number,
-                                            struct ca_err *err);
-CA_MUST_USE enum ca_code ca_ledger_add_change(struct ca_ledger *ledger,
-                                              int64_t item,
-                                              const struct ca_change *change,
-                                              int64_t *number,
-                                              struct ca_err *err);
+CA_MUST_USE enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
+                                               const struct ca_item *item,
+                                               int64_t *number,
+                                               struct ca_err *err);
+CA_MUST_USE enum ca_code
+ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
+                        const struct ca_change *change, int64_t *number,
+                        struct ca_err *err);
 /* The bulk's plan is whole: durable on return, with all its rows. */
 CA_MUST_USE enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
                                            const struct ca_bulk *bulk,
                                            struct ca_err *err);
 /* The run's bulk of that number; *found false when it does not stand. */
-CA_MUST_USE enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
-                                        struct ca_bulk *bulk, bool *found,
-                                        struct ca_err *err);
+CA_MUST_USE enum ca_code ca_read_bulk(struct ca_ledger *ledger, int number,
+                                      struct ca_bulk *bulk, bool *found,
+                                      struct ca_err *err);
 /* All bulks of the run that stand, in order. False from visit stops. */
 CA_MUST_USE enum ca_code
-ca_ledger_bulks(struct ca_ledger *ledger,
-                bool (*visit)(void *ctx, const struct ca_bulk *bulk),
-                void *ctx, struct ca_err *err);
+ca_read_bulks(struct ca_ledger *ledger,
+              bool (*visit)(void *ctx, const struct ca_bulk *bulk), void *ctx,
+              struct ca_err *err);
 /* The bulk's item with this key; *number 0 when there is none. */
-CA_MUST_USE enum ca_code ca_ledger_find_item(struct ca_ledger *ledger,
-                                             int bulk, const char *key,
-                                             int64_t *number,
-                                             struct ca_err *err);
+CA_MUST_USE enum ca_code ca_read_find_item(struct ca_ledger *ledger, int bulk,
+                                           const char *key, int64_t *number,
+                                           struct ca_err *err);
 /* Reads an item back, as it was added; its texts are borrowed until the next
    read. What was planned is visible at once, committed or not. */
-CA_MUST_USE enum ca_code ca_ledger_item(struct ca_ledger *ledger,
-                                        int64_t number, struct ca_item *item,
-                                        struct ca_err *err);
+CA_MUST_USE enum ca_code ca_read_item(struct ca_ledger *ledger, int64_t number,
+                                      struct ca_item *item,
+                                      struct ca_err *err);
 /* An item's own verdict (its action or `after` raised, skipped, pending);
    detail is text for people or NULL. */
 CA_MUST_USE enum ca_code ca_outcome_record_item(struct ca_ledger *ledger,
@@ -238,10 +234,10 @@ CA_MUST_USE enum ca_code ca_ledger_count_open(struct ca_ledger *ledger,
 
 /* Has a create of this ledger made the account, in a run that was under way at
    `since_ms` (wall time) or later? */
-CA_MUST_USE enum ca_code ca_ledger_knows_made(struct ca_ledger *ledger,
-                                              const char *account,
-                                              int64_t since_ms, bool *known,
-                                              struct ca_err *err);
+CA_MUST_USE enum ca_code ca_read_knows_made(struct ca_ledger *ledger,
+                                            const char *account,
+                                            int64_t since_ms, bool *known,
+                                            struct ca_err *err);
 
 /* ---- many runs ---- */
 
@@ -270,15 +266,15 @@ struct ca_run_filter {
 };
 /* Newest first. filter NULL: all. False from visit stops. */
 CA_MUST_USE enum ca_code
-ca_ledger_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
-               bool (*visit)(void *ctx, const struct ca_run_row *run),
-               void *ctx, struct ca_err *err);
+ca_history_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
+                bool (*visit)(void *ctx, const struct ca_run_row *run),
+                void *ctx, struct ca_err *err);
 /* The full id of the run that `text` means: the id itself, a beginning or an
    end of one that no other run has, or "last". CA_USAGE when there is none or
    more than one; the text names them. */
-CA_MUST_USE enum ca_code ca_ledger_find_run(struct ca_ledger *ledger,
-                                            const char *text, char *name,
-                                            size_t size, struct ca_err *err);
+CA_MUST_USE enum ca_code ca_history_find_run(struct ca_ledger *ledger,
+                                             const char *text, char *name,
+                                             size_t size, struct ca_err *err);
 /* When each part of the run began and ended, by whom. */
 struct ca_session {
   int64_t began_ms;
@@ -340,15 +336,15 @@ CA_MUST_USE enum ca_code ca_ledger_history_gather(struct ca_ledger *ledger,
                                                   struct ca_err *err);
 
 /* The salt of the run's fingerprints, for who saves its plan. */
-CA_MUST_USE enum ca_code ca_ledger_salt(struct ca_ledger *ledger,
-                                        unsigned char salt[CA_SALT_SIZE],
-                                        struct ca_err *err);
+CA_MUST_USE enum ca_code ca_run_salt(struct ca_ledger *ledger,
+                                     unsigned char salt[CA_SALT_SIZE],
+                                     struct ca_err *err);
 /* A salted fingerprint of a secret text (hex, at least 33 bytes), with the
    run's salt: that of the state directory, made once, or of the saved plan
    that it carries out. */
-CA_MUST_USE enum ca_code ca_ledger_fingerprint(struct ca_ledger *ledger,
-                                               const char *text, size_t len,
-                                               char *out, size_t size,
-                                               struct ca_err *err);
+CA_MUST_USE enum ca_code ca_run_fingerprint(struct ca_ledger *ledger,
+                                            const char *text, size_t len,
+                                            char *out, size_t size,
+                                            struct ca_err *err);
 
 #endif

@@ -266,14 +266,14 @@ void ca_store_leave_queue(struct ca_ledger *ledger);
 
 /* The statement, prepared once; NULL with err set. Nothing that it would miss
    may wait in memory: flush first. ledger/statement.c, as the next three. */
-sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
-                            struct ca_err *err);
+sqlite3_stmt *ca_statement_get(struct ca_ledger *ledger, enum ca_sql which,
+                               struct ca_err *err);
 /* Steps a statement that gives no rows and resets it; an SQLite code. */
-int ca_ledger_run(sqlite3_stmt *statement);
+int ca_statement_run(sqlite3_stmt *statement);
 /* SQLite's code as an error of ours: names the file, the cause, the way
    out. */
-enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
-                            struct ca_err *err);
+enum ca_code ca_statement_fail(const struct ca_ledger *ledger, int rc,
+                               struct ca_err *err);
 
 /* ledger/queued.c: adds a row to those that wait, in the open transaction. Of
    changes only those that are plain: nothing but their own columns. */
@@ -346,14 +346,14 @@ CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
 /* Remembers the item's key; *known when a key with the same hash was there
    already. The table it may use lives and dies with the run:
    ledger/keyset.c. */
-CA_MUST_USE enum ca_code ca_ledger_add_key(struct ca_ledger *ledger,
-                                           const struct ca_item *item,
-                                           bool *known, struct ca_err *err);
+CA_MUST_USE enum ca_code ca_keyset_add(struct ca_ledger *ledger,
+                                       const struct ca_item *item, bool *known,
+                                       struct ca_err *err);
 /* Does the bulk have an item with this very key? Reads the items. */
-CA_MUST_USE enum ca_code ca_ledger_has_key(struct ca_ledger *ledger,
-                                           const struct ca_item *item,
-                                           bool *found, struct ca_err *err);
-void ca_ledger_forget_keys(struct ca_ledger *ledger);
+CA_MUST_USE enum ca_code ca_keyset_has(struct ca_ledger *ledger,
+                                       const struct ca_item *item, bool *found,
+                                       struct ca_err *err);
+void ca_keyset_forget(struct ca_ledger *ledger);
 
 /* The id under which this database knows an operation, made when new; and
    back (NULL: this version has no such operation). */
@@ -375,10 +375,10 @@ CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
 CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
                                                  struct ca_err *err);
 /* A row of CHANGE_ROW; its texts are the statement's. */
-CA_MUST_USE enum ca_code ca_ledger_take_change(struct ca_ledger *ledger,
-                                               sqlite3_stmt *statement,
-                                               struct ca_change_row *row,
-                                               struct ca_err *err);
+CA_MUST_USE enum ca_code ca_change_take(struct ca_ledger *ledger,
+                                        sqlite3_stmt *statement,
+                                        struct ca_change_row *row,
+                                        struct ca_err *err);
 
 /* Text of a column, NULL for NULL; the statement's until its next step. */
 static inline const char *ca_ledger_text(sqlite3_stmt *statement, int column)
@@ -387,6 +387,6 @@ static inline const char *ca_ledger_text(sqlite3_stmt *statement, int column)
 }
 
 /* NULL binds NULL; the text must live until the statement was run. */
-void ca_ledger_bind(sqlite3_stmt *statement, int place, const char *text);
+void ca_statement_bind(sqlite3_stmt *statement, int place, const char *text);
 
 #endif

@@ -84,7 +84,7 @@ enum ca_code ca_outcome_of_item(struct ca_ledger *ledger, int64_t item,
 
   if(code)
     return code;
-  statement = ca_ledger_sql(ledger, CA_SQL_ITEM_VERDICT, err);
+  statement = ca_statement_get(ledger, CA_SQL_ITEM_VERDICT, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
@@ -97,7 +97,7 @@ enum ca_code ca_outcome_of_item(struct ca_ledger *ledger, int64_t item,
     return ca_err_set(err, CA_USAGE, "the run has no item %lld",
                       (long long)item);
   if(rc != SQLITE_ROW)
-    return ca_ledger_fail(ledger, rc, err);
+    return ca_statement_fail(ledger, rc, err);
   for(i = 0; i < ledger->outcome_count; i++) {
     const struct ca_queued_outcome *entry = &ledger->outcomes[i];
     if(entry->kind == CA_QUEUED_OF_ITEM && entry->number == item)
@@ -152,7 +152,7 @@ static enum ca_code write_intents(struct ca_ledger *ledger, enum ca_sql which,
                                   const int64_t *changes, size_t count,
                                   int64_t at_ms, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
   size_t i;
   int rc;
 
@@ -162,12 +162,12 @@ static enum ca_code write_intents(struct ca_ledger *ledger, enum ca_sql which,
   for(i = 0; i < count; i++)
     sqlite3_bind_int64(statement, (int)i + 2,
                        ca_ledger_change_id(ledger, changes[i]));
-  rc = ca_ledger_run(statement);
+  rc = ca_statement_run(statement);
   if(rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID)
     return ca_err_set(err, CA_USAGE, "change %lld%s was already sent",
                       (long long)changes[0],
                       count > 1 ? " or one after it" : "");
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 /* The open transaction with its intents: durable, or gone. */
@@ -223,14 +223,15 @@ static bool has_queued(const struct ca_ledger *ledger, const int64_t *changes,
 static enum ca_code reopen_change(struct ca_ledger *ledger, int64_t change,
                                   struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_REOPEN, err);
+  sqlite3_stmt *statement =
+      ca_statement_get(ledger, CA_SQL_CHANGE_REOPEN, err);
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, change));
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 enum ca_code ca_outcome_reintend(struct ca_ledger *ledger,

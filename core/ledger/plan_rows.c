@@ -38,12 +38,12 @@ static enum ca_code check_key(struct ca_ledger *ledger,
                               struct ca_err *err)
 {
   bool known = false;
-  enum ca_code code = ca_ledger_add_key(ledger, item, &known, err);
+  enum ca_code code = ca_keyset_add(ledger, item, &known, err);
 
   if(!code && known)
     code = ca_ledger_flush_rows(ledger, err);
   if(!code && known)
-    code = ca_ledger_has_key(ledger, item, repeated, err);
+    code = ca_keyset_has(ledger, item, repeated, err);
   return code;
 }
 
@@ -77,9 +77,9 @@ static enum ca_code remember_item(struct ca_ledger *ledger, int64_t number,
   return CA_OK;
 }
 
-enum ca_code ca_ledger_add_item(struct ca_ledger *ledger,
-                                const struct ca_item *item, int64_t *number,
-                                struct ca_err *err)
+enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
+                                   const struct ca_item *item, int64_t *number,
+                                   struct ca_err *err)
 {
   char reason[REASON_SIZE];
   struct ca_item row = *item;
@@ -125,7 +125,7 @@ static enum ca_code add_bulk(struct ca_ledger *ledger,
   const int64_t counts[] = { bulk->selected, bulk->planned,
                              bulk->same,     bulk->skipped,
                              bulk->failed,   ca_clock_wall_ms(ledger->clock) };
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_BULK_ADD, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_BULK_ADD, err);
   int rc;
   int i;
 
@@ -133,15 +133,15 @@ static enum ca_code add_bulk(struct ca_ledger *ledger,
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ledger->run);
   sqlite3_bind_int(statement, 2, bulk->number);
-  ca_ledger_bind(statement, 3, bulk->name);
-  ca_ledger_bind(statement, 4, bulk->kind);
+  ca_statement_bind(statement, 3, bulk->name);
+  ca_statement_bind(statement, 4, bulk->kind);
   for(i = 0; i < (int)(sizeof(counts) / sizeof(counts[0])); i++)
     sqlite3_bind_int64(statement, i + 5, counts[i]);
-  rc = ca_ledger_run(statement);
+  rc = ca_statement_run(statement);
   if(rc == SQLITE_CONSTRAINT_PRIMARYKEY)
     return ca_err_set(err, CA_USAGE, "bulk %d of the run is already sealed",
                       bulk->number);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
@@ -175,7 +175,7 @@ enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
 static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
                               struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_LAST, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_CHANGE_LAST, err);
   int64_t last = item << CA_PLACE_BITS;
   enum ca_code code;
   int rc;
@@ -190,9 +190,9 @@ static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
     last = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
   sqlite3_reset(statement);
   if(rc != SQLITE_ROW)
-    return ca_ledger_fail(ledger, rc, err);
+    return ca_statement_fail(ledger, rc, err);
 
-  statement = ca_ledger_sql(ledger, CA_SQL_ITEM_ACCOUNT, err);
+  statement = ca_statement_get(ledger, CA_SQL_ITEM_ACCOUNT, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
@@ -204,7 +204,7 @@ static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
   else if(rc == SQLITE_DONE)
     code = CA_USAGE;
   else
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   sqlite3_reset(statement);
   if(code == CA_USAGE)
     return ca_err_set(err, CA_USAGE, "the run has no such item");
@@ -237,7 +237,7 @@ static enum ca_code write_change(struct ca_ledger *ledger, int64_t id,
                                  const struct ca_change *change,
                                  const char *account, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_CHANGE_ADD, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_CHANGE_ADD, err);
   int rc;
 
   if(!statement)
@@ -247,22 +247,22 @@ static enum ca_code write_change(struct ca_ledger *ledger, int64_t id,
   sqlite3_bind_int64(statement, 3, operation);
   sqlite3_bind_int(statement, 4, (int)change->cost);
   sqlite3_bind_int(statement, 5, (int)change->outcome);
-  ca_ledger_bind(statement, 6, account);
-  ca_ledger_bind(statement, 7, change->user);
-  ca_ledger_bind(statement, 8, change->config);
-  ca_ledger_bind(statement, 9, change->query);
-  ca_ledger_bind(statement, 10, change->body);
-  ca_ledger_bind(statement, 11, change->fingerprint);
-  ca_ledger_bind(statement, 12, change->reason);
-  ca_ledger_bind(statement, 13, change->line);
-  ca_ledger_bind(statement, 14, change->before);
+  ca_statement_bind(statement, 6, account);
+  ca_statement_bind(statement, 7, change->user);
+  ca_statement_bind(statement, 8, change->config);
+  ca_statement_bind(statement, 9, change->query);
+  ca_statement_bind(statement, 10, change->body);
+  ca_statement_bind(statement, 11, change->fingerprint);
+  ca_statement_bind(statement, 12, change->reason);
+  ca_statement_bind(statement, 13, change->line);
+  ca_statement_bind(statement, 14, change->before);
   if(change->fallback)
     sqlite3_bind_int(statement, 15, 1);
   else
     sqlite3_bind_null(statement, 15);
-  ca_ledger_bind(statement, 16, change->image);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  ca_statement_bind(statement, 16, change->image);
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 static enum ca_code add_row(struct ca_ledger *ledger,
@@ -281,9 +281,9 @@ static enum ca_code add_row(struct ca_ledger *ledger,
              : write_change(ledger, id, operation, change, account, err);
 }
 
-enum ca_code ca_ledger_add_change(struct ca_ledger *ledger, int64_t item,
-                                  const struct ca_change *change,
-                                  int64_t *number, struct ca_err *err)
+enum ca_code ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
+                                     const struct ca_change *change,
+                                     int64_t *number, struct ca_err *err)
 {
   struct ca_err why;
   enum ca_code code;

@@ -63,7 +63,7 @@ static enum ca_code write_items(struct ca_ledger *ledger,
                                 const struct ca_queued_item *rows,
                                 size_t count, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(
+  sqlite3_stmt *statement = ca_statement_get(
       ledger, count > 1 ? CA_SQL_ITEMS_ADD : CA_SQL_ITEM_ADD, err);
   size_t i;
   int rc;
@@ -72,15 +72,15 @@ static enum ca_code write_items(struct ca_ledger *ledger,
     return CA_SYSTEM;
   for(i = 0; i < count; i++)
     bind_item(statement, (int)i * ITEM_VALUES + 1, &rows[i]);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 static enum ca_code write_changes(struct ca_ledger *ledger,
                                   const struct ca_queued_change *rows,
                                   size_t count, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(
+  sqlite3_stmt *statement = ca_statement_get(
       ledger, count > 1 ? CA_SQL_CHANGES_ADD_PLAIN : CA_SQL_CHANGE_ADD_PLAIN,
       err);
   size_t i;
@@ -90,8 +90,8 @@ static enum ca_code write_changes(struct ca_ledger *ledger,
     return CA_SYSTEM;
   for(i = 0; i < count; i++)
     bind_change(statement, (int)i * CHANGE_VALUES + 1, &rows[i]);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 void ca_queued_forget_rows(struct ca_ledger *ledger)
@@ -236,8 +236,8 @@ static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
 {
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, entry->number));
   sqlite3_bind_int(statement, 2, (int)entry->outcome);
-  ca_ledger_bind(statement, 3, entry->text);
-  return ca_ledger_run(statement);
+  ca_statement_bind(statement, 3, entry->text);
+  return ca_statement_run(statement);
 }
 
 static const char *or_null(const char *text)
@@ -261,11 +261,11 @@ static void bind_outcome(const struct ca_ledger *ledger,
     sqlite3_bind_int(statement, from + 4, entry->http);
   else
     sqlite3_bind_null(statement, from + 4);
-  ca_ledger_bind(statement, from + 5, or_null(entry->request_id));
-  ca_ledger_bind(statement, from + 6, or_null(entry->status_after));
-  ca_ledger_bind(statement, from + 7, or_null(entry->slug));
-  ca_ledger_bind(statement, from + 8, entry->text);
-  ca_ledger_bind(statement, from + 9, entry->made);
+  ca_statement_bind(statement, from + 5, or_null(entry->request_id));
+  ca_statement_bind(statement, from + 6, or_null(entry->status_after));
+  ca_statement_bind(statement, from + 7, or_null(entry->slug));
+  ca_statement_bind(statement, from + 8, entry->text);
+  ca_statement_bind(statement, from + 9, entry->made);
 }
 
 static enum ca_sql sql_of(const struct ca_queued_outcome *entry, size_t count)
@@ -296,7 +296,7 @@ enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
     const struct ca_queued_outcome *outcomes = &ledger->outcomes[i];
     size_t count = outcomes_at_once(outcomes, ledger->outcome_count - i);
     sqlite3_stmt *statement =
-        ca_ledger_sql(ledger, sql_of(outcomes, count), err);
+        ca_statement_get(ledger, sql_of(outcomes, count), err);
     size_t k;
     int rc;
 
@@ -308,10 +308,10 @@ enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
       for(k = 0; k < count; k++)
         bind_outcome(ledger, statement, (int)k * OUTCOME_VALUES + 1,
                      &outcomes[k]);
-      rc = ca_ledger_run(statement);
+      rc = ca_statement_run(statement);
     }
     if(rc)
-      return ca_ledger_fail(ledger, rc, err);
+      return ca_statement_fail(ledger, rc, err);
     i += count;
   }
   return CA_OK;

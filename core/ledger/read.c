@@ -56,8 +56,8 @@ static enum ca_code take_item(struct ca_ledger *ledger,
   return CA_OK;
 }
 
-enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
-                            struct ca_item *item, struct ca_err *err)
+enum ca_code ca_read_item(struct ca_ledger *ledger, int64_t number,
+                          struct ca_item *item, struct ca_err *err)
 {
   sqlite3_stmt *statement;
   enum ca_code code = ca_ledger_flush_rows(ledger, err);
@@ -65,7 +65,7 @@ enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
 
   if(code)
     return code;
-  statement = ca_ledger_sql(ledger, CA_SQL_ITEM_READ, err);
+  statement = ca_statement_get(ledger, CA_SQL_ITEM_READ, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, number));
@@ -78,7 +78,7 @@ enum ca_code ca_ledger_item(struct ca_ledger *ledger, int64_t number,
     code = ca_err_set(err, CA_USAGE, "the run has no item %lld",
                       (long long)number);
   else
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   sqlite3_reset(statement);
   return code;
 }
@@ -89,14 +89,14 @@ static enum ca_code find_between(struct ca_ledger *ledger, int64_t from,
                                  int64_t to, int bulk, const char *key,
                                  int64_t *number, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_KEY_FIND, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_KEY_FIND, err);
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, from));
   sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, to));
-  ca_ledger_bind(statement, 3, key);
+  ca_statement_bind(statement, 3, key);
   sqlite3_bind_int(statement, 4, bulk);
   rc = sqlite3_step(statement);
   *number =
@@ -104,12 +104,12 @@ static enum ca_code find_between(struct ca_ledger *ledger, int64_t from,
   sqlite3_reset(statement);
   return rc == SQLITE_ROW || rc == SQLITE_DONE
              ? CA_OK
-             : ca_ledger_fail(ledger, rc, err);
+             : ca_statement_fail(ledger, rc, err);
 }
 
-enum ca_code ca_ledger_find_item(struct ca_ledger *ledger, int bulk,
-                                 const char *key, int64_t *number,
-                                 struct ca_err *err)
+enum ca_code ca_read_find_item(struct ca_ledger *ledger, int bulk,
+                               const char *key, int64_t *number,
+                               struct ca_err *err)
 {
   int64_t last = ledger->found_item;
   enum ca_code code = ca_ledger_has_run(ledger, err);
@@ -142,9 +142,9 @@ static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)
   bulk->number = sqlite3_column_int(statement, 7);
 }
 
-enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
-                            struct ca_bulk *bulk, bool *found,
-                            struct ca_err *err)
+enum ca_code ca_read_bulk(struct ca_ledger *ledger, int number,
+                          struct ca_bulk *bulk, bool *found,
+                          struct ca_err *err)
 {
   sqlite3_stmt *statement;
   enum ca_code code = ca_ledger_has_run(ledger, err);
@@ -157,7 +157,7 @@ enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
     code = ca_ledger_flush_rows(ledger, err);
   if(code)
     return code;
-  statement = ca_ledger_sql(ledger, CA_SQL_BULK_READ, err);
+  statement = ca_statement_get(ledger, CA_SQL_BULK_READ, err);
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ledger->run);
@@ -169,13 +169,13 @@ enum ca_code ca_ledger_bulk(struct ca_ledger *ledger, int number,
   sqlite3_reset(statement);
   return rc == SQLITE_ROW || rc == SQLITE_DONE
              ? CA_OK
-             : ca_ledger_fail(ledger, rc, err);
+             : ca_statement_fail(ledger, rc, err);
 }
 
-enum ca_code ca_ledger_bulks(struct ca_ledger *ledger,
-                             bool (*visit)(void *ctx,
-                                           const struct ca_bulk *bulk),
-                             void *ctx, struct ca_err *err)
+enum ca_code ca_read_bulks(struct ca_ledger *ledger,
+                           bool (*visit)(void *ctx,
+                                         const struct ca_bulk *bulk),
+                           void *ctx, struct ca_err *err)
 {
   struct ca_bulk bulk;
   sqlite3_stmt *statement;
@@ -186,7 +186,7 @@ enum ca_code ca_ledger_bulks(struct ca_ledger *ledger,
     code = ca_ledger_flush_rows(ledger, err);
   if(code)
     return code;
-  statement = ca_ledger_sql(ledger, CA_SQL_BULKS, err);
+  statement = ca_statement_get(ledger, CA_SQL_BULKS, err);
   if(!statement)
     return CA_SYSTEM;
   if(sqlite3_stmt_busy(statement))
@@ -200,7 +200,7 @@ enum ca_code ca_ledger_bulks(struct ca_ledger *ledger,
   sqlite3_reset(statement);
   return rc == SQLITE_ROW || rc == SQLITE_DONE
              ? CA_OK
-             : ca_ledger_fail(ledger, rc, err);
+             : ca_statement_fail(ledger, rc, err);
 }
 
 /* Which accounts the ledger's own creates have made. There is no index for it:
@@ -227,9 +227,9 @@ static bool is_queued(const struct ca_ledger *ledger, const char *account)
   return false;
 }
 
-enum ca_code ca_ledger_knows_made(struct ca_ledger *ledger,
-                                  const char *account, int64_t since_ms,
-                                  bool *known, struct ca_err *err)
+enum ca_code ca_read_knows_made(struct ca_ledger *ledger, const char *account,
+                                int64_t since_ms, bool *known,
+                                struct ca_err *err)
 {
   sqlite3_stmt *statement = NULL;
   enum ca_code code = CA_OK;
@@ -240,7 +240,7 @@ enum ca_code ca_ledger_knows_made(struct ca_ledger *ledger,
     return CA_OK;
   rc = sqlite3_prepare_v2(ledger->db, made_by, -1, &statement, NULL);
   if(!rc) {
-    ca_ledger_bind(statement, 1, account);
+    ca_statement_bind(statement, 1, account);
     sqlite3_bind_int64(statement, 2, since_ms);
     sqlite3_bind_int(statement, 3, CA_ITEM_BITS + CA_PLACE_BITS);
     rc = sqlite3_step(statement);
@@ -248,7 +248,7 @@ enum ca_code ca_ledger_knows_made(struct ca_ledger *ledger,
   if(rc == SQLITE_ROW)
     *known = sqlite3_column_int(statement, 0) != 0;
   else
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   sqlite3_finalize(statement);
   return code;
 }

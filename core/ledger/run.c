@@ -83,7 +83,7 @@ static enum ca_code take_salt(struct ca_ledger *ledger,
   else if(there)
     rc = SQLITE_CORRUPT;
   if(rc != SQLITE_ROW && rc != SQLITE_DONE)
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   sqlite3_reset(statement);
   return code;
 }
@@ -91,7 +91,7 @@ static enum ca_code take_salt(struct ca_ledger *ledger,
 static enum ca_code read_salt(struct ca_ledger *ledger, enum ca_sql which,
                               struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
 
   if(!statement)
     return CA_SYSTEM;
@@ -103,7 +103,7 @@ static enum ca_code read_salt(struct ca_ledger *ledger, enum ca_sql which,
 /* Into the open transaction, unless another process was faster. */
 static enum ca_code add_salt(struct ca_ledger *ledger, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_SALT_ADD, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SALT_ADD, err);
   unsigned char salt[CA_SALT_SIZE];
   int rc;
 
@@ -113,8 +113,8 @@ static enum ca_code add_salt(struct ca_ledger *ledger, struct ca_err *err)
     return ca_err_set(err, CA_SYSTEM,
                       "cannot get random bytes from the kernel");
   sqlite3_bind_blob(statement, 1, salt, sizeof(salt), SQLITE_STATIC);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 /* The salt of a run that begins, in the open transaction. */
@@ -169,9 +169,8 @@ static enum ca_code find_salt(struct ca_ledger *ledger, struct ca_err *err)
   return ours ? ca_ledger_commit(ledger, err) : CA_OK;
 }
 
-enum ca_code ca_ledger_salt(struct ca_ledger *ledger,
-                            unsigned char salt[CA_SALT_SIZE],
-                            struct ca_err *err)
+enum ca_code ca_run_salt(struct ca_ledger *ledger,
+                         unsigned char salt[CA_SALT_SIZE], struct ca_err *err)
 {
   enum ca_code code = find_salt(ledger, err);
 
@@ -180,9 +179,9 @@ enum ca_code ca_ledger_salt(struct ca_ledger *ledger,
   return code;
 }
 
-enum ca_code ca_ledger_fingerprint(struct ca_ledger *ledger, const char *text,
-                                   size_t len, char *out, size_t size,
-                                   struct ca_err *err)
+enum ca_code ca_run_fingerprint(struct ca_ledger *ledger, const char *text,
+                                size_t len, char *out, size_t size,
+                                struct ca_err *err)
 {
   char hex[CA_DIGEST_SIZE];
   enum ca_code code;
@@ -210,21 +209,21 @@ static enum ca_code add_run(struct ca_ledger *ledger,
                           info->host,    info->project,    info->base_url,
                           info->version, info->word,       info->cwd,
                           info->undoes };
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_RUN_ADD, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_RUN_ADD, err);
   int rc;
   int i;
 
   if(!statement)
     return CA_SYSTEM;
-  ca_ledger_bind(statement, 1, id);
+  ca_statement_bind(statement, 1, id);
   sqlite3_bind_int64(statement, 2, ca_clock_wall_ms(ledger->clock));
   for(i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++)
-    ca_ledger_bind(statement, i + 3, texts[i]);
+    ca_statement_bind(statement, i + 3, texts[i]);
   sqlite3_bind_blob(statement, i + 3, ledger->salt, sizeof(ledger->salt),
                     SQLITE_STATIC);
-  rc = ca_ledger_run(statement);
+  rc = ca_statement_run(statement);
   if(rc)
-    return ca_ledger_fail(ledger, rc, err);
+    return ca_statement_fail(ledger, rc, err);
   *added = sqlite3_changes(ledger->db) == 1;
   return CA_OK;
 }
@@ -232,17 +231,17 @@ static enum ca_code add_run(struct ca_ledger *ledger,
 static enum ca_code add_session(struct ca_ledger *ledger, const char *who,
                                 const char *host, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_SESSION_ADD, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SESSION_ADD, err);
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
   sqlite3_bind_int64(statement, 1, ledger->run);
   sqlite3_bind_int64(statement, 2, ca_clock_wall_ms(ledger->clock));
-  ca_ledger_bind(statement, 3, who);
-  ca_ledger_bind(statement, 4, host);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  ca_statement_bind(statement, 3, who);
+  ca_statement_bind(statement, 4, host);
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 static void forget_run(struct ca_ledger *ledger)
@@ -250,7 +249,7 @@ static void forget_run(struct ca_ledger *ledger)
   ledger->run = 0;
   ledger->ended = false;
   ledger->items = 0;
-  ca_ledger_forget_keys(ledger);
+  ca_keyset_forget(ledger);
   ledger->item = 0;
   ledger->bulk = 0;
   ledger->last_change = 0;
@@ -307,9 +306,9 @@ static enum ca_code end_opening(struct ca_ledger *ledger, enum ca_code code,
   return code;
 }
 
-enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
-                             const struct ca_run_info *info, char *id,
-                             size_t size, struct ca_err *err)
+enum ca_code ca_run_begin(struct ca_ledger *ledger,
+                          const struct ca_run_info *info, char *id,
+                          size_t size, struct ca_err *err)
 {
   struct ca_err why;
   enum ca_code code = check_free(ledger, err);
@@ -338,13 +337,13 @@ enum ca_code ca_ledger_begin(struct ca_ledger *ledger,
 static enum ca_code find_run(struct ca_ledger *ledger, const char *name,
                              struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_RUN_FIND, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_RUN_FIND, err);
   const char *mode;
   int rc;
 
   if(!statement)
     return CA_SYSTEM;
-  ca_ledger_bind(statement, 1, name);
+  ca_statement_bind(statement, 1, name);
   rc = sqlite3_step(statement);
   if(rc == SQLITE_ROW) {
     ledger->run = sqlite3_column_int64(statement, 0);
@@ -355,7 +354,7 @@ static enum ca_code find_run(struct ca_ledger *ledger, const char *name,
   if(rc == SQLITE_DONE)
     return ca_err_set(err, CA_USAGE, "the ledger %s has no run %.200s",
                       ledger->path, name);
-  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
 }
 
 enum ca_code ca_run_select(struct ca_ledger *ledger, const char *name,
@@ -376,7 +375,7 @@ enum ca_code ca_run_select(struct ca_ledger *ledger, const char *name,
 static enum ca_code run_over(struct ca_ledger *ledger, enum ca_sql which,
                              bool items, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
   int rc;
 
   if(!statement)
@@ -389,8 +388,8 @@ static enum ca_code run_over(struct ca_ledger *ledger, enum ca_sql which,
                            : ca_ledger_change_id(ledger, CA_CHANGE_MAX));
   if(sqlite3_bind_parameter_count(statement) > 2)
     sqlite3_bind_int64(statement, 3, ledger->run);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 /* Nothing of a bulk is sent before it stands; where something was, its plan
@@ -398,7 +397,8 @@ static enum ca_code run_over(struct ca_ledger *ledger, enum ca_sql which,
 static enum ca_code check_unsealed(struct ca_ledger *ledger, const char *name,
                                    struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_UNSEALED_SENT, err);
+  sqlite3_stmt *statement =
+      ca_statement_get(ledger, CA_SQL_UNSEALED_SENT, err);
   int rc;
 
   if(!statement)
@@ -414,7 +414,7 @@ static enum ca_code check_unsealed(struct ca_ledger *ledger, const char *name,
                       "although their plan is not sealed: the run cannot be "
                       "resumed; inspect it with show",
                       ledger->path, name);
-  return rc == SQLITE_DONE ? CA_OK : ca_ledger_fail(ledger, rc, err);
+  return rc == SQLITE_DONE ? CA_OK : ca_statement_fail(ledger, rc, err);
 }
 
 /* What the run has left goes back to where it can be gone on with. */
@@ -437,7 +437,7 @@ static enum ca_code reopen_rows(struct ca_ledger *ledger, struct ca_err *err)
    bulks, whose keys are their own. */
 static enum ca_code remember_keys(struct ca_ledger *ledger, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_SINGLE_KEYS, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SINGLE_KEYS, err);
   enum ca_code code = CA_OK;
   int rc;
 
@@ -448,18 +448,18 @@ static enum ca_code remember_keys(struct ca_ledger *ledger, struct ca_err *err)
   while(!code && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
     struct ca_item item = { .key = ca_ledger_text(statement, 0) };
     bool known;
-    code = ca_ledger_add_key(ledger, &item, &known, err);
+    code = ca_keyset_add(ledger, &item, &known, err);
   }
   sqlite3_reset(statement);
   if(!code && rc != SQLITE_DONE)
-    code = ca_ledger_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, rc, err);
   return code;
 }
 
 static enum ca_code find_last_item(struct ca_ledger *ledger,
                                    struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, CA_SQL_ITEM_LAST, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_ITEM_LAST, err);
   int rc;
 
   if(!statement)
@@ -469,12 +469,12 @@ static enum ca_code find_last_item(struct ca_ledger *ledger,
   rc = sqlite3_step(statement);
   ledger->items = sqlite3_column_int64(statement, 0) & CA_ITEM_MAX;
   sqlite3_reset(statement);
-  return rc == SQLITE_ROW ? CA_OK : ca_ledger_fail(ledger, rc, err);
+  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
 }
 
-enum ca_code ca_ledger_reopen(struct ca_ledger *ledger, const char *name,
-                              const char *who, const char *host,
-                              struct ca_err *err)
+enum ca_code ca_run_reopen(struct ca_ledger *ledger, const char *name,
+                           const char *who, const char *host,
+                           struct ca_err *err)
 {
   struct ca_err why;
   enum ca_code code = check_free(ledger, err);
@@ -512,7 +512,7 @@ static enum ca_code write_end(struct ca_ledger *ledger, enum ca_sql which,
                               int exit_code, const char *counts,
                               struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_ledger_sql(ledger, which, err);
+  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
   int rc;
 
   if(!statement)
@@ -521,9 +521,9 @@ static enum ca_code write_end(struct ca_ledger *ledger, enum ca_sql which,
   sqlite3_bind_int64(statement, 2, ca_clock_wall_ms(ledger->clock));
   sqlite3_bind_int(statement, 3, exit_code);
   if(counts)
-    ca_ledger_bind(statement, 4, counts);
-  rc = ca_ledger_run(statement);
-  return rc ? ca_ledger_fail(ledger, rc, err) : CA_OK;
+    ca_statement_bind(statement, 4, counts);
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
 /* "[0,0,3,812,0,0,0,0,0,0]", in the order of enum ca_outcome. */
@@ -555,8 +555,8 @@ static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
   return run_over(ledger, CA_SQL_RUN_REST, false, err);
 }
 
-enum ca_code ca_ledger_end(struct ca_ledger *ledger, int exit_code,
-                           struct ca_err *err)
+enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
+                        struct ca_err *err)
 {
   char counts[CA_OUTCOME_COUNT * 21 + 2];
   struct ca_err why;

@@ -20,7 +20,7 @@
 #define AIM          "coalesce(c.account, " ITEM_ACCOUNT ")"
 
 /* Columns of a change as it is read back, in the order of
-   ca_ledger_take_change. */
+   ca_change_take. */
 #define CHANGE_ROW                                                   \
   "c.id, c.operation, c.cost, " STATE ", i.key, " AIM ", c.user,"    \
   " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"     \
@@ -308,8 +308,8 @@ static bool misses_nothing(const struct ca_ledger *ledger, enum ca_sql which)
 }
 #endif
 
-sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
-                            struct ca_err *err)
+sqlite3_stmt *ca_statement_get(struct ca_ledger *ledger, enum ca_sql which,
+                               struct ca_err *err)
 {
   assert(misses_nothing(ledger, which));
   if(!ledger->statements[which]) {
@@ -317,25 +317,25 @@ sqlite3_stmt *ca_ledger_sql(struct ca_ledger *ledger, enum ca_sql which,
                                 SQLITE_PREPARE_PERSISTENT,
                                 &ledger->statements[which], NULL);
     if(rc)
-      ca_ledger_fail(ledger, rc, err);
+      ca_statement_fail(ledger, rc, err);
   }
   return ledger->statements[which];
 }
 
-enum ca_code ca_ledger_fail(const struct ca_ledger *ledger, int rc,
-                            struct ca_err *err)
+enum ca_code ca_statement_fail(const struct ca_ledger *ledger, int rc,
+                               struct ca_err *err)
 {
   return ca_sqlite_fail(ledger->db, ledger->path, rc, err);
 }
 
-int ca_ledger_run(sqlite3_stmt *statement)
+int ca_statement_run(sqlite3_stmt *statement)
 {
   int rc = sqlite3_step(statement);
   int reset_rc = sqlite3_reset(statement);
   return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : reset_rc;
 }
 
-void ca_ledger_bind(sqlite3_stmt *statement, int place, const char *text)
+void ca_statement_bind(sqlite3_stmt *statement, int place, const char *text)
 {
   if(text)
     sqlite3_bind_text(statement, place, text, -1, SQLITE_STATIC);

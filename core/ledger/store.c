@@ -55,7 +55,7 @@ static enum ca_code check_dir(const char *dir, const struct stat *info,
   return CA_OK;
 }
 
-enum ca_code ca_ledger_make_dir(const char *dir, struct ca_err *err)
+enum ca_code ca_store_make_dir(const char *dir, struct ca_err *err)
 {
   char part[PATH_MAX];
   size_t len = strlen(dir);
@@ -273,7 +273,7 @@ enum ca_code ca_store_open(struct ca_ledger *ledger, const char *dir,
                            struct ca_err *err)
 {
   char real[PATH_MAX];
-  enum ca_code code = ca_ledger_make_dir(dir, err);
+  enum ca_code code = ca_store_make_dir(dir, err);
 
   if(code)
     return code;

@@ -183,7 +183,7 @@ static enum ca_code load_item(void *ctx, const struct ca_item *item,
 {
   struct loader *loader = ctx;
   enum ca_code code =
-      ca_ledger_add_item(loader->ledger, item, &loader->item, err);
+      ca_plan_rows_add_item(loader->ledger, item, &loader->item, err);
 
   if(!code && verdict != CA_PLANNED)
     code = ca_outcome_record_item(loader->ledger, loader->item, verdict, NULL,
@@ -197,8 +197,8 @@ static enum ca_code load_change(void *ctx, const struct ca_change *change,
   struct loader *loader = ctx;
   int64_t number;
 
-  return ca_ledger_add_change(loader->ledger, loader->item, change, &number,
-                              err);
+  return ca_plan_rows_add_change(loader->ledger, loader->item, change, &number,
+                                 err);
 }
 
 enum ca_code ca_plan_load(const char *path, struct ca_ledger *ledger,

@@ -346,7 +346,7 @@ static enum ca_code save_item(struct writer *writer, bool *more)
   if(!*more)
     return CA_OK;
   if(!code)
-    code = ca_ledger_item(writer->ledger, writer->item, &item, &why);
+    code = ca_read_item(writer->ledger, writer->item, &item, &why);
   if(code) {
     *writer->err = why;
     return code;
@@ -361,7 +361,7 @@ static enum ca_code save_rows(struct writer *writer)
 {
   bool more = true;
   enum ca_code code =
-      ca_ledger_bulks(writer->ledger, write_bulk, writer, writer->err);
+      ca_read_bulks(writer->ledger, write_bulk, writer, writer->err);
 
   ca_changes_open(&writer->changes, writer->ledger, -1, KEPT);
   if(!code && !writer->code)
@@ -440,7 +440,7 @@ static enum ca_code make_seal(struct ca_ledger *ledger, const char *run,
   if(!api_key.len)
     return ca_err_set(err, CA_USAGE,
                       "a plan cannot be saved without an API key");
-  code = ca_ledger_salt(ledger, salt, err);
+  code = ca_run_salt(ledger, salt, err);
   if(!code)
     ca_plan_seal(salt, run, api_key, seal);
   ca_wipe(salt, sizeof(salt));

@@ -84,8 +84,7 @@ static inline void start(void)
   ended_well[0] = '\0';
   stop_in_visit = false;
   ledger = ca_ledger_open(scratch_dir, &fake.clock, &err);
-  CHECK(ledger &&
-        !ca_ledger_begin(ledger, &info, run_id, sizeof(run_id), &err));
+  CHECK(ledger && !ca_run_begin(ledger, &info, run_id, sizeof(run_id), &err));
   apply = ca_apply_new(FAKE_ENGINE, FAKE_ENDPOINT, ledger, &err);
   CHECK(apply != NULL);
   sqlite3_commit_hook(ledger->db, count_commit, NULL);
@@ -104,7 +103,7 @@ static inline int64_t plan_item(int bulk, const char *key)
 {
   struct ca_item item = { .bulk = bulk, .key = key, .account = key };
   int64_t number = 0;
-  CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_item(ledger, &item, &number, &err), CA_OK);
   return number;
 }
 
@@ -121,14 +120,15 @@ static inline int64_t plan_seen(int bulk, const char *key, const char *status,
   int64_t number = 0;
   if(!strcmp(status, "INACTIVE"))
     item.flags = CA_ITEM_DISABLED;
-  CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_item(ledger, &item, &number, &err), CA_OK);
   return number;
 }
 
 static inline int64_t plan_any(int64_t item, const struct ca_change *change)
 {
   int64_t number = 0;
-  CHECK_INT(ca_ledger_add_change(ledger, item, change, &number, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_change(ledger, item, change, &number, &err),
+            CA_OK);
   return number;
 }
 
@@ -155,7 +155,7 @@ static inline void plan_link(const char *key, const char *user,
   struct ca_item row = { .bulk = 1, .key = key };
   int64_t item = 0;
 
-  CHECK_INT(ca_ledger_add_item(ledger, &row, &item, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_item(ledger, &row, &item, &err), CA_OK);
   plan_any(item, &change);
 }
 

@@ -109,8 +109,8 @@ static void draft(struct ca_ledger *ledger, int bulk, int count,
     struct ca_item row = { .bulk = bulk, .key = text, .account = text };
     snprintf(text, sizeof(text), "ca_%d", i);
     change.account = text;
-    must(ca_ledger_add_item(ledger, &row, &item, err), err);
-    must(ca_ledger_add_change(ledger, item, &change, &number, err), err);
+    must(ca_plan_rows_add_item(ledger, &row, &item, err), err);
+    must(ca_plan_rows_add_change(ledger, item, &change, &number, err), err);
   }
 }
 
@@ -120,7 +120,7 @@ static void plan(struct ca_ledger *ledger, struct ca_err *err)
   struct ca_bulk bulk = { .number = 1, .selected = CHANGES };
   char text[96];
 
-  must(ca_ledger_begin(ledger, &info, text, sizeof(text), err), err);
+  must(ca_run_begin(ledger, &info, text, sizeof(text), err), err);
   say("DRAFT\n");
   draft(ledger, 1, CHANGES, err);
   draft(ledger, 2, DRAFTED, err);

@@ -44,8 +44,7 @@ static inline void begin_run(const char *mode)
                               .project = "0123456789abcdef",
                               .base_url = "https://h",
                               .version = "0.1.0" };
-  CHECK_INT(ca_ledger_begin(ledger, &info, run_id, sizeof(run_id), &err),
-            CA_OK);
+  CHECK_INT(ca_run_begin(ledger, &info, run_id, sizeof(run_id), &err), CA_OK);
 }
 
 static inline void start(const char *mode)
@@ -69,7 +68,7 @@ static inline int64_t add_item(int bulk, const char *key)
     .bulk = bulk, .key = key, .account = key, .user = "u", .status = "ACTIVE"
   };
   int64_t number = -1;
-  CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_item(ledger, &item, &number, &err), CA_OK);
   return number;
 }
 
@@ -81,7 +80,8 @@ static inline int64_t add_change(int64_t item, const char *operation,
                               .cost = CA_REVERSIBLE,
                               .outcome = outcome };
   int64_t number = -1;
-  CHECK_INT(ca_ledger_add_change(ledger, item, &change, &number, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_change(ledger, item, &change, &number, &err),
+            CA_OK);
   return number;
 }
 

@@ -60,7 +60,7 @@ static void begin(void)
   ledger = ca_ledger_open(dir, ca_clock_system(), &err);
   if(!ledger)
     must(err.code);
-  must(ca_ledger_begin(ledger, &info, id, sizeof(id), &err));
+  must(ca_run_begin(ledger, &info, id, sizeof(id), &err));
 }
 
 /* "ca_" and 12 characters without order, as the service makes them. */
@@ -96,7 +96,7 @@ static int64_t add_item_of(int bulk, int64_t n)
   account_id(n, account);
   snprintf(user, sizeof(user), "3f2a77c1-9be1-4c55-8f0e-%012lld",
            (long long)n);
-  must(ca_ledger_add_item(ledger, &item, &number, &err));
+  must(ca_plan_rows_add_item(ledger, &item, &number, &err));
   return number;
 }
 
@@ -116,7 +116,7 @@ static int64_t add_change(int64_t n, int64_t item)
                               .before = "ACTIVE",
                               .cost = CA_REVERSIBLE };
   account_id(n, account);
-  must(ca_ledger_add_change(ledger, item, &change, &number, &err));
+  must(ca_plan_rows_add_change(ledger, item, &change, &number, &err));
   return number;
 }
 
@@ -231,7 +231,7 @@ static double cost_of_changes(int64_t rows)
   carry_out(rows, numbers);
   wall = wall_us();
   cpu = cpu_us();
-  must(ca_ledger_end(ledger, 0, &err));
+  must(ca_run_end(ledger, 0, &err));
   say("end", wall, cpu, rows);
   ca_ledger_close(ledger);
   free(numbers);
@@ -301,7 +301,7 @@ static void plans(void)
   cpu = cpu_us();
   must(ca_plan_save(ledger, path, &info, "run", key, &err));
   say("save the plan", wall, cpu, rows);
-  must(ca_ledger_end(ledger, 0, &err));
+  must(ca_run_end(ledger, 0, &err));
   wall = wall_us();
   cpu = cpu_us();
   must(ca_plan_read(path, key, &head, &err));

@@ -99,7 +99,7 @@ static inline int64_t plan_create(const char *key, const char *user)
   int64_t item = 0;
   int64_t number;
 
-  CHECK_INT(ca_ledger_add_item(ledger, &row, &item, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_item(ledger, &row, &item, &err), CA_OK);
   number = plan_any(item, &change);
   was(number, CA_UNKNOWN);
   return number;

@@ -311,7 +311,7 @@ static void rejected_key_stops(void)
                      "last; "));
   CHECK(strstr(told, "ca_2 disable done; ca_2 enable not tried unsent "
                      "last; "));
-  CHECK_INT(ca_ledger_end(ledger, 6, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 6, &err), CA_OK);
   CHECK_INT(scratch_count("ledger.db",
                           "SELECT count(*) FROM outcome WHERE outcome = 2"),
             198);

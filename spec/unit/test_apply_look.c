@@ -544,7 +544,7 @@ static void all_accounts_of_an_item(void)
   int64_t item = 0;
 
   start();
-  CHECK_INT(ca_ledger_add_item(ledger, &row, &item, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_item(ledger, &row, &item, &err), CA_OK);
   {
     struct ca_change one = { .api =
                                  ca_api_find("connected_accounts", "disable"),
@@ -596,7 +596,7 @@ static void auth_configs(void)
     int64_t item = 0;
     start();
     check_sent = NULL;
-    CHECK_INT(ca_ledger_add_item(ledger, &row, &item, &err), CA_OK);
+    CHECK_INT(ca_plan_rows_add_item(ledger, &row, &item, &err), CA_OK);
     plan_any(item, &change);
     begin_looking(4);
     fill();

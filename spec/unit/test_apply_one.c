@@ -14,9 +14,9 @@ static int64_t plan_secret(const char *key)
                               .account = key,
                               .fingerprint = "00ff" };
   int64_t number = 0;
-  CHECK_INT(
-      ca_ledger_add_change(ledger, plan_item(1, key), &change, &number, &err),
-      CA_OK);
+  CHECK_INT(ca_plan_rows_add_change(ledger, plan_item(1, key), &change,
+                                    &number, &err),
+            CA_OK);
   return number;
 }
 

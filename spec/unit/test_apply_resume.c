@@ -438,7 +438,7 @@ static void a_run_that_died_goes_on(void)
   ca_ledger_close(ledger);
   engine_stop();
   ledger = ca_ledger_open(scratch_dir, &fake.clock, &err);
-  CHECK(ledger && !ca_ledger_reopen(ledger, run_id, "me", "here", &err));
+  CHECK(ledger && !ca_run_reopen(ledger, run_id, "me", "here", &err));
   apply = ca_apply_new(FAKE_ENGINE, FAKE_ENDPOINT, ledger, &err);
   told[0] = '\0';
   sent_count = 0;

@@ -99,7 +99,7 @@ static void lives_across_reads_and_writes(void)
   add_both(1, "late", "enable");
   CHECK_INT(intend(one), CA_OK);
   CHECK_INT(settle(one, CA_DONE), CA_OK);
-  CHECK_INT(ca_ledger_item(ledger, 2, &item, &err), CA_OK);
+  CHECK_INT(ca_read_item(ledger, 2, &item, &err), CA_OK);
   ca_changes_open(&other, ledger, 1, CA_ANY_OUTCOME);
   CHECK_TEXT(row->key, "one");
   CHECK_TEXT(row->change.api->name, "disable");
@@ -131,7 +131,7 @@ static void keeps_texts_whole(void)
   memset(text, 'x', sizeof(text) - 1);
   for(i = 0; i < 200; i++) {
     change.body = text + (i == 150 ? 0 : sizeof(text) - 1 - i * 20);
-    CHECK_INT(ca_ledger_add_change(ledger, item, &change, &number, &err),
+    CHECK_INT(ca_plan_rows_add_change(ledger, item, &change, &number, &err),
               CA_OK);
   }
   ca_changes_open(&cursor, ledger, 1, CA_ANY_OUTCOME);

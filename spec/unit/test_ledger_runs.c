@@ -14,13 +14,13 @@ static void close_ledger(void)
 
 static enum ca_code reopen(const char *name)
 {
-  return ca_ledger_reopen(ledger, name, "sam", "laptop", &err);
+  return ca_run_reopen(ledger, name, "sam", "laptop", &err);
 }
 
 static int64_t find(int bulk, const char *key)
 {
   int64_t number = -1;
-  CHECK_INT(ca_ledger_find_item(ledger, bulk, key, &number, &err), CA_OK);
+  CHECK_INT(ca_read_find_item(ledger, bulk, key, &number, &err), CA_OK);
   return number;
 }
 
@@ -41,7 +41,7 @@ static bool stands(int number)
 {
   struct ca_bulk bulk;
   bool found = false;
-  CHECK_INT(ca_ledger_bulk(ledger, number, &bulk, &found, &err), CA_OK);
+  CHECK_INT(ca_read_bulk(ledger, number, &bulk, &found, &err), CA_OK);
   return found;
 }
 
@@ -54,13 +54,13 @@ static void bulk_stands_on_disk(void)
 
   start("apply");
   add_both(1, "one", "disable");
-  CHECK_INT(ca_ledger_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
+  CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
   CHECK(!found);
   CHECK_INT(ask(ITEMS), 0);
   CHECK_INT(stand(1), CA_OK);
   CHECK_INT(ask(ITEMS), 1); /* with its rows */
   CHECK_INT(ask("SELECT count(*) FROM bulk"), 1);
-  CHECK_INT(ca_ledger_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
+  CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
   CHECK(found);
   CHECK_INT(bulk.number, 1);
   CHECK_TEXT(bulk.name, "idle");
@@ -77,7 +77,7 @@ static void bulk_stands_on_disk(void)
   /* a refusal loses nothing */
   add_both(2, "two", "disable");
   CHECK_INT(stand(2), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_INT(stand(3), CA_USAGE);
   CHECK(stands(2)); /* still to be read */
   begin_run("apply");
@@ -100,7 +100,7 @@ static void items_are_found_by_key(void)
   CHECK_INT(find(2, "two"), 0);
   CHECK_INT(find(1, "four"), 0);
   CHECK_INT(find(1, "one"), 1);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   begin_run("apply");
   CHECK_INT(find(1, "one"), 0); /* of another run */
   stop();
@@ -131,7 +131,7 @@ static void items_have_verdicts(void)
   CHECK_INT(ca_outcome_record_item(ledger, 2, CA_PENDING, NULL, &err), CA_OK);
   check_verdict(2, CA_PENDING); /* the later word counts */
   CHECK_INT(ca_outcome_of_item(ledger, 3, &verdict, &err), CA_USAGE);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_INT(ca_outcome_record_item(ledger, 2, CA_FAILED, NULL, &err),
             CA_USAGE);
   stop();
@@ -169,9 +169,9 @@ static void what_a_change_keeps(void)
   id[200] = '\0';
   change.api = op("disable");
   first = add_both(1, "one", "delete");
-  CHECK_INT(ca_ledger_add_change(ledger, 1, &change, &second, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_change(ledger, 1, &change, &second, &err), CA_OK);
   change = (struct ca_change){ .api = op("initiate"), .account = "" };
-  CHECK_INT(ca_ledger_add_change(ledger, 1, &change, &third, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_change(ledger, 1, &change, &third, &err), CA_OK);
   check_row(first, (struct kept){ .sent_ms = 0 });
   check_row(second,
             (struct kept){ .image = "{\"alias\":\"w\"}", .fallback = true });
@@ -227,7 +227,7 @@ static void intents_made_anew(void)
   CHECK_INT(ca_outcome_reintend(ledger, numbers, 1, &err), CA_OK);
   CHECK_TEXT(changes(1, ~0U), "one disable intended; two disable done; "
                               "three disable intended; ");
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_INT(ca_outcome_reintend(ledger, numbers, 1, &err), CA_USAGE);
   stop();
 }
@@ -258,7 +258,7 @@ static int die_while_applying(void)
 
 static void name_of_last(void)
 {
-  CHECK_INT(ca_ledger_find_run(ledger, "last", run_id, sizeof(run_id), &err),
+  CHECK_INT(ca_history_find_run(ledger, "last", run_id, sizeof(run_id), &err),
             CA_OK);
 }
 
@@ -283,12 +283,12 @@ static void a_killed_run_goes_on(void)
   CHECK_INT(ask("SELECT outcome FROM outcome ORDER BY id DESC LIMIT 1"), 7);
   CHECK(stands(1) && !stands(2));
   /* planning goes on: numbers and keys do not collide */
-  CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_USAGE);
+  CHECK_INT(ca_plan_rows_add_item(ledger, &item, &number, &err), CA_USAGE);
   number = add_item(2, "draft");
   CHECK_INT(number, 7); /* the last left is call 2, which was 6 */
   add_change(number, "enable", "draft", CA_PLANNED);
   CHECK_INT(stand(2), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 8, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 8, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U),
              "done disable done; lost disable unknown; open disable not "
              "tried; call 2 disable not tried; draft enable not tried; ");
@@ -332,7 +332,7 @@ static void parts_of_a_run(void)
   CHECK_INT(stand(1), CA_OK);
   CHECK_TEXT(parts(0), "kim@box +0 0 -1; ");
   fake_clock_pass(&fake, 10);
-  CHECK_INT(ca_ledger_end(ledger, 7, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 7, &err), CA_OK);
   CHECK_TEXT(parts(0), "kim@box +0 +10 7; ");
   CHECK_INT(ask("SELECT counts = '[0,0,1,0,0,0,0,0,0,0]' FROM run"), 1);
   fake_clock_pass(&fake, 10);
@@ -347,7 +347,7 @@ static void parts_of_a_run(void)
   CHECK_INT(ca_outcome_reintend(ledger, &one, 1, &err), CA_OK);
   CHECK_INT(settle(one, CA_DONE), CA_OK);
   fake_clock_pass(&fake, 10);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_TEXT(parts(0), "kim@box +0 +10 7; sam@laptop +20 0 -1; "
                        "sam@laptop +30 +40 0; ");
   CHECK_TEXT(parts(1), "kim@box +0 +10 7; ");
@@ -364,7 +364,7 @@ static void what_cannot_go_on(void)
   memcpy(preview, run_id, sizeof(preview));
   CHECK_INT(reopen(preview), CA_USAGE);
   CHECK_HOLDS(err.text, "a run has already begun");
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_INT(reopen(preview), CA_USAGE);
   CHECK_HOLDS(err.text, "was a preview");
   CHECK_HOLDS(err.text, preview);
@@ -383,7 +383,7 @@ static void what_was_sent_is_never_dropped(void)
 {
   start("apply");
   CHECK_INT(intend(add_both(1, "one", "disable")), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 8, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 8, &err), CA_OK);
   CHECK_INT(reopen(run_id), CA_SYSTEM);
   CHECK_HOLDS(err.text, "cannot be resumed");
   CHECK_INT(ask(ITEMS), 1);
@@ -399,15 +399,15 @@ static void looking_at_a_run(void)
   memcpy(first, run_id, sizeof(first));
   add_both(1, "one", "disable");
   CHECK_INT(ca_run_select(ledger, first, &err), CA_USAGE);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   begin_run("preview");
   add_both(1, "two", "enable");
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_INT(ca_run_select(ledger, first, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), "one disable not tried; ");
   CHECK_TEXT(counts(-1), "disable not tried 1; items not tried 1; ");
   CHECK_INT(settle(32769, CA_DONE), CA_USAGE);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_USAGE);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_USAGE);
   CHECK_INT(ca_run_select(ledger, run_id, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), "two enable planned; ");
   CHECK_INT(ca_run_select(ledger, "no such", &err), CA_USAGE);
@@ -427,7 +427,7 @@ static void add_pair(const char *key, enum ca_outcome change,
   row.api = op("disable");
   if(fallback == CA_SAME)
     row.outcome = CA_SAME;
-  CHECK_INT(ca_ledger_add_change(ledger, item, &row, &second, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_change(ledger, item, &row, &second, &err), CA_OK);
   if(change != CA_PLANNED)
     CHECK_INT(settle(first, change), CA_OK);
   if(fallback != CA_PLANNED && fallback != CA_SAME)
@@ -517,14 +517,15 @@ static int64_t add_account(int bulk, const char *key, const char *account,
                                        : 0,
                           .updated_ms = 1700000000001 };
   int64_t number = -1;
-  CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_item(ledger, &item, &number, &err), CA_OK);
   return number;
 }
 
 static int64_t add_full(int64_t item, struct ca_change change)
 {
   int64_t number = -1;
-  CHECK_INT(ca_ledger_add_change(ledger, item, &change, &number, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_change(ledger, item, &change, &number, &err),
+            CA_OK);
   return number;
 }
 
@@ -649,7 +650,7 @@ static void images_over_bulks_of_a_plan(void)
   check_image(other, "INACTIVE", true, "work");
   check_image(rows[1], "INACTIVE", true, "work");
   check_image(first, "ACTIVE", false, "work"); /* of itself, nothing */
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   /* the same, read by a run that goes on */
   CHECK_INT(reopen(run_id), CA_OK);
   check_image(second, "INACTIVE", true, "work");
@@ -670,7 +671,7 @@ static void images_within_a_bulk(void)
   CHECK_INT(stand(1), CA_OK);
   do_it(rows[0], CA_DONE, NULL);
   check_image(rows[1], "INACTIVE", true, "work");
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   begin_run("apply");
   item = add_account(1, "ca_1", "ca_1", "ACTIVE");
   aside = add_change(item, "disable", "ca_2", CA_PLANNED);
@@ -741,7 +742,7 @@ static const char *runs(size_t limit, int stop_after)
   static struct told told;
   memset(&told, 0, sizeof(told));
   told.stop_after = stop_after;
-  CHECK_INT(ca_ledger_runs(ledger, &filter, add_run, &told, &err), CA_OK);
+  CHECK_INT(ca_history_runs(ledger, &filter, add_run, &told, &err), CA_OK);
   return told.text;
 }
 
@@ -753,8 +754,7 @@ static void begin_named(const char *script, const char *mode,
                               .who = "kim",
                               .host = "box",
                               .undoes = undoes };
-  CHECK_INT(ca_ledger_begin(ledger, &info, run_id, sizeof(run_id), &err),
-            CA_OK);
+  CHECK_INT(ca_run_begin(ledger, &info, run_id, sizeof(run_id), &err), CA_OK);
 }
 
 static void runs_are_listed(void)
@@ -768,12 +768,12 @@ static void runs_are_listed(void)
   begin_named("a.lua", "apply", NULL);
   CHECK_INT(settle(add_both(1, "one", "disable"), CA_DONE), CA_OK);
   CHECK_INT(stand(1), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_INT(reopen(run_id), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 3, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 3, &err), CA_OK);
   begin_named("b.lua", "preview", NULL);
   add_both(1, "one", "disable");
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   begin_named("undo:x", "apply", "x");
   change = add_both(0, "call 1", "disable");
   CHECK_TEXT(runs(1, 0), "undo:x apply kim open undoes exit -1 parts 1 "
@@ -819,8 +819,8 @@ static void all_of_a_run_is_listed(void)
   add_both(1, "one", "disable");
   add_both(1, "two", "disable");
   fake_clock_pass(&fake, 9);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
-  CHECK_INT(ca_ledger_runs(ledger, NULL, check_run, &count, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_history_runs(ledger, NULL, check_run, &count, &err), CA_OK);
   CHECK_INT(count, 1);
   stop();
 }
@@ -840,7 +840,7 @@ static void counts_are_of_the_end(void)
   CHECK_TEXT(counts(-1), "disable planned 2; disable intended 1; "
                          "items planned 2; items intended 1; ");
   CHECK_INT(settle(failed, CA_FAILED), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 8, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 8, &err), CA_OK);
   CHECK_TEXT(scratch_ask("ledger.db", "SELECT counts FROM run"),
              "[0,0,1,0,0,1,0,1,0,0]");
   CHECK_INT(ask("SELECT count(*) FROM outcome WHERE outcome = 2"), 1);
@@ -851,12 +851,12 @@ static void counts_are_of_the_end(void)
   sent = add_both(1, "two", "disable");
   CHECK_TEXT(counts(-1), "disable planned 2; items planned 2; ");
   CHECK_INT(intend(sent), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_TEXT(
       scratch_ask("ledger.db", "SELECT counts FROM run ORDER BY id DESC"),
       "[0,0,1,0,0,0,0,1,0,0]");
   begin_run("preview");
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_TEXT(
       scratch_ask("ledger.db", "SELECT counts FROM run ORDER BY id DESC"),
       "[0,0,0,0,0,0,0,0,0,0]");
@@ -868,8 +868,8 @@ static const char *meant(const char *text)
   static char name[96];
   name[0] = '\0';
   err.text[0] = '\0';
-  return ca_ledger_find_run(ledger, text, name, sizeof(name), &err) ? err.text
-                                                                    : name;
+  return ca_history_find_run(ledger, text, name, sizeof(name), &err) ? err.text
+                                                                     : name;
 }
 
 static void which_run_is_meant(void)
@@ -958,18 +958,18 @@ static void what_happened_to_an_account(void)
   CHECK_INT(ca_outcome_record(ledger, made, CA_DONE, 1, NULL, NULL, "ca_1",
                               NULL, &err),
             CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   fake_clock_pass(&fake, 10);
   begin_named("idle.lua", "preview", NULL);
   add_both(1, "ca_1", "disable");
   add_both(1, "ca_2", "disable");
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   begin_named("idle.lua", "apply", NULL);
   other =
       add_full(add_item(1, "ca_2"),
                (struct ca_change){ .api = op("delete"), .account = "ca_1" });
   CHECK_INT(stand(1), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 7, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 7, &err), CA_OK);
   fake_clock_pass(&fake, 10);
   CHECK_INT(reopen(run_id), CA_OK);
   CHECK_INT(ca_outcome_reintend(ledger, &other, 1, &err), CA_OK);
@@ -1000,27 +1000,26 @@ static void salts_of_runs(void)
   memset(brought, 7, sizeof(brought));
   start("apply");
   memcpy(name, run_id, sizeof(name));
-  CHECK_INT(ca_ledger_salt(ledger, own, &err), CA_OK);
+  CHECK_INT(ca_run_salt(ledger, own, &err), CA_OK);
   CHECK(memcmp(own, brought, sizeof(own)) != 0);
   CHECK_INT(ask("SELECT count(*) FROM run JOIN salt ON salt = value"), 1);
-  CHECK_INT(ca_ledger_fingerprint(ledger, "x", 1, first, 33, &err), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_fingerprint(ledger, "x", 1, first, 33, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   info.salt = brought;
-  CHECK_INT(ca_ledger_begin(ledger, &info, run_id, sizeof(run_id), &err),
-            CA_OK);
-  CHECK_INT(ca_ledger_salt(ledger, salt, &err), CA_OK);
+  CHECK_INT(ca_run_begin(ledger, &info, run_id, sizeof(run_id), &err), CA_OK);
+  CHECK_INT(ca_run_salt(ledger, salt, &err), CA_OK);
   CHECK(!memcmp(salt, brought, sizeof(salt)));
-  CHECK_INT(ca_ledger_fingerprint(ledger, "x", 1, again, 33, &err), CA_OK);
+  CHECK_INT(ca_run_fingerprint(ledger, "x", 1, again, 33, &err), CA_OK);
   CHECK(strcmp(first, again) != 0);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   close_ledger();
   open_ledger();
   CHECK_INT(reopen(run_id), CA_OK);
-  CHECK_INT(ca_ledger_salt(ledger, salt, &err), CA_OK);
+  CHECK_INT(ca_run_salt(ledger, salt, &err), CA_OK);
   CHECK(!memcmp(salt, brought, sizeof(salt)));
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_INT(ca_run_select(ledger, name, &err), CA_OK);
-  CHECK_INT(ca_ledger_fingerprint(ledger, "x", 1, again, 33, &err), CA_OK);
+  CHECK_INT(ca_run_fingerprint(ledger, "x", 1, again, 33, &err), CA_OK);
   CHECK_TEXT(again, first);
   CHECK_INT(ask("SELECT count(*) FROM salt"), 1);
   stop();
@@ -1119,7 +1118,7 @@ static void version_1_is_brought_up_to_date(void)
   memcpy(run_id, OLD_RUN, sizeof(OLD_RUN));
   CHECK_TEXT(parts(0), "kim@box +-1795327211000 0 -1; ");
   /* its fingerprints are what they were */
-  CHECK_INT(ca_ledger_fingerprint(ledger, "x", 1, print, 33, &err), CA_OK);
+  CHECK_INT(ca_run_fingerprint(ledger, "x", 1, print, 33, &err), CA_OK);
   ca_digest_keyed(zeroes, 32, "x", 1, hex);
   hex[32] = '\0';
   CHECK_TEXT(print, hex);
@@ -1131,7 +1130,7 @@ static void version_1_is_brought_up_to_date(void)
   CHECK(stands(1) && !stands(2));
   CHECK_INT(add_item(2, "draft"), 4);
   check_verdict(1, CA_PLANNED);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_TEXT(scratch_ask("ledger.db", "PRAGMA integrity_check"), "ok");
   close_ledger();
   open_ledger(); /* once is enough */
@@ -1270,7 +1269,7 @@ static void reader_beside_a_writer(void)
   close_ledger();
   ledger = writer;
   CHECK_INT(settle(one, CA_DONE), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   stop();
 }
 
@@ -1304,7 +1303,7 @@ static void reader_of_what_is_read_only(void)
 
   start("preview");
   add_both(1, "one", "disable");
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   close_ledger();
   CHECK(!chmod(scratch_path("ledger.db"), 0444));
   CHECK(!chmod(scratch_dir, 0555));

@@ -49,7 +49,7 @@ static enum ca_code read_plan(struct ca_plan_head *head)
 static int64_t put_item(struct ca_item item)
 {
   int64_t number = -1;
-  CHECK_INT(ca_ledger_add_item(ledger, &item, &number, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_item(ledger, &item, &number, &err), CA_OK);
   return number;
 }
 
@@ -60,7 +60,8 @@ static void put_change(int64_t item, const char *resource, const char *name,
   change.api = ca_api_find(resource, name);
   if(change.cost == CA_READ)
     change.cost = change.api->cost;
-  CHECK_INT(ca_ledger_add_change(ledger, item, &change, &number, &err), CA_OK);
+  CHECK_INT(ca_plan_rows_add_change(ledger, item, &change, &number, &err),
+            CA_OK);
 }
 
 #define ON_ACCOUNT "connected_accounts"
@@ -150,8 +151,7 @@ static void start_full(void)
   fake_clock_init(&fake);
   scratch_make();
   open_ledger();
-  CHECK_INT(ca_ledger_begin(ledger, &info, run_id, sizeof(run_id), &err),
-            CA_OK);
+  CHECK_INT(ca_run_begin(ledger, &info, run_id, sizeof(run_id), &err), CA_OK);
   fill();
 }
 
@@ -223,8 +223,8 @@ static char *dump(void)
   int64_t number;
 
   dump_file = open_memstream(&dumped, &dump_len);
-  CHECK_INT(ca_ledger_bulks(ledger, dump_bulk, NULL, &err), CA_OK);
-  for(number = 1; !ca_ledger_item(ledger, number, &item, &err); number++)
+  CHECK_INT(ca_read_bulks(ledger, dump_bulk, NULL, &err), CA_OK);
+  for(number = 1; !ca_read_item(ledger, number, &item, &err); number++)
     dump_item(number, &item);
   ca_changes_open(&changes, ledger, -1, CA_ANY_OUTCOME);
   while(CHECK_INT(ca_changes_next(&changes, &row, &err), CA_OK) && row)
@@ -309,7 +309,7 @@ static void begin_applying(const struct ca_plan_head *head)
   struct ca_run_info applied = info;
   applied.mode = "apply";
   applied.salt = head->salt;
-  CHECK_INT(ca_ledger_begin(ledger, &applied, run_id, sizeof(run_id), &err),
+  CHECK_INT(ca_run_begin(ledger, &applied, run_id, sizeof(run_id), &err),
             CA_OK);
 }
 
@@ -322,7 +322,7 @@ static void all_comes_back(void)
   start_full();
   before = dump();
   CHECK_INT(save(), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   CHECK_INT(read_plan(&head), CA_OK);
   snprintf(file, sizeof(file), "%s", plan_path());
   ca_ledger_close(ledger);
@@ -338,7 +338,7 @@ static void all_comes_back(void)
   ca_ledger_close(ledger);
   /* on disk, and gone on with */
   ledger = ca_ledger_open(scratch_path("other"), &fake.clock, &err);
-  CHECK_INT(ca_ledger_reopen(ledger, run_id, "sam", "x", &err), CA_OK);
+  CHECK_INT(ca_run_reopen(ledger, run_id, "sam", "x", &err), CA_OK);
   free(after);
   after = dump();
   CHECK_TEXT(after, before);
@@ -366,7 +366,7 @@ static void heads_come_back(void)
   CHECK_TEXT(head.undoes, info.undoes);
   CHECK_INT(head.changes, 7);
   CHECK(head.salt_known);
-  CHECK_INT(ca_ledger_salt(ledger, salt, &err), CA_OK);
+  CHECK_INT(ca_run_salt(ledger, salt, &err), CA_OK);
   CHECK(!memcmp(head.salt, salt, sizeof(salt)));
   ca_plan_head_clear(&head);
   CHECK(!head.run && !head.salt_known);
@@ -390,7 +390,7 @@ static void another_key_is_noticed(void)
   CHECK_TEXT(head.run, run_id);
   ca_plan_head_clear(&head);
   /* the file has the salt in no plain form */
-  CHECK_INT(ca_ledger_salt(ledger, salt, &err), CA_OK);
+  CHECK_INT(ca_run_salt(ledger, salt, &err), CA_OK);
   for(i = 0; i < CA_SALT_SIZE; i++)
     snprintf(hex + i * 2, 3, "%02x", salt[i]);
   text = read_file(&len);
@@ -432,7 +432,7 @@ static void what_is_no_plan_stays_out(void)
   CHECK_INT(read_plan(&head), CA_OK);
   CHECK_INT(head.changes, 2);
   ca_plan_head_clear(&head);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   begin_run("apply");
   CHECK_INT(ca_plan_load(plan_path(), ledger, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), "good disable planned; "
@@ -723,7 +723,7 @@ static void half_a_plan_does_not_stand(void)
 
   start_full();
   CHECK_INT(save(), CA_OK);
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   text = read_file(&len);
   write_file(text, (size_t)(strstr(text, "{\"end\"") - text));
   free(text);
@@ -731,7 +731,7 @@ static void half_a_plan_does_not_stand(void)
   CHECK_INT(ca_plan_load(plan_path(), ledger, &err), CA_USAGE);
   CHECK_HOLDS(err.text, "the file ends before its last line");
   CHECK_INT(ca_plan_stand(plan_path(), ledger, &err), CA_USAGE);
-  CHECK_INT(ca_ledger_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
+  CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
   CHECK(!found);
   stop();
 }
@@ -786,7 +786,7 @@ static void a_disk_that_is_full(void)
   start_full();
   CHECK_INT(save(), CA_OK);
   memcpy(run, run_id, sizeof(run));
-  CHECK_INT(ca_ledger_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   in_child(save_into_too_little);
   CHECK_INT(plan_files(), 1);         /* no temporary stays */
   CHECK_INT(read_plan(&head), CA_OK); /* and the old one is whole */
