@@ -311,7 +311,7 @@ describe("selections", function()
       composio.bulk({ { id = "a" }, { id = "a" } }, function() accounts.disable "ca_x" end)
     ]]
     assert.equal(1, run.code)
-    has(run.err, 'the key "a" comes twice')
+    has(run.err, 'the key "a" is in the selection twice')
   end)
 
   it("of a CSV file come row by row, secrets kept apart", function()
