@@ -353,7 +353,7 @@ const FRUGAL = [
     sdk: s => s.accounts.refresh(ID),
     lua: `accounts.refresh(${lua(ID)})`,
     theirs: { lines: [`POST /connected_accounts/${ID}/refresh {}`] },
-    ours: { lines: [`GET /connected_accounts/${ID}`], raises: /refreshing it would start a new login/ },
+    ours: { lines: [`GET /connected_accounts/${ID}`], raises: /a refresh would start a new login/ },
     why: 'it would end a working login; { even_if_active = true } asks for it',
   },
   {
