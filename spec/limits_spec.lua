@@ -178,11 +178,17 @@ describe("--max-percent", function()
 
   it("refuses when it cannot be known", function()
     local script = disable(1)
-    local page = { items = {}, next_cursor = cjson.null }
-    emulator:faults {
-      { path = "*limit=1&*", action = "reply", status = 200, body = page },
-      { path = "*limit=1", action = "reply", status = 200, body = page },
-    }
+    local rules = {}
+    for place, path in ipairs { "*limit=1&*", "*limit=1" } do
+      rules[place] = {
+        path = path,
+        action = "reply",
+        status = 200,
+        body = '{"items":[],"next_cursor":null}',
+        content_type = "application/json",
+      }
+    end
+    emulator:faults(rules)
     refused(apply(script), "the number of accounts in the project is not known")
   end)
 
