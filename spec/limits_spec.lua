@@ -179,8 +179,8 @@ describe("--max-percent", function()
   it("refuses when it cannot be known", function()
     local script = disable(1)
     local rules = {}
-    for place, path in ipairs { "*limit=1&*", "*limit=1" } do
-      rules[place] = {
+    for number, path in ipairs { "*limit=1&*", "*limit=1" } do
+      rules[number] = {
         path = path,
         action = "reply",
         status = 200,
