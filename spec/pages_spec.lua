@@ -188,7 +188,7 @@ describe("each", function()
   local wrong = {
     { { statusses = { "ACTIVE" } }, "unknown option 'statusses' %(did you mean 'statuses'%?%)" },
     { { statuses = {} }, "statuses: an empty list would mean" },
-    { { user_ids = { "a,b" } }, "holds a comma" },
+    { { user_ids = { "a,b" } }, "contains a comma" },
     { "ACTIVE", "each: expected a table of options, got string" },
   }
   for place, case in ipairs(wrong) do

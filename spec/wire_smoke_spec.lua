@@ -27,7 +27,7 @@ end)
 -- ---- the cases -------------------------------------------------------------
 
 -- A page that is none of the emulator's own.
-local PAGE = { items = {}, total_items = 7, total_pages = 1, current_page = 1 }
+local PAGE = '{"items":[],"total_items":7,"total_pages":1,"current_page":1}'
 
 local function raises(status, text)
   return function(ok, err)
@@ -339,7 +339,7 @@ for _, row in ipairs(core.operations()) do
   methods[row.resource .. "." .. row.name] = row.method
 end
 
-local CANNED = { action = "reply", status = 200, body = PAGE }
+local CANNED = { action = "reply", status = 200, body = PAGE, content_type = "application/json" }
 
 -- Calls what comes before the case: that can fail by the same fault.
 local function prepare(case, what, f, client)
