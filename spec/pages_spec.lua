@@ -586,9 +586,9 @@ describe("closing", function()
   end)
 end)
 
-describe("core.seen", function()
+describe("core.idset", function()
   it("knows what it was given, and nothing else", function()
-    local seen = core.seen()
+    local seen = core.idset()
     for i = 1, 20000 do
       assert(seen:add("ca_" .. i))
     end

@@ -52,7 +52,7 @@ static int host_argparse(lua_State *L)
   return 1;
 }
 
-void host_push_words(lua_State *L, char **words, int count)
+void host_command_line_push(lua_State *L, char **words, int count)
 {
   int i;
   lua_createtable(L, count, 1);
@@ -62,20 +62,20 @@ void host_push_words(lua_State *L, char **words, int count)
   }
 }
 
-void host_add_words(lua_State *L, struct host *host)
+void host_command_line_add(lua_State *L, struct host *host)
 {
   char text[HOST_OPTIONS_SIZE];
   int i;
   lua_newtable(L);
-  for(i = 0; host_options_name(i); i++) {
-    lua_pushstring(L, host_options_name(i));
+  for(i = 0; host_options_table_name(i); i++) {
+    lua_pushstring(L, host_options_table_name(i));
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "option_names");
-  host_options_text(text, sizeof(text));
+  host_options_table_text(text, sizeof(text));
   lua_pushstring(L, text);
   lua_setfield(L, -2, "options_text");
-  host_push_words(L, host->options.params, host->options.param_count);
+  host_command_line_push(L, host->options.params, host->options.param_count);
   lua_setfield(L, -2, "params");
   lua_pushstring(L, host->options.script);
   lua_setfield(L, -2, "script");

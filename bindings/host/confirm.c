@@ -10,11 +10,11 @@
 #include "host/host.h"
 
 #define ANSWER_SIZE 64
-#define LOOK_MS     100
+#define POLL_MS     100
 
 /* ---- --protect ---- */
 
-enum ca_code host_read_protect(struct host *host, struct ca_err *err)
+enum ca_code host_confirm_read_protect(struct host *host, struct ca_err *err)
 {
   int i;
   for(i = 0; i < host->options.protect_count; i++) {
@@ -23,8 +23,8 @@ enum ca_code host_read_protect(struct host *host, struct ca_err *err)
     if(host_protect_load(&host->protect, path, &rows, err))
       return err->code;
     if(!rows)
-      host_complain(host, "warning: --protect %s lists nothing to protect",
-                    path);
+      host_terminal_complain(
+          host, "warning: --protect %s lists nothing to protect", path);
   }
   return CA_OK;
 }
@@ -47,7 +47,7 @@ static bool read_byte(const struct host *host, char *out)
 {
   for(;;) {
     struct pollfd wanted = { STDIN_FILENO, POLLIN, 0 };
-    int ready = poll(&wanted, 1, LOOK_MS);
+    int ready = poll(&wanted, 1, POLL_MS);
     ssize_t got;
     if(interrupted(host) || (ready < 0 && errno != EINTR))
       return false;
@@ -85,9 +85,9 @@ static bool read_answer(const struct host *host, char out[ANSWER_SIZE])
 static int64_t ask(struct host *host, const char *question)
 {
   char answer[ANSWER_SIZE];
-  host_clear_progress(host);
+  host_terminal_clear_progress(host);
   (void)tcflush(STDIN_FILENO, TCIFLUSH);
-  host_prompt(host, question);
+  host_terminal_prompt(host, question);
   if(!read_answer(host, answer))
     (void)fputc('\n', stderr);
   if(!*answer || answer[strspn(answer, "0123456789")] || strlen(answer) > 15)

@@ -85,13 +85,13 @@ enum ca_code host_emulator_start(struct host_emulator *emulator,
   char path[HOST_PATH_SIZE];
   int life[2];
   int ends[2];
-  enum ca_code code = host_emulator_path(path, sizeof(path), err);
+  enum ca_code code = host_paths_emulator(path, sizeof(path), err);
   memset(emulator, 0, sizeof(*emulator));
   if(code)
     return code;
-  if(!host_os_pipe(life))
+  if(!host_os_process_pipe(life))
     return ca_err_set(err, CA_SYSTEM, "pipe: %s", strerror(errno));
-  if(!host_os_pipe(ends)) {
+  if(!host_os_process_pipe(ends)) {
     close(life[0]);
     close(life[1]);
     return ca_err_set(err, CA_SYSTEM, "pipe: %s", strerror(errno));

@@ -9,7 +9,7 @@
 #include "module/scheduler.h"
 #include "planfile/plan.h"
 
-bool host_check_job(struct host *host)
+bool host_finish_check_job(struct host *host)
 {
   if(lca_run_job_seen(host->L) || host->stop || host->failed)
     return true;
@@ -17,15 +17,16 @@ bool host_check_job(struct host *host)
     printf("composio-lua %s [--apply] [options]\n\nThis script has no "
            "parameters.\n\nOptions of composio-lua:\n",
            host->options.script);
-    host_options_print(stdout);
+    host_options_table_print(stdout);
     return true;
   }
   if(!host->options.param_count)
     return true;
-  host_complain(host,
-                "%s does not call composio.job, so it takes no parameters: "
-                "'%s'; arguments after -- reach it in arg",
-                host->script, host->options.params[0]);
+  host_terminal_complain(
+      host,
+      "%s does not call composio.job, so it takes no parameters: "
+      "'%s'; arguments after -- reach it in arg",
+      host->script, host->options.params[0]);
   return false;
 }
 
@@ -98,7 +99,7 @@ static const char *why_no_plan(const struct host *host)
     return "the script needs a result that only --apply can give";
   if(host->stop || host->failed || host->key_rejected || stats->key_rejected)
     return "the preview did not run to its end";
-  if(stats->stood < stats->bulks)
+  if(stats->sealed < stats->bulks)
     return "a listing is incomplete";
   if(!host->ledger)
     return "the script planned nothing";
@@ -116,7 +117,7 @@ static void save_plan(struct host *host)
     return;
   why = why_no_plan(host);
   if(why) {
-    host_complain(host, "no plan is saved: %s", why);
+    host_terminal_complain(host, "no plan is saved: %s", why);
     host->report_failed = host->report_failed || !host->stop;
     host->report_failed =
         host->report_failed || host->stop == LCA_STOP_PREVIEW;
@@ -124,13 +125,13 @@ static void save_plan(struct host *host)
   }
   ca_err_clear(&err);
   key.len = strlen(key.data);
-  host_describe_run(host, &info);
-  if(ca_plan_save(host->ledger, path, &info, host->run_id, key, &err)) {
-    host_complain(host, "no plan is saved: %s", err.text);
+  host_setup_describe_run(host, &info);
+  if(ca_planfile_write(host->ledger, path, &info, host->run_id, key, &err)) {
+    host_terminal_complain(host, "no plan is saved: %s", err.text);
     host->report_failed = true;
   } else {
     host->plan_saved = true;
-    host_say(host, "plan: %s", path);
+    host_terminal_print(host, "plan: %s", path);
   }
 }
 
@@ -141,11 +142,12 @@ static void finish_reports(struct host *host)
   while(lca_report_finish(host->L, stats->written, &end)) {
     if(end.err.code) {
       host->report_failed = true;
-      host_complain(host, "%s", end.err.text);
+      host_terminal_complain(host, "%s", end.err.text);
     } else if(!host->options.apply) {
-      host_say(host, "report: --apply writes %s", end.path);
+      host_terminal_print(host, "report: --apply writes %s", end.path);
     } else if(end.written) {
-      host_say(host, "report: %s, %lld rows", end.path, (long long)end.rows);
+      host_terminal_print(host, "report: %s, %lld rows", end.path,
+                          (long long)end.rows);
     }
   }
 }
@@ -198,17 +200,17 @@ static void count_irreversible(struct host *host)
   }
 }
 
-void host_end_run(struct host *host)
+void host_finish_run(struct host *host)
 {
   bool open;
   struct ca_err err;
   ca_err_clear(&err);
-  lca_run_drain(host->L, host_deadline_ms, host);
+  lca_apply_drain(host->L, host_setup_deadline_ms, host);
   host->over = true;
-  lca_run_settle(host->L, CA_FAILED, host_deadline_ms, host);
-  host_clear_progress(host);
+  lca_settle_run(host->L, CA_FAILED, host_setup_deadline_ms, host);
+  host_terminal_clear_progress(host);
   finish_reports(host);
-  host_read_counts(host);
+  host_summary_read_counts(host);
   save_plan(host);
   count_irreversible(host);
   count_this_time(host);
@@ -220,6 +222,6 @@ void host_end_run(struct host *host)
     open = true;
   }
   if(open) /* only then: counting reads every item again */
-    host_read_counts(host);
-  host_show_summary(host);
+    host_summary_read_counts(host);
+  host_terminal_show_summary(host);
 }

@@ -68,7 +68,7 @@ static int state(lua_State *L)
   else if(!mode || strcmp(mode, "apply") != 0)
     word = "open";
   else if(project && name &&
-          host_lock_look(host_of(L)->state_dir, project, &holder) &&
+          host_lock_find_holder(host_of(L)->state_dir, project, &holder) &&
           !strcmp(holder.run, name))
     word = "running";
   lua_pushstring(L, word);
@@ -273,17 +273,17 @@ static void open_tables(lua_State *L)
 
 /* ---- the verbs ---- */
 
-/* host.say(text): a line for people on stderr. */
-static int say(lua_State *L)
+/* host.log(text): a line for people on stderr. */
+static int log_line(lua_State *L)
 {
-  host_say(host_of(L), "%s", luaL_checkstring(L, 1));
+  host_terminal_print(host_of(L), "%s", luaL_checkstring(L, 1));
   return 0;
 }
 
 /* host.complain(text): the same for what is wrong. */
 static int complain(lua_State *L)
 {
-  host_complain(host_of(L), "%s", luaL_checkstring(L, 1));
+  host_terminal_complain(host_of(L), "%s", luaL_checkstring(L, 1));
   return 0;
 }
 
@@ -291,8 +291,9 @@ static int complain(lua_State *L)
 static int command(lua_State *L)
 {
   char text[1024];
-  host_verb_command(host_of(L), luaL_checkstring(L, 1), luaL_checkstring(L, 2),
-                    luaL_checkstring(L, 3), text, sizeof(text));
+  host_next_command_verb(host_of(L), luaL_checkstring(L, 1),
+                         luaL_checkstring(L, 2), luaL_checkstring(L, 3), text,
+                         sizeof(text));
   lua_pushstring(L, text);
   return 1;
 }
@@ -315,7 +316,7 @@ static int now(lua_State *L)
 static int number(lua_State *L)
 {
   char text[32];
-  lua_pushstring(L, host_number(luaL_checkinteger(L, 1), text));
+  lua_pushstring(L, host_terminal_number(luaL_checkinteger(L, 1), text));
   return 1;
 }
 
@@ -324,7 +325,7 @@ static void push_host(lua_State *L, struct host *host)
 {
   static const luaL_Reg functions[] = {
     { "print", print_line }, { "json", print_json },   { "table", new_table },
-    { "say", say },          { "complain", complain }, { "command", command },
+    { "log", log_line },     { "complain", complain }, { "command", command },
     { "is_over", is_over },  { "now", now },           { "number", number },
     { NULL, NULL }
   };
@@ -378,7 +379,7 @@ static int end_output(struct host *host, int code)
 {
   bool lost = fflush(stdout) != 0 || ferror(stdout);
   if(lost && !is_closed_pipe()) {
-    host_complain(host, "stdout cannot be written");
+    host_terminal_complain(host, "stdout cannot be written");
     return 1;
   }
   return host->stop && !code ? 128 + host->stop : code;
@@ -390,7 +391,7 @@ static void hide_key(void)
   const char *key = getenv("COMPOSIO_API_KEY");
   if(key)
     ca_secret_add(key, strlen(key));
-  host_key_forget();
+  host_paths_forget_key();
 }
 
 int host_history_verb(struct host *host)
@@ -401,9 +402,9 @@ int host_history_verb(struct host *host)
   int code = 1;
   ca_err_clear(&err);
   hide_key();
-  if(host_state_dir(host->options.state_dir, host->state_dir,
-                    sizeof(host->state_dir), &err)) {
-    host_complain(host, "%s", err.text);
+  if(host_paths_state_dir(host->options.state_dir, host->state_dir,
+                          sizeof(host->state_dir), &err)) {
+    host_terminal_complain(host, "%s", err.text);
     return 2;
   }
   L = luaL_newstate();
@@ -415,9 +416,9 @@ int host_history_verb(struct host *host)
   if(status == LUA_OK)
     code = (int)lua_tointeger(L, -1);
   else if(status == LUA_ERRMEM)
-    host_complain(host, "out of memory");
+    host_terminal_complain(host, "out of memory");
   else
-    host_complain(host, "%s", lua_tostring(L, -1));
+    host_terminal_complain(host, "%s", lua_tostring(L, -1));
   if(status == LUA_ERRRUN && !host->exit_code)
     code = 2;
   if(L)

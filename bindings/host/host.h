@@ -97,52 +97,52 @@ int host_run(struct host *host);
    directory, the lock, and for a replay the ledger. ready fails with the
    reason in err, or with host->exit_code set if the reason is already printed.
    If it sets host->finished there is nothing to run. Returns the exit code. */
-int host_go(struct host *host,
-            enum ca_code (*ready)(struct host *host, struct ca_err *err));
+int host_run_prepared(struct host *host,
+                      enum ca_code (*ready)(struct host *host,
+                                            struct ca_err *err));
 /* Opens the ledger and begins the run in it. salt is a saved plan's, or NULL.
  */
-CA_MUST_USE enum ca_code host_begin_run(struct host *host,
+CA_MUST_USE enum ca_code host_run_begin(struct host *host,
                                         const unsigned char *salt,
                                         struct ca_err *err);
 
 /* ---- host/setup.c ---- */
 
 /* Prepares a new run. */
-CA_MUST_USE enum ca_code host_prepare_run(struct host *host,
-                                          struct ca_err *err);
+CA_MUST_USE enum ca_code host_setup_run(struct host *host, struct ca_err *err);
 /* The steps of preparing, in their order. */
-CA_MUST_USE enum ca_code host_read_script(struct host *host, const char *path,
-                                          struct ca_err *err);
-CA_MUST_USE enum ca_code host_prepare_service(struct host *host,
-                                              struct ca_err *err);
-CA_MUST_USE enum ca_code host_prepare_state(struct host *host,
-                                            struct ca_err *err);
-CA_MUST_USE enum ca_code host_prepare_lock(struct host *host,
+CA_MUST_USE enum ca_code host_setup_script(struct host *host, const char *path,
                                            struct ca_err *err);
+CA_MUST_USE enum ca_code host_setup_service(struct host *host,
+                                            struct ca_err *err);
+CA_MUST_USE enum ca_code host_setup_state(struct host *host,
+                                          struct ca_err *err);
+CA_MUST_USE enum ca_code host_setup_lock(struct host *host,
+                                         struct ca_err *err);
 /* Sets user, machine and cwd. */
-void host_know_machine(struct host *host);
+void host_setup_machine(struct host *host);
 /* Describes this run for the ledger; the texts belong to host. */
-void host_describe_run(struct host *host, struct ca_run_info *info);
+void host_setup_describe_run(struct host *host, struct ca_run_info *info);
 /* Returns when to give up requests in flight: ten seconds after a signal was
    seen, in monotonic milliseconds; -1 if there was no signal. ctx is the
    host. */
-int64_t host_deadline_ms(void *ctx);
+int64_t host_setup_deadline_ms(void *ctx);
 
 /* ---- host/finish.c ---- */
 
 /* Handles a script that did not call composio.job: prints help if asked for.
    Returns false, after a message, if it was given parameters. */
-bool host_check_job(struct host *host);
+bool host_finish_check_job(struct host *host);
 /* Ends the run after its script: exit code, ledger, printed summary. */
-void host_end_run(struct host *host);
+void host_finish_run(struct host *host);
 
 /* ---- replay.c ---- */
 
 /* The verbs that carry out what the ledger or a file holds. They return the
    exit code. */
-int host_apply(struct host *host);
-int host_resume(struct host *host);
-int host_undo(struct host *host);
+int host_replay_apply(struct host *host);
+int host_replay_resume(struct host *host);
+int host_replay_undo(struct host *host);
 
 /* ---- history.c ---- */
 
@@ -157,8 +157,8 @@ void host_history_add(lua_State *L, struct host *host);
 
 /* Reads the files of --protect into host->protect. CA_USAGE for a line that
    cannot be read; warns of a file that protects nothing. */
-CA_MUST_USE enum ca_code host_read_protect(struct host *host,
-                                           struct ca_err *err);
+CA_MUST_USE enum ca_code host_confirm_read_protect(struct host *host,
+                                                   struct ca_err *err);
 /* Confirms the `count` irreversible changes of a plan, by the next number of
    --confirm or else by asking on the terminal. what describes them: "delete
    10, revoke 2". CA_USAGE with the refusal, CA_CANCELLED if a signal arrived
@@ -179,29 +179,31 @@ int host_versions(void);
 /* ---- host/command_line.c ---- */
 
 /* Pushes a list of strings. [-0, +1, m] */
-void host_push_words(lua_State *L, char **words, int count);
+void host_command_line_push(lua_State *L, char **words, int count);
 /* Adds to composio.host, the table on top, what job.lua needs of the command
    line. [-0, +0, m] */
-void host_add_words(lua_State *L, struct host *host);
+void host_command_line_add(lua_State *L, struct host *host);
 
 /* ---- terminal.c ---- */
 
 /* Prints a line on stderr, unless -q is given: control bytes are escaped and
    secrets masked; the progress line is cleared first. Failed writes are
    ignored. */
-void host_say(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
+void host_terminal_print(struct host *host, const char *fmt, ...)
+    CA_PRINTF(2, 3);
 /* Prints a warning or error, also with -q, after the program's name. */
-void host_complain(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
+void host_terminal_complain(struct host *host, const char *fmt, ...)
+    CA_PRINTF(2, 3);
 /* Prints a question without a line end. */
-void host_prompt(struct host *host, const char *text);
+void host_terminal_prompt(struct host *host, const char *text);
 /* Formats 12345 as "12,345" in out and returns out. */
-const char *host_number(int64_t value, char out[32]);
-void host_show_plan(struct host *host, const struct lca_plan *plan);
+const char *host_terminal_number(int64_t value, char out[32]);
+void host_terminal_show_plan(struct host *host, const struct lca_plan *plan);
 /* Draws the progress line, at most ten times a second. */
-void host_show_progress(struct host *host);
-void host_clear_progress(struct host *host);
+void host_terminal_show_progress(struct host *host);
+void host_terminal_clear_progress(struct host *host);
 /* Prints the summary of a run. */
-void host_show_summary(struct host *host);
+void host_terminal_show_summary(struct host *host);
 
 /* ---- host/next_command.c ---- */
 
@@ -209,19 +211,19 @@ void host_show_summary(struct host *host);
 void host_next_command(const struct host *host, char *out, size_t size);
 /* Writes a command such as "composio-lua resume RUN --failed", with the
    options of this command line that it needs. tail is one more word, or "". */
-void host_verb_command(const struct host *host, const char *verb,
-                       const char *operand, const char *tail, char *out,
-                       size_t size);
+void host_next_command_verb(const struct host *host, const char *verb,
+                            const char *operand, const char *tail, char *out,
+                            size_t size);
 
 /* ---- summary.c ---- */
 
 /* Reads the run's counts from the ledger. If that fails, prints why and sets
    host->counts_unknown. */
-void host_read_counts(struct host *host);
+void host_summary_read_counts(struct host *host);
 /* Returns an outcome as a JSON name: "done", "not_tried", …; static storage.
  */
-const char *host_outcome_key(int outcome);
+const char *host_summary_outcome_key(int outcome);
 /* Writes the JSON object of --summary. */
-void host_write_summary(struct host *host);
+void host_summary_write(struct host *host);
 
 #endif

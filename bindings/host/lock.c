@@ -22,8 +22,8 @@
 #include "base/json_write.h"
 
 #define POLL_MS 50
-/* The time that a holder has to write its name. host_lock_look also holds the
-   lock for a moment, without a name. */
+/* The time that a holder has to write its name. host_lock_find_holder also
+   holds the lock for a moment, without a name. */
 #define NAMELESS_MS 300
 #define NOTE_SIZE   2048
 
@@ -84,8 +84,8 @@ static void describe(const struct host_lock_holder *holder, int64_t now_ms,
   char today[32];
   char since[32];
   ca_clock_format(now_ms, today, sizeof(today));
-  ca_copy_text(since, sizeof(since), holder->since,
-               strcspn(holder->since, "."));
+  ca_err_copy_text(since, sizeof(since), holder->since,
+                   strcspn(holder->since, "."));
   if(!holder->pid) {
     snprintf(out, size, "a process that has not written its name");
     return;
@@ -105,8 +105,8 @@ static void name_script(const struct host *host, char *out, size_t size)
   const char *word = options->operand ? options->operand : "";
   const char *slash = strrchr(word, '/');
   if(options->verb == HOST_RUN)
-    ca_copy_text(out, size, slash ? slash + 1 : word,
-                 strlen(slash ? slash + 1 : word));
+    ca_err_copy_text(out, size, slash ? slash + 1 : word,
+                     strlen(slash ? slash + 1 : word));
   else
     snprintf(out, size, "%s %.200s", host_options_verb(options->verb), word);
 }
@@ -195,9 +195,9 @@ static int refuse(struct host *host, struct host_lock_holder *holder)
     memset(holder, 0, sizeof(*holder));
   describe(holder, ca_clock_wall_ms(host->clock), who, sizeof(who));
   if(host->options.lock_wait_ms)
-    host_complain(host, "another run still holds the lock: %s", who);
+    host_terminal_complain(host, "another run still holds the lock: %s", who);
   else
-    host_complain(
+    host_terminal_complain(
         host, "another run holds the lock: %s; --lock-wait 5m waits for it",
         who);
   return 75;
@@ -209,7 +209,7 @@ static int wait_for(struct host *host)
   struct host_lock *lock = &host->lock;
   int64_t began_ms = ca_clock_mono_ms(host->clock);
   struct host_lock_holder holder;
-  bool told = false;
+  bool reported = false;
   char who[1024];
   for(;;) {
     enum taken taken = try(lock, &holder);
@@ -217,22 +217,23 @@ static int wait_for(struct host *host)
     if(taken == TAKEN)
       return 0;
     if(taken == BROKEN) {
-      host_complain(host, "cannot use the lock file %s: %s", lock->path,
-                    strerror(errno));
+      host_terminal_complain(host, "cannot use the lock file %s: %s",
+                             lock->path, strerror(errno));
       return 2;
     }
     if(interrupted(host)) {
-      host_complain(host, "interrupted by SIG%s while waiting for the lock",
-                    host_os_signal(host->stop));
+      host_terminal_complain(host,
+                             "interrupted by SIG%s while waiting for the lock",
+                             host_os_process_signal_name(host->stop));
       return 128 + host->stop;
     }
     if(waited_ms >= NAMELESS_MS || is_current(&holder)) {
       if(waited_ms >= host->options.lock_wait_ms)
         return refuse(host, &holder);
       describe(&holder, ca_clock_wall_ms(host->clock), who, sizeof(who));
-      if(!told)
-        host_say(host, "waiting for the lock that %s holds", who);
-      told = true;
+      if(!reported)
+        host_terminal_print(host, "waiting for the lock that %s holds", who);
+      reported = true;
     }
     pause_ms(POLL_MS);
   }
@@ -244,8 +245,9 @@ int host_lock_take(struct host *host)
   int code;
   if(!make_path(host->state_dir, host->project, lock->path,
                 sizeof(lock->path))) {
-    host_complain(host, "the path of the state directory is too long: %s",
-                  host->state_dir);
+    host_terminal_complain(host,
+                           "the path of the state directory is too long: %s",
+                           host->state_dir);
     return 2;
   }
   code = wait_for(host);
@@ -265,8 +267,8 @@ void host_lock_release(struct host_lock *lock)
   lock->held = false;
 }
 
-bool host_lock_look(const char *state_dir, const char *project,
-                    struct host_lock_holder *holder)
+bool host_lock_find_holder(const char *state_dir, const char *project,
+                           struct host_lock_holder *holder)
 {
   char path[HOST_PATH_SIZE];
   bool held;

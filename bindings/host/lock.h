@@ -39,7 +39,7 @@ void host_lock_name(struct host *host);
 void host_lock_release(struct host_lock *lock);
 
 /* Returns whether a process holds that lock now; *holder is its name. */
-bool host_lock_look(const char *state_dir, const char *project,
-                    struct host_lock_holder *holder);
+bool host_lock_find_holder(const char *state_dir, const char *project,
+                           struct host_lock_holder *holder);
 
 #endif

@@ -79,7 +79,7 @@ static void print_usage(FILE *file)
       "they show what would change.\napply and resume make changes.\n\n"
       "Options may be given before or after SCRIPT, PLAN or RUN:\n\n",
       file);
-  host_options_print_all(file);
+  host_options_table_print_all(file);
   fputs("\nThe API key is read from --api-key-file, from\n"
         "$CREDENTIALS_DIRECTORY/composio-api-key, or from COMPOSIO_API_KEY.\n"
         "\nExit status: 0 all done or nothing to do, 1 the script raised an "
@@ -103,7 +103,7 @@ static void print_script(void *ctx, const char *name, const char *path)
   const char *at;
   (void)ctx;
   ca_err_clear(&err);
-  text = host_read_file(path, 1u << 20, &len, &err);
+  text = host_paths_read_file(path, 1u << 20, &len, &err);
   at = text ? strstr(text, "summary") : NULL;
   at = at ? strchr(at, '"') : NULL;
   if(at) {
@@ -118,8 +118,8 @@ static int list_scripts(void)
 {
   struct ca_err err;
   ca_err_clear(&err);
-  if(host_scripts(print_script, NULL, &err)) {
-    host_complain(&host, "%s", err.text);
+  if(host_paths_scripts(print_script, NULL, &err)) {
+    host_terminal_complain(&host, "%s", err.text);
     return 2;
   }
   return 0;
@@ -148,11 +148,11 @@ static int dispatch(void)
   case HOST_HELP:
     return run_script();
   case HOST_APPLY:
-    return host_apply(&host);
+    return host_replay_apply(&host);
   case HOST_RESUME:
-    return host_resume(&host);
+    return host_replay_resume(&host);
   case HOST_UNDO:
-    return host_undo(&host);
+    return host_replay_undo(&host);
   case HOST_RUNS:
   case HOST_SHOW:
   case HOST_HISTORY:
@@ -170,8 +170,8 @@ int main(int argc, char **argv)
   struct ca_err err;
   int code;
   fill_descriptors();
-  host_os_name(argv[0]);
-  host_os_hide_memory();
+  host_os_path_set_argv0(argv[0]);
+  host_os_process_hide_memory();
   (void)umask(077);
   set_signals();
   ca_sqlite_single_thread();
@@ -182,7 +182,7 @@ int main(int argc, char **argv)
   host.start_ms = ca_clock_mono_ms(host.clock);
   ca_err_clear(&err);
   if(host_options_parse(&host.options, argc, argv, &err)) {
-    host_complain(&host, "%s", err.text);
+    host_terminal_complain(&host, "%s", err.text);
     code = 2;
   } else {
     code = dispatch();

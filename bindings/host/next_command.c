@@ -83,14 +83,14 @@ static void add_carried(void *ctx, const char *name, const char *value)
   add_option(line->out, line->size, name, value);
 }
 
-void host_verb_command(const struct host *host, const char *verb,
-                       const char *operand, const char *tail, char *out,
-                       size_t size)
+void host_next_command_verb(const struct host *host, const char *verb,
+                            const char *operand, const char *tail, char *out,
+                            size_t size)
 {
   struct line line = { out, size };
   snprintf(out, size, "composio-lua %s", verb);
   add_word(out, size, operand);
-  host_options_carry(&host->options, add_carried, &line);
+  host_options_table_carry(&host->options, add_carried, &line);
   if(*tail)
     add_word(out, size, tail);
 }
@@ -146,7 +146,8 @@ static void after_preview(const struct host *host, char *out, size_t size)
   if(host->options.save_plan && !host->plan_saved)
     return;
   if(host->options.save_plan) {
-    host_verb_command(host, "apply", host->options.save_plan, "", out, size);
+    host_next_command_verb(host, "apply", host->options.save_plan, "", out,
+                           size);
     add_confirm(host, out, size);
   } else {
     add_same(host, out, size);
@@ -164,11 +165,12 @@ static void after_apply(const struct host *host, char *out, size_t size)
   if(host->exit_code == 4)
     return; /* a guard refused the plan: it is not sealed */
   if(host->stop == LCA_STOP_LEDGER && lca_run_stats(host->L)->written)
-    host_verb_command(host, "resume", host->run_id, "", out, size);
+    host_next_command_verb(host, "resume", host->run_id, "", out, size);
   else if(items[CA_FAILED] && changes(host, CA_FAILED))
-    host_verb_command(host, "resume", host->run_id, "--failed", out, size);
+    host_next_command_verb(host, "resume", host->run_id, "--failed", out,
+                           size);
   else if(items[CA_NOT_TRIED] || items[CA_UNKNOWN])
-    host_verb_command(host, "resume", host->run_id, "", out, size);
+    host_next_command_verb(host, "resume", host->run_id, "", out, size);
   else if(items[CA_FAILED] && host->options.script)
     add_same(host, out, size);
   else

@@ -8,7 +8,7 @@
 
 #define PIECE_SIZE 32
 
-bool host_value_integer(const char *text, int64_t *out)
+bool host_option_value_integer(const char *text, int64_t *out)
 {
   char *end;
   long long value;
@@ -32,7 +32,7 @@ static bool read_number(const char *text, double *out, const char **rest)
          isfinite(*out);
 }
 
-bool host_value_duration(const char *text, int64_t *ms)
+bool host_option_value_duration(const char *text, int64_t *ms)
 {
   double number;
   const char *unit;
@@ -55,7 +55,7 @@ bool host_value_duration(const char *text, int64_t *ms)
   return true;
 }
 
-bool host_value_rate(const char *text, double *per_second)
+bool host_option_value_rate(const char *text, double *per_second)
 {
   const char *unit;
   if(!read_number(text, per_second, &unit) || *per_second <= 0)
@@ -67,7 +67,7 @@ bool host_value_rate(const char *text, double *per_second)
   return true;
 }
 
-bool host_value_percent(const char *text, double *percent)
+bool host_option_value_percent(const char *text, double *percent)
 {
   const char *unit;
   return read_number(text, percent, &unit) && *percent <= 100 &&
@@ -89,20 +89,21 @@ static bool next_piece(const char **text, char out[PIECE_SIZE])
   return true;
 }
 
-bool host_value_counts(const char *text, int64_t *list, int *used, int max)
+bool host_option_value_counts(const char *text, int64_t *list, int *used,
+                              int max)
 {
   char piece[PIECE_SIZE];
   do {
     int64_t value;
     if(*used == max || !next_piece(&text, piece) ||
-       !host_value_integer(piece, &value) || value < 0)
+       !host_option_value_integer(piece, &value) || value < 0)
       return false;
     list[(*used)++] = value;
   } while(*text);
   return true;
 }
 
-bool host_value_stop_on(const char *text, struct host_stop_on *stop_on)
+bool host_option_value_stop_on(const char *text, struct host_stop_on *stop_on)
 {
   char piece[PIECE_SIZE];
   do {
@@ -122,7 +123,7 @@ bool host_value_stop_on(const char *text, struct host_stop_on *stop_on)
       limit = &stop_on->stale;
     else
       return false;
-    if(!ca_stop_limit_read(equals + 1, limit))
+    if(!ca_guard_limit_read(equals + 1, limit))
       return false;
   } while(*text);
   return true;

@@ -22,19 +22,19 @@ const char *host_options_verb(enum host_verb verb)
 static const struct host_option *find_option(const char *name, size_t len)
 {
   int i;
-  for(i = 0; host_option_table[i].name; i++)
-    if(strlen(host_option_table[i].name) == len &&
-       !memcmp(host_option_table[i].name, name, len))
-      return &host_option_table[i];
+  for(i = 0; host_options_table[i].name; i++)
+    if(strlen(host_options_table[i].name) == len &&
+       !memcmp(host_options_table[i].name, name, len))
+      return &host_options_table[i];
   return NULL;
 }
 
 static const struct host_option *find_letter(char letter)
 {
   int i;
-  for(i = 0; host_option_table[i].name; i++)
-    if(host_option_table[i].letter == letter && letter)
-      return &host_option_table[i];
+  for(i = 0; host_options_table[i].name; i++)
+    if(host_options_table[i].letter == letter && letter)
+      return &host_options_table[i];
   return NULL;
 }
 
@@ -45,10 +45,10 @@ static enum ca_code unknown_option(const char *word, struct ca_err *err)
   const char *near;
   size_t len = strcspn(word + 2, "=");
   int i;
-  for(i = 0; host_option_table[i].name; i++)
-    names[i] = host_option_table[i].name;
+  for(i = 0; host_options_table[i].name; i++)
+    names[i] = host_options_table[i].name;
   names[i] = NULL;
-  ca_copy_text(name, sizeof(name), word + 2, len);
+  ca_err_copy_text(name, sizeof(name), word + 2, len);
   near = lca_error_nearest(name, names);
   if(near)
     return ca_err_set(err, CA_USAGE,
@@ -90,7 +90,7 @@ static enum ca_code read_long(struct host_options *options, char **argv,
                         option->value);
     value = argv[++*at];
   }
-  if(!host_option_read(options, option, value))
+  if(!host_options_table_read(options, option, value))
     return wrong_value(option, value, err);
   return CA_OK;
 }
@@ -104,7 +104,7 @@ static bool read_letters(struct host_options *options, const char *word)
     if(!find_letter(*letter))
       return false;
   for(letter = word + 1; *letter; letter++)
-    (void)host_option_read(options, find_letter(*letter), NULL);
+    (void)host_options_table_read(options, find_letter(*letter), NULL);
   return word[1] != '\0';
 }
 
@@ -206,12 +206,12 @@ static enum ca_code check_verb(const struct host_options *options,
   enum host_verb verb = options->verb == HOST_HELP ? HOST_RUN : options->verb;
   char verbs[80];
   int i;
-  for(i = 0; host_option_table[i].name; i++) {
-    if(!options->given[i].seen || host_option_table[i].verbs & (1u << verb))
+  for(i = 0; host_options_table[i].name; i++) {
+    if(!options->given[i].seen || host_options_table[i].verbs & (1u << verb))
       continue;
-    name_verbs(host_option_table[i].verbs, verbs, sizeof(verbs));
+    name_verbs(host_options_table[i].verbs, verbs, sizeof(verbs));
     return ca_err_set(err, CA_USAGE, "%s takes no --%s; it belongs to %s",
-                      host_options_verb(verb), host_option_table[i].name,
+                      host_options_verb(verb), host_options_table[i].name,
                       verbs);
   }
   return CA_OK;
@@ -326,8 +326,8 @@ enum ca_code host_options_parse(struct host_options *options, int argc,
 
 void host_options_clear(struct host_options *options)
 {
-  while(options->kept_count)
-    free(options->kept[--options->kept_count]);
+  while(options->saved_count)
+    free(options->saved[--options->saved_count]);
   free(options->params);
   options->params = NULL;
 }

@@ -27,7 +27,7 @@ enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 #define HOST_OPTION_MAX   64
 #define HOST_CONFIRM_MAX  64
 #define HOST_PROTECT_MAX  16
-#define HOST_KEPT_MAX     32
+#define HOST_SAVED_MAX    32
 #define HOST_OPTIONS_SIZE 8192 /* bytes that the options take in help */
 
 /* The limits of --stop-on. `set` says whether a limit was given. */
@@ -87,8 +87,9 @@ struct host_options {
   int param_count;
   char **rest; /* the words after "--"; points into argv */
   int rest_count;
-  char *kept[HOST_KEPT_MAX]; /* owned values from host_options_keep */
-  int kept_count;
+  char *
+      saved[HOST_SAVED_MAX]; /* owned values from host_options_saved_restore */
+  int saved_count;
   /* The options that were given, by index in the table. */
   struct {
     bool seen;
@@ -98,12 +99,12 @@ struct host_options {
 
 /* Restores the options that belong to the run rather than to one command line:
    limits, --protect, --limit-items, what the script may use. json is what
-   host_options_json wrote in an earlier session; relative paths in it are
-   relative to dir. Options given on this command line win. CA_USAGE when a
+   host_options_table_json wrote in an earlier session; relative paths in it
+   are relative to dir. Options given on this command line win. CA_USAGE when a
    stored value cannot be read. */
-CA_MUST_USE enum ca_code host_options_keep(struct host_options *options,
-                                           const char *json, const char *dir,
-                                           struct ca_err *err);
+CA_MUST_USE enum ca_code
+host_options_saved_restore(struct host_options *options, const char *json,
+                           const char *dir, struct ca_err *err);
 /* Parses argv. CA_USAGE with one line that says what is wrong. Release with
    host_options_clear, also after an error. */
 CA_MUST_USE enum ca_code host_options_parse(struct host_options *options,
@@ -114,24 +115,25 @@ void host_options_clear(struct host_options *options);
 const char *host_options_verb(enum host_verb verb);
 
 /* Prints the help of run's options, by group. */
-void host_options_print(FILE *file);
+void host_options_table_print(FILE *file);
 /* Writes the same text to out, NUL-terminated and cut to size. */
-void host_options_text(char *out, size_t size);
+void host_options_table_text(char *out, size_t size);
 /* Prints the help of every verb's options. */
-void host_options_print_all(FILE *file);
+void host_options_table_print_all(FILE *file);
 /* Returns the i-th option's name without dashes, or NULL after the last. */
-const char *host_options_name(int i);
+const char *host_options_table_name(int i);
 
 /* Adds the given options as a JSON object for the ledger: names to texts, and
    to true for options without a value. */
-CA_MUST_USE enum ca_code host_options_json(const struct host_options *options,
-                                           struct ca_buf *out);
+CA_MUST_USE enum ca_code
+host_options_table_json(const struct host_options *options,
+                        struct ca_buf *out);
 /* Calls visit for each given option that `resume` or `apply` needs again on
    its command line: where, pace, --protect, what the script may use. Every one
    has a value. */
-void host_options_carry(const struct host_options *options,
-                        void (*visit)(void *ctx, const char *name,
-                                      const char *value),
-                        void *ctx);
+void host_options_table_carry(const struct host_options *options,
+                              void (*visit)(void *ctx, const char *name,
+                                            const char *value),
+                              void *ctx);
 
 #endif

@@ -1,7 +1,7 @@
 /* The table of options, for the options*.c files alone.
    Must not know: the engine, what the options do. */
-#ifndef HOST_OPTIONS_PART_H
-#define HOST_OPTIONS_PART_H
+#ifndef HOST_OPTIONS_PRIVATE_H
+#define HOST_OPTIONS_PRIVATE_H
 
 #include <stddef.h>
 #include "host/options.h"
@@ -22,7 +22,7 @@ enum host_group { WHERE, SAFETY, PACE, SIGHT, SLICING, SCRIPT, OTHER, GROUPS };
 #define ON(verb) (1u << HOST_##verb)
 #define PLANS    (ON(RUN) | ON(UNDO))
 #define ACTS     (PLANS | ON(APPLY) | ON(RESUME))
-#define PAST     (ON(RUNS) | ON(SHOW) | ON(HISTORY))
+#define READS    (ON(RUNS) | ON(SHOW) | ON(HISTORY))
 #define ALL      (~0u)
 
 #define COUNT_OF(list) ((int)(sizeof(list) / sizeof((list)[0])))
@@ -42,14 +42,15 @@ struct host_option {
 };
 #define OPTIONAL 1u /* the value follows '=' or is left out */
 #define CARRIED  2u /* resume needs it again on its command line */
-#define KEPT     4u /* resume restores it from the ledger */
+#define SAVED    4u /* resume restores it from the ledger */
 #define IS_PATH  8u
 
 /* The last entry has a NULL name. */
-extern const struct host_option host_option_table[];
+extern const struct host_option host_options_table[];
 /* Parses value into the option's field and notes that the option was given.
    Returns false when value is not valid for it. */
-bool host_option_read(struct host_options *options,
-                      const struct host_option *option, const char *value);
+bool host_options_table_read(struct host_options *options,
+                             const struct host_option *option,
+                             const char *value);
 
 #endif

@@ -12,13 +12,14 @@ static char *keep_text(struct host_options *options, struct ca_slice value,
                        const char *dir)
 {
   size_t room = strlen(dir) + value.len + 2;
-  char **kept = options->kept_count == HOST_KEPT_MAX ? NULL : options->kept;
-  char *text = kept ? malloc(room) : NULL;
+  char **saved =
+      options->saved_count == HOST_SAVED_MAX ? NULL : options->saved;
+  char *text = saved ? malloc(room) : NULL;
   size_t used = 0;
   int64_t len;
   if(!text)
     return NULL;
-  kept[options->kept_count++] = text;
+  saved[options->saved_count++] = text;
   if(*dir && value.len > 1 && value.data[1] != '/') {
     used = strlen(dir);
     memcpy(text, dir, used);
@@ -39,7 +40,7 @@ static bool keep_value(struct host_options *options,
     if(!text)
       return false;
   }
-  return host_option_read(options, option, text);
+  return host_options_table_read(options, option, text);
 }
 
 /* Reads one value, or an array of values (--protect). */
@@ -59,21 +60,22 @@ static bool keep_values(struct host_options *options,
   return true;
 }
 
-static const struct host_option *find_kept(const struct host_options *options,
-                                           struct ca_slice name)
+static const struct host_option *find_saved(const struct host_options *options,
+                                            struct ca_slice name)
 {
   int i;
-  for(i = 0; host_option_table[i].name; i++)
-    if(strlen(host_option_table[i].name) == name.len &&
-       !memcmp(host_option_table[i].name, name.data, name.len))
-      return (host_option_table[i].flags & KEPT) && !options->given[i].seen
-                 ? &host_option_table[i]
+  for(i = 0; host_options_table[i].name; i++)
+    if(strlen(host_options_table[i].name) == name.len &&
+       !memcmp(host_options_table[i].name, name.data, name.len))
+      return (host_options_table[i].flags & SAVED) && !options->given[i].seen
+                 ? &host_options_table[i]
                  : NULL;
   return NULL;
 }
 
-enum ca_code host_options_keep(struct host_options *options, const char *json,
-                               const char *dir, struct ca_err *err)
+enum ca_code host_options_saved_restore(struct host_options *options,
+                                        const char *json, const char *dir,
+                                        struct ca_err *err)
 {
   struct ca_json_scan scan = { json, json + strlen(json) };
   struct ca_slice name;
@@ -82,7 +84,7 @@ enum ca_code host_options_keep(struct host_options *options, const char *json,
   if(!ca_json_enter(&scan, '{'))
     return CA_OK; /* an older version stored no options */
   while(ca_json_member(&scan, &first, &name) == 1) {
-    const struct host_option *option = find_kept(options, name);
+    const struct host_option *option = find_saved(options, name);
     if(ca_json_value(&scan, &value) == CA_JSON_BAD)
       break;
     if(option && !keep_values(options, option, value, dir))

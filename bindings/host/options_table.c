@@ -18,9 +18,10 @@ static const char *const group_titles[GROUPS] = {
 static bool read_emulator(struct host_options *options, const char *value)
 {
   options->emulator = true;
-  return !value || (host_value_integer(value, &options->emulator_accounts) &&
-                    options->emulator_accounts > 0 &&
-                    options->emulator_accounts <= 10000000);
+  return !value ||
+         (host_option_value_integer(value, &options->emulator_accounts) &&
+          options->emulator_accounts > 0 &&
+          options->emulator_accounts <= 10000000);
 }
 
 static bool read_version(struct host_options *options, const char *value)
@@ -38,26 +39,26 @@ static bool read_show(struct host_options *options, const char *value)
 
 static bool read_rate(struct host_options *options, const char *value)
 {
-  return host_value_rate(value, &options->rate_per_second);
+  return host_option_value_rate(value, &options->rate_per_second);
 }
 
 static bool read_budget(struct host_options *options, const char *value)
 {
-  return host_value_percent(value, &options->budget_percent) &&
+  return host_option_value_percent(value, &options->budget_percent) &&
          options->budget_percent > 0;
 }
 
 static bool read_max_percent(struct host_options *options, const char *value)
 {
-  return host_value_percent(value, &options->max_percent);
+  return host_option_value_percent(value, &options->max_percent);
 }
 
 static bool read_confirm(struct host_options *options, const char *value)
 {
   options->confirm_count =
       0; /* the last --confirm wins, as with other options */
-  return host_value_counts(value, options->confirm, &options->confirm_count,
-                           HOST_CONFIRM_MAX);
+  return host_option_value_counts(value, options->confirm,
+                                  &options->confirm_count, HOST_CONFIRM_MAX);
 }
 
 static bool read_protect(struct host_options *options, const char *value)
@@ -70,12 +71,12 @@ static bool read_protect(struct host_options *options, const char *value)
 
 static bool read_stop_on(struct host_options *options, const char *value)
 {
-  return host_value_stop_on(value, &options->stop_on);
+  return host_option_value_stop_on(value, &options->stop_on);
 }
 
 static bool read_lock_wait(struct host_options *options, const char *value)
 {
-  return host_value_duration(value, &options->lock_wait_ms);
+  return host_option_value_duration(value, &options->lock_wait_ms);
 }
 
 static bool read_progress(struct host_options *options, const char *value)
@@ -120,7 +121,7 @@ static bool read_allow(struct host_options *options, const char *value)
 
 #define AT(field) offsetof(struct host_options, field)
 
-const struct host_option host_option_table[] = {
+const struct host_option host_options_table[] = {
   { "base-url", WHERE, ACTS, TEXT, AT(base_url), NULL, 0, CARRIED, "URL",
     "base URL of the API (https://backend.composio.dev)" },
   { "api-key-file", WHERE, ACTS, TEXT, AT(api_key_file), NULL, 0, CARRIED,
@@ -129,7 +130,7 @@ const struct host_option host_option_table[] = {
     "trust the CA certificates in FILE, not the system's" },
   { "emulator", WHERE, ACTS, SPECIAL, 0, read_emulator, 0, OPTIONAL, "N",
     "run against a private emulator with N accounts (200)" },
-  { "state-dir", WHERE, ACTS | PAST, TEXT, AT(state_dir), NULL, 0, CARRIED,
+  { "state-dir", WHERE, ACTS | READS, TEXT, AT(state_dir), NULL, 0, CARRIED,
     "DIR", "keep the ledger in DIR" },
   { "apply", SAFETY, ACTS, FLAG, AT(apply), NULL, 0, 0, NULL,
     "carry out the plan; without --apply it is only shown" },
@@ -137,19 +138,19 @@ const struct host_option host_option_table[] = {
     "with a preview: write the plan for composio-lua apply FILE" },
   { "show", SAFETY, ACTS | ON(SHOW) | ON(HISTORY), SPECIAL, 0, read_show, 0, 0,
     "all", "list every change, not only the first ones" },
-  { "max-changes", SAFETY, ACTS, NUMBER, AT(max_changes), NULL, 0, KEPT, "N",
+  { "max-changes", SAFETY, ACTS, NUMBER, AT(max_changes), NULL, 0, SAVED, "N",
     "refuse a run with more than N changes (500)" },
-  { "max-percent", SAFETY, ACTS, SPECIAL, 0, read_max_percent, 0, KEPT, "P",
+  { "max-percent", SAFETY, ACTS, SPECIAL, 0, read_max_percent, 0, SAVED, "P",
     "refuse to change more than P of the project's accounts (25%)" },
   { "confirm", SAFETY, ACTS, SPECIAL, 0, read_confirm, 0, 0, "N",
     "confirm exactly N irreversible changes (N,M,… for several bulks)" },
   { "protect", SAFETY, ACTS, SPECIAL, 0, read_protect, 0,
-    CARRIED | KEPT | IS_PATH, "FILE",
+    CARRIED | SAVED | IS_PATH, "FILE",
     "never change what FILE lists: one id, user:ID or toolkit:SLUG per "
     "line" },
-  { "delete-active", SAFETY, ACTS, FLAG, AT(delete_active), NULL, 0, KEPT,
+  { "delete-active", SAFETY, ACTS, FLAG, AT(delete_active), NULL, 0, SAVED,
     NULL, "allow ACTIVE accounts to be deleted" },
-  { "stop-on", SAFETY, ACTS, SPECIAL, 0, read_stop_on, 0, CARRIED | KEPT,
+  { "stop-on", SAFETY, ACTS, SPECIAL, 0, read_stop_on, 0, CARRIED | SAVED,
     "WORDS", "stop early at these limits: failed=3%,unknown=5,stale=1" },
   { "same-project", SAFETY, ON(APPLY) | ON(RESUME) | ON(UNDO), FLAG,
     AT(same_project), NULL, 0, 0, NULL,
@@ -184,18 +185,18 @@ const struct host_option host_option_table[] = {
     "write the log as text or json" },
   { "summary", SIGHT, ACTS, TEXT, AT(summary), NULL, 0, 0, "FILE",
     "write a JSON object about the run (-: stdout)" },
-  { "json", SIGHT, PAST, FLAG, AT(json), NULL, 0, 0, NULL,
+  { "json", SIGHT, READS, FLAG, AT(json), NULL, 0, 0, NULL,
     "with runs, show, history: print JSON lines" },
   { "limit", SIGHT, ON(RUNS), NUMBER, AT(limit), NULL, 0, 0, "N",
     "with runs: list the newest N runs (50; 0: all)" },
-  { "limit-items", SLICING, PLANS, COUNT, AT(limit_items), NULL, 0, KEPT, "N",
+  { "limit-items", SLICING, PLANS, COUNT, AT(limit_items), NULL, 0, SAVED, "N",
     "take only the first N items of each bulk" },
-  { "memory", SCRIPT, ACTS, COUNT, AT(memory_mb), NULL, 0, CARRIED | KEPT,
+  { "memory", SCRIPT, ACTS, COUNT, AT(memory_mb), NULL, 0, CARRIED | SAVED,
     "MB", "limit the script's memory to MB megabytes (512)" },
   { "instructions", SCRIPT, ACTS, NUMBER, AT(instructions), NULL, 0,
-    CARRIED | KEPT, "N",
+    CARRIED | SAVED, "N",
     "limit the script to N VM instructions (0: no limit)" },
-  { "allow", SCRIPT, ACTS, SPECIAL, 0, read_allow, 0, CARRIED | KEPT, "io,os",
+  { "allow", SCRIPT, ACTS, SPECIAL, 0, read_allow, 0, CARRIED | SAVED, "io,os",
     "let the script use these Lua libraries" },
   { "help", OTHER, ALL, FLAG, AT(help), NULL, 'h', 0, NULL,
     "print this text, or a script's own help" },
@@ -203,23 +204,24 @@ const struct host_option host_option_table[] = {
     "print the versions of composio-lua and its libraries" },
   { NULL, OTHER, 0, FLAG, 0, NULL, 0, 0, NULL, NULL }
 };
-_Static_assert(COUNT_OF(host_option_table) <= HOST_OPTION_MAX,
+_Static_assert(COUNT_OF(host_options_table) <= HOST_OPTION_MAX,
                "too many options");
 
-const char *host_options_name(int i)
+const char *host_options_table_name(int i)
 {
-  return host_option_table[i].name;
+  return host_options_table[i].name;
 }
 
-bool host_option_read(struct host_options *options,
-                      const struct host_option *option, const char *value)
+bool host_options_table_read(struct host_options *options,
+                             const struct host_option *option,
+                             const char *value)
 {
   void *to = (char *)options + option->offset;
   int64_t *number = to;
   if(!value && option->value && !(option->flags & OPTIONAL))
     return false;
-  options->given[option - host_option_table].seen = true;
-  options->given[option - host_option_table].value = value;
+  options->given[option - host_options_table].seen = true;
+  options->given[option - host_options_table].value = value;
   switch(option->kind) {
   case FLAG:
     *(bool *)to = true;
@@ -231,12 +233,12 @@ bool host_option_read(struct host_options *options,
     *(const char **)to = value;
     return value && *value;
   case COUNT:
-    return host_value_integer(value, number) && *number > 0 &&
+    return host_option_value_integer(value, number) && *number > 0 &&
            *number < 1000000000;
   case NUMBER:
-    return host_value_integer(value, number) && *number >= 0;
+    return host_option_value_integer(value, number) && *number >= 0;
   case TIME:
-    return host_value_duration(value, number) && *number > 0;
+    return host_option_value_duration(value, number) && *number > 0;
   case SPECIAL:
     break;
   }
@@ -290,18 +292,18 @@ static size_t add_group(enum host_group group, unsigned verbs, char *out,
 {
   size_t used = 0;
   int i;
-  for(i = 0; host_option_table[i].name && used < size; i++) {
+  for(i = 0; host_options_table[i].name && used < size; i++) {
     char label[48];
     int len;
-    if(host_option_table[i].group != group ||
-       !(host_option_table[i].verbs & verbs))
+    if(host_options_table[i].group != group ||
+       !(host_options_table[i].verbs & verbs))
       continue;
-    option_label(&host_option_table[i], label, sizeof(label));
+    option_label(&host_options_table[i], label, sizeof(label));
     len = snprintf(out + used, size - used, "%s%s  %-24s ",
                    used ? "" : group_titles[group], used ? "" : "\n", label);
     used += len > 0 ? (size_t)len : 0;
     if(used < size)
-      used += add_help(host_option_table[i].help, out + used, size - used);
+      used += add_help(host_options_table[i].help, out + used, size - used);
   }
   return used < size ? used : size - 1;
 }
@@ -315,19 +317,19 @@ static void add_options(unsigned verbs, char *out, size_t size)
     used += add_group((enum host_group)group, verbs, out + used, size - used);
 }
 
-void host_options_text(char *out, size_t size)
+void host_options_table_text(char *out, size_t size)
 {
   add_options(ON(RUN), out, size);
 }
 
-void host_options_print(FILE *file)
+void host_options_table_print(FILE *file)
 {
   char text[HOST_OPTIONS_SIZE];
-  host_options_text(text, sizeof(text));
+  host_options_table_text(text, sizeof(text));
   fputs(text, file);
 }
 
-void host_options_print_all(FILE *file)
+void host_options_table_print_all(FILE *file)
 {
   char text[HOST_OPTIONS_SIZE];
   add_options(ALL, text, sizeof(text));
@@ -339,7 +341,7 @@ void host_options_print_all(FILE *file)
 /* The k-th value given for option i, or NULL: --protect may be repeated. */
 static const char *given_text(const struct host_options *options, int i, int k)
 {
-  if(host_option_table[i].read == read_protect)
+  if(host_options_table[i].read == read_protect)
     return k < options->protect_count ? options->protect[k] : NULL;
   return k ? NULL : options->given[i].value;
 }
@@ -348,7 +350,7 @@ static void add_text(struct ca_json_write *json, const char *name,
                      const char *text)
 {
   struct ca_slice slice = { text, strlen(text) };
-  if(!ca_is_utf8(slice, NULL)) /* a path may hold any bytes */
+  if(!ca_text_is_utf8(slice, NULL)) /* a path may hold any bytes */
     ca_json_write_null(json, name);
   else
     ca_json_write_text(json, name, text);
@@ -357,7 +359,7 @@ static void add_text(struct ca_json_write *json, const char *name,
 static void add_given(const struct host_options *options, int i,
                       struct ca_json_write *json)
 {
-  const char *name = host_option_table[i].name;
+  const char *name = host_options_table[i].name;
   const char *text;
   int k;
   if(!options->given[i].value)
@@ -372,8 +374,8 @@ static void add_given(const struct host_options *options, int i,
   }
 }
 
-enum ca_code host_options_json(const struct host_options *options,
-                               struct ca_buf *out)
+enum ca_code host_options_table_json(const struct host_options *options,
+                                     struct ca_buf *out)
 {
   struct ca_json_write json;
   int i;
@@ -381,22 +383,22 @@ enum ca_code host_options_json(const struct host_options *options,
   if(options->verb == HOST_APPLY)
     /* resume may have to suggest the same `apply PLAN` again */
     add_text(&json, "plan", options->operand);
-  for(i = 0; host_option_table[i].name; i++)
+  for(i = 0; host_options_table[i].name; i++)
     if(options->given[i].seen)
       add_given(options, i, &json);
   return ca_json_write_end(&json);
 }
 
-void host_options_carry(const struct host_options *options,
-                        void (*visit)(void *ctx, const char *name,
-                                      const char *value),
-                        void *ctx)
+void host_options_table_carry(const struct host_options *options,
+                              void (*visit)(void *ctx, const char *name,
+                                            const char *value),
+                              void *ctx)
 {
   const char *text;
   int i;
   int k;
-  for(i = 0; host_option_table[i].name; i++)
-    if(host_option_table[i].flags & CARRIED)
+  for(i = 0; host_options_table[i].name; i++)
+    if(host_options_table[i].flags & CARRIED)
       for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
-        visit(ctx, host_option_table[i].name, text);
+        visit(ctx, host_options_table[i].name, text);
 }

@@ -11,20 +11,20 @@
 
 /* Stores argv[0], for systems that cannot tell the program's path. The string
    must live until the process ends. */
-void host_os_name(const char *argv0);
+void host_os_path_set_argv0(const char *argv0);
 
 /* Finds the path of this program's file, with links resolved. Returns false if
    it is not known. */
-bool host_os_own_path(char *out, size_t size);
+bool host_os_path_own(char *out, size_t size);
 
 /* Keeps this process's memory out of core dumps and, where the system can,
    unreadable for other processes of the same user. */
-void host_os_hide_memory(void);
+void host_os_process_hide_memory(void);
 
 /* Opens a pipe whose ends are close-on-exec. Returns false and sets errno. */
-bool host_os_pipe(int ends[2]);
+bool host_os_process_pipe(int ends[2]);
 
 /* Returns "INT" for SIGINT; knows the signals that end a run. */
-const char *host_os_signal(int number);
+const char *host_os_process_signal_name(int number);
 
 #endif

@@ -13,14 +13,14 @@
 
 static const char *invoked_as;
 
-void host_os_name(const char *argv0)
+void host_os_path_set_argv0(const char *argv0)
 {
   invoked_as = argv0;
 }
 
 #if defined(__linux__) && !defined(COMPOSIO_PORTABLE)
 
-bool host_os_own_path(char *out, size_t size)
+bool host_os_path_own(char *out, size_t size)
 {
   ssize_t len = readlink("/proc/self/exe", out, size - 1);
 
@@ -45,7 +45,7 @@ static bool resolve(const char *path, char *out, size_t size)
 
 #if defined(__APPLE__) && !defined(COMPOSIO_PORTABLE)
 
-bool host_os_own_path(char *out, size_t size)
+bool host_os_path_own(char *out, size_t size)
 {
   char path[PATH_MAX];
   uint32_t room = sizeof(path);
@@ -81,7 +81,7 @@ static bool search(const char *name, char *out, size_t size)
   }
 }
 
-bool host_os_own_path(char *out, size_t size)
+bool host_os_path_own(char *out, size_t size)
 {
   if(!invoked_as || !*invoked_as)
     return false;

@@ -20,7 +20,7 @@
 
 #if defined(__linux__) && !defined(COMPOSIO_PORTABLE) && !defined(SANITIZED)
 
-void host_os_hide_memory(void)
+void host_os_process_hide_memory(void)
 {
   (void)prctl(PR_SET_DUMPABLE, 0);
 }
@@ -29,7 +29,7 @@ void host_os_hide_memory(void)
 
 /* Prevents only core dumps. macOS itself keeps other processes from reading
    our memory; its PT_DENY_ATTACH would end us under a debugger. */
-void host_os_hide_memory(void)
+void host_os_process_hide_memory(void)
 {
   struct rlimit none = { 0, 0 };
   (void)setrlimit(RLIMIT_CORE, &none);
@@ -39,7 +39,7 @@ void host_os_hide_memory(void)
 
 /* macOS has no pipe2. No other thread of ours starts a program between the two
    calls. */
-bool host_os_pipe(int ends[2])
+bool host_os_process_pipe(int ends[2])
 {
   if(pipe(ends))
     return false;
@@ -52,7 +52,7 @@ bool host_os_pipe(int ends[2])
 }
 
 /* Only glibc has sigabbrev_np. */
-const char *host_os_signal(int number)
+const char *host_os_process_signal_name(int number)
 {
   switch(number) {
   case SIGHUP:

@@ -19,8 +19,8 @@
 
 /* ---- files ---- */
 
-char *host_read_file(const char *path, size_t max, size_t *len,
-                     struct ca_err *err)
+char *host_paths_read_file(const char *path, size_t max, size_t *len,
+                           struct ca_err *err)
 {
   struct stat info;
   char *bytes = NULL;
@@ -74,7 +74,7 @@ static bool exists(const char *path)
 static bool own_dir(char *out, size_t size)
 {
   char *slash;
-  if(!host_os_own_path(out, size))
+  if(!host_os_path_own(out, size))
     return false;
   slash = strrchr(out, '/');
   if(!slash)
@@ -85,19 +85,20 @@ static bool own_dir(char *out, size_t size)
 
 /* ---- the key ---- */
 
-void host_key_forget(void)
+void host_paths_forget_key(void)
 {
   char *value = getenv("COMPOSIO_API_KEY");
   if(!value)
     return;
-  ca_wipe(value, strlen(value)); /* also in /proc/self/environ */
+  ca_buf_wipe_memory(value, strlen(value)); /* also in /proc/self/environ */
   unsetenv("COMPOSIO_API_KEY");
 }
 
-enum ca_code host_key(const char *file, struct ca_buf *key, struct ca_err *err)
+enum ca_code host_paths_read_key(const char *file, struct ca_buf *key,
+                                 struct ca_err *err)
 {
   enum ca_code code = lca_client_find_key(file, key, err);
-  host_key_forget();
+  host_paths_forget_key();
   if(!code && !key->len)
     code = ca_err_set(err, CA_USAGE,
                       "no API key: set COMPOSIO_API_KEY, or give "
@@ -121,8 +122,8 @@ static bool is_absolute(const char *path)
   return path && path[0] == '/';
 }
 
-enum ca_code host_state_dir(const char *named, char *out, size_t size,
-                            struct ca_err *err)
+enum ca_code host_paths_state_dir(const char *named, char *out, size_t size,
+                                  struct ca_err *err)
 {
   const char *state = getenv("XDG_STATE_HOME");
   const char *home = getenv("HOME");
@@ -142,7 +143,8 @@ enum ca_code host_state_dir(const char *named, char *out, size_t size,
   return join(out, size, home, "/.local/state/composio-lua", err);
 }
 
-enum ca_code host_scratch_dir(char *out, size_t size, struct ca_err *err)
+enum ca_code host_paths_make_scratch(char *out, size_t size,
+                                     struct ca_err *err)
 {
   const char *tmp = getenv("TMPDIR");
   enum ca_code code = join(out, size, is_absolute(tmp) ? tmp : "/tmp",
@@ -155,7 +157,7 @@ enum ca_code host_scratch_dir(char *out, size_t size, struct ca_err *err)
   return CA_OK;
 }
 
-void host_scratch_remove(const char *dir)
+void host_paths_remove_scratch(const char *dir)
 {
   DIR *list = opendir(dir);
   const struct dirent *entry;
@@ -228,9 +230,9 @@ static void read_names(const char *dir, struct names *names)
   qsort(names->list, names->used, sizeof(names->list[0]), by_name);
 }
 
-enum ca_code host_scripts(void (*visit)(void *ctx, const char *name,
-                                        const char *path),
-                          void *ctx, struct ca_err *err)
+enum ca_code host_paths_scripts(void (*visit)(void *ctx, const char *name,
+                                              const char *path),
+                                void *ctx, struct ca_err *err)
 {
   char dir[HOST_PATH_SIZE - 300];
   char path[HOST_PATH_SIZE];
@@ -270,8 +272,8 @@ static enum ca_code no_script(const char *word, const char *dir,
   return CA_USAGE;
 }
 
-enum ca_code host_script_path(const char *word, char *out, size_t size,
-                              struct ca_err *err)
+enum ca_code host_paths_script(const char *word, char *out, size_t size,
+                               struct ca_err *err)
 {
   char dir[HOST_PATH_SIZE - 300];
   size_t len = strlen(word);
@@ -289,7 +291,7 @@ enum ca_code host_script_path(const char *word, char *out, size_t size,
 
 /* ---- the emulator ---- */
 
-enum ca_code host_emulator_path(char *out, size_t size, struct ca_err *err)
+enum ca_code host_paths_emulator(char *out, size_t size, struct ca_err *err)
 {
   static const char *const places[] = {
     "/composio-emulator", "/../libexec/composio-lua/composio-emulator",

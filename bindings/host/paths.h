@@ -1,8 +1,8 @@
 /* Finds files on this machine: the API key, the state directory, the shipped
    scripts, the emulator.
    Must not know: the engine, what a run is. */
-#ifndef HOST_PLACE_H
-#define HOST_PLACE_H
+#ifndef HOST_PATHS_H
+#define HOST_PATHS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,36 +14,37 @@
    $CREDENTIALS_DIRECTORY/composio-api-key, else from COMPOSIO_API_KEY, which
    it wipes from the environment in any case. CA_USAGE if there is no key. The
    caller wipes the buffer. */
-CA_MUST_USE enum ca_code host_key(const char *file, struct ca_buf *key,
-                                  struct ca_err *err);
+CA_MUST_USE enum ca_code
+host_paths_read_key(const char *file, struct ca_buf *key, struct ca_err *err);
 /* Wipes the key from the environment without reading it. */
-void host_key_forget(void);
+void host_paths_forget_key(void);
 
 /* Finds the state directory: `named` if given, else by XDG_STATE_HOME, HOME or
    the passwd entry. CA_USAGE if there is none. Does not create it. */
-CA_MUST_USE enum ca_code host_state_dir(const char *named, char *out,
-                                        size_t size, struct ca_err *err);
+CA_MUST_USE enum ca_code host_paths_state_dir(const char *named, char *out,
+                                              size_t size, struct ca_err *err);
 /* Creates a private directory for this run; removes it with its files. */
-CA_MUST_USE enum ca_code host_scratch_dir(char *out, size_t size,
-                                          struct ca_err *err);
-void host_scratch_remove(const char *dir);
+CA_MUST_USE enum ca_code host_paths_make_scratch(char *out, size_t size,
+                                                 struct ca_err *err);
+void host_paths_remove_scratch(const char *dir);
 
 /* Finds a script: a word with "/" or ending in ".lua" is a file, any other is
    a shipped script. CA_USAGE with a message if there is none. */
-CA_MUST_USE enum ca_code host_script_path(const char *word, char *out,
-                                          size_t size, struct ca_err *err);
+CA_MUST_USE enum ca_code host_paths_script(const char *word, char *out,
+                                           size_t size, struct ca_err *err);
 /* Calls visit for each shipped script, sorted by name; name is without ".lua".
  */
-CA_MUST_USE enum ca_code
-host_scripts(void (*visit)(void *ctx, const char *name, const char *path),
-             void *ctx, struct ca_err *err);
+CA_MUST_USE enum ca_code host_paths_scripts(void (*visit)(void *ctx,
+                                                          const char *name,
+                                                          const char *path),
+                                            void *ctx, struct ca_err *err);
 /* Finds the emulator beside this program, or else in libexec. */
-CA_MUST_USE enum ca_code host_emulator_path(char *out, size_t size,
-                                            struct ca_err *err);
+CA_MUST_USE enum ca_code host_paths_emulator(char *out, size_t size,
+                                             struct ca_err *err);
 
 /* Reads a whole file of at most max bytes. Returns the bytes, NUL-terminated;
    the caller frees them. NULL with a message that names the file. */
-char *host_read_file(const char *path, size_t max, size_t *len,
-                     struct ca_err *err);
+char *host_paths_read_file(const char *path, size_t max, size_t *len,
+                           struct ca_err *err);
 
 #endif

@@ -56,15 +56,15 @@ static int compare_rows(const void *a, const void *b)
    remains: that is the line which messages cite. */
 static void sort_rows(struct host_protect *protect)
 {
-  size_t kept = 0;
+  size_t last = 0;
   size_t i;
   if(!protect->count)
     return;
   qsort(protect->rows, protect->count, sizeof(*protect->rows), compare_rows);
   for(i = 1; i < protect->count; i++)
-    if(compare_names(&protect->rows[kept], &protect->rows[i]) != 0)
-      protect->rows[++kept] = protect->rows[i];
-  protect->count = kept + 1;
+    if(compare_names(&protect->rows[last], &protect->rows[i]) != 0)
+      protect->rows[++last] = protect->rows[i];
+  protect->count = last + 1;
 }
 
 /* Adds a copy of row that names text. */
@@ -170,7 +170,7 @@ static enum ca_code check_bytes(const struct host_protect_row *row,
   for(i = 0; i < line.len; i++)
     if((unsigned char)line.data[i] < ' ' || line.data[i] == 0x7F)
       return wrong(row, err, "the line has a control byte");
-  if(!ca_is_utf8(line, NULL))
+  if(!ca_text_is_utf8(line, NULL))
     return wrong(row, err, "the line is not valid UTF-8");
   return CA_OK;
 }
@@ -233,7 +233,7 @@ static enum ca_code keep_file(struct host_protect *protect, const char *path,
   struct host_protect_file *file = calloc(1, sizeof(*file));
   if(!file)
     return ca_err_set(err, CA_NOMEM, "out of memory");
-  file->text = host_read_file(path, FILE_MAX, &text->len, err);
+  file->text = host_paths_read_file(path, FILE_MAX, &text->len, err);
   if(!file->text) {
     free(file);
     return err->code;

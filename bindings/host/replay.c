@@ -39,7 +39,7 @@ struct former {
 
 static void copy(char *to, size_t size, const char *from)
 {
-  ca_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
+  ca_err_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
 }
 
 static void forget(struct former *former)
@@ -103,7 +103,7 @@ static enum ca_code read_failures(struct ca_ledger *ledger,
     return CA_OK;
   code = ca_run_select(ledger, former->name, err);
   return code ? code
-              : ca_ledger_counts(ledger, -1, count_failed_items, former, err);
+              : ca_count_outcomes(ledger, -1, count_failed_items, former, err);
 }
 
 static enum ca_code read_run(struct host *host, struct former *former,
@@ -186,7 +186,7 @@ static bool is_script(struct host *host, const char *path, const char *sha,
 {
   struct ca_err ignored;
   ca_err_clear(&ignored);
-  if(!*path || host_read_script(host, path, &ignored))
+  if(!*path || host_setup_script(host, path, &ignored))
     return false;
   *read = true;
   return !strcmp(host->script_sha, sha);
@@ -204,7 +204,7 @@ static enum ca_code take_script(struct host *host, const struct former *former,
   if(is_undo(former->script))
     return take_undo(host, former->undoes, err);
   if(former->word[0] &&
-     host_script_path(former->word, path, sizeof(path), &ignored))
+     host_paths_script(former->word, path, sizeof(path), &ignored))
     path[0] = '\0';
   if(is_script(host, former->script, former->sha, &read) ||
      is_script(host, path, former->sha, &read)) {
@@ -363,8 +363,9 @@ static void add_former(const struct former *former, struct ca_buf *out)
   add_members(former->options, out);
 }
 
-static enum ca_code say_no_plan(struct host *host, const struct former *former,
-                                struct ca_err *err)
+static enum ca_code report_no_plan(struct host *host,
+                                   const struct former *former,
+                                   struct ca_err *err)
 {
   struct ca_buf command;
   ca_buf_init(&command, TEXT_MAX);
@@ -396,16 +397,17 @@ static bool is_finished(const struct host *host, const struct former *former)
          !left_open(former, host->options.failed);
 }
 
-static void say_finished(struct host *host, const struct former *former)
+static void report_finished(struct host *host, const struct former *former)
 {
   char count[32];
   char more[120] = "";
   int64_t failed = former->failed_items ? former->changes[CA_FAILED] : 0;
   if(failed)
     snprintf(more, sizeof(more), "; --failed retries its %s failed change%s",
-             host_number(failed, count), failed == 1 ? "" : "s");
-  host_say(host, "run %s is finished (exit %d): there is nothing to resume%s",
-           former->name, former->exit_code, more);
+             host_terminal_number(failed, count), failed == 1 ? "" : "s");
+  host_terminal_print(
+      host, "run %s is finished (exit %d): there is nothing to resume%s",
+      former->name, former->exit_code, more);
   host->finished = true;
 }
 
@@ -413,7 +415,7 @@ static enum ca_code reopen(struct host *host, const struct former *former,
                            struct ca_err *err)
 {
   enum ca_code code;
-  host_know_machine(host);
+  host_setup_machine(host);
   host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
   if(!host->ledger)
     return err->code ? err->code : CA_SYSTEM;
@@ -423,7 +425,7 @@ static enum ca_code reopen(struct host *host, const struct former *former,
     return code;
   copy(host->run_id, sizeof(host->run_id), former->name);
   host_lock_name(host);
-  host_read_counts(host);
+  host_summary_read_counts(host);
   memcpy(host->before, host->counts.items, sizeof(host->before));
   return CA_OK;
 }
@@ -444,13 +446,14 @@ static enum ca_code ready_resume_of(struct host *host, struct former *former,
                       former->name);
   snprintf(what, sizeof(what), "run %s", former->name);
   copy(host->run_url, sizeof(host->run_url), former->base_url);
-  code = host_options_keep(&host->options, former->options, former->cwd, err);
+  code = host_options_saved_restore(&host->options, former->options,
+                                    former->cwd, err);
   if(!code)
-    code = host_prepare_service(host, err);
+    code = host_setup_service(host, err);
   if(!code)
     code = check_project(host, former, what, err);
   if(!code)
-    code = host_prepare_lock(host, err);
+    code = host_setup_lock(host, err);
   if(code)
     return code;
   /* another process may have resumed the run before we took the lock */
@@ -459,11 +462,11 @@ static enum ca_code ready_resume_of(struct host *host, struct former *former,
   if(code)
     return code;
   if(is_finished(host, former)) {
-    say_finished(host, former);
+    report_finished(host, former);
     return CA_OK;
   }
   if(!former->sealed)
-    return say_no_plan(host, former, err);
+    return report_no_plan(host, former, err);
   code = take_script(host, former, what, err);
   if(!code)
     code = take_params(host, former->params, err);
@@ -479,18 +482,18 @@ static enum ca_code ready_resume(struct host *host, struct ca_err *err)
   memset(&former, 0, sizeof(former));
   host->options.apply = true;
   host->replay.on = true;
-  host->replay.look = true;
+  host->replay.precheck = true;
   host->replay.failed = host->options.failed;
-  code = host_prepare_state(host, err);
+  code = host_setup_state(host, err);
   if(!code)
     code = ready_resume_of(host, &former, err);
   forget(&former);
   return code;
 }
 
-int host_resume(struct host *host)
+int host_replay_resume(struct host *host)
 {
-  return host_go(host, ready_resume);
+  return host_run_prepared(host, ready_resume);
 }
 
 /* ---- apply ---- */
@@ -514,13 +517,13 @@ static enum ca_code begin_plan(struct host *host,
                                struct ca_err *err)
 {
   static char path[2 * HOST_PATH_SIZE];
-  enum ca_code code = host_prepare_state(host, err);
+  enum ca_code code = host_setup_state(host, err);
   if(!code)
     code = make_absolute(&host->options.operand, path, sizeof(path), err);
   if(!code)
-    code = host_prepare_lock(host, err);
+    code = host_setup_lock(host, err);
   if(!code)
-    code = host_begin_run(host, head->salt_known ? head->salt : NULL, err);
+    code = host_run_begin(host, head->salt_known ? head->salt : NULL, err);
   if(!code)
     code = ca_plan_load(host->options.operand, host->ledger, err);
   return code;
@@ -545,7 +548,8 @@ static enum ca_code ready_plan_of(struct host *host, struct ca_plan_head *head,
     return code;
   host->other_key = strcmp(former->project, host->project) != 0;
   if(!head->changes) {
-    host_say(host, "the plan has no changes: there is nothing to do");
+    host_terminal_print(host,
+                        "the plan has no changes: there is nothing to do");
     host->finished = true;
     return CA_OK;
   }
@@ -563,8 +567,8 @@ static enum ca_code ready_plan(struct host *host, struct ca_err *err)
   host->replay.on = true;
   host->replay.only_plan = true;
   host->replay.exact = true;
-  host->replay.look = true;
-  code = host_prepare_service(host, err);
+  host->replay.precheck = true;
+  code = host_setup_service(host, err);
   if(!code)
     code = ready_plan_of(host, &head, &former, err);
   ca_plan_head_clear(&head);
@@ -572,9 +576,9 @@ static enum ca_code ready_plan(struct host *host, struct ca_err *err)
   return code;
 }
 
-int host_apply(struct host *host)
+int host_replay_apply(struct host *host)
 {
-  return host_go(host, ready_plan);
+  return host_run_prepared(host, ready_plan);
 }
 
 /* ---- undo ---- */
@@ -595,10 +599,10 @@ static enum ca_code ready_undo_of(struct host *host, struct former *former,
   copy(host->run_url, sizeof(host->run_url), former->base_url);
   code = take_undo(host, former->name, err);
   if(!code)
-    code = host_prepare_service(host, err);
+    code = host_setup_service(host, err);
   if(!code)
     code = check_project(host, former, what, err);
-  return code ? code : host_prepare_lock(host, err);
+  return code ? code : host_setup_lock(host, err);
 }
 
 static enum ca_code ready_undo(struct host *host, struct ca_err *err)
@@ -606,14 +610,14 @@ static enum ca_code ready_undo(struct host *host, struct ca_err *err)
   struct former former;
   enum ca_code code;
   memset(&former, 0, sizeof(former));
-  code = host_prepare_state(host, err);
+  code = host_setup_state(host, err);
   if(!code)
     code = ready_undo_of(host, &former, err);
   forget(&former);
   return code;
 }
 
-int host_undo(struct host *host)
+int host_replay_undo(struct host *host)
 {
-  return host_go(host, ready_undo);
+  return host_run_prepared(host, ready_undo);
 }

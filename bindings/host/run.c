@@ -19,14 +19,15 @@
 
 /* ---- callbacks of bindings/job ---- */
 
-enum ca_code host_begin_run(struct host *host, const unsigned char *salt,
+enum ca_code host_run_begin(struct host *host, const unsigned char *salt,
                             struct ca_err *err)
 {
   struct ca_run_info info;
-  enum ca_code code = host_options_json(&host->options, &host->options_json);
+  enum ca_code code =
+      host_options_table_json(&host->options, &host->options_json);
   if(code)
     return ca_err_set(err, code, "out of memory");
-  host_describe_run(host, &info);
+  host_setup_describe_run(host, &info);
   info.salt = salt;
   host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
   if(!host->ledger)
@@ -46,7 +47,7 @@ enum ca_code host_begin_run(struct host *host, const unsigned char *salt,
 static struct ca_ledger *begin(void *ctx, struct ca_err *err)
 {
   struct host *host = ctx;
-  if(!host->ledger && host_begin_run(host, NULL, err))
+  if(!host->ledger && host_run_begin(host, NULL, err))
     return NULL;
   return host->ledger;
 }
@@ -58,21 +59,21 @@ static void irreversible_words(const struct lca_plan *plan, char *out,
   size_t i;
   size_t k;
   out[0] = '\0';
-  for(i = 0; i < LCA_CELLS; i++) {
-    const struct ca_api *api = plan->cells[i].api;
+  for(i = 0; i < LCA_COUNTS; i++) {
+    const struct ca_api *api = plan->plan_counts[i].api;
     int64_t count = 0;
     size_t len = strlen(out);
     if(!api || api->cost != CA_IRREVERSIBLE || strstr(out, api->name))
       continue;
-    for(k = i; k < LCA_CELLS; k++)
-      if(plan->cells[k].api == api)
-        count += plan->cells[k].planned;
+    for(k = i; k < LCA_COUNTS; k++)
+      if(plan->plan_counts[k].api == api)
+        count += plan->plan_counts[k].planned;
     if(count && len < size)
       snprintf(out + len, size - len, "%s%s %lld", len ? ", " : "", api->name,
                (long long)count);
   }
   if(!out[0])
-    ca_copy_text(out, size, "of the plan", 11);
+    ca_err_copy_text(out, size, "of the plan", 11);
 }
 
 static enum ca_code confirm(void *ctx, int64_t count,
@@ -85,7 +86,7 @@ static enum ca_code confirm(void *ctx, int64_t count,
   if(plan)
     irreversible_words(plan, words, sizeof(words));
   else
-    ca_copy_text(words, sizeof(words), "of the plan", 11);
+    ca_err_copy_text(words, sizeof(words), "of the plan", 11);
   return host_confirm(ctx, count, words, err);
 }
 
@@ -99,24 +100,24 @@ static const char *protect(void *ctx, const char *id, const char *user,
 static enum ca_code let_through(void *ctx, struct ca_err *err)
 {
   struct host *host = ctx;
-  return ca_plan_stand(host->options.operand, host->ledger, err);
+  return ca_plan_seal_bulks(host->options.operand, host->ledger, err);
 }
 
 static void show(void *ctx, const struct lca_plan *plan)
 {
-  host_show_plan(ctx, plan);
+  host_terminal_show_plan(ctx, plan);
 }
 
 static void tick(void *ctx)
 {
   struct host *host = ctx;
-  (void)host_deadline_ms(host);
-  host_show_progress(host);
+  (void)host_setup_deadline_ms(host);
+  host_terminal_show_progress(host);
 }
 
-static void say(void *ctx, const char *text)
+static void log_line(void *ctx, const char *text)
 {
-  host_say(ctx, "%s", text);
+  host_terminal_print(ctx, "%s", text);
 }
 
 /* ---- the script ---- */
@@ -145,19 +146,19 @@ static void before_call(lua_State *L, void *ctx)
 
 static void clear_progress(void *ctx)
 {
-  host_clear_progress(ctx);
+  host_terminal_clear_progress(ctx);
 }
 
 static void set_log(struct host *host)
 {
-  struct ca_log *log = lca_sched_log(lca_sched_of(host->L));
-  enum ca_log_level told = CA_LOG_WARN;
+  struct ca_log *log = lca_scheduler_log(lca_scheduler_of(host->L));
+  enum ca_log_level log_level = CA_LOG_WARN;
   if(host->options.verbose)
-    told = host->options.verbose > 1 ? CA_LOG_DEBUG : CA_LOG_INFO;
+    log_level = host->options.verbose > 1 ? CA_LOG_DEBUG : CA_LOG_INFO;
   log->file = host->log ? host->log : stderr;
   log->before = host->log ? NULL : clear_progress;
   log->before_ctx = host;
-  log->level = host->log && told < CA_LOG_INFO ? CA_LOG_INFO : told;
+  log->level = host->log && log_level < CA_LOG_INFO ? CA_LOG_INFO : log_level;
   if(host->options.quiet && !host->log)
     log->level = CA_LOG_QUIET;
   log->format = host->options.log_json ? CA_LOG_JSON : CA_LOG_TEXT;
@@ -190,12 +191,12 @@ static int open_state(lua_State *L)
   options.protects = host->protect.count > 0;
   options.show = show;
   options.tick = tick;
-  options.say = say;
+  options.log_line = log_line;
   lca_client_set_defaults(L, &host->endpoint);
-  lca_ledger_open(L, &options);
+  lca_host_table_open(L, &options);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "composio.host"); /* loaded host */
-  host_add_words(L, host);
+  host_command_line_add(L, host);
   host_history_add(L, host);
   lua_pushstring(L,
                  host->run_id); /* known in a resume and an apply, else "" */
@@ -209,13 +210,13 @@ static int open_state(lua_State *L)
   lua_pop(L, 2);
   luaL_requiref(L, "composio", lca_open, 0);
   lua_pop(L, 1);
-  lca_ledger_install(L);
+  lca_host_table_install(L);
   lca_client_set_before(L, before_call, host);
   set_log(host);
   host_sandbox_hook(L);
   host_sandbox_close(L, host->script_dir, host->options.allow_io,
                      host->options.allow_os);
-  host_push_words(L, host->options.rest, host->options.rest_count);
+  host_command_line_push(L, host->options.rest, host->options.rest_count);
   lua_pushstring(L, host->script);
   lua_rawseti(L, -2, 0);
   lua_setglobal(L, "arg");
@@ -250,7 +251,7 @@ static int error_text(lua_State *L)
   return 1;
 }
 
-static void say_memory(struct host *host)
+static void report_memory(struct host *host)
 {
   snprintf(
       host->error, sizeof(host->error),
@@ -270,17 +271,17 @@ static void keep_error(struct host *host, int status)
     lua_pop(L, 1);
   }
   if(status == LUA_ERRMEM) {
-    say_memory(host);
+    report_memory(host);
     return;
   }
   lua_pushcfunction(L, error_text);
   lua_insert(L, -2);
   if(lua_pcall(L, 1, 1, 0) == LUA_OK)
     text = lua_tostring(L, -1);
-  ca_copy_text(host->error, sizeof(host->error), text ? text : "unknown error",
-               text ? strlen(text) : 13);
+  ca_err_copy_text(host->error, sizeof(host->error),
+                   text ? text : "unknown error", text ? strlen(text) : 13);
   if(host->sandbox.memory_refused && strstr(host->error, "not enough memory"))
-    say_memory(host);
+    report_memory(host);
 }
 
 static void show_traceback(struct host *host)
@@ -288,11 +289,11 @@ static void show_traceback(struct host *host)
   const char *text;
   if(!host->options.verbose || host->stop)
     return;
-  lca_sched_push_traceback(host->L, lca_sched_of(host->L));
+  lca_scheduler_push_traceback(host->L, lca_scheduler_of(host->L));
   text = lua_tostring(host->L, -1);
   while(text && *text) {
     size_t len = strcspn(text, "\n");
-    host_say(host, "  %.*s", (int)len, text);
+    host_terminal_print(host, "  %.*s", (int)len, text);
     text += len + (text[len] == '\n');
   }
 }
@@ -304,7 +305,7 @@ static bool execute(struct host *host)
   int status;
   lua_pushcfunction(L, run_script);
   if(host_sandbox_load(L, host->script_text, host->script_len, host->script)) {
-    host_complain(host, "%s", lua_tostring(L, -1));
+    host_terminal_complain(host, "%s", lua_tostring(L, -1));
     return false;
   }
   lua_pushboolean(L, host->replay.on);
@@ -322,7 +323,7 @@ static void clean_up(struct host *host)
 {
   host->over = true;
   if(host->L) {
-    lca_run_close(host->L);
+    lca_host_table_close(host->L);
     host->sandbox.sched = NULL; /* a signal may still arrive */
     lua_close(host->L);
   }
@@ -333,7 +334,7 @@ static void clean_up(struct host *host)
   free(host->given);
   host_emulator_stop(&host->emulator);
   if(host->scratch)
-    host_scratch_remove(host->state_dir);
+    host_paths_remove_scratch(host->state_dir);
   ca_buf_wipe(&host->key);
   free(host->script_text);
   if(host->log)
@@ -345,12 +346,13 @@ static void refuse(struct host *host, const struct ca_err *err)
 {
   if(host->exit_code)
     return;
-  host_complain(host, "%s", err->text);
+  host_terminal_complain(host, "%s", err->text);
   host->exit_code = 2;
 }
 
-int host_go(struct host *host,
-            enum ca_code (*ready)(struct host *host, struct ca_err *err))
+int host_run_prepared(struct host *host,
+                      enum ca_code (*ready)(struct host *host,
+                                            struct ca_err *err))
 {
   struct ca_err err;
   ca_err_clear(&err);
@@ -378,19 +380,19 @@ int host_go(struct host *host,
     goto out;
   }
   if(host->replay.on && !host->replay.only_plan)
-    lca_run_settle(host->L, CA_NOT_TRIED, host_deadline_ms, host);
-  if(!execute(host) || !host_check_job(host)) {
+    lca_settle_run(host->L, CA_NOT_TRIED, host_setup_deadline_ms, host);
+  if(!execute(host) || !host_finish_check_job(host)) {
     host->exit_code = 2;
     goto out;
   }
-  host_end_run(host);
+  host_finish_run(host);
 out:
-  host_write_summary(host);
+  host_summary_write(host);
   clean_up(host);
   return host->exit_code;
 }
 
 int host_run(struct host *host)
 {
-  return host_go(host, host_prepare_run);
+  return host_run_prepared(host, host_setup_run);
 }

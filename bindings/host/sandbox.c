@@ -114,16 +114,16 @@ void host_sandbox_hook(lua_State *L)
   limits = lua_touserdata(L, -1);
   lua_pop(L, 1);
   lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_STEP);
-  lca_sched_set_hook(lca_sched_of(L), hook, HOOK_STEP,
-                     limits->instructions != 0);
+  lca_scheduler_set_hook(lca_scheduler_of(L), hook, HOOK_STEP,
+                         limits->instructions != 0);
   hook_coroutines(L);
-  limits->sched = lca_sched_of(L);
+  limits->sched = lca_scheduler_of(L);
 }
 
 void host_sandbox_trip(struct host_sandbox *limits)
 {
   if(limits->sched)
-    lca_sched_trip(limits->sched);
+    lca_scheduler_trip(limits->sched);
 }
 
 /* ---- functions for scripts ---- */

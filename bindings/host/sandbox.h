@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <lua.h>
 
-struct lca_sched;
+struct lca_scheduler;
 
 struct host_sandbox {
   size_t memory_bytes;  /* the limit */
@@ -19,7 +19,7 @@ struct host_sandbox {
   int64_t instructions; /* the limit, 0: none */
   int64_t executed;     /* so far, counted in steps of the hook */
   /* whose tasks a signal interrupts; NULL before and after the script */
-  struct lca_sched *volatile sched;
+  struct lca_scheduler *volatile sched;
 };
 
 /* Returns a new state whose memory is counted, or NULL when out of memory.

@@ -13,21 +13,22 @@
 
 #define SCRIPT_MAX (4u << 20)
 
-enum ca_code host_read_script(struct host *host, const char *path,
-                              struct ca_err *err)
+enum ca_code host_setup_script(struct host *host, const char *path,
+                               struct ca_err *err)
 {
   char *slash;
   free(host->script_text);
-  host->script_text = host_read_file(path, SCRIPT_MAX, &host->script_len, err);
+  host->script_text =
+      host_paths_read_file(path, SCRIPT_MAX, &host->script_len, err);
   if(!host->script_text)
     return CA_USAGE;
   if(path != host->script)
-    ca_copy_text(host->script, sizeof(host->script), path, strlen(path));
+    ca_err_copy_text(host->script, sizeof(host->script), path, strlen(path));
   if(!realpath(path, host->script_path))
-    ca_copy_text(host->script_path, sizeof(host->script_path), path,
-                 strlen(path));
-  ca_copy_text(host->script_dir, sizeof(host->script_dir), host->script,
-               strlen(host->script));
+    ca_err_copy_text(host->script_path, sizeof(host->script_path), path,
+                     strlen(path));
+  ca_err_copy_text(host->script_dir, sizeof(host->script_dir), host->script,
+                   strlen(host->script));
   slash = strrchr(host->script_dir, '/');
   if(slash)
     *slash = '\0';
@@ -39,11 +40,11 @@ enum ca_code host_read_script(struct host *host, const char *path,
 
 static enum ca_code read_named_script(struct host *host, struct ca_err *err)
 {
-  enum ca_code code = host_script_path(host->options.script, host->script,
-                                       sizeof(host->script), err);
-  ca_copy_text(host->word, sizeof(host->word), host->options.script,
-               strlen(host->options.script));
-  return code ? code : host_read_script(host, host->script, err);
+  enum ca_code code = host_paths_script(host->options.script, host->script,
+                                        sizeof(host->script), err);
+  ca_err_copy_text(host->word, sizeof(host->word), host->options.script,
+                   strlen(host->options.script));
+  return code ? code : host_setup_script(host, host->script, err);
 }
 
 /* Finds the base URL and the API key. */
@@ -64,14 +65,14 @@ static enum ca_code find_service(struct host *host, struct ca_err *err)
     return ca_err_set(err, CA_USAGE, "cannot read --tls-ca %s: %s",
                       options->tls_ca, strerror(errno));
   if(options->emulator) {
-    host_key_forget();
+    host_paths_forget_key();
     code =
         host_emulator_start(&host->emulator, options->emulator_accounts, err);
     endpoint->base_url = host->emulator.url;
     endpoint->api_key = host->emulator.api_key;
     return code;
   }
-  code = host_key(options->api_key_file, &host->key, err);
+  code = host_paths_read_key(options->api_key_file, &host->key, err);
   endpoint->api_key = ca_buf_text(&host->key);
   if(!endpoint->base_url)
     endpoint->base_url = getenv("COMPOSIO_BASE_URL");
@@ -88,10 +89,10 @@ static enum ca_code check_service(struct host *host, struct ca_err *err)
   struct ca_endpoint *endpoint = ca_endpoint_new(&host->endpoint, err);
   if(!endpoint)
     return err->code;
-  ca_copy_text(host->project, sizeof(host->project), endpoint->fingerprint,
-               strlen(endpoint->fingerprint));
-  ca_copy_text(host->base_url, sizeof(host->base_url), endpoint->base_url,
-               strlen(endpoint->base_url));
+  ca_err_copy_text(host->project, sizeof(host->project), endpoint->fingerprint,
+                   strlen(endpoint->fingerprint));
+  ca_err_copy_text(host->base_url, sizeof(host->base_url), endpoint->base_url,
+                   strlen(endpoint->base_url));
   ca_endpoint_free(endpoint);
   return CA_OK;
 }
@@ -100,12 +101,12 @@ static enum ca_code find_state(struct host *host, struct ca_err *err)
 {
   if(host->options.emulator && !host->options.state_dir) {
     enum ca_code code =
-        host_scratch_dir(host->state_dir, sizeof(host->state_dir), err);
+        host_paths_make_scratch(host->state_dir, sizeof(host->state_dir), err);
     host->scratch = !code;
     return code;
   }
-  return host_state_dir(host->options.state_dir, host->state_dir,
-                        sizeof(host->state_dir), err);
+  return host_paths_state_dir(host->options.state_dir, host->state_dir,
+                              sizeof(host->state_dir), err);
 }
 
 static enum ca_code open_log(struct host *host, struct ca_err *err)
@@ -118,22 +119,22 @@ static enum ca_code open_log(struct host *host, struct ca_err *err)
                                 host->options.log, strerror(errno));
 }
 
-enum ca_code host_prepare_state(struct host *host, struct ca_err *err)
+enum ca_code host_setup_state(struct host *host, struct ca_err *err)
 {
   return find_state(host, err);
 }
 
-enum ca_code host_prepare_service(struct host *host, struct ca_err *err)
+enum ca_code host_setup_service(struct host *host, struct ca_err *err)
 {
   enum ca_code code = find_service(host, err);
   if(!code)
     code = check_service(host, err);
   if(!code)
-    code = host_read_protect(host, err);
+    code = host_confirm_read_protect(host, err);
   return code ? code : open_log(host, err);
 }
 
-enum ca_code host_prepare_lock(struct host *host, struct ca_err *err)
+enum ca_code host_setup_lock(struct host *host, struct ca_err *err)
 {
   enum ca_code code;
   if(!host->options.apply)
@@ -145,20 +146,20 @@ enum ca_code host_prepare_lock(struct host *host, struct ca_err *err)
   return host->exit_code ? CA_CANCELLED : CA_OK; /* the message is out */
 }
 
-enum ca_code host_prepare_run(struct host *host, struct ca_err *err)
+enum ca_code host_setup_run(struct host *host, struct ca_err *err)
 {
   enum ca_code code = read_named_script(host, err);
   if(code || host->options.help) {
-    host_key_forget();
+    host_paths_forget_key();
     return code;
   }
-  code = host_prepare_service(host, err);
+  code = host_setup_service(host, err);
   if(!code)
     code = find_state(host, err);
-  return code ? code : host_prepare_lock(host, err);
+  return code ? code : host_setup_lock(host, err);
 }
 
-int64_t host_deadline_ms(void *ctx)
+int64_t host_setup_deadline_ms(void *ctx)
 {
   struct host *host = ctx;
   if(!host->stop || host->stop >= LCA_STOP_PREVIEW)
@@ -168,20 +169,20 @@ int64_t host_deadline_ms(void *ctx)
   return host->stop_since_ms + GRACE_MS;
 }
 
-void host_know_machine(struct host *host)
+void host_setup_machine(struct host *host)
 {
   const struct passwd *user = getpwuid(getuid());
   if(!host->cwd[0] && !getcwd(host->cwd, sizeof(host->cwd)))
     host->cwd[0] = '\0';
   if(gethostname(host->machine, sizeof(host->machine) - 1))
     host->machine[0] = '\0';
-  ca_copy_text(host->user, sizeof(host->user), user ? user->pw_name : "",
-               user ? strlen(user->pw_name) : 0);
+  ca_err_copy_text(host->user, sizeof(host->user), user ? user->pw_name : "",
+                   user ? strlen(user->pw_name) : 0);
 }
 
-void host_describe_run(struct host *host, struct ca_run_info *info)
+void host_setup_describe_run(struct host *host, struct ca_run_info *info)
 {
-  host_know_machine(host);
+  host_setup_machine(host);
   memset(info, 0, sizeof(*info));
   info->script = host->script_path;
   info->word = host->word;

@@ -27,35 +27,36 @@ static void add_count(void *ctx, const char *operation,
   if(i == HOST_OPERATIONS)
     return;
   if(i == counts->operation_count) {
-    ca_copy_text(counts->operations[i].name,
-                 sizeof(counts->operations[i].name), operation,
-                 strlen(operation));
+    ca_err_copy_text(counts->operations[i].name,
+                     sizeof(counts->operations[i].name), operation,
+                     strlen(operation));
     counts->operation_count++;
   }
   counts->operations[i].changes[outcome] += count;
 }
 
-void host_read_counts(struct host *host)
+void host_summary_read_counts(struct host *host)
 {
   struct ca_err err;
   ca_err_clear(&err);
   memset(&host->counts, 0, sizeof(host->counts));
   host->counts_unknown = false;
   if(!host->ledger ||
-     !ca_ledger_counts(host->ledger, -1, add_count, &host->counts, &err))
+     !ca_count_outcomes(host->ledger, -1, add_count, &host->counts, &err))
     return;
   memset(&host->counts, 0, sizeof(host->counts)); /* drop partial counts */
   host->counts_unknown = true;
   if(host->stop != LCA_STOP_LEDGER) /* its message says the same */
-    host_complain(host, "the ledger cannot be read: %s", err.text);
+    host_terminal_complain(host, "the ledger cannot be read: %s", err.text);
 }
 
 /* ---- the object ---- */
 
-const char *host_outcome_key(int outcome)
+const char *host_summary_outcome_key(int outcome)
 {
-  return outcome == CA_NOT_TRIED ? "not_tried"
-                                 : ca_outcome_name((enum ca_outcome)outcome);
+  return outcome == CA_NOT_TRIED
+             ? "not_tried"
+             : ca_change_outcome_name((enum ca_outcome)outcome);
 }
 
 /* Adds the seven outcomes if `all`, and every other state that has a count. */
@@ -66,7 +67,7 @@ static void add_outcomes(struct ca_json_write *json, const char *name,
   ca_json_write_open(json, name, '{');
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
     if(counts[i] || (all && i >= CA_DONE))
-      ca_json_write_number(json, host_outcome_key(i), counts[i]);
+      ca_json_write_number(json, host_summary_outcome_key(i), counts[i]);
   ca_json_write_close(json, '}');
 }
 
@@ -107,7 +108,8 @@ static void add_members(struct host *host, struct ca_json_write *json)
   uint64_t requests = 0;
   char next[2048];
   if(host->L)
-    requests = ca_engine_attempts(lca_sched_engine(lca_sched_of(host->L)));
+    requests =
+        ca_engine_attempts(lca_scheduler_engine(lca_scheduler_of(host->L)));
   host_next_command(host, next, sizeof(next));
   ca_json_write_text(json, "run", or_null(host->run_id));
   ca_json_write_text(json, "script", or_null(host->script));
@@ -156,7 +158,7 @@ static bool write_file(const char *path, const struct ca_buf *text)
   return written;
 }
 
-void host_write_summary(struct host *host)
+void host_summary_write(struct host *host)
 {
   const char *path = host->options.summary;
   struct ca_json_write json;
@@ -167,13 +169,13 @@ void host_write_summary(struct host *host)
   ca_json_write_begin(&json, &text);
   add_members(host, &json);
   if(ca_json_write_end(&json) || ca_buf_add(&text, "\n", 1)) {
-    host_complain(host, "cannot write the summary: out of memory");
+    host_terminal_complain(host, "cannot write the summary: out of memory");
   } else if(!strcmp(path, "-")) {
     (void)fflush(stdout);
     (void)write_all(STDOUT_FILENO, text.data, text.len);
   } else if(!write_file(path, &text)) {
-    host_complain(host, "cannot write the summary to %s: %s", path,
-                  strerror(errno));
+    host_terminal_complain(host, "cannot write the summary to %s: %s", path,
+                           strerror(errno));
   }
   ca_buf_clear(&text);
 }

@@ -127,7 +127,8 @@ static void put_line(const struct host_table *table, const struct ca_buf *line)
     (void)fprintf(table->style.to, "%s\n", text);
 }
 
-static void put_row(const struct host_table *table, const char *const *cells)
+static void put_row(const struct host_table *table,
+                    const char *const *plan_counts)
 {
   size_t pending = table->style.indent;
   enum ca_code code = CA_OK;
@@ -135,7 +136,8 @@ static void put_row(const struct host_table *table, const char *const *cells)
   size_t i;
   ca_buf_init(&line, TEXT_MAX);
   for(i = 0; i < table->count && !code; i++)
-    code = add_cell(table, i, cells[i] ? cells[i] : "", &line, &pending);
+    code = add_cell(table, i, plan_counts[i] ? plan_counts[i] : "", &line,
+                    &pending);
   put_line(table, &line);
   ca_buf_clear(&line);
 }
@@ -149,12 +151,12 @@ static void put_titles(const struct host_table *table)
   put_row(table, titles);
 }
 
-static void free_row(char **cells, size_t count)
+static void free_row(char **plan_counts, size_t count)
 {
   size_t i;
   for(i = 0; i < count; i++) {
-    free(cells[i]);
-    cells[i] = NULL;
+    free(plan_counts[i]);
+    plan_counts[i] = NULL;
   }
 }
 
@@ -170,7 +172,7 @@ static size_t measure(const struct host_table *table, size_t at)
   if(width < column->width)
     width = column->width;
   for(row = 0; row < table->used; row++) {
-    const char *text = table->cells[row][at];
+    const char *text = table->plan_counts[row][at];
     size_t own = text ? points(text) : 0;
     if(!table->screen && column->least && own > PAD_MOST)
       own = PAD_MOST;
@@ -194,8 +196,8 @@ static void print_first(struct host_table *table)
   if(titles && table->used && table->columns[0].title)
     put_titles(table);
   for(row = 0; row < table->used; row++) {
-    put_row(table, (const char *const *)table->cells[row]);
-    free_row(table->cells[row], table->count);
+    put_row(table, (const char *const *)table->plan_counts[row]);
+    free_row(table->plan_counts[row], table->count);
   }
   table->used = 0;
 }
@@ -221,7 +223,7 @@ static char *clean_copy(const char *text)
 {
   char raw[CELL_SIZE];
   char clean[2 * CELL_SIZE];
-  ca_copy_text(raw, sizeof(raw), text, strlen(text));
+  ca_err_copy_text(raw, sizeof(raw), text, strlen(text));
   ca_secret_mask(raw, strlen(raw));
   ca_text_printable(clean, sizeof(clean), raw, strlen(raw));
   return strdup(clean);
@@ -230,10 +232,10 @@ static char *clean_copy(const char *text)
 void host_table_add(struct host_table *table, const char *const *texts)
 {
   char *row[HOST_COLUMNS] = { NULL };
-  char **cells = table->measured ? row : table->cells[table->used];
+  char **plan_counts = table->measured ? row : table->plan_counts[table->used];
   size_t i;
   for(i = 0; i < table->count; i++)
-    cells[i] = clean_copy(texts[i] ? texts[i] : "-");
+    plan_counts[i] = clean_copy(texts[i] ? texts[i] : "-");
   if(table->measured) {
     put_row(table, (const char *const *)row);
     free_row(row, table->count);
@@ -253,6 +255,6 @@ void host_table_free(struct host_table *table)
 {
   size_t row;
   for(row = 0; row < table->used; row++)
-    free_row(table->cells[row], table->count);
+    free_row(table->plan_counts[row], table->count);
   table->used = 0;
 }

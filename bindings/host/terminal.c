@@ -26,11 +26,11 @@ static void put_line(struct host *host, const char *prefix, const char *fmt,
   vsnprintf(raw, sizeof(raw), fmt, args);
   ca_secret_mask(raw, strlen(raw));
   ca_text_printable(clean, sizeof(clean), raw, strlen(raw));
-  host_clear_progress(host);
+  host_terminal_clear_progress(host);
   (void)fprintf(stderr, "%s%s\n", prefix, clean);
 }
 
-void host_say(struct host *host, const char *fmt, ...)
+void host_terminal_print(struct host *host, const char *fmt, ...)
 {
   va_list args;
   if(host->options.quiet)
@@ -40,7 +40,7 @@ void host_say(struct host *host, const char *fmt, ...)
   va_end(args);
 }
 
-void host_complain(struct host *host, const char *fmt, ...)
+void host_terminal_complain(struct host *host, const char *fmt, ...)
 {
   va_list args;
   va_start(args, fmt);
@@ -48,21 +48,22 @@ void host_complain(struct host *host, const char *fmt, ...)
   va_end(args);
 }
 
-void host_prompt(struct host *host, const char *text)
+void host_terminal_prompt(struct host *host, const char *text)
 {
   char raw[LINE_SIZE];
   char clean[2 * LINE_SIZE];
-  ca_copy_text(raw, sizeof(raw), text, strlen(text));
+  ca_err_copy_text(raw, sizeof(raw), text, strlen(text));
   ca_secret_mask(raw, strlen(raw));
   ca_text_printable(clean, sizeof(clean), raw, strlen(raw));
-  host_clear_progress(host);
+  host_terminal_clear_progress(host);
   (void)fputs(clean, stderr);
   (void)fflush(stderr);
 }
 
 /* Prints a line about a failure, also with -q. */
-static void tell(struct host *host, const char *fmt, ...) CA_PRINTF(2, 3);
-static void tell(struct host *host, const char *fmt, ...)
+static void print_kind(struct host *host, const char *fmt, ...)
+    CA_PRINTF(2, 3);
+static void print_kind(struct host *host, const char *fmt, ...)
 {
   va_list args;
   va_start(args, fmt);
@@ -70,7 +71,7 @@ static void tell(struct host *host, const char *fmt, ...)
   va_end(args);
 }
 
-const char *host_number(int64_t value, char out[32])
+const char *host_terminal_number(int64_t value, char out[32])
 {
   char digits[24];
   size_t len;
@@ -91,8 +92,8 @@ const char *host_number(int64_t value, char out[32])
 
 static int by_count(const void *a, const void *b)
 {
-  const struct lca_cell *x = *(const struct lca_cell *const *)a;
-  const struct lca_cell *y = *(const struct lca_cell *const *)b;
+  const struct lca_count *x = *(const struct lca_count *const *)a;
+  const struct lca_count *y = *(const struct lca_count *const *)b;
   if(x->planned != y->planned)
     return x->planned < y->planned ? 1 : -1;
   if(x->same != y->same)
@@ -111,7 +112,7 @@ static void begin_table(struct host *host, struct host_table *table,
   const struct host_table_style style = {
     .to = stderr, .indent = 2, .gap = 1, .titles = true
   };
-  host_clear_progress(host);
+  host_terminal_clear_progress(host);
   host_table_init(table, &style, columns, count);
 }
 
@@ -125,29 +126,30 @@ static void show_kinds(struct host *host, const struct lca_plan *plan)
     { .title = "" }
   };
   static struct host_table table;
-  const struct lca_cell *rows[LCA_CELLS];
+  const struct lca_count *rows[LCA_COUNTS];
   size_t used = 0;
   size_t shown;
   size_t i;
-  for(i = 0; i < LCA_CELLS; i++)
-    if(plan->cells[i].planned || plan->cells[i].same)
-      rows[used++] = &plan->cells[i];
+  for(i = 0; i < LCA_COUNTS; i++)
+    if(plan->plan_counts[i].planned || plan->plan_counts[i].same)
+      rows[used++] = &plan->plan_counts[i];
   qsort(rows, used, sizeof(rows[0]), by_count);
   shown = host->options.show_all || used <= FIRST_ROWS ? used : FIRST_ROWS;
   begin_table(host, &table, columns, sizeof(columns) / sizeof(columns[0]));
   for(i = 0; i < shown; i++) {
-    const struct lca_cell *row = rows[i];
+    const struct lca_count *row = rows[i];
     char count[32];
     const char *texts[] = {
       row->api->name, row->toolkit, row->status,
-      host_number(row->planned ? row->planned : row->same, count),
+      host_terminal_number(row->planned ? row->planned : row->same, count),
       row->planned ? "" : " already in that state"
     };
     host_table_add(&table, texts);
   }
   host_table_end(&table);
   if(shown < used)
-    host_say(host, "  … and %zu more kinds (--show all)", used - shown);
+    host_terminal_print(host, "  … and %zu more kinds (--show all)",
+                        used - shown);
 }
 
 static const char *or_null(const char *text)
@@ -203,10 +205,10 @@ static void show_lines(struct host *host, int bulk, enum ca_outcome outcome,
   ca_changes_close(&changes);
   host_table_end(&table);
   if(err.code)
-    host_complain(host, "the ledger cannot be read: %s", err.text);
+    host_terminal_complain(host, "the ledger cannot be read: %s", err.text);
   else if(shown < total)
-    host_say(host, "  … and %s more (--show all)",
-             host_number(total - shown, count));
+    host_terminal_print(host, "  … and %s more (--show all)",
+                        host_terminal_number(total - shown, count));
 }
 
 /* Appends ", 12 irreversible", or nothing when count is 0. */
@@ -215,11 +217,11 @@ static void add_part(char *out, size_t size, int64_t count, const char *word)
   size_t len = strlen(out);
   char digits[32];
   if(count)
-    snprintf(out + len, size - len, ", %s %s", host_number(count, digits),
-             word);
+    snprintf(out + len, size - len, ", %s %s",
+             host_terminal_number(count, digits), word);
 }
 
-void host_show_plan(struct host *host, const struct lca_plan *plan)
+void host_terminal_show_plan(struct host *host, const struct lca_plan *plan)
 {
   char planned[32];
   char selected[32];
@@ -228,22 +230,24 @@ void host_show_plan(struct host *host, const struct lca_plan *plan)
   add_part(extra, sizeof(extra), plan->same, "already in that state");
   add_part(extra, sizeof(extra), plan->skipped, "protected");
   add_part(extra, sizeof(extra), plan->failed, "failed");
-  host_say(host,
-           plan->replayed ? "plan%s%s: %s change%s left, %s item%s looked at%s"
+  host_terminal_print(host,
+                      plan->replayed
+                          ? "plan%s%s: %s change%s left, %s item%s looked at%s"
                           : "plan%s%s: %s change%s for %s item%s looked at%s",
-           plan->name[0] ? " " : "", plan->name,
-           host_number(plan->planned, planned), plan->planned == 1 ? "" : "s",
-           host_number(plan->selected, selected),
-           plan->selected == 1 ? "" : "s", extra);
+                      plan->name[0] ? " " : "", plan->name,
+                      host_terminal_number(plan->planned, planned),
+                      plan->planned == 1 ? "" : "s",
+                      host_terminal_number(plan->selected, selected),
+                      plan->selected == 1 ? "" : "s", extra);
   if(plan->listing)
-    tell(host, "  the listing is incomplete: %s", plan->listing);
+    print_kind(host, "  the listing is incomplete: %s", plan->listing);
   if(host->options.quiet)
     return;
   show_kinds(host, plan);
   if(plan->planned && !plan->replayed)
     show_lines(host, plan->bulk, CA_PLANNED, plan->planned);
   if(plan->skipped && !plan->replayed) {
-    host_say(host, "  left out of the plan:");
+    host_terminal_print(host, "  left out of the plan:");
     show_lines(host, plan->bulk, CA_SKIPPED, plan->skipped);
   }
 }
@@ -257,7 +261,7 @@ static bool wants_progress(const struct host *host)
   return host->options.progress == HOST_ALWAYS || isatty(STDERR_FILENO);
 }
 
-void host_clear_progress(struct host *host)
+void host_terminal_clear_progress(struct host *host)
 {
   if(!host->progress_shown)
     return;
@@ -279,7 +283,7 @@ static void draw_apply(const struct lca_run_stats *stats)
                 (long long)stats->outcomes[CA_UNKNOWN]);
 }
 
-void host_show_progress(struct host *host)
+void host_terminal_show_progress(struct host *host)
 {
   const struct lca_run_stats *stats;
   int64_t now_ms;
@@ -314,8 +318,8 @@ static void list_outcomes(const int64_t counts[CA_OUTCOME_COUNT], char *line,
     size_t len = strlen(line);
     if(counts[i])
       snprintf(line + len, size - len, "%s%s %s", len ? " · " : "",
-               ca_outcome_name((enum ca_outcome)i),
-               host_number(counts[i], count));
+               ca_change_outcome_name((enum ca_outcome)i),
+               host_terminal_number(counts[i], count));
   }
 }
 
@@ -323,7 +327,7 @@ static void show_operation(struct host *host, size_t at)
 {
   char line[400];
   list_outcomes(host->counts.operations[at].changes, line, sizeof(line));
-  host_say(host, "%s: %s", host->counts.operations[at].name, line);
+  host_terminal_print(host, "%s: %s", host->counts.operations[at].name, line);
 }
 
 /* Prints what this process saw for itself, when the ledger cannot be read. */
@@ -331,10 +335,11 @@ static void show_ended(struct host *host)
 {
   char line[400];
   list_outcomes(lca_run_stats(host->L)->outcomes, line, sizeof(line));
-  host_say(host,
-           "changes that were sent: %s; some of these outcomes may be missing "
-           "from the ledger: resume asks the service about them",
-           *line ? line : "no outcome is known");
+  host_terminal_print(
+      host,
+      "changes that were sent: %s; some of these outcomes may be missing "
+      "from the ledger: resume asks the service about them",
+      *line ? line : "no outcome is known");
 }
 
 static void show_failures(struct host *host)
@@ -346,14 +351,16 @@ static void show_failures(struct host *host)
   size_t i;
   for(i = 0; i < stats->failure_count; i++) {
     const struct lca_failure *failure = &stats->failures[i];
-    tell(host, "  %s  %s  %s: %s%s%s%s", ca_outcome_name(failure->outcome),
-         failure->operation, failure->key, failure->text,
-         failure->request_id[0] ? " (request " : "", failure->request_id,
-         failure->request_id[0] ? ")" : "");
+    print_kind(host, "  %s  %s  %s: %s%s%s%s",
+               ca_change_outcome_name(failure->outcome), failure->operation,
+               failure->key, failure->text,
+               failure->request_id[0] ? " (request " : "", failure->request_id,
+               failure->request_id[0] ? ")" : "");
   }
   if(failed > (int64_t)stats->failure_count)
-    tell(host, "  … and %s more (see composio-lua show)",
-         host_number(failed - (int64_t)stats->failure_count, count));
+    print_kind(
+        host, "  … and %s more (see composio-lua show)",
+        host_terminal_number(failed - (int64_t)stats->failure_count, count));
 }
 
 /* Prints why the run ended before the script did. */
@@ -363,11 +370,12 @@ static void show_stop(struct host *host)
   if(!host->stop)
     return;
   if(host->stop < LCA_STOP_PREVIEW)
-    tell(host, "interrupted by SIG%s", host_os_signal(host->stop));
+    print_kind(host, "interrupted by SIG%s",
+               host_os_process_signal_name(host->stop));
   else if(host->stop == LCA_STOP_PREVIEW)
-    host_say(host, "%s", text);
+    host_terminal_print(host, "%s", text);
   else if(host->stop != LCA_STOP_HELP && host->stop != LCA_STOP_EXIT)
-    host_complain(host, "%s", text);
+    host_terminal_complain(host, "%s", text);
 }
 
 static void show_preview(struct host *host, const char *next)
@@ -378,25 +386,26 @@ static void show_preview(struct host *host, const char *next)
   for(i = 0; i < host->counts.operation_count; i++)
     planned += host->counts.operations[i].changes[CA_PLANNED];
   if(!planned) {
-    host_say(host, "preview: nothing would be changed");
+    host_terminal_print(host, "preview: nothing would be changed");
     return;
   }
-  host_say(host, "preview: nothing was changed; --apply %s %s change%s",
-           host->exit_code == 4 ? "would refuse these" : "makes",
-           host_number(planned, count), planned == 1 ? "" : "s");
+  host_terminal_print(
+      host, "preview: nothing was changed; --apply %s %s change%s",
+      host->exit_code == 4 ? "would refuse these" : "makes",
+      host_terminal_number(planned, count), planned == 1 ? "" : "s");
   if(*next)
-    host_say(host, "next: %s", next);
+    host_terminal_print(host, "next: %s", next);
 }
 
 /* Prints the number of items with this outcome, if there are any. */
-static void tell_items(struct host *host, enum ca_outcome outcome,
-                       const char *text)
+static void print_items(struct host *host, enum ca_outcome outcome,
+                        const char *text)
 {
   int64_t items = host->counts.items[outcome];
   char count[32];
   if(items)
-    tell(host, "%s item%s %s", host_number(items, count),
-         items == 1 ? "" : "s", text);
+    print_kind(host, "%s item%s %s", host_terminal_number(items, count),
+               items == 1 ? "" : "s", text);
 }
 
 /* Prints the first stale changes and their reasons from the ledger. */
@@ -410,28 +419,30 @@ static void show_stale(struct host *host)
   ca_changes_open(&changes, host->ledger, -1, 1u << CA_STALE);
   while(host->counts.items[CA_STALE] && left-- &&
         !ca_changes_next(&changes, &row, &err) && row)
-    tell(host, "  stale  %s  %s: %s", row->change.api->name,
-         row->change.account && row->change.account[0] ? row->change.account
-                                                       : row->key,
-         row->error ? row->error
-                    : "the account differs from what the plan saw");
+    print_kind(host, "  stale  %s  %s: %s", row->change.api->name,
+               row->change.account && row->change.account[0]
+                   ? row->change.account
+                   : row->key,
+               row->error ? row->error
+                          : "the account differs from what the plan saw");
   ca_changes_close(&changes);
   if(err.code)
-    host_complain(host, "the ledger cannot be read: %s", err.text);
-  tell_items(host, CA_STALE, "left alone: changed after the plan was made");
+    host_terminal_complain(host, "the ledger cannot be read: %s", err.text);
+  print_items(host, CA_STALE, "left alone: changed after the plan was made");
 }
 
-void host_show_summary(struct host *host)
+void host_terminal_show_summary(struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   char next[2048];
   size_t i;
   show_stop(host);
   if(host->failed && !host->stop)
-    host_complain(host, "%s", host->error);
+    host_terminal_complain(host, "%s", host->error);
   if(stats->refusal[0] &&
      !(host->failed && strstr(host->error, stats->refusal)))
-    host_complain(host, "%s", stats->refusal); /* the script caught it */
+    host_terminal_complain(host, "%s",
+                           stats->refusal); /* the script caught it */
   if(!host->ledger)
     return;
   host_next_command(host, next, sizeof(next));
@@ -447,16 +458,17 @@ void host_show_summary(struct host *host)
   if(host->counts_unknown && stats->written)
     show_ended(host);
   else if(!host->counts.operation_count)
-    host_say(host, host->failed || host->stop ? "nothing was changed"
-                                              : "there was nothing to change");
+    host_terminal_print(host, host->failed || host->stop
+                                  ? "nothing was changed"
+                                  : "there was nothing to change");
   show_failures(host);
   show_stale(host);
-  tell_items(host, CA_NOT_TRIED, "not tried");
-  tell_items(host, CA_UNKNOWN,
-             "may or may not have been changed; nothing is sent again "
-             "until that is known");
-  tell_items(host, CA_PENDING, "waiting for a person");
-  host_say(host, "run: %s", host->run_id);
+  print_items(host, CA_NOT_TRIED, "not tried");
+  print_items(host, CA_UNKNOWN,
+              "may or may not have been changed; nothing is sent again "
+              "until that is known");
+  print_items(host, CA_PENDING, "waiting for a person");
+  host_terminal_print(host, "run: %s", host->run_id);
   if(*next)
-    host_say(host, "next: %s", next);
+    host_terminal_print(host, "next: %s", next);
 }

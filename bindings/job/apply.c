@@ -78,7 +78,7 @@ static void wake_one(struct lca_applier *applier)
     applier->waiters_end = &applier->waiters;
   waiter->queued = false;
   waiter->ready = true;
-  lca_sched_wake(applier->run->sched, waiter->token);
+  lca_taskset_wake(applier->run->sched, waiter->token);
 }
 
 static void wake_all(struct lca_applier *applier)
@@ -130,11 +130,11 @@ static void close_item(struct lca_applier *applier, struct ended_item *item,
 
 static void keep_text(char *to, size_t size, const char *from)
 {
-  ca_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
+  ca_err_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
 }
 
-void lca_apply_tell(struct lca_applier *applier,
-                    const struct ca_applied *applied)
+void lca_apply_report(struct lca_applier *applier,
+                      const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
   struct ended_item *item = open_item(applier, row->item);
@@ -152,7 +152,7 @@ void lca_apply_tell(struct lca_applier *applier,
   keep_text(change->made, sizeof(change->made), row->made);
   keep_text(change->status_after, sizeof(change->status_after),
             row->status_after);
-  lca_one_move_result(&change->result, applied->result);
+  lca_direct_move_result(&change->result, applied->result);
   if(item->last)
     item->last->next = change;
   else
@@ -167,9 +167,9 @@ static void bulk_visit(void *owner, const struct ca_applied *applied)
   struct lca_applier *applier = owner;
   if(!applier->run)
     return;
-  lca_one_count(applier->run, applied);
+  lca_direct_count(applier->run, applied);
   if(applier->keep)
-    lca_apply_tell(applier, applied);
+    lca_apply_report(applier, applied);
 }
 
 /* ---- each turn ---- */
@@ -206,9 +206,9 @@ int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
      ca_ledger_commit_or_shorten_wait(run->ledger, &wait_ms, &err))
     lca_run_ledger_failed(L, run, &err);
   if(run->apply) {
-    uint64_t told = ca_apply_told(run->apply);
+    uint64_t reported = ca_apply_visits(run->apply);
     fill(run);
-    if(told != ca_apply_told(run->apply))
+    if(reported != ca_apply_visits(run->apply))
       wait_ms = 0; /* what somebody waits for may be true now */
   }
   return wait_ms;
@@ -253,7 +253,7 @@ int lca_apply_bulk(lua_State *L)
   options.concurrency = (int)luaL_checkinteger(L, 2);
   options.items = luaL_optinteger(L, 4, 0);
   if(run->plan.replayed) {
-    options.look = replay->look;
+    options.precheck = replay->precheck;
     if(!replay->only_plan)
       options.which = replay->failed ? CA_APPLY_FAILED : CA_APPLY_OPEN;
   }
@@ -264,7 +264,7 @@ int lca_apply_bulk(lua_State *L)
   applier->waiters_end = &applier->waiters;
   applier->keep = lua_toboolean(L, 3);
   luaL_setmetatable(L, APPLIER_CLASS);
-  lca_one_need_apply(L, run);
+  lca_direct_need_apply(L, run);
   applier->run = run;
   run->applier = applier;
   run->stats.applying = true;
@@ -310,20 +310,19 @@ static void push_result(lua_State *L, struct lca_run *run,
                         struct ended_change *change)
 {
   if(change->earlier) {
-    lca_replay_push_earlier(L, change->api, change->account,
-                            change->status_after[0] ? change->status_after
-                                                    : NULL,
-                            change->made[0] ? change->made : NULL);
+    lca_run_push_earlier(L, change->api, change->account,
+                         change->status_after[0] ? change->status_after : NULL,
+                         change->made[0] ? change->made : NULL);
   } else if(change->outcome == CA_DONE) {
     lca_result_push(L, run->client, change->api, &change->result,
                     change->account);
   } else if(change->outcome == CA_SAME) {
-    lca_plan_push_same(L);
+    lca_run_push_same(L);
   } else {
     lua_createtable(L, 0, 3);
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "success");
-    lua_pushstring(L, ca_outcome_name(change->outcome));
+    lua_pushstring(L, ca_change_outcome_name(change->outcome));
     lua_setfield(L, -2, "outcome");
     if(change->result.err.text[0]) {
       lua_pushstring(L, change->result.err.text);
@@ -546,14 +545,15 @@ void lca_apply_open(lua_State *L)
     { "close", applier_close }, { NULL, NULL }
   };
   open_class(L, APPLIER_CLASS, applier_close, methods);
-  lca_one_open(L);
+  lca_direct_open(L);
   open_class(L, WAITER_CLASS, waiter_close, NULL);
   open_class(L, WAITER_CLASS ".item", item_box_close, NULL);
 }
 
 /* ---- after the script ---- */
 
-void lca_run_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx), void *ctx)
+void lca_apply_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx),
+                     void *ctx)
 {
   struct lca_run *run = lca_run_of(L);
   struct ca_engine *engine;
@@ -561,7 +561,7 @@ void lca_run_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx), void *ctx)
   if(!run || !run->apply)
     return;
   ca_err_clear(&err);
-  engine = lca_sched_engine(run->sched);
+  engine = lca_scheduler_engine(run->sched);
   ca_apply_stop(run->apply);
   while(!ca_apply_finished(run->apply)) {
     int64_t until = deadline_ms(ctx);

@@ -10,53 +10,57 @@
 
 /* ---- counting ---- */
 
-static bool is_cell(const struct lca_cell *cell, const struct ca_api *api,
-                    const char *toolkit, const char *status)
+static bool is_count_of(const struct lca_count *plan_count,
+                        const struct ca_api *api, const char *toolkit,
+                        const char *status)
 {
-  return cell->api == api && !strcmp(cell->toolkit, toolkit) &&
-         !strcmp(cell->status, status);
+  return plan_count->api == api && !strcmp(plan_count->toolkit, toolkit) &&
+         !strcmp(plan_count->status, status);
 }
 
 /* The cell of the three words. When the table is nearly full, toolkits that
    are new to it are counted together. */
-static struct lca_cell *find_cell(struct lca_run *run,
-                                  const struct ca_api *api,
-                                  const char *toolkit, const char *status)
+static struct lca_count *find_plan_count(struct lca_run *run,
+                                         const struct ca_api *api,
+                                         const char *toolkit,
+                                         const char *status)
 {
   size_t at =
       (size_t)((ca_digest_text(toolkit) * 31 + ca_digest_text(status)) ^
                (uintptr_t)api / 8) %
-      LCA_CELLS;
-  struct lca_cell *cell = &run->cells[at];
-  while(cell->api && !is_cell(cell, api, toolkit, status)) {
-    at = (at + 1) % LCA_CELLS;
-    cell = &run->cells[at];
+      LCA_COUNTS;
+  struct lca_count *plan_count = &run->plan_counts[at];
+  while(plan_count->api && !is_count_of(plan_count, api, toolkit, status)) {
+    at = (at + 1) % LCA_COUNTS;
+    plan_count = &run->plan_counts[at];
   }
-  if(cell->api)
-    return cell;
-  if(run->cells_used > LCA_CELLS / 2 && strcmp(toolkit, "others") != 0)
-    return find_cell(run, api, "others", status);
-  run->cells_used++;
-  cell->api = api;
-  ca_copy_text(cell->toolkit, sizeof(cell->toolkit), toolkit, strlen(toolkit));
-  ca_copy_text(cell->status, sizeof(cell->status), status, strlen(status));
-  return cell;
+  if(plan_count->api)
+    return plan_count;
+  if(run->plan_counts_used > LCA_COUNTS / 2 && strcmp(toolkit, "others") != 0)
+    return find_plan_count(run, api, "others", status);
+  run->plan_counts_used++;
+  plan_count->api = api;
+  ca_err_copy_text(plan_count->toolkit, sizeof(plan_count->toolkit), toolkit,
+                   strlen(toolkit));
+  ca_err_copy_text(plan_count->status, sizeof(plan_count->status), status,
+                   strlen(status));
+  return plan_count;
 }
 
-static void count_cell(lua_State *L, struct lca_run *run,
-                       struct lca_item *item, const struct ca_change *change,
-                       const struct lca_account *account)
+static void count_change(lua_State *L, struct lca_run *run,
+                         struct lca_item *item, const struct ca_change *change,
+                         const struct lca_account *account)
 {
   const char *toolkit;
-  struct lca_cell *cell;
+  struct lca_count *plan_count;
   int top = lua_gettop(L);
   bool same = change->outcome == CA_SAME;
   toolkit = lca_account_push_text(L, account, LCA_TOOLKIT, "slug");
-  cell = find_cell(run, change->api, toolkit ? toolkit : "-",
-                   change->before ? change->before : "-");
-  *(same ? &cell->same : &cell->planned) += 1;
+  plan_count = find_plan_count(run, change->api, toolkit ? toolkit : "-",
+                               change->before ? change->before : "-");
+  *(same ? &plan_count->same : &plan_count->planned) += 1;
   if(item->changes < (int)(sizeof(item->counted) / sizeof(item->counted[0]))) {
-    item->counted[item->changes].cell = cell;
+    item->counted[item->changes].plan_count = plan_count;
     item->counted[item->changes].same = same;
   }
   lua_settop(L, top);
@@ -69,16 +73,17 @@ static void count_straight(struct lca_run_stats *stats)
     stats->irreversible_straight_at = stats->irreversible_bulk_count;
 }
 
-void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
-                    const struct lca_draft *draft,
+void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
+                    const struct lca_change_builder *builder,
                     const struct lca_account *account)
 {
-  const struct ca_change *change = &draft->change;
+  const struct ca_change *change = &builder->change;
   struct lca_run_stats *stats = &run->stats;
   bool planned = change->outcome == CA_PLANNED;
   if(planned) {
     stats->planned++;
-    lca_guard_add(&stats->guarded, change, draft->weight, draft->ends_active);
+    lca_guard_add(&stats->guarded, change, builder->weight,
+                  builder->ends_active);
     if(!item && change->cost == CA_IRREVERSIBLE)
       count_straight(stats);
   } else
@@ -90,7 +95,8 @@ void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
     item->planned++;
     if(change->cost == CA_IRREVERSIBLE)
       run->plan.irreversible++;
-    lca_guard_add(&item->guarded, change, draft->weight, draft->ends_active);
+    lca_guard_add(&item->guarded, change, builder->weight,
+                  builder->ends_active);
   } else if(change->outcome == CA_SAME) {
     run->plan.same++;
     item->same++;
@@ -99,16 +105,16 @@ void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
     item->skipped++;
   }
   if(change->outcome != CA_SKIPPED)
-    count_cell(L, run, item, change, account);
+    count_change(L, run, item, change, account);
   else if(item->changes <
           (int)(sizeof(item->counted) / sizeof(item->counted[0])))
-    item->counted[item->changes].cell = NULL;
+    item->counted[item->changes].plan_count = NULL;
   item->changes++;
 }
 
 /* Its planned changes are skipped: what the action meant to do with the item
    is not known as a whole, and no later part of the run may do the half. */
-void lca_plan_take_back(lua_State *L, struct lca_run *run,
+void lca_bulk_take_back(lua_State *L, struct lca_run *run,
                         struct lca_item *item)
 {
   struct ca_err cause;
@@ -127,9 +133,9 @@ void lca_plan_take_back(lua_State *L, struct lca_run *run,
   lca_guard_take_back(&run->stats.guarded, &item->guarded);
   for(i = 0; i < item->changes; i++) {
     if(i < (int)(sizeof(item->counted) / sizeof(item->counted[0])) &&
-       item->counted[i].cell)
-      *(item->counted[i].same ? &item->counted[i].cell->same
-                              : &item->counted[i].cell->planned) -= 1;
+       item->counted[i].plan_count)
+      *(item->counted[i].same ? &item->counted[i].plan_count->same
+                              : &item->counted[i].plan_count->planned) -= 1;
     if(ca_outcome_record(run->ledger, item->first_change + i, CA_SKIPPED, 0,
                          NULL, NULL, NULL, &cause, &err))
       lca_run_ledger_failed(L, run, &err);
@@ -140,7 +146,7 @@ void lca_plan_take_back(lua_State *L, struct lca_run *run,
 
 /* host.begin_bulk(name): its number, whether its plan stands already, and then
    how many items its selection had. name "" for none. */
-int lca_plan_begin_bulk(lua_State *L)
+int lca_bulk_begin(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   const char *name = luaL_checkstring(L, 1);
@@ -160,17 +166,17 @@ int lca_plan_begin_bulk(lua_State *L)
   lua_pushboolean(L, 1);
   lua_setfield(L, -3, name);
   lca_run_begin(L, run);
-  if(!run->cells)
-    run->cells = calloc(LCA_CELLS, sizeof(run->cells[0]));
-  if(!run->cells)
+  if(!run->plan_counts)
+    run->plan_counts = calloc(LCA_COUNTS, sizeof(run->plan_counts[0]));
+  if(!run->plan_counts)
     return luaL_error(L, "out of memory");
-  memset(run->cells, 0, LCA_CELLS * sizeof(run->cells[0]));
+  memset(run->plan_counts, 0, LCA_COUNTS * sizeof(run->plan_counts[0]));
   memset(&run->plan, 0, sizeof(run->plan));
-  run->cells_used = 0;
-  ca_copy_text(run->bulk_name, sizeof(run->bulk_name), name, strlen(name));
+  run->plan_counts_used = 0;
+  ca_err_copy_text(run->bulk_name, sizeof(run->bulk_name), name, strlen(name));
   run->plan.bulk = ++run->stats.bulks;
   run->plan.name = run->bulk_name;
-  run->plan.cells = run->cells;
+  run->plan.plan_counts = run->plan_counts;
   lua_pushinteger(L, run->plan.bulk);
   lua_pushboolean(L, run->options.replay.on && lca_replay_bulk(L, run));
   run->stats.planning = !lua_toboolean(L, -1);
@@ -181,7 +187,7 @@ int lca_plan_begin_bulk(lua_State *L)
 /* host.end_plan(why_incomplete or nil): the plan is whole and is shown.
    Returns the numbers of changes that would be sent and that are already so.
  */
-int lca_plan_end(lua_State *L)
+int lca_bulk_end_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   run->stats.planning = false;
@@ -200,7 +206,7 @@ int lca_plan_end(lua_State *L)
 }
 
 /* host.stand(kind): the plan may be carried out, and resumed. */
-int lca_plan_stand(lua_State *L)
+int lca_bulk_seal(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   struct ca_bulk bulk;
@@ -209,9 +215,9 @@ int lca_plan_stand(lua_State *L)
   memset(&bulk, 0, sizeof(bulk));
   ca_err_clear(&err);
   bulk.number = run->plan.bulk;
-  ca_copy_text(bulk.name, sizeof(bulk.name), run->plan.name,
-               strlen(run->plan.name));
-  ca_copy_text(bulk.kind, sizeof(bulk.kind), kind, strlen(kind));
+  ca_err_copy_text(bulk.name, sizeof(bulk.name), run->plan.name,
+                   strlen(run->plan.name));
+  ca_err_copy_text(bulk.kind, sizeof(bulk.kind), kind, strlen(kind));
   bulk.selected = run->plan.selected;
   bulk.planned = run->plan.planned;
   bulk.same = run->plan.same;
@@ -219,7 +225,7 @@ int lca_plan_stand(lua_State *L)
   bulk.failed = run->plan.failed;
   if(ca_plan_rows_seal(run->ledger, &bulk, &err))
     lca_run_ledger_failed(L, run, &err);
-  run->stats.stood++;
+  run->stats.sealed++;
   return 0;
 }
 
@@ -241,15 +247,16 @@ static void add_count(void *ctx, const char *operation,
   if(counts->used == sizeof(counts->list) / sizeof(counts->list[0]))
     return;
   count = &counts->list[counts->used++];
-  ca_copy_text(count->operation, sizeof(count->operation),
-               operation ? operation : "", operation ? strlen(operation) : 0);
+  ca_err_copy_text(count->operation, sizeof(count->operation),
+                   operation ? operation : "",
+                   operation ? strlen(operation) : 0);
   count->outcome = outcome;
   count->count = number;
 }
 
 /* host.counts(bulk): {done = n, …, selected = n, operations = {refresh = {done
    = n}}}; "not tried" is spelled not_tried. */
-int lca_plan_counts(lua_State *L)
+int lca_bulk_counts(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   struct counts *counts = lua_newuserdatauv(L, sizeof(*counts), 0);
@@ -258,7 +265,7 @@ int lca_plan_counts(lua_State *L)
   int bulk = (int)luaL_checkinteger(L, 1);
   ca_err_clear(&err);
   counts->used = 0;
-  if(ca_ledger_counts(run->ledger, bulk, add_count, counts, &err))
+  if(ca_count_outcomes(run->ledger, bulk, add_count, counts, &err))
     lca_run_ledger_failed(L, run, &err);
   lua_newtable(L);
   lua_pushinteger(L, run->plan.selected);
@@ -268,7 +275,7 @@ int lca_plan_counts(lua_State *L)
     const struct count *count = &counts->list[i];
     const char *word = count->outcome == CA_NOT_TRIED
                            ? "not_tried"
-                           : ca_outcome_name(count->outcome);
+                           : ca_change_outcome_name(count->outcome);
     lua_pushinteger(L, count->count);
     if(count->operation[0]) {
       luaL_getsubtable(L, -2, count->operation);

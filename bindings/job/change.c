@@ -11,8 +11,8 @@
 #include "base/json_write.h"
 #include "wire/proof.h"
 
-#define IMAGE_CLASS "composio.host.image"
-#define IMAGE_MAX   (256u << 10)
+#define BEFORE_CLASS "composio.host.image"
+#define BEFORE_MAX   (256u << 10)
 
 /* The script's line that made the call: the nearest function of a file that
    is not ours. A bulk's action makes it at the same line again and again: the
@@ -30,7 +30,7 @@ static void find_line(lua_State *L, struct lca_line *line)
     name = name ? name + 1 : debug.source + 1;
     if(line->number != debug.currentline || strcmp(line->file, name) != 0) {
       line->number = debug.currentline;
-      ca_copy_text(line->file, sizeof(line->file), name, strlen(name));
+      ca_err_copy_text(line->file, sizeof(line->file), name, strlen(name));
       snprintf(line->text, sizeof(line->text), "%s:%d", line->file,
                line->number);
     }
@@ -42,7 +42,7 @@ static void find_line(lua_State *L, struct lca_line *line)
 
 /* Whose account a create makes, and with which auth config. */
 static void find_owner(const struct ca_request *request,
-                       struct lca_draft *draft)
+                       struct lca_change_builder *builder)
 {
   struct ca_slice body = ca_request_body(request);
   const struct ca_field *field;
@@ -52,11 +52,11 @@ static void find_owner(const struct ca_request *request,
        ca_proof_sent(field, body, &value) != CA_JSON_STRING)
       continue;
     if(field->flags & CA_NAMES_USER) {
-      ca_json_copy(value, draft->user, sizeof(draft->user));
-      draft->change.user = draft->user;
+      ca_json_copy(value, builder->user, sizeof(builder->user));
+      builder->change.user = builder->user;
     } else {
-      ca_json_copy(value, draft->config, sizeof(draft->config));
-      draft->change.config = draft->config;
+      ca_json_copy(value, builder->config, sizeof(builder->config));
+      builder->change.config = builder->config;
     }
   }
 }
@@ -97,8 +97,8 @@ static bool has_all(const struct ca_request *request,
   return any;
 }
 
-bool lca_draft_is_same(const struct ca_request *request, const char *before,
-                       const struct lca_account *account)
+bool lca_change_is_same(const struct ca_request *request, const char *before,
+                        const struct lca_account *account)
 {
   const struct ca_api *api = request->api;
   if(api->becomes)
@@ -179,8 +179,8 @@ static bool add_fields(lua_State *L, struct ca_json_write *json,
 static struct ca_buf *push_buf(lua_State *L)
 {
   struct ca_buf *buf = lua_newuserdatauv(L, sizeof(*buf), 0);
-  ca_buf_init(buf, IMAGE_MAX);
-  luaL_setmetatable(L, IMAGE_CLASS);
+  ca_buf_init(buf, BEFORE_MAX);
+  luaL_setmetatable(L, BEFORE_CLASS);
   return buf;
 }
 
@@ -193,15 +193,15 @@ static int buf_close(lua_State *L)
 /* What the item's columns do not tell: of other accounts than the item's own,
    of fields that the change replaces, of creates. The text lives on the stack:
    [-0, +0 or +1, e] */
-static void draft_image(lua_State *L, const struct ca_request *request,
-                        int arguments, const struct lca_account *account,
-                        bool own, struct lca_draft *draft)
+static void builder_before(lua_State *L, const struct ca_request *request,
+                           int arguments, const struct lca_account *account,
+                           bool own, struct lca_change_builder *builder)
 {
   struct ca_json_write json;
   struct ca_buf *out;
-  if(!account && (!draft->change.config || request->id[0]))
+  if(!account && (!builder->change.config || request->id[0]))
     return;
-  if(account && own && draft->weight == 1 &&
+  if(account && own && builder->weight == 1 &&
      !add_fields(L, NULL, request, account, own))
     return; /* nearly always */
   if(!account && arguments && request->api->option &&
@@ -212,18 +212,18 @@ static void draft_image(lua_State *L, const struct ca_request *request,
   if(!account) {
     ca_json_write_number(&json, "active", 0);
   } else {
-    if(!own && draft->change.before)
-      ca_json_write_text(&json, "status", draft->change.before);
+    if(!own && builder->change.before)
+      ca_json_write_text(&json, "status", builder->change.before);
     if(!own && lca_account_is_true(account, LCA_IS_DISABLED, NULL))
       ca_json_write_bool(&json, "is_disabled", true);
     add_fields(L, &json, request, account, own);
-    if(draft->weight > 1)
-      ca_json_write_number(&json, "connections", draft->weight);
+    if(builder->weight > 1)
+      ca_json_write_number(&json, "connections", builder->weight);
   }
   if(ca_json_write_end(&json))
     luaL_error(L, "out of memory");
   if(json.follows)
-    draft->change.image = ca_buf_text(out);
+    builder->change.before_image = ca_buf_text(out);
 }
 
 /* The number of accounts that change with the one that is changed. */
@@ -242,33 +242,33 @@ static int64_t weight_of(lua_State *L, const struct ca_api *api,
 
 /* ---- whole ---- */
 
-static void draft_body(lua_State *L, struct lca_run *run,
-                       const struct ca_request *request,
-                       struct lca_draft *draft)
+static void builder_body(lua_State *L, struct lca_run *run,
+                         const struct ca_request *request,
+                         struct lca_change_builder *builder)
 {
   struct ca_slice body = ca_request_body(request);
   struct ca_err err;
-  draft->change.query = request->query.len ? request->query.data : NULL;
+  builder->change.query = request->query.len ? request->query.data : NULL;
   if(request->api->body || !body.data)
     return;
   if(!request->secret) {
-    draft->change.body = body.data;
+    builder->change.body = body.data;
     return;
   }
   ca_err_clear(&err);
-  draft->secret = body;
-  draft->change.fingerprint = draft->fingerprint;
-  if(ca_run_fingerprint(run->ledger, body.data, body.len, draft->fingerprint,
-                        sizeof(draft->fingerprint), &err))
+  builder->secret = body;
+  builder->change.fingerprint = builder->fingerprint;
+  if(ca_run_fingerprint(run->ledger, body.data, body.len, builder->fingerprint,
+                        sizeof(builder->fingerprint), &err))
     lca_run_ledger_failed(L, run, &err);
 }
 
 /* Is it protected? Then it is recorded as skipped, with why as its reason. */
-static void draft_protection(lua_State *L, struct lca_run *run,
-                             const struct lca_account *account,
-                             struct lca_draft *draft)
+static void builder_protection(lua_State *L, struct lca_run *run,
+                               const struct lca_account *account,
+                               struct lca_change_builder *builder)
 {
-  struct ca_change *change = &draft->change;
+  struct ca_change *change = &builder->change;
   const char *id = change->account[0] ? change->account : change->config;
   const char *user = change->user;
   const char *toolkit = NULL;
@@ -290,39 +290,40 @@ static void draft_protection(lua_State *L, struct lca_run *run,
   }
   if(!why)
     why = run->options.protect(run->options.ctx, id, user, toolkit,
-                               draft->reason, sizeof(draft->reason));
+                               builder->reason, sizeof(builder->reason));
   else
-    ca_copy_text(draft->reason, sizeof(draft->reason), why, strlen(why));
+    ca_err_copy_text(builder->reason, sizeof(builder->reason), why,
+                     strlen(why));
   if(why) {
-    change->reason = draft->reason;
+    change->reason = builder->reason;
     change->outcome = CA_SKIPPED;
   }
   lua_settop(L, top);
 }
 
-void lca_draft_make(lua_State *L, struct lca_run *run,
-                    const struct ca_request *request, int arguments,
-                    const struct lca_account *account, bool own,
-                    struct lca_draft *draft)
+void lca_change_make(lua_State *L, struct lca_run *run,
+                     const struct ca_request *request, int arguments,
+                     const struct lca_account *account, bool own,
+                     struct lca_change_builder *builder)
 {
-  struct ca_change *change = &draft->change;
-  memset(draft, 0, sizeof(*draft));
+  struct ca_change *change = &builder->change;
+  memset(builder, 0, sizeof(*builder));
   change->api = request->api;
   change->account = request->id;
   change->cost = request->cost;
   change->outcome = CA_PLANNED;
-  find_owner(request, draft);
+  find_owner(request, builder);
   find_line(L, &run->line);
-  ca_copy_text(draft->line, sizeof(draft->line), run->line.text,
-               strlen(run->line.text));
-  change->line = draft->line;
+  ca_err_copy_text(builder->line, sizeof(builder->line), run->line.text,
+                   strlen(run->line.text));
+  change->line = builder->line;
   if(arguments && lua_getfield(L, arguments, "reason") == LUA_TSTRING)
     change->reason = lua_tostring(L, -1); /* the table keeps it alive */
   change->before = lca_account_push_text(L, account, LCA_STATUS, NULL);
-  draft->weight = weight_of(L, request->api, account);
-  draft_body(L, run, request, draft);
-  draft_image(L, request, arguments, account, own, draft);
-  draft_protection(L, run, account, draft);
+  builder->weight = weight_of(L, request->api, account);
+  builder_body(L, run, request, builder);
+  builder_before(L, request, arguments, account, own, builder);
+  builder_protection(L, run, account, builder);
 }
 
 /* The operation that `otherwise` names; NULL when the call has none. */
@@ -353,33 +354,34 @@ other_operation(lua_State *L, const struct ca_api *api, int arguments)
   return other;
 }
 
-bool lca_draft_fallback(lua_State *L, const struct lca_draft *draft,
-                        int arguments, struct lca_draft *fallback)
+bool lca_change_fallback(lua_State *L,
+                         const struct lca_change_builder *builder,
+                         int arguments, struct lca_change_builder *fallback)
 {
-  const struct ca_api *api = draft->change.api;
+  const struct ca_api *api = builder->change.api;
   const struct ca_api *other = other_operation(L, api, arguments);
   if(!other)
     return false;
-  *fallback = *draft;
+  *fallback = *builder;
   fallback->change.api = other;
   fallback->change.cost = other->cost;
   fallback->change.query = NULL;
   fallback->change.body = NULL;
   fallback->change.fingerprint = NULL;
   fallback->change.fallback = true;
-  fallback->change.outcome = draft->change.outcome;
+  fallback->change.outcome = builder->change.outcome;
   fallback->secret.data = NULL;
   fallback->secret.len = 0;
   fallback->weight = 1;
   if(fallback->change.outcome == CA_PLANNED && other->becomes &&
-     draft->change.before && !strcmp(other->becomes, draft->change.before))
+     builder->change.before && !strcmp(other->becomes, builder->change.before))
     fallback->change.outcome = CA_SAME;
   return true;
 }
 
-void lca_draft_open(lua_State *L)
+void lca_change_open(lua_State *L)
 {
-  luaL_newmetatable(L, IMAGE_CLASS);
+  luaL_newmetatable(L, BEFORE_CLASS);
   lua_pushcfunction(L, buf_close);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);

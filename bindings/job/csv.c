@@ -182,7 +182,7 @@ static const char *what_is_wrong(struct ca_slice cell)
     if((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
       return "contains a control byte";
   }
-  return ca_is_utf8(cell, NULL) ? NULL : "is not valid UTF-8";
+  return ca_text_is_utf8(cell, NULL) ? NULL : "is not valid UTF-8";
 }
 
 /* ---- the header ---- */

@@ -8,11 +8,11 @@
 #include "module/result.h"
 #include "module/wait.h"
 
-#define ONE_CLASS "composio.host.change"
+#define DIRECT_CLASS "composio.host.change"
 
 /* A straight-line change under way. Freed by whoever is last: the call that
    waits, or the callback. */
-struct lca_one {
+struct lca_direct {
   bool ended;
   bool orphan;
   uint64_t token;
@@ -25,7 +25,7 @@ struct lca_one {
 
 /* ---- what both ways share ---- */
 
-void lca_one_move_result(struct ca_result *to, struct ca_result *from)
+void lca_direct_move_result(struct ca_result *to, struct ca_result *from)
 {
   if(!from) {
     memset(to, 0, sizeof(*to));
@@ -36,7 +36,7 @@ void lca_one_move_result(struct ca_result *to, struct ca_result *from)
   ca_buf_init(&from->body, 0);
 }
 
-void lca_one_count(struct lca_run *run, const struct ca_applied *applied)
+void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
   if(!applied->result && applied->outcome == row->outcome &&
@@ -57,7 +57,7 @@ void lca_one_count(struct lca_run *run, const struct ca_applied *applied)
                        applied->result->request_id, applied->result->err.text);
 }
 
-void lca_one_need_client(lua_State *L, struct lca_run *run)
+void lca_direct_need_client(lua_State *L, struct lca_run *run)
 {
   if(run->client)
     return;
@@ -65,14 +65,14 @@ void lca_one_need_client(lua_State *L, struct lca_run *run)
   run->client_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-void lca_one_need_apply(lua_State *L, struct lca_run *run)
+void lca_direct_need_apply(lua_State *L, struct lca_run *run)
 {
   struct ca_err err;
   ca_err_clear(&err);
   if(run->apply)
     return;
-  lca_one_need_client(L, run);
-  run->apply = ca_apply_new(lca_sched_engine(run->sched),
+  lca_direct_need_client(L, run);
+  run->apply = ca_apply_new(lca_scheduler_engine(run->sched),
                             run->client->endpoint, run->ledger, &err);
   if(!run->apply)
     luaL_error(L, "%s", err.text);
@@ -82,10 +82,10 @@ void lca_one_need_apply(lua_State *L, struct lca_run *run)
 
 static void one_visit(void *owner, const struct ca_applied *applied)
 {
-  struct lca_one *one = owner;
-  lca_one_count(one->run, applied);
+  struct lca_direct *one = owner;
+  lca_direct_count(one->run, applied);
   one->outcome = applied->outcome;
-  lca_one_move_result(&one->result, applied->result);
+  lca_direct_move_result(&one->result, applied->result);
   if(applied->why)
     one->result.err = *applied->why;
   one->ended = true;
@@ -95,17 +95,17 @@ static void one_visit(void *owner, const struct ca_applied *applied)
     return;
   }
   if(one->token)
-    lca_sched_wake(one->run->sched, one->token);
+    lca_taskset_wake(one->run->sched, one->token);
 }
 
 struct one_box {
-  struct lca_one *one;
+  struct lca_direct *one;
 };
 
 static int one_close(lua_State *L)
 {
   struct one_box *box = lua_touserdata(L, 1);
-  struct lca_one *one = box->one;
+  struct lca_direct *one = box->one;
   box->one = NULL;
   if(!one)
     return 0;
@@ -122,7 +122,7 @@ static int one_close(lua_State *L)
 static int one_ended(lua_State *L, int status, lua_KContext ctx)
 {
   struct one_box *box = lua_touserdata(L, (int)ctx);
-  struct lca_one *one = box->one;
+  struct lca_direct *one = box->one;
   struct lca_run *run = one->run;
   struct ca_err err;
   (void)status;
@@ -143,7 +143,7 @@ static int one_ended(lua_State *L, int status, lua_KContext ctx)
   return lca_error_throw(L, one->api, one->account, &one->result.err);
 }
 
-static enum ca_code begin(struct lca_run *run, struct lca_one *one,
+static enum ca_code begin(struct lca_run *run, struct lca_direct *one,
                           const struct ca_change *change, int64_t item,
                           int64_t number, struct ca_slice secret,
                           struct ca_err *err)
@@ -154,27 +154,27 @@ static enum ca_code begin(struct lca_run *run, struct lca_one *one,
                       &number, err);
 }
 
-int lca_one_carry_out(lua_State *L, struct lca_run *run,
-                      const struct ca_change *change, int64_t item,
-                      int64_t number, struct ca_slice secret)
+int lca_direct_carry_out(lua_State *L, struct lca_run *run,
+                         const struct ca_change *change, int64_t item,
+                         int64_t number, struct ca_slice secret)
 {
   struct one_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
-  struct lca_one *one;
+  struct lca_direct *one;
   struct ca_err err;
   int at = lua_gettop(L);
   ca_err_clear(&err);
   box->one = NULL;
-  luaL_setmetatable(L, ONE_CLASS);
+  luaL_setmetatable(L, DIRECT_CLASS);
   lua_toclose(L, at);
-  lca_one_need_apply(L, run);
+  lca_direct_need_apply(L, run);
   one = box->one = calloc(1, sizeof(*one));
   if(!one)
     return luaL_error(L, "out of memory");
   one->run = run;
   one->api = change->api;
   ca_buf_init(&one->result.body, 0);
-  ca_copy_text(one->account, sizeof(one->account), change->account,
-               strlen(change->account));
+  ca_err_copy_text(one->account, sizeof(one->account), change->account,
+                   strlen(change->account));
   run->stats.written = true;
   if(begin(run, one, change, item, number, secret, &err)) {
     box->one = NULL;
@@ -186,9 +186,9 @@ int lca_one_carry_out(lua_State *L, struct lca_run *run,
   return lca_wait_flag(L, &one->ended, &one->token, at, one_ended);
 }
 
-void lca_one_open(lua_State *L)
+void lca_direct_open(lua_State *L)
 {
-  luaL_newmetatable(L, ONE_CLASS);
+  luaL_newmetatable(L, DIRECT_CLASS);
   lua_pushcfunction(L, one_close);
   lua_setfield(L, -2, "__close");
   lua_pushcfunction(L, one_close);

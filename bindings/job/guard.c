@@ -48,19 +48,20 @@ int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
   struct lca_run_stats *stats = &run->stats;
   stats->refused = true;
   if(!stats->refusal[0])
-    ca_copy_text(stats->refusal, sizeof(stats->refusal), text, strlen(text));
+    ca_err_copy_text(stats->refusal, sizeof(stats->refusal), text,
+                     strlen(text));
   return lca_error_usage(L, "%s", text);
 }
 
 void lca_guard_straight(lua_State *L, struct lca_run *run,
-                        const struct lca_draft *draft)
+                        const struct lca_change_builder *builder)
 {
-  const struct ca_change *change = &draft->change;
+  const struct ca_change *change = &builder->change;
   struct ca_planned planned = run->stats.guarded;
   char what[240];
   struct ca_err err;
   ca_err_clear(&err);
-  lca_guard_add(&planned, change, draft->weight, draft->ends_active);
+  lca_guard_add(&planned, change, builder->weight, builder->ends_active);
   if(ca_guard_check(&run->options.limits, &planned, &err))
     lca_guard_refuse(L, run, err.text);
   if(change->cost != CA_IRREVERSIBLE || !run->options.apply)
@@ -89,7 +90,7 @@ int lca_guard_check(lua_State *L)
     if(options->apply)
       return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
     if(!run->stats.refused)
-      options->say(options->ctx, err.text);
+      options->log_line(options->ctx, err.text);
     run->stats.refused = true;
     return 0;
   }
@@ -130,7 +131,7 @@ int lca_guard_stop_on(lua_State *L)
                                      &run->stop_on.stale };
   struct ca_stop_limit limit;
   int word = luaL_checkoption(L, 1, NULL, words);
-  bool good = ca_stop_limit_read(luaL_checkstring(L, 2), &limit);
+  bool good = ca_guard_limit_read(luaL_checkstring(L, 2), &limit);
   if(good && !limits[word]->set)
     *limits[word] = limit;
   lua_pushboolean(L, good);
@@ -159,12 +160,13 @@ void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome)
   if(outcome != CA_FAILED && outcome != CA_UNKNOWN && outcome != CA_STALE)
     return;
   if(stats->stopped_early ||
-     !ca_stop_limit_reached(limit, stats->outcomes[outcome], total))
+     !ca_guard_limit_reached(limit, stats->outcomes[outcome], total))
     return;
   stats->stopped_early = true;
   snprintf(stats->stop_text, sizeof(stats->stop_text),
            "stopped: %lld %s, and stop_on allows less than %g%s",
-           (long long)stats->outcomes[outcome], ca_outcome_name(outcome),
-           limit->value, limit->percent ? " %" : "");
+           (long long)stats->outcomes[outcome],
+           ca_change_outcome_name(outcome), limit->value,
+           limit->percent ? " %" : "");
   ca_apply_stop(run->apply);
 }

@@ -49,8 +49,9 @@ static void set_time(lua_State *L, const char *name, int64_t ms)
 /* An outcome as programs read it. */
 static const char *outcome_word(int outcome)
 {
-  return outcome == CA_NOT_TRIED ? "not_tried"
-                                 : ca_outcome_name((enum ca_outcome)outcome);
+  return outcome == CA_NOT_TRIED
+             ? "not_tried"
+             : ca_change_outcome_name((enum ca_outcome)outcome);
 }
 
 /* ---- what a row is made of ---- */
@@ -143,10 +144,10 @@ static void push_change(lua_State *L, const void *from)
   set_text(L, "auth_config", change->config);
   set_text(L, "outcome", outcome_word((int)row->change.outcome));
   set_bool(L, "fallback", change->fallback);
-  set_text(L, "class", ca_class_name(change->cost));
+  set_text(L, "class", ca_api_class_name(change->cost));
   set_text(L, "before", change->before);
   set_text(L, "after", row->change.status_after);
-  set_text(L, "image", change->image);
+  set_text(L, "image", change->before_image);
   set_text(L, "query", change->query);
   set_text(L, "body", change->body);
   set_text(L, "fingerprint", change->fingerprint);
@@ -469,7 +470,7 @@ static int ledger_counts(lua_State *L)
   lua_newtable(L);
   code = ca_run_select(ledger, run, &err);
   if(!code)
-    code = ca_ledger_counts(ledger, -1, take_count, &list, &err);
+    code = ca_count_outcomes(ledger, -1, take_count, &list, &err);
   check(&list, code, &err);
   lua_settop(L, 3);
   return 1;

@@ -42,10 +42,10 @@ static int host_stop(lua_State *L)
 }
 
 /* host.say(text): a line for people. */
-static int host_say(lua_State *L)
+static int host_log(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  run->options.say(run->options.ctx, luaL_checkstring(L, 1));
+  run->options.log_line(run->options.ctx, luaL_checkstring(L, 1));
   return 0;
 }
 
@@ -111,8 +111,9 @@ static int host_note_config(lua_State *L)
 static int host_can_suspend(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  struct lca_task *task = lca_sched_running(run->sched);
-  lua_pushboolean(L, task && lca_task_thread(task) == L && lua_isyieldable(L));
+  struct lca_task *task = lca_scheduler_running(run->sched);
+  lua_pushboolean(L, task && lca_scheduler_thread(task) == L &&
+                         lua_isyieldable(L));
   return 1;
 }
 
@@ -153,7 +154,7 @@ static int signal_set(lua_State *L)
   struct lca_signal *gate = luaL_checkudata(L, 1, SIGNAL_CLASS);
   gate->set = true;
   if(gate->token)
-    lca_sched_wake(lca_run_of(L)->sched, gate->token);
+    lca_taskset_wake(lca_run_of(L)->sched, gate->token);
   gate->token = 0;
   return 0;
 }
@@ -171,43 +172,43 @@ static void open_signals(lua_State *L)
 
 /* ---- life ---- */
 
-void lca_run_close(lua_State *L)
+void lca_host_table_close(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   if(!run)
     return;
   if(run->sched)
-    lca_sched_set_pump(run->sched, NULL, NULL);
+    lca_scheduler_set_pump(run->sched, NULL, NULL);
   ca_apply_free(run->apply);
   run->apply = NULL;
   run->ledger = NULL;
-  free(run->cells);
-  run->cells = NULL;
+  free(run->plan_counts);
+  run->plan_counts = NULL;
   lca_replay_free(run);
 }
 
-void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
+void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
 {
   static const luaL_Reg functions[] = {
     { "job", host_job },
     { "stop", host_stop },
-    { "say", host_say },
+    { "log", host_log },
     { "secret", host_secret },
     { "key_rejected", host_key_rejected },
     { "listing", host_listing },
     { "can_suspend", host_can_suspend },
     { "signal", signal_new },
-    { "begin_bulk", lca_plan_begin_bulk },
+    { "begin_bulk", lca_bulk_begin },
     { "plan_item", lca_item_plan },
-    { "check_class", lca_plan_check_class },
-    { "end_plan", lca_plan_end },
-    { "stand", lca_plan_stand },
+    { "check_class", lca_plan_rows_check_class },
+    { "end_plan", lca_bulk_end_plan },
+    { "seal", lca_bulk_seal },
     { "apply", lca_apply_bulk },
     { "after_item", lca_item_after },
     { "item_account", lca_item_account },
     { "item_kind", lca_item_kind },
     { "fail_straight", lca_item_fail_straight },
-    { "counts", lca_plan_counts },
+    { "counts", lca_bulk_counts },
     { "guard", lca_guard_check },
     { "needs_project", lca_guard_needs_project },
     { "project", lca_guard_project },
@@ -223,8 +224,8 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
   };
   lca_run_make(L, options);
   open_signals(L);
-  lca_plan_open(L);
-  lca_draft_open(L);
+  lca_plan_rows_open(L);
+  lca_change_open(L);
   lca_apply_open(L);
   lca_settle_open(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -247,16 +248,16 @@ void lca_ledger_open(lua_State *L, const struct lca_run_options *options)
   lua_pop(L, 1);
 }
 
-void lca_ledger_install(lua_State *L)
+void lca_host_table_install(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   enum ca_gate gate = run->options.apply ? CA_GATE_LEDGER : CA_GATE_SHUT;
   struct ca_err err;
   ca_err_clear(&err);
-  run->sched = lca_sched_of(L);
-  if(ca_engine_set_gate(lca_sched_engine(run->sched), gate, &err))
+  run->sched = lca_scheduler_of(L);
+  if(ca_engine_set_gate(lca_scheduler_engine(run->sched), gate, &err))
     luaL_error(L, "%s", err.text);
-  lca_client_set_recorder(L, lca_plan_record, run);
-  lca_sched_set_pump(run->sched, lca_apply_pump, run);
-  lca_sched_set_interrupt(run->sched, run->options.stop);
+  lca_client_set_recorder(L, lca_plan_rows_record, run);
+  lca_scheduler_set_pump(run->sched, lca_apply_pump, run);
+  lca_scheduler_set_interrupt(run->sched, run->options.stop);
 }

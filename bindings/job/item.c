@@ -197,7 +197,7 @@ struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
 int lca_item_account(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  struct lca_task *task = lca_sched_running(run->sched);
+  struct lca_task *task = lca_scheduler_running(run->sched);
   int64_t id = task ? lca_task_item(task) : 0;
   struct lca_item *item = id > 0 ? lca_item_push_live(L, run, id) : NULL;
   if(!item)
@@ -217,7 +217,7 @@ int lca_item_account(lua_State *L)
 int lca_item_kind(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  struct lca_task *task = lca_sched_running(run->sched);
+  struct lca_task *task = lca_scheduler_running(run->sched);
   int64_t id = task ? lca_task_item(task) : 0;
   struct lca_item *item = id > 0 ? lca_item_push_live(L, run, id) : NULL;
   if(id < 0)
@@ -295,12 +295,12 @@ enum {
 
 /* The action of an item that stands in the plan raised when it ran again for
    its secrets; the error is on top. */
-static void say_no_secret(lua_State *L, struct lca_run *run)
+static void raise_no_secret(lua_State *L, struct lca_run *run)
 {
   lua_pushfstring(
       L, "  %s: its action failed, so its credentials are missing: %s",
       lua_tostring(L, PLAN_KEY), luaL_tolstring(L, -1, NULL));
-  run->options.say(run->options.ctx, lua_tostring(L, -1));
+  run->options.log_line(run->options.ctx, lua_tostring(L, -1));
 }
 
 static int planned(lua_State *L, int status, lua_KContext ctx)
@@ -308,7 +308,7 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
   struct lca_run *run = lca_run_of(L);
   struct lca_item *item = lua_touserdata(L, PLAN_ITEM);
   (void)ctx;
-  lca_task_set_item(lca_sched_running(run->sched), 0);
+  lca_task_set_item(lca_scheduler_running(run->sched), 0);
   set_live(L, run, item->id, 0);
   if(status == LUA_OK || status == LUA_YIELD) {
     /* every row is kept, so that a resumed run can tell which are new */
@@ -323,12 +323,12 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
     return lua_error(L);
   }
   if(item->recall) {
-    say_no_secret(L, run);
+    raise_no_secret(L, run);
     lua_pushboolean(L, 0);
     return 1;
   }
   lca_item_store(L, run, PLAN_ITEM, NULL);
-  lca_plan_take_back(L, run, item);
+  lca_bulk_take_back(L, run, item);
   fail_item(L, run, item->number, lua_tostring(L, PLAN_KEY), "action",
             CA_FAILED);
   run->plan.failed++;
@@ -343,7 +343,7 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
 int lca_item_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  struct lca_task *task = lca_sched_running(run->sched);
+  struct lca_task *task = lca_scheduler_running(run->sched);
   struct lca_item *item;
   lua_settop(L, PLAN_RECALL);
   luaL_checkstring(L, PLAN_KEY);
@@ -394,7 +394,7 @@ static int after_ended(lua_State *L, int status, lua_KContext ctx)
 {
   struct lca_run *run = lca_run_of(L);
   (void)ctx;
-  lca_task_set_item(lca_sched_running(run->sched), 0);
+  lca_task_set_item(lca_scheduler_running(run->sched), 0);
   if(status == LUA_OK || status == LUA_YIELD) {
     forget_verdict(L, run, lua_tointeger(L, AFTER_ITEM));
     lua_pushboolean(L, 1);
@@ -418,7 +418,7 @@ int lca_item_after(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   lua_settop(L, AFTER_WHAT);
-  lca_task_set_item(lca_sched_running(run->sched),
+  lca_task_set_item(lca_scheduler_running(run->sched),
                     -luaL_checkinteger(L, AFTER_ITEM));
   lua_pushvalue(L, AFTER_FUNCTION);
   lua_pushvalue(L, AFTER_SUBJECT);

@@ -82,7 +82,7 @@ static void open_class(lua_State *L, const char *class, lua_CFunction index)
   lua_pop(L, 1);
 }
 
-void lca_plan_open(lua_State *L)
+void lca_plan_rows_open(lua_State *L)
 {
   open_class(L, PLANNED_CLASS, planned_index);
   open_class(L, STRAIGHT_CLASS, straight_index);
@@ -159,11 +159,11 @@ static void check_client(lua_State *L, struct lca_run *run,
 static void refuse_class(lua_State *L, struct lca_run *run, const char *name,
                          const char *id, enum ca_class cost)
 {
-  const char *wanted = ca_class_name(cost);
+  const char *wanted = ca_api_class_name(cost);
   lua_pushfstring(L,
                   "refused: %s %s is %s, and this job may plan at most %s "
                   "changes; `may = \"%s\"` in composio.job allows it",
-                  name, id, wanted, ca_class_name(run->may), wanted);
+                  name, id, wanted, ca_api_class_name(run->may), wanted);
   if(run->stats.planning)
     lca_run_stop(L, LCA_STOP_REFUSED, "%s", lua_tostring(L, -1));
   lca_guard_refuse(L, run, lua_tostring(L, -1));
@@ -178,7 +178,7 @@ static void check_cost(lua_State *L, struct lca_run *run,
 
 /* host.check_class(operation, id, class): the same before anything is asked
    for the call's sake. */
-int lca_plan_check_class(lua_State *L)
+int lca_plan_rows_check_class(lua_State *L)
 {
   static const char *const words[] = { "read", "reversible", "irreversible",
                                        NULL };
@@ -190,13 +190,14 @@ int lca_plan_check_class(lua_State *L)
 }
 
 static void keep_secret(lua_State *L, struct lca_run *run,
-                        const struct lca_draft *draft, int64_t number)
+                        const struct lca_change_builder *builder,
+                        int64_t number)
 {
-  if(!draft->secret.data || !run->options.apply)
+  if(!builder->secret.data || !run->options.apply)
     return;
-  lca_one_need_apply(L, run);
-  if(ca_apply_keep_secret(run->apply, number, draft->secret.data,
-                          draft->secret.len))
+  lca_direct_need_apply(L, run);
+  if(ca_apply_secret_keep(run->apply, number, builder->secret.data,
+                          builder->secret.len))
     luaL_error(L, "out of memory");
 }
 
@@ -223,17 +224,18 @@ static const struct lca_account *own_account(lua_State *L, int item,
 }
 
 static int64_t add_planned(lua_State *L, struct lca_run *run,
-                           struct lca_item *item, struct lca_draft *draft,
+                           struct lca_item *item,
+                           struct lca_change_builder *builder,
                            const struct lca_account *account)
 {
   int64_t number;
-  draft->ends_active = ends_active(item, &draft->change);
-  number = add_change(L, run, item->number, &draft->change);
+  builder->ends_active = ends_active(item, &builder->change);
+  number = add_change(L, run, item->number, &builder->change);
   if(!item->changes)
     item->first_change = number;
-  lca_plan_count(L, run, item, draft, account);
-  if(draft->change.outcome == CA_PLANNED)
-    keep_secret(L, run, draft, number);
+  lca_bulk_count(L, run, item, builder, account);
+  if(builder->change.outcome == CA_PLANNED)
+    keep_secret(L, run, builder, number);
   return number;
 }
 
@@ -243,8 +245,8 @@ static int record_planned(lua_State *L, struct lca_run *run,
                           struct lca_item *item, struct ca_request *request,
                           int arguments, const struct lca_account *account)
 {
-  struct lca_draft draft;
-  struct lca_draft fallback;
+  struct lca_change_builder builder;
+  struct lca_change_builder fallback;
   bool other;
   int at = lua_gettop(L);
   const struct lca_account *own = own_account(L, at, request->id);
@@ -253,33 +255,35 @@ static int record_planned(lua_State *L, struct lca_run *run,
     lca_item_store(L, run, at, known);
   if(!own && item->follows_first && item->changes == 0)
     own = known; /* the item took this account for its own */
-  lca_draft_make(L, run, request, arguments, known, own != NULL, &draft);
+  lca_change_make(L, run, request, arguments, known, own != NULL, &builder);
   if(item->recall)
-    return lca_replay_recall(L, run, at, &draft);
-  if(draft.change.outcome == CA_PLANNED && request->id[0] &&
+    return lca_replay_recall(L, run, at, &builder);
+  if(builder.change.outcome == CA_PLANNED && request->id[0] &&
      !find_touched(item, request->id) && !touched_too_many(item) &&
-     lca_draft_is_same(request, draft.change.before, known))
-    draft.change.outcome = CA_SAME;
-  check_cost(L, run, &draft.change);
-  other = lca_draft_fallback(L, &draft, arguments, &fallback);
-  if(draft.change.outcome == CA_SAME)
+     lca_change_is_same(request, builder.change.before, known))
+    builder.change.outcome = CA_SAME;
+  check_cost(L, run, &builder.change);
+  other = lca_change_fallback(L, &builder, arguments, &fallback);
+  if(builder.change.outcome == CA_SAME)
     other = false; /* nothing is sent that could fail */
   if(other)
     check_cost(L, run, &fallback.change);
-  (void)add_planned(L, run, item, &draft, known);
+  (void)add_planned(L, run, item, &builder, known);
   if(other)
     (void)add_planned(L, run, item, &fallback, known);
   if(request->id[0])
-    touch(item, &draft.change, other ? &fallback.change : NULL);
-  return push_planned(L, &draft.change, PLANNED_CLASS);
+    touch(item, &builder.change, other ? &fallback.change : NULL);
+  return push_planned(L, &builder.change, PLANNED_CLASS);
 }
 
-static int raise_protected(lua_State *L, const struct lca_draft *draft)
+static int raise_protected(lua_State *L,
+                           const struct lca_change_builder *builder)
 {
   struct ca_err err;
   ca_err_clear(&err);
-  ca_err_set(&err, CA_GATE, "%s", draft->reason);
-  return lca_error_throw(L, draft->change.api, draft->change.account, &err);
+  ca_err_set(&err, CA_GATE, "%s", builder->reason);
+  return lca_error_throw(L, builder->change.api, builder->change.account,
+                         &err);
 }
 
 /* A change outside bulks: an item of its own. */
@@ -287,7 +291,7 @@ static int record_straight(lua_State *L, struct lca_run *run,
                            struct ca_request *request, int arguments,
                            const struct lca_account *account)
 {
-  struct lca_draft draft;
+  struct lca_change_builder builder;
   int64_t item;
   int results;
   lca_run_begin(L, run);
@@ -297,34 +301,35 @@ static int record_straight(lua_State *L, struct lca_run *run,
         "%s.%s: otherwise works only in the action of a bulk; "
         "here, catch the failure with pcall",
         request->api->resource, request->api->name);
-  lca_draft_make(L, run, request, arguments, account, true, &draft);
-  if(draft.change.outcome == CA_PLANNED &&
-     lca_draft_is_same(request, draft.change.before, account))
-    draft.change.outcome = CA_SAME;
-  draft.ends_active = ends_active(NULL, &draft.change);
-  if(run->options.replay.on && lca_replay_straight(L, run, &draft, &results))
+  lca_change_make(L, run, request, arguments, account, true, &builder);
+  if(builder.change.outcome == CA_PLANNED &&
+     lca_change_is_same(request, builder.change.before, account))
+    builder.change.outcome = CA_SAME;
+  builder.ends_active = ends_active(NULL, &builder.change);
+  if(run->options.replay.on && lca_replay_straight(L, run, &builder, &results))
     return results;
-  check_cost(L, run, &draft.change);
-  if(draft.change.outcome == CA_PLANNED)
-    lca_guard_straight(L, run, &draft);
+  check_cost(L, run, &builder.change);
+  if(builder.change.outcome == CA_PLANNED)
+    lca_guard_straight(L, run, &builder);
   item = lca_item_add_single(L, run, account, request->id);
-  lca_plan_count(L, run, NULL, &draft, account);
-  if(run->options.apply && draft.change.outcome == CA_PLANNED)
-    return lca_one_carry_out(L, run, &draft.change, item, 0, draft.secret);
-  (void)add_change(L, run, item, &draft.change);
-  if(draft.change.outcome == CA_SKIPPED)
-    return raise_protected(L, &draft);
-  if(draft.change.outcome == CA_SAME)
-    return lca_plan_push_same(L);
-  return push_planned(L, &draft.change, STRAIGHT_CLASS);
+  lca_bulk_count(L, run, NULL, &builder, account);
+  if(run->options.apply && builder.change.outcome == CA_PLANNED)
+    return lca_direct_carry_out(L, run, &builder.change, item, 0,
+                                builder.secret);
+  (void)add_change(L, run, item, &builder.change);
+  if(builder.change.outcome == CA_SKIPPED)
+    return raise_protected(L, &builder);
+  if(builder.change.outcome == CA_SAME)
+    return lca_run_push_same(L);
+  return push_planned(L, &builder.change, STRAIGHT_CLASS);
 }
 
-int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
-                    struct ca_request *request, int arguments, int target)
+int lca_plan_rows_record(lua_State *L, void *ctx, struct lca_client *client,
+                         struct ca_request *request, int arguments, int target)
 {
   struct lca_run *run = ctx;
   const struct lca_account *account;
-  struct lca_task *task = lca_sched_running(run->sched);
+  struct lca_task *task = lca_scheduler_running(run->sched);
   int64_t id = task ? lca_task_item(task) : 0;
   struct lca_item *item;
   luaL_checkstack(L, 40, "recording a change");

@@ -44,9 +44,9 @@ static uint64_t hash_change(const struct ca_change *change)
 static int64_t weight_of(const struct ca_change *change)
 {
   int64_t connections = 1;
-  if(change->image &&
-     ca_json_integer(change->image, strlen(change->image), "$.connections",
-                     &connections) &&
+  if(change->before_image &&
+     ca_json_integer(change->before_image, strlen(change->before_image),
+                     "$.connections", &connections) &&
      connections > 1)
     return connections;
   return 1;
@@ -296,17 +296,20 @@ static struct lca_recorded *find_recorded(struct lca_run *run,
   return NULL;
 }
 
-static int raise_recorded(lua_State *L, const struct lca_draft *draft,
+static int raise_recorded(lua_State *L,
+                          const struct lca_change_builder *builder,
                           const struct ca_change_row *recorded)
 {
   struct ca_err err;
   ca_err_clear(&err);
   ca_err_set(&err, recorded->outcome == CA_SKIPPED ? CA_GATE : CA_NETWORK,
              "%s in an earlier session of the run%s%s",
-             ca_outcome_name(recorded->outcome), recorded->error ? ": " : "",
+             ca_change_outcome_name(recorded->outcome),
+             recorded->error ? ": " : "",
              recorded->error ? recorded->error : "");
   err.unknown = recorded->outcome == CA_UNKNOWN;
-  return lca_error_throw(L, draft->change.api, draft->change.account, &err);
+  return lca_error_throw(L, builder->change.api, builder->change.account,
+                         &err);
 }
 
 static bool is_to_be_sent(const struct lca_run *run,
@@ -337,9 +340,10 @@ static int refuse_unplanned(lua_State *L, struct lca_run *run,
 }
 
 bool lca_replay_straight(lua_State *L, struct lca_run *run,
-                         const struct lca_draft *draft, int *results)
+                         const struct lca_change_builder *builder,
+                         int *results)
 {
-  const struct ca_change *change = &draft->change;
+  const struct ca_change *change = &builder->change;
   const struct ca_change_row *recorded;
   struct lca_recorded *one;
   need_recorded(L, run);
@@ -354,18 +358,18 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
     if(change->cost == CA_IRREVERSIBLE)
       run->stats.irreversible_straight++;
     run->stats.planned++;
-    *results =
-        lca_one_carry_out(L, run, change, 0, recorded->number, draft->secret);
+    *results = lca_direct_carry_out(L, run, change, 0, recorded->number,
+                                    builder->secret);
     return true;
   }
   *results = 1;
   if(recorded->outcome == CA_SAME)
-    lca_plan_push_same(L);
+    lca_run_push_same(L);
   else if(recorded->outcome == CA_DONE)
-    lca_replay_push_earlier(L, change->api, change->account,
-                            recorded->status_after, recorded->made);
+    lca_run_push_earlier(L, change->api, change->account,
+                         recorded->status_after, recorded->made);
   else
-    raise_recorded(L, draft, recorded);
+    raise_recorded(L, builder, recorded);
   return true;
 }
 
@@ -419,7 +423,7 @@ static struct match find_match(lua_State *L, struct lca_run *run,
   return match;
 }
 
-static void say_other_secret(struct lca_run *run, const char *key,
+static void log_other_secret(struct lca_run *run, const char *key,
                              const struct ca_change *change)
 {
   char line[400];
@@ -427,10 +431,10 @@ static void say_other_secret(struct lca_run *run, const char *key,
            "  %s: the %s was not sent, because its credentials are not those "
            "of the plan; a new run takes the new ones",
            key, change->api->name);
-  run->options.say(run->options.ctx, line);
+  run->options.log_line(run->options.ctx, line);
 }
 
-static void settle_other_secret(lua_State *L, struct lca_run *run,
+static void record_other_secret(lua_State *L, struct lca_run *run,
                                 int64_t number)
 {
   struct ca_err cause;
@@ -444,16 +448,16 @@ static void settle_other_secret(lua_State *L, struct lca_run *run,
 }
 
 int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
-                      const struct lca_draft *draft)
+                      const struct lca_change_builder *builder)
 {
   struct lca_item *item = lua_touserdata(L, at);
   struct match match;
   lua_createtable(L, 0, 1);
   lua_pushboolean(L, 1);
   lua_setfield(L, -2, "planned");
-  if(!draft->change.fingerprint)
+  if(!builder->change.fingerprint)
     return 1; /* the ledger has it whole */
-  match = find_match(L, run, item, &draft->change);
+  match = find_match(L, run, item, &builder->change);
   if(!match.number)
     return 1; /* not planned: it is not sent */
   item->recalled = match.number;
@@ -461,15 +465,15 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
     return 1;
   if(!match.same_secret) {
     lua_getiuservalue(L, at, LCA_ITEM_KEY);
-    say_other_secret(run, lua_tostring(L, -1), &draft->change);
+    log_other_secret(run, lua_tostring(L, -1), &builder->change);
     lua_pop(L, 1);
     if(match.outcome != CA_UNKNOWN) /* the other one may have been sent */
-      settle_other_secret(L, run, match.number);
+      record_other_secret(L, run, match.number);
     return 1;
   }
-  lca_one_need_apply(L, run);
-  if(ca_apply_keep_secret(run->apply, match.number, draft->secret.data,
-                          draft->secret.len))
+  lca_direct_need_apply(L, run);
+  if(ca_apply_secret_keep(run->apply, match.number, builder->secret.data,
+                          builder->secret.len))
     luaL_error(L, "out of memory");
   return 1;
 }

@@ -45,8 +45,8 @@ void lca_run_check(lua_State *L)
   lua_State *thread;
   if(!run || !*run->options.stop)
     return;
-  task = lca_sched_running(run->sched);
-  thread = task ? lca_task_thread(task) : NULL;
+  task = lca_scheduler_running(run->sched);
+  thread = task ? lca_scheduler_thread(task) : NULL;
   lua_sethook(L, end_hook, LUA_MASKCOUNT, 1);
   if(thread && thread != L)
     lua_sethook(thread, end_hook, LUA_MASKCOUNT, 1);
@@ -60,7 +60,7 @@ static void keep_reason(struct lca_run *run, enum lca_stop reason,
 {
   if(*run->options.stop)
     return;
-  ca_copy_text(run->stop_text, sizeof(run->stop_text), text, strlen(text));
+  ca_err_copy_text(run->stop_text, sizeof(run->stop_text), text, strlen(text));
   *run->options.stop = (int)reason;
 }
 
@@ -148,18 +148,18 @@ void lca_run_note_failure(struct lca_run *run, const char *key,
   if(run->stats.failure_count >= LCA_FAILURES)
     return;
   failure = &run->stats.failures[run->stats.failure_count++];
-  ca_copy_text(failure->key, sizeof(failure->key), key, strlen(key));
-  ca_copy_text(failure->operation, sizeof(failure->operation), operation,
-               strlen(operation));
-  ca_copy_text(failure->request_id, sizeof(failure->request_id), request_id,
-               strlen(request_id));
-  ca_copy_text(failure->text, sizeof(failure->text), text, strlen(text));
+  ca_err_copy_text(failure->key, sizeof(failure->key), key, strlen(key));
+  ca_err_copy_text(failure->operation, sizeof(failure->operation), operation,
+                   strlen(operation));
+  ca_err_copy_text(failure->request_id, sizeof(failure->request_id),
+                   request_id, strlen(request_id));
+  ca_err_copy_text(failure->text, sizeof(failure->text), text, strlen(text));
   failure->outcome = outcome;
 }
 
 /* ---- results ---- */
 
-int lca_plan_push_same(lua_State *L)
+int lca_run_push_same(lua_State *L)
 {
   lua_createtable(L, 0, 2);
   lua_pushboolean(L, 1);
@@ -169,9 +169,9 @@ int lca_plan_push_same(lua_State *L)
   return 1;
 }
 
-void lca_replay_push_earlier(lua_State *L, const struct ca_api *api,
-                             const char *account, const char *status_after,
-                             const char *made)
+void lca_run_push_earlier(lua_State *L, const struct ca_api *api,
+                          const char *account, const char *status_after,
+                          const char *made)
 {
   const char *id = made ? made : account;
   lua_createtable(L, 0, 5);

@@ -5,8 +5,8 @@
    already (a saved one, or what an earlier part of the run left), so that
    bulks skip selection and action. Must not know: curl, options of the command
    line, terminals. */
-#ifndef LCA_LEDGER_H
-#define LCA_LEDGER_H
+#ifndef LCA_RUN_H
+#define LCA_RUN_H
 
 #include "apply/apply.h"
 #include "apply/guard.h"
@@ -29,28 +29,28 @@ enum lca_stop {
 };
 
 /* Planned changes by operation, toolkit and status before. */
-struct lca_cell {
+struct lca_count {
   const struct ca_api *api; /* NULL: the cell is free */
   char toolkit[48];
   char status[24];
   int64_t planned;
   int64_t same;
 };
-#define LCA_CELLS 1024
+#define LCA_COUNTS 1024
 
 /* What a bulk's plan came to, for showing it. */
 struct lca_plan {
   int bulk;
-  const char *name;             /* of the bulk */
-  int64_t selected;             /* items that were looked at */
-  int64_t planned;              /* changes that would be sent */
-  int64_t same;                 /* changes that are already so */
-  int64_t skipped;              /* changes of protected accounts */
-  int64_t irreversible;         /* of those that would be sent */
-  int64_t failed;               /* items whose action raised */
-  bool replayed;                /* it stood already; what is left of it */
-  const char *listing;          /* why the listing is incomplete, or NULL */
-  const struct lca_cell *cells; /* LCA_CELLS of them */
+  const char *name;     /* of the bulk */
+  int64_t selected;     /* items that were looked at */
+  int64_t planned;      /* changes that would be sent */
+  int64_t same;         /* changes that are already so */
+  int64_t skipped;      /* changes of protected accounts */
+  int64_t irreversible; /* of those that would be sent */
+  int64_t failed;       /* items whose action raised */
+  bool replayed;        /* it stood already; what is left of it */
+  const char *listing;  /* why the listing is incomplete, or NULL */
+  const struct lca_count *plan_counts; /* LCA_COUNTS of them */
 };
 
 /* One failure as the summary tells it. */
@@ -75,14 +75,14 @@ struct lca_replay {
   bool on;
   bool only_plan; /* a saved plan is begun: it is guarded as a whole */
   bool exact;     /* of a saved plan: what it does not hold is refused */
-  bool look;      /* at every account before it is changed */
+  bool precheck;  /* at every account before it is changed */
   bool failed;    /* what failed is tried again, too */
 };
 
 /* Counts of the whole run so far. */
 struct lca_run_stats {
   int bulks;
-  int stood; /* of them: their plan was whole */
+  int sealed; /* of them: their plan was whole */
   int64_t selected;
   int64_t planned; /* changes recorded that would be, or were, sent */
   int64_t same;
@@ -144,18 +144,18 @@ struct lca_run_options {
   /* Called before each step of the engine: progress. */
   void (*tick)(void *ctx);
   /* A line for people. */
-  void (*say)(void *ctx, const char *text);
+  void (*log_line)(void *ctx, const char *text);
 };
 
 /* Makes the run of this state and composio.host, the table that only the
    shipped Lua uses, in package.loaded. Call before composio is loaded; options
    are copied. [-0, +0, e] */
-void lca_ledger_open(lua_State *L, const struct lca_run_options *options);
+void lca_host_table_open(lua_State *L, const struct lca_run_options *options);
 
 /* Installs the recorder: from now on mutating calls are planned (preview,
    bulk) or carried out through the ledger. Sets the engine's gate to SHUT or
    LEDGER. [-0, +0, e] */
-void lca_ledger_install(lua_State *L);
+void lca_host_table_install(lua_State *L);
 
 /* Ends the run before its script does; returns by throwing. The first reason
    stays. [-0, +0, e] */
@@ -180,12 +180,13 @@ const struct lca_run_stats *lca_run_stats(lua_State *L);
    asked with every step; -1: until they ended), then gives them up: those
    whose request may have left become unknown. again: true asks for the
    deadline anew. Never throws. */
-void lca_run_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx), void *ctx);
+void lca_apply_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx),
+                     void *ctx);
 
 /* Finds out what became of the run's unknown changes; those that did not
    happen become not_done. Ends early when the run is interrupted, or at
    deadline_ms (as above). Says what was found. Never throws. */
-void lca_run_settle(lua_State *L, enum ca_outcome not_done,
+void lca_settle_run(lua_State *L, enum ca_outcome not_done,
                     int64_t (*deadline_ms)(void *ctx), void *ctx);
 
 /* Notes that the ledger cannot be written, where nothing can be raised any
@@ -194,6 +195,6 @@ void lca_run_settle(lua_State *L, enum ca_outcome not_done,
 void lca_run_lose_ledger(lua_State *L, const struct ca_err *err);
 
 /* Frees what the run holds of the core; before the ledger is closed. */
-void lca_run_close(lua_State *L);
+void lca_host_table_close(lua_State *L);
 
 #endif

@@ -27,7 +27,7 @@ struct lca_line {
 struct lca_run {
   struct lca_run_options options;
   struct lca_run_stats stats;
-  struct lca_sched *sched;
+  struct lca_scheduler *sched;
   struct ca_ledger *ledger;  /* borrowed of the host; NULL before the first */
   struct ca_apply *apply;    /* owned; NULL before the first change */
   struct lca_client *client; /* the default one, anchored by client_ref */
@@ -40,8 +40,8 @@ struct lca_run {
   enum ca_class may;
   bool job_seen;
   int exit_code;
-  struct lca_cell *cells; /* owned; of the bulk being planned */
-  size_t cells_used;
+  struct lca_count *plan_counts; /* owned; of the bulk being planned */
+  size_t plan_counts_used;
   struct lca_plan plan;          /* the same bulk's counts */
   struct ca_bulk standing;       /* of the ledger, in a replay */
   struct lca_applier *applier;   /* the bulk being applied, or NULL */
@@ -75,7 +75,7 @@ struct lca_item {
   int64_t recalled; /* the last change of the ledger that was matched */
   /* what to take back from the plan's table if the action raises */
   struct {
-    struct lca_cell *cell;
+    struct lca_count *plan_count;
     bool same;
   } counted[16];
 };
@@ -125,7 +125,7 @@ int lca_item_kind(lua_State *L);
 /* job/plan_rows.c */
 
 /* A change on its way into the ledger; the texts that change points to. */
-struct lca_draft {
+struct lca_change_builder {
   struct ca_change change;
   struct ca_slice secret; /* the body, when it must not be kept */
   int64_t weight;         /* accounts that it changes */
@@ -138,49 +138,51 @@ struct lca_draft {
 };
 
 /* The recorder (see module/client.h). */
-int lca_plan_record(lua_State *L, void *ctx, struct lca_client *client,
-                    struct ca_request *request, int arguments, int target);
+int lca_plan_rows_record(lua_State *L, void *ctx, struct lca_client *client,
+                         struct ca_request *request, int arguments,
+                         int target);
 /* host.check_class. */
-int lca_plan_check_class(lua_State *L);
+int lca_plan_rows_check_class(lua_State *L);
 /* What the script gets for a change that was so already. [-0, +1, m] */
-int lca_plan_push_same(lua_State *L);
+int lca_run_push_same(lua_State *L);
 /* Metatables of planned changes. [-0, +0, m] */
-void lca_plan_open(lua_State *L);
+void lca_plan_rows_open(lua_State *L);
 
 /* job/change.c */
 
 /* Fills the draft from a finished request; account: what the service said of
    the account that it changes, or NULL; own: it is the item's. Texts live as
    long as the stack above and the request. [-0, +many, e] */
-void lca_draft_make(lua_State *L, struct lca_run *run,
-                    const struct ca_request *request, int arguments,
-                    const struct lca_account *account, bool own,
-                    struct lca_draft *draft);
+void lca_change_make(lua_State *L, struct lca_run *run,
+                     const struct ca_request *request, int arguments,
+                     const struct lca_account *account, bool own,
+                     struct lca_change_builder *builder);
 /* The change that `otherwise` asks for; false when it asks for none. Texts are
    the draft's. [-0, +many, e] */
-bool lca_draft_fallback(lua_State *L, const struct lca_draft *draft,
-                        int arguments, struct lca_draft *fallback);
+bool lca_change_fallback(lua_State *L,
+                         const struct lca_change_builder *builder,
+                         int arguments, struct lca_change_builder *fallback);
 /* Is the account already as the request wants it? account may be NULL.
    [-0, +0, m] */
-bool lca_draft_is_same(const struct ca_request *request, const char *before,
-                       const struct lca_account *account);
-void lca_draft_open(lua_State *L);
+bool lca_change_is_same(const struct ca_request *request, const char *before,
+                        const struct lca_account *account);
+void lca_change_open(lua_State *L);
 
 /* job/bulk.c */
 
 /* Counts a change that was recorded; item: NULL for a straight-line one,
    account: NULL when it is not known. [-0, +0, m] */
-void lca_plan_count(lua_State *L, struct lca_run *run, struct lca_item *item,
-                    const struct lca_draft *draft,
+void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
+                    const struct lca_change_builder *builder,
                     const struct lca_account *account);
 /* The item's action raised: what it planned is skipped. [-0, +0, e] */
-void lca_plan_take_back(lua_State *L, struct lca_run *run,
+void lca_bulk_take_back(lua_State *L, struct lca_run *run,
                         struct lca_item *item);
 /* host.begin_bulk, host.end_plan, host.stand, host.counts. */
-int lca_plan_begin_bulk(lua_State *L);
-int lca_plan_end(lua_State *L);
-int lca_plan_stand(lua_State *L);
-int lca_plan_counts(lua_State *L);
+int lca_bulk_begin(lua_State *L);
+int lca_bulk_end_plan(lua_State *L);
+int lca_bulk_seal(lua_State *L);
+int lca_bulk_counts(lua_State *L);
 
 /* job/guard.c */
 
@@ -197,7 +199,7 @@ void lca_guard_take_back(struct ca_planned *planned,
 /* Raises, and the run ends with 4, when the straight-line change is above a
    limit or not confirmed; nothing was recorded then. [-0, +0, e] */
 void lca_guard_straight(lua_State *L, struct lca_run *run,
-                        const struct lca_draft *draft);
+                        const struct lca_change_builder *builder);
 /* Raises the text, and the run exits 4 whatever the script makes of it. */
 int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text);
 /* Counts the outcome of a change against stop_on. No Lua. */
@@ -217,16 +219,17 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run);
 /* A straight-line change of a replay: true when the ledger has it, and then
  *results is what to return from the recorder. [-0, +?, e] */
 bool lca_replay_straight(lua_State *L, struct lca_run *run,
-                         const struct lca_draft *draft, int *results);
+                         const struct lca_change_builder *builder,
+                         int *results);
 /* A change of an action that runs again for its secret; the item's userdata is
    at the index `at`. [-0, +1, e] */
 int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
-                      const struct lca_draft *draft);
+                      const struct lca_change_builder *builder);
 /* Pushes what is known of a change that an earlier part of the run made.
    [-0, +1, m] */
-void lca_replay_push_earlier(lua_State *L, const struct ca_api *api,
-                             const char *account, const char *status_after,
-                             const char *made);
+void lca_run_push_earlier(lua_State *L, const struct ca_api *api,
+                          const char *account, const char *status_after,
+                          const char *made);
 /* host.open_secrets, host.row_of, host.guard_plan, host.leave_out. */
 int lca_replay_leave_out(lua_State *L);
 int lca_replay_open_secrets(lua_State *L);
@@ -237,24 +240,24 @@ void lca_replay_free(struct lca_run *run);
 /* job/direct.c */
 
 /* Moves a result out of a callback; from may be NULL. */
-void lca_one_move_result(struct ca_result *to, struct ca_result *from);
+void lca_direct_move_result(struct ca_result *to, struct ca_result *from);
 /* A change has ended: counts it, keeps it when it is among the first to
    fail. No Lua. */
-void lca_one_count(struct lca_run *run, const struct ca_applied *applied);
+void lca_direct_count(struct lca_run *run, const struct ca_applied *applied);
 /* The client that changes go through: of the first recorded call, else the
    default one. [-0, +0, e] */
-void lca_one_need_client(lua_State *L, struct lca_run *run);
+void lca_direct_need_client(lua_State *L, struct lca_run *run);
 /* Makes run->apply at the first need. [-0, +0, e] */
-void lca_one_need_apply(lua_State *L, struct lca_run *run);
+void lca_direct_need_apply(lua_State *L, struct lca_run *run);
 /* Carries one change out at once and waits for it; returns like a
    lua_CFunction. number: of a change that the ledger holds already, 0: it is
    added to the item. secret: the secret body, or an empty slice.
    [-0, +1, e] */
-int lca_one_carry_out(lua_State *L, struct lca_run *run,
-                      const struct ca_change *change, int64_t item,
-                      int64_t number, struct ca_slice secret);
+int lca_direct_carry_out(lua_State *L, struct lca_run *run,
+                         const struct ca_change *change, int64_t item,
+                         int64_t number, struct ca_slice secret);
 /* [-0, +0, m] */
-void lca_one_open(lua_State *L);
+void lca_direct_open(lua_State *L);
 
 /* job/apply.c */
 
@@ -264,8 +267,8 @@ void lca_apply_open(lua_State *L);
 /* The table of the applier's methods. [-0, +1, m] */
 void lca_apply_push_methods(lua_State *L);
 /* Queues one ended change for `after`. No Lua. */
-void lca_apply_tell(struct lca_applier *applier,
-                    const struct ca_applied *applied);
+void lca_apply_report(struct lca_applier *applier,
+                      const struct ca_applied *applied);
 /* Called before each step of the engine. */
 int lca_apply_pump(void *ctx, lua_State *L, int wait_ms);
 

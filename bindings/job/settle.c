@@ -15,7 +15,7 @@ struct settling {
   int64_t done;
   int64_t not_done;
   int64_t open;
-  int told; /* lines */
+  int reported; /* lines */
 };
 
 /* The summary's list of failures tells what is known now. */
@@ -40,7 +40,7 @@ static void mend_failures(struct lca_run_stats *stats, const char *key,
   }
 }
 
-static void told(void *owner, const struct ca_settled *settled)
+static void reported(void *owner, const struct ca_settled *settled)
 {
   struct settling *settling = owner;
   struct lca_run *run = settling->run;
@@ -55,25 +55,25 @@ static void told(void *owner, const struct ca_settled *settled)
   else
     settling->not_done++;
   mend_failures(&run->stats, key, settled);
-  if(!settled->text[0] || settling->told == FIRST_LINES)
+  if(!settled->text[0] || settling->reported == FIRST_LINES)
     return;
-  settling->told++;
+  settling->reported++;
   snprintf(line, sizeof(line), "  %s  %s  %s: %s",
-           ca_outcome_name(settled->outcome), change->api->name, key,
+           ca_change_outcome_name(settled->outcome), change->api->name, key,
            settled->text);
-  run->options.say(run->options.ctx, line);
+  run->options.log_line(run->options.ctx, line);
 }
 
 static void drive(struct lca_run *run, struct ca_settle *settle,
                   int64_t (*deadline_ms)(void *ctx), void *ctx,
                   struct ca_err *err)
 {
-  struct ca_engine *engine = lca_sched_engine(run->sched);
+  struct ca_engine *engine = lca_scheduler_engine(run->sched);
   while(!ca_settle_finished(settle)) {
     int64_t until = deadline_ms(ctx);
-    bool late =
+    bool unsettled =
         until >= 0 && ca_clock_mono_ms(ca_engine_clock(engine)) >= until;
-    if(late ||
+    if(unsettled ||
        (*run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW))
       ca_settle_stop(settle);
     run->options.tick(run->options.ctx);
@@ -83,7 +83,7 @@ static void drive(struct lca_run *run, struct ca_settle *settle,
   }
 }
 
-static void say_sum(const struct settling *settling)
+static void log_sum(const struct settling *settling)
 {
   const struct lca_run *run = settling->run;
   char line[200];
@@ -95,17 +95,17 @@ static void say_sum(const struct settling *settling)
            "unknown",
            (long long)all, (long long)settling->done,
            (long long)settling->not_done, (long long)settling->open);
-  run->options.say(run->options.ctx, line);
+  run->options.log_line(run->options.ctx, line);
 }
 
 /* Readies the client, which may throw. */
 static int need_client(lua_State *L)
 {
-  lca_one_need_client(L, lca_run_of(L));
+  lca_direct_need_client(L, lca_run_of(L));
   return 0;
 }
 
-void lca_run_settle(lua_State *L, enum ca_outcome not_done,
+void lca_settle_run(lua_State *L, enum ca_outcome not_done,
                     int64_t (*deadline_ms)(void *ctx), void *ctx)
 {
   struct lca_run *run = lca_run_of(L);
@@ -129,19 +129,20 @@ void lca_run_settle(lua_State *L, enum ca_outcome not_done,
     return;
   lua_pushcfunction(L, need_client);
   if(lua_pcall(L, 0, 0, 0)) {
-    run->options.say(run->options.ctx, lua_tostring(L, -1));
+    run->options.log_line(run->options.ctx, lua_tostring(L, -1));
     lua_pop(L, 1);
     return;
   }
-  ca_engine_stop(lca_sched_engine(run->sched), false);
-  settle = ca_settle_new(lca_sched_engine(run->sched), run->client->endpoint,
-                         run->ledger, &options, told, &settling, &err);
+  ca_engine_stop(lca_scheduler_engine(run->sched), false);
+  settle =
+      ca_settle_new(lca_scheduler_engine(run->sched), run->client->endpoint,
+                    run->ledger, &options, reported, &settling, &err);
   if(settle)
     drive(run, settle, deadline_ms, ctx, &err);
   ca_settle_free(settle);
   if(err.code)
-    run->options.say(run->options.ctx, err.text);
-  say_sum(&settling);
+    run->options.log_line(run->options.ctx, err.text);
+  log_sum(&settling);
 }
 
 /* ---- items whose end is found out before their bulk is over ----
@@ -150,38 +151,38 @@ void lca_run_settle(lua_State *L, enum ca_outcome not_done,
 
 /* ---- which items ---- */
 
-struct late {
+struct unsettled {
   int64_t *items; /* owned */
   size_t count;
   size_t size;
 };
 
-static bool add_item(struct late *late, int64_t item)
+static bool add_item(struct unsettled *unsettled, int64_t item)
 {
-  size_t size = late->size ? late->size * 2 : 64;
-  if(late->count && late->items[late->count - 1] == item)
+  size_t size = unsettled->size ? unsettled->size * 2 : 64;
+  if(unsettled->count && unsettled->items[unsettled->count - 1] == item)
     return true;
-  if(late->count == late->size) {
-    int64_t *items = realloc(late->items, size * sizeof(*items));
+  if(unsettled->count == unsettled->size) {
+    int64_t *items = realloc(unsettled->items, size * sizeof(*items));
     if(!items)
       return false;
-    late->items = items;
-    late->size = size;
+    unsettled->items = items;
+    unsettled->size = size;
   }
-  late->items[late->count++] = item;
+  unsettled->items[unsettled->count++] = item;
   return true;
 }
 
 /* Those of the bulk that have a change of unknown outcome. */
 static enum ca_code find_items(struct lca_run *run, int bulk,
-                               struct late *late, struct ca_err *err)
+                               struct unsettled *unsettled, struct ca_err *err)
 {
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
   enum ca_code code = ca_ledger_sync(run->ledger, err);
   ca_changes_open(&changes, run->ledger, bulk, 1u << CA_UNKNOWN);
   while(!code && !(code = ca_changes_next(&changes, &row, err)) && row)
-    if(!add_item(late, row->item))
+    if(!add_item(unsettled, row->item))
       code = ca_err_set(err, CA_NOMEM, "out of memory");
   ca_changes_close(&changes);
   return code;
@@ -190,8 +191,8 @@ static enum ca_code find_items(struct lca_run *run, int bulk,
 /* ---- one item ---- */
 
 static enum ca_code find_verdict(struct lca_run *run, int64_t item,
-                               struct ca_verdict *verdict, size_t *count,
-                               struct ca_err *err)
+                                 struct ca_verdict *verdict, size_t *count,
+                                 struct ca_err *err)
 {
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
@@ -206,23 +207,24 @@ static enum ca_code find_verdict(struct lca_run *run, int64_t item,
 }
 
 /* Tells the applier the item's changes if it ended well; *told says so. */
-static enum ca_code tell_item(struct lca_run *run, struct lca_applier *applier,
-                              int64_t item, bool *told, struct ca_err *err)
+static enum ca_code report_item(struct lca_run *run,
+                                struct lca_applier *applier, int64_t item,
+                                bool *reported, struct ca_err *err)
 {
   struct ca_verdict verdict = { 0 };
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
   size_t left = 0;
   enum ca_code code = find_verdict(run, item, &verdict, &left, err);
-  *told = !code && ca_verdict_is_good(&verdict);
-  if(!*told)
+  *reported = !code && ca_verdict_is_good(&verdict);
+  if(!*reported)
     return code;
   ca_changes_open_item(&changes, run->ledger, item, 0);
   while(!(code = ca_changes_next(&changes, &row, err)) && row) {
     struct ca_applied applied = {
       .row = row, .outcome = row->outcome, .last = !--left, .well = true
     };
-    lca_apply_tell(applier, &applied);
+    lca_apply_report(applier, &applied);
   }
   ca_changes_close(&changes);
   return code;
@@ -242,22 +244,23 @@ static int applier_settle(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   struct lca_applier *applier = run->applier;
-  struct late late = { 0 };
+  struct unsettled unsettled = { 0 };
   struct ca_err err;
   lua_Integer count = 0;
   size_t i;
   ca_err_clear(&err);
   if(!applier || !run->stats.outcomes[CA_UNKNOWN] || run->stats.key_rejected ||
-     find_items(run, (int)luaL_checkinteger(L, 2), &late, &err) || !late.count)
+     find_items(run, (int)luaL_checkinteger(L, 2), &unsettled, &err) ||
+     !unsettled.count)
     goto out;
-  lca_run_settle(L, CA_FAILED, no_deadline, NULL);
-  for(i = 0; i < late.count && !err.code; i++) {
-    bool told = false;
-    if(!tell_item(run, applier, late.items[i], &told, &err))
-      count += told;
+  lca_settle_run(L, CA_FAILED, no_deadline, NULL);
+  for(i = 0; i < unsettled.count && !err.code; i++) {
+    bool reported = false;
+    if(!report_item(run, applier, unsettled.items[i], &reported, &err))
+      count += reported;
   }
 out:
-  free(late.items);
+  free(unsettled.items);
   if(err.code)
     return lca_run_ledger_failed(L, run, &err);
   lua_pushinteger(L, count);

@@ -527,27 +527,27 @@ static struct lca_account *push_text(lua_State *L, struct ca_json_scan *scan,
   struct member few[MEMBERS];
   struct member *members = few;
   struct lca_account *account;
-  struct ca_json_scan again = *scan;
+  struct ca_json_scan reader = *scan;
   size_t size;
   size_t len;
   int count = find_members(scan, depth, members, MEMBERS);
   if(count > MEMBERS) {
-    struct ca_json_scan once_more = again;
+    struct ca_json_scan once_more = reader;
     members = lua_newuserdatauv(L, (size_t)count * sizeof(*members), 0);
     (void)find_members(&once_more, depth, members, count);
   }
-  if(count < 0 || !ca_json_enter(&again, '{'))
+  if(count < 0 || !ca_json_enter(&reader, '{'))
     return NULL;
-  again.at--;
-  len = (size_t)(scan->at - again.at);
-  if(may_be_half(again.at, scan->at))
-    lca_json_decode(L, again.at, len); /* raises when it is */
+  reader.at--;
+  len = (size_t)(scan->at - reader.at);
+  if(may_be_half(reader.at, scan->at))
+    lca_json_decode(L, reader.at, len); /* raises when it is */
   size = (size_t)count * sizeof(*members);
   account = lua_newuserdatauv(L, sizeof(*account) + size + len, 0);
   account->len = len;
   account->count = count;
   memcpy(account->members, members, size);
-  memcpy(&account->members[count], again.at, len);
+  memcpy(&account->members[count], reader.at, len);
   return account;
 }
 

@@ -28,7 +28,7 @@ struct call {
   char id[160];
 };
 
-static const char spare_key; /* in the registry: a call to be used again */
+static const char reuse_key; /* in the registry: a call to be used again */
 
 static void empty_call(struct call *call)
 {
@@ -51,17 +51,17 @@ static int call_close(lua_State *L)
 {
   empty_call(lua_touserdata(L, 1));
   lua_settop(L, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &reuse_key);
   return 0;
 }
 
 static struct call *push_call(lua_State *L, const struct ca_api *api)
 {
   struct call *call;
-  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_key) == LUA_TUSERDATA) {
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &reuse_key) == LUA_TUSERDATA) {
     call = lua_touserdata(L, -1);
     lua_pushboolean(L, false); /* keeps the registry's slot */
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &reuse_key);
   } else {
     lua_pop(L, 1);
     call = lua_newuserdatauv(L, sizeof(*call), 0);
@@ -93,7 +93,7 @@ static int refused(lua_State *L, const struct ca_api *api, const char *account,
                    struct ca_err *err)
 {
   char text[sizeof(err->text)];
-  ca_copy_text(text, sizeof(text), err->text, strlen(err->text));
+  ca_err_copy_text(text, sizeof(text), err->text, strlen(err->text));
   lca_error_where(L);
   snprintf(err->text, sizeof(err->text), "%s%s", lua_tostring(L, -1), text);
   return lca_error_throw(L, api, account, err);
@@ -289,7 +289,7 @@ static void set_field(lua_State *L, struct call *call,
                    index);
       text.data = lua_tolstring(L, index, &text.len);
       if(field->place == CA_IN_PATH)
-        ca_copy_text(call->id, sizeof(call->id), text.data, text.len);
+        ca_err_copy_text(call->id, sizeof(call->id), text.data, text.len);
       code = ca_request_text(&call->request, field, text, &err);
     }
   if(code)
@@ -344,7 +344,7 @@ static void check_recorded(lua_State *L, const struct ca_api *api,
   if(lua_type(L, -1) != LUA_TSTRING)
     lca_error_usage(L, "%s.%s: %s: expected a string, got %s", api->resource,
                     api->name, name, luaL_typename(L, -1));
-  if(!strcmp(name, "otherwise") && !lca_clients_of(L)->recorder)
+  if(!strcmp(name, "otherwise") && !lca_client_shared(L)->recorder)
     lca_error_usage(L,
                     "%s.%s: otherwise needs the host: run this script with "
                     "composio-lua",
@@ -470,21 +470,21 @@ static int send(lua_State *L, struct lca_client *client, struct call *call)
   struct ca_err err;
 
   lua_settop(L, AT_CALL);
-  op = lca_op_push(L);
+  op = lca_wait_push_op(L);
   op->changes = ca_api_mutates(api);
   ca_err_clear(&err);
-  if(ca_engine_submit(lca_sched_engine(client->sched), client->endpoint,
-                      &call->request, call->timeout_ms, lca_op_done, op, 0,
-                      &op->id, &err))
+  if(ca_engine_submit(lca_scheduler_engine(client->sched), client->endpoint,
+                      &call->request, call->timeout_ms, lca_wait_op_done, op,
+                      0, &op->id, &err))
     return lca_error_throw(L, api, call->id[0] ? call->id : NULL, &err);
-  lca_op_list(op, &client->ops);
+  lca_wait_list_op(op, &client->ops);
   return lca_wait_op(L, op, 0, call_ended);
 }
 
 static int call_operation(lua_State *L)
 {
   const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
-  struct lca_clients *room = lca_clients_of(L);
+  struct lca_clients *room = lca_client_shared(L);
   struct lca_client *client;
   struct call *call;
 
@@ -497,7 +497,7 @@ static int call_operation(lua_State *L)
   if(room->before)
     room->before(L, room->before_ctx);
   client = lca_client_check(L, AT_CLIENT);
-  lca_sched_check(L, client->sched, false);
+  lca_scheduler_check(L, client->sched, false);
   if(room->recorder && ca_api_mutates(api)) {
     int results;
     lua_settop(L, AT_CALL);
@@ -526,7 +526,7 @@ static int check_operation(lua_State *L)
   lua_rotate(L, 1, AT_CALL);
   lua_toclose(L, AT_CALL);
   read_arguments(L, call);
-  lua_pushstring(L, ca_class_name(call->request.cost));
+  lua_pushstring(L, ca_api_class_name(call->request.cost));
   return 1;
 }
 

@@ -21,7 +21,7 @@ enum { FIELDS = 1 };
 
 /* ---- the room ---- */
 
-struct lca_clients *lca_clients_of(lua_State *L)
+struct lca_clients *lca_client_shared(lua_State *L)
 {
   struct lca_clients *room;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &room_key);
@@ -38,14 +38,14 @@ struct lca_clients *lca_clients_of(lua_State *L)
 void lca_client_set_recorder(lua_State *L, lca_recorder_fn *recorder,
                              void *ctx)
 {
-  struct lca_clients *room = lca_clients_of(L);
+  struct lca_clients *room = lca_client_shared(L);
   room->recorder = recorder;
   room->recorder_ctx = ctx;
 }
 
 void lca_client_set_before(lua_State *L, lca_before_fn *before, void *ctx)
 {
-  struct lca_clients *room = lca_clients_of(L);
+  struct lca_clients *room = lca_client_shared(L);
   room->before = before;
   room->before_ctx = ctx;
 }
@@ -53,7 +53,7 @@ void lca_client_set_before(lua_State *L, lca_before_fn *before, void *ctx)
 void lca_client_set_defaults(lua_State *L,
                              const struct ca_endpoint_options *options)
 {
-  lca_clients_of(L)->defaults = options;
+  lca_client_shared(L)->defaults = options;
 }
 
 /* ---- the API key; never from the command line, where everybody can read
@@ -113,7 +113,7 @@ static enum ca_code read_key(FILE *file, const char *path, bool closed,
     code = ca_err_set(err, CA_USAGE, "%s: too long to be an API key", path);
   else
     code = add_trimmed(key, text, len, err);
-  ca_wipe(text, sizeof(text));
+  ca_buf_wipe_memory(text, sizeof(text));
   if(!code && !key->len)
     code = ca_err_set(err, CA_USAGE, "%s: the file has no key", path);
   return code;
@@ -200,8 +200,9 @@ static void make_endpoint(lua_State *L, struct lca_client *client,
   if(!client->endpoint)
     lca_error_usage(L, "%s: %s", what, err.text);
   /* a program has a log to warn in; in stock Lua stderr is not ours */
-  lca_versions_warn(
-      L, lca_clients_of(L)->defaults ? lca_sched_log(client->sched) : NULL);
+  lca_versions_warn(L, lca_client_shared(L)->defaults
+                           ? lca_scheduler_log(client->sched)
+                           : NULL);
 }
 
 static struct lca_client *push_client(lua_State *L)
@@ -209,13 +210,13 @@ static struct lca_client *push_client(lua_State *L)
   struct lca_client *client = lua_newuserdatauv(L, sizeof(*client), FIELDS);
   memset(client, 0, sizeof(*client));
   luaL_setmetatable(L, CLIENT);
-  client->sched = lca_sched_of(L);
+  client->sched = lca_scheduler_of(L);
   return client;
 }
 
 static void ready_default(lua_State *L, struct lca_client *client)
 {
-  struct lca_clients *room = lca_clients_of(L);
+  struct lca_clients *room = lca_client_shared(L);
   struct ca_endpoint_options options = { .retries = -1 };
   if(room->defaults)
     options = *room->defaults;
@@ -327,7 +328,7 @@ static void read_options(lua_State *L, struct ca_endpoint_options *options)
 
 static int client_new(lua_State *L)
 {
-  const struct ca_endpoint_options *defaults = lca_clients_of(L)->defaults;
+  const struct ca_endpoint_options *defaults = lca_client_shared(L)->defaults;
   struct ca_endpoint_options options = { .retries = -1 };
   struct lca_client *client;
   const char *base_url;
@@ -382,7 +383,7 @@ static int client_close(lua_State *L)
   client->closed = true;
   ca_err_clear(&err);
   ca_err_set(&err, CA_CLOSED, "the client was closed before the call ended");
-  lca_ops_end(&client->ops, &err);
+  lca_wait_end_ops(&client->ops, &err);
   if(client->endpoint)
     ca_endpoint_free(client->endpoint);
   client->endpoint = NULL;
@@ -438,16 +439,16 @@ static int client_project(lua_State *L)
 static int client_close_call(lua_State *L)
 {
   const struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
-  if(client->is_default && lca_clients_of(L)->recorder)
+  if(client->is_default && lca_client_shared(L)->recorder)
     return lca_error_usage(
         L, "the default client belongs to the run and cannot be closed");
   return client_close(L);
 }
 
-/* client_dress(client, fields, methods): what client.xyz finds, and the
+/* client_set_class(client, fields, methods): what client.xyz finds, and the
    methods of its accounts. Their metatable is in the registry, by the client.
  */
-static int client_dress(lua_State *L)
+static int client_set_class(lua_State *L)
 {
   struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
   luaL_checktype(L, 2, LUA_TTABLE);
@@ -477,7 +478,8 @@ void lca_client_open(lua_State *L)
                                     { NULL, NULL } };
   static const luaL_Reg functions[] = { { "client_new", client_new },
                                         { "default_client", default_client },
-                                        { "client_dress", client_dress },
+                                        { "client_set_class",
+                                          client_set_class },
                                         { "project", client_project },
                                         { NULL, NULL } };
   if(luaL_newmetatable(L, CLIENT)) {
@@ -486,6 +488,6 @@ void lca_client_open(lua_State *L)
     lua_setfield(L, -2, "__metatable");
   }
   lua_pop(L, 1);
-  lca_clients_of(L);
+  lca_client_shared(L);
   luaL_setfuncs(L, functions, 0);
 }

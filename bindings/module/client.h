@@ -14,7 +14,7 @@
 struct lca_client {
   struct ca_endpoint *endpoint; /* owned; NULL when closed, or a default
                                    client that was not used yet */
-  struct lca_sched *sched;
+  struct lca_scheduler *sched;
   struct lca_ops ops; /* under way; closing ends them */
   bool is_default;
   bool closed;
@@ -56,7 +56,7 @@ struct lca_clients {
 };
 
 /* [-0, +0, m] */
-struct lca_clients *lca_clients_of(lua_State *L);
+struct lca_clients *lca_client_shared(lua_State *L);
 
 /* The options the host gives the default client; also what composio.client
    starts from, except that the key is not sent to another base URL. Without
@@ -72,7 +72,7 @@ void lca_client_set_defaults(lua_State *L,
 CA_MUST_USE enum ca_code
 lca_client_find_key(const char *file, struct ca_buf *key, struct ca_err *err);
 
-/* client_new, default_client, client_dress, operation, operations into the
+/* client_new, default_client, client_set_class, operation, operations into the
    table on top. [-0, +0, m] */
 void lca_client_open(lua_State *L);
 

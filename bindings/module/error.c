@@ -153,7 +153,7 @@ static int error_tostring(lua_State *L)
   add_part(&line, "; request ", request);
   luaL_pushresult(&line);
   text = lua_tolstring(L, -1, &len);
-  ca_copy_text(masked, sizeof(masked), text, len);
+  ca_err_copy_text(masked, sizeof(masked), text, len);
   len = ca_secret_mask(masked, strlen(masked));
   lua_pushlstring(L, masked, len);
   return 1;

@@ -96,5 +96,5 @@ void lca_idset_open(lua_State *L)
   }
   lua_pop(L, 1);
   lua_pushcfunction(L, idset_new);
-  lua_setfield(L, -2, "seen");
+  lua_setfield(L, -2, "idset");
 }

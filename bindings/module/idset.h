@@ -5,8 +5,9 @@
 
 #include <lua.h>
 
-/* Puts the function seen into the table on top. seen() returns an object with
-   add(text), true when the text is new; take(list); and count(). [-0, +0, m]
+/* Puts the function idset into the table on top. idset() returns an object
+   with add(text), true when the text is new; take(list); and count(). [-0, +0,
+   m]
  */
 void lca_idset_open(lua_State *L);
 

@@ -275,11 +275,11 @@ static void write_string(const struct writer *writer,
   enum ca_code code;
 
   value.data = lua_tolstring(writer->L, index, &value.len);
-  if(ca_is_masked(value))
+  if(ca_request_is_masked(value))
     refuse(writer, place,
            "this is a secret as the service shows it, masked; give the real "
            "one or leave it out");
-  if(!ca_is_utf8(value, &bad)) {
+  if(!ca_text_is_utf8(value, &bad)) {
     char why[64];
     snprintf(why, sizeof(why), "not valid UTF-8 at byte %zu", bad + 1);
     refuse(writer, place, why);

@@ -62,8 +62,8 @@ static void push_row(lua_State *L, const struct ca_api *api)
   lua_createtable(L, 0, 16);
   set_text(L, "resource", api->resource);
   set_text(L, "name", api->name);
-  set_text(L, "method", ca_method_name(api->method));
-  set_text(L, "class", ca_class_name(api->cost));
+  set_text(L, "method", ca_api_method_name(api->method));
+  set_text(L, "class", ca_api_class_name(api->cost));
   set_text(L, "becomes", api->becomes);
   set_text(L, "undo", api->undo);
   set_text(L, "makes", api->makes);

@@ -11,8 +11,8 @@
 #include "base/secret.h"
 
 /* A 2xx whose body cannot be what the service says. */
-static void doubt(const struct ca_api *api, struct ca_result *result,
-                  const char *why)
+static void suspect(const struct ca_api *api, struct ca_result *result,
+                    const char *why)
 {
   char start[121];
   size_t len;
@@ -27,8 +27,8 @@ static void doubt(const struct ca_api *api, struct ca_result *result,
   result->err.status = result->status;
   result->err.attempts = result->attempts;
   result->err.unknown = ca_api_mutates(api);
-  ca_copy_text(result->err.request_id, sizeof(result->err.request_id),
-               result->request_id, strlen(result->request_id));
+  ca_err_copy_text(result->err.request_id, sizeof(result->err.request_id),
+                   result->request_id, strlen(result->request_id));
 }
 
 static int fail(lua_State *L, const struct ca_api *api,
@@ -95,11 +95,11 @@ int lca_result_push(lua_State *L, struct lca_client *client,
   if(status == LUA_ERRMEM)
     return lua_error(L);
   if(status != LUA_OK) {
-    doubt(api, result, "is not JSON");
+    suspect(api, result, "is not JSON");
     return fail(L, api, result, account);
   }
   if(!lua_istable(L, -1)) {
-    doubt(api, result, "is not a reply to this request");
+    suspect(api, result, "is not a reply to this request");
     return fail(L, api, result, account);
   }
   ca_buf_wipe(&result->body);

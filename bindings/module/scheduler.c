@@ -7,10 +7,10 @@
 #include "module/error.h"
 #include "module/scheduler_private.h"
 
-#define TASK         "composio.task"
-#define GRACE_MS     10000 /* for what is under way when a signal comes */
-#define IDLE_MAX     1024  /* threads kept for later tasks */
-#define KEPT_RESULTS 250
+#define TASK          "composio.task"
+#define GRACE_MS      10000 /* for what is under way when a signal comes */
+#define IDLE_MAX      1024  /* threads kept for later tasks */
+#define SAVED_RESULTS 250
 /* A script that goes through a list with a pcall around each call comes to
    its end before that; a loop for ever does not. */
 #define SWALLOWED_MAX 100
@@ -22,31 +22,31 @@
 static const char sched_key;
 
 /* [-0, +1, -] */
-struct lca_sched *lca_sched_push(lua_State *L)
+struct lca_scheduler *lca_scheduler_push(lua_State *L)
 {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &sched_key);
   return lua_touserdata(L, -1);
 }
 
 /* A table of the scheduler's. [-0, +1, -] */
-void lca_sched_push_part(lua_State *L, int part)
+void lca_scheduler_push_field(lua_State *L, int part)
 {
-  lca_sched_push(L);
+  lca_scheduler_push(L);
   lua_getiuservalue(L, -1, part);
   lua_remove(L, -2);
 }
 
 /* A live task. [-0, +1, -] */
-void lca_sched_push_task(lua_State *L, const struct lca_task *task)
+void lca_scheduler_push_task(lua_State *L, const struct lca_task *task)
 {
-  lca_sched_push_part(L, LCA_SCHED_LIVE);
+  lca_scheduler_push_field(L, LCA_SCHED_LIVE);
   lua_rawgeti(L, -1, (lua_Integer)task->slot + 1);
   lua_remove(L, -2);
 }
 
 static int sched_gc(lua_State *L)
 {
-  struct lca_sched *s = lua_touserdata(L, 1);
+  struct lca_scheduler *s = lua_touserdata(L, 1);
   int unjoined = 0;
   uint32_t i;
   if(s->live)
@@ -95,9 +95,9 @@ static void start_log(struct ca_log *log)
     log->level = CA_LOG_QUIET;
 }
 
-struct lca_sched *lca_sched_of(lua_State *L)
+struct lca_scheduler *lca_scheduler_of(lua_State *L)
 {
-  struct lca_sched *s = lca_sched_push(L);
+  struct lca_scheduler *s = lca_scheduler_push(L);
   struct ca_err err;
   int part;
 
@@ -127,80 +127,81 @@ struct lca_sched *lca_sched_of(lua_State *L)
 
 /* ---- what others ask of it, and set ---- */
 
-struct ca_engine *lca_sched_engine(struct lca_sched *s)
+struct ca_engine *lca_scheduler_engine(struct lca_scheduler *s)
 {
   return s->engine;
 }
 
-struct ca_log *lca_sched_log(struct lca_sched *s)
+struct ca_log *lca_scheduler_log(struct lca_scheduler *s)
 {
   return &s->log;
 }
 
-int64_t lca_sched_now_ms(const struct lca_sched *s)
+int64_t lca_scheduler_now_ms(const struct lca_scheduler *s)
 {
   return ca_clock_mono_ms(ca_engine_clock(s->engine));
 }
 
-struct lca_task *lca_sched_running(struct lca_sched *s)
+struct lca_task *lca_scheduler_running(struct lca_scheduler *s)
 {
   return s->running;
 }
 
-lua_State *lca_task_thread(struct lca_task *task)
+lua_State *lca_scheduler_thread(struct lca_task *task)
 {
   return task->thread;
 }
 
-size_t lca_sched_live(const struct lca_sched *s)
+size_t lca_scheduler_live(const struct lca_scheduler *s)
 {
   return s->live;
 }
 
-bool lca_sched_has_ready(const struct lca_sched *s)
+bool lca_scheduler_has_ready(const struct lca_scheduler *s)
 {
   return s->first != NULL;
 }
 
-bool lca_sched_has_pump(const struct lca_sched *s)
+bool lca_scheduler_has_pump(const struct lca_scheduler *s)
 {
   return s->pump != NULL;
 }
 
-void lca_sched_set_pump(struct lca_sched *s, lca_pump_fn *pump, void *ctx)
+void lca_scheduler_set_pump(struct lca_scheduler *s, lca_pump_fn *pump,
+                            void *ctx)
 {
   s->pump = pump;
   s->pump_ctx = ctx;
 }
 
-void lca_sched_set_interrupt(struct lca_sched *s,
-                             const volatile int *interrupt)
+void lca_scheduler_set_interrupt(struct lca_scheduler *s,
+                                 const volatile int *interrupt)
 {
   s->interrupt = interrupt;
 }
 
-void lca_sched_set_hook(struct lca_sched *s, lua_Hook hook, int count,
-                        bool always)
+void lca_scheduler_set_hook(struct lca_scheduler *s, lua_Hook hook, int count,
+                            bool always)
 {
   s->hook = hook;
   s->hook_count = count;
   s->hook_always = always;
 }
 
-void lca_sched_trip(struct lca_sched *s)
+void lca_scheduler_trip(struct lca_scheduler *s)
 {
   struct lca_task *task = s->running;
   if(s->hook && task && task->thread)
     lua_sethook(task->thread, s->hook, LUA_MASKCOUNT, s->hook_count);
 }
 
-struct lca_scope *lca_sched_root(struct lca_sched *s)
+struct lca_scope *lca_scheduler_root(struct lca_scheduler *s)
 {
   return &s->root;
 }
 
-void lca_sched_init_scope(struct lca_sched *s, struct lca_scope *scope,
-                          struct lca_task *owner)
+void lca_scheduler_init_scope(struct lca_scheduler *s, struct lca_scope *scope,
+                              struct lca_task *owner)
 {
   memset(scope, 0, sizeof(*scope));
   scope->sched = s;
@@ -211,13 +212,13 @@ void lca_sched_init_scope(struct lca_sched *s, struct lca_scope *scope,
 
 /* ---- errors of cancelled tasks ---- */
 
-void lca_sched_push_cancelled(lua_State *L, struct lca_sched *s,
-                              struct lca_task *task, bool unknown)
+void lca_scheduler_push_cancelled(lua_State *L, struct lca_scheduler *s,
+                                  struct lca_task *task, bool unknown)
 {
   struct ca_err err;
   ca_err_clear(&err);
   if(task && task->cancelled) {
-    lca_sched_push_task(L, task);
+    lca_scheduler_push_task(L, task);
     lua_getiuservalue(L, -1, LCA_TASK_REASON);
     ca_err_set(&err, CA_CANCELLED, "the task was cancelled: %s",
                lua_isstring(L, -1) ? lua_tostring(L, -1) : "no reason given");
@@ -236,7 +237,7 @@ void lca_sched_push_cancelled(lua_State *L, struct lca_sched *s,
 /* A cancelled task meets its cancel at each call, also behind a pcall. When
    the error ends the task, what closes on the way out (`__close`) may wait for
    I/O again. */
-bool lca_sched_raises(lua_State *L, struct lca_sched *s, bool waiting)
+bool lca_scheduler_raises(lua_State *L, struct lca_scheduler *s, bool waiting)
 {
   struct lca_task *task = s->running;
   if(!s->engine)
@@ -252,30 +253,30 @@ bool lca_sched_raises(lua_State *L, struct lca_sched *s, bool waiting)
    closes because of that may still work. */
 static void end_hook(lua_State *L, lua_Debug *at)
 {
-  struct lca_sched *s = lca_sched_push(L);
+  struct lca_scheduler *s = lca_scheduler_push(L);
   (void)at;
   lua_pop(L, 1);
   if(!s->running || !s->running->unwinding) {
-    lca_sched_push_cancelled(L, s, s->running, false);
+    lca_scheduler_push_cancelled(L, s, s->running, false);
     lua_error(L);
   }
 }
 
-int lca_sched_throw(lua_State *L, struct lca_sched *s, bool unknown)
+int lca_scheduler_throw(lua_State *L, struct lca_scheduler *s, bool unknown)
 {
   struct lca_task *task = s->running;
   if(task && ++task->raised >= SWALLOWED_MAX) {
     lua_sethook(task->thread, end_hook, LUA_MASKCOUNT, 1);
     lua_sethook(L, end_hook, LUA_MASKCOUNT, 1);
   }
-  lca_sched_push_cancelled(L, s, task, unknown);
+  lca_scheduler_push_cancelled(L, s, task, unknown);
   return lua_error(L);
 }
 
-void lca_sched_check(lua_State *L, struct lca_sched *s, bool waiting)
+void lca_scheduler_check(lua_State *L, struct lca_scheduler *s, bool waiting)
 {
-  if(lca_sched_raises(L, s, waiting))
-    lca_sched_throw(L, s, false);
+  if(lca_scheduler_raises(L, s, waiting))
+    lca_scheduler_throw(L, s, false);
 }
 
 /* ---- life of a task ---- */
@@ -296,20 +297,20 @@ static bool ends_task(lua_State *L, const struct lca_task *task)
     function = lua_tocfunction(L, -1);
     lua_pop(L, 1);
     if(function)
-      return function == lca_task_body;
+      return function == lca_scheduler_task_body;
   }
   return false;
 }
 
 static int on_error(lua_State *L)
 {
-  struct lca_sched *s = lca_sched_push(L);
+  struct lca_scheduler *s = lca_scheduler_push(L);
   lua_pop(L, 1);
   if(s && s->running && s->running->cancelled && ends_task(L, s->running))
     s->running->unwinding = true;
   /* what the world said needs no traceback, and there may be many */
   if(s && s->running && lua_type(L, 1) == LUA_TSTRING) {
-    lca_sched_push_task(L, s->running);
+    lca_scheduler_push_task(L, s->running);
     luaL_traceback(L, L, NULL, 1);
     lua_setiuservalue(L, -2, LCA_TASK_TRACE);
     lua_pop(L, 1);
@@ -327,7 +328,7 @@ static int after_body(lua_State *L, int status, lua_KContext ctx)
 
 /* Stack: task (light), f, arguments. The errors of f unwind here, inside the
    coroutine, so that its __close handlers may still wait for I/O. */
-int lca_task_body(lua_State *L)
+int lca_scheduler_task_body(lua_State *L)
 {
   struct lca_task *task = lua_touserdata(L, 1);
   lua_pushcfunction(L, on_error);
@@ -345,8 +346,8 @@ static int reset_thread(lua_State *thread, lua_State *from)
   return lua_resetthread(thread);
 }
 
-struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
-                                 struct lca_scope *scope, int count)
+struct lca_task *lca_scheduler_spawn(lua_State *L, struct lca_scheduler *s,
+                                     struct lca_scope *scope, int count)
 {
   int base = lua_gettop(L) - count + 1;
   struct lca_task *task = lua_newuserdatauv(L, sizeof(*task), 4);
@@ -356,7 +357,7 @@ struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
   memset(task, 0, sizeof(*task));
   task->state = LCA_DONE;
   luaL_setmetatable(L, TASK); /* f … task */
-  lca_sched_push_part(L, LCA_SCHED_IDLE);
+  lca_scheduler_push_field(L, LCA_SCHED_IDLE);
   if(s->idle)
     lua_rawgeti(L, -1, s->idle);
   else
@@ -364,9 +365,9 @@ struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
   thread = lua_tothread(L, -1); /* f … task idle thread */
   if(!lua_checkstack(thread, count + 2))
     luaL_error(L, "composio.spawn: too many arguments");
-  if(!lca_sched_find_slot(s, &slot))
+  if(!lca_taskset_find_slot(s, &slot))
     luaL_error(L, "composio.spawn: out of memory");
-  lca_sched_push_part(L, LCA_SCHED_LIVE);
+  lca_scheduler_push_field(L, LCA_SCHED_LIVE);
   lua_pushvalue(L, -4);
   lua_rawseti(L, -2, (lua_Integer)slot + 1);
   lua_pop(L, 1);
@@ -378,7 +379,7 @@ struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
   lua_setiuservalue(L, -3, LCA_TASK_THREAD);
   lua_pop(L, 1);
   lua_rotate(L, base, 1); /* task f … */
-  lua_pushcfunction(thread, lca_task_body);
+  lua_pushcfunction(thread, lca_scheduler_task_body);
   lua_pushlightuserdata(thread, task);
   lua_xmove(L, thread, count);
   task->sched = s;
@@ -389,25 +390,26 @@ struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *s,
   task->item = s->running ? s->running->item : 0;
   scope->live++;
   scope->empty = false;
-  lca_sched_take_slot(s, task, slot);
-  lca_sched_make_ready(s, task);
+  lca_taskset_take_slot(s, task, slot);
+  lca_taskset_make_ready(s, task);
   return task;
 }
 
-static void leave_scope(struct lca_sched *s, struct lca_scope *scope)
+static void leave_scope(struct lca_scheduler *s, struct lca_scope *scope)
 {
   if(--scope->live == 0) {
     uint64_t token = scope->token;
     scope->empty = true;
     scope->token = 0;
-    lca_sched_wake(s, token);
+    lca_taskset_wake(s, token);
   }
 }
 
 /* The task is over: lets go of what C holds of it, and wakes who waits. The
    caller has its userdata on the stack. Never throws, so that no memory error
    can leave a task between two states. */
-static void retire(lua_State *L, struct lca_sched *s, struct lca_task *task)
+static void retire(lua_State *L, struct lca_scheduler *s,
+                   struct lca_task *task)
 {
   task->state = LCA_DONE;
   task->done = true;
@@ -416,24 +418,24 @@ static void retire(lua_State *L, struct lca_sched *s, struct lca_task *task)
   task->count = 0; /* until the results are stored */
   if(task->cancelled)
     s->cancelled--;
-  lca_task_leave(task);
-  lca_sched_push_part(L, LCA_SCHED_LIVE);
+  lca_taskset_stop_joining(task);
+  lca_scheduler_push_field(L, LCA_SCHED_LIVE);
   lua_pushnil(L);
   lua_rawseti(L, -2, (lua_Integer)task->slot + 1);
   lua_pop(L, 1);
-  lca_sched_free_slot(s, task);
+  lca_taskset_free_slot(s, task);
   while(task->joiners) {
     struct lca_task *joiner = task->joiners;
     uint64_t token = joiner->joiner_token;
-    lca_task_leave(joiner);
-    lca_sched_wake(s, token);
+    lca_taskset_stop_joining(joiner);
+    lca_taskset_wake(s, token);
   }
   leave_scope(s, task->scope);
   task->scope = NULL;
 }
 
 /* Gives the thread back. The task's userdata is on top. [-0, +0, m] */
-static void store_thread(lua_State *L, struct lca_sched *s,
+static void store_thread(lua_State *L, struct lca_scheduler *s,
                          struct lca_task *task)
 {
   lua_State *thread = task->thread;
@@ -441,7 +443,7 @@ static void store_thread(lua_State *L, struct lca_sched *s,
   lua_settop(thread, 0);
   lua_sethook(thread, NULL, 0, 0);
   if(s->idle < IDLE_MAX) {
-    lca_sched_push_part(L, LCA_SCHED_IDLE);
+    lca_scheduler_push_field(L, LCA_SCHED_IDLE);
     lua_getiuservalue(L, -2, LCA_TASK_THREAD);
     lua_rawseti(L, -2, s->idle + 1);
     s->idle++;
@@ -453,7 +455,7 @@ static void store_thread(lua_State *L, struct lca_sched *s,
 
 /* Stack: … task results. Keeps them in the task; of a retired one.
    [-(count + 1), +0, m] */
-static void store(lua_State *L, struct lca_sched *s, struct lca_task *task,
+static void store(lua_State *L, struct lca_scheduler *s, struct lca_task *task,
                   int count)
 {
   int i;
@@ -467,7 +469,7 @@ static void store(lua_State *L, struct lca_sched *s, struct lca_task *task,
     lua_setiuservalue(L, -2, LCA_TASK_RESULT);
   task->count = count;
   if(task->unseen) {
-    lca_sched_push_part(L, LCA_SCHED_FAILED);
+    lca_scheduler_push_field(L, LCA_SCHED_FAILED);
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, s->failures + 1);
     s->failures++;
@@ -477,11 +479,12 @@ static void store(lua_State *L, struct lca_sched *s, struct lca_task *task,
   lua_pop(L, 1);
 }
 
-void lca_sched_kill(lua_State *L, struct lca_sched *s, struct lca_task *task)
+void lca_scheduler_kill(lua_State *L, struct lca_scheduler *s,
+                        struct lca_task *task)
 {
   struct lca_task *before = s->running;
-  lca_sched_leave_queue(s, task);
-  lca_sched_push_task(L, task);
+  lca_taskset_leave_queue(s, task);
+  lca_scheduler_push_task(L, task);
   task->killed = true;
   task->failed = true;
   task->state = LCA_RUNNING; /* completions from now on are dropped */
@@ -489,19 +492,19 @@ void lca_sched_kill(lua_State *L, struct lca_sched *s, struct lca_task *task)
   reset_thread(task->thread, L);
   s->running = before;
   retire(L, s, task);
-  lca_sched_push_cancelled(L, s, task, false);
+  lca_scheduler_push_cancelled(L, s, task, false);
   store(L, s, task, 1);
 }
 
 /* The thread has come to its end: status as of lua_resume, count values on its
    stack. */
-static void end_task(lua_State *L, struct lca_sched *s, struct lca_task *task,
-                     int status, int count)
+static void end_task(lua_State *L, struct lca_scheduler *s,
+                     struct lca_task *task, int status, int count)
 {
   lua_State *thread = task->thread;
-  bool many = count > KEPT_RESULTS || !lua_checkstack(L, count + 10);
+  bool many = count > SAVED_RESULTS || !lua_checkstack(L, count + 10);
 
-  lca_sched_push_task(L, task);
+  lca_scheduler_push_task(L, task);
   if(status != LUA_OK) { /* somebody closed the coroutine under us */
     lua_xmove(thread, L, 1);
     reset_thread(thread, L);
@@ -514,7 +517,7 @@ static void end_task(lua_State *L, struct lca_sched *s, struct lca_task *task,
   retire(L, s, task);
   if(many && status == LUA_OK) {
     lua_pushfstring(L, "a task returned %d values; %d can be kept", count,
-                    KEPT_RESULTS);
+                    SAVED_RESULTS);
     count = 1;
   }
   store(L, s, task, count);
@@ -522,24 +525,25 @@ static void end_task(lua_State *L, struct lca_sched *s, struct lca_task *task,
 
 /* A thread inherits the hook of who made it. The order matters to a signal
    that comes meanwhile: cleared, running, looked. */
-static void start_running(struct lca_sched *s, struct lca_task *task)
+static void start_running(struct lca_scheduler *s, struct lca_task *task)
 {
   if(s->hook && lua_gethook(task->thread) == s->hook)
     lua_sethook(task->thread, NULL, 0, 0);
   task->state = LCA_RUNNING;
   s->running = task;
   if(s->hook_always || (s->interrupt && *s->interrupt))
-    lca_sched_trip(s);
+    lca_scheduler_trip(s);
 }
 
-static void resume(lua_State *L, struct lca_sched *s, struct lca_task *task)
+static void resume(lua_State *L, struct lca_scheduler *s,
+                   struct lca_task *task)
 {
   lua_State *thread = task->thread;
   int count = 0;
   int status;
 
   if(!task->started && task->cancelled) {
-    lca_sched_kill(L, s, task);
+    lca_scheduler_kill(L, s, task);
     return;
   }
   start_running(s, task);
@@ -552,7 +556,7 @@ static void resume(lua_State *L, struct lca_sched *s, struct lca_task *task)
   }
   lua_pop(thread, count);
   if(task->state == LCA_RUNNING) /* a bare coroutine.yield(): others' turn */
-    lca_sched_make_ready(s, task);
+    lca_taskset_make_ready(s, task);
 }
 
 /* ---- cancelling ---- */
@@ -566,10 +570,10 @@ static bool is_owned(const struct lca_scope *scope,
   return false;
 }
 
-void lca_sched_cancel(lua_State *L, int index, int64_t grace_ms)
+void lca_scheduler_cancel(lua_State *L, int index, int64_t grace_ms)
 {
   struct lca_task *task = lua_touserdata(L, index);
-  struct lca_sched *s = task->sched;
+  struct lca_scheduler *s = task->sched;
   uint32_t i;
   index = lua_absindex(L, index);
   if(task->done || task->cancelled) {
@@ -579,20 +583,20 @@ void lca_sched_cancel(lua_State *L, int index, int64_t grace_ms)
   lua_setiuservalue(L, index, LCA_TASK_REASON);
   task->cancelled = true;
   task->grace_ms = grace_ms;
-  task->kill_at_ms = lca_sched_now_ms(s) + grace_ms;
+  task->kill_at_ms = lca_scheduler_now_ms(s) + grace_ms;
   s->cancelled++;
   if(task->state != LCA_WAITING)
     return;
   if(!task->wait.patient) {
-    lca_sched_make_ready(s, task);
+    lca_taskset_make_ready(s, task);
     return;
   }
   /* it waits in composio.run: what it started goes first */
   for(i = 0; i < s->size; i++)
     if(s->tasks[i] && is_owned(s->tasks[i]->scope, task)) {
-      lca_sched_push_task(L, s->tasks[i]);
+      lca_scheduler_push_task(L, s->tasks[i]);
       lua_getiuservalue(L, index, LCA_TASK_REASON);
-      lca_sched_cancel(L, -2, grace_ms);
+      lca_scheduler_cancel(L, -2, grace_ms);
       lua_pop(L, 1);
     }
 }
@@ -606,21 +610,21 @@ static bool is_within(const struct lca_scope *scope,
   return false;
 }
 
-void lca_sched_cancel_scope(lua_State *L, struct lca_sched *s,
-                            struct lca_scope *scope, const char *reason)
+void lca_scheduler_cancel_scope(lua_State *L, struct lca_scheduler *s,
+                                struct lca_scope *scope, const char *reason)
 {
   uint32_t i;
   for(i = 0; i < s->size; i++)
     if(s->tasks[i] && is_within(s->tasks[i]->scope, scope)) {
-      lca_sched_push_task(L, s->tasks[i]);
+      lca_scheduler_push_task(L, s->tasks[i]);
       lua_pushstring(L, reason);
-      lca_sched_cancel(L, -2, GRACE_MS);
+      lca_scheduler_cancel(L, -2, GRACE_MS);
       lua_pop(L, 1);
     }
 }
 
-void lca_sched_kill_scope(lua_State *L, struct lca_sched *s,
-                          struct lca_scope *scope)
+void lca_scheduler_kill_scope(lua_State *L, struct lca_scheduler *s,
+                              struct lca_scope *scope)
 {
   struct lca_scope *up = scope->up;
   uint32_t i;
@@ -629,7 +633,7 @@ void lca_sched_kill_scope(lua_State *L, struct lca_sched *s,
   for(i = 0; i < s->size; i++)
     if(s->tasks[i] && is_within(s->tasks[i]->scope, scope) &&
        s->tasks[i]->state != LCA_RUNNING)
-      lca_sched_kill(L, s, s->tasks[i]);
+      lca_scheduler_kill(L, s, s->tasks[i]);
   /* a task that closed its own run's coroutine goes on without it */
   for(i = 0; i < s->size; i++)
     if(s->tasks[i] && up && s->tasks[i]->scope == scope) {
@@ -639,9 +643,9 @@ void lca_sched_kill_scope(lua_State *L, struct lca_sched *s,
     }
 }
 
-void lca_sched_kill_overdue(lua_State *L, struct lca_sched *s)
+void lca_scheduler_kill_overdue(lua_State *L, struct lca_scheduler *s)
 {
-  int64_t now = lca_sched_now_ms(s);
+  int64_t now = lca_scheduler_now_ms(s);
   uint32_t i;
   for(i = 0; i < s->size; i++) {
     struct lca_task *task = s->tasks[i];
@@ -651,22 +655,22 @@ void lca_sched_kill_overdue(lua_State *L, struct lca_sched *s)
                    "a cancelled task did not end within %.1f s and was "
                    "stopped",
                    (double)task->grace_ms / 1000.0);
-      lca_sched_kill(L, s, task);
+      lca_scheduler_kill(L, s, task);
     }
   }
 }
 
-bool lca_sched_take_failure(lua_State *L, struct lca_sched *s,
-                            struct lca_scope *scope)
+bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *s,
+                                struct lca_scope *scope)
 {
   bool found = false;
-  int kept = 0;
+  int left = 0;
   int count = s->failures;
   int i;
 
   if(!count)
     return false;
-  lca_sched_push_part(L, LCA_SCHED_FAILED); /* failed */
+  lca_scheduler_push_field(L, LCA_SCHED_FAILED); /* failed */
   s->failures = 0;
   for(i = 1; i <= count; i++) {
     struct lca_task *task;
@@ -677,10 +681,10 @@ bool lca_sched_take_failure(lua_State *L, struct lca_sched *s,
     if(task->joined)
       lua_pop(L, 1);
     else if(task->scope_id != scope->id)
-      lua_rawseti(L, -2, ++kept);
+      lua_rawseti(L, -2, ++left);
     else if(!found) {
       found = true;
-      lca_sched_keep_trace(L, s, lua_gettop(L));
+      lca_scheduler_keep_trace(L, s, lua_gettop(L));
       lua_getiuservalue(L, -1, LCA_TASK_RESULT);
       lua_replace(L, -2);
       lua_insert(L, -2); /* error failed */
@@ -691,25 +695,25 @@ bool lca_sched_take_failure(lua_State *L, struct lca_sched *s,
       lua_pop(L, 3);
     }
   }
-  s->failures = kept;
+  s->failures = left;
   lua_pop(L, 1);
   return found;
 }
 
-void lca_sched_keep_trace(lua_State *L, struct lca_sched *s, int task)
+void lca_scheduler_keep_trace(lua_State *L, struct lca_scheduler *s, int task)
 {
   (void)s;
   task = lua_absindex(L, task);
-  lca_sched_push(L);
+  lca_scheduler_push(L);
   lua_getiuservalue(L, task, LCA_TASK_TRACE);
   lua_setiuservalue(L, -2, LCA_SCHED_TRACE);
   lua_pop(L, 1);
 }
 
-void lca_sched_push_traceback(lua_State *L, struct lca_sched *s)
+void lca_scheduler_push_traceback(lua_State *L, struct lca_scheduler *s)
 {
   (void)s;
-  lca_sched_push(L);
+  lca_scheduler_push(L);
   lua_getiuservalue(L, -1, LCA_SCHED_TRACE);
   lua_remove(L, -2);
 }
@@ -717,7 +721,7 @@ void lca_sched_push_traceback(lua_State *L, struct lca_sched *s)
 /* ---- turning ---- */
 
 /* True when there was one. */
-static bool run_ready(lua_State *L, struct lca_sched *s)
+static bool run_ready(lua_State *L, struct lca_scheduler *s)
 {
   size_t count = s->ready;
   if(!count)
@@ -733,18 +737,18 @@ static bool run_ready(lua_State *L, struct lca_sched *s)
   return true;
 }
 
-static void look_at_signal(lua_State *L, struct lca_sched *s)
+static void check_signal(lua_State *L, struct lca_scheduler *s)
 {
   if(!s->interrupt || !*s->interrupt)
     return;
   if(!s->interrupted) {
     s->interrupted = *s->interrupt;
-    s->interrupted_ms = lca_sched_now_ms(s);
+    s->interrupted_ms = lca_scheduler_now_ms(s);
     ca_engine_stop(s->engine, true);
   } else if(!s->gave_up &&
-            lca_sched_now_ms(s) - s->interrupted_ms >= GRACE_MS) {
+            lca_scheduler_now_ms(s) - s->interrupted_ms >= GRACE_MS) {
     s->gave_up = true;
-    lca_sched_cancel_scope(L, s, &s->root, "the run was interrupted");
+    lca_scheduler_cancel_scope(L, s, &s->root, "the run was interrupted");
   }
 }
 
@@ -754,8 +758,8 @@ static int nothing(lua_State *L)
   return 0;
 }
 
-void lca_sched_turn(lua_State *L, struct lca_sched *s, bool may_resume,
-                    int wait_ms)
+void lca_scheduler_turn(lua_State *L, struct lca_scheduler *s, bool may_resume,
+                        int wait_ms)
 {
   struct ca_err err;
   bool top = may_resume && !s->running;
@@ -775,9 +779,9 @@ void lca_sched_turn(lua_State *L, struct lca_sched *s, bool may_resume,
   ca_err_clear(&err);
   if(ca_engine_step(s->engine, wait_ms, &err))
     luaL_error(L, "composio: %s", err.text);
-  look_at_signal(L, s);
+  check_signal(L, s);
   if(s->cancelled && top)
-    lca_sched_kill_overdue(L, s);
+    lca_scheduler_kill_overdue(L, s);
   /* the stand-alone interpreter's Ctrl-C is a hook, and hooks need a call */
   if(lua_gethookmask(L) & LUA_MASKCALL) {
     lua_pushcfunction(L, nothing);

@@ -1,8 +1,8 @@
 /* The scheduler of tasks (Lua coroutines), and the only caller of lua_resume.
    It calls the engine's step, never the reverse. Must not know: curl, the
    ledger, operations, how tasks wait. */
-#ifndef LCA_SCHED_H
-#define LCA_SCHED_H
+#ifndef LCA_SCHEDULER_H
+#define LCA_SCHEDULER_H
 
 #include <lua.h>
 #include <lauxlib.h>
@@ -12,72 +12,74 @@
 #include "wire/engine.h"
 #include "base/log.h"
 
-struct lca_sched; /* one per Lua main state, in the registry */
+struct lca_scheduler; /* one per Lua main state, in the registry */
 struct lca_task;
 
 /* ---- the state's scheduler ---- */
 
 /* Returns the scheduler; the first call creates it with its engine. [-0, +0,
  * e] */
-struct lca_sched *lca_sched_of(lua_State *L);
-struct ca_engine *lca_sched_engine(struct lca_sched *sched);
+struct lca_scheduler *lca_scheduler_of(lua_State *L);
+struct ca_engine *lca_scheduler_engine(struct lca_scheduler *sched);
 /* Returns the log; it prints warnings to stderr until the caller changes it.
  */
-struct ca_log *lca_sched_log(struct lca_sched *sched);
+struct ca_log *lca_scheduler_log(struct lca_scheduler *sched);
 
 /* Returns the task whose code runs now, or NULL outside tasks; and its thread.
    In a coroutine that the script created itself a call cannot suspend, but the
    task is still the running one. */
-struct lca_task *lca_sched_running(struct lca_sched *sched);
-lua_State *lca_task_thread(struct lca_task *task);
+struct lca_task *lca_scheduler_running(struct lca_scheduler *sched);
+lua_State *lca_scheduler_thread(struct lca_task *task);
 
 /* ---- turning ---- */
 
-/* Wakes the task whose wait got this token from lca_sched_suspend. Ignores 0,
-   and tokens of waits that are over (with a debug line): no wait is woken
+/* Wakes the task whose wait got this token from lca_taskset_suspend. Ignores
+   0, and tokens of waits that are over (with a debug line): no wait is woken
    twice, and no token wakes another wait. */
-void lca_sched_wake(struct lca_sched *sched, uint64_t token);
+void lca_taskset_wake(struct lca_scheduler *sched, uint64_t token);
 
 /* Runs the ready tasks and the engine once. Waits up to wait_ms if no task is
    ready. With resume = false only the engine runs (the caller cannot suspend).
-   Does not throw for a signal: the caller checks with lca_sched_check.
+   Does not throw for a signal: the caller checks with lca_scheduler_check.
    [-0, +0, e] */
-void lca_sched_turn(lua_State *L, struct lca_sched *sched, bool resume,
-                    int wait_ms);
+void lca_scheduler_turn(lua_State *L, struct lca_scheduler *sched, bool resume,
+                        int wait_ms);
 
 /* Every call that may wait begins with this. Throws if the running task was
    cancelled (except while the error that ends it unwinds, so that its __close
    may do I/O) or killed, or if the run was interrupted. waiting: the caller is
    already waiting, and an interrupt gives ops in flight their time to end.
    [-0, +0, e] */
-void lca_sched_check(lua_State *L, struct lca_sched *sched, bool waiting);
+void lca_scheduler_check(lua_State *L, struct lca_scheduler *sched,
+                         bool waiting);
 
 /* Called before each engine step; apply submits its requests there. Returns
    how long the step may wait, at most wait_ms. It may throw but must not
    resume tasks. ctx belongs to the caller; NULL removes the callback. */
 typedef int lca_pump_fn(void *ctx, lua_State *L, int wait_ms);
-void lca_sched_set_pump(struct lca_sched *sched, lca_pump_fn *pump, void *ctx);
+void lca_scheduler_set_pump(struct lca_scheduler *sched, lca_pump_fn *pump,
+                            void *ctx);
 
 /* For the host, before a script runs. `interrupt` is polled after every engine
    step. Once it is not zero, no attempt starts, tasks raise at every call, and
    after ten seconds those that still wait are cancelled. */
-void lca_sched_set_interrupt(struct lca_sched *sched,
-                             const volatile int *interrupt);
+void lca_scheduler_set_interrupt(struct lca_scheduler *sched,
+                                 const volatile int *interrupt);
 /* For the host: a hook with LUA_MASKCOUNT for every task thread. If `always`,
    from the thread's start; else only once `interrupt` is set, because a count
    hook costs more than most instructions. */
-void lca_sched_set_hook(struct lca_sched *sched, lua_Hook hook, int count,
-                        bool always);
+void lca_scheduler_set_hook(struct lca_scheduler *sched, lua_Hook hook,
+                            int count, bool always);
 /* For the host: sets that hook on the running thread, so that a script that
    only computes is interrupted, too. A signal handler may call it, as it may
    call lua_sethook. */
-void lca_sched_trip(struct lca_sched *sched);
+void lca_scheduler_trip(struct lca_scheduler *sched);
 
 /* Returns the number of tasks that have not ended. */
-size_t lca_sched_live(const struct lca_sched *sched);
+size_t lca_scheduler_live(const struct lca_scheduler *sched);
 
 /* Pushes the traceback of the error that the last composio.run raised, or nil.
    [-0, +1, m] */
-void lca_sched_push_traceback(lua_State *L, struct lca_sched *sched);
+void lca_scheduler_push_traceback(lua_State *L, struct lca_scheduler *sched);
 
 #endif

@@ -2,8 +2,8 @@
    from state to state, module/wait.c suspends them, module/task.c is their
    face. Other rooms use module/scheduler.h and module/wait.h. Must not know:
    curl, the ledger, operations. */
-#ifndef LCA_SCHED_PART_H
-#define LCA_SCHED_PART_H
+#ifndef LCA_SCHEDULER_PRIVATE_H
+#define LCA_SCHEDULER_PRIVATE_H
 
 #include "module/scheduler.h"
 
@@ -32,7 +32,7 @@ struct lca_wait {
 
 /* What one composio.run holds together; a userdata on its stack. */
 struct lca_scope {
-  struct lca_sched *sched;
+  struct lca_scheduler *sched;
   uint64_t id;
   size_t live;
   bool empty;     /* live became 0 */
@@ -42,8 +42,8 @@ struct lca_scope {
 };
 
 struct lca_task {
-  struct lca_sched *sched; /* NULL when the state is closing */
-  lua_State *thread;       /* NULL when done */
+  struct lca_scheduler *sched; /* NULL when the state is closing */
+  lua_State *thread;           /* NULL when done */
   struct lca_scope *scope;
   struct lca_task *next;    /* in the ready queue */
   struct lca_task *joiners; /* who waits for this one */
@@ -78,7 +78,7 @@ enum {
   LCA_SCHED_TRACE
 };
 
-struct lca_sched {
+struct lca_scheduler {
   struct ca_engine *engine; /* NULL when the state is closing */
   struct ca_log log;
   struct lca_task **tasks; /* by slot; NULL: free */
@@ -108,73 +108,79 @@ struct lca_sched {
 
 /* ---- module/taskset.c ---- */
 
-void lca_sched_make_ready(struct lca_sched *sched, struct lca_task *task);
-void lca_sched_leave_queue(struct lca_sched *sched, struct lca_task *task);
+void lca_taskset_make_ready(struct lca_scheduler *sched,
+                            struct lca_task *task);
+void lca_taskset_leave_queue(struct lca_scheduler *sched,
+                             struct lca_task *task);
 /* A free slot, room made for it; false when out of memory. It stays free until
    it is taken. */
-bool lca_sched_find_slot(struct lca_sched *sched, uint32_t *slot);
-void lca_sched_take_slot(struct lca_sched *sched, struct lca_task *task,
-                         uint32_t slot);
-void lca_sched_free_slot(struct lca_sched *sched, struct lca_task *task);
+bool lca_taskset_find_slot(struct lca_scheduler *sched, uint32_t *slot);
+void lca_taskset_take_slot(struct lca_scheduler *sched, struct lca_task *task,
+                           uint32_t slot);
+void lca_taskset_free_slot(struct lca_scheduler *sched, struct lca_task *task);
 /* wait only: the running task is about to yield; returns its token. */
-uint64_t lca_sched_suspend(struct lca_sched *sched);
+uint64_t lca_taskset_suspend(struct lca_scheduler *sched);
 /* Takes a task out of the list of those who wait for `joining`. */
-void lca_task_leave(struct lca_task *task);
+void lca_taskset_stop_joining(struct lca_task *task);
 
 /* ---- module/scheduler.c ---- */
 
-/* The scheduler's userdata; NULL before lca_sched_of. [-0, +1, -] */
-struct lca_sched *lca_sched_push(lua_State *L);
+/* The scheduler's userdata; NULL before lca_scheduler_of. [-0, +1, -] */
+struct lca_scheduler *lca_scheduler_push(lua_State *L);
 /* One of its user values. [-0, +1, -] */
-void lca_sched_push_part(lua_State *L, int part);
+void lca_scheduler_push_field(lua_State *L, int part);
 /* The userdata of a live task. [-0, +1, -] */
-void lca_sched_push_task(lua_State *L, const struct lca_task *task);
-int64_t lca_sched_now_ms(const struct lca_sched *sched);
+void lca_scheduler_push_task(lua_State *L, const struct lca_task *task);
+int64_t lca_scheduler_now_ms(const struct lca_scheduler *sched);
 
 /* The bottom frame of every task. */
-int lca_task_body(lua_State *L);
+int lca_scheduler_task_body(lua_State *L);
 /* Ends a task that will not run again by itself. [-0, +0, m] */
-void lca_sched_kill(lua_State *L, struct lca_sched *sched,
-                    struct lca_task *task);
+void lca_scheduler_kill(lua_State *L, struct lca_scheduler *sched,
+                        struct lca_task *task);
 /* A new scope within another, for a run whose task waits in owner. */
-void lca_sched_init_scope(struct lca_sched *sched, struct lca_scope *scope,
-                          struct lca_task *owner);
+void lca_scheduler_init_scope(struct lca_scheduler *sched,
+                              struct lca_scope *scope, struct lca_task *owner);
 /* The bottom of all scopes: tasks spawned outside any run. */
-struct lca_scope *lca_sched_root(struct lca_sched *sched);
-bool lca_sched_has_ready(const struct lca_sched *sched);
-bool lca_sched_has_pump(const struct lca_sched *sched);
+struct lca_scope *lca_scheduler_root(struct lca_scheduler *sched);
+bool lca_scheduler_has_ready(const struct lca_scheduler *sched);
+bool lca_scheduler_has_pump(const struct lca_scheduler *sched);
 
 /* Makes a task of the function and its arguments, `count` values on top, and
    queues it. [-count, +1, m] */
-struct lca_task *lca_sched_spawn(lua_State *L, struct lca_sched *sched,
-                                 struct lca_scope *scope, int count);
+struct lca_task *lca_scheduler_spawn(lua_State *L, struct lca_scheduler *sched,
+                                     struct lca_scope *scope, int count);
 /* The task's next call raises; it is woken to make it now. reason: a string
    on top of the stack, taken. task: stack index of its userdata.
    [-1, +0, m] */
-void lca_sched_cancel(lua_State *L, int task, int64_t grace_ms);
+void lca_scheduler_cancel(lua_State *L, int task, int64_t grace_ms);
 /* Cancels every task of the scope and of the scopes inside it. */
-void lca_sched_cancel_scope(lua_State *L, struct lca_sched *sched,
-                            struct lca_scope *scope, const char *reason);
+void lca_scheduler_cancel_scope(lua_State *L, struct lca_scheduler *sched,
+                                struct lca_scope *scope, const char *reason);
 /* Ends what is left of the scope at once: threads are reset, calls in their
    __close raise. */
-void lca_sched_kill_scope(lua_State *L, struct lca_sched *sched,
-                          struct lca_scope *scope);
+void lca_scheduler_kill_scope(lua_State *L, struct lca_scheduler *sched,
+                              struct lca_scope *scope);
 /* Ends the cancelled ones whose time is over. */
-void lca_sched_kill_overdue(lua_State *L, struct lca_sched *sched);
+void lca_scheduler_kill_overdue(lua_State *L, struct lca_scheduler *sched);
 /* Takes the failures of the scope that nobody joined: pushes the value of the
    first and returns true, and logs the others. [-0, +(0|1), m] */
-bool lca_sched_take_failure(lua_State *L, struct lca_sched *sched,
-                            struct lca_scope *scope);
-/* Remembers the traceback of the task at index for lca_sched_push_traceback.
+bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *sched,
+                                struct lca_scope *scope);
+/* Remembers the traceback of the task at index for
+   lca_scheduler_push_traceback.
    [-0, +0, m] */
-void lca_sched_keep_trace(lua_State *L, struct lca_sched *sched, int task);
+void lca_scheduler_keep_trace(lua_State *L, struct lca_scheduler *sched,
+                              int task);
 /* Pushes the error object of a cancelled task, or of an interrupted run when
    task is NULL. unknown: a request may have left. [-0, +1, m] */
-void lca_sched_push_cancelled(lua_State *L, struct lca_sched *sched,
-                              struct lca_task *task, bool unknown);
-/* Would lca_sched_check throw? [-0, +0, e] */
-bool lca_sched_raises(lua_State *L, struct lca_sched *sched, bool waiting);
+void lca_scheduler_push_cancelled(lua_State *L, struct lca_scheduler *sched,
+                                  struct lca_task *task, bool unknown);
+/* Would lca_scheduler_check throw? [-0, +0, e] */
+bool lca_scheduler_raises(lua_State *L, struct lca_scheduler *sched,
+                          bool waiting);
 /* Throws what a cancelled task, or an interrupted run, has to meet; a task
    that goes on swallowing it gets no further instruction. */
-int lca_sched_throw(lua_State *L, struct lca_sched *sched, bool unknown);
+int lca_scheduler_throw(lua_State *L, struct lca_scheduler *sched,
+                        bool unknown);
 #endif

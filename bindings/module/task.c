@@ -38,14 +38,15 @@ static struct lca_task *check_task(lua_State *L)
 
 static int spawn(lua_State *L)
 {
-  struct lca_sched *sched = lca_sched_of(L);
-  struct lca_task *running = lca_sched_running(sched);
+  struct lca_scheduler *sched = lca_scheduler_of(L);
+  struct lca_task *running = lca_scheduler_running(sched);
   if(!lua_isfunction(L, 1))
     return lca_error_usage(L, "composio.spawn: expected a function, got %s",
                            luaL_typename(L, 1));
-  lca_sched_check(L, sched, false);
-  lca_sched_spawn(L, sched, running ? running->scope : lca_sched_root(sched),
-                  lua_gettop(L));
+  lca_scheduler_check(L, sched, false);
+  lca_scheduler_spawn(L, sched,
+                      running ? running->scope : lca_scheduler_root(sched),
+                      lua_gettop(L));
   return 1;
 }
 
@@ -81,15 +82,15 @@ static int after_join(lua_State *L, int status, lua_KContext ctx)
 }
 
 /* Outside tasks whoever joins turns the loop, tasks included. */
-static int join_here(lua_State *L, struct lca_sched *sched,
+static int join_here(lua_State *L, struct lca_scheduler *sched,
                      struct lca_task *task)
 {
   while(!task->done) {
-    lca_sched_turn(L, sched, true, TURN_MS);
-    lca_sched_check(L, sched, true);
-    if(!task->done && !lca_sched_has_ready(sched) &&
-       !lca_sched_has_pump(sched) &&
-       !ca_engine_pending(lca_sched_engine(sched)))
+    lca_scheduler_turn(L, sched, true, TURN_MS);
+    lca_scheduler_check(L, sched, true);
+    if(!task->done && !lca_scheduler_has_ready(sched) &&
+       !lca_scheduler_has_pump(sched) &&
+       !ca_engine_pending(lca_scheduler_engine(sched)))
       return lca_error_usage(L, "task:join: deadlock: the tasks wait for each "
                                 "other");
   }
@@ -99,11 +100,11 @@ static int join_here(lua_State *L, struct lca_sched *sched,
 static int join(lua_State *L)
 {
   struct lca_task *task = check_task(L);
-  struct lca_sched *sched = task->sched;
-  struct lca_task *self = lca_sched_running(sched);
+  struct lca_scheduler *sched = task->sched;
+  struct lca_task *self = lca_scheduler_running(sched);
 
   lua_settop(L, 1);
-  lca_sched_check(L, sched, false);
+  lca_scheduler_check(L, sched, false);
   if(task->done)
     return push_results(L, 1);
   if(self == task)
@@ -114,7 +115,7 @@ static int join(lua_State *L)
     return lca_error_usage(
         L, "task:join: not from here (inside table.sort, gsub, __tostring, a "
            "coroutine of your own, …): join in the task's own code");
-  lca_task_leave(self);
+  lca_taskset_stop_joining(self);
   self->joining = task;
   self->next_joiner = task->joiners;
   task->joiners = self;
@@ -132,7 +133,7 @@ static int cancel(lua_State *L)
     return lca_error_usage(L, "task:cancel: expected the grace in seconds");
   (void)task;
   lua_pushstring(L, reason);
-  lca_sched_cancel(L, 1, (int64_t)(grace * 1000));
+  lca_scheduler_cancel(L, 1, (int64_t)(grace * 1000));
   return 0;
 }
 
@@ -188,7 +189,7 @@ static int after_sleep(lua_State *L, int status, lua_KContext at)
 
 static int sleep_for(lua_State *L)
 {
-  struct lca_sched *sched = lca_sched_of(L);
+  struct lca_scheduler *sched = lca_scheduler_of(L);
   double seconds = luaL_checknumber(L, 1);
   struct lca_op *op;
   struct ca_err err;
@@ -198,12 +199,13 @@ static int sleep_for(lua_State *L)
                            "composio.sleep: %f is not a number of seconds "
                            "to wait",
                            seconds);
-  lca_sched_check(L, sched, false);
+  lca_scheduler_check(L, sched, false);
   lua_settop(L, 0);
-  op = lca_op_push(L);
+  op = lca_wait_push_op(L);
   ca_err_clear(&err);
-  if(ca_engine_sleep(lca_sched_engine(sched), (int64_t)ceil(seconds * 1000),
-                     lca_op_done, op, 0, &op->id, &err))
+  if(ca_engine_sleep(lca_scheduler_engine(sched),
+                     (int64_t)ceil(seconds * 1000), lca_wait_op_done, op, 0,
+                     &op->id, &err))
     return lca_error_throw(L, NULL, NULL, &err);
   return lca_wait_op(L, op, 1, after_sleep);
 }
@@ -235,19 +237,20 @@ static int pause_ended(lua_State *L, int status, lua_KContext ctx)
 static int pause_wait(lua_State *L)
 {
   struct lca_ops *ops = luaL_checkudata(L, 1, PAUSE);
-  struct lca_sched *sched = lca_sched_of(L);
+  struct lca_scheduler *sched = lca_scheduler_of(L);
   double seconds = luaL_checknumber(L, 2);
   struct lca_op *op;
   struct ca_err err;
 
-  lca_sched_check(L, sched, false);
+  lca_scheduler_check(L, sched, false);
   lua_settop(L, 1);
-  op = lca_op_push(L);
+  op = lca_wait_push_op(L);
   ca_err_clear(&err);
-  if(ca_engine_sleep(lca_sched_engine(sched), (int64_t)ceil(seconds * 1000),
-                     lca_op_done, op, 0, &op->id, &err))
+  if(ca_engine_sleep(lca_scheduler_engine(sched),
+                     (int64_t)ceil(seconds * 1000), lca_wait_op_done, op, 0,
+                     &op->id, &err))
     return lca_error_throw(L, NULL, NULL, &err);
-  lca_op_list(op, ops);
+  lca_wait_list_op(op, ops);
   return lca_wait_op(L, op, 0, pause_ended);
 }
 
@@ -258,14 +261,14 @@ static int pause_wake(lua_State *L)
   ca_err_clear(&none);
   if(ops->first)
     ops->first->result.attempts = WOKEN;
-  lca_ops_end(ops, &none);
+  lca_wait_end_ops(ops, &none);
   return 0;
 }
 
 /* can_suspend(): is this a task's own code? */
 static int can_suspend(lua_State *L)
 {
-  lua_pushboolean(L, lca_wait_can_suspend(L, lca_sched_of(L)));
+  lua_pushboolean(L, lca_wait_can_suspend(L, lca_scheduler_of(L)));
   return 1;
 }
 
@@ -273,7 +276,7 @@ static int can_suspend(lua_State *L)
    recorded and not sent? */
 static int in_item(lua_State *L)
 {
-  struct lca_task *task = lca_sched_running(lca_sched_of(L));
+  struct lca_task *task = lca_scheduler_running(lca_scheduler_of(L));
   lua_pushboolean(L, task && lca_task_item(task) != 0);
   return 1;
 }
@@ -281,7 +284,7 @@ static int in_item(lua_State *L)
 /* now(): monotonic seconds. */
 static int now(lua_State *L)
 {
-  struct ca_engine *engine = lca_sched_engine(lca_sched_of(L));
+  struct ca_engine *engine = lca_scheduler_engine(lca_scheduler_of(L));
   lua_pushnumber(L,
                  (double)ca_clock_mono_ms(ca_engine_clock(engine)) / 1000.0);
   return 1;
@@ -290,7 +293,7 @@ static int now(lua_State *L)
 /* live_tasks(): tasks that are not finished. */
 static int live_tasks(lua_State *L)
 {
-  lua_pushinteger(L, (lua_Integer)lca_sched_live(lca_sched_of(L)));
+  lua_pushinteger(L, (lua_Integer)lca_scheduler_live(lca_scheduler_of(L)));
   return 1;
 }
 
@@ -302,7 +305,7 @@ static int scope_close(lua_State *L)
 {
   struct lca_scope *scope = lua_touserdata(L, 1);
   if(scope->live)
-    lca_sched_kill_scope(L, scope->sched, scope);
+    lca_scheduler_kill_scope(L, scope->sched, scope);
   return 0;
 }
 
@@ -313,16 +316,16 @@ static int run_end(lua_State *L)
 {
   struct lca_scope *scope = lua_touserdata(L, RUN_SCOPE);
   struct lca_task *task = lua_touserdata(L, RUN_TASK);
-  struct lca_task *self = lca_sched_running(scope->sched);
+  struct lca_task *self = lca_scheduler_running(scope->sched);
 
   if(task->failed && task->count) {
-    lca_sched_keep_trace(L, scope->sched, RUN_TASK);
+    lca_scheduler_keep_trace(L, scope->sched, RUN_TASK);
     lua_getiuservalue(L, RUN_TASK, LCA_TASK_RESULT);
     return lua_error(L);
   }
   if(self)
-    lca_sched_check(L, scope->sched, false);
-  if(lca_sched_take_failure(L, scope->sched, scope))
+    lca_scheduler_check(L, scope->sched, false);
+  if(lca_scheduler_take_failure(L, scope->sched, scope))
     return lua_error(L);
   return push_results(L, RUN_TASK);
 }
@@ -331,14 +334,14 @@ static int run_step(lua_State *L, int status, lua_KContext ctx);
 
 static int wait_scope(lua_State *L, struct lca_scope *scope)
 {
-  struct lca_sched *sched = scope->sched;
+  struct lca_scheduler *sched = scope->sched;
   if(lca_wait_can_suspend(L, sched))
     return lca_wait_patiently(L, &scope->empty, &scope->token, 1, run_step);
   while(!scope->empty) {
-    lca_sched_turn(L, sched, true, TURN_MS);
-    if(!scope->empty && !lca_sched_has_ready(sched) &&
-       !lca_sched_has_pump(sched) &&
-       !ca_engine_pending(lca_sched_engine(sched)))
+    lca_scheduler_turn(L, sched, true, TURN_MS);
+    if(!scope->empty && !lca_scheduler_has_ready(sched) &&
+       !lca_scheduler_has_pump(sched) &&
+       !ca_engine_pending(lca_scheduler_engine(sched)))
       return lca_error_usage(L, "composio.run: the tasks wait for each other, "
                                 "and nothing else is under way");
   }
@@ -352,8 +355,8 @@ static int run_step(lua_State *L, int status, lua_KContext ctx)
   struct lca_task *task = lua_touserdata(L, RUN_TASK);
   (void)status;
   if(ctx == 0 && task->failed && scope->live)
-    lca_sched_cancel_scope(L, scope->sched, scope,
-                           "the run ended with an error");
+    lca_scheduler_cancel_scope(L, scope->sched, scope,
+                               "the run ended with an error");
   if(!scope->empty)
     return wait_scope(L, scope);
   return run_end(L);
@@ -361,8 +364,8 @@ static int run_step(lua_State *L, int status, lua_KContext ctx)
 
 static int run(lua_State *L)
 {
-  struct lca_sched *sched = lca_sched_of(L);
-  struct lca_task *self = lca_sched_running(sched);
+  struct lca_scheduler *sched = lca_scheduler_of(L);
+  struct lca_task *self = lca_scheduler_running(sched);
   struct lca_scope *scope;
   struct lca_task *task;
   int count = lua_gettop(L);
@@ -370,17 +373,17 @@ static int run(lua_State *L)
   if(!lua_isfunction(L, 1))
     return lca_error_usage(L, "composio.run: expected a function, got %s",
                            luaL_typename(L, 1));
-  lca_sched_check(L, sched, false);
+  lca_scheduler_check(L, sched, false);
   if(self && !lca_wait_can_suspend(L, sched))
     return lca_error_usage(
         L, "composio.run: not from here (inside table.sort, gsub, __tostring, "
            "a coroutine of your own, …): run in the task's own code");
   scope = lua_newuserdatauv(L, sizeof(*scope), 0);
-  lca_sched_init_scope(sched, scope, self);
+  lca_scheduler_init_scope(sched, scope, self);
   luaL_setmetatable(L, SCOPE);
   lua_insert(L, 1); /* scope f … */
   lua_toclose(L, 1);
-  task = lca_sched_spawn(L, sched, scope, count); /* scope task */
+  task = lca_scheduler_spawn(L, sched, scope, count); /* scope task */
   task->joined = true; /* its failure is this run's */
   if(self) {           /* it can suspend, as was seen above */
     task->joiners = self;
@@ -389,10 +392,10 @@ static int run(lua_State *L)
                               run_step);
   }
   while(!task->done) {
-    lca_sched_turn(L, sched, true, TURN_MS);
-    if(!task->done && !lca_sched_has_ready(sched) &&
-       !lca_sched_has_pump(sched) &&
-       !ca_engine_pending(lca_sched_engine(sched)))
+    lca_scheduler_turn(L, sched, true, TURN_MS);
+    if(!task->done && !lca_scheduler_has_ready(sched) &&
+       !lca_scheduler_has_pump(sched) &&
+       !ca_engine_pending(lca_scheduler_engine(sched)))
       return lca_error_usage(L, "composio.run: the tasks wait for each other, "
                                 "and nothing else is under way");
   }
@@ -448,6 +451,6 @@ void lca_task_open(lua_State *L)
                                         { NULL, NULL } };
   lca_wait_open(L);
   new_classes(L);
-  lca_sched_of(L);
+  lca_scheduler_of(L);
   luaL_setfuncs(L, functions, 0);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "module/scheduler_private.h"
 
-void lca_sched_make_ready(struct lca_sched *s, struct lca_task *task)
+void lca_taskset_make_ready(struct lca_scheduler *s, struct lca_task *task)
 {
   task->state = LCA_READY;
   task->next = NULL;
@@ -17,7 +17,7 @@ void lca_sched_make_ready(struct lca_sched *s, struct lca_task *task)
   s->ready++;
 }
 
-void lca_sched_leave_queue(struct lca_sched *s, struct lca_task *task)
+void lca_taskset_leave_queue(struct lca_scheduler *s, struct lca_task *task)
 {
   struct lca_task **link = &s->first;
   struct lca_task *before = NULL;
@@ -33,7 +33,7 @@ void lca_sched_leave_queue(struct lca_sched *s, struct lca_task *task)
   s->ready--;
 }
 
-bool lca_sched_find_slot(struct lca_sched *s, uint32_t *found)
+bool lca_taskset_find_slot(struct lca_scheduler *s, uint32_t *found)
 {
   uint32_t slot = s->free_hint;
   while(slot < s->size && s->tasks[slot])
@@ -58,8 +58,8 @@ bool lca_sched_find_slot(struct lca_sched *s, uint32_t *found)
   return true;
 }
 
-void lca_sched_take_slot(struct lca_sched *s, struct lca_task *task,
-                         uint32_t slot)
+void lca_taskset_take_slot(struct lca_scheduler *s, struct lca_task *task,
+                           uint32_t slot)
 {
   s->tasks[slot] = task;
   s->free_hint = slot + 1;
@@ -68,7 +68,7 @@ void lca_sched_take_slot(struct lca_sched *s, struct lca_task *task,
   task->generation = ++s->generations[slot];
 }
 
-void lca_sched_free_slot(struct lca_sched *s, struct lca_task *task)
+void lca_taskset_free_slot(struct lca_scheduler *s, struct lca_task *task)
 {
   s->tasks[task->slot] = NULL;
   s->generations[task->slot] = task->generation + 1;
@@ -77,7 +77,7 @@ void lca_sched_free_slot(struct lca_sched *s, struct lca_task *task)
   s->live--;
 }
 
-uint64_t lca_sched_suspend(struct lca_sched *s)
+uint64_t lca_taskset_suspend(struct lca_scheduler *s)
 {
   struct lca_task *task = s->running;
   task->state = LCA_WAITING;
@@ -85,7 +85,7 @@ uint64_t lca_sched_suspend(struct lca_sched *s)
   return (uint64_t)task->generation << 32 | (task->slot + 1);
 }
 
-void lca_sched_wake(struct lca_sched *s, uint64_t token)
+void lca_taskset_wake(struct lca_scheduler *s, uint64_t token)
 {
   uint32_t slot = (uint32_t)token - 1;
   struct lca_task *task;
@@ -94,13 +94,13 @@ void lca_sched_wake(struct lca_sched *s, uint64_t token)
   task = slot < s->size ? s->tasks[slot] : NULL;
   if(task && task->state == LCA_WAITING &&
      task->generation == (uint32_t)(token >> 32))
-    lca_sched_make_ready(s, task);
+    lca_taskset_make_ready(s, task);
   else
     ca_log_event(&s->log, CA_LOG_DEBUG, "wake",
                  "a completion for a wait that is over was dropped");
 }
 
-void lca_task_leave(struct lca_task *task)
+void lca_taskset_stop_joining(struct lca_task *task)
 {
   struct lca_task **link;
   if(!task->joining)

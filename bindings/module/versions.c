@@ -16,7 +16,7 @@ static const char warned_key; /* in the registry */
 static void copy_number(char *to, size_t size, const char *text)
 {
   const char *from = text + strcspn(text, "0123456789");
-  ca_copy_text(to, size, from, strspn(from, "0123456789."));
+  ca_err_copy_text(to, size, from, strspn(from, "0123456789."));
 }
 
 static void set_lua(lua_State *L, struct ca_version *version)
@@ -45,7 +45,7 @@ static void set_cjson(lua_State *L, struct ca_version *version)
   text = luaL_tolstring(L, -1, NULL);
   ca_version_set(version, "lua-cjson", NULL, found ? text : NULL);
   if(!found)
-    ca_copy_text(version->more, sizeof(version->more), text, strlen(text));
+    ca_err_copy_text(version->more, sizeof(version->more), text, strlen(text));
   lua_pop(L, 3);
 }
 

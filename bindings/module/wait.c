@@ -22,7 +22,7 @@ static void unlist(struct lca_op *op)
   op->next = NULL;
 }
 
-void lca_op_list(struct lca_op *op, struct lca_ops *ops)
+void lca_wait_list_op(struct lca_op *op, struct lca_ops *ops)
 {
   op->next = ops->first;
   op->link = &ops->first;
@@ -31,11 +31,11 @@ void lca_op_list(struct lca_op *op, struct lca_ops *ops)
   ops->first = op;
 }
 
-void lca_ops_end(struct lca_ops *ops, const struct ca_err *err)
+void lca_wait_end_ops(struct lca_ops *ops, const struct ca_err *err)
 {
   while(ops->first) {
     struct lca_op *op = ops->first;
-    struct ca_engine *engine = lca_sched_engine(op->sched);
+    struct ca_engine *engine = lca_scheduler_engine(op->sched);
     bool left = false;
     unlist(op);
     if(op->id && engine)
@@ -44,7 +44,7 @@ void lca_ops_end(struct lca_ops *ops, const struct ca_err *err)
     op->ended = true;
     op->result.err = *err;
     op->result.err.unknown = left && op->changes;
-    lca_sched_wake(op->sched, op->token);
+    lca_taskset_wake(op->sched, op->token);
   }
 }
 
@@ -52,26 +52,27 @@ void lca_ops_end(struct lca_ops *ops, const struct ca_err *err)
 static int op_close(lua_State *L)
 {
   struct lca_op *op = lua_touserdata(L, 1);
-  struct ca_engine *engine = op->sched ? lca_sched_engine(op->sched) : NULL;
+  struct ca_engine *engine =
+      op->sched ? lca_scheduler_engine(op->sched) : NULL;
   uint64_t token = op->token;
   unlist(op);
   op->token = 0;
   if(op->id && engine) {
     ca_engine_cancel(engine, op->id, NULL);
     /* the script closed the coroutine of a task that waits: let it end */
-    lca_sched_wake(op->sched, token);
+    lca_taskset_wake(op->sched, token);
   }
   op->id = 0;
   ca_buf_wipe(&op->result.body);
   return 0;
 }
 
-struct lca_op *lca_op_push(lua_State *L)
+struct lca_op *lca_wait_push_op(lua_State *L)
 {
   struct lca_op *op = lua_newuserdatauv(L, sizeof(*op), 0);
   memset(op, 0, sizeof(*op));
   ca_buf_init(&op->result.body, 0);
-  op->sched = lca_sched_of(L);
+  op->sched = lca_scheduler_of(L);
   luaL_setmetatable(L, OP);
   lua_toclose(L, -1);
   return op;
@@ -88,7 +89,7 @@ void lca_wait_open(lua_State *L)
   lua_pop(L, 1);
 }
 
-void lca_op_done(void *owner, uint64_t unused, struct ca_result *result)
+void lca_wait_op_done(void *owner, uint64_t unused, struct ca_result *result)
 {
   struct lca_op *op = owner;
   (void)unused;
@@ -97,44 +98,44 @@ void lca_op_done(void *owner, uint64_t unused, struct ca_result *result)
   ca_buf_init(&result->body, 0); /* its bytes are the op's now */
   op->id = 0;
   op->ended = true;
-  lca_sched_wake(op->sched, op->token);
+  lca_taskset_wake(op->sched, op->token);
 }
 
 /* ---- waiting ---- */
 
-bool lca_wait_can_suspend(lua_State *L, struct lca_sched *sched)
+bool lca_wait_can_suspend(lua_State *L, struct lca_scheduler *sched)
 {
-  struct lca_task *task = lca_sched_running(sched);
-  return task && lca_task_thread(task) == L && lua_isyieldable(L);
+  struct lca_task *task = lca_scheduler_running(sched);
+  return task && lca_scheduler_thread(task) == L && lua_isyieldable(L);
 }
 
 /* Throws when the wait must not go on; the op is cancelled here, since only
    here it can be said whether it may have left. */
-static void check(lua_State *L, struct lca_sched *sched, struct lca_op *op,
+static void check(lua_State *L, struct lca_scheduler *sched, struct lca_op *op,
                   bool patient)
 {
   bool left = false;
-  if(patient || !lca_sched_raises(L, sched, true))
+  if(patient || !lca_scheduler_raises(L, sched, true))
     return;
   if(op && op->id) {
-    ca_engine_cancel(lca_sched_engine(sched), op->id, &left);
+    ca_engine_cancel(lca_scheduler_engine(sched), op->id, &left);
     op->id = 0;
     op->token = 0;
     left = left && op->changes;
   }
-  lca_sched_throw(L, sched, left);
+  lca_scheduler_throw(L, sched, left);
 }
 
 /* Waits in place, and resumes nobody. */
-static void wait_here(lua_State *L, struct lca_sched *sched, const bool *flag,
-                      struct lca_op *op, bool patient)
+static void wait_here(lua_State *L, struct lca_scheduler *sched,
+                      const bool *flag, struct lca_op *op, bool patient)
 {
-  if(lca_sched_running(sched))
-    ca_log_event(lca_sched_log(sched), CA_LOG_DEBUG, "wait",
+  if(lca_scheduler_running(sched))
+    ca_log_event(lca_scheduler_log(sched), CA_LOG_DEBUG, "wait",
                  "a task waits in place: it cannot suspend inside a C "
                  "function or a coroutine of its own");
   while(!*flag) {
-    lca_sched_turn(L, sched, false, TURN_MS);
+    lca_scheduler_turn(L, sched, false, TURN_MS);
     if(!*flag)
       check(L, sched, op, patient);
   }
@@ -144,7 +145,7 @@ static int woken(lua_State *L, int status, lua_KContext ctx);
 
 static int suspend(lua_State *L, struct lca_task *task, uint64_t *token)
 {
-  *token = lca_sched_suspend(task->sched);
+  *token = lca_taskset_suspend(task->sched);
   return lua_yieldk(L, 0, (lua_KContext)task, woken);
 }
 
@@ -156,7 +157,7 @@ static int woken(lua_State *L, int status, lua_KContext ctx)
   struct lca_wait *wait = &task->wait;
   (void)status;
   lua_settop(L, wait->top);
-  if(lca_sched_running(task->sched) != task)
+  if(lca_scheduler_running(task->sched) != task)
     return lua_yieldk(L, 0, ctx, woken);
   if(!*wait->flag) {
     check(L, task->sched, wait->op, wait->patient);
@@ -168,19 +169,19 @@ static int woken(lua_State *L, int status, lua_KContext ctx)
   return wait->k(L, LUA_YIELD, wait->ctx);
 }
 
-static int wait_for(lua_State *L, struct lca_sched *sched,
+static int wait_for(lua_State *L, struct lca_scheduler *sched,
                     const struct lca_wait *wait)
 {
   struct lca_task *task;
   if(*wait->flag)
     return wait->k(L, LUA_OK, wait->ctx);
   if(!wait->patient)
-    lca_sched_check(L, sched, true);
+    lca_scheduler_check(L, sched, true);
   if(!lca_wait_can_suspend(L, sched)) {
     wait_here(L, sched, wait->flag, wait->op, wait->patient);
     return wait->k(L, LUA_OK, wait->ctx);
   }
-  task = lca_sched_running(sched);
+  task = lca_scheduler_running(sched);
   task->wait = *wait;
   task->wait.top = lua_gettop(L);
   return suspend(L, task, wait->token);
@@ -197,12 +198,12 @@ int lca_wait_flag(lua_State *L, const bool *flag, uint64_t *token,
                   lua_KContext ctx, lua_KFunction k)
 {
   struct lca_wait wait = { flag, NULL, token, ctx, k, 0, false };
-  return wait_for(L, lca_sched_of(L), &wait);
+  return wait_for(L, lca_scheduler_of(L), &wait);
 }
 
 int lca_wait_patiently(lua_State *L, const bool *flag, uint64_t *token,
                        lua_KContext ctx, lua_KFunction k)
 {
   struct lca_wait wait = { flag, NULL, token, ctx, k, 0, true };
-  return wait_for(L, lca_sched_of(L), &wait);
+  return wait_for(L, lca_scheduler_of(L), &wait);
 }

@@ -11,7 +11,7 @@
 
 #define GROUP_LEAST 64
 /* What was looked at longer ago is looked at again. */
-#define LOOK_KEEPS_MS 30000
+#define PRECHECK_VALID_MS 30000
 
 struct ca_apply *ca_apply_new(struct ca_engine *engine,
                               struct ca_endpoint *endpoint,
@@ -35,20 +35,20 @@ void ca_apply_free(struct ca_apply *apply)
   if(!apply)
     return;
   while(apply->under_way) {
-    struct ca_work *work = apply->under_way;
-    ca_engine_cancel(apply->engine, work->op, NULL);
-    ca_apply_leave(apply, work);
-    ca_work_free(work);
+    struct ca_apply_item *apply_item = apply->under_way;
+    ca_engine_cancel(apply->engine, apply_item->op, NULL);
+    ca_send_leave(apply, apply_item);
+    ca_apply_item_free(apply_item);
   }
-  ca_apply_drop_looks(apply, true);
+  ca_precheck_drop_all(apply, true);
   ca_changes_close(&apply->changes);
-  ca_work_clear(&apply->waiting);
-  ca_work_clear(&apply->unseen);
-  ca_work_clear(&apply->direct);
-  ca_work_clear(&apply->fit);
-  ca_work_clear(&apply->again);
-  ca_work_clear(&apply->ready);
-  ca_kept_clear(apply);
+  ca_apply_queue_clear(&apply->waiting);
+  ca_apply_queue_clear(&apply->unseen);
+  ca_apply_queue_clear(&apply->direct);
+  ca_apply_queue_clear(&apply->fit);
+  ca_apply_queue_clear(&apply->begun);
+  ca_apply_queue_clear(&apply->ready);
+  ca_apply_secret_clear(apply);
   free(apply->numbers);
   free(apply);
 }
@@ -64,42 +64,44 @@ static enum ca_code give(const struct ca_err *why, struct ca_err *err)
    not tried; what was only read stays as it is in the ledger. */
 static void drop(struct ca_apply *apply)
 {
-  struct ca_work *work;
+  struct ca_apply_item *apply_item;
 
   if(!apply->stopped || apply->dropping || apply->depth)
     return;
   apply->dropping = true;
-  while((work = ca_work_pop(&apply->ready)) ||
-        (work = ca_work_pop(&apply->again)))
-    ca_apply_end_rest(apply, work, CA_NOT_TRIED, ca_apply_why_stopped(apply));
-  ca_apply_drop_looks(apply, false);
-  while((work = ca_work_pop(&apply->fit)) ||
-        (work = ca_work_pop(&apply->direct)) ||
-        (work = ca_work_pop(&apply->unseen)))
-    ca_apply_leave_alone(apply, work);
-  ca_work_clear(&apply->waiting);
+  while((apply_item = ca_apply_queue_pop(&apply->ready)) ||
+        (apply_item = ca_apply_queue_pop(&apply->begun)))
+    ca_finish_rest(apply, apply_item, CA_NOT_TRIED,
+                   ca_finish_why_stopped(apply));
+  ca_precheck_drop_all(apply, false);
+  while((apply_item = ca_apply_queue_pop(&apply->fit)) ||
+        (apply_item = ca_apply_queue_pop(&apply->direct)) ||
+        (apply_item = ca_apply_queue_pop(&apply->unseen)))
+    ca_finish_drop(apply, apply_item);
+  ca_apply_queue_clear(&apply->waiting);
   apply->dropping = false;
 }
 
 /* Single changes, outside a bulk. */
 
-static struct ca_work *single_work(const struct ca_change_row *row,
-                                   ca_applied_fn *visit, void *owner)
+static struct ca_apply_item *single_item(const struct ca_change_row *row,
+                                         ca_applied_fn *visit, void *owner)
 {
-  struct ca_work *work = calloc(1, sizeof(*work));
-  struct ca_step *step = work ? ca_step_new(row) : NULL;
+  struct ca_apply_item *apply_item = calloc(1, sizeof(*apply_item));
+  struct ca_apply_change *apply_change =
+      apply_item ? ca_apply_item_new_change(row) : NULL;
 
-  if(!step) {
-    free(work);
+  if(!apply_change) {
+    free(apply_item);
     return NULL;
   }
-  work->item = row->item;
-  work->complete = true;
-  work->single = true;
-  work->visit = visit;
-  work->owner = owner;
-  ca_work_add(work, step);
-  return work;
+  apply_item->item = row->item;
+  apply_item->complete = true;
+  apply_item->single = true;
+  apply_item->visit = visit;
+  apply_item->owner = owner;
+  ca_apply_item_add_change(apply_item, apply_change);
+  return apply_item;
 }
 
 static enum ca_code may_send_one(const struct ca_apply *apply,
@@ -109,25 +111,26 @@ static enum ca_code may_send_one(const struct ca_apply *apply,
     return give(&apply->failed, err);
   if(apply->stopped)
     return ca_err_set(err, CA_CANCELLED, "not sent: %s",
-                      ca_apply_why_stopped(apply));
+                      ca_finish_why_stopped(apply));
   return CA_OK;
 }
 
 /* Queues the row's change: the next turn sends it, or looks first. */
 static enum ca_code push_direct(struct ca_apply *apply,
-                                const struct ca_change_row *row, bool look,
+                                const struct ca_change_row *row, bool precheck,
                                 struct ca_slice secret, ca_applied_fn *visit,
                                 void *owner, struct ca_err *err)
 {
-  struct ca_work *work = single_work(row, visit, owner);
+  struct ca_apply_item *apply_item = single_item(row, visit, owner);
 
-  if(!work || (secret.len && ca_apply_keep_secret(apply, row->number,
-                                                  secret.data, secret.len))) {
-    ca_work_free(work);
+  if(!apply_item ||
+     (secret.len &&
+      ca_apply_secret_keep(apply, row->number, secret.data, secret.len))) {
+    ca_apply_item_free(apply_item);
     return ca_err_set(err, CA_NOMEM, "out of memory");
   }
-  work->look = look;
-  ca_work_push(&apply->direct, work);
+  apply_item->precheck = precheck;
+  ca_apply_queue_push(&apply->direct, apply_item);
   return CA_OK;
 }
 
@@ -162,18 +165,18 @@ static enum ca_code check_recorded(const struct ca_change_row *row,
     return CA_OK;
   if(row->outcome == CA_UNKNOWN && row->change.api->repeat != CA_REPEAT_NEVER)
     return CA_OK;
-  return ca_err_set(err, CA_USAGE,
-                    "change %lld is not sent again: its outcome is %s",
-                    (long long)row->number, ca_outcome_name(row->outcome));
+  return ca_err_set(
+      err, CA_USAGE, "change %lld is not sent again: its outcome is %s",
+      (long long)row->number, ca_change_outcome_name(row->outcome));
 }
 
 /* The change of that number, which may be sent; NULL with err set. */
-static struct ca_step *read_recorded(struct ca_apply *apply, int64_t number,
-                                     struct ca_err *err)
+static struct ca_apply_change *
+read_recorded(struct ca_apply *apply, int64_t number, struct ca_err *err)
 {
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
-  struct ca_step *step = NULL;
+  struct ca_apply_change *apply_change = NULL;
   enum ca_code code;
 
   ca_changes_open_one(&changes, apply->ledger, number);
@@ -184,30 +187,30 @@ static struct ca_step *read_recorded(struct ca_apply *apply, int64_t number,
   if(!code)
     code = check_recorded(row, err);
   if(!code) {
-    step = ca_step_new(row);
-    if(!step)
+    apply_change = ca_apply_item_new_change(row);
+    if(!apply_change)
       ca_err_set(err, CA_NOMEM, "out of memory");
   }
   ca_changes_close(&changes);
-  return step;
+  return apply_change;
 }
 
 enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
                                struct ca_slice secret, ca_applied_fn *visit,
                                void *owner, struct ca_err *err)
 {
-  struct ca_step *step;
+  struct ca_apply_change *apply_change;
   struct ca_err why;
   enum ca_code code = may_send_one(apply, err);
 
   if(code)
     return code;
   ca_err_clear(&why);
-  step = read_recorded(apply, number, &why);
-  code = step
-             ? push_direct(apply, &step->row, true, secret, visit, owner, &why)
-             : why.code;
-  free(step);
+  apply_change = read_recorded(apply, number, &why);
+  code = apply_change ? push_direct(apply, &apply_change->row, true, secret,
+                                    visit, owner, &why)
+                      : why.code;
+  free(apply_change);
   if(code && err)
     *err = why;
   return code;
@@ -217,41 +220,44 @@ enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
 
 /* The queue's next work. One that was looked at and has waited for too long
    since, for the service's pace or a person, is looked at again. */
-static struct ca_work *pop_fresh(struct ca_apply *apply,
-                                 struct ca_work_queue *queue)
+static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
+                                       struct ca_apply_queue *queue)
 {
-  struct ca_work *work;
+  struct ca_apply_item *apply_item;
   int64_t now;
 
   if(!queue->first)
     return NULL;
   now = ca_clock_mono_ms(ca_engine_clock(apply->engine));
-  while((work = ca_work_pop(queue))) {
-    if(!work->looked_ms || now - work->looked_ms < LOOK_KEEPS_MS)
+  while((apply_item = ca_apply_queue_pop(queue))) {
+    if(!apply_item->prechecked_ms ||
+       now - apply_item->prechecked_ms < PRECHECK_VALID_MS)
       break;
-    ca_work_push(&apply->unseen, work);
+    ca_apply_queue_push(&apply->unseen, apply_item);
   }
-  return work;
+  return apply_item;
 }
 
 /* The next work for the group, NULL when there is none now. */
-static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
+static enum ca_code next_item(struct ca_apply *apply,
+                              struct ca_apply_item **apply_item,
                               struct ca_err *err)
 {
   enum ca_code code;
   size_t count;
   bool alone;
 
-  *work = pop_fresh(apply, &apply->again);
-  if(!*work)
-    *work = pop_fresh(apply, &apply->fit);
-  if(*work || apply->looks_first)
+  *apply_item = pop_fresh(apply, &apply->begun);
+  if(!*apply_item)
+    *apply_item = pop_fresh(apply, &apply->fit);
+  if(*apply_item || apply->prechecks_first)
     return CA_OK;
-  code = ca_apply_pull(apply, work, err);
-  if(*work && ca_work_needs_look(apply, *work, &count, &alone)) {
-    apply->looks_first = true; /* from here on they are looked for ahead */
-    ca_work_push(&apply->unseen, *work);
-    *work = NULL;
+  code = ca_reader_next(apply, apply_item, err);
+  if(*apply_item &&
+     ca_precondition_is_needed(apply, *apply_item, &count, &alone)) {
+    apply->prechecks_first = true; /* from here on they are looked for ahead */
+    ca_apply_queue_push(&apply->unseen, *apply_item);
+    *apply_item = NULL;
   }
   return code;
 }
@@ -259,29 +265,30 @@ static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
 /* A group of works, and their changes' numbers: those that get their first
    intent, and behind the room for `size` of them those that get another. */
 struct group {
-  struct ca_work_queue works;
+  struct ca_apply_queue items_taken;
   int64_t *numbers;
   size_t size;
   size_t fresh;
   size_t others;
 };
 
-static void join(struct group *group, struct ca_work *work)
+static void join(struct group *group, struct ca_apply_item *apply_item)
 {
-  if(work->first->fresh)
-    group->numbers[group->fresh++] = work->first->row.number;
+  if(apply_item->first->fresh)
+    group->numbers[group->fresh++] = apply_item->first->row.number;
   else
-    group->numbers[group->size + group->others++] = work->first->row.number;
-  ca_work_push(&group->works, work);
+    group->numbers[group->size + group->others++] =
+        apply_item->first->row.number;
+  ca_apply_queue_push(&group->items_taken, apply_item);
 }
 
 /* Writes the group's intents in one durable commit, and moves its works to the
    queue. Without intent nothing is sent: then they go back to `again`, and are
    told of when all is dropped. */
 static enum ca_code intend(struct ca_apply *apply, struct group *group,
-                           struct ca_work_queue *intended, struct ca_err *err)
+                           struct ca_apply_queue *intended, struct ca_err *err)
 {
-  struct ca_work *work;
+  struct ca_apply_item *apply_item;
   enum ca_code code = CA_OK;
 
   if(group->fresh)
@@ -289,11 +296,11 @@ static enum ca_code intend(struct ca_apply *apply, struct group *group,
   if(!code && group->others)
     code = ca_outcome_reintend(apply->ledger, group->numbers + group->size,
                                group->others, err);
-  if(!code && group->works.count)
+  if(!code && group->items_taken.count)
     apply->unsynced_ms = 0;
-  while((work = ca_work_pop(&group->works))) {
-    work->intended = !code;
-    ca_work_push(code ? &apply->again : intended, work);
+  while((apply_item = ca_apply_queue_pop(&group->items_taken))) {
+    apply_item->intended = !code;
+    ca_apply_queue_push(code ? &apply->begun : intended, apply_item);
   }
   return code;
 }
@@ -302,10 +309,11 @@ static enum ca_code intend(struct ca_apply *apply, struct group *group,
    those that are. Where sending twice does harm only few are intended ahead.
  */
 static bool is_far_ahead(const struct ca_apply *apply,
-                         const struct group *group, const struct ca_work *work)
+                         const struct group *group,
+                         const struct ca_apply_item *apply_item)
 {
-  return apply->ready.count + group->works.count >= apply->careful &&
-         work->first->row.change.api->repeat == CA_REPEAT_NEVER;
+  return apply->ready.count + group->items_taken.count >= apply->careful &&
+         apply_item->first->row.change.api->repeat == CA_REPEAT_NEVER;
 }
 
 static enum ca_code gather(struct ca_apply *apply, struct group *group,
@@ -314,16 +322,17 @@ static enum ca_code gather(struct ca_apply *apply, struct group *group,
   enum ca_code code = CA_OK;
 
   while(!code && !apply->stopped &&
-        apply->ready.count + group->works.count < apply->group) {
-    struct ca_work *work;
-    code = next_work(apply, &work, err);
-    if(!work)
+        apply->ready.count + group->items_taken.count < apply->group) {
+    struct ca_apply_item *apply_item;
+    code = next_item(apply, &apply_item, err);
+    if(!apply_item)
       break;
-    if(is_far_ahead(apply, group, work)) {
-      ca_work_push(&apply->again, work); /* the first of the next group */
+    if(is_far_ahead(apply, group, apply_item)) {
+      ca_apply_queue_push(&apply->begun,
+                          apply_item); /* the first of the next group */
       break;
     }
-    join(group, work);
+    join(group, apply_item);
   }
   return code;
 }
@@ -331,13 +340,13 @@ static enum ca_code gather(struct ca_apply *apply, struct group *group,
 static enum ca_code intend_group(struct ca_apply *apply, struct ca_err *err)
 {
   struct group group = { .numbers = apply->numbers, .size = apply->group };
-  struct ca_work *work;
+  struct ca_apply_item *apply_item;
   enum ca_code code = gather(apply, &group, err);
 
   if(!code && !apply->stopped)
     return intend(apply, &group, &apply->ready, err);
-  while((work = ca_work_pop(&group.works)))
-    ca_work_push(&apply->again, work);
+  while((apply_item = ca_apply_queue_pop(&group.items_taken)))
+    ca_apply_queue_push(&apply->begun, apply_item);
   return code;
 }
 
@@ -346,30 +355,30 @@ static enum ca_code send_direct(struct ca_apply *apply, struct ca_err *err)
 {
   int64_t numbers[2 * GROUP_LEAST];
   struct group group = { .numbers = numbers, .size = GROUP_LEAST };
-  struct ca_work_queue intended = { NULL, NULL, 0 };
-  struct ca_work *work;
+  struct ca_apply_queue intended = { NULL, NULL, 0 };
+  struct ca_apply_item *apply_item;
   enum ca_code code = CA_OK;
 
-  while(!apply->stopped && group.works.count < GROUP_LEAST &&
-        (work = ca_work_pop(&apply->direct))) {
-    if(work->look && !work->looked_ms)
-      ca_apply_look_single(apply, work);
+  while(!apply->stopped && group.items_taken.count < GROUP_LEAST &&
+        (apply_item = ca_apply_queue_pop(&apply->direct))) {
+    if(apply_item->precheck && !apply_item->prechecked_ms)
+      ca_precheck_single(apply, apply_item);
     else
-      join(&group, work);
+      join(&group, apply_item);
   }
   if(!apply->stopped)
     code = intend(apply, &group, &intended, err);
-  while((work = ca_work_pop(&group.works)))
-    ca_work_push(&apply->again, work);
-  while((work = ca_work_pop(&intended)))
+  while((apply_item = ca_apply_queue_pop(&group.items_taken)))
+    ca_apply_queue_push(&apply->begun, apply_item);
+  while((apply_item = ca_apply_queue_pop(&intended)))
     if(apply->stopped)
-      ca_work_push(&apply->ready, work); /* dropped from there */
+      ca_apply_queue_push(&apply->ready, apply_item); /* dropped from there */
     else
-      ca_apply_submit(apply, work);
+      ca_send_submit(apply, apply_item);
   return code;
 }
 
-static enum ca_code sync_late(struct ca_apply *apply, struct ca_err *err)
+static enum ca_code sync_if_due(struct ca_apply *apply, struct ca_err *err)
 {
   bool idle = !apply->active && !apply->singles && !apply->ready.count;
   enum ca_code code;
@@ -388,7 +397,7 @@ static enum ca_code sync_late(struct ca_apply *apply, struct ca_err *err)
 static bool has_queued(const struct ca_apply *apply)
 {
   return apply->waiting.count || apply->unseen.count || apply->fit.count ||
-         apply->again.count;
+         apply->begun.count;
 }
 
 static bool has_more(const struct ca_apply *apply)
@@ -409,7 +418,7 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
 
   if(apply->failed.code)
     return give(&apply->failed, err);
-  if(apply->active || apply->looking || apply->ready.count ||
+  if(apply->active || apply->prechecking || apply->ready.count ||
      has_queued(apply))
     return ca_err_set(err, CA_USAGE,
                       "another bulk is already being carried out");
@@ -422,8 +431,8 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
     return ca_err_set(err, CA_NOMEM, "out of memory");
   apply->numbers = numbers;
   apply->which = options->which;
-  apply->look = options->look;
-  apply->looks_first = false;
+  apply->precheck = options->precheck;
+  apply->prechecks_first = false;
   apply->items = options->items;
   apply->pulled = 0;
   apply->concurrency = many;
@@ -454,12 +463,12 @@ static enum ca_code prepare(struct ca_apply *apply, struct ca_err *err)
   enum ca_code code;
 
   do {
-    code = ca_apply_look_ahead(apply, err);
+    code = ca_precheck_ahead(apply, err);
     if(!code && !apply->stopped && too_few_ready(apply))
       code = intend_group(apply, err);
     /* what turned out to need a look does not wait for another turn */
   } while(!code && !apply->stopped && apply->unseen.count &&
-          !apply->look_count && apply->fit.count < apply->group);
+          !apply->precheck_count && apply->fit.count < apply->group);
   return code;
 }
 
@@ -471,7 +480,7 @@ void ca_apply_turn(struct ca_apply *apply)
   ca_err_clear(&why);
   while(!apply->stopped && apply->direct.first)
     if(send_direct(apply, &why))
-      ca_apply_lose_ledger(apply, &why);
+      ca_finish_lose_ledger(apply, &why);
   drop(apply);
 }
 
@@ -487,25 +496,25 @@ enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
   if(!code && !apply->failed.code) {
     while(!apply->stopped && apply->active < apply->concurrency &&
           apply->ready.first)
-      ca_apply_submit(apply, ca_work_pop(&apply->ready));
-    code = sync_late(apply, &why);
+      ca_send_submit(apply, ca_apply_queue_pop(&apply->ready));
+    code = sync_if_due(apply, &why);
   }
   if(code)
-    ca_apply_lose_ledger(apply, &why);
+    ca_finish_lose_ledger(apply, &why);
   drop(apply);
   return apply->failed.code ? give(&apply->failed, err) : CA_OK;
 }
 
-uint64_t ca_apply_told(const struct ca_apply *apply)
+uint64_t ca_apply_visits(const struct ca_apply *apply)
 {
-  return apply->told;
+  return apply->visits;
 }
 
 bool ca_apply_paused(const struct ca_apply *apply)
 {
   return !apply->stopped && apply->items && apply->pulled >= apply->items &&
-         !apply->active && !apply->looking && !apply->ready.count &&
-         !apply->again.count && !apply->fit.count && !apply->unseen.count &&
+         !apply->active && !apply->prechecking && !apply->ready.count &&
+         !apply->begun.count && !apply->fit.count && !apply->unseen.count &&
          (apply->waiting.count || !apply->read_all);
 }
 
@@ -516,7 +525,7 @@ void ca_apply_go_on(struct ca_apply *apply)
 
 bool ca_apply_finished(const struct ca_apply *apply)
 {
-  if(apply->under_way || apply->looks || apply->direct.count ||
+  if(apply->under_way || apply->prechecks || apply->direct.count ||
      apply->ready.count)
     return false;
   return apply->stopped ? !has_queued(apply) : !has_more(apply);
@@ -545,7 +554,7 @@ enum ca_code ca_apply_abandon(struct ca_apply *apply, struct ca_err *err)
 
   apply->stopped = true;
   while(apply->under_way)
-    ca_apply_abandon_one(apply, apply->under_way);
+    ca_send_abandon(apply, apply->under_way);
   drop(apply);
   if(apply->failed.code)
     return give(&apply->failed, err);
@@ -554,6 +563,6 @@ enum ca_code ca_apply_abandon(struct ca_apply *apply, struct ca_err *err)
   if(!code)
     apply->unsynced_ms = 0;
   else
-    ca_apply_lose_ledger(apply, &why);
+    ca_finish_lose_ledger(apply, &why);
   return code ? give(&why, err) : CA_OK;
 }

@@ -16,7 +16,7 @@ struct ca_apply;
 /* The secret bodies of changes live in this process only. Takes a copy,
    registered as a secret; wiped when the change ended (a reply may echo it
    until then) or when the apply is freed. */
-CA_MUST_USE enum ca_code ca_apply_keep_secret(struct ca_apply *apply,
+CA_MUST_USE enum ca_code ca_apply_secret_keep(struct ca_apply *apply,
                                               int64_t change, const char *body,
                                               size_t len);
 
@@ -54,9 +54,9 @@ struct ca_apply_options {
   int bulk;
   int concurrency; /* items at once */
   enum ca_apply_which which;
-  bool look;     /* at every account before it is changed: saved plans.
-                    Irreversible changes and resumed runs are always looked
-                    at */
+  bool precheck; /* at every account before it is changed: saved plans.
+                Irreversible changes and resumed runs are always looked
+                at */
   int64_t items; /* pause after so many items, 0: never; for canaries. Items
                     without anything to be sent do not count, nor those whose
                     account was not as it was */
@@ -82,7 +82,7 @@ void ca_apply_go_on(struct ca_apply *apply);
    left, and looks at, intends and sends single changes. */
 void ca_apply_turn(struct ca_apply *apply);
 /* How often `visit` was called so far: who waits for it has to look again. */
-uint64_t ca_apply_told(const struct ca_apply *apply);
+uint64_t ca_apply_visits(const struct ca_apply *apply);
 
 /* Writes intents for the next changes in one durable group and submits them.
    Call before each ca_engine_step while not finished. A ledger that cannot be

@@ -10,66 +10,68 @@
 #include "wire/reply.h"
 
 /* One change, copied out of the ledger; the row's texts follow it. */
-struct ca_step {
-  struct ca_step *next;
+struct ca_apply_change {
+  struct ca_apply_change *next;
   struct ca_change_row row;
   bool fresh; /* the ledger has neither intent nor outcome of it */
 };
 
 /* One item's changes that have not ended, in order. It is in exactly one
    queue, in a look, or under way with the op of its first step. */
-struct ca_work {
-  struct ca_work *next;
-  struct ca_work *previous; /* among those under way only */
+struct ca_apply_item {
+  struct ca_apply_item *next;
+  struct ca_apply_item *previous; /* among those under way only */
   int64_t item;
-  struct ca_step *first;
-  struct ca_step *last;
+  struct ca_apply_change *first;
+  struct ca_apply_change *last;
   bool complete; /* all its changes have been read */
   bool single;   /* of ca_apply_one and ca_apply_recorded: owner and visit are
                     its own */
-  bool look;     /* a single one that has to be looked at */
+  bool precheck; /* a single one that has to be looked at */
   bool intended; /* the first step has its intent, and was not sent yet */
-  bool told;     /* visit knows of it */
+  bool reported; /* visit knows of it */
   struct ca_verdict verdict; /* over the steps that were told */
-  int64_t looked_ms; /* when all was well, monotonic; 0: not looked at */
-  uint64_t op;       /* 0 unless under way */
+  int64_t prechecked_ms; /* when all was well, monotonic; 0: not looked at */
+  uint64_t op;           /* 0 unless under way */
   ca_applied_fn *visit;
   void *owner;
 };
 
-struct ca_work_queue {
-  struct ca_work *first;
-  struct ca_work *last;
+struct ca_apply_queue {
+  struct ca_apply_item *first;
+  struct ca_apply_item *last;
   size_t count;
 };
 
 /* Something that has to be as the plan saw it. */
-enum ca_target_kind {
-  CA_TARGET_NONE,
-  CA_TARGET_LISTED,  /* an account, read by a list of ids */
-  CA_TARGET_ACCOUNT, /* an account, read alone */
-  CA_TARGET_CONFIG,  /* an auth config */
-  CA_TARGET_CREATE   /* a user without an ACTIVE account */
+enum ca_precondition_kind {
+  CA_PRECONDITION_NONE,
+  CA_PRECONDITION_LISTED,  /* an account, read by a list of ids */
+  CA_PRECONDITION_ACCOUNT, /* an account, read alone */
+  CA_PRECONDITION_CONFIG,  /* an auth config */
+  CA_PRECONDITION_CREATE   /* a user without an ACTIVE account */
 };
-enum ca_target_state {
-  CA_TARGET_WAITS,
-  CA_TARGET_ASKED,
-  CA_TARGET_FINE,
-  CA_TARGET_DIFFERS,
-  CA_TARGET_FAILED /* it could not be looked at */
+enum ca_precondition_state {
+  CA_PRECONDITION_WAITS,
+  CA_PRECONDITION_ASKED,
+  CA_PRECONDITION_FINE,
+  CA_PRECONDITION_DIFFERS,
+  CA_PRECONDITION_FAILED /* it could not be looked at */
 };
-struct ca_target {
-  const struct ca_work *work;
-  const struct ca_step *step;  /* the first change of it that is to be sent */
-  const struct ca_step *doubt; /* one that may have happened, or NULL */
-  enum ca_target_kind kind;
-  enum ca_target_state state;
+struct ca_precondition {
+  const struct ca_apply_item *apply_item;
+  const struct ca_apply_change
+      *apply_change; /* the first change of it that is to be sent */
+  const struct ca_apply_change
+      *suspect; /* one that may have happened, or NULL */
+  enum ca_precondition_kind kind;
+  enum ca_precondition_state state;
   char text[240]; /* what differs, or why it could not be looked at */
 };
 
-struct ca_look; /* apply/precheck.c */
+struct ca_precheck; /* apply/precheck.c */
 
-struct ca_kept {
+struct ca_apply_secret {
   int64_t change;
   char *body; /* NULL once given up */
   size_t len;
@@ -81,7 +83,7 @@ struct ca_apply {
   struct ca_ledger *ledger;
 
   enum ca_apply_which which;
-  bool look; /* at every item */
+  bool precheck; /* at every item */
   size_t concurrency;
   size_t group;   /* intents written at once, about */
   size_t careful; /* the same of changes that must not be sent twice */
@@ -92,140 +94,155 @@ struct ca_apply {
   int64_t items;             /* pause after so many, 0: never */
   int64_t pulled;            /* items begun, without those a look has ended */
 
-  struct ca_work_queue waiting; /* read, in order; the last may lack steps */
-  struct ca_work_queue unseen;  /* to be looked at */
-  struct ca_work_queue direct;  /* single ones: the next turn sends them */
-  struct ca_work_queue fit;     /* read and well: the first intent is next */
-  struct ca_work_queue again;   /* begun; the next step needs its intent */
-  struct ca_work_queue ready;   /* intent durable, not submitted */
-  struct ca_work *under_way;
+  struct ca_apply_queue waiting; /* read, in order; the last may lack steps */
+  struct ca_apply_queue unseen;  /* to be looked at */
+  struct ca_apply_queue direct;  /* single ones: the next turn sends them */
+  struct ca_apply_queue fit;     /* read and well: the first intent is next */
+  struct ca_apply_queue begun;   /* begun; the next step needs its intent */
+  struct ca_apply_queue ready;   /* intent durable, not submitted */
+  struct ca_apply_item *under_way;
   size_t active; /* works under way, without single ones */
   size_t singles;
   int64_t *numbers; /* room for a group, twice: fresh ones, and the others */
 
-  bool looks_first; /* items of the bulk have to be looked at */
-  struct ca_look *looks;
-  size_t look_count;
-  size_t looking; /* works in looks, without single ones */
+  bool prechecks_first; /* items of the bulk have to be looked at */
+  struct ca_precheck *prechecks;
+  size_t precheck_count;
+  size_t prechecking; /* works in looks, without single ones */
 
   bool stopped;
   bool ledger_lost; /* outcomes cannot be written any more */
   bool key_rejected;
   bool dropping;
   int depth;            /* of callbacks to visit */
-  uint64_t told;        /* how many there were */
+  uint64_t visits;      /* how many there were */
   int64_t unsynced_ms;  /* since when an outcome waits; 0: none does */
   struct ca_err failed; /* code set once it cannot go on */
 
-  struct ca_kept *kept; /* sorted by change */
-  size_t kept_count;
-  size_t kept_size;
+  struct ca_apply_secret *secrets; /* sorted by change */
+  size_t secret_count;
+  size_t secret_size;
 };
 
 /* apply/reader.c: the next work in the ledger's order that has something to be
    sent and may begin, NULL when there is none. Tells what was decided
    before. */
-CA_MUST_USE enum ca_code ca_apply_pull(struct ca_apply *apply,
-                                       struct ca_work **work,
-                                       struct ca_err *err);
+CA_MUST_USE enum ca_code ca_reader_next(struct ca_apply *apply,
+                                        struct ca_apply_item **apply_item,
+                                        struct ca_err *err);
 
 /* apply/finish.c. Those that end a work take it. */
 
 /* Nothing more is sent, and ca_apply_fill says why from now on. */
-void ca_apply_fail(struct ca_apply *apply, const struct ca_err *why);
+void ca_finish_fail(struct ca_apply *apply, const struct ca_err *why);
 /* The ledger is what this stands on. What could not be written of an outcome
    is not tried again and again: every try may wait for a lock. */
-void ca_apply_lose_ledger(struct ca_apply *apply, const struct ca_err *why);
+void ca_finish_lose_ledger(struct ca_apply *apply, const struct ca_err *why);
 /* For people: why nothing more is sent. */
-const char *ca_apply_why_stopped(const struct ca_apply *apply);
+const char *ca_finish_why_stopped(const struct ca_apply *apply);
 /* How a change ended that was sent. */
-enum ca_outcome ca_apply_classify(const struct ca_step *step,
-                                  const struct ca_result *result);
+enum ca_outcome ca_finish_classify(const struct ca_apply_change *apply_change,
+                                   const struct ca_result *result);
 /* What becomes of a change with an intent that could not be submitted. One
    that may have happened before stays unknown. */
-enum ca_outcome ca_apply_unsent_outcome(const struct ca_step *step,
-                                        enum ca_code code);
-void ca_apply_settle(struct ca_apply *apply, const struct ca_step *step,
-                     enum ca_outcome outcome, const struct ca_result *result,
-                     const struct ca_err *cause);
+enum ca_outcome
+ca_finish_unsent_outcome(const struct ca_apply_change *apply_change,
+                         enum ca_code code);
+void ca_finish_record(struct ca_apply *apply,
+                      const struct ca_apply_change *apply_change,
+                      enum ca_outcome outcome, const struct ca_result *result,
+                      const struct ca_err *cause);
 /* Tells what was decided before, up to the next step that is to be sent.
    False when there is none: the work is gone. */
-bool ca_apply_advance(struct ca_apply *apply, struct ca_work *work);
+bool ca_finish_decided(struct ca_apply *apply,
+                       struct ca_apply_item *apply_item);
 /* Ends the work's first step: the work is queued for its next one, or
    gone. */
-void ca_apply_end_step(struct ca_apply *apply, struct ca_work *work,
-                       enum ca_outcome outcome, struct ca_result *result,
-                       const struct ca_err *cause);
+void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *apply_item,
+                      enum ca_outcome outcome, struct ca_result *result,
+                      const struct ca_err *cause);
 /* The item ends here: what was left to be sent becomes CA_NOT_TRIED or
    CA_STALE. */
-void ca_apply_end_rest(struct ca_apply *apply, struct ca_work *work,
-                       enum ca_outcome outcome, const char *why);
+void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *apply_item,
+                    enum ca_outcome outcome, const char *why);
 /* Drops one that was read, and perhaps told of. */
-void ca_apply_leave_alone(struct ca_apply *apply, struct ca_work *work);
+void ca_finish_drop(struct ca_apply *apply, struct ca_apply_item *apply_item);
 
 /* apply/send.c */
 
 /* Takes the work. Its first step has a durable intent. */
-void ca_apply_submit(struct ca_apply *apply, struct ca_work *work);
+void ca_send_submit(struct ca_apply *apply, struct ca_apply_item *apply_item);
 /* Off the list of those under way. */
-void ca_apply_leave(struct ca_apply *apply, struct ca_work *work);
+void ca_send_leave(struct ca_apply *apply, struct ca_apply_item *apply_item);
 /* Cancels the op of a work under way and ends the work. */
-void ca_apply_abandon_one(struct ca_apply *apply, struct ca_work *work);
+void ca_send_abandon(struct ca_apply *apply, struct ca_apply_item *apply_item);
 
 /* apply/precheck.c */
 
 /* Starts what looks may start, from the queue `unseen`; pulls more works out
    of the ledger for it. Nothing to do in a bulk that needs none. */
-CA_MUST_USE enum ca_code ca_apply_look_ahead(struct ca_apply *apply,
-                                             struct ca_err *err);
+CA_MUST_USE enum ca_code ca_precheck_ahead(struct ca_apply *apply,
+                                           struct ca_err *err);
 /* Looks before a single work is sent, where it has something to be looked at.
    Takes the work, which comes back to the queue `direct` or ends. */
-void ca_apply_look_single(struct ca_apply *apply, struct ca_work *work);
+void ca_precheck_single(struct ca_apply *apply,
+                        struct ca_apply_item *apply_item);
 /* Gives all looks up. quietly: their works go untold. */
-void ca_apply_drop_looks(struct ca_apply *apply, bool quietly);
+void ca_precheck_drop_all(struct ca_apply *apply, bool quietly);
 
 /* apply/precondition.c */
 
 /* Is the change to be sent when its turn comes? */
-bool ca_step_is_open(const struct ca_apply *apply, const struct ca_work *work,
-                     const struct ca_step *step);
+bool ca_precondition_is_open(const struct ca_apply *apply,
+                             const struct ca_apply_item *apply_item,
+                             const struct ca_apply_change *apply_change);
 /* Has the work to be looked at? *count becomes what it may have of targets,
  *alone whether one of them takes an op of its own. */
-bool ca_work_needs_look(struct ca_apply *apply, const struct ca_work *work,
-                        size_t *count, bool *alone);
+bool ca_precondition_is_needed(struct ca_apply *apply,
+                               const struct ca_apply_item *apply_item,
+                               size_t *count, bool *alone);
 /* Adds the work's targets, from *count on; room for as many as were said. */
-void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
-                     struct ca_target *targets, size_t *count);
+void ca_precondition_list(struct ca_apply *apply,
+                          const struct ca_apply_item *apply_item,
+                          struct ca_precondition *preconditions,
+                          size_t *count);
 /* Each sets the state. What a get or list shows of the account or auth config;
    NULL: it is gone. */
-void ca_target_judge(struct ca_apply *apply, struct ca_target *target,
-                     const struct ca_reply_account *account);
-void ca_target_judge_create(struct ca_target *target, const char *found);
-void ca_target_fail(struct ca_target *target, const char *why);
+void ca_precondition_check(struct ca_apply *apply,
+                           struct ca_precondition *precondition,
+                           const struct ca_reply_account *account);
+void ca_precondition_check_create(struct ca_precondition *precondition,
+                                  const char *found);
+void ca_precondition_fail(struct ca_precondition *precondition,
+                          const char *why);
 
 /* apply/item.c */
 
 /* A copy of the row with all its texts; NULL when out of memory. */
-struct ca_step *ca_step_new(const struct ca_change_row *row);
+struct ca_apply_change *
+ca_apply_item_new_change(const struct ca_change_row *row);
 /* Gives up the work with all its steps; safe with NULL. */
-void ca_work_free(struct ca_work *work);
-void ca_work_add(struct ca_work *work, struct ca_step *step);
+void ca_apply_item_free(struct ca_apply_item *apply_item);
+void ca_apply_item_add_change(struct ca_apply_item *apply_item,
+                              struct ca_apply_change *apply_change);
 /* Takes the first step off; it stays the caller's. */
-struct ca_step *ca_work_take(struct ca_work *work);
+struct ca_apply_change *
+ca_apply_item_take_change(struct ca_apply_item *apply_item);
 
 /* apply/queue.c */
 
-void ca_work_push(struct ca_work_queue *queue, struct ca_work *work);
-struct ca_work *ca_work_pop(struct ca_work_queue *queue);
-void ca_work_clear(struct ca_work_queue *queue);
+void ca_apply_queue_push(struct ca_apply_queue *queue,
+                         struct ca_apply_item *apply_item);
+struct ca_apply_item *ca_apply_queue_pop(struct ca_apply_queue *queue);
+void ca_apply_queue_clear(struct ca_apply_queue *queue);
 
-/* apply/secret.c; ca_apply_keep_secret is in apply.h. */
+/* apply/secret.c; ca_apply_secret_keep is in apply.h. */
 
 /* The secret body of a change, NULL when none is kept; borrowed. */
-const struct ca_kept *ca_kept_find(const struct ca_apply *apply,
-                                   int64_t change);
+const struct ca_apply_secret *
+ca_apply_secret_find(const struct ca_apply *apply, int64_t change);
 /* Wipes and forgets one. */
-void ca_kept_drop(struct ca_apply *apply, int64_t change);
-void ca_kept_clear(struct ca_apply *apply);
+void ca_apply_secret_drop(struct ca_apply *apply, int64_t change);
+void ca_apply_secret_clear(struct ca_apply *apply);
 
 #endif

@@ -114,7 +114,7 @@ enum ca_code ca_guard_check(const struct ca_limits *limits,
 
 /* ---- --stop-on ---- */
 
-bool ca_stop_limit_read(const char *text, struct ca_stop_limit *limit)
+bool ca_guard_limit_read(const char *text, struct ca_stop_limit *limit)
 {
   size_t len = text ? strspn(text, "0123456789.") : 0;
   char *end;
@@ -134,8 +134,8 @@ bool ca_stop_limit_read(const char *text, struct ca_stop_limit *limit)
   return true;
 }
 
-bool ca_stop_limit_reached(const struct ca_stop_limit *limit, int64_t count,
-                           int64_t total)
+bool ca_guard_limit_reached(const struct ca_stop_limit *limit, int64_t count,
+                            int64_t total)
 {
   if(!limit->set || count < 1)
     return false;

@@ -35,9 +35,9 @@ struct ca_stop_limit {
   bool set;
 };
 /* Reads "5", "3%" or "0.5%". Returns false if text is not a limit. */
-bool ca_stop_limit_read(const char *text, struct ca_stop_limit *limit);
+bool ca_guard_limit_read(const char *text, struct ca_stop_limit *limit);
 /* Does `count` out of `total` reach the limit? A count of 0 never does. */
-bool ca_stop_limit_reached(const struct ca_stop_limit *limit, int64_t count,
-                           int64_t total);
+bool ca_guard_limit_reached(const struct ca_stop_limit *limit, int64_t count,
+                            int64_t total);
 
 #endif

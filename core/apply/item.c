@@ -3,43 +3,46 @@
 #include <stdlib.h>
 #include "apply/apply_private.h"
 
-struct ca_step *ca_step_new(const struct ca_change_row *row)
+struct ca_apply_change *
+ca_apply_item_new_change(const struct ca_change_row *row)
 {
-  struct ca_step *step =
-      malloc(sizeof(struct ca_step) + ca_change_row_size(row));
+  struct ca_apply_change *apply_change =
+      malloc(sizeof(struct ca_apply_change) + ca_change_row_size(row));
 
-  if(!step)
+  if(!apply_change)
     return NULL;
-  step->next = NULL;
-  step->fresh = row->outcome == CA_PLANNED;
-  ca_change_row_copy(&step->row, row, (char *)(step + 1));
-  return step;
+  apply_change->next = NULL;
+  apply_change->fresh = row->outcome == CA_PLANNED;
+  ca_change_row_copy(&apply_change->row, row, (char *)(apply_change + 1));
+  return apply_change;
 }
 
-void ca_work_add(struct ca_work *work, struct ca_step *step)
+void ca_apply_item_add_change(struct ca_apply_item *apply_item,
+                              struct ca_apply_change *apply_change)
 {
-  if(work->last)
-    work->last->next = step;
+  if(apply_item->last)
+    apply_item->last->next = apply_change;
   else
-    work->first = step;
-  work->last = step;
+    apply_item->first = apply_change;
+  apply_item->last = apply_change;
 }
 
-struct ca_step *ca_work_take(struct ca_work *work)
+struct ca_apply_change *
+ca_apply_item_take_change(struct ca_apply_item *apply_item)
 {
-  struct ca_step *step = work->first;
+  struct ca_apply_change *apply_change = apply_item->first;
 
-  work->first = step->next;
-  if(!work->first)
-    work->last = NULL;
-  return step;
+  apply_item->first = apply_change->next;
+  if(!apply_item->first)
+    apply_item->last = NULL;
+  return apply_change;
 }
 
-void ca_work_free(struct ca_work *work)
+void ca_apply_item_free(struct ca_apply_item *apply_item)
 {
-  if(!work)
+  if(!apply_item)
     return;
-  while(work->first)
-    free(ca_work_take(work));
-  free(work);
+  while(apply_item->first)
+    free(ca_apply_item_take_change(apply_item));
+  free(apply_item);
 }

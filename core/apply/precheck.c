@@ -7,21 +7,21 @@
 #include <string.h>
 #include "apply/apply_private.h"
 
-#define LISTED_IDS    100  /* in one list */
-#define LISTED_BYTES  4000 /* of ids in one: proxies cut lines at 8 KB */
-#define LISTED_PAGES  100
-#define LOOKS_AT_ONCE 8
+#define LISTED_IDS        100  /* in one list */
+#define LISTED_BYTES      4000 /* of ids in one: proxies cut lines at 8 KB */
+#define LISTED_PAGES      100
+#define PRECHECKS_AT_ONCE 8
 
-enum look_mode { LOOK_LIST, LOOK_SINGLE };
+enum precheck_mode { PRECHECK_LIST, PRECHECK_SINGLE };
 
 /* One op at a time; the list's ids are those of targets [from, to). */
-struct ca_look {
-  struct ca_look *next;
+struct ca_precheck {
+  struct ca_precheck *next;
   struct ca_apply *apply;
-  struct ca_work_queue works;
-  struct ca_target *targets;
+  struct ca_apply_queue items_taken;
+  struct ca_precondition *preconditions;
   size_t count;
-  enum look_mode mode;
+  enum precheck_mode mode;
   size_t from;
   size_t to;
   size_t at; /* LOOK_SINGLE */
@@ -59,7 +59,7 @@ static enum ca_code set_page(struct ca_request *request, int64_t limit,
   return code;
 }
 
-static enum ca_code list_ids(const struct ca_look *look,
+static enum ca_code list_ids(const struct ca_precheck *precheck,
                              struct ca_request *request, struct ca_err *err)
 {
   struct ca_slice ids[LISTED_IDS];
@@ -67,9 +67,10 @@ static enum ca_code list_ids(const struct ca_look *look,
   size_t i;
   enum ca_code code;
 
-  for(i = look->from; i < look->to; i++)
-    if(look->targets[i].kind == CA_TARGET_LISTED) {
-      ids[count].data = look->targets[i].step->row.change.account;
+  for(i = precheck->from; i < precheck->to; i++)
+    if(precheck->preconditions[i].kind == CA_PRECONDITION_LISTED) {
+      ids[count].data =
+          precheck->preconditions[i].apply_change->row.change.account;
       ids[count].len = strlen(ids[count].data);
       count++;
     }
@@ -78,12 +79,12 @@ static enum ca_code list_ids(const struct ca_look *look,
                           ids, count, err);
   if(!code)
     code = set_text(request, "account_type", "ALL", err);
-  return code ? code : set_page(request, LISTED_IDS, look->cursor, err);
+  return code ? code : set_page(request, LISTED_IDS, precheck->cursor, err);
 }
 
 /* As the check before the plan did: the user's ACTIVE accounts. One whose id
    holds a comma cannot be asked for. */
-static enum ca_code list_user(const struct ca_look *look,
+static enum ca_code list_user(const struct ca_precheck *precheck,
                               const struct ca_change *change,
                               struct ca_request *request, struct ca_err *err)
 {
@@ -95,41 +96,47 @@ static enum ca_code list_user(const struct ca_look *look,
   if(!code)
     code = set_one(request, "auth_config_ids", change->config, err);
   return code ? code
-              : set_page(request, comma ? LISTED_IDS : 1, look->cursor, err);
+              : set_page(request, comma ? LISTED_IDS : 1, precheck->cursor,
+                         err);
 }
 
-static enum ca_code make_request(struct ca_look *look,
+static enum ca_code make_request(struct ca_precheck *precheck,
                                  struct ca_request *request,
                                  struct ca_err *err)
 {
-  const struct ca_target *target =
-      &look->targets[look->mode == LOOK_LIST ? look->from : look->at];
-  const struct ca_api *changed = target->step->row.change.api;
-  bool list = look->mode == LOOK_LIST || target->kind == CA_TARGET_CREATE;
+  const struct ca_precondition *precondition =
+      &precheck->preconditions[precheck->mode == PRECHECK_LIST ? precheck->from
+                                                               : precheck->at];
+  const struct ca_api *changed = precondition->apply_change->row.change.api;
+  bool list = precheck->mode == PRECHECK_LIST ||
+              precondition->kind == CA_PRECONDITION_CREATE;
   enum ca_code code;
 
-  look->api = list ? ca_api_list(changed) : ca_api_get(changed);
-  ca_request_init(request, look->api);
-  if(look->mode == LOOK_LIST)
-    code = list_ids(look, request, err);
+  precheck->api = list ? ca_api_list(changed) : ca_api_get(changed);
+  ca_request_init(request, precheck->api);
+  if(precheck->mode == PRECHECK_LIST)
+    code = list_ids(precheck, request, err);
   else if(list)
-    code = list_user(look, &target->step->row.change, request, err);
+    code = list_user(precheck, &precondition->apply_change->row.change,
+                     request, err);
   else
-    code = set_text(request, "id", target->step->row.change.account, err);
+    code = set_text(request, "id",
+                    precondition->apply_change->row.change.account, err);
   return code ? code : ca_request_finish(request, err);
 }
 
-static void look_done(void *owner, uint64_t token, struct ca_result *result);
+static void precheck_done(void *owner, uint64_t token,
+                          struct ca_result *result);
 
-static enum ca_code ask(struct ca_look *look, struct ca_err *err)
+static enum ca_code ask(struct ca_precheck *precheck, struct ca_err *err)
 {
-  struct ca_apply *apply = look->apply;
+  struct ca_apply *apply = precheck->apply;
   struct ca_request request;
-  enum ca_code code = make_request(look, &request, err);
+  enum ca_code code = make_request(precheck, &request, err);
 
   if(!code)
     code = ca_engine_submit(apply->engine, apply->endpoint, &request, 0,
-                            look_done, look, 0, &look->op, err);
+                            precheck_done, precheck, 0, &precheck->op, err);
   if(code)
     ca_request_clear(&request);
   return code;
@@ -137,208 +144,217 @@ static enum ca_code ask(struct ca_look *look, struct ca_err *err)
 
 /* What is asked next. */
 
-static bool choose_list(struct ca_look *look)
+static bool choose_list(struct ca_precheck *precheck)
 {
   size_t bytes = 0;
   size_t ids = 0;
   size_t i;
 
-  look->from = look->to;
-  for(i = look->from; i < look->count; i++) {
-    struct ca_target *target = &look->targets[i];
-    if(target->kind != CA_TARGET_LISTED)
+  precheck->from = precheck->to;
+  for(i = precheck->from; i < precheck->count; i++) {
+    struct ca_precondition *precondition = &precheck->preconditions[i];
+    if(precondition->kind != CA_PRECONDITION_LISTED)
       continue;
-    bytes += strlen(target->step->row.change.account) + 3;
+    bytes += strlen(precondition->apply_change->row.change.account) + 3;
     if(ids == LISTED_IDS || (ids && bytes > LISTED_BYTES))
       break;
-    target->state = CA_TARGET_ASKED;
+    precondition->state = CA_PRECONDITION_ASKED;
     ids++;
   }
-  look->to = i;
-  look->mode = LOOK_LIST;
-  look->pages = 0;
+  precheck->to = i;
+  precheck->mode = PRECHECK_LIST;
+  precheck->pages = 0;
   return ids > 0;
 }
 
-static bool choose_single(struct ca_look *look)
+static bool choose_single(struct ca_precheck *precheck)
 {
-  look->mode = LOOK_SINGLE;
-  look->pages = 0;
-  for(look->at = 0; look->at < look->count; look->at++)
-    if(look->targets[look->at].state == CA_TARGET_WAITS)
+  precheck->mode = PRECHECK_SINGLE;
+  precheck->pages = 0;
+  for(precheck->at = 0; precheck->at < precheck->count; precheck->at++)
+    if(precheck->preconditions[precheck->at].state == CA_PRECONDITION_WAITS)
       return true;
   return false;
 }
 
-static bool choose(struct ca_look *look)
+static bool choose(struct ca_precheck *precheck)
 {
-  return look->cursor[0] || choose_list(look) || choose_single(look);
+  return precheck->cursor[0] || choose_list(precheck) ||
+         choose_single(precheck);
 }
 
 /* What was asked for now cannot be known. */
-static void fail_asked(struct ca_look *look, const char *why)
+static void fail_asked(struct ca_precheck *precheck, const char *why)
 {
   size_t i;
 
-  look->cursor[0] = '\0';
-  if(look->mode == LOOK_SINGLE) {
-    ca_target_fail(&look->targets[look->at], why);
+  precheck->cursor[0] = '\0';
+  if(precheck->mode == PRECHECK_SINGLE) {
+    ca_precondition_fail(&precheck->preconditions[precheck->at], why);
     return;
   }
-  for(i = look->from; i < look->to; i++)
-    if(look->targets[i].state == CA_TARGET_ASKED)
-      ca_target_fail(&look->targets[i], why);
+  for(i = precheck->from; i < precheck->to; i++)
+    if(precheck->preconditions[i].state == CA_PRECONDITION_ASKED)
+      ca_precondition_fail(&precheck->preconditions[i], why);
 }
 
 /* The end. */
 
-static void unlink_look(struct ca_look *look)
+static void unlink_precheck(struct ca_precheck *precheck)
 {
-  struct ca_look **at = &look->apply->looks;
+  struct ca_precheck **at = &precheck->apply->prechecks;
 
-  while(*at != look)
+  while(*at != precheck)
     at = &(*at)->next;
-  *at = look->next;
-  look->apply->look_count--;
+  *at = precheck->next;
+  precheck->apply->precheck_count--;
 }
 
-static void free_look(struct ca_look *look)
+static void free_precheck(struct ca_precheck *precheck)
 {
-  ca_work_clear(&look->works);
-  free(look->targets);
-  free(look);
+  ca_apply_queue_clear(&precheck->items_taken);
+  free(precheck->preconditions);
+  free(precheck);
 }
 
-static struct ca_work *take_work(struct ca_look *look)
+static struct ca_apply_item *take_item(struct ca_precheck *precheck)
 {
-  struct ca_work *work = ca_work_pop(&look->works);
+  struct ca_apply_item *apply_item =
+      ca_apply_queue_pop(&precheck->items_taken);
 
-  if(work && !work->single)
-    look->apply->looking--;
-  return work;
+  if(apply_item && !apply_item->single)
+    precheck->apply->prechecking--;
+  return apply_item;
 }
 
 /* The worst of the work's targets, NULL when all are well. */
-static const struct ca_target *find_bad(const struct ca_look *look,
-                                        const struct ca_work *work)
+static const struct ca_precondition *
+find_bad(const struct ca_precheck *precheck,
+         const struct ca_apply_item *apply_item)
 {
-  const struct ca_target *bad = NULL;
+  const struct ca_precondition *bad = NULL;
   size_t i;
 
-  for(i = 0; i < look->count; i++) {
-    const struct ca_target *target = &look->targets[i];
-    if(target->work != work || target->state == CA_TARGET_FINE)
+  for(i = 0; i < precheck->count; i++) {
+    const struct ca_precondition *precondition = &precheck->preconditions[i];
+    if(precondition->apply_item != apply_item ||
+       precondition->state == CA_PRECONDITION_FINE)
       continue;
-    if(!bad ||
-       (target->state == CA_TARGET_DIFFERS && bad->state != CA_TARGET_DIFFERS))
-      bad = target;
+    if(!bad || (precondition->state == CA_PRECONDITION_DIFFERS &&
+                bad->state != CA_PRECONDITION_DIFFERS))
+      bad = precondition;
   }
   return bad;
 }
 
-static void end_work(struct ca_look *look, struct ca_work *work)
+static void end_item(struct ca_precheck *precheck,
+                     struct ca_apply_item *apply_item)
 {
-  struct ca_apply *apply = look->apply;
-  const struct ca_target *bad = find_bad(look, work);
+  struct ca_apply *apply = precheck->apply;
+  const struct ca_precondition *bad = find_bad(precheck, apply_item);
 
   if(!bad) {
-    work->looked_ms = ca_clock_mono_ms(ca_engine_clock(apply->engine));
-    ca_work_push(work->single ? &apply->direct : &apply->fit, work);
+    apply_item->prechecked_ms =
+        ca_clock_mono_ms(ca_engine_clock(apply->engine));
+    ca_apply_queue_push(apply_item->single ? &apply->direct : &apply->fit,
+                        apply_item);
     return;
   }
-  if(!work->single)
+  if(!apply_item->single)
     apply->pulled--;
-  ca_apply_end_rest(apply, work,
-                    bad->state == CA_TARGET_DIFFERS ? CA_STALE : CA_NOT_TRIED,
-                    bad->text);
+  ca_finish_rest(apply, apply_item,
+                 bad->state == CA_PRECONDITION_DIFFERS ? CA_STALE
+                                                       : CA_NOT_TRIED,
+                 bad->text);
 }
 
-static void finish(struct ca_look *look)
+static void finish(struct ca_precheck *precheck)
 {
-  struct ca_work *work;
+  struct ca_apply_item *apply_item;
 
-  unlink_look(look);
-  while((work = take_work(look)))
-    end_work(look, work);
-  free_look(look);
+  unlink_precheck(precheck);
+  while((apply_item = take_item(precheck)))
+    end_item(precheck, apply_item);
+  free_precheck(precheck);
 }
 
 /* Asks what is left to be asked, or ends the look: then it is gone. */
-static void go_on(struct ca_look *look)
+static void go_on(struct ca_precheck *precheck)
 {
-  while(choose(look)) {
+  while(choose(precheck)) {
     struct ca_err why;
     enum ca_code code;
 
     ca_err_clear(&why);
-    code = ask(look, &why);
+    code = ask(precheck, &why);
     if(!code)
       return;
     if(code != CA_USAGE) /* the others would fare no better */
-      ca_apply_fail(look->apply, &why);
-    fail_asked(look, why.text);
+      ca_finish_fail(precheck->apply, &why);
+    fail_asked(precheck, why.text);
   }
-  finish(look);
+  finish(precheck);
 }
 
 /* Replies. */
 
 static bool see_listed(void *ctx, const struct ca_reply_account *account)
 {
-  struct ca_look *look = ctx;
+  struct ca_precheck *precheck = ctx;
   size_t i;
 
-  for(i = look->from; i < look->to; i++) {
-    struct ca_target *target = &look->targets[i];
-    if(target->state == CA_TARGET_ASKED &&
-       ca_json_is(account->id, target->step->row.change.account))
-      ca_target_judge(look->apply, target, account);
+  for(i = precheck->from; i < precheck->to; i++) {
+    struct ca_precondition *precondition = &precheck->preconditions[i];
+    if(precondition->state == CA_PRECONDITION_ASKED &&
+       ca_json_is(account->id, precondition->apply_change->row.change.account))
+      ca_precondition_check(precheck->apply, precondition, account);
   }
   return true;
 }
 
 /* The list has ended. Nobody is gone because a list does not name him: the
    service may have cut it. */
-static void ask_missing(struct ca_look *look)
+static void ask_missing(struct ca_precheck *precheck)
 {
   size_t i;
 
-  for(i = look->from; i < look->to; i++)
-    if(look->targets[i].state == CA_TARGET_ASKED) {
-      look->targets[i].kind = CA_TARGET_ACCOUNT;
-      look->targets[i].state = CA_TARGET_WAITS;
+  for(i = precheck->from; i < precheck->to; i++)
+    if(precheck->preconditions[i].state == CA_PRECONDITION_ASKED) {
+      precheck->preconditions[i].kind = CA_PRECONDITION_ACCOUNT;
+      precheck->preconditions[i].state = CA_PRECONDITION_WAITS;
     }
 }
 
-static bool any_asked(const struct ca_look *look)
+static bool any_asked(const struct ca_precheck *precheck)
 {
   size_t i;
 
-  for(i = look->from; i < look->to; i++)
-    if(look->targets[i].state == CA_TARGET_ASKED)
+  for(i = precheck->from; i < precheck->to; i++)
+    if(precheck->preconditions[i].state == CA_PRECONDITION_ASKED)
       return true;
   return false;
 }
 
 /* The same page again would be asked for for ever. */
-static bool may_turn_page(struct ca_look *look, const char *before)
+static bool may_turn_page(struct ca_precheck *precheck, const char *before)
 {
-  return look->cursor[0] && ++look->pages < LISTED_PAGES &&
-         strcmp(look->cursor, before) != 0;
+  return precheck->cursor[0] && ++precheck->pages < LISTED_PAGES &&
+         strcmp(precheck->cursor, before) != 0;
 }
 
-static bool list_ended(struct ca_look *look, const struct ca_result *result)
+static bool list_ended(struct ca_precheck *precheck,
+                       const struct ca_result *result)
 {
-  char before[sizeof(look->cursor)];
+  char before[sizeof(precheck->cursor)];
 
-  memcpy(before, look->cursor, sizeof(before));
-  if(!ca_reply_accounts(result->body.data, result->body.len, see_listed, look,
-                        look->cursor, sizeof(look->cursor)))
+  memcpy(before, precheck->cursor, sizeof(before));
+  if(!ca_reply_accounts(result->body.data, result->body.len, see_listed,
+                        precheck, precheck->cursor, sizeof(precheck->cursor)))
     return false;
-  if(any_asked(look) && may_turn_page(look, before))
+  if(any_asked(precheck) && may_turn_page(precheck, before))
     return true;
-  look->cursor[0] = '\0';
-  ask_missing(look);
+  precheck->cursor[0] = '\0';
+  ask_missing(precheck);
   return true;
 }
 
@@ -362,133 +378,144 @@ static bool see_user(void *ctx, const struct ca_reply_account *account)
   return false;
 }
 
-static bool user_ended(struct ca_look *look, struct ca_target *target,
+static bool user_ended(struct ca_precheck *precheck,
+                       struct ca_precondition *precondition,
                        const struct ca_result *result)
 {
-  struct seen_user seen = { &target->step->row.change, "" };
-  char before[sizeof(look->cursor)];
+  struct seen_user seen = { &precondition->apply_change->row.change, "" };
+  char before[sizeof(precheck->cursor)];
 
-  memcpy(before, look->cursor, sizeof(before));
+  memcpy(before, precheck->cursor, sizeof(before));
   if(!ca_reply_accounts(result->body.data, result->body.len, see_user, &seen,
-                        look->cursor, sizeof(look->cursor)))
+                        precheck->cursor, sizeof(precheck->cursor)))
     return false;
   if(!seen.found[0] && strchr(seen.change->user, ',') &&
-     may_turn_page(look, before))
+     may_turn_page(precheck, before))
     return true;
-  look->cursor[0] = '\0';
-  ca_target_judge_create(target, seen.found[0] ? seen.found : NULL);
+  precheck->cursor[0] = '\0';
+  ca_precondition_check_create(precondition,
+                               seen.found[0] ? seen.found : NULL);
   return true;
 }
 
-static bool single_ended(struct ca_look *look, struct ca_result *result)
+static bool single_ended(struct ca_precheck *precheck,
+                         struct ca_result *result)
 {
-  struct ca_apply *apply = look->apply;
-  struct ca_target *target = &look->targets[look->at];
+  struct ca_apply *apply = precheck->apply;
+  struct ca_precondition *precondition =
+      &precheck->preconditions[precheck->at];
   struct ca_reply_account account;
   bool gone = result->status == 404;
 
-  if(target->kind == CA_TARGET_CREATE)
-    return user_ended(look, target, result);
+  if(precondition->kind == CA_PRECONDITION_CREATE)
+    return user_ended(precheck, precondition, result);
   if(!gone &&
      (!ca_reply_account(result->body.data, result->body.len, &account) ||
-      !ca_json_is(account.id, target->step->row.change.account) ||
-      (target->kind == CA_TARGET_CONFIG && !account.status.data)))
+      !ca_json_is(account.id,
+                  precondition->apply_change->row.change.account) ||
+      (precondition->kind == CA_PRECONDITION_CONFIG && !account.status.data)))
     return false;
-  ca_target_judge(apply, target, gone ? NULL : &account);
+  ca_precondition_check(apply, precondition, gone ? NULL : &account);
   return true;
 }
 
 /* Takes in what the op brought. */
-static void take_reply(struct ca_look *look, struct ca_result *result)
+static void take_reply(struct ca_precheck *precheck, struct ca_result *result)
 {
-  bool gone = ca_reply_says_gone(result) && look->mode == LOOK_SINGLE &&
-              look->targets[look->at].kind != CA_TARGET_CREATE;
+  bool gone =
+      ca_reply_says_gone(result) && precheck->mode == PRECHECK_SINGLE &&
+      precheck->preconditions[precheck->at].kind != CA_PRECONDITION_CREATE;
   bool read;
 
-  ca_reply_explain(look->api, result);
+  ca_reply_explain(precheck->api, result);
   if(result->err.code && !gone) {
-    fail_asked(look, result->err.text);
+    fail_asked(precheck, result->err.text);
     return;
   }
-  read = look->mode == LOOK_LIST ? list_ended(look, result)
-                                 : single_ended(look, result);
+  read = precheck->mode == PRECHECK_LIST ? list_ended(precheck, result)
+                                         : single_ended(precheck, result);
   if(!read)
-    fail_asked(look, "the reply cannot be parsed");
+    fail_asked(precheck, "the reply cannot be parsed");
 }
 
-static void look_done(void *owner, uint64_t token, struct ca_result *result)
+static void precheck_done(void *owner, uint64_t token,
+                          struct ca_result *result)
 {
-  struct ca_look *look = owner;
-  struct ca_apply *apply = look->apply;
+  struct ca_precheck *precheck = owner;
+  struct ca_apply *apply = precheck->apply;
 
   (void)token;
-  look->op = 0;
-  take_reply(look, result);
+  precheck->op = 0;
+  take_reply(precheck, result);
   if(result->status == 401) {
     apply->key_rejected = true;
     apply->stopped = true;
   }
   if(!apply->stopped)
-    go_on(look);
+    go_on(precheck);
 }
 
-void ca_apply_drop_looks(struct ca_apply *apply, bool quietly)
+void ca_precheck_drop_all(struct ca_apply *apply, bool quietly)
 {
-  while(apply->looks) {
-    struct ca_look *look = apply->looks;
-    struct ca_work *work;
+  while(apply->prechecks) {
+    struct ca_precheck *precheck = apply->prechecks;
+    struct ca_apply_item *apply_item;
 
-    apply->looks = look->next;
-    apply->look_count--;
-    if(look->op)
-      ca_engine_cancel(apply->engine, look->op, NULL);
-    while(!quietly && (work = take_work(look)))
-      ca_apply_leave_alone(apply, work);
-    free_look(look);
+    apply->prechecks = precheck->next;
+    apply->precheck_count--;
+    if(precheck->op)
+      ca_engine_cancel(apply->engine, precheck->op, NULL);
+    while(!quietly && (apply_item = take_item(precheck)))
+      ca_finish_drop(apply, apply_item);
+    free_precheck(precheck);
   }
 }
 
 /* The beginning. */
 
-static struct ca_look *new_look(struct ca_apply *apply, size_t targets)
+static struct ca_precheck *new_precheck(struct ca_apply *apply,
+                                        size_t preconditions)
 {
-  struct ca_look *look = calloc(1, sizeof(*look));
+  struct ca_precheck *precheck = calloc(1, sizeof(*precheck));
 
-  if(!look)
+  if(!precheck)
     return NULL;
-  look->apply = apply;
-  look->targets = malloc(targets * sizeof(*look->targets));
-  if(!look->targets) {
-    free(look);
+  precheck->apply = apply;
+  precheck->preconditions =
+      malloc(preconditions * sizeof(*precheck->preconditions));
+  if(!precheck->preconditions) {
+    free(precheck);
     return NULL;
   }
-  look->next = apply->looks;
-  apply->looks = look;
-  apply->look_count++;
-  return look;
+  precheck->next = apply->prechecks;
+  apply->prechecks = precheck;
+  apply->precheck_count++;
+  return precheck;
 }
 
-static void add_work(struct ca_look *look, struct ca_work *work)
+static void add_item(struct ca_precheck *precheck,
+                     struct ca_apply_item *apply_item)
 {
-  ca_work_targets(look->apply, work, look->targets, &look->count);
-  ca_work_push(&look->works, work);
-  if(!work->single)
-    look->apply->looking++;
+  ca_precondition_list(precheck->apply, apply_item, precheck->preconditions,
+                       &precheck->count);
+  ca_apply_queue_push(&precheck->items_taken, apply_item);
+  if(!apply_item->single)
+    precheck->apply->prechecking++;
 }
 
 /* Works for one look, off the queue: as many as one list tells of, or one that
    takes ops of its own. Returns how many targets they may have. */
-static size_t take_batch(struct ca_apply *apply, struct ca_work_queue *batch)
+static size_t take_batch(struct ca_apply *apply, struct ca_apply_queue *batch)
 {
   size_t total = 0;
 
   while(apply->unseen.first) {
     size_t count;
     bool alone;
-    ca_work_needs_look(apply, apply->unseen.first, &count, &alone);
+    ca_precondition_is_needed(apply, apply->unseen.first, &count, &alone);
     if(batch->first && (alone || total + count > LISTED_IDS))
       break;
-    ca_work_push(batch, ca_work_pop(&apply->unseen));
+    ca_apply_queue_push(batch, ca_apply_queue_pop(&apply->unseen));
     total += count;
     if(alone)
       break;
@@ -496,39 +523,40 @@ static size_t take_batch(struct ca_apply *apply, struct ca_work_queue *batch)
   return total;
 }
 
-static enum ca_code begin_look(struct ca_apply *apply, struct ca_err *err)
+static enum ca_code begin_precheck(struct ca_apply *apply, struct ca_err *err)
 {
-  struct ca_work_queue batch = { NULL, NULL, 0 };
-  size_t targets = take_batch(apply, &batch);
-  struct ca_look *look = new_look(apply, targets);
-  struct ca_work *work;
+  struct ca_apply_queue batch = { NULL, NULL, 0 };
+  size_t preconditions = take_batch(apply, &batch);
+  struct ca_precheck *precheck = new_precheck(apply, preconditions);
+  struct ca_apply_item *apply_item;
 
-  while((work = ca_work_pop(&batch)))
-    if(look)
-      add_work(look, work);
+  while((apply_item = ca_apply_queue_pop(&batch)))
+    if(precheck)
+      add_item(precheck, apply_item);
     else
-      ca_work_push(&apply->unseen, work);
-  if(!look)
+      ca_apply_queue_push(&apply->unseen, apply_item);
+  if(!precheck)
     return ca_err_set(err, CA_NOMEM, "out of memory");
-  go_on(look);
+  go_on(precheck);
   return CA_OK;
 }
 
-void ca_apply_look_single(struct ca_apply *apply, struct ca_work *work)
+void ca_precheck_single(struct ca_apply *apply,
+                        struct ca_apply_item *apply_item)
 {
   size_t count;
   bool alone;
-  bool needs = ca_work_needs_look(apply, work, &count, &alone);
-  struct ca_look *look = needs ? new_look(apply, count) : NULL;
+  bool needs = ca_precondition_is_needed(apply, apply_item, &count, &alone);
+  struct ca_precheck *precheck = needs ? new_precheck(apply, count) : NULL;
 
-  if(look) {
-    add_work(look, work);
-    go_on(look);
+  if(precheck) {
+    add_item(precheck, apply_item);
+    go_on(precheck);
   } else if(needs) {
-    ca_apply_end_rest(apply, work, CA_NOT_TRIED, "out of memory");
+    ca_finish_rest(apply, apply_item, CA_NOT_TRIED, "out of memory");
   } else {
-    work->look = false;
-    ca_work_push(&apply->direct, work);
+    apply_item->precheck = false;
+    ca_apply_queue_push(&apply->direct, apply_item);
   }
 }
 
@@ -542,32 +570,33 @@ static enum ca_code pull_unseen(struct ca_apply *apply, struct ca_err *err)
 
   while(!code && apply->unseen.count < LISTED_IDS &&
         apply->fit.count < apply->group) {
-    struct ca_work *work;
+    struct ca_apply_item *apply_item;
     size_t count;
     bool alone;
 
-    code = ca_apply_pull(apply, &work, err);
-    if(!work)
+    code = ca_reader_next(apply, &apply_item, err);
+    if(!apply_item)
       break;
-    ca_work_push(ca_work_needs_look(apply, work, &count, &alone)
-                     ? &apply->unseen
-                     : &apply->fit,
-                 work);
+    ca_apply_queue_push(
+        ca_precondition_is_needed(apply, apply_item, &count, &alone)
+            ? &apply->unseen
+            : &apply->fit,
+        apply_item);
   }
   return code;
 }
 
-enum ca_code ca_apply_look_ahead(struct ca_apply *apply, struct ca_err *err)
+enum ca_code ca_precheck_ahead(struct ca_apply *apply, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
 
-  while(!code && apply->looks_first && !apply->stopped &&
-        apply->look_count < LOOKS_AT_ONCE &&
-        apply->fit.count + apply->looking < apply->group) {
+  while(!code && apply->prechecks_first && !apply->stopped &&
+        apply->precheck_count < PRECHECKS_AT_ONCE &&
+        apply->fit.count + apply->prechecking < apply->group) {
     code = pull_unseen(apply, err);
     if(code || apply->stopped || !apply->unseen.first)
       break;
-    code = begin_look(apply, err);
+    code = begin_precheck(apply, err);
   }
   return code;
 }

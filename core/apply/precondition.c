@@ -8,12 +8,13 @@
 #include "base/text.h"
 #include "wire/proof.h"
 
-bool ca_step_is_open(const struct ca_apply *apply, const struct ca_work *work,
-                     const struct ca_step *step)
+bool ca_precondition_is_open(const struct ca_apply *apply,
+                             const struct ca_apply_item *apply_item,
+                             const struct ca_apply_change *apply_change)
 {
-  if(work->single)
+  if(apply_item->single)
     return true;
-  switch(step->row.outcome) {
+  switch(apply_change->row.outcome) {
   case CA_PLANNED:
   case CA_NOT_TRIED:
     return true;
@@ -21,174 +22,198 @@ bool ca_step_is_open(const struct ca_apply *apply, const struct ca_work *work,
     return apply->which == CA_APPLY_FAILED;
   case CA_UNKNOWN:
     return apply->which != CA_APPLY_PLANNED &&
-           step->row.change.api->repeat != CA_REPEAT_NEVER;
+           apply_change->row.change.api->repeat != CA_REPEAT_NEVER;
   default:
     return false;
   }
 }
 
 /* The plan saw no ACTIVE account of the user. */
-static bool had_none(const char *image)
+static bool had_none(const char *before_image)
 {
   int64_t active;
 
-  return image && ca_json_integer(image, strlen(image), "$.active", &active) &&
+  return before_image &&
+         ca_json_integer(before_image, strlen(before_image), "$.active",
+                         &active) &&
          active == 0;
 }
 
-static enum ca_target_kind kind_of(const struct ca_step *step)
+static enum ca_precondition_kind
+kind_of(const struct ca_apply_change *apply_change)
 {
-  const struct ca_change *change = &step->row.change;
+  const struct ca_change *change = &apply_change->row.change;
   const char *account = change->account ? change->account : "";
   struct ca_slice id = { account, strlen(account) };
 
   if(change->api->probe == CA_PROBE_LISTED)
-    return change->user && change->config && had_none(change->image)
-               ? CA_TARGET_CREATE
-               : CA_TARGET_NONE;
+    return change->user && change->config && had_none(change->before_image)
+               ? CA_PRECONDITION_CREATE
+               : CA_PRECONDITION_NONE;
   /* what cannot be an id fails when it is to be sent, by itself */
-  if(ca_check_id(id, "id", NULL))
-    return CA_TARGET_NONE;
+  if(ca_request_check_id(id, "id", NULL))
+    return CA_PRECONDITION_NONE;
   if(!ca_api_of_accounts(change->api))
-    return CA_TARGET_CONFIG;
-  return strchr(account, ',') ? CA_TARGET_ACCOUNT : CA_TARGET_LISTED;
+    return CA_PRECONDITION_CONFIG;
+  return strchr(account, ',') ? CA_PRECONDITION_ACCOUNT
+                              : CA_PRECONDITION_LISTED;
 }
 
-static bool is_irreversible(const struct ca_step *step)
+static bool is_irreversible(const struct ca_apply_change *apply_change)
 {
-  return step->row.change.cost == CA_IRREVERSIBLE ||
-         step->row.change.api->cost == CA_IRREVERSIBLE;
+  return apply_change->row.change.cost == CA_IRREVERSIBLE ||
+         apply_change->row.change.api->cost == CA_IRREVERSIBLE;
 }
 
-bool ca_work_needs_look(struct ca_apply *apply, const struct ca_work *work,
-                        size_t *count, bool *alone)
+bool ca_precondition_is_needed(struct ca_apply *apply,
+                               const struct ca_apply_item *apply_item,
+                               size_t *count, bool *alone)
 {
-  bool needs = work->single || apply->look || apply->which != CA_APPLY_PLANNED;
-  const struct ca_step *step;
+  bool needs = apply_item->single || apply->precheck ||
+               apply->which != CA_APPLY_PLANNED;
+  const struct ca_apply_change *apply_change;
 
   *count = 0;
   *alone = false;
-  for(step = work->first; step && !needs; step = step->next)
-    needs = is_irreversible(step) && ca_step_is_open(apply, work, step);
+  for(apply_change = apply_item->first; apply_change && !needs;
+      apply_change = apply_change->next)
+    needs = is_irreversible(apply_change) &&
+            ca_precondition_is_open(apply, apply_item, apply_change);
   if(!needs)
     return false;
-  for(step = work->first; step; step = step->next) {
-    enum ca_target_kind kind =
-        ca_step_is_open(apply, work, step) ? kind_of(step) : CA_TARGET_NONE;
-    *count += kind != CA_TARGET_NONE;
-    *alone = *alone || (kind != CA_TARGET_NONE && kind != CA_TARGET_LISTED);
+  for(apply_change = apply_item->first; apply_change;
+      apply_change = apply_change->next) {
+    enum ca_precondition_kind kind =
+        ca_precondition_is_open(apply, apply_item, apply_change)
+            ? kind_of(apply_change)
+            : CA_PRECONDITION_NONE;
+    *count += kind != CA_PRECONDITION_NONE;
+    *alone = *alone ||
+             (kind != CA_PRECONDITION_NONE && kind != CA_PRECONDITION_LISTED);
   }
   return *count > 0;
 }
 
-static bool same_target(const struct ca_target *target,
-                        const struct ca_change *change,
-                        enum ca_target_kind kind)
+static bool same_precondition(const struct ca_precondition *precondition,
+                              const struct ca_change *change,
+                              enum ca_precondition_kind kind)
 {
-  const struct ca_change *known = &target->step->row.change;
+  const struct ca_change *known = &precondition->apply_change->row.change;
 
-  if(target->kind != kind)
+  if(precondition->kind != kind)
     return false;
-  if(kind == CA_TARGET_CREATE)
+  if(kind == CA_PRECONDITION_CREATE)
     return !strcmp(known->user, change->user) &&
            !strcmp(known->config, change->config);
   return !strcmp(known->account, change->account);
 }
 
-void ca_work_targets(struct ca_apply *apply, const struct ca_work *work,
-                     struct ca_target *targets, size_t *count)
+void ca_precondition_list(struct ca_apply *apply,
+                          const struct ca_apply_item *apply_item,
+                          struct ca_precondition *preconditions, size_t *count)
 {
   size_t from = *count;
-  const struct ca_step *step;
+  const struct ca_apply_change *apply_change;
 
-  for(step = work->first; step; step = step->next) {
-    const struct ca_change *change = &step->row.change;
-    enum ca_target_kind kind =
-        ca_step_is_open(apply, work, step) ? kind_of(step) : CA_TARGET_NONE;
+  for(apply_change = apply_item->first; apply_change;
+      apply_change = apply_change->next) {
+    const struct ca_change *change = &apply_change->row.change;
+    enum ca_precondition_kind kind =
+        ca_precondition_is_open(apply, apply_item, apply_change)
+            ? kind_of(apply_change)
+            : CA_PRECONDITION_NONE;
     size_t i = from;
-    if(kind == CA_TARGET_NONE)
+    if(kind == CA_PRECONDITION_NONE)
       continue;
-    while(i < *count && !same_target(&targets[i], change, kind))
+    while(i < *count && !same_precondition(&preconditions[i], change, kind))
       i++;
     if(i == *count) {
-      memset(&targets[i], 0, sizeof(targets[i]));
-      targets[i].work = work;
-      targets[i].step = step;
-      targets[i].kind = kind;
+      memset(&preconditions[i], 0, sizeof(preconditions[i]));
+      preconditions[i].apply_item = apply_item;
+      preconditions[i].apply_change = apply_change;
+      preconditions[i].kind = kind;
       ++*count;
     }
     /* what left once may still come to something, whatever was found since */
-    if((step->row.outcome == CA_UNKNOWN || step->row.sent_ms) &&
-       !targets[i].doubt)
-      targets[i].doubt = step;
+    if((apply_change->row.outcome == CA_UNKNOWN ||
+        apply_change->row.sent_ms) &&
+       !preconditions[i].suspect)
+      preconditions[i].suspect = apply_change;
   }
 }
 
 /* Verdicts. */
 
-static void differs(struct ca_target *target, const char *fmt, ...)
+static void differs(struct ca_precondition *precondition, const char *fmt, ...)
     CA_PRINTF(2, 3);
 
 /* The text begins with what it is about; an account that is not the item's own
    is named. */
-static void differs(struct ca_target *target, const char *fmt, ...)
+static void differs(struct ca_precondition *precondition, const char *fmt, ...)
 {
-  const struct ca_change_row *row = &target->step->row;
+  const struct ca_change_row *row = &precondition->apply_change->row;
   const char *what = ca_api_noun(row->change.api);
   bool own = row->key && !strcmp(row->key, row->change.account);
   va_list args;
   int len;
 
-  target->state = CA_TARGET_DIFFERS;
-  len = own || target->kind == CA_TARGET_CONFIG
-            ? snprintf(target->text, sizeof(target->text), "the %s ", what)
-            : snprintf(target->text, sizeof(target->text), "the account %s ",
-                       row->change.account);
+  precondition->state = CA_PRECONDITION_DIFFERS;
+  len = own || precondition->kind == CA_PRECONDITION_CONFIG
+            ? snprintf(precondition->text, sizeof(precondition->text),
+                       "the %s ", what)
+            : snprintf(precondition->text, sizeof(precondition->text),
+                       "the account %s ", row->change.account);
   va_start(args, fmt);
-  if(len > 0 && (size_t)len < sizeof(target->text))
-    vsnprintf(target->text + len, sizeof(target->text) - (size_t)len, fmt,
-              args);
+  if(len > 0 && (size_t)len < sizeof(precondition->text))
+    vsnprintf(precondition->text + len,
+              sizeof(precondition->text) - (size_t)len, fmt, args);
   va_end(args);
 }
 
-void ca_target_fail(struct ca_target *target, const char *why)
+void ca_precondition_fail(struct ca_precondition *precondition,
+                          const char *why)
 {
-  target->state = CA_TARGET_FAILED;
-  snprintf(target->text, sizeof(target->text),
+  precondition->state = CA_PRECONDITION_FAILED;
+  snprintf(precondition->text, sizeof(precondition->text),
            "not sent, because the precheck failed: %.180s", why);
 }
 
-static void judge_gone(struct ca_target *target)
+static void check_gone(struct ca_precondition *precondition)
 {
   /* perhaps by that change itself, and sending it again finds out */
-  if(target->doubt &&
-     target->doubt->row.change.api->repeat == CA_REPEAT_GONE_OK)
-    target->state = CA_TARGET_FINE;
+  if(precondition->suspect &&
+     precondition->suspect->row.change.api->repeat == CA_REPEAT_GONE_OK)
+    precondition->state = CA_PRECONDITION_FINE;
   else
-    differs(target, "is gone");
+    differs(precondition, "is gone");
 }
 
 /* Is it as a change would have made it that may have happened? */
-static bool explained(const struct ca_target *target, const char *status)
+static bool explained(const struct ca_precondition *precondition,
+                      const char *status)
 {
-  const char *becomes =
-      target->doubt ? target->doubt->row.change.api->becomes : NULL;
+  const char *becomes = precondition->suspect
+                            ? precondition->suspect->row.change.api->becomes
+                            : NULL;
   return becomes && !strcmp(status, becomes);
 }
 
 /* The image that the step's plan saw, with the field, or NULL. False when the
    ledger cannot be read: the target has failed. */
-static bool read_image(struct ca_apply *apply, struct ca_target *target,
-                       const struct ca_step *step,
-                       const struct ca_field *field, struct ca_before *image)
+static bool read_before(struct ca_apply *apply,
+                        struct ca_precondition *precondition,
+                        const struct ca_apply_change *apply_change,
+                        const struct ca_field *field,
+                        struct ca_before *before_image)
 {
   struct ca_err why;
 
   ca_err_clear(&why);
-  if(!ca_ledger_before(apply->ledger, step->row.number, field, image, &why))
+  if(!ca_ledger_before(apply->ledger, apply_change->row.number, field,
+                       before_image, &why))
     return true;
-  ca_apply_lose_ledger(apply, &why);
-  ca_target_fail(target, why.text);
+  ca_finish_lose_ledger(apply, &why);
+  ca_precondition_fail(precondition, why.text);
   return false;
 }
 
@@ -205,88 +230,102 @@ static bool sets(const struct ca_change *change, const struct ca_field *field)
 
 /* Is the field another one than the plan saw? A doubtful change may have set
    any. */
-static void judge_field(struct ca_apply *apply, struct ca_target *target,
-                        const struct ca_step *step,
+static void check_field(struct ca_apply *apply,
+                        struct ca_precondition *precondition,
+                        const struct ca_apply_change *apply_change,
                         const struct ca_field *field,
                         const struct ca_reply_account *account)
 {
-  struct ca_before image;
+  struct ca_before before_image;
   struct ca_slice value;
-  char now[sizeof(image.text)];
+  char now[sizeof(before_image.text)];
   char shown[80];
   char was[80];
 
-  if(!read_image(apply, target, step, field, &image))
+  if(!read_before(apply, precondition, apply_change, field, &before_image))
     return;
   if(ca_proof_shown(field, account->text, &value) != CA_JSON_STRING)
     value.data = NULL; /* null, say: it is empty */
   ca_json_copy(value, now, sizeof(now));
-  if(!image.has_text || !strcmp(now, image.text))
+  if(!before_image.has_text || !strcmp(now, before_image.text))
     return;
   ca_text_printable(shown, sizeof(shown), now, strlen(now));
-  ca_text_printable(was, sizeof(was), image.text, strlen(image.text));
-  differs(target, "has the %s \"%s\" now, but the plan saw \"%s\"",
+  ca_text_printable(was, sizeof(was), before_image.text,
+                    strlen(before_image.text));
+  differs(precondition, "has the %s \"%s\" now, but the plan saw \"%s\"",
           field->name, shown, was);
 }
 
 /* The fields that the work is to set on this account, and that its plan saw.
  */
-static void judge_fields(struct ca_apply *apply, struct ca_target *target,
+static void check_fields(struct ca_apply *apply,
+                         struct ca_precondition *precondition,
                          const struct ca_reply_account *account)
 {
-  const struct ca_step *step;
+  const struct ca_apply_change *apply_change;
   const struct ca_field *field;
 
-  if(target->doubt && target->doubt->row.change.api->probe == CA_PROBE_FIELDS)
+  if(precondition->suspect &&
+     precondition->suspect->row.change.api->probe == CA_PROBE_FIELDS)
     return;
-  for(step = target->step; step; step = step->next) {
-    const struct ca_change *change = &step->row.change;
-    if(!change->account || !ca_step_is_open(apply, target->work, step) ||
-       strcmp(change->account, target->step->row.change.account) != 0)
+  for(apply_change = precondition->apply_change; apply_change;
+      apply_change = apply_change->next) {
+    const struct ca_change *change = &apply_change->row.change;
+    if(!change->account ||
+       !ca_precondition_is_open(apply, precondition->apply_item,
+                                apply_change) ||
+       strcmp(change->account,
+              precondition->apply_change->row.change.account) != 0)
       continue;
     for(field = change->api->fields; field->name; field++)
-      if(field->flags & CA_PLAN_SEES && target->state == CA_TARGET_FINE &&
-         sets(change, field))
-        judge_field(apply, target, step, field, account);
+      if(field->flags & CA_PLAN_SEES &&
+         precondition->state == CA_PRECONDITION_FINE && sets(change, field))
+        check_field(apply, precondition, apply_change, field, account);
   }
 }
 
-void ca_target_judge(struct ca_apply *apply, struct ca_target *target,
-                     const struct ca_reply_account *account)
+void ca_precondition_check(struct ca_apply *apply,
+                           struct ca_precondition *precondition,
+                           const struct ca_reply_account *account)
 {
   char status[sizeof(((struct ca_before *)0)->status)];
-  struct ca_before image;
+  struct ca_before before_image;
 
   if(!account) {
-    judge_gone(target);
+    check_gone(precondition);
     return;
   }
-  if(!read_image(apply, target, target->step, NULL, &image))
+  if(!read_before(apply, precondition, precondition->apply_change, NULL,
+                  &before_image))
     return;
-  target->state = CA_TARGET_FINE;
+  precondition->state = CA_PRECONDITION_FINE;
   ca_json_copy(account->status, status, sizeof(status));
-  if(!image.known || explained(target, status))
+  if(!before_image.known || explained(precondition, status))
     return;
-  if(image.status[0] && status[0] && strcmp(status, image.status) != 0) {
+  if(before_image.status[0] && status[0] &&
+     strcmp(status, before_image.status) != 0) {
     char shown[80];
     ca_text_printable(shown, sizeof(shown), status, strlen(status));
-    differs(target, "is %s now, but the plan saw %s", shown, image.status);
-  } else if(target->kind != CA_TARGET_CONFIG && account->says_disabled &&
-            account->disabled != image.disabled)
-    differs(target, "is %s now, but the plan saw it %s",
+    differs(precondition, "is %s now, but the plan saw %s", shown,
+            before_image.status);
+  } else if(precondition->kind != CA_PRECONDITION_CONFIG &&
+            account->says_disabled &&
+            account->disabled != before_image.disabled)
+    differs(precondition, "is %s now, but the plan saw it %s",
             account->disabled ? "disabled" : "enabled",
-            image.disabled ? "disabled" : "enabled");
+            before_image.disabled ? "disabled" : "enabled");
   else
-    judge_fields(apply, target, account);
+    check_fields(apply, precondition, account);
 }
 
-void ca_target_judge_create(struct ca_target *target, const char *found)
+void ca_precondition_check_create(struct ca_precondition *precondition,
+                                  const char *found)
 {
-  target->state = found ? CA_TARGET_DIFFERS : CA_TARGET_FINE;
+  precondition->state = found ? CA_PRECONDITION_DIFFERS : CA_PRECONDITION_FINE;
   if(found) {
     char shown[170];
     ca_text_printable(shown, sizeof(shown), found, strlen(found));
-    snprintf(target->text, sizeof(target->text),
+    snprintf(precondition->text, sizeof(precondition->text),
              "the user has connected after the plan was made (%s)", shown);
   }
 }

@@ -107,17 +107,17 @@ struct ca_proof_change ca_probe_facts(const struct ca_change_row *row)
 }
 
 /* The status before, as the run's own changes left it, and how old it is. */
-static enum ca_code add_image(const struct ca_probing *probing,
-                              struct ca_before *image,
-                              struct ca_proof_change *facts,
-                              struct ca_err *err)
+static enum ca_code add_before(const struct ca_probing *probing,
+                               struct ca_before *before_image,
+                               struct ca_proof_change *facts,
+                               struct ca_err *err)
 {
-  enum ca_code code = ca_ledger_before(probing->settle->ledger,
-                                       probing->row.number, NULL, image, err);
+  enum ca_code code = ca_ledger_before(
+      probing->settle->ledger, probing->row.number, NULL, before_image, err);
 
-  if(!code && image->known && image->status[0])
-    facts->before = image->status;
-  facts->before_ms = image->updated_ms;
+  if(!code && before_image->known && before_image->status[0])
+    facts->before = before_image->status;
+  facts->before_ms = before_image->updated_ms;
   return code;
 }
 
@@ -135,7 +135,7 @@ enum ca_code ca_probe_read(struct ca_probing *probing,
                            struct ca_finding *finding, struct ca_err *err)
 {
   struct ca_proof_change facts = ca_probe_facts(&probing->row);
-  struct ca_before image;
+  struct ca_before before_image;
   enum ca_code code = CA_OK;
 
   if(!probing->since_ms) /* by the first page of a list */
@@ -145,7 +145,7 @@ enum ca_code ca_probe_read(struct ca_probing *probing,
     return ca_proof_of_page(&facts, &probing->list, result, knows_made,
                             probing, finding, err);
   if(facts.api->probe == CA_PROBE_MOVED)
-    code = add_image(probing, &image, &facts, err);
+    code = add_before(probing, &before_image, &facts, err);
   if(!code)
     ca_proof_of_get(&facts, result, finding);
   return code;

@@ -2,35 +2,36 @@
    Must not know: what an item waits for. */
 #include "apply/apply_private.h"
 
-void ca_work_push(struct ca_work_queue *queue, struct ca_work *work)
+void ca_apply_queue_push(struct ca_apply_queue *queue,
+                         struct ca_apply_item *apply_item)
 {
-  work->next = NULL;
+  apply_item->next = NULL;
   if(queue->last)
-    queue->last->next = work;
+    queue->last->next = apply_item;
   else
-    queue->first = work;
-  queue->last = work;
+    queue->first = apply_item;
+  queue->last = apply_item;
   queue->count++;
 }
 
-struct ca_work *ca_work_pop(struct ca_work_queue *queue)
+struct ca_apply_item *ca_apply_queue_pop(struct ca_apply_queue *queue)
 {
-  struct ca_work *work = queue->first;
+  struct ca_apply_item *apply_item = queue->first;
 
-  if(!work)
+  if(!apply_item)
     return NULL;
-  queue->first = work->next;
+  queue->first = apply_item->next;
   if(!queue->first)
     queue->last = NULL;
   queue->count--;
-  work->next = NULL;
-  return work;
+  apply_item->next = NULL;
+  return apply_item;
 }
 
-void ca_work_clear(struct ca_work_queue *queue)
+void ca_apply_queue_clear(struct ca_apply_queue *queue)
 {
-  struct ca_work *work;
+  struct ca_apply_item *apply_item;
 
-  while((work = ca_work_pop(queue)))
-    ca_work_free(work);
+  while((apply_item = ca_apply_queue_pop(queue)))
+    ca_apply_item_free(apply_item);
 }

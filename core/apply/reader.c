@@ -5,10 +5,10 @@
 
 /* The work that the item's changes go to: the last one, since changes of an
    item come together. NULL when out of memory. */
-static struct ca_work *last_item(struct ca_apply *apply, int64_t item)
+static struct ca_apply_item *last_item(struct ca_apply *apply, int64_t item)
 {
-  struct ca_work *last = apply->waiting.last;
-  struct ca_work *fresh;
+  struct ca_apply_item *last = apply->waiting.last;
+  struct ca_apply_item *fresh;
 
   if(last && last->item == item)
     return last;
@@ -20,15 +20,15 @@ static struct ca_work *last_item(struct ca_apply *apply, int64_t item)
   fresh->item = item;
   fresh->visit = apply->visit;
   fresh->owner = apply->owner;
-  ca_work_push(&apply->waiting, fresh);
+  ca_apply_queue_push(&apply->waiting, fresh);
   return fresh;
 }
 
 static enum ca_code read_change(struct ca_apply *apply, struct ca_err *err)
 {
   const struct ca_change_row *row = NULL;
-  struct ca_work *work;
-  struct ca_step *step;
+  struct ca_apply_item *apply_item;
+  struct ca_apply_change *apply_change;
   enum ca_code code = ca_changes_next(&apply->changes, &row, err);
 
   if(code)
@@ -39,17 +39,18 @@ static enum ca_code read_change(struct ca_apply *apply, struct ca_err *err)
       apply->waiting.last->complete = true;
     return CA_OK;
   }
-  step = ca_step_new(row);
-  work = step ? last_item(apply, row->item) : NULL;
-  if(!work) {
-    free(step);
+  apply_change = ca_apply_item_new_change(row);
+  apply_item = apply_change ? last_item(apply, row->item) : NULL;
+  if(!apply_item) {
+    free(apply_change);
     return ca_err_set(err, CA_NOMEM, "out of memory");
   }
-  ca_work_add(work, step);
+  ca_apply_item_add_change(apply_item, apply_change);
   return CA_OK;
 }
 
-static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
+static enum ca_code next_item(struct ca_apply *apply,
+                              struct ca_apply_item **apply_item,
                               struct ca_err *err)
 {
   enum ca_code code = CA_OK;
@@ -57,26 +58,27 @@ static enum ca_code next_work(struct ca_apply *apply, struct ca_work **work,
   while(!code && !apply->read_all &&
         !(apply->waiting.first && apply->waiting.first->complete))
     code = read_change(apply, err);
-  *work = code ? NULL : ca_work_pop(&apply->waiting);
+  *apply_item = code ? NULL : ca_apply_queue_pop(&apply->waiting);
   return code;
 }
 
-enum ca_code ca_apply_pull(struct ca_apply *apply, struct ca_work **work,
-                           struct ca_err *err)
+enum ca_code ca_reader_next(struct ca_apply *apply,
+                            struct ca_apply_item **apply_item,
+                            struct ca_err *err)
 {
   enum ca_code code = CA_OK;
 
-  *work = NULL;
+  *apply_item = NULL;
   while(!code && !apply->stopped &&
         (!apply->items || apply->pulled < apply->items)) {
-    code = next_work(apply, work, err);
-    if(code || !*work)
+    code = next_item(apply, apply_item, err);
+    if(code || !*apply_item)
       break;
-    if(ca_apply_advance(apply, *work)) {
+    if(ca_finish_decided(apply, *apply_item)) {
       apply->pulled++;
       break;
     }
-    *work = NULL;
+    *apply_item = NULL;
   }
   return code;
 }

@@ -7,14 +7,14 @@
 #include "base/secret.h"
 
 /* The first entry that is not before the change. */
-static size_t kept_place(const struct ca_apply *apply, int64_t change)
+static size_t secret_place(const struct ca_apply *apply, int64_t change)
 {
   size_t from = 0;
-  size_t to = apply->kept_count;
+  size_t to = apply->secret_count;
 
   while(from < to) {
     size_t middle = from + (to - from) / 2;
-    if(apply->kept[middle].change < change)
+    if(apply->secrets[middle].change < change)
       from = middle + 1;
     else
       to = middle;
@@ -22,74 +22,75 @@ static size_t kept_place(const struct ca_apply *apply, int64_t change)
   return from;
 }
 
-static struct ca_kept *kept_at(const struct ca_apply *apply, int64_t change)
+static struct ca_apply_secret *secret_at(const struct ca_apply *apply,
+                                         int64_t change)
 {
-  size_t place = kept_place(apply, change);
+  size_t place = secret_place(apply, change);
 
-  if(place == apply->kept_count || apply->kept[place].change != change)
+  if(place == apply->secret_count || apply->secrets[place].change != change)
     return NULL;
-  return &apply->kept[place];
+  return &apply->secrets[place];
 }
 
-const struct ca_kept *ca_kept_find(const struct ca_apply *apply,
-                                   int64_t change)
+const struct ca_apply_secret *
+ca_apply_secret_find(const struct ca_apply *apply, int64_t change)
 {
-  const struct ca_kept *kept = kept_at(apply, change);
-  return kept && kept->body ? kept : NULL;
+  const struct ca_apply_secret *entry = secret_at(apply, change);
+  return entry && entry->body ? entry : NULL;
 }
 
-static void give_up(struct ca_kept *kept)
+static void give_up(struct ca_apply_secret *entry)
 {
-  if(!kept->body)
+  if(!entry->body)
     return;
-  ca_secret_remove_json(kept->body, kept->len);
-  ca_wipe(kept->body, kept->len);
-  free(kept->body);
-  kept->body = NULL;
+  ca_secret_remove_json(entry->body, entry->len);
+  ca_buf_wipe_memory(entry->body, entry->len);
+  free(entry->body);
+  entry->body = NULL;
 }
 
-void ca_kept_drop(struct ca_apply *apply, int64_t change)
+void ca_apply_secret_drop(struct ca_apply *apply, int64_t change)
 {
-  struct ca_kept *kept = kept_at(apply, change);
+  struct ca_apply_secret *entry = secret_at(apply, change);
 
-  if(kept)
-    give_up(kept);
+  if(entry)
+    give_up(entry);
   /* what was given up at the end is forgotten; elsewhere it waits for that */
-  while(apply->kept_count && !apply->kept[apply->kept_count - 1].body)
-    apply->kept_count--;
+  while(apply->secret_count && !apply->secrets[apply->secret_count - 1].body)
+    apply->secret_count--;
 }
 
-void ca_kept_clear(struct ca_apply *apply)
+void ca_apply_secret_clear(struct ca_apply *apply)
 {
   size_t i;
 
-  for(i = 0; i < apply->kept_count; i++)
-    give_up(&apply->kept[i]);
-  free(apply->kept);
-  apply->kept = NULL;
-  apply->kept_count = 0;
-  apply->kept_size = 0;
+  for(i = 0; i < apply->secret_count; i++)
+    give_up(&apply->secrets[i]);
+  free(apply->secrets);
+  apply->secrets = NULL;
+  apply->secret_count = 0;
+  apply->secret_size = 0;
 }
 
 static bool make_room(struct ca_apply *apply)
 {
-  size_t size = apply->kept_size ? apply->kept_size * 2 : 16;
-  struct ca_kept *more;
+  size_t size = apply->secret_size ? apply->secret_size * 2 : 16;
+  struct ca_apply_secret *more;
 
-  if(apply->kept_count < apply->kept_size)
+  if(apply->secret_count < apply->secret_size)
     return true;
-  more = realloc(apply->kept, size * sizeof(*more));
+  more = realloc(apply->secrets, size * sizeof(*more));
   if(!more)
     return false;
-  apply->kept = more;
-  apply->kept_size = size;
+  apply->secrets = more;
+  apply->secret_size = size;
   return true;
 }
 
-enum ca_code ca_apply_keep_secret(struct ca_apply *apply, int64_t change,
+enum ca_code ca_apply_secret_keep(struct ca_apply *apply, int64_t change,
                                   const char *body, size_t len)
 {
-  struct ca_kept *kept = kept_at(apply, change);
+  struct ca_apply_secret *entry = secret_at(apply, change);
   char *copy = malloc(len + 1);
   size_t place;
 
@@ -97,22 +98,22 @@ enum ca_code ca_apply_keep_secret(struct ca_apply *apply, int64_t change,
     return CA_NOMEM;
   memcpy(copy, body, len);
   copy[len] = '\0';
-  if(!kept) {
+  if(!entry) {
     if(!make_room(apply)) {
-      ca_wipe(copy, len);
+      ca_buf_wipe_memory(copy, len);
       free(copy);
       return CA_NOMEM;
     }
-    place = kept_place(apply, change);
-    kept = &apply->kept[place];
-    memmove(kept + 1, kept, (apply->kept_count - place) * sizeof(*kept));
-    apply->kept_count++;
-    kept->body = NULL;
+    place = secret_place(apply, change);
+    entry = &apply->secrets[place];
+    memmove(entry + 1, entry, (apply->secret_count - place) * sizeof(*entry));
+    apply->secret_count++;
+    entry->body = NULL;
   }
-  give_up(kept);
-  kept->change = change;
-  kept->body = copy;
-  kept->len = len;
+  give_up(entry);
+  entry->change = change;
+  entry->body = copy;
+  entry->len = len;
   ca_secret_add_json(copy, len);
   return CA_OK;
 }

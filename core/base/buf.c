@@ -6,7 +6,7 @@
 #include <string.h>
 #include "base/buf.h"
 
-void ca_wipe(void *memory, size_t len)
+void ca_buf_wipe_memory(void *memory, size_t len)
 {
   /* The compiler cannot see which function this calls, so it cannot remove the
      call as a dead store. macOS has no explicit_bzero. */
@@ -31,7 +31,7 @@ void ca_buf_clear(struct ca_buf *buf)
 void ca_buf_wipe(struct ca_buf *buf)
 {
   if(buf->data)
-    ca_wipe(buf->data, buf->size);
+    ca_buf_wipe_memory(buf->data, buf->size);
   ca_buf_clear(buf);
 }
 
@@ -104,24 +104,24 @@ enum ca_code ca_buf_add_text(struct ca_buf *buf, const char *text)
 enum ca_code ca_buf_printf(struct ca_buf *buf, const char *fmt, ...)
 {
   va_list args;
-  va_list again;
+  va_list copy;
   int len;
   enum ca_code code;
 
   va_start(args, fmt);
-  va_copy(again, args);
+  va_copy(copy, args);
   len = vsnprintf(NULL, 0, fmt, args);
   va_end(args);
   if(len < 0) {
-    va_end(again);
+    va_end(copy);
     return CA_USAGE;
   }
   code = make_room(buf, (size_t)len);
   if(!code) {
-    vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
+    vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, copy);
     buf->len += (size_t)len;
   }
-  va_end(again);
+  va_end(copy);
   return code;
 }
 

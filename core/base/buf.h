@@ -38,6 +38,6 @@ CA_MUST_USE enum ca_code ca_buf_printf(struct ca_buf *buf, const char *fmt,
 const char *ca_buf_text(const struct ca_buf *buf);
 
 /* Overwrites memory with zeros; the compiler cannot remove the call. */
-void ca_wipe(void *memory, size_t len);
+void ca_buf_wipe_memory(void *memory, size_t len);
 
 #endif

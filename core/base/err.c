@@ -32,7 +32,7 @@ enum ca_code ca_err_set(struct ca_err *err, enum ca_code code, const char *fmt,
   return code;
 }
 
-const char *ca_code_name(enum ca_code code)
+const char *ca_err_code_name(enum ca_code code)
 {
   switch(code) {
   case CA_OK:
@@ -61,7 +61,7 @@ const char *ca_code_name(enum ca_code code)
   return "unknown";
 }
 
-void ca_copy_text(char *to, size_t size, const char *from, size_t length)
+void ca_err_copy_text(char *to, size_t size, const char *from, size_t length)
 {
   if(!size)
     return;

@@ -421,12 +421,12 @@ void ca_json_copy(struct ca_slice value, char *out, size_t size)
   if(!value.data)
     return;
   if(value.data[0] == '"' && !has_escapes(value)) { /* nearly always */
-    ca_copy_text(out, size, value.data + 1, value.len - 2);
+    ca_err_copy_text(out, size, value.data + 1, value.len - 2);
     return;
   }
   text = ca_json_dup(value, &len);
   if(text)
-    ca_copy_text(out, size, text, len);
+    ca_err_copy_text(out, size, text, len);
   free(text);
 }
 
@@ -585,7 +585,7 @@ bool ca_json_integer(const char *text, size_t len, const char *path,
   if(ca_json_find(text, len, path, &value) != CA_JSON_NUMBER ||
      value.len >= sizeof(digits))
     return false;
-  ca_copy_text(digits, sizeof(digits), value.data, value.len);
+  ca_err_copy_text(digits, sizeof(digits), value.data, value.len);
   errno = 0;
   number = strtoll(digits, &end, 10);
   if(*end || errno)

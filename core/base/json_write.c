@@ -52,7 +52,7 @@ static enum ca_code add_string(struct ca_buf *out, struct ca_slice value)
 
 enum ca_code ca_json_write_string(struct ca_buf *out, struct ca_slice value)
 {
-  return ca_is_utf8(value, NULL) ? add_string(out, value) : CA_USAGE;
+  return ca_text_is_utf8(value, NULL) ? add_string(out, value) : CA_USAGE;
 }
 
 /* ---- pieces ---- */
@@ -129,8 +129,8 @@ void ca_json_write_text(struct ca_json_write *json, const char *name,
   }
   begin_piece(json, name);
   if(!json->code)
-    json->code = ca_is_utf8(slice, NULL) ? add_string(json->out, slice)
-                                         : add_escaped(json->out, slice);
+    json->code = ca_text_is_utf8(slice, NULL) ? add_string(json->out, slice)
+                                              : add_escaped(json->out, slice);
 }
 
 void ca_json_write_raw(struct ca_json_write *json, const char *name,

@@ -88,7 +88,7 @@ static char *small_percent(const char *query)
       if(*p >= 'A' && *p <= 'F')
         *p = (char)(*p | 0x20);
   if(out && !strcmp(out, query)) {
-    ca_wipe(out, strlen(out));
+    ca_buf_wipe_memory(out, strlen(out));
     free(out);
     return NULL;
   }
@@ -121,7 +121,7 @@ static void spell(struct secret *secret)
   for(i = 0; i < 3; i++)
     if(secret->len >= SHORTEST + i)
       to[BASE64 + i] = base64(secret->plain + i, secret->len - i);
-  to[QUERY] = spelled(secret, ca_encode_query);
+  to[QUERY] = spelled(secret, ca_text_encode_query);
   to[QUERY_SMALL] = small_percent(to[QUERY]);
   to[JSON] = spelled(secret, ca_json_write_string);
   to[JSON_SLASHES] = escaped_slashes(to[JSON] ? to[JSON] : secret->plain);
@@ -184,7 +184,7 @@ void ca_secret_add(const char *plain, size_t len)
 static void wipe_text(char *text)
 {
   if(text) {
-    ca_wipe(text, strlen(text));
+    ca_buf_wipe_memory(text, strlen(text));
     free(text);
   }
 }
@@ -196,7 +196,7 @@ void ca_secret_remove(const char *plain, size_t len)
 
   if(!secret || --secret->uses)
     return;
-  ca_wipe(secret->plain, secret->len);
+  ca_buf_wipe_memory(secret->plain, secret->len);
   free(secret->plain);
   for(i = 0; i < SPELLINGS; i++)
     wipe_text(secret->spellings[i]);
@@ -319,7 +319,7 @@ static bool each_string(struct ca_slice value, secret_fn *visit)
   if(len > 0)
     visit(plain, (size_t)len);
   if(plain)
-    ca_wipe(plain, value.len);
+    ca_buf_wipe_memory(plain, value.len);
   free(plain);
   return len >= 0;
 }

@@ -39,7 +39,7 @@ static size_t sequence_length(const unsigned char *p, const unsigned char *end)
   return len;
 }
 
-bool ca_is_utf8(struct ca_slice value, size_t *bad_offset)
+bool ca_text_is_utf8(struct ca_slice value, size_t *bad_offset)
 {
   const unsigned char *start = (const unsigned char *)value.data;
   const unsigned char *p = start;
@@ -77,7 +77,7 @@ static size_t decode(const char *from, size_t len, unsigned *code_point)
   struct ca_slice one = { from, n };
   size_t i;
 
-  if(n > len || !ca_is_utf8(one, NULL))
+  if(n > len || !ca_text_is_utf8(one, NULL))
     return 0;
   *code_point = n == 1 ? *p : *p & (0xFFU >> (n + 1));
   for(i = 1; i < n; i++)
@@ -172,12 +172,12 @@ static enum ca_code percent(struct ca_buf *out, struct ca_slice value,
   return code;
 }
 
-enum ca_code ca_encode_query(struct ca_buf *out, struct ca_slice value)
+enum ca_code ca_text_encode_query(struct ca_buf *out, struct ca_slice value)
 {
   return percent(out, value, "-._~");
 }
 
-enum ca_code ca_encode_segment(struct ca_buf *out, struct ca_slice value)
+enum ca_code ca_text_encode_segment(struct ca_buf *out, struct ca_slice value)
 {
   return percent(out, value, "-._~!$&'()*+,;=:@");
 }

@@ -21,7 +21,7 @@ static inline bool ca_slice_is(struct ca_slice slice, const char *text)
 
 /* Valid UTF-8 (RFC 3629: no surrogates, no overlong forms)? *bad_offset, when
    not NULL, is where it stops being so. */
-bool ca_is_utf8(struct ca_slice value, size_t *bad_offset);
+bool ca_text_is_utf8(struct ca_slice value, size_t *bad_offset);
 
 /* Makes bytes from outside harmless for a terminal: control, escape and
    bidirectional characters, and bytes that are not UTF-8, become visible
@@ -29,10 +29,10 @@ bool ca_is_utf8(struct ca_slice value, size_t *bad_offset);
 void ca_text_printable(char *to, size_t size, const char *from, size_t len);
 
 /* Percent-encoding of a query value: only A-Za-z0-9-._~ stay bare. */
-CA_MUST_USE enum ca_code ca_encode_query(struct ca_buf *out,
-                                         struct ca_slice value);
+CA_MUST_USE enum ca_code ca_text_encode_query(struct ca_buf *out,
+                                              struct ca_slice value);
 /* Percent-encoding of a path segment: A-Za-z0-9-._~!$&'()*+,;=:@ stay. */
-CA_MUST_USE enum ca_code ca_encode_segment(struct ca_buf *out,
-                                           struct ca_slice value);
+CA_MUST_USE enum ca_code ca_text_encode_segment(struct ca_buf *out,
+                                                struct ca_slice value);
 
 #endif

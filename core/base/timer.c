@@ -3,29 +3,30 @@
 #include <stdlib.h>
 #include "base/timer.h"
 
-void ca_timerq_init(struct ca_timerq *queue)
+void ca_timer_heap_init(struct ca_timer_heap *queue)
 {
   queue->heap = NULL;
   queue->count = 0;
   queue->size = 0;
 }
 
-void ca_timerq_clear(struct ca_timerq *queue)
+void ca_timer_heap_clear(struct ca_timer_heap *queue)
 {
   size_t i;
   for(i = 1; i <= queue->count; i++)
     queue->heap[i]->slot = 0;
   free(queue->heap);
-  ca_timerq_init(queue);
+  ca_timer_heap_init(queue);
 }
 
-static void put(struct ca_timerq *queue, size_t slot, struct ca_timer *timer)
+static void put(struct ca_timer_heap *queue, size_t slot,
+                struct ca_timer *timer)
 {
   queue->heap[slot] = timer;
   timer->slot = slot;
 }
 
-static void rise(struct ca_timerq *queue, size_t slot)
+static void rise(struct ca_timer_heap *queue, size_t slot)
 {
   struct ca_timer *timer = queue->heap[slot];
   while(slot > 1 && queue->heap[slot / 2]->due_ms > timer->due_ms) {
@@ -35,7 +36,7 @@ static void rise(struct ca_timerq *queue, size_t slot)
   put(queue, slot, timer);
 }
 
-static void sink(struct ca_timerq *queue, size_t slot)
+static void sink(struct ca_timer_heap *queue, size_t slot)
 {
   struct ca_timer *timer = queue->heap[slot];
   for(;;) {
@@ -53,8 +54,8 @@ static void sink(struct ca_timerq *queue, size_t slot)
   put(queue, slot, timer);
 }
 
-enum ca_code ca_timerq_set(struct ca_timerq *queue, struct ca_timer *timer,
-                           int64_t due_ms)
+enum ca_code ca_timer_heap_set(struct ca_timer_heap *queue,
+                               struct ca_timer *timer, int64_t due_ms)
 {
   if(!timer->slot) {
     if(queue->count + 1 >= queue->size) {
@@ -73,7 +74,7 @@ enum ca_code ca_timerq_set(struct ca_timerq *queue, struct ca_timer *timer,
   return CA_OK;
 }
 
-void ca_timerq_remove(struct ca_timerq *queue, struct ca_timer *timer)
+void ca_timer_heap_remove(struct ca_timer_heap *queue, struct ca_timer *timer)
 {
   size_t slot = timer->slot;
   struct ca_timer *last;
@@ -89,17 +90,18 @@ void ca_timerq_remove(struct ca_timerq *queue, struct ca_timer *timer)
   sink(queue, last->slot);
 }
 
-struct ca_timer *ca_timerq_pop(struct ca_timerq *queue, int64_t now_ms)
+struct ca_timer *ca_timer_heap_pop(struct ca_timer_heap *queue, int64_t now_ms)
 {
   struct ca_timer *first;
   if(!queue->count || queue->heap[1]->due_ms > now_ms)
     return NULL;
   first = queue->heap[1];
-  ca_timerq_remove(queue, first);
+  ca_timer_heap_remove(queue, first);
   return first;
 }
 
-int64_t ca_timerq_wait_ms(const struct ca_timerq *queue, int64_t now_ms)
+int64_t ca_timer_heap_wait_ms(const struct ca_timer_heap *queue,
+                              int64_t now_ms)
 {
   if(!queue->count)
     return -1;

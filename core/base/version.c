@@ -104,7 +104,7 @@ void ca_version_line(const struct ca_version *version, char *out, size_t size)
 
 static void copy(char *to, size_t size, const char *from)
 {
-  ca_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
+  ca_err_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
 }
 
 void ca_version_set(struct ca_version *version, const char *library,

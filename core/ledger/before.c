@@ -15,14 +15,14 @@ static bool take_string(struct ca_slice value, char *out, size_t size)
   bool fits = len >= 0 && (size_t)len < size;
 
   if(fits)
-    ca_copy_text(out, size, text, (size_t)len);
+    ca_err_copy_text(out, size, text, (size_t)len);
   free(text);
   return fits;
 }
 
 /* What is looked for, and what has been found of it. */
 struct before {
-  struct ca_before *image;
+  struct ca_before *before_image;
   const struct ca_field *field; /* NULL: no text is asked for */
 };
 
@@ -31,54 +31,59 @@ static bool is_field(const struct before *before, struct ca_slice name)
   return before->field && ca_slice_is(name, before->field->name);
 }
 
-static void set_text(struct ca_before *image, const char *text)
+static void set_text(struct ca_before *before_image, const char *text)
 {
   size_t len = text ? strlen(text) : 0;
 
-  image->has_text = len < sizeof(image->text);
-  ca_copy_text(image->text, sizeof(image->text), text ? text : "", len);
+  before_image->has_text = len < sizeof(before_image->text);
+  ca_err_copy_text(before_image->text, sizeof(before_image->text),
+                   text ? text : "", len);
 }
 
 /* A value as replies and bodies have it: null is empty. */
-static void take_text(struct ca_before *image, enum ca_json_kind kind,
+static void take_text(struct ca_before *before_image, enum ca_json_kind kind,
                       struct ca_slice value)
 {
   if(kind == CA_JSON_NULL)
-    set_text(image, NULL);
+    set_text(before_image, NULL);
   else if(kind == CA_JSON_STRING)
-    image->has_text = take_string(value, image->text, sizeof(image->text));
+    before_image->has_text =
+        take_string(value, before_image->text, sizeof(before_image->text));
 }
 
-static void set_status(struct ca_before *image, const char *status)
+static void set_status(struct ca_before *before_image, const char *status)
 {
-  ca_copy_text(image->status, sizeof(image->status), status, strlen(status));
+  ca_err_copy_text(before_image->status, sizeof(before_image->status), status,
+                   strlen(status));
 }
 
 /* Members of the change's own image come before the item's columns. */
 static void take_members(const struct before *before, const char *json)
 {
-  struct ca_before *image = before->image;
+  struct ca_before *before_image = before->before_image;
   struct ca_json_scan scan = { json, json + strlen(json) };
   struct ca_slice key;
   struct ca_slice value;
   bool first = true;
-  bool told = false; /* is_disabled */
+  bool is_known = false; /* is_disabled */
 
   if(!ca_json_enter(&scan, '{'))
     return;
   while(ca_json_member(&scan, &first, &key) == 1) {
     enum ca_json_kind kind = ca_json_value(&scan, &value);
     if(ca_slice_is(key, "status") && kind == CA_JSON_STRING) {
-      image->known |= take_string(value, image->status, sizeof(image->status));
-      if(!told)
-        image->disabled = ca_api_status_is_disabled(image->status);
+      before_image->known |= take_string(value, before_image->status,
+                                         sizeof(before_image->status));
+      if(!is_known)
+        before_image->disabled =
+            ca_api_status_is_disabled(before_image->status);
     } else if(ca_slice_is(key, "is_disabled") &&
               (kind == CA_JSON_TRUE || kind == CA_JSON_FALSE)) {
-      image->known = told = true;
-      image->disabled = kind == CA_JSON_TRUE;
+      before_image->known = is_known = true;
+      before_image->disabled = kind == CA_JSON_TRUE;
     } else if(is_field(before, key)) {
-      image->known = true;
-      take_text(image, kind, value);
+      before_image->known = true;
+      take_text(before_image, kind, value);
     }
   }
 }
@@ -86,26 +91,27 @@ static void take_members(const struct before *before, const char *json)
 /* What was recorded, of the statement's row. */
 static void take_plan(const struct before *wanted, sqlite3_stmt *statement)
 {
-  struct ca_before *image = wanted->image;
+  struct ca_before *before_image = wanted->before_image;
   const char *status = ca_ledger_text(statement, 0);
-  const char *own_image = ca_ledger_text(statement, 4);
+  const char *own_before = ca_ledger_text(statement, 4);
   const char *before = ca_ledger_text(statement, 5);
   bool own = sqlite3_column_int(statement, 6) != 0;
 
   if(own && status) {
-    image->known = true;
-    set_status(image, status);
-    image->disabled = (sqlite3_column_int(statement, 1) & CA_ITEM_DISABLED);
+    before_image->known = true;
+    set_status(before_image, status);
+    before_image->disabled =
+        (sqlite3_column_int(statement, 1) & CA_ITEM_DISABLED);
     if(wanted->field && (wanted->field->flags & CA_ITEM_KEEPS))
-      set_text(image, ca_ledger_text(statement, 2));
-    image->updated_ms = sqlite3_column_int64(statement, 3);
+      set_text(before_image, ca_ledger_text(statement, 2));
+    before_image->updated_ms = sqlite3_column_int64(statement, 3);
   } else if(before) {
-    image->known = true;
-    set_status(image, before);
-    image->disabled = ca_api_status_is_disabled(before);
+    before_image->known = true;
+    set_status(before_image, before);
+    before_image->disabled = ca_api_status_is_disabled(before);
   }
-  if(own_image)
-    take_members(wanted, own_image);
+  if(own_before)
+    take_members(wanted, own_before);
 }
 
 /* What a finished change has made of the account. A body with credentials is
@@ -113,7 +119,7 @@ static void take_plan(const struct before *wanted, sqlite3_stmt *statement)
 static void take_effect(const struct before *before, const struct ca_api *api,
                         const char *status, const char *body)
 {
-  struct ca_before *image = before->image;
+  struct ca_before *before_image = before->before_image;
   const struct ca_field *field =
       before->field ? ca_api_field(api, before->field->name) : NULL;
   struct ca_slice text = { body, body ? strlen(body) : 0 };
@@ -123,17 +129,17 @@ static void take_effect(const struct before *before, const struct ca_api *api,
   if(api->becomes)
     status = api->becomes;
   if(status)
-    set_status(image, status);
+    set_status(before_image, status);
   if(api->becomes && api->undo)
-    image->disabled = ca_api_status_is_disabled(image->status);
+    before_image->disabled = ca_api_status_is_disabled(before_image->status);
   if(!field || !field->shown)
     return;
   if(!body) {
-    image->has_text = false;
+    before_image->has_text = false;
     return;
   }
   kind = ca_proof_sent(field, text, &value);
-  take_text(image, kind, value);
+  take_text(before_image, kind, value);
 }
 
 /* Outcomes that wait in memory are the later word. */
@@ -265,16 +271,17 @@ static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
 
 enum ca_code ca_ledger_before(struct ca_ledger *ledger, int64_t change,
                               const struct ca_field *field,
-                              struct ca_before *image, struct ca_err *err)
+                              struct ca_before *before_image,
+                              struct ca_err *err)
 {
-  const struct before before = { image, field };
+  const struct before before = { before_image, field };
   sqlite3_stmt *statement;
   int64_t id = ca_ledger_change_id(ledger, change);
   const char *account;
   enum ca_code code = ca_ledger_flush_rows(ledger, err);
   int rc;
 
-  memset(image, 0, sizeof(*image));
+  memset(before_image, 0, sizeof(*before_image));
   if(code)
     return code;
   statement = ca_statement_get(ledger, CA_SQL_BEFORE, err);
@@ -285,7 +292,7 @@ enum ca_code ca_ledger_before(struct ca_ledger *ledger, int64_t change,
   if(rc == SQLITE_ROW) {
     take_plan(&before, statement);
     account = ca_ledger_text(statement, 7);
-    if(image->known && account && *account)
+    if(before_image->known && account && *account)
       code = add_effects(ledger, id, account,
                          sqlite3_column_int64(statement, 8), &before, err);
   } else if(rc == SQLITE_DONE)

@@ -13,7 +13,7 @@
  */
 #define ROW_TEXTS 256
 
-const char *ca_outcome_name(enum ca_outcome outcome)
+const char *ca_change_outcome_name(enum ca_outcome outcome)
 {
   static const char *const names[CA_OUTCOME_COUNT] = {
     "planned", "intended", "not tried", "done",  "same",
@@ -41,7 +41,7 @@ static void collect(struct ca_change_row *row, const char **at[TEXTS])
   at[n++] = &change->reason;
   at[n++] = &change->line;
   at[n++] = &change->before;
-  at[n++] = &change->image;
+  at[n++] = &change->before_image;
   at[n++] = &row->key;
   at[n++] = &row->error;
   at[n++] = &row->request_id;
@@ -109,7 +109,7 @@ enum ca_code ca_change_take(struct ca_ledger *ledger, sqlite3_stmt *statement,
   row->made = ca_ledger_text(statement, 17);
   row->sent_ms = sqlite3_column_int64(statement, 18);
   change->fallback = sqlite3_column_int(statement, 19) != 0;
-  change->image = ca_ledger_text(statement, 20);
+  change->before_image = ca_ledger_text(statement, 20);
   return ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
                              &change->api, err);
 }

@@ -29,7 +29,7 @@ enum ca_outcome {
 /* As a set of outcomes: 1u << CA_DONE … */
 #define CA_ANY_OUTCOME ((1u << CA_OUTCOME_COUNT) - 1)
 /* "planned", "intended", "not tried", "done", …; static storage. */
-const char *ca_outcome_name(enum ca_outcome outcome);
+const char *ca_change_outcome_name(enum ca_outcome outcome);
 
 struct ca_change {
   const struct ca_api *api;
@@ -42,14 +42,15 @@ struct ca_change {
   const char *reason;      /* or NULL */
   const char *line;        /* "script.lua:12" */
   const char *before;      /* status before, or NULL when not known */
-  const char *image;       /* what the item's columns do not tell of how it was
-                              before: JSON with any of status, is_disabled,
-                              the fields that it replaces by their names, and
-                              of auth configs connections, how many accounts
-                              there were; for creates
-                              {"active":0}: the user had no ACTIVE account
-                              then. NULL: nothing */
-  bool fallback;           /* sent only when the change before it failed */
+  const char
+      *before_image; /* what the item's columns do not tell of how it was
+                 before: JSON with any of status, is_disabled,
+                 the fields that it replaces by their names, and
+                 of auth configs connections, how many accounts
+                 there were; for creates
+                 {"active":0}: the user had no ACTIVE account
+                 then. NULL: nothing */
+  bool fallback;     /* sent only when the change before it failed */
   enum ca_class cost;
   enum ca_outcome outcome; /* CA_PLANNED, or CA_SAME / CA_SKIPPED at once */
 };

@@ -235,11 +235,11 @@ static enum ca_code tally_up(struct ca_ledger *ledger, int bulk,
   return CA_OK;
 }
 
-enum ca_code ca_ledger_counts(struct ca_ledger *ledger, int bulk,
-                              void (*visit)(void *ctx, const char *operation,
-                                            enum ca_outcome outcome,
-                                            int64_t count),
-                              void *ctx, struct ca_err *err)
+enum ca_code ca_count_outcomes(struct ca_ledger *ledger, int bulk,
+                               void (*visit)(void *ctx, const char *operation,
+                                             enum ca_outcome outcome,
+                                             int64_t count),
+                               void *ctx, struct ca_err *err)
 {
   struct count count;
   enum ca_code code = bulk < 0 ? ca_ledger_count_changes(ledger, err)

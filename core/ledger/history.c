@@ -109,7 +109,7 @@ ca_history_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
 
 /* Which run? */
 
-#define NAMES_TOLD 4
+#define NAMES_LISTED 4
 
 /* Takes the one run that is meant, or says which might be. */
 static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
@@ -127,8 +127,8 @@ static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
     size_t used = strlen(names);
     exact = sqlite3_column_int(statement, 1) != 0;
     if(!count++)
-      ca_copy_text(name, size, one, strlen(one));
-    if(count <= NAMES_TOLD)
+      ca_err_copy_text(name, size, one, strlen(one));
+    if(count <= NAMES_LISTED)
       snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
                one);
   }
@@ -145,7 +145,7 @@ static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
   return ca_err_set(err, CA_USAGE,
                     "\"%s\" is not unique, it matches %s%s; give more of "
                     "the id",
-                    said, names, count > NAMES_TOLD ? ", …" : "");
+                    said, names, count > NAMES_LISTED ? ", …" : "");
 }
 
 enum ca_code ca_history_find_run(struct ca_ledger *ledger, const char *text,

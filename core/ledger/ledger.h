@@ -213,7 +213,7 @@ struct ca_before {
 CA_MUST_USE enum ca_code ca_ledger_before(struct ca_ledger *ledger,
                                           int64_t change,
                                           const struct ca_field *field,
-                                          struct ca_before *image,
+                                          struct ca_before *before_image,
                                           struct ca_err *err);
 /* Counts of changes by (operation, outcome), and of items by outcome with
    operation NULL. An operation is said as scripts say it ("disable"), those of
@@ -222,10 +222,10 @@ CA_MUST_USE enum ca_code ca_ledger_before(struct ca_ledger *ledger,
    not counted. A change and its fallback count as one there: as the fallback
    when that was sent, else as the change. */
 CA_MUST_USE enum ca_code
-ca_ledger_counts(struct ca_ledger *ledger, int bulk,
-                 void (*visit)(void *ctx, const char *operation,
-                               enum ca_outcome outcome, int64_t count),
-                 void *ctx, struct ca_err *err);
+ca_count_outcomes(struct ca_ledger *ledger, int bulk,
+                  void (*visit)(void *ctx, const char *operation,
+                                enum ca_outcome outcome, int64_t count),
+                  void *ctx, struct ca_err *err);
 
 /* How many of the run's changes are intended or unknown. */
 CA_MUST_USE enum ca_code ca_ledger_count_open(struct ca_ledger *ledger,

@@ -39,7 +39,7 @@ static char *copy_text(const char *text)
   char *copy = malloc(size);
 
   if(copy) {
-    ca_copy_text(copy, size, text, len);
+    ca_err_copy_text(copy, size, text, len);
     ca_secret_mask(copy, strlen(copy));
   }
   return copy;
@@ -132,15 +132,15 @@ enum ca_code ca_outcome_record(struct ca_ledger *ledger, int64_t change,
   entry->attempts = attempts < 0 ? 0 : attempts;
   entry->at_ms = ca_clock_wall_ms(ledger->clock);
   if(request_id)
-    ca_copy_text(entry->request_id, sizeof(entry->request_id), request_id,
-                 strlen(request_id));
+    ca_err_copy_text(entry->request_id, sizeof(entry->request_id), request_id,
+                     strlen(request_id));
   if(status_after)
-    ca_copy_text(entry->status_after, sizeof(entry->status_after),
-                 status_after, strlen(status_after));
+    ca_err_copy_text(entry->status_after, sizeof(entry->status_after),
+                     status_after, strlen(status_after));
   if(cause) {
     entry->http = cause->status;
-    ca_copy_text(entry->slug, sizeof(entry->slug), cause->slug,
-                 strlen(cause->slug));
+    ca_err_copy_text(entry->slug, sizeof(entry->slug), cause->slug,
+                     strlen(cause->slug));
   }
   ledger->outcome_count++;
   return CA_OK;

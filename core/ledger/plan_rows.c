@@ -100,8 +100,8 @@ enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
   if(repeated)
     return repeated_key(item, err);
   if(item->status_reason) {
-    ca_copy_text(reason, sizeof(reason), item->status_reason,
-                 strlen(item->status_reason));
+    ca_err_copy_text(reason, sizeof(reason), item->status_reason,
+                     strlen(item->status_reason));
     row.status_reason = reason;
   }
   ledger->txn_rows++;
@@ -227,7 +227,7 @@ static bool is_plain(const struct ca_change *change, const char *account)
 {
   return !account && !change->user && !change->config && !change->query &&
          !change->body && !change->fingerprint && !change->fallback &&
-         !change->image;
+         !change->before_image;
 }
 
 /* One that has more to say: all columns, by the numbers of CA_SQL_CHANGE_ADD.
@@ -260,7 +260,7 @@ static enum ca_code write_change(struct ca_ledger *ledger, int64_t id,
     sqlite3_bind_int(statement, 15, 1);
   else
     sqlite3_bind_null(statement, 15);
-  ca_statement_bind(statement, 16, change->image);
+  ca_statement_bind(statement, 16, change->before_image);
   rc = ca_statement_run(statement);
   return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
@@ -291,7 +291,7 @@ enum ca_code ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
   if(change->outcome != CA_PLANNED && change->outcome != CA_SAME &&
      change->outcome != CA_SKIPPED)
     return ca_err_set(err, CA_USAGE, "a new change cannot be \"%s\"",
-                      ca_outcome_name(change->outcome));
+                      ca_change_outcome_name(change->outcome));
   code = ca_ledger_usable(ledger, err);
   if(!code && item != ledger->item)
     code = ca_ledger_flush_rows(ledger, err);

@@ -131,7 +131,7 @@ enum ca_code ca_queued_write_rows(struct ca_ledger *ledger, struct ca_err *err)
    the texts themselves. */
 static enum ca_code keep_texts(struct ca_ledger *ledger,
                                const char *const *from, int count, bool full,
-                               struct ca_slice *to, bool *kept,
+                               struct ca_slice *to, bool *copied,
                                struct ca_err *err)
 {
   struct ca_queued_rows *queued = &ledger->queued;
@@ -143,13 +143,13 @@ static enum ca_code keep_texts(struct ca_ledger *ledger,
     to[i].len = from[i] ? strlen(from[i]) : 0;
     len += to[i].len;
   }
-  *kept = len <= sizeof(queued->texts);
+  *copied = len <= sizeof(queued->texts);
   if(full || len > sizeof(queued->texts) - queued->used) {
     enum ca_code code = ca_queued_write_rows(ledger, err);
     if(code)
       return code;
   }
-  for(i = 0; *kept && i < count; i++)
+  for(i = 0; *copied && i < count; i++)
     if(to[i].data) {
       memcpy(queued->texts + queued->used, to[i].data, to[i].len);
       to[i].data = queued->texts + queued->used;
@@ -176,15 +176,15 @@ enum ca_code ca_queued_add_item(struct ca_ledger *ledger, int64_t id,
                                 .bulk = item->bulk,
                                 .created_ms = item->created_ms,
                                 .updated_ms = item->updated_ms };
-  bool kept;
-  enum ca_code code =
-      keep_texts(ledger, texts, CA_ITEM_TEXTS,
-                 queued->item_count == CA_QUEUED_ROWS, row.texts, &kept, err);
+  bool copied;
+  enum ca_code code = keep_texts(ledger, texts, CA_ITEM_TEXTS,
+                                 queued->item_count == CA_QUEUED_ROWS,
+                                 row.texts, &copied, err);
 
   if(code)
     return code;
   row.flags = item->flags | (keyed ? CA_ITEM_KEYED : 0U);
-  if(!kept)
+  if(!copied)
     return write_items(ledger, &row, 1, err);
   queued->items[queued->item_count++] = row;
   return CA_OK;
@@ -203,14 +203,14 @@ enum ca_code ca_queued_add_change(struct ca_ledger *ledger, int64_t id,
                                   .operation = operation,
                                   .cost = change->cost,
                                   .outcome = change->outcome };
-  bool kept;
+  bool copied;
   enum ca_code code = keep_texts(ledger, texts, CA_CHANGE_TEXTS,
                                  queued->change_count == CA_QUEUED_ROWS,
-                                 row.texts, &kept, err);
+                                 row.texts, &copied, err);
 
   if(code)
     return code;
-  if(!kept)
+  if(!copied)
     return write_changes(ledger, &row, 1, err);
   queued->changes[queued->change_count++] = row;
   return CA_OK;

@@ -193,7 +193,7 @@ enum ca_code ca_run_fingerprint(struct ca_ledger *ledger, const char *text,
   if(code)
     return code;
   ca_digest_keyed(ledger->salt, sizeof(ledger->salt), text, len, hex);
-  ca_copy_text(out, size, hex, 32);
+  ca_err_copy_text(out, size, hex, 32);
   return CA_OK;
 }
 

@@ -9,7 +9,7 @@
 
 /* What a database of version 1 tells of parts and bulks: it knew neither, but
    nothing of a bulk was sent before its plan was whole. */
-#define PARTS_OF_1                                                     \
+#define SESSIONS_OF_1                                                  \
   "SELECT id AS run, 1 AS number, began_ms, ended_ms, exit_code, who," \
   " host FROM main.run"
 #define BULKS_OF_1                                                       \
@@ -71,7 +71,7 @@ static const char *const migrations[] = {
   " began_ms INTEGER NOT NULL, ended_ms INTEGER, exit_code INTEGER,"
   " who TEXT, host TEXT, PRIMARY KEY(run, number)) WITHOUT ROWID;"
   "INSERT INTO part(run, number, began_ms, ended_ms, exit_code, who, "
-  "host) " PARTS_OF_1 ";"
+  "host) " SESSIONS_OF_1 ";"
   /* only bulks that stand are here */
   "CREATE TABLE bulk("
   " run INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,"
@@ -93,7 +93,7 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW change AS SELECT *, NULL AS fallback, NULL AS image"
   " FROM main.change;"
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
-  "CREATE TEMP TABLE part AS " PARTS_OF_1 ";"
+  "CREATE TEMP TABLE part AS " SESSIONS_OF_1 ";"
   "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";",
 };
 

@@ -57,12 +57,12 @@ static enum ca_code check_dir(const char *dir, const struct stat *info,
 
 enum ca_code ca_store_make_dir(const char *dir, struct ca_err *err)
 {
-  char part[PATH_MAX];
+  char session[PATH_MAX];
   size_t len = strlen(dir);
   struct stat info;
   size_t i;
 
-  if(!len || len >= sizeof(part))
+  if(!len || len >= sizeof(session))
     return ca_err_set(err, CA_SYSTEM,
                       "the path of the state directory is empty or too long");
   if(!stat(dir, &info))
@@ -70,9 +70,9 @@ enum ca_code ca_store_make_dir(const char *dir, struct ca_err *err)
   for(i = 1; i <= len; i++) {
     if(dir[i] && dir[i] != '/')
       continue;
-    memcpy(part, dir, i);
-    part[i] = '\0';
-    if(stat(part, &info) && !make_one(part))
+    memcpy(session, dir, i);
+    session[i] = '\0';
+    if(stat(session, &info) && !make_one(session))
       return dir_fail(dir, err);
   }
   return CA_OK;
@@ -307,8 +307,8 @@ static enum ca_code make_uri(struct ca_buf *uri, const char *path)
 
   for(; !code && *path; path++) {
     struct ca_slice one = { path, 1 };
-    code =
-        *path == '/' ? ca_buf_add_text(uri, "/") : ca_encode_query(uri, one);
+    code = *path == '/' ? ca_buf_add_text(uri, "/")
+                        : ca_text_encode_query(uri, one);
   }
   return code ? code : ca_buf_add_text(uri, "?immutable=1");
 }

@@ -12,8 +12,8 @@
 
 #define PIECE (64 * 1024)
 
-enum ca_code ca_plan_bad_line(const struct ca_plan_lines *lines,
-                              const char *why, struct ca_err *err)
+enum ca_code ca_line_bad(const struct ca_lines *lines, const char *why,
+                         struct ca_err *err)
 {
   return ca_err_set(
       err, CA_USAGE,
@@ -22,8 +22,8 @@ enum ca_code ca_plan_bad_line(const struct ca_plan_lines *lines,
       lines->path, (long long)lines->number, why);
 }
 
-enum ca_code ca_plan_lines_open(struct ca_plan_lines *lines, const char *path,
-                                struct ca_err *err)
+enum ca_code ca_lines_open(struct ca_lines *lines, const char *path,
+                           struct ca_err *err)
 {
   struct stat info;
 
@@ -47,7 +47,7 @@ enum ca_code ca_plan_lines_open(struct ca_plan_lines *lines, const char *path,
   return lines->piece ? CA_OK : ca_err_set(err, CA_NOMEM, "out of memory");
 }
 
-void ca_plan_lines_close(struct ca_plan_lines *lines)
+void ca_lines_close(struct ca_lines *lines)
 {
   if(lines->fd >= 0)
     close(lines->fd);
@@ -56,7 +56,7 @@ void ca_plan_lines_close(struct ca_plan_lines *lines)
 }
 
 /* The next bytes; *more false at the end of the file. */
-static enum ca_code read_piece(struct ca_plan_lines *lines, bool *more,
+static enum ca_code read_piece(struct ca_lines *lines, bool *more,
                                struct ca_err *err)
 {
   ssize_t got;
@@ -75,7 +75,7 @@ static enum ca_code read_piece(struct ca_plan_lines *lines, bool *more,
 
 /* Adds to the line what is there of it; *whole with its newline, which is not
    added. */
-static enum ca_code add_piece(struct ca_plan_lines *lines, bool *whole,
+static enum ca_code add_piece(struct ca_lines *lines, bool *whole,
                               struct ca_err *err)
 {
   const char *from = lines->piece + lines->at;
@@ -88,8 +88,7 @@ static enum ca_code add_piece(struct ca_plan_lines *lines, bool *whole,
     len = (size_t)(newline - from);
   code = ca_buf_add(&lines->line, from, len);
   if(code == CA_USAGE)
-    return ca_plan_bad_line(lines, "it is longer than any line of a plan",
-                            err);
+    return ca_line_bad(lines, "it is longer than any line of a plan", err);
   if(code)
     return ca_err_set(err, code, "out of memory");
   lines->at += len + (newline ? 1 : 0);
@@ -97,22 +96,20 @@ static enum ca_code add_piece(struct ca_plan_lines *lines, bool *whole,
 }
 
 /* The file is at its end: may it be? */
-static enum ca_code check_end(const struct ca_plan_lines *lines,
-                              struct ca_err *err)
+static enum ca_code check_end(const struct ca_lines *lines, struct ca_err *err)
 {
   if(lines->line.len)
-    return ca_plan_bad_line(lines, "the file ends in this line", err);
+    return ca_line_bad(lines, "the file ends in this line", err);
   if(lines->may_end)
     return CA_OK;
-  return ca_plan_bad_line(lines,
-                          lines->number == 1
-                              ? "the file is empty"
-                              : "the file ends before its last line",
-                          err);
+  return ca_line_bad(lines,
+                     lines->number == 1 ? "the file is empty"
+                                        : "the file ends before its last line",
+                     err);
 }
 
-enum ca_code ca_plan_lines_next(struct ca_plan_lines *lines, bool *more,
-                                struct ca_err *err)
+enum ca_code ca_lines_next(struct ca_lines *lines, bool *more,
+                           struct ca_err *err)
 {
   bool whole = false;
   enum ca_code code = CA_OK;
@@ -152,7 +149,7 @@ static bool take_number(struct ca_slice value, int64_t *number)
   for(i = 0; i < value.len; i++)
     if(value.data[i] < '0' || value.data[i] > '9')
       return false;
-  ca_copy_text(digits, sizeof(digits), value.data, value.len);
+  ca_err_copy_text(digits, sizeof(digits), value.data, value.len);
   *number = strtoll(digits, NULL, 10);
   return true;
 }
@@ -213,7 +210,7 @@ static size_t find_field(struct ca_slice key,
   return i;
 }
 
-bool ca_plan_members(struct ca_slice object,
+bool ca_line_members(struct ca_slice object,
                      const struct ca_plan_field *fields, size_t count,
                      char *room, char why[160])
 {

@@ -51,8 +51,8 @@ static void add_pad(unsigned char salt[CA_SALT_SIZE], const char *run,
   hmac_sha256_digest(&ctx, sizeof(pad), pad);
   for(i = 0; i < CA_SALT_SIZE; i++)
     salt[i] ^= pad[i];
-  ca_wipe(pad, sizeof(pad));
-  ca_wipe(&ctx, sizeof(ctx));
+  ca_buf_wipe_memory(pad, sizeof(pad));
+  ca_buf_wipe_memory(&ctx, sizeof(ctx));
 }
 
 static void make_check(const unsigned char salt[CA_SALT_SIZE],
@@ -106,7 +106,7 @@ void ca_plan_head_clear(struct ca_plan_head *head)
   free(head->project);
   free(head->base_url);
   free(head->undoes);
-  ca_wipe(head, sizeof(*head));
+  ca_buf_wipe_memory(head, sizeof(*head));
 }
 
 struct head_reader {
@@ -165,7 +165,7 @@ enum ca_code ca_plan_read(const char *path, struct ca_slice api_key,
   enum ca_code code;
 
   memset(head, 0, sizeof(*head));
-  code = ca_plan_walk(path, &visitor, &reader, err);
+  code = ca_planfile_read(path, &visitor, &reader, err);
   if(code)
     ca_plan_head_clear(head);
   return code;
@@ -207,7 +207,7 @@ enum ca_code ca_plan_load(const char *path, struct ca_ledger *ledger,
   static const struct ca_plan_visitor visitor = { .item = load_item,
                                                   .change = load_change };
   struct loader loader = { .ledger = ledger };
-  enum ca_code code = ca_plan_walk(path, &visitor, &loader, err);
+  enum ca_code code = ca_planfile_read(path, &visitor, &loader, err);
 
   return code ? code : ca_ledger_sync(ledger, err);
 }
@@ -239,8 +239,8 @@ static enum ca_code keep_bulk(void *ctx, const struct ca_bulk *bulk,
 }
 
 /* Seals the bulks last, when the whole file is known to be intact. */
-static enum ca_code stand_all(void *ctx, const struct ca_plan_end *end,
-                              struct ca_err *err)
+static enum ca_code seal_all(void *ctx, const struct ca_plan_end *end,
+                             struct ca_err *err)
 {
   struct stander *stander = ctx;
   enum ca_code code = CA_OK;
@@ -252,13 +252,13 @@ static enum ca_code stand_all(void *ctx, const struct ca_plan_end *end,
   return code ? code : ca_ledger_sync(stander->ledger, err);
 }
 
-enum ca_code ca_plan_stand(const char *path, struct ca_ledger *ledger,
-                           struct ca_err *err)
+enum ca_code ca_plan_seal_bulks(const char *path, struct ca_ledger *ledger,
+                                struct ca_err *err)
 {
   static const struct ca_plan_visitor visitor = { .bulk = keep_bulk,
-                                                  .end = stand_all };
+                                                  .end = seal_all };
   struct stander stander = { .ledger = ledger };
-  enum ca_code code = ca_plan_walk(path, &visitor, &stander, err);
+  enum ca_code code = ca_planfile_read(path, &visitor, &stander, err);
 
   free(stander.bulks);
   return code;

@@ -31,11 +31,10 @@ void ca_plan_head_clear(struct ca_plan_head *head);
 /* Writes the plan of the ledger's run to `path`, completely or not at all: to
    a temporary file in the same directory, which is synced and renamed.
    Replaces an existing file. */
-CA_MUST_USE enum ca_code ca_plan_save(struct ca_ledger *ledger,
-                                      const char *path,
-                                      const struct ca_run_info *info,
-                                      const char *run, struct ca_slice api_key,
-                                      struct ca_err *err);
+CA_MUST_USE enum ca_code
+ca_planfile_write(struct ca_ledger *ledger, const char *path,
+                  const struct ca_run_info *info, const char *run,
+                  struct ca_slice api_key, struct ca_err *err);
 /* Reads the head and checks the whole file: every line, and the counts and the
    digest in the last line. CA_USAGE with a message that names the line. */
 CA_MUST_USE enum ca_code ca_plan_read(const char *path,
@@ -47,7 +46,8 @@ CA_MUST_USE enum ca_code ca_plan_read(const char *path,
 CA_MUST_USE enum ca_code
 ca_plan_load(const char *path, struct ca_ledger *ledger, struct ca_err *err);
 /* Seals all bulks of the file: what was loaded may now be carried out. */
-CA_MUST_USE enum ca_code
-ca_plan_stand(const char *path, struct ca_ledger *ledger, struct ca_err *err);
+CA_MUST_USE enum ca_code ca_plan_seal_bulks(const char *path,
+                                            struct ca_ledger *ledger,
+                                            struct ca_err *err);
 
 #endif

@@ -45,12 +45,12 @@ struct ca_plan_visitor {
                       struct ca_err *err);
 };
 /* Reads and checks the whole file. CA_USAGE for a wrong line. */
-CA_MUST_USE enum ca_code ca_plan_walk(const char *path,
-                                      const struct ca_plan_visitor *visitor,
-                                      void *ctx, struct ca_err *err);
+CA_MUST_USE enum ca_code
+ca_planfile_read(const char *path, const struct ca_plan_visitor *visitor,
+                 void *ctx, struct ca_err *err);
 
 /* A file, line by line. */
-struct ca_plan_lines {
+struct ca_lines {
   const char *path;
   int fd;
   char *piece; /* its bytes from at to end are not yet read */
@@ -61,17 +61,16 @@ struct ca_plan_lines {
   bool may_end;       /* set by the reader after the last line */
 };
 /* Close the lines even if open failed. */
-CA_MUST_USE enum ca_code ca_plan_lines_open(struct ca_plan_lines *lines,
-                                            const char *path,
-                                            struct ca_err *err);
-void ca_plan_lines_close(struct ca_plan_lines *lines);
+CA_MUST_USE enum ca_code ca_lines_open(struct ca_lines *lines,
+                                       const char *path, struct ca_err *err);
+void ca_lines_close(struct ca_lines *lines);
 /* Reads the next line. *more is false at the end of the file; CA_USAGE if the
    file must not end there. */
-CA_MUST_USE enum ca_code ca_plan_lines_next(struct ca_plan_lines *lines,
-                                            bool *more, struct ca_err *err);
+CA_MUST_USE enum ca_code ca_lines_next(struct ca_lines *lines, bool *more,
+                                       struct ca_err *err);
 /* Reports what is wrong with the current line. Returns CA_USAGE. */
-enum ca_code ca_plan_bad_line(const struct ca_plan_lines *lines,
-                              const char *why, struct ca_err *err);
+enum ca_code ca_line_bad(const struct ca_lines *lines, const char *why,
+                         struct ca_err *err);
 
 /* Members of a line, by kind. */
 enum ca_plan_kind {
@@ -89,7 +88,7 @@ struct ca_plan_field {
 /* Reads the members of an object: each at most once, and no unknown ones.
    Texts go into `room`, of object.len + 1 bytes. Returns false with the reason
    in why. */
-CA_MUST_USE bool ca_plan_members(struct ca_slice object,
+CA_MUST_USE bool ca_line_members(struct ca_slice object,
                                  const struct ca_plan_field *fields,
                                  size_t count, char *room, char why[160]);
 

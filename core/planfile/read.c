@@ -9,7 +9,7 @@
 #include "base/json.h"
 
 struct reader {
-  struct ca_plan_lines lines;
+  struct ca_lines lines;
   const struct ca_plan_visitor *visitor;
   void *ctx;
   char *room; /* for texts of the line */
@@ -26,7 +26,7 @@ struct reader {
 static enum ca_code bad_line(const struct reader *reader, struct ca_err *err,
                              const char *why)
 {
-  return ca_plan_bad_line(&reader->lines, why, err);
+  return ca_line_bad(&reader->lines, why, err);
 }
 
 static enum ca_code make_room(struct reader *reader, struct ca_err *err)
@@ -54,7 +54,7 @@ static enum ca_code members(struct reader *reader,
 
   if(code)
     return code;
-  return ca_plan_members(line, fields, count, reader->room, why)
+  return ca_line_members(line, fields, count, reader->room, why)
              ? CA_OK
              : bad_line(reader, err, why);
 }
@@ -103,9 +103,10 @@ static void take_texts(struct ca_plan_head *head,
   head->undoes = borrow(texts->undoes);
 }
 
-static enum ca_code tell_head(struct reader *reader, struct ca_plan_head *head,
-                              const char *made, const char *sealed,
-                              const char *check, struct ca_err *err)
+static enum ca_code report_head(struct reader *reader,
+                                struct ca_plan_head *head, const char *made,
+                                const char *sealed, const char *check,
+                                struct ca_err *err)
 {
   struct ca_plan_seal seal;
   int64_t made_ms;
@@ -150,7 +151,7 @@ static enum ca_code read_head(struct reader *reader, struct ca_err *err)
   if(code)
     return code;
   take_texts(&head, &texts);
-  return tell_head(reader, &head, made, sealed, check, err);
+  return report_head(reader, &head, made, sealed, check, err);
 }
 
 /* ---- bulks and items ---- */
@@ -158,7 +159,7 @@ static enum ca_code read_head(struct reader *reader, struct ca_err *err)
 #define BULK_MOST 1000000
 
 /* Was there a line for this bulk? */
-static bool is_told(const struct reader *reader, int64_t number)
+static bool is_wanted(const struct reader *reader, int64_t number)
 {
   return !number ||
          ((size_t)number < reader->bulks_size && reader->bulks[number]);
@@ -208,8 +209,8 @@ static enum ca_code read_bulk(struct reader *reader, struct ca_err *err)
   if(code)
     return code;
   bulk.number = (int)number;
-  ca_copy_text(bulk.name, sizeof(bulk.name), name, strlen(name));
-  ca_copy_text(bulk.kind, sizeof(bulk.kind), kind, strlen(kind));
+  ca_err_copy_text(bulk.name, sizeof(bulk.name), name, strlen(name));
+  ca_err_copy_text(bulk.kind, sizeof(bulk.kind), kind, strlen(kind));
   reader->seen.bulks++;
   return reader->visitor->bulk ? reader->visitor->bulk(reader->ctx, &bulk, err)
                                : CA_OK;
@@ -221,7 +222,7 @@ static int find_outcome(const char *name)
   int i;
 
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
-    if(!strcmp(ca_outcome_name((enum ca_outcome)i), name))
+    if(!strcmp(ca_change_outcome_name((enum ca_outcome)i), name))
       break;
   return i;
 }
@@ -236,13 +237,13 @@ static bool take_verdict(const char *name, enum ca_outcome *verdict)
          outcome == CA_PENDING;
 }
 
-static enum ca_code tell_item(struct reader *reader,
-                              const struct ca_item *item,
-                              const char *verdict_name, struct ca_err *err)
+static enum ca_code report_item(struct reader *reader,
+                                const struct ca_item *item,
+                                const char *verdict_name, struct ca_err *err)
 {
   enum ca_outcome verdict;
 
-  if(!is_told(reader, item->bulk))
+  if(!is_wanted(reader, item->bulk))
     return bad_line(reader, err, "no earlier line has the item's bulk");
   if(!*item->key)
     return bad_line(reader, err, "the item's key is empty");
@@ -298,7 +299,7 @@ static enum ca_code read_item(struct reader *reader, struct ca_err *err)
                (config ? CA_ITEM_CONFIG_DISABLED : 0U) |
                (shared ? CA_ITEM_SHARED : 0U) |
                (managed ? CA_ITEM_MANAGED : 0U);
-  return tell_item(reader, &item, verdict, err);
+  return report_item(reader, &item, verdict, err);
 }
 
 /* ---- changes ---- */
@@ -317,7 +318,7 @@ static enum ca_code check_change(struct reader *reader,
     return bad_line(reader, err, "\"class\" is lower than the operation's");
   ca_err_clear(&why);
   if(ca_api_has_id(change->api)) {
-    if(ca_check_id(id, "account", &why))
+    if(ca_request_check_id(id, "account", &why))
       return bad_line(reader, err, why.text);
   } else if(id.len)
     return bad_line(reader, err,
@@ -329,9 +330,9 @@ static enum ca_code check_change(struct reader *reader,
   return CA_OK;
 }
 
-static enum ca_code tell_change(struct reader *reader,
-                                const struct ca_change *change,
-                                struct ca_err *err)
+static enum ca_code report_change(struct reader *reader,
+                                  const struct ca_change *change,
+                                  struct ca_err *err)
 {
   enum ca_code code = check_change(reader, change, err);
 
@@ -362,9 +363,9 @@ static enum ca_code take_words(struct reader *reader, struct ca_change *change,
   if(!change->api)
     return bad_line(reader, err,
                     "this version of composio-lua has no such operation");
-  if(!strcmp(cost, ca_class_name(CA_IRREVERSIBLE)))
+  if(!strcmp(cost, ca_api_class_name(CA_IRREVERSIBLE)))
     change->cost = CA_IRREVERSIBLE;
-  else if(!strcmp(cost, ca_class_name(CA_REVERSIBLE)))
+  else if(!strcmp(cost, ca_api_class_name(CA_REVERSIBLE)))
     change->cost = CA_REVERSIBLE;
   else
     return bad_line(reader, err, "\"class\" is not known");
@@ -379,7 +380,7 @@ static enum ca_code read_change(struct reader *reader, struct ca_err *err)
 {
   struct ca_change change = { .api = NULL };
   const char *operation = NULL, *cost = NULL, *outcome = NULL;
-  const char *body_text = NULL, *image_text = NULL;
+  const char *body_text = NULL, *before_image_text = NULL;
   const struct ca_plan_field fields[] = {
     { "change", CA_PLAN_TEXT, true, &operation },
     { "account", CA_PLAN_TEXT, true, &change.account },
@@ -394,15 +395,16 @@ static enum ca_code read_change(struct reader *reader, struct ca_err *err)
     { "body", CA_PLAN_JSON, false, &change.body },
     { "body_text", CA_PLAN_TEXT, false, &body_text },
     { "fingerprint", CA_PLAN_TEXT, false, &change.fingerprint },
-    { "image", CA_PLAN_JSON, false, &change.image },
-    { "image_text", CA_PLAN_TEXT, false, &image_text },
+    { "image", CA_PLAN_JSON, false, &change.before_image },
+    { "image_text", CA_PLAN_TEXT, false, &before_image_text },
     { "line", CA_PLAN_TEXT, false, &change.line },
   };
   enum ca_code code = members(reader, fields, COUNT(fields), err);
 
   if(!code && !reader->seen.items)
     code = bad_line(reader, err, "a change precedes the first item");
-  if(!code && ((change.body && body_text) || (change.image && image_text)))
+  if(!code && ((change.body && body_text) ||
+               (change.before_image && before_image_text)))
     code = bad_line(reader, err, "\"body\" or \"image\" is given twice");
   if(!code)
     code = take_words(reader, &change, operation, cost, outcome, err);
@@ -410,9 +412,9 @@ static enum ca_code read_change(struct reader *reader, struct ca_err *err)
     return code;
   if(body_text)
     change.body = body_text;
-  if(image_text)
-    change.image = image_text;
-  return tell_change(reader, &change, err);
+  if(before_image_text)
+    change.before_image = before_image_text;
+  return report_change(reader, &change, err);
 }
 
 /* ---- the end ---- */
@@ -479,7 +481,7 @@ static enum ca_code check_bytes(const struct reader *reader,
     return bad_line(reader, err, "it is empty");
   if(memchr(line.data, 0, line.len))
     return bad_line(reader, err, "it contains a NUL byte");
-  return ca_is_utf8(line, NULL)
+  return ca_text_is_utf8(line, NULL)
              ? CA_OK
              : bad_line(reader, err, "it is not valid UTF-8");
 }
@@ -521,7 +523,7 @@ static enum ca_code read_all(struct reader *reader, struct ca_err *err)
   enum ca_code code = CA_OK;
 
   while(!code) {
-    code = ca_plan_lines_next(&reader->lines, &more, err);
+    code = ca_lines_next(&reader->lines, &more, err);
     if(code || !more)
       break;
     code = read_line(reader, err);
@@ -536,19 +538,19 @@ static enum ca_code read_all(struct reader *reader, struct ca_err *err)
   return code;
 }
 
-enum ca_code ca_plan_walk(const char *path,
-                          const struct ca_plan_visitor *visitor, void *ctx,
-                          struct ca_err *err)
+enum ca_code ca_planfile_read(const char *path,
+                              const struct ca_plan_visitor *visitor, void *ctx,
+                              struct ca_err *err)
 {
   struct reader reader = { .visitor = visitor, .ctx = ctx };
-  enum ca_code code = ca_plan_lines_open(&reader.lines, path, err);
+  enum ca_code code = ca_lines_open(&reader.lines, path, err);
 
   if(!code) {
     reader.digest = ca_digest_new();
     code = reader.digest ? read_all(&reader, err)
                          : ca_err_set(err, CA_NOMEM, "out of memory");
   }
-  ca_plan_lines_close(&reader.lines);
+  ca_lines_close(&reader.lines);
   ca_digest_free(reader.digest);
   free(reader.room);
   free(reader.bulks);

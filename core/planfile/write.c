@@ -72,7 +72,7 @@ static void add_text(struct writer *writer, const char *name,
 
   if(!value)
     return;
-  if(!writer->code && !ca_is_utf8(slice, NULL))
+  if(!writer->code && !ca_text_is_utf8(slice, NULL))
     writer->code = ca_err_set(writer->err, CA_USAGE,
                               "the plan cannot be saved: \"%s\" in one of its "
                               "lines is not valid UTF-8",
@@ -99,7 +99,7 @@ static bool is_json(const char *text)
 
   return ca_json_find(text, strlen(text), "$", &value) != CA_JSON_BAD &&
          value.len == strlen(text) && !strpbrk(text, "\r\n") &&
-         ca_is_utf8(value, NULL);
+         ca_text_is_utf8(value, NULL);
 }
 
 /* Adds a text that is JSON unchanged, so that people can read it; any other
@@ -238,7 +238,7 @@ static void write_item(struct writer *writer, const struct ca_item *item,
     add_number(writer, "updated_ms", item->updated_ms);
   add_json(writer, "row", "row_text", item->row);
   if(verdict != CA_PLANNED)
-    add_text(writer, "verdict", ca_outcome_name(verdict));
+    add_text(writer, "verdict", ca_change_outcome_name(verdict));
   end_line(writer);
 }
 
@@ -264,9 +264,9 @@ static void write_change(struct writer *writer,
   ca_api_label(change->api, label, sizeof(label));
   add_text(writer, "change", label);
   add_text(writer, "account", change->account ? change->account : "");
-  add_text(writer, "class", ca_class_name(change->cost));
+  add_text(writer, "class", ca_api_class_name(change->cost));
   if(row->outcome != CA_PLANNED)
-    add_text(writer, "outcome", ca_outcome_name(row->outcome));
+    add_text(writer, "outcome", ca_change_outcome_name(row->outcome));
   add_flag(writer, "fallback", change->fallback);
   add_text(writer, "reason", change->reason);
   add_text(writer, "before", change->before);
@@ -275,7 +275,7 @@ static void write_change(struct writer *writer,
   add_text(writer, "query", change->query);
   add_json(writer, "body", "body_text", change->body);
   add_text(writer, "fingerprint", change->fingerprint);
-  add_json(writer, "image", "image_text", change->image);
+  add_json(writer, "image", "image_text", change->before_image);
   add_text(writer, "line", change->line);
   end_line(writer);
   count_change(&writer->counts, row);
@@ -307,9 +307,9 @@ static void write_end(struct writer *writer)
 
 /* The outcomes that a plan keeps. It leaves out the changes of an item whose
    planning failed. */
-#define KEPT (1U << CA_PLANNED | 1U << CA_SAME | 1U << CA_SKIPPED)
+#define STORED (1U << CA_PLANNED | 1U << CA_SAME | 1U << CA_SKIPPED)
 
-static bool is_kept(const struct writer *writer, int bulk)
+static bool is_stored(const struct writer *writer, int bulk)
 {
   return !bulk || (bulk < writer->bulks_size && writer->bulks[bulk]);
 }
@@ -351,7 +351,7 @@ static enum ca_code save_item(struct writer *writer, bool *more)
     *writer->err = why;
     return code;
   }
-  if(!is_kept(writer, item.bulk))
+  if(!is_stored(writer, item.bulk))
     return CA_OK;
   write_item(writer, &item, verdict);
   return writer->code ? writer->code : save_changes(writer);
@@ -363,7 +363,7 @@ static enum ca_code save_rows(struct writer *writer)
   enum ca_code code =
       ca_read_bulks(writer->ledger, write_bulk, writer, writer->err);
 
-  ca_changes_open(&writer->changes, writer->ledger, -1, KEPT);
+  ca_changes_open(&writer->changes, writer->ledger, -1, STORED);
   if(!code && !writer->code)
     code = next_change(writer);
   while(!code && !writer->code && more)
@@ -409,7 +409,7 @@ static void sync_dir_of(const char *path)
 
   if(len >= sizeof(dir))
     return;
-  ca_copy_text(dir, sizeof(dir), slash ? path : ".", slash ? len : 1);
+  ca_err_copy_text(dir, sizeof(dir), slash ? path : ".", slash ? len : 1);
   ca_os_sync_dir(len || !slash ? dir : "/");
 }
 
@@ -443,13 +443,13 @@ static enum ca_code make_seal(struct ca_ledger *ledger, const char *run,
   code = ca_run_salt(ledger, salt, err);
   if(!code)
     ca_plan_seal(salt, run, api_key, seal);
-  ca_wipe(salt, sizeof(salt));
+  ca_buf_wipe_memory(salt, sizeof(salt));
   return code;
 }
 
-enum ca_code ca_plan_save(struct ca_ledger *ledger, const char *path,
-                          const struct ca_run_info *info, const char *run,
-                          struct ca_slice api_key, struct ca_err *err)
+enum ca_code ca_planfile_write(struct ca_ledger *ledger, const char *path,
+                               const struct ca_run_info *info, const char *run,
+                               struct ca_slice api_key, struct ca_err *err)
 {
   struct ca_plan_seal seal;
   struct ca_err why;

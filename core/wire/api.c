@@ -308,7 +308,7 @@ const struct ca_api *ca_api_of_label(const char *label)
     return ca_api_find(accounts, label);
   if((size_t)(dot - label) >= sizeof(resource))
     return NULL;
-  ca_copy_text(resource, sizeof(resource), label, (size_t)(dot - label));
+  ca_err_copy_text(resource, sizeof(resource), label, (size_t)(dot - label));
   return ca_api_find(resource, dot + 1);
 }
 
@@ -322,7 +322,7 @@ bool ca_api_status_is_disabled(const char *status)
   return !strcmp(status, "INACTIVE");
 }
 
-const char *ca_method_name(enum ca_method method)
+const char *ca_api_method_name(enum ca_method method)
 {
   switch(method) {
   case CA_GET:
@@ -337,7 +337,7 @@ const char *ca_method_name(enum ca_method method)
   return "";
 }
 
-const char *ca_class_name(enum ca_class cost)
+const char *ca_api_class_name(enum ca_class cost)
 {
   switch(cost) {
   case CA_READ:

@@ -135,8 +135,8 @@ bool ca_api_status_works(const char *status);
 bool ca_api_status_is_disabled(const char *status);
 
 /* "GET", … Static storage. */
-const char *ca_method_name(enum ca_method method);
+const char *ca_api_method_name(enum ca_method method);
 /* "read", "reversible", "irreversible". Static storage. */
-const char *ca_class_name(enum ca_class cost);
+const char *ca_api_class_name(enum ca_class cost);
 
 #endif

@@ -111,7 +111,7 @@ static const struct header_name *find_header(const char *line, size_t len)
 }
 
 /* Is the header's text kept? Of the others only what it means is. */
-static bool is_kept(enum header header)
+static bool is_stored(enum header header)
 {
   return header == H_REQUEST_ID || header == H_RETRY_AFTER ||
          header == H_LOCATION || header == H_DEPRECATION || header == H_SUNSET;
@@ -144,8 +144,8 @@ static void take_header(struct ca_headers *said, enum header header,
       said->should_retry = (value[0] | 0x20) == 't';
     break;
   case H_RETRY_AFTER:
-    ca_copy_text(said->retry_after, sizeof(said->retry_after), value,
-                 strlen(value));
+    ca_err_copy_text(said->retry_after, sizeof(said->retry_after), value,
+                     strlen(value));
     break;
   case H_RETRY_AFTER_MS:
     said->retry_after_ms = to_number(value) > 0 ? to_number(value) : -1;
@@ -158,7 +158,7 @@ static void take_header(struct ca_headers *said, enum header header,
     copy_host(said->location_host, sizeof(said->location_host), value);
     break;
   case H_DATE:
-    ca_copy_text(said->date, sizeof(said->date), value, strlen(value));
+    ca_err_copy_text(said->date, sizeof(said->date), value, strlen(value));
     break;
   case H_DEPRECATION:
     copy_value(said->deprecation, sizeof(said->deprecation), value);
@@ -213,8 +213,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
        taken, but for the host at the start of a long URL */
     if((size_t)(end - from) >= sizeof(value) && name->header != H_LOCATION)
       return len;
-    ca_copy_text(value, sizeof(value), from, (size_t)(end - from));
-    if(is_kept(name->header))
+    ca_err_copy_text(value, sizeof(value), from, (size_t)(end - from));
+    if(is_stored(name->header))
       ca_secret_mask(value, strlen(value));
     take_header(&attempt->said, name->header, value);
   }
@@ -259,7 +259,7 @@ static int on_send(void *ctx, char *remote, char *local, int remote_port,
   (void)local_port;
   if(ca_attempt_may_have_left(attempt)) {
     if(attempt->api->repeat == CA_REPEAT_NEVER) {
-      attempt->kept_back = true;
+      attempt->held_back = true;
       return CURL_PREREQFUNC_ABORT;
     }
     attempt->sends++;
@@ -443,7 +443,7 @@ static CURLcode set_operation(struct ca_attempt *attempt,
   set_ptr(easy, &failed, CURLOPT_CUSTOMREQUEST,
           api->method == CA_GET || api->method == CA_POST
               ? NULL
-              : ca_method_name(api->method));
+              : ca_api_method_name(api->method));
   attempt->api = failed ? NULL : api;
   return failed;
 }
@@ -512,7 +512,7 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
 
   attempt->sends = 0;
   attempt->reconnects = false;
-  attempt->kept_back = false;
+  attempt->held_back = false;
   attempt->ended_well = false;
   ca_buf_reset(&attempt->url);
   ca_buf_reset(&attempt->body);
@@ -520,9 +520,9 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
   attempt->error[0] = '\0';
   attempt->too_large = false;
   memcpy(attempt->request_id, name, sizeof(name) - 1);
-  ca_copy_text(attempt->request_id + sizeof(name) - 1,
-               sizeof(attempt->request_id) - sizeof(name) + 1, request_id,
-               strlen(request_id));
+  ca_err_copy_text(attempt->request_id + sizeof(name) - 1,
+                   sizeof(attempt->request_id) - sizeof(name) + 1, request_id,
+                   strlen(request_id));
   code = ca_buf_add_text(&attempt->url, endpoint->base_url);
   if(!code)
     code = ca_request_target(request, &attempt->url);
@@ -573,7 +573,7 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
     way_out = "; give the right certificate authority with --tls-ca";
   else if(result == CURLE_PARTIAL_FILE) /* each version says it otherwise */
     detail = "the connection was closed before the end of the reply";
-  else if(attempt->kept_back)
+  else if(attempt->held_back)
     detail = "the connection broke after the request was sent, and it must "
              "not be sent twice";
   if(attempt->too_large) {

@@ -55,7 +55,7 @@ struct ca_attempt {
   int64_t counted; /* and before it connected since; -1: it cannot say */
   bool reconnects; /* it did */
   bool *counts;    /* CURLINFO_REQUEST_SIZE was seen to count; the engine's */
-  bool kept_back;  /* libcurl was not allowed to send it again */
+  bool held_back;  /* libcurl was not allowed to send it again */
   bool ended_well; /* the handle may be used again */
   bool too_large;
 };

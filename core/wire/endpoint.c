@@ -146,8 +146,8 @@ static enum ca_code set_fingerprint(struct ca_endpoint *endpoint,
   code = ca_buf_printf(&both, "%s\n%s", endpoint->base_url, key);
   if(!code) {
     ca_digest_bytes(both.data, both.len, hex);
-    ca_copy_text(endpoint->fingerprint, sizeof(endpoint->fingerprint), hex,
-                 16);
+    ca_err_copy_text(endpoint->fingerprint, sizeof(endpoint->fingerprint), hex,
+                     16);
   }
   ca_buf_wipe(&both);
   return code;
@@ -214,7 +214,7 @@ void ca_endpoint_free(struct ca_endpoint *endpoint)
     const char *key = strchr(endpoint->key_header, ' ');
     if(key)
       ca_secret_remove(key + 1, strlen(key + 1));
-    ca_wipe(endpoint->key_header, strlen(endpoint->key_header));
+    ca_buf_wipe_memory(endpoint->key_header, strlen(endpoint->key_header));
   }
   free(endpoint->key_header);
   free(endpoint->base_url);

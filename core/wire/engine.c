@@ -17,11 +17,11 @@ struct ca_engine {
   enum ca_gate gate;
   bool stopped;
   struct ca_op_table ops;
-  struct ca_timerq timers;
+  struct ca_timer_heap timers;
   struct ca_endpoint *waiting; /* endpoints with queued ops */
   struct ca_op *ended_first;   /* their callbacks are due, in this order */
   struct ca_op *ended_last;
-  struct ca_attempt *spare;
+  struct ca_attempt *idle;
   bool counts;     /* libcurl's count of sent bytes was seen to work */
   int connections; /* size of the multi handle's connection pool */
   uint64_t attempts;
@@ -125,14 +125,14 @@ static void give_back(struct ca_engine *engine, struct ca_attempt *attempt)
     ca_attempt_free(attempt);
     return;
   }
-  attempt->next = engine->spare;
-  engine->spare = attempt;
+  attempt->next = engine->idle;
+  engine->idle = attempt;
 }
 
 /* Removes the op from its queue, timer or transfer. */
 static void detach(struct ca_engine *engine, struct ca_op *op)
 {
-  ca_timerq_remove(&engine->timers, &op->timer);
+  ca_timer_heap_remove(&engine->timers, &op->timer);
   if(op->state == CA_OP_QUEUED)
     dequeue(engine, op);
   else if(op->state == CA_OP_ENDED)
@@ -152,11 +152,12 @@ static void end_op(struct ca_engine *engine, struct ca_op *op)
   detach(engine, op);
   op->result.attempts = op->attempts;
   op->result.err.attempts = op->attempts;
-  ca_copy_text(op->result.request_id, sizeof(op->result.request_id),
-               op->request_id, strlen(op->request_id));
+  ca_err_copy_text(op->result.request_id, sizeof(op->result.request_id),
+                   op->request_id, strlen(op->request_id));
   if(op->result.err.code && !op->result.err.request_id[0] && op->attempts)
-    ca_copy_text(op->result.err.request_id, sizeof(op->result.err.request_id),
-                 op->request_id, strlen(op->request_id));
+    ca_err_copy_text(op->result.err.request_id,
+                     sizeof(op->result.err.request_id), op->request_id,
+                     strlen(op->request_id));
   op->state = CA_OP_ENDED;
   append(&engine->ended_first, &engine->ended_last, op);
 }
@@ -248,13 +249,13 @@ static void describe_failure(struct ca_op *op, CURLcode curl, int status)
     ca_err_set(err, CA_HTTP, "HTTP %d", status);
   err->status = status;
   if(said->request_id[0])
-    ca_copy_text(err->request_id, sizeof(err->request_id), said->request_id,
-                 strlen(said->request_id));
+    ca_err_copy_text(err->request_id, sizeof(err->request_id),
+                     said->request_id, strlen(said->request_id));
 }
 
-static enum ca_verdict judge(struct ca_engine *engine, struct ca_op *op,
-                             int status, int64_t retry_after_ms,
-                             int64_t *delay_ms)
+static enum ca_verdict classify(struct ca_engine *engine, struct ca_op *op,
+                                int status, int64_t retry_after_ms,
+                                int64_t *delay_ms)
 {
   struct ca_retry_state state = { 0 };
   struct ca_attempt_end end = { 0 };
@@ -273,7 +274,7 @@ static enum ca_verdict judge(struct ca_engine *engine, struct ca_op *op,
   state.max_wait_ms = op->endpoint->max_wait_ms;
   state.random = (double)(next_random(engine) >> 11) / 9007199254740992.0;
   verdict = ca_retry_decide(&state, &end, delay_ms);
-  if(verdict == CA_VERDICT_AGAIN && !ca_endpoint_may_retry(op->endpoint)) {
+  if(verdict == CA_VERDICT_RETRY && !ca_endpoint_may_retry(op->endpoint)) {
     state.retries = 0;
     verdict = ca_retry_decide(&state, &end, delay_ms);
   }
@@ -302,23 +303,24 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   status = curl ? 0 : (int)http;
   wait_ms = status ? retry_after(engine, &op->attempt->said) : -1;
   observe(engine, op, status, wait_ms);
-  verdict = judge(engine, op, status, wait_ms, &delay_ms);
+  verdict = classify(engine, op, status, wait_ms, &delay_ms);
   op->result.status = status;
   op->result.is_json = op->attempt->said.is_json;
   memcpy(op->result.date, op->attempt->said.date, sizeof(op->result.date));
-  ca_log_event(
-      engine->log, CA_LOG_DEBUG, "attempt", "%s %s -> %d%s%s (attempt %d)",
-      ca_method_name(op->request.api->method), op->attempt->url.data, status,
-      curl ? ": " : "", curl ? curl_easy_strerror(curl) : "", op->attempts);
-  if(verdict == CA_VERDICT_AGAIN) {
+  ca_log_event(engine->log, CA_LOG_DEBUG, "attempt",
+               "%s %s -> %d%s%s (attempt %d)",
+               ca_api_method_name(op->request.api->method),
+               op->attempt->url.data, status, curl ? ": " : "",
+               curl ? curl_easy_strerror(curl) : "", op->attempts);
+  if(verdict == CA_VERDICT_RETRY) {
     ca_log_event(engine->log, CA_LOG_INFO, "retry",
                  "%s %s: %s%d; retrying in %lld ms", op->request.api->name,
                  op->request.id, status ? "HTTP " : "no reply, curl ",
                  status ? status : (int)curl, (long long)delay_ms);
     detach(engine, op);
     op->state = CA_OP_WAITING;
-    op->again_ms = now_ms(engine) + delay_ms;
-    if(ca_timerq_set(&engine->timers, &op->timer, op->again_ms))
+    op->retry_ms = now_ms(engine) + delay_ms;
+    if(ca_timer_heap_set(&engine->timers, &op->timer, op->retry_ms))
       end_with(engine, op, CA_NOMEM, "out of memory");
     return;
   }
@@ -350,14 +352,14 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
 static struct ca_attempt *take_attempt(struct ca_engine *engine,
                                        struct ca_endpoint *endpoint)
 {
-  struct ca_attempt **at = &engine->spare;
+  struct ca_attempt **at = &engine->idle;
   struct ca_attempt *attempt;
 
   /* prefer a handle that is already set up for this endpoint */
   while(*at && (*at)->endpoint != endpoint)
     at = &(*at)->next;
   if(!*at)
-    at = &engine->spare;
+    at = &engine->idle;
   attempt = *at;
   if(attempt)
     *at = attempt->next;
@@ -401,8 +403,8 @@ static void start_attempt(struct ca_engine *engine, struct ca_op *op)
     return;
   }
   dequeue(engine, op);
-  ca_timerq_remove(&engine->timers,
-                   &op->timer); /* curl enforces the deadline */
+  ca_timer_heap_remove(&engine->timers,
+                       &op->timer); /* curl enforces the deadline */
   attempt->op = op;
   op->attempt = attempt;
   op->state = CA_OP_RUNNING;
@@ -421,7 +423,7 @@ static void timer_due(struct ca_engine *engine, struct ca_op *op)
   else if(op->state == CA_OP_WAITING) {
     enqueue(engine, op);
     if(op->deadline_ms &&
-       ca_timerq_set(&engine->timers, &op->timer, op->deadline_ms))
+       ca_timer_heap_set(&engine->timers, &op->timer, op->deadline_ms))
       end_with(engine, op, CA_NOMEM, "out of memory");
   } else
     end_with(engine, op, CA_TIMEOUT,
@@ -438,7 +440,7 @@ static void start_ready(struct ca_engine *engine, int64_t *wait_ms)
   struct ca_endpoint *next;
   int64_t now = now_ms(engine);
 
-  while((timer = ca_timerq_pop(&engine->timers, now)) != NULL)
+  while((timer = ca_timer_heap_pop(&engine->timers, now)) != NULL)
     timer_due(engine, timer->owner);
   for(endpoint = engine->waiting; endpoint; endpoint = next) {
     next = endpoint->next;
@@ -481,10 +483,10 @@ static enum ca_code move_bytes(struct ca_engine *engine, struct ca_err *err)
 
 /* Calls done for the ops that have ended so far, not for those that end during
    the calls. */
-static size_t tell_ended(struct ca_engine *engine)
+static size_t report_ended(struct ca_engine *engine)
 {
   struct ca_op *last = engine->ended_last;
-  size_t told = 0;
+  size_t reported = 0;
   uint64_t last_id = last ? last->id : 0;
 
   while(engine->ended_first) {
@@ -496,11 +498,11 @@ static size_t tell_ended(struct ca_engine *engine)
     ca_op_retire(&engine->ops, op);
     op->done(op->owner, op->token, &op->result);
     ca_op_recycle(&engine->ops, op);
-    told++;
+    reported++;
     if(was_last)
       break;
   }
-  return told;
+  return reported;
 }
 
 enum ca_code ca_engine_step(struct ca_engine *engine, int wait_ms,
@@ -513,10 +515,10 @@ enum ca_code ca_engine_step(struct ca_engine *engine, int wait_ms,
 
   start_ready(engine, &wait);
   code = move_bytes(engine, err);
-  if(code || tell_ended(engine) || wait_ms <= 0)
+  if(code || report_ended(engine) || wait_ms <= 0)
     return code;
   /* the ops that ended may let others start: recompute the wait */
-  timer_ms = ca_timerq_wait_ms(&engine->timers, now_ms(engine));
+  timer_ms = ca_timer_heap_wait_ms(&engine->timers, now_ms(engine));
   if(timer_ms >= 0 && timer_ms < wait)
     wait = timer_ms;
   multi_code = curl_multi_poll(engine->multi, NULL, 0, (int)wait, NULL);
@@ -526,7 +528,7 @@ enum ca_code ca_engine_step(struct ca_engine *engine, int wait_ms,
   start_ready(engine, &wait);
   code = move_bytes(engine, err);
   if(!code)
-    tell_ended(engine);
+    report_ended(engine);
   return code;
 }
 
@@ -552,7 +554,7 @@ struct ca_engine *ca_engine_new(const struct ca_clock *clock,
   engine->clock = clock;
   engine->log = log;
   ca_op_table_init(&engine->ops);
-  ca_timerq_init(&engine->timers);
+  ca_timer_heap_init(&engine->timers);
   if(ca_digest_random(&engine->random, sizeof(engine->random)))
     engine->random = (uint64_t)ca_clock_wall_ms(clock);
   if(global_init())
@@ -576,10 +578,10 @@ void ca_engine_free(struct ca_engine *engine)
     if(engine->ops.slots[i]->state != CA_OP_FREE)
       detach(engine, engine->ops.slots[i]);
   ca_op_table_clear(&engine->ops);
-  ca_timerq_clear(&engine->timers);
-  while(engine->spare) {
-    struct ca_attempt *attempt = engine->spare;
-    engine->spare = attempt->next;
+  ca_timer_heap_clear(&engine->timers);
+  while(engine->idle) {
+    struct ca_attempt *attempt = engine->idle;
+    engine->idle = attempt->next;
     ca_attempt_free(attempt);
   }
   if(engine->multi)
@@ -620,7 +622,7 @@ static enum ca_code submit(struct ca_engine *engine,
   op->token = token;
   if(timeout_ms > 0) {
     op->deadline_ms = now_ms(engine) + timeout_ms;
-    if(ca_timerq_set(&engine->timers, &op->timer, op->deadline_ms)) {
+    if(ca_timer_heap_set(&engine->timers, &op->timer, op->deadline_ms)) {
       ca_op_free(&engine->ops, op);
       return ca_err_set(err, CA_NOMEM, "out of memory");
     }
@@ -678,8 +680,9 @@ enum ca_code ca_engine_sleep(struct ca_engine *engine, int64_t delay_ms,
     op->token = token;
     op->state = CA_OP_SLEEPING;
   }
-  if(!op || ca_timerq_set(&engine->timers, &op->timer,
-                          now_ms(engine) + (delay_ms > 0 ? delay_ms : 0))) {
+  if(!op ||
+     ca_timer_heap_set(&engine->timers, &op->timer,
+                       now_ms(engine) + (delay_ms > 0 ? delay_ms : 0))) {
     if(op)
       ca_op_free(&engine->ops, op);
     return ca_err_set(err, CA_NOMEM, "out of memory");

@@ -50,11 +50,11 @@ static struct ca_op *new_slot(struct ca_op_table *table)
 
 struct ca_op *ca_op_new(struct ca_op_table *table)
 {
-  struct ca_op *op = table->spare;
+  struct ca_op *op = table->idle;
   size_t slot;
 
   if(op)
-    table->spare = op->next;
+    table->idle = op->next;
   else
     op = new_slot(table);
   if(!op)
@@ -82,8 +82,8 @@ void ca_op_retire(struct ca_op_table *table, struct ca_op *op)
 void ca_op_recycle(struct ca_op_table *table, struct ca_op *op)
 {
   ca_buf_clear(&op->result.body);
-  op->next = table->spare;
-  table->spare = op;
+  op->next = table->idle;
+  table->idle = op;
 }
 
 void ca_op_free(struct ca_op_table *table, struct ca_op *op)

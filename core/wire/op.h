@@ -27,7 +27,7 @@ struct ca_op {
   struct ca_request request;
   char request_id[40];
   int64_t deadline_ms; /* monotonic; 0 none */
-  int64_t again_ms;    /* WAITING: when to retry */
+  int64_t retry_ms;    /* WAITING: when to retry */
   struct ca_timer timer;
   struct ca_attempt *attempt; /* RUNNING */
   int attempts;
@@ -45,7 +45,7 @@ struct ca_op_table {
   size_t count; /* slots allocated */
   size_t size;
   size_t live;
-  struct ca_op *spare;
+  struct ca_op *idle;
   uint32_t generation;
 };
 

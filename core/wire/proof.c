@@ -91,7 +91,7 @@ bool ca_proof_same(const struct ca_field *field, struct ca_slice wanted,
 /* ---- the reply to the change itself ---- */
 
 enum ca_proof ca_proof_of_reply(const struct ca_api *api,
-                                const struct ca_result *result, bool doubt)
+                                const struct ca_result *result, bool suspect)
 {
   const struct ca_err *err = &result->err;
 
@@ -101,8 +101,8 @@ enum ca_proof ca_proof_of_reply(const struct ca_api *api,
     return CA_PROOF_UNKNOWN;
   if(err->code == CA_CANCELLED || err->code == CA_CLOSED ||
      err->code == CA_GATE)
-    return doubt ? CA_PROOF_UNKNOWN : CA_PROOF_UNSENT;
-  if(!doubt)
+    return suspect ? CA_PROOF_UNKNOWN : CA_PROOF_UNSENT;
+  if(!suspect)
     return CA_PROOF_FAILED;
   if(result->status == 404 && api->repeat == CA_REPEAT_GONE_OK)
     return ca_reply_says_gone(result) ? CA_PROOF_DONE : CA_PROOF_UNKNOWN;
@@ -129,28 +129,28 @@ void ca_proof_take(const struct ca_api *api, const struct ca_result *result,
   memset(finding, 0, sizeof(*finding));
   finding->proof = CA_PROOF_DONE;
   if(api->becomes)
-    ca_copy_text(finding->status, sizeof(finding->status), api->becomes,
-                 strlen(api->becomes));
+    ca_err_copy_text(finding->status, sizeof(finding->status), api->becomes,
+                     strlen(api->becomes));
   else if(result)
     reply_text(result, "status", finding->status, sizeof(finding->status));
   if(api->makes && result)
     reply_text(result, api->makes, finding->made, sizeof(finding->made));
 }
 
-enum ca_proof ca_proof_of_unsent(enum ca_code code, bool doubt)
+enum ca_proof ca_proof_of_unsent(enum ca_code code, bool suspect)
 {
-  if(doubt)
+  if(suspect)
     return CA_PROOF_UNKNOWN;
   return code == CA_USAGE ? CA_PROOF_FAILED : CA_PROOF_UNSENT;
 }
 
 /* ---- a get ---- */
 
-static void say(struct ca_finding *finding, enum ca_proof proof,
-                const char *fmt, ...) CA_PRINTF(3, 4);
+static void set_proof(struct ca_finding *finding, enum ca_proof proof,
+                      const char *fmt, ...) CA_PRINTF(3, 4);
 
-static void say(struct ca_finding *finding, enum ca_proof proof,
-                const char *fmt, ...)
+static void set_proof(struct ca_finding *finding, enum ca_proof proof,
+                      const char *fmt, ...)
 {
   va_list args;
 
@@ -184,7 +184,8 @@ static void find_gone(const struct ca_proof_change *change,
   if(change->api->probe == CA_PROBE_GONE)
     finding->proof = CA_PROOF_DONE;
   else
-    say(finding, CA_PROOF_FAILED, "the %s is gone", ca_api_noun(change->api));
+    set_proof(finding, CA_PROOF_FAILED, "the %s is gone",
+              ca_api_noun(change->api));
 }
 
 static void find_status(const struct ca_proof_change *change,
@@ -193,8 +194,8 @@ static void find_status(const struct ca_proof_change *change,
   if(!strcmp(finding->status, change->api->becomes))
     finding->proof = CA_PROOF_DONE;
   else
-    say(finding, CA_PROOF_FAILED, "the %s is %s", ca_api_noun(change->api),
-        finding->status);
+    set_proof(finding, CA_PROOF_FAILED, "the %s is %s",
+              ca_api_noun(change->api), finding->status);
 }
 
 /* A change that becomes no certain status, such as a refresh: it has happened
@@ -209,13 +210,13 @@ static void find_moved(const struct ca_proof_change *change,
     finding->proof = CA_PROOF_DONE;
   else if(updated_ms &&
           (updated_ms == change->before_ms || updated_ms < change->since_ms))
-    say(finding, CA_PROOF_FAILED,
-        "the account is %s and was not updated since", finding->status);
+    set_proof(finding, CA_PROOF_FAILED,
+              "the account is %s and was not updated since", finding->status);
   else
-    say(finding, CA_PROOF_UNKNOWN,
-        "the account is %s%s, but was updated since, by this change or "
-        "another",
-        finding->status, change->before ? " as before" : "");
+    set_proof(finding, CA_PROOF_UNKNOWN,
+              "the account is %s%s, but was updated since, by this change or "
+              "another",
+              finding->status, change->before ? " as before" : "");
 }
 
 /* The field for people, after "the service does not show". */
@@ -236,8 +237,8 @@ static void find_fields(const struct ca_proof_change *change,
   const struct ca_field *field;
   char name[80];
 
-  say(finding, CA_PROOF_UNKNOWN,
-      "the service does not show the changed fields");
+  set_proof(finding, CA_PROOF_UNKNOWN,
+            "the service does not show the changed fields");
   for(field = change->api->fields; field->name; field++) {
     struct ca_slice wanted;
     struct ca_slice shown;
@@ -248,14 +249,15 @@ static void find_fields(const struct ca_proof_change *change,
     /* an absent text is empty; of an ACL that is not shown nobody can tell */
     if(ca_proof_shown(field, account->text, &shown) == CA_JSON_BAD &&
        field->type == CA_ACL) {
-      say(finding, CA_PROOF_UNKNOWN, "the service does not show %s", name);
+      set_proof(finding, CA_PROOF_UNKNOWN, "the service does not show %s",
+                name);
       return;
     }
     if(!ca_proof_same(field, wanted, shown)) {
-      say(finding, CA_PROOF_FAILED, "%s is not the planned one", name);
+      set_proof(finding, CA_PROOF_FAILED, "%s is not the planned one", name);
       return;
     }
-    say(finding, CA_PROOF_DONE, "%s", "");
+    set_proof(finding, CA_PROOF_DONE, "%s", "");
   }
 }
 
@@ -297,8 +299,8 @@ void ca_proof_of_get(const struct ca_proof_change *change,
     find_fields(change, &shown, finding);
     break;
   default:
-    say(finding, CA_PROOF_FAILED, "the %s is still there",
-        ca_api_noun(change->api));
+    set_proof(finding, CA_PROOF_FAILED, "the %s is still there",
+              ca_api_noun(change->api));
   }
 }
 
@@ -344,7 +346,7 @@ static void note_made(struct ca_proof_list *list,
   if(list->count > 1 && made_ms >= list->made_ms)
     return;
   list->made_ms = made_ms;
-  ca_copy_text(list->made, sizeof(list->made), id, strlen(id));
+  ca_err_copy_text(list->made, sizeof(list->made), id, strlen(id));
   ca_json_copy(account->status, list->status, sizeof(list->status));
 }
 
@@ -380,21 +382,22 @@ static void conclude(const struct ca_proof_change *change,
   if(list->count) {
     finding->proof = CA_PROOF_DONE;
     if(list->count > 1)
-      say(finding, CA_PROOF_DONE,
-          "%zu accounts were made for this user since: %s", list->count,
-          list->names);
-    ca_copy_text(finding->made, sizeof(finding->made), list->made,
-                 strlen(list->made));
-    ca_copy_text(finding->status, sizeof(finding->status), list->status,
-                 strlen(list->status));
+      set_proof(finding, CA_PROOF_DONE,
+                "%zu accounts were made for this user since: %s", list->count,
+                list->names);
+    ca_err_copy_text(finding->made, sizeof(finding->made), list->made,
+                     strlen(list->made));
+    ca_err_copy_text(finding->status, sizeof(finding->status), list->status,
+                     strlen(list->status));
   } else if(!whole)
-    say(finding, CA_PROOF_UNKNOWN,
-        "cannot read the list of accounts to its end");
+    set_proof(finding, CA_PROOF_UNKNOWN,
+              "cannot read the list of accounts to its end");
   else if(list->nameless && has_comma(change))
-    say(finding, CA_PROOF_UNKNOWN,
-        "the service does not show the users of the new accounts");
+    set_proof(finding, CA_PROOF_UNKNOWN,
+              "the service does not show the users of the new accounts");
   else
-    say(finding, CA_PROOF_FAILED, "no account was made for this user since");
+    set_proof(finding, CA_PROOF_FAILED,
+              "no account was made for this user since");
 }
 
 enum ca_code ca_proof_of_page(const struct ca_proof_change *change,

@@ -24,9 +24,9 @@ enum ca_proof {
    result. doubt: an earlier session may have sent the change already, so what
    never left now, or has no reply, proves nothing. */
 enum ca_proof ca_proof_of_reply(const struct ca_api *api,
-                                const struct ca_result *result, bool doubt);
+                                const struct ca_result *result, bool suspect);
 /* The same of a request that was refused before it could be sent. */
-enum ca_proof ca_proof_of_unsent(enum ca_code code, bool doubt);
+enum ca_proof ca_proof_of_unsent(enum ca_code code, bool suspect);
 
 /* What is found out of a change. */
 struct ca_finding {

@@ -21,7 +21,7 @@ static void mask_and_clean(char *to, size_t size, char *text, size_t len)
   if(!text)
     return;
   ca_text_printable(to, size, text, ca_secret_mask(text, len));
-  ca_wipe(text, len);
+  ca_buf_wipe_memory(text, len);
   free(text);
 }
 
@@ -85,8 +85,8 @@ static bool read_envelope(const struct ca_buf *body, struct ca_err *err,
     err->api_code = code >= 0 && code <= 0x7FFFFFFF ? (int)code : 0;
   /* the request id of the headers stays, unless the body has one */
   if(first_text(body, ids, detail, sizeof(err->request_id)))
-    ca_copy_text(err->request_id, sizeof(err->request_id), detail,
-                 strlen(detail));
+    ca_err_copy_text(err->request_id, sizeof(err->request_id), detail,
+                     strlen(detail));
   /* a code in words is what other replies call the slug */
   if(!first_text(body, slugs, err->slug, sizeof(err->slug)) && !numbered)
     first_text(body, codes, err->slug, sizeof(err->slug));
@@ -96,7 +96,7 @@ static bool read_envelope(const struct ca_buf *body, struct ca_err *err,
   if(first_text(body, details, detail, sizeof(detail))) {
     char both[768];
     snprintf(both, sizeof(both), "%s (%s)", message, detail);
-    ca_copy_text(message, size, both, strlen(both));
+    ca_err_copy_text(message, size, both, strlen(both));
   }
   return true;
 }
@@ -119,13 +119,13 @@ static void explain_status(struct ca_result *result)
 {
   struct ca_err *err = &result->err;
   char message[480] = "";
-  bool told = false;
+  bool reported = false;
 
   if(err->status >= 300 && err->status < 400)
     return; /* the engine has said where it wanted to send us */
   if(ca_json_valid(result->body.data, result->body.len))
-    told = read_envelope(&result->body, err, message, sizeof(message));
-  if(told)
+    reported = read_envelope(&result->body, err, message, sizeof(message));
+  if(reported)
     snprintf(err->text, sizeof(err->text), "%s (HTTP %d%s%s)", message,
              err->status, err->slug[0] ? " " : "", err->slug);
   else if(result->body.len) {
@@ -137,8 +137,8 @@ static void explain_status(struct ca_result *result)
     snprintf(err->text, sizeof(err->text), "HTTP %d with an empty reply",
              err->status);
   if(!err->fix[0])
-    ca_copy_text(err->fix, sizeof(err->fix), advice(err->status),
-                 strlen(advice(err->status)));
+    ca_err_copy_text(err->fix, sizeof(err->fix), advice(err->status),
+                     strlen(advice(err->status)));
 }
 
 /* A 2xx that is not JSON proves nothing: captive portals and proxies send
@@ -154,8 +154,8 @@ static void suspect(const struct ca_api *api, struct ca_result *result)
   result->err.status = result->status;
   result->err.attempts = result->attempts;
   result->err.unknown = ca_api_mutates(api);
-  ca_copy_text(result->err.request_id, sizeof(result->err.request_id),
-               result->request_id, strlen(result->request_id));
+  ca_err_copy_text(result->err.request_id, sizeof(result->err.request_id),
+                   result->request_id, strlen(result->request_id));
 }
 
 void ca_reply_explain(const struct ca_api *api, struct ca_result *result)

@@ -53,7 +53,7 @@ static enum ca_code no_memory(enum ca_code code, const struct ca_field *field,
   return ca_err_set(err, code, "%s: out of memory", field->name);
 }
 
-bool ca_is_masked(struct ca_slice value)
+bool ca_request_is_masked(struct ca_slice value)
 {
   size_t shown = 0; /* characters before the dots, of one to four bytes */
   size_t i;
@@ -67,8 +67,8 @@ bool ca_is_masked(struct ca_slice value)
   return shown <= 4;
 }
 
-enum ca_code ca_check_id(struct ca_slice value, const char *what,
-                         struct ca_err *err)
+enum ca_code ca_request_check_id(struct ca_slice value, const char *what,
+                                 struct ca_err *err)
 {
   size_t i;
   if(!value.len)
@@ -100,7 +100,7 @@ static enum ca_code check_text(const struct ca_field *field,
   if(!value.len && !(field->flags & CA_MAY_BE_EMPTY))
     return ca_err_set(err, CA_USAGE, "%s: empty; leave it out or give a value",
                       field->name);
-  if(!ca_is_utf8(value, &bad))
+  if(!ca_text_is_utf8(value, &bad))
     return ca_err_set(err, CA_USAGE, "%s: not valid UTF-8 at byte %zu",
                       field->name, bad + 1);
   for(i = 0; i < value.len; i++)
@@ -143,7 +143,7 @@ static enum ca_code check_value(const struct ca_field *field,
                                 struct ca_slice value, struct ca_err *err)
 {
   if(field->type == CA_ID)
-    return ca_check_id(value, field->name, err);
+    return ca_request_check_id(value, field->name, err);
   if(field->type == CA_WORD)
     return check_word(field, value, err);
   return check_text(field, value, err);
@@ -186,14 +186,14 @@ enum ca_code ca_request_text(struct ca_request *request,
   if(code)
     return code;
   if(field->place == CA_IN_PATH) {
-    ca_copy_text(request->id, sizeof(request->id), value.data, value.len);
+    ca_err_copy_text(request->id, sizeof(request->id), value.data, value.len);
     mark(request, field);
     return CA_OK;
   }
   if(field->place == CA_IN_QUERY) {
     code = query_name(request, field);
     if(!code)
-      code = ca_encode_query(&request->query, value);
+      code = ca_text_encode_query(&request->query, value);
     if(!code)
       mark(request, field);
     return no_memory(code, field, err);
@@ -225,9 +225,9 @@ enum ca_code ca_request_texts(struct ca_request *request,
   code = query_name(request, field);
   for(i = 0; !code && i < count; i++) {
     if(i)
-      code = ca_encode_query(&request->query, comma);
+      code = ca_text_encode_query(&request->query, comma);
     if(!code)
-      code = ca_encode_query(&request->query, values[i]);
+      code = ca_text_encode_query(&request->query, values[i]);
   }
   if(!code)
     mark(request, field);
@@ -377,10 +377,10 @@ enum ca_code ca_request_restore(struct ca_request *request,
 
   ca_request_init(request, api);
   if(strstr(api->path, "{id}")) {
-    code = ca_check_id(slice, "id", err);
+    code = ca_request_check_id(slice, "id", err);
     if(code)
       return code;
-    ca_copy_text(request->id, sizeof(request->id), id, slice.len);
+    ca_err_copy_text(request->id, sizeof(request->id), id, slice.len);
   }
   if(query)
     code = ca_buf_add_text(&request->query, query);
@@ -404,7 +404,7 @@ enum ca_code ca_request_target(const struct ca_request *request,
   if(!code)
     code = ca_buf_add(out, path, hole ? (size_t)(hole - path) : strlen(path));
   if(!code && hole)
-    code = ca_encode_segment(out, id);
+    code = ca_text_encode_segment(out, id);
   if(!code && hole)
     code = ca_buf_add_text(out, hole + 4);
   if(!code && request->query.len) {

@@ -84,10 +84,11 @@ struct ca_slice ca_request_body(const struct ca_request *request);
 
 /* Checks that an id may be part of a path. CA_USAGE with a message otherwise;
    `what` names the id in it: "account id". */
-CA_MUST_USE enum ca_code ca_check_id(struct ca_slice value, const char *what,
-                                     struct ca_err *err);
+CA_MUST_USE enum ca_code ca_request_check_id(struct ca_slice value,
+                                             const char *what,
+                                             struct ca_err *err);
 
 /* Is this what the service shows instead of a secret (REDACTED, abcd...)? */
-bool ca_is_masked(struct ca_slice value);
+bool ca_request_is_masked(struct ca_slice value);
 
 #endif

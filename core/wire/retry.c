@@ -94,5 +94,5 @@ enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,
     return give_up(state, maybe);
   if(state->left_ms >= 0 && *delay_ms >= state->left_ms)
     return give_up(state, maybe);
-  return CA_VERDICT_AGAIN;
+  return CA_VERDICT_RETRY;
 }

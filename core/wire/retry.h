@@ -10,7 +10,7 @@
 
 enum ca_verdict {
   CA_VERDICT_DONE,
-  CA_VERDICT_AGAIN,
+  CA_VERDICT_RETRY,
   CA_VERDICT_FAILED,
   CA_VERDICT_UNKNOWN
 };
@@ -34,7 +34,7 @@ struct ca_retry_state {
   double random; /* 0 to 1, for the jitter */
 };
 
-/* Returns the verdict; for CA_VERDICT_AGAIN, *delay_ms is the delay. */
+/* Returns the verdict; for CA_VERDICT_RETRY, *delay_ms is the delay. */
 enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,
                                 const struct ca_attempt_end *end,
                                 int64_t *delay_ms);

@@ -58,7 +58,7 @@ static void check_retry(const struct ca_headers *said, int status)
   end.status = status;
   end.should_retry = said->should_retry;
   end.retry_after_ms = wait_ms;
-  if(ca_retry_decide(&state, &end, &delay_ms) == CA_VERDICT_AGAIN)
+  if(ca_retry_decide(&state, &end, &delay_ms) == CA_VERDICT_RETRY)
     CHECK("delay", delay_ms >= 50 && delay_ms <= max_wait_ms);
 }
 

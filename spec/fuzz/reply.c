@@ -197,7 +197,7 @@ static void check_text(const char *text, size_t size,
   size_t bad;
   CHECK("ends within its room", slice.len < size);
   CHECK("one line", is_one_line(text));
-  CHECK("UTF-8", ca_is_utf8(slice, &bad));
+  CHECK("UTF-8", ca_text_is_utf8(slice, &bad));
   check_pieces(text, body);
 }
 

@@ -12,35 +12,35 @@ static const struct ca_field annotate_fields[] = {
   END
 };
 
-#define IMAGINARY_ROWS                        \
-  { OF_ACCOUNTS,                              \
-    .name = "pause",                          \
-    .method = CA_PATCH,                       \
-    .path = ACCOUNTS "/{id}/pause",           \
-    .body = "{\"paused\":true}",              \
-    .has_body = true,                         \
-    .cost = CA_REVERSIBLE,                    \
-    .probe = CA_PROBE_STATUS,                 \
-    .becomes = "PAUSED",                      \
-    .undo = "unpause",                        \
-    .fields = id_fields },                    \
-  { OF_ACCOUNTS,                              \
-    .name = "unpause",                        \
-    .method = CA_PATCH,                       \
-    .path = ACCOUNTS "/{id}/pause",           \
-    .body = "{\"paused\":false}",             \
-    .has_body = true,                         \
-    .cost = CA_REVERSIBLE,                    \
-    .probe = CA_PROBE_STATUS,                 \
-    .becomes = "ACTIVE",                      \
-    .undo = "pause",                          \
-    .fields = id_fields },                    \
-  { OF_ACCOUNTS,                              \
-    .name = "annotate",                       \
-    .method = CA_PATCH,                       \
-    .path = ACCOUNTS "/{id}/note",            \
-    .has_body = true,                         \
-    .cost = CA_REVERSIBLE,                    \
-    .probe = CA_PROBE_FIELDS,                 \
-    .undo = "annotate",                       \
-    .fields = annotate_fields },
+#define IMAGINARY_ROWS                  \
+  { OF_ACCOUNTS,                        \
+    .name = "pause",                    \
+    .method = CA_PATCH,                 \
+    .path = ACCOUNTS "/{id}/pause",     \
+    .body = "{\"paused\":true}",        \
+    .has_body = true,                   \
+    .cost = CA_REVERSIBLE,              \
+    .probe = CA_PROBE_STATUS,           \
+    .becomes = "PAUSED",                \
+    .undo = "unpause",                  \
+    .fields = id_fields },              \
+      { OF_ACCOUNTS,                    \
+        .name = "unpause",              \
+        .method = CA_PATCH,             \
+        .path = ACCOUNTS "/{id}/pause", \
+        .body = "{\"paused\":false}",   \
+        .has_body = true,               \
+        .cost = CA_REVERSIBLE,          \
+        .probe = CA_PROBE_STATUS,       \
+        .becomes = "ACTIVE",            \
+        .undo = "pause",                \
+        .fields = id_fields },          \
+      { OF_ACCOUNTS,                    \
+        .name = "annotate",             \
+        .method = CA_PATCH,             \
+        .path = ACCOUNTS "/{id}/note",  \
+        .has_body = true,               \
+        .cost = CA_REVERSIBLE,          \
+        .probe = CA_PROBE_FIELDS,       \
+        .undo = "annotate",             \
+        .fields = annotate_fields },

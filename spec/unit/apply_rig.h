@@ -49,12 +49,12 @@ static inline void visit(void *owner, const struct ca_applied *applied)
   CHECK(owner == &told);
   CHECK(!applied->result || !applied->why);
   if(applied->why)
-    ca_copy_text(told_why, sizeof(told_why), applied->why->text,
-                 strlen(applied->why->text));
+    ca_err_copy_text(told_why, sizeof(told_why), applied->why->text,
+                     strlen(applied->why->text));
   if(used < sizeof(told) - 200)
     snprintf(told + used, sizeof(told) - used, "%s %s %s%s%s; ",
              applied->row->key, applied->row->change.api->name,
-             ca_outcome_name(applied->outcome),
+             ca_change_outcome_name(applied->outcome),
              applied->result ? "" : " unsent", applied->last ? " last" : "");
   used = strlen(ended_well);
   if(applied->last && applied->well && used < sizeof(ended_well) - 200)
@@ -144,14 +144,14 @@ static inline int64_t plan_change(int64_t item, const char *operation,
 
 /* A link for a user, without an account yet. */
 static inline void plan_link(const char *key, const char *user,
-                             const char *image)
+                             const char *before_image)
 {
   struct ca_change change = { .api = ca_api_find("connected_accounts", "link"),
                               .account = "",
                               .user = user,
                               .config = "ac_1",
                               .body = "{}",
-                              .image = image };
+                              .before_image = before_image };
   struct ca_item row = { .bulk = 1, .key = key };
   int64_t item = 0;
 

@@ -118,7 +118,7 @@ static inline const char *changes(int bulk, unsigned outcomes)
         used < sizeof(text))
     used += (size_t)snprintf(text + used, sizeof(text) - used, "%s %s %s; ",
                              row->key, row->change.api->name,
-                             ca_outcome_name(row->outcome));
+                             ca_change_outcome_name(row->outcome));
   ca_changes_close(&cursor);
   return text;
 }
@@ -144,7 +144,7 @@ static inline void add_count(void *ctx, const char *operation,
   char *text = ctx;
   size_t used = strlen(text);
   snprintf(text + used, 2048 - used, "%s %s %lld; ",
-           operation ? operation : "items", ca_outcome_name(outcome),
+           operation ? operation : "items", ca_change_outcome_name(outcome),
            (long long)count);
 }
 
@@ -152,7 +152,7 @@ static inline const char *counts(int bulk)
 {
   static char text[2048];
   text[0] = '\0';
-  CHECK_INT(ca_ledger_counts(ledger, bulk, add_count, text, &err), CA_OK);
+  CHECK_INT(ca_count_outcomes(ledger, bulk, add_count, text, &err), CA_OK);
   return text;
 }
 

@@ -208,7 +208,7 @@ static void carry_out(int64_t rows, const int64_t *numbers)
   wall = wall_us();
   cpu = cpu_us();
   seen = 0;
-  must(ca_ledger_counts(ledger, 1, count_any, &seen, &err));
+  must(ca_count_outcomes(ledger, 1, count_any, &seen, &err));
   say("counts", wall, cpu, rows);
   CHECK_INT(seen, 2 * rows); /* changes and items */
 }
@@ -260,9 +260,9 @@ static void ask_images(int64_t count)
 
   ca_changes_open(&changes, ledger, -1, CA_ANY_OUTCOME);
   while(!ca_changes_next(&changes, &row, &err) && row) {
-    struct ca_before image;
-    must(ca_ledger_before(ledger, row->number, NULL, &image, &err));
-    known += image.known;
+    struct ca_before before_image;
+    must(ca_ledger_before(ledger, row->number, NULL, &before_image, &err));
+    known += before_image.known;
   }
   ca_changes_close(&changes);
   say("image", wall, cpu, count);
@@ -277,7 +277,7 @@ static void plan_twice(int64_t count)
   for(i = 0; i < 2; i++) {
     struct ca_bulk bulk = { .number = i + 1, .kind = "accounts" };
     int64_t n;
-    ca_copy_text(bulk.name, sizeof(bulk.name), names[i], strlen(names[i]));
+    ca_err_copy_text(bulk.name, sizeof(bulk.name), names[i], strlen(names[i]));
     for(n = 0; n < count; n++)
       add_change(n, add_item_of(i + 1, n));
     must(ca_plan_rows_seal(ledger, &bulk, &err));
@@ -299,7 +299,7 @@ static void plans(void)
   plan_twice(rows / 2);
   wall = wall_us();
   cpu = cpu_us();
-  must(ca_plan_save(ledger, path, &info, "run", key, &err));
+  must(ca_planfile_write(ledger, path, &info, "run", key, &err));
   say("save the plan", wall, cpu, rows);
   must(ca_run_end(ledger, 0, &err));
   wall = wall_us();

@@ -23,7 +23,8 @@ static inline void visit_settled(void *owner, const struct ca_settled *one)
   CHECK(owner == &settled);
   snprintf(settled + used, sizeof(settled) - used, "%s %s %s%s%s; ",
            one->row->key, one->row->change.api->name,
-           ca_outcome_name(one->outcome), *one->text ? ": " : "", one->text);
+           ca_change_outcome_name(one->outcome), *one->text ? ": " : "",
+           one->text);
   if(stop_settle_in_visit)
     ca_settle_stop(settle);
 }

@@ -5,7 +5,7 @@
 #include "wire/request.h"
 
 /* Runs a check over every row, and names the row when it failed. */
-static void each(void (*look)(const struct ca_api *api))
+static void each(void (*precheck)(const struct ca_api *api))
 {
   size_t count;
   const struct ca_api *rows = ca_api_rows(&count);
@@ -14,7 +14,7 @@ static void each(void (*look)(const struct ca_api *api))
   CHECK(count >= 15);
   for(i = 0; i < count; i++) {
     bool before = check_case_failed;
-    look(&rows[i]);
+    precheck(&rows[i]);
     if(check_case_failed != before)
       printf("    of %s.%s\n", rows[i].resource, rows[i].name);
   }
@@ -70,7 +70,7 @@ static void rows_on_the_wire(void)
     const struct ca_api *api = ca_api_find(wire[i].resource, wire[i].name);
     if(!CHECK(api != NULL))
       continue;
-    CHECK_TEXT(ca_method_name(api->method), wire[i].method);
+    CHECK_TEXT(ca_api_method_name(api->method), wire[i].method);
     CHECK_TEXT(api->path, wire[i].path);
     CHECK_TEXT(api->body, wire[i].body);
   }
@@ -286,9 +286,9 @@ static void what_is_not_there(void)
   CHECK(!ca_api_find("toolkits", "get"));
   CHECK(!ca_api_field(api, "userIds"));
   CHECK(!ca_api_field(api, ""));
-  CHECK_TEXT(ca_class_name(CA_READ), "read");
-  CHECK_TEXT(ca_class_name(CA_REVERSIBLE), "reversible");
-  CHECK_TEXT(ca_class_name(CA_IRREVERSIBLE), "irreversible");
+  CHECK_TEXT(ca_api_class_name(CA_READ), "read");
+  CHECK_TEXT(ca_api_class_name(CA_REVERSIBLE), "reversible");
+  CHECK_TEXT(ca_api_class_name(CA_IRREVERSIBLE), "irreversible");
 }
 
 int main(void)

@@ -11,7 +11,7 @@ static void begin_looking(int concurrency)
 {
   struct ca_apply_options options = { .bulk = 1,
                                       .concurrency = concurrency,
-                                      .look = true };
+                                      .precheck = true };
   CHECK_INT(start_with(&options), CA_OK);
 }
 

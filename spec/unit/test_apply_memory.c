@@ -49,7 +49,7 @@ static void plan_all(void)
                             .user = "u,1",
                             .config = "ac_1",
                             .body = "{}",
-                            .image = "{\"active\":0}" };
+                            .before_image = "{\"active\":0}" };
   struct ca_change update = { .api =
                                   ca_api_find("connected_accounts", "update"),
                               .account = "ca_3",

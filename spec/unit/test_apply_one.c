@@ -29,9 +29,9 @@ static void secrets_are_sent_and_forgotten(void)
   one = plan_secret("ca_1");
   two = plan_secret("ca_2");
   three = plan_secret("ca_3");
-  CHECK_INT(ca_apply_keep_secret(apply, three, "other body", 10), CA_OK);
-  CHECK_INT(ca_apply_keep_secret(apply, one, "first try", 9), CA_OK);
-  CHECK_INT(ca_apply_keep_secret(apply, one, SECRET_BODY, strlen(SECRET_BODY)),
+  CHECK_INT(ca_apply_secret_keep(apply, three, "other body", 10), CA_OK);
+  CHECK_INT(ca_apply_secret_keep(apply, one, "first try", 9), CA_OK);
+  CHECK_INT(ca_apply_secret_keep(apply, one, SECRET_BODY, strlen(SECRET_BODY)),
             CA_OK);
   CHECK_INT(ca_secret_count(), 2);
   begin(1, 8);
@@ -69,7 +69,7 @@ static void secrets_left_over_are_wiped(void)
 {
   start();
   CHECK_INT(
-      ca_apply_keep_secret(apply, 32769, SECRET_BODY, strlen(SECRET_BODY)),
+      ca_apply_secret_keep(apply, 32769, SECRET_BODY, strlen(SECRET_BODY)),
       CA_OK);
   CHECK_INT(ca_secret_count(), 1);
   stop(); /* looks at the count */
@@ -407,10 +407,10 @@ static void a_seen_change_is_stopped(void)
                        CA_PLANNED);
   CHECK_INT(send_recorded(number), CA_OK);
   seen_as(0, "ACTIVE");
-  CHECK_INT(ca_apply_told(apply), 0);
+  CHECK_INT(ca_apply_visits(apply), 0);
   ca_apply_stop(apply);
   CHECK_TEXT(told, "ca_1 disable not tried unsent last; ");
-  CHECK_INT(ca_apply_told(apply), 1);
+  CHECK_INT(ca_apply_visits(apply), 1);
   CHECK_INT(sent_count, 1);
   CHECK_INT(live_count(), 0);
   CHECK(ca_apply_finished(apply));

@@ -27,7 +27,7 @@ static void visit_item(void *owner, const struct ca_applied *applied)
     CHECK(!applied->result->err.code && applied->result->body.len > 0);
   snprintf(item_told + used, sizeof(item_told) - used, "%s%c %s%s%s",
            used ? ", " : "", letter_of(applied->row->change.api),
-           ca_outcome_name(applied->outcome), applied->last ? "." : "",
+           ca_change_outcome_name(applied->outcome), applied->last ? "." : "",
            applied->last && applied->well ? " well" : "");
 }
 

@@ -111,7 +111,7 @@ static void a_sending_of_no_byte_is_none(void)
   CHECK(!ca_attempt_may_have_left(attempt));
   CHECK_INT(ask(attempt), CURL_PREREQFUNC_OK);
   CHECK_INT(attempt->sends, 1);
-  CHECK(!attempt->kept_back);
+  CHECK(!attempt->held_back);
   ca_attempt_free(attempt);
   counts = false;
 }

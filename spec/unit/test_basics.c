@@ -37,32 +37,32 @@ static void err_text_is_cut(void)
 
 static void code_names(void)
 {
-  CHECK_TEXT(ca_code_name(CA_OK), "ok");
-  CHECK_TEXT(ca_code_name(CA_NETWORK), "network");
-  CHECK_TEXT(ca_code_name(CA_TIMEOUT), "timeout");
-  CHECK_TEXT(ca_code_name(CA_SYSTEM), "system");
-  CHECK_TEXT(ca_code_name((enum ca_code)99), "unknown");
+  CHECK_TEXT(ca_err_code_name(CA_OK), "ok");
+  CHECK_TEXT(ca_err_code_name(CA_NETWORK), "network");
+  CHECK_TEXT(ca_err_code_name(CA_TIMEOUT), "timeout");
+  CHECK_TEXT(ca_err_code_name(CA_SYSTEM), "system");
+  CHECK_TEXT(ca_err_code_name((enum ca_code)99), "unknown");
 }
 
 static void text_is_cut_between_characters(void)
 {
   char to[8];
 
-  ca_copy_text(to, sizeof(to), "abc", 3);
+  ca_err_copy_text(to, sizeof(to), "abc", 3);
   CHECK_TEXT(to, "abc");
-  ca_copy_text(to, sizeof(to), "abcdefghij", 10);
+  ca_err_copy_text(to, sizeof(to), "abcdefghij", 10);
   CHECK_TEXT(to, "abcdefg");
   /* the euro sign's three bytes do not fit after six */
-  ca_copy_text(to, sizeof(to), "abcdef\xE2\x82\xAC", 9);
+  ca_err_copy_text(to, sizeof(to), "abcdef\xE2\x82\xAC", 9);
   CHECK_TEXT(to, "abcdef");
-  ca_copy_text(to, sizeof(to), "abcd\xE2\x82\xAC", 7);
+  ca_err_copy_text(to, sizeof(to), "abcd\xE2\x82\xAC", 7);
   CHECK_TEXT(to, "abcd\xE2\x82\xAC");
-  ca_copy_text(to, sizeof(to), "", 0);
+  ca_err_copy_text(to, sizeof(to), "", 0);
   CHECK_TEXT(to, "");
-  ca_copy_text(to, 1, "abc", 3);
+  ca_err_copy_text(to, 1, "abc", 3);
   CHECK_TEXT(to, "");
   to[0] = 'x';
-  ca_copy_text(to, 0, "abc", 3);
+  ca_err_copy_text(to, 0, "abc", 3);
   CHECK_INT(to[0], 'x');
 }
 
@@ -147,7 +147,7 @@ static void wiping(void)
   size_t i;
 
   memset(memory, 'x', sizeof(memory));
-  ca_wipe(memory, sizeof(memory));
+  ca_buf_wipe_memory(memory, sizeof(memory));
   for(i = 0; i < sizeof(memory); i++)
     CHECK_INT(memory[i], 0);
 }

@@ -134,21 +134,21 @@ static void stop_limits_are_read(void)
   size_t i;
 
   for(i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-    CHECK(ca_stop_limit_read(good[i].text, &limit));
+    CHECK(ca_guard_limit_read(good[i].text, &limit));
     CHECK(limit.set && limit.value == good[i].value);
     CHECK_INT(limit.percent, good[i].percent);
   }
   for(i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-    if(!CHECK(!ca_stop_limit_read(bad[i], &limit) && !limit.set))
+    if(!CHECK(!ca_guard_limit_read(bad[i], &limit) && !limit.set))
       printf("  %s\n", bad[i]);
-  CHECK(!ca_stop_limit_read(NULL, &limit));
+  CHECK(!ca_guard_limit_read(NULL, &limit));
 }
 
 static bool reached(const char *text, int64_t count, int64_t total)
 {
   struct ca_stop_limit limit;
-  CHECK(ca_stop_limit_read(text, &limit));
-  return ca_stop_limit_reached(&limit, count, total);
+  CHECK(ca_guard_limit_read(text, &limit));
+  return ca_guard_limit_reached(&limit, count, total);
 }
 
 static void stop_limits_are_reached(void)
@@ -165,7 +165,7 @@ static void stop_limits_are_reached(void)
   CHECK(reached("4.35%", 87, 2000));
   CHECK(!reached("4.35%", 86, 2000));
   CHECK(reached("0.07%", 7, 10000)); /* which its product passes */
-  CHECK(!ca_stop_limit_reached(&none, 100, 100));
+  CHECK(!ca_guard_limit_reached(&none, 100, 100));
 }
 
 int main(void)

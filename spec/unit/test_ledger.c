@@ -774,7 +774,7 @@ static void cause_is_kept_without_secrets(void)
   CHECK_INT(intend(one), CA_OK);
   ca_err_set(&cause, CA_HTTP, "no hunter2hunter2 here");
   cause.status = 404;
-  ca_copy_text(cause.slug, sizeof(cause.slug), "Gone", 4);
+  ca_err_copy_text(cause.slug, sizeof(cause.slug), "Gone", 4);
   CHECK_INT(ca_outcome_record(ledger, one, CA_FAILED, 3, "req-9", NULL, NULL,
                               &cause, &err),
             CA_OK);
@@ -1130,16 +1130,16 @@ static void fingerprints(void)
 
 static void outcome_names(void)
 {
-  CHECK_TEXT(ca_outcome_name(CA_PLANNED), "planned");
-  CHECK_TEXT(ca_outcome_name(CA_INTENDED), "intended");
-  CHECK_TEXT(ca_outcome_name(CA_NOT_TRIED), "not tried");
-  CHECK_TEXT(ca_outcome_name(CA_DONE), "done");
-  CHECK_TEXT(ca_outcome_name(CA_SAME), "same");
-  CHECK_TEXT(ca_outcome_name(CA_FAILED), "failed");
-  CHECK_TEXT(ca_outcome_name(CA_SKIPPED), "skipped");
-  CHECK_TEXT(ca_outcome_name(CA_UNKNOWN), "unknown");
-  CHECK_TEXT(ca_outcome_name(CA_STALE), "stale");
-  CHECK_TEXT(ca_outcome_name(CA_PENDING), "pending");
+  CHECK_TEXT(ca_change_outcome_name(CA_PLANNED), "planned");
+  CHECK_TEXT(ca_change_outcome_name(CA_INTENDED), "intended");
+  CHECK_TEXT(ca_change_outcome_name(CA_NOT_TRIED), "not tried");
+  CHECK_TEXT(ca_change_outcome_name(CA_DONE), "done");
+  CHECK_TEXT(ca_change_outcome_name(CA_SAME), "same");
+  CHECK_TEXT(ca_change_outcome_name(CA_FAILED), "failed");
+  CHECK_TEXT(ca_change_outcome_name(CA_SKIPPED), "skipped");
+  CHECK_TEXT(ca_change_outcome_name(CA_UNKNOWN), "unknown");
+  CHECK_TEXT(ca_change_outcome_name(CA_STALE), "stale");
+  CHECK_TEXT(ca_change_outcome_name(CA_PENDING), "pending");
 }
 
 int main(void)

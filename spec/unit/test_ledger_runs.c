@@ -141,7 +141,7 @@ static void items_have_verdicts(void)
 
 struct kept {
   int64_t sent_ms;
-  const char *made, *after, *image;
+  const char *made, *after, *before_image;
   bool fallback;
 };
 
@@ -151,14 +151,14 @@ static void check_row(int64_t number, struct kept want)
   CHECK_INT(row->sent_ms, want.sent_ms);
   CHECK_TEXT(row->made, want.made);
   CHECK_TEXT(row->status_after, want.after);
-  CHECK_TEXT(row->change.image, want.image);
+  CHECK_TEXT(row->change.before_image, want.before_image);
   CHECK_INT(row->change.fallback, want.fallback);
 }
 
 static void what_a_change_keeps(void)
 {
   struct ca_change change = { .account = "one",
-                              .image = "{\"alias\":\"w\"}",
+                              .before_image = "{\"alias\":\"w\"}",
                               .fallback = true,
                               .cost = CA_REVERSIBLE };
   char id[201];
@@ -173,8 +173,8 @@ static void what_a_change_keeps(void)
   change = (struct ca_change){ .api = op("initiate"), .account = "" };
   CHECK_INT(ca_plan_rows_add_change(ledger, 1, &change, &third, &err), CA_OK);
   check_row(first, (struct kept){ .sent_ms = 0 });
-  check_row(second,
-            (struct kept){ .image = "{\"alias\":\"w\"}", .fallback = true });
+  check_row(second, (struct kept){ .before_image = "{\"alias\":\"w\"}",
+                                   .fallback = true });
   CHECK_INT(intend(third), CA_OK);
   fake_clock_pass(&fake, 7);
   CHECK_INT(
@@ -484,24 +484,24 @@ static void fallbacks_among_others(void)
 
 static struct ca_before image_of(int64_t change)
 {
-  struct ca_before image = { .known = false };
+  struct ca_before before_image = { .known = false };
   CHECK_INT(
       ca_ledger_before(
           ledger, change,
           ca_api_field(ca_api_find("connected_accounts", "update"), "alias"),
-          &image, &err),
+          &before_image, &err),
       CA_OK);
-  return image;
+  return before_image;
 }
 
 static void check_image(int64_t change, const char *status, bool disabled,
                         const char *alias)
 {
-  struct ca_before image = image_of(change);
-  CHECK(image.known);
-  CHECK_TEXT(image.status, status);
-  CHECK_INT(image.disabled, disabled);
-  CHECK_TEXT(image.has_text ? image.text : NULL, alias);
+  struct ca_before before_image = image_of(change);
+  CHECK(before_image.known);
+  CHECK_TEXT(before_image.status, status);
+  CHECK_INT(before_image.disabled, disabled);
+  CHECK_TEXT(before_image.has_text ? before_image.text : NULL, alias);
 }
 
 static int64_t add_account(int bulk, const char *key, const char *account,
@@ -541,15 +541,15 @@ static void do_it(int64_t change, enum ca_outcome outcome, const char *after)
 static void images_of_the_plan(void)
 {
   int64_t item, bare;
-  struct ca_before image;
+  struct ca_before before_image;
 
   start("apply");
   item = add_account(1, "ca_1", "ca_1", "INACTIVE");
   bare = add_item(1, "row");
   check_image(add_change(item, "enable", "ca_1", CA_PLANNED), "INACTIVE", true,
               "work");
-  image = image_of(add_change(item, "delete", "ca_1", CA_PLANNED));
-  CHECK_INT(image.updated_ms, 1700000000001);
+  before_image = image_of(add_change(item, "delete", "ca_1", CA_PLANNED));
+  CHECK_INT(before_image.updated_ms, 1700000000001);
   /* of another account than the item's: what the change itself tells */
   CHECK(!image_of(add_full(item, (struct ca_change){ .api = op("enable"),
                                                      .account = "ca_2" }))
@@ -562,21 +562,23 @@ static void images_of_the_plan(void)
       add_full(bare, (struct ca_change){ .api = op("update"),
                                          .account = "ca_3",
                                          .before = "EXPIRED",
-                                         .image = "{\"status\":\"ACTIVE\","
-                                                  "\"is_disabled\":true,"
-                                                  "\"alias\":\"h\\u00e9\"}" }),
+                                         .before_image =
+                                             "{\"status\":\"ACTIVE\","
+                                             "\"is_disabled\":true,"
+                                             "\"alias\":\"h\\u00e9\"}" }),
       "ACTIVE", true, "h\xC3\xA9");
   check_image(
       add_full(bare, (struct ca_change){ .api = op("update"),
                                          .account = "ca_3",
-                                         .image = "{\"alias\":null}" }),
+                                         .before_image = "{\"alias\":null}" }),
       "", false, "");
-  CHECK(!image_of(
-             add_full(bare, (struct ca_change){ .api = op("link"),
-                                                .account = "",
-                                                .image = "{\"active\":0}" }))
+  CHECK(!image_of(add_full(bare, (struct ca_change){ .api = op("link"),
+                                                     .account = "",
+                                                     .before_image =
+                                                         "{\"active\":0}" }))
              .known);
-  CHECK_INT(ca_ledger_before(ledger, 99 << 15, NULL, &image, &err), CA_USAGE);
+  CHECK_INT(ca_ledger_before(ledger, 99 << 15, NULL, &before_image, &err),
+            CA_USAGE);
   stop();
 }
 
@@ -917,7 +919,7 @@ static bool add_change_told(void *ctx, const struct ca_history_row *row)
 
   snprintf(line, sizeof(line), "%s %s %s %s %s%s +%lld user %s; ", row->script,
            row->who, row->host, row->change.change.api->name,
-           ca_outcome_name(row->change.outcome),
+           ca_change_outcome_name(row->change.outcome),
            row->applies ? "" : " preview",
            (long long)(row->at_ms - INT64_C(1795327212000)),
            row->user ? row->user : "-");
@@ -1167,7 +1169,7 @@ static void digest_of_file(char out[CA_DIGEST_SIZE])
 static void version_1_is_read_as_it_is(void)
 {
   char before[CA_DIGEST_SIZE], after[CA_DIGEST_SIZE];
-  struct ca_before image;
+  struct ca_before before_image;
 
   make_version_1();
   digest_of_file(before);
@@ -1184,8 +1186,8 @@ static void version_1_is_read_as_it_is(void)
   CHECK_TEXT(parts(0), "kim@box +-1795327211000 0 -1; ");
   CHECK(stands(1) && !stands(2));
   check_verdict(1, CA_PLANNED);
-  CHECK_INT(ca_ledger_before(ledger, 32769, NULL, &image, &err), CA_OK);
-  CHECK_TEXT(image.status, "ACTIVE");
+  CHECK_INT(ca_ledger_before(ledger, 32769, NULL, &before_image, &err), CA_OK);
+  CHECK_TEXT(before_image.status, "ACTIVE");
   close_ledger();
   digest_of_file(after);
   CHECK_TEXT(after, before);

@@ -67,10 +67,10 @@ static void wiped_is_zero(void)
   size_t i;
 
   memset(bytes, 0x55, sizeof(bytes));
-  ca_wipe(bytes + 1, 0);
-  ca_wipe(NULL, 0);
+  ca_buf_wipe_memory(bytes + 1, 0);
+  ca_buf_wipe_memory(NULL, 0);
   CHECK_INT(bytes[1], 0x55);
-  ca_wipe(bytes + 1, sizeof(bytes) - 2);
+  ca_buf_wipe_memory(bytes + 1, sizeof(bytes) - 2);
   for(i = 1; i < sizeof(bytes) - 1; i++)
     left += bytes[i];
   CHECK_INT(left, 0);
@@ -91,7 +91,7 @@ static void files_are_synced(void)
   errno = 0;
   CHECK_INT(ca_os_sync(fd), -1);
   CHECK_INT(errno, EBADF);
-  CHECK(host_os_pipe(ends));
+  CHECK(host_os_process_pipe(ends));
   CHECK_INT(ca_os_sync(ends[0]), -1); /* nothing that could be synced */
   close(ends[0]);
   close(ends[1]);
@@ -112,10 +112,10 @@ static void own_path_is_ours(const char *name)
 {
   char path[PATH_MAX] = "";
 
-  host_os_name(name);
-  CHECK(host_os_own_path(path, sizeof(path)));
+  host_os_path_set_argv0(name);
+  CHECK(host_os_path_own(path, sizeof(path)));
   CHECK_TEXT(path, self);
-  CHECK(!host_os_own_path(path, strlen(self))); /* one byte too small */
+  CHECK(!host_os_path_own(path, strlen(self))); /* one byte too small */
 }
 
 static void own_path_by_a_path_and_by_a_link(void)
@@ -164,13 +164,13 @@ static void own_path_without_a_name(void)
   size_t i;
 
   for(i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-    host_os_name(names[i]);
-    if(host_os_own_path(path, sizeof(path)))
+    host_os_path_set_argv0(names[i]);
+    if(host_os_path_own(path, sizeof(path)))
       CHECK_TEXT(path, self);
   }
   unsetenv("PATH");
-  host_os_name("no-such-program");
-  if(host_os_own_path(path, sizeof(path)))
+  host_os_path_set_argv0("no-such-program");
+  if(host_os_path_own(path, sizeof(path)))
     CHECK_TEXT(path, self);
 }
 
@@ -188,7 +188,7 @@ static bool dumps_core(bool hidden)
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_CORE, &limit);
     if(hidden)
-      host_os_hide_memory();
+      host_os_process_hide_memory();
     (void)signal(SIGQUIT, SIG_DFL);
     (void)raise(SIGQUIT);
     _exit(1);
@@ -211,7 +211,7 @@ static void pipes_are_not_inherited(void)
   int ends[2];
   int i;
 
-  CHECK(host_os_pipe(ends));
+  CHECK(host_os_process_pipe(ends));
   for(i = 0; i < 2; i++)
     CHECK(fcntl(ends[i], F_GETFD) & FD_CLOEXEC);
   CHECK_INT(write(ends[1], "x", 1), 1);
@@ -233,16 +233,16 @@ static void a_pipe_that_cannot_be_is_told(void)
   none.rlim_cur = 3;
   CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
   errno = 0;
-  CHECK(!host_os_pipe(ends));
+  CHECK(!host_os_process_pipe(ends));
   CHECK_INT(errno, EMFILE);
   CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 static void signals_have_names(void)
 {
-  CHECK_TEXT(host_os_signal(SIGHUP), "HUP");
-  CHECK_TEXT(host_os_signal(SIGINT), "INT");
-  CHECK_TEXT(host_os_signal(SIGTERM), "TERM");
+  CHECK_TEXT(host_os_process_signal_name(SIGHUP), "HUP");
+  CHECK_TEXT(host_os_process_signal_name(SIGINT), "INT");
+  CHECK_TEXT(host_os_process_signal_name(SIGTERM), "TERM");
 }
 
 int main(int argc, char **argv)

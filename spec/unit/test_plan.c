@@ -35,7 +35,7 @@ static const char *plan_path(void)
 
 static enum ca_code save(void)
 {
-  return ca_plan_save(ledger, plan_path(), &info, run_id, key, &err);
+  return ca_planfile_write(ledger, plan_path(), &info, run_id, key, &err);
 }
 
 static enum ca_code read_plan(struct ca_plan_head *head)
@@ -75,7 +75,7 @@ static void put_stand(int number, const char *name)
                           .same = 3,
                           .skipped = 2,
                           .failed = 1 };
-  ca_copy_text(bulk.name, sizeof(bulk.name), name, strlen(name));
+  ca_err_copy_text(bulk.name, sizeof(bulk.name), name, strlen(name));
   CHECK_INT(ca_plan_rows_seal(ledger, &bulk, &err), CA_OK);
 }
 
@@ -99,13 +99,13 @@ static void fill_accounts(void)
                                  .reason = "",
                                  .line = "idle.lua:12",
                                  .before = "ACTIVE",
-                                 .image = "{\"alias\":\"w\"}" });
+                                 .before_image = "{\"alias\":\"w\"}" });
   put_change(item, ON_ACCOUNT, "disable",
              (struct ca_change){ .account = "ca_1", .fallback = true });
   put_change(item, ON_ACCOUNT, "update",
              (struct ca_change){ .account = "ca_2",
                                  .body = "{\"alias\":\"\xF0\x9F\x98\x80\"}",
-                                 .image = "{not json" });
+                                 .before_image = "{not json" });
   put_change(item, ON_ACCOUNT, "update",
              (struct ca_change){ .account = "ca_1",
                                  .fingerprint = "f00d",
@@ -137,7 +137,7 @@ static void fill(void)
                                  .user = "u",
                                  .config = "ac_1",
                                  .body = "{\"user_id\":\"u\"}",
-                                 .image = "{\"active\":0}" });
+                                 .before_image = "{\"active\":0}" });
   put_item((struct ca_item){ .bulk = 3, .key = "x", .row = "a\nb" });
   put_stand(3, "third");
   item = put_item((struct ca_item){ .key = "call 2" });
@@ -172,7 +172,8 @@ static void dump_change(const struct ca_change_row *row)
   const struct ca_change *change = &row->change;
   fprintf(dump_file, "\nchange %lld %s.%s %s %d %d", (long long)row->number,
           change->api->resource, change->api->name,
-          ca_outcome_name(row->outcome), change->cost, change->fallback);
+          ca_change_outcome_name(row->outcome), change->cost,
+          change->fallback);
   dump_text("account", change->account);
   dump_text("user", change->user);
   dump_text("config", change->config);
@@ -182,7 +183,7 @@ static void dump_change(const struct ca_change_row *row)
   dump_text("reason", change->reason);
   dump_text("line", change->line);
   dump_text("before", change->before);
-  dump_text("image", change->image);
+  dump_text("image", change->before_image);
 }
 
 static bool dump_bulk(void *ctx, const struct ca_bulk *bulk)
@@ -211,7 +212,7 @@ static void dump_item(int64_t number, const struct ca_item *item)
   dump_text("status_reason", item->status_reason);
   dump_text("row", item->row);
   CHECK_INT(ca_outcome_of_item(ledger, number, &verdict, &err), CA_OK);
-  dump_text("verdict", ca_outcome_name(verdict));
+  dump_text("verdict", ca_change_outcome_name(verdict));
 }
 
 /* Owned by the caller. */
@@ -330,7 +331,7 @@ static void all_comes_back(void)
   CHECK(ledger != NULL);
   begin_applying(&head);
   CHECK_INT(ca_plan_load(file, ledger, &err), CA_OK);
-  CHECK_INT(ca_plan_stand(file, ledger, &err), CA_OK);
+  CHECK_INT(ca_plan_seal_bulks(file, ledger, &err), CA_OK);
   after = dump();
   CHECK_TEXT(after, before);
   CHECK_HOLDS(after, "call 2"); /* it is not empty */
@@ -397,8 +398,8 @@ static void another_key_is_noticed(void)
   CHECK(!strstr(text, hex));
   CHECK(!strstr(text, key.data));
   free(text);
-  CHECK_INT(ca_plan_save(ledger, plan_path(), &info, run_id,
-                         (struct ca_slice){ "", 0 }, &err),
+  CHECK_INT(ca_planfile_write(ledger, plan_path(), &info, run_id,
+                              (struct ca_slice){ "", 0 }, &err),
             CA_USAGE);
   stop();
 }
@@ -446,7 +447,7 @@ static void an_empty_plan(void)
   struct ca_run_info bare = { .script = NULL };
 
   start("preview");
-  CHECK_INT(ca_plan_save(ledger, plan_path(), &bare, run_id, key, &err),
+  CHECK_INT(ca_planfile_write(ledger, plan_path(), &bare, run_id, key, &err),
             CA_OK);
   CHECK_INT(read_plan(&head), CA_OK);
   CHECK_TEXT(head.script, "");
@@ -730,7 +731,7 @@ static void half_a_plan_does_not_stand(void)
   begin_run("apply");
   CHECK_INT(ca_plan_load(plan_path(), ledger, &err), CA_USAGE);
   CHECK_HOLDS(err.text, "the file ends before its last line");
-  CHECK_INT(ca_plan_stand(plan_path(), ledger, &err), CA_USAGE);
+  CHECK_INT(ca_plan_seal_bulks(plan_path(), ledger, &err), CA_USAGE);
   CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
   CHECK(!found);
   stop();
@@ -798,8 +799,8 @@ static void a_disk_that_is_full(void)
 static void a_place_that_is_not_there(void)
 {
   start_full();
-  CHECK_INT(ca_plan_save(ledger, scratch_path("none/plan"), &info, run_id, key,
-                         &err),
+  CHECK_INT(ca_planfile_write(ledger, scratch_path("none/plan"), &info, run_id,
+                              key, &err),
             CA_SYSTEM);
   CHECK_HOLDS(err.text, "cannot write the plan");
   CHECK_HOLDS(err.text, "none/plan: No such file");
@@ -813,12 +814,12 @@ static void texts_that_cannot_be_saved(void)
 
   start("preview");
   bad.script = "/j/caf\xE9.lua";
-  CHECK_INT(ca_plan_save(ledger, plan_path(), &bad, run_id, key, &err),
+  CHECK_INT(ca_planfile_write(ledger, plan_path(), &bad, run_id, key, &err),
             CA_USAGE);
   CHECK_HOLDS(err.text, "\"script\" in one of its lines is not valid UTF-8");
   bad = info;
   bad.params = "{\"a\":";
-  CHECK_INT(ca_plan_save(ledger, plan_path(), &bad, run_id, key, &err),
+  CHECK_INT(ca_planfile_write(ledger, plan_path(), &bad, run_id, key, &err),
             CA_USAGE);
   CHECK_HOLDS(err.text, "the parameters are not JSON");
   CHECK_INT(plan_files(), 0);

@@ -355,7 +355,7 @@ static void bad_ids(void)
     char bytes[4] = { 'c', 'a', '_', (char)c };
     struct ca_slice value = { bytes, 4 };
     enum ca_code want = c > 0x20 && c < 0x7F ? CA_OK : CA_USAGE;
-    CHECK_INT(ca_check_id(value, "id", &err), want);
+    CHECK_INT(ca_request_check_id(value, "id", &err), want);
   }
   memset(text, 'a', sizeof(text));
   text[sizeof(text) - 1] = '\0';
@@ -458,16 +458,16 @@ static void too_long_is_said(void)
 
 static void masked_secrets(void)
 {
-  CHECK(ca_is_masked(slice("REDACTED")));
-  CHECK(ca_is_masked(slice("a...")));
-  CHECK(ca_is_masked(slice("abcd...")));
-  CHECK(ca_is_masked(slice("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9...")));
-  CHECK(!ca_is_masked(slice("abcde...")));
-  CHECK(!ca_is_masked(slice("...")));
-  CHECK(!ca_is_masked(slice("")));
-  CHECK(!ca_is_masked(slice("redacted")));
-  CHECK(!ca_is_masked(slice("REDACTED!")));
-  CHECK(!ca_is_masked(slice("abcd....")));
+  CHECK(ca_request_is_masked(slice("REDACTED")));
+  CHECK(ca_request_is_masked(slice("a...")));
+  CHECK(ca_request_is_masked(slice("abcd...")));
+  CHECK(ca_request_is_masked(slice("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9...")));
+  CHECK(!ca_request_is_masked(slice("abcde...")));
+  CHECK(!ca_request_is_masked(slice("...")));
+  CHECK(!ca_request_is_masked(slice("")));
+  CHECK(!ca_request_is_masked(slice("redacted")));
+  CHECK(!ca_request_is_masked(slice("REDACTED!")));
+  CHECK(!ca_request_is_masked(slice("abcd....")));
 }
 
 /* Back from the ledger. */
@@ -548,11 +548,11 @@ static void valid_utf8(void)
 
   for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     size_t bad = 99;
-    bool valid = ca_is_utf8(slice(cases[i].text), &bad);
+    bool valid = ca_text_is_utf8(slice(cases[i].text), &bad);
     CHECK_INT(valid, cases[i].bad < 0);
     if(!valid)
       CHECK_INT(bad, cases[i].bad);
-    CHECK_INT(ca_is_utf8(slice(cases[i].text), NULL), valid);
+    CHECK_INT(ca_text_is_utf8(slice(cases[i].text), NULL), valid);
   }
 }
 
@@ -572,10 +572,10 @@ static void percent_encoding(void)
     struct ca_buf out;
     snprintf(spelled, sizeof(spelled), "%%%02X", (unsigned)c);
     ca_buf_init(&out, 10);
-    CHECK_INT(ca_encode_query(&out, one), CA_OK);
+    CHECK_INT(ca_text_encode_query(&out, one), CA_OK);
     CHECK_TEXT(ca_buf_text(&out), c && strchr(both, c) ? bare : spelled);
     ca_buf_reset(&out);
-    CHECK_INT(ca_encode_segment(&out, one), CA_OK);
+    CHECK_INT(ca_text_encode_segment(&out, one), CA_OK);
     CHECK_TEXT(ca_buf_text(&out),
                c && (strchr(both, c) || strchr(in_paths, c)) ? bare : spelled);
     ca_buf_clear(&out);

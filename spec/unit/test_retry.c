@@ -83,10 +83,10 @@ static void passing_trouble_is_tried_again(void)
 
   for(name = free_ones; *name; name++) {
     for(i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
-      if(!CHECK_INT(over(*name, statuses[i]), CA_VERDICT_AGAIN))
+      if(!CHECK_INT(over(*name, statuses[i]), CA_VERDICT_RETRY))
         printf("    of %s, %d\n", *name, statuses[i]);
-    CHECK_INT(without_reply(*name, true), CA_VERDICT_AGAIN);
-    CHECK_INT(without_reply(*name, false), CA_VERDICT_AGAIN);
+    CHECK_INT(without_reply(*name, true), CA_VERDICT_RETRY);
+    CHECK_INT(without_reply(*name, false), CA_VERDICT_RETRY);
   }
 }
 
@@ -96,15 +96,15 @@ static void not_repeatable_only_when_nothing_happened(void)
   const char *const *name;
 
   for(name = names; *name; name++) {
-    CHECK_INT(over(*name, 429), CA_VERDICT_AGAIN);
-    CHECK_INT(without_reply(*name, true), CA_VERDICT_AGAIN);
+    CHECK_INT(over(*name, 429), CA_VERDICT_RETRY);
+    CHECK_INT(without_reply(*name, true), CA_VERDICT_RETRY);
     CHECK_INT(over(*name, 500), CA_VERDICT_UNKNOWN);
     CHECK_INT(over(*name, 503), CA_VERDICT_UNKNOWN);
     CHECK_INT(over(*name, 408), CA_VERDICT_UNKNOWN);
     CHECK_INT(without_reply(*name, false), CA_VERDICT_UNKNOWN);
     fresh(*name);
     end.refused_stream = true;
-    CHECK_INT(decide(), CA_VERDICT_AGAIN);
+    CHECK_INT(decide(), CA_VERDICT_RETRY);
     /* a refusal does not undo what an earlier attempt may have done */
     fresh(*name);
     state.attempt = 2;
@@ -155,7 +155,7 @@ static void gone_after_a_lost_reply_is_done(void)
 
 static void alias_that_is_taken_stays_so(void)
 {
-  CHECK_INT(over("update", 409), CA_VERDICT_AGAIN);
+  CHECK_INT(over("update", 409), CA_VERDICT_RETRY);
   fresh("update");
   end.status = 409;
   end.about_alias = true;
@@ -167,7 +167,7 @@ static void service_has_its_say(void)
   fresh("disable");
   end.status = 400;
   end.should_retry = 1;
-  CHECK_INT(decide(), CA_VERDICT_AGAIN);
+  CHECK_INT(decide(), CA_VERDICT_RETRY);
   end.status = 429;
   end.should_retry = 0;
   CHECK_INT(decide(), CA_VERDICT_FAILED);
@@ -182,13 +182,13 @@ static void service_has_its_say(void)
 
 static void delays(void)
 {
-  CHECK_INT(over("disable", 429), CA_VERDICT_AGAIN);
+  CHECK_INT(over("disable", 429), CA_VERDICT_RETRY);
   CHECK_INT(delay_ms, 500);
   end.retry_after_ms = 30000;
-  CHECK_INT(decide(), CA_VERDICT_AGAIN);
+  CHECK_INT(decide(), CA_VERDICT_RETRY);
   CHECK_INT(delay_ms, 30000);
   end.retry_after_ms = 0; /* must not make a busy loop */
-  CHECK_INT(decide(), CA_VERDICT_AGAIN);
+  CHECK_INT(decide(), CA_VERDICT_RETRY);
   CHECK(delay_ms > 0 && delay_ms <= 500);
   /* longer than anybody waits, and longer than the op may take */
   end.retry_after_ms = 120001;
@@ -197,7 +197,7 @@ static void delays(void)
   state.left_ms = 1000;
   CHECK_INT(decide(), CA_VERDICT_FAILED);
   state.left_ms = 1001;
-  CHECK_INT(decide(), CA_VERDICT_AGAIN);
+  CHECK_INT(decide(), CA_VERDICT_RETRY);
   CHECK_INT(over("disable", 200), CA_VERDICT_DONE);
   CHECK_INT(delay_ms, 0);
 }

@@ -27,7 +27,7 @@ static int64_t earliest(void)
   return least;
 }
 
-static void check_slots(const struct ca_timerq *queue)
+static void check_slots(const struct ca_timer_heap *queue)
 {
   size_t count = 0;
   int i;
@@ -38,12 +38,12 @@ static void check_slots(const struct ca_timerq *queue)
   CHECK_INT(queue->count, count);
 }
 
-static void pop_all_due(struct ca_timerq *queue, int64_t now_ms)
+static void pop_all_due(struct ca_timer_heap *queue, int64_t now_ms)
 {
   struct ca_timer *timer;
   int64_t last = -1;
 
-  while((timer = ca_timerq_pop(queue, now_ms))) {
+  while((timer = ca_timer_heap_pop(queue, now_ms))) {
     CHECK_INT(timer->due_ms, earliest());
     CHECK(timer->due_ms >= last && timer->due_ms <= now_ms);
     last = timer->due_ms;
@@ -56,12 +56,12 @@ static void pop_all_due(struct ca_timerq *queue, int64_t now_ms)
 
 static void against_a_list(void)
 {
-  struct ca_timerq queue;
+  struct ca_timer_heap queue;
   int64_t now_ms = 0;
   int round;
   int i;
 
-  ca_timerq_init(&queue);
+  ca_timer_heap_init(&queue);
   for(i = 0; i < TIMERS; i++)
     timers[i].owner = &timers[i];
   for(round = 0; round < 20000; round++) {
@@ -71,12 +71,12 @@ static void against_a_list(void)
     case 0:
     case 1:
     case 2: /* new, or moved */
-      CHECK_INT(ca_timerq_set(&queue, &timers[n], now_ms + chance(500)),
+      CHECK_INT(ca_timer_heap_set(&queue, &timers[n], now_ms + chance(500)),
                 CA_OK);
       queued[n] = true;
       break;
     case 3:
-      ca_timerq_remove(&queue, &timers[n]); /* also when not queued */
+      ca_timer_heap_remove(&queue, &timers[n]); /* also when not queued */
       queued[n] = false;
       break;
     default:
@@ -84,36 +84,36 @@ static void against_a_list(void)
       pop_all_due(&queue, now_ms);
     }
     least = earliest();
-    CHECK_INT(ca_timerq_wait_ms(&queue, now_ms), least < 0 ? -1
-                                                 : least <= now_ms
-                                                     ? 0
-                                                     : least - now_ms);
+    CHECK_INT(ca_timer_heap_wait_ms(&queue, now_ms), least < 0 ? -1
+                                                     : least <= now_ms
+                                                         ? 0
+                                                         : least - now_ms);
     if(check_case_failed)
       break;
   }
   check_slots(&queue);
-  ca_timerq_clear(&queue);
+  ca_timer_heap_clear(&queue);
   for(i = 0; i < TIMERS; i++)
     CHECK_INT(timers[i].slot, 0);
 }
 
 static void empty_queue(void)
 {
-  struct ca_timerq queue;
+  struct ca_timer_heap queue;
   struct ca_timer timer = { 0 };
 
-  ca_timerq_init(&queue);
-  CHECK(!ca_timerq_pop(&queue, INT64_MAX));
-  CHECK_INT(ca_timerq_wait_ms(&queue, 0), -1);
-  ca_timerq_remove(&queue, &timer);
-  CHECK_INT(ca_timerq_set(&queue, &timer, 10), CA_OK);
-  CHECK(!ca_timerq_pop(&queue, 9));
-  CHECK_INT(ca_timerq_wait_ms(&queue, 4), 6);
-  CHECK_INT(ca_timerq_wait_ms(&queue, 11), 0);
-  CHECK(ca_timerq_pop(&queue, 10) == &timer);
-  CHECK(!ca_timerq_pop(&queue, 10));
-  ca_timerq_clear(&queue);
-  ca_timerq_clear(&queue);
+  ca_timer_heap_init(&queue);
+  CHECK(!ca_timer_heap_pop(&queue, INT64_MAX));
+  CHECK_INT(ca_timer_heap_wait_ms(&queue, 0), -1);
+  ca_timer_heap_remove(&queue, &timer);
+  CHECK_INT(ca_timer_heap_set(&queue, &timer, 10), CA_OK);
+  CHECK(!ca_timer_heap_pop(&queue, 9));
+  CHECK_INT(ca_timer_heap_wait_ms(&queue, 4), 6);
+  CHECK_INT(ca_timer_heap_wait_ms(&queue, 11), 0);
+  CHECK(ca_timer_heap_pop(&queue, 10) == &timer);
+  CHECK(!ca_timer_heap_pop(&queue, 10));
+  ca_timer_heap_clear(&queue);
+  ca_timer_heap_clear(&queue);
 }
 
 int main(void)

@@ -71,10 +71,11 @@ static void check_one(const struct one *ones, size_t count)
   if(ca_verdict_of(&verdict) == want &&
      ca_verdict_is_good(&verdict) == (want == CA_DONE || want == CA_SAME))
     return;
-  CHECK_TEXT(ca_outcome_name(ca_verdict_of(&verdict)), ca_outcome_name(want));
+  CHECK_TEXT(ca_change_outcome_name(ca_verdict_of(&verdict)),
+             ca_change_outcome_name(want));
   for(i = 0; i < count; i++)
     printf("  of%s %s\n", ones[i].fallback ? " the fallback" : "",
-           ca_outcome_name(ones[i].outcome));
+           ca_change_outcome_name(ones[i].outcome));
 }
 
 /* Every item of up to MOST changes: 20 + 20^2 + 20^3 + 20^4. */

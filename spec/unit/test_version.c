@@ -13,7 +13,7 @@ static const char *line(const char *library, const char *built,
                         const char *runs, const char *more)
 {
   ca_version_set(&version, library, built, runs);
-  ca_copy_text(version.more, sizeof(version.more), more, strlen(more));
+  ca_err_copy_text(version.more, sizeof(version.more), more, strlen(more));
   ca_version_line(&version, text, sizeof(text));
   return text;
 }

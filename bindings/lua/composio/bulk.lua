@@ -111,7 +111,7 @@ return function(composio, core, given)
       host.listing(state.accounts, state.pages, state.complete)
       if state.dropped > 0 then
         local text = "  left out %d listed accounts that do not match the filter"
-        host.say(text:format(state.dropped))
+        host.log(text:format(state.dropped))
       end
       return state.reason
     end
@@ -195,13 +195,13 @@ return function(composio, core, given)
       if type(key) ~= "string" or key == "" then
         core.usage(("composio.bulk: row %d has no key: give key = function(row)"):format(place))
       end
-      local kept = {}
+      local stored = {}
       for name, value in pairs(row) do
         if not hidden[name] then
-          kept[name] = value
+          stored[name] = value
         end
       end
-      return row, key, nil, core.json_encode(kept, "composio.bulk: row")
+      return row, key, nil, core.json_encode(stored, "composio.bulk: row")
     end
     function source.why() end
     return source
@@ -357,17 +357,17 @@ return function(composio, core, given)
     end
   end
 
-  local function say_notes(source, notes, text)
+  local function log_notes(source, notes, text)
     if notes.count > 0 then
       local where = source.path and source.path .. ": " or ""
       local said = text:format(keys_text(notes, notes.count))
-      host.say(("  %srows: %d %s"):format(where, notes.count, said))
+      host.log(("  %srows: %d %s"):format(where, notes.count, said))
     end
   end
 
   -- Walks the selection once more: which rows are new, changed or gone since the
   -- plan was made is told; actions run again for the secrets of their items.
-  local function read_again(bulk, source, action, workers, selected)
+  local function reread(bulk, source, action, workers, selected)
     local secrets, turns = host.open_secrets(bulk), make_turns(source.next)
     local function pull()
       return raise(turns())
@@ -378,13 +378,13 @@ return function(composio, core, given)
     local new, changed, seen = { count = 0 }, { count = 0 }, 0
     together(workers, function()
       for subject, key, account, row in pull do
-        local number, kept = host.row_of(bulk, key)
+        local number, stored = host.row_of(bulk, key)
         if number then
           seen = seen + 1
         elseif row then
           note(new, key)
         end
-        if row and kept and row ~= kept then
+        if row and stored and row ~= stored then
           note(changed, key)
         end
         if number and secrets then
@@ -393,10 +393,10 @@ return function(composio, core, given)
       end
     end)
     if source.kind == "rows" then
-      say_notes(source, new, "added after the plan was made, only a new run takes them: %s")
-      say_notes(source, changed, "changed after the plan was made, carried out as planned: %s")
+      log_notes(source, new, "added after the plan was made, only a new run takes them: %s")
+      log_notes(source, changed, "changed after the plan was made, carried out as planned: %s")
       local gone = { count = math.max(0, selected - seen) }
-      say_notes(source, gone, "gone after the plan was made, carried out as planned%s")
+      log_notes(source, gone, "gone after the plan was made, carried out as planned%s")
     end
   end
 
@@ -430,7 +430,7 @@ return function(composio, core, given)
         local id = item.account.id
         local subject = item.subject
         if id then -- as it is now: nil when it is gone
-          subject = core.look_up(id)
+          subject = core.lookup(id)
         end
         if not canary.check(subject) then
           error("the canary's check failed", 0)
@@ -501,10 +501,10 @@ return function(composio, core, given)
     local options, selection, action = read_arguments(...)
     local source = make_source(selection, options)
     local workers = options.concurrency or host.concurrency
-    local bulk, stands, selected = host.begin_bulk(options.name or "")
+    local bulk, sealed, selected = host.begin_bulk(options.name or "")
     local why
-    if stands then
-      read_again(bulk, source, action, workers, selected)
+    if sealed then
+      reread(bulk, source, action, workers, selected)
     else
       why = plan(bulk, source, action, workers)
     end
@@ -515,16 +515,16 @@ return function(composio, core, given)
     if host.is_apply and why then
       refuse_incomplete(why)
     end
-    if not stands then
+    if not sealed then
       if planned > 0 then
         core.ensure_project()
         host.guard()
       end
       if not why then
-        host.stand(source.kind)
+        host.seal(source.kind)
       end
     end
-    local has_work = planned > 0 or (options.after and (same > 0 or stands))
+    local has_work = planned > 0 or (options.after and (same > 0 or sealed))
     if host.is_apply and has_work then
       carry_out(bulk, workers, options)
     end

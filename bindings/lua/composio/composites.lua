@@ -54,7 +54,7 @@ return function(_, core, host)
 
   -- What the official client passes on as it is, and what must keep its own
   -- name because it is not about this link: a key that is refused, a shut gate.
-  local KEPT = {
+  local STORED = {
     AuthenticationError = true,
     ComposioRequestCancelledError = true,
     ComposioWriteRefusedError = true,
@@ -62,7 +62,7 @@ return function(_, core, host)
   }
 
   local function failure(row, err)
-    if not core.is_error(err) or KEPT[err.name] then
+    if not core.is_error(err) or STORED[err.name] then
       return err
     end
     local message = "Failed to create connected account link: " .. tostring(err.message)

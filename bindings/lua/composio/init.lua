@@ -55,7 +55,7 @@ function core.on_resource(name, complete)
 end
 
 -- Fills a client: its resources, and the methods of its accounts.
-local function dress(client)
+local function set_class(client)
   local fields, methods = {}, {}
   for _, name in ipairs { "connected_accounts", "auth_configs" } do
     local resource = make_resource(client, name)
@@ -69,12 +69,12 @@ local function dress(client)
       methods[row.name] = fields.connected_accounts[row.name]
     end
   end
-  core.client_dress(client, fields, methods)
+  core.client_set_class(client, fields, methods)
   return client
 end
 
 function composio.client(options)
-  return dress(core.client_new(options))
+  return set_class(core.client_new(options))
 end
 
 local function add_part(name)
@@ -82,7 +82,7 @@ local function add_part(name)
 end
 
 for _, name in ipairs {
-  "auth_scheme", "wait", "composites", "pages", "images", "time",
+  "auth_scheme", "wait", "composites", "pages", "before", "time",
   "job", "history",
 } do
   add_part(name)
@@ -91,7 +91,7 @@ end
 -- A part that is read when its word is first said, since most scripts do without
 -- it. Until then the word is this function; who has kept that may still use it,
 -- and who has put another in its place keeps that.
-local function add_late(name, owner, word)
+local function add_on_demand(name, owner, word)
   local real
   local function first(...)
     if not real then
@@ -105,15 +105,15 @@ local function add_late(name, owner, word)
   owner[word] = first
 end
 
-add_late("csv", composio, "csv")
-add_late("report", composio, "report")
-add_late("bulk", composio, "bulk")
+add_on_demand("csv", composio, "csv")
+add_on_demand("report", composio, "report")
+add_on_demand("bulk", composio, "bulk")
 if host then
-  add_late("replay", core, "with_plan")
-  add_late("undo", core, "undo")
+  add_on_demand("replay", core, "with_plan")
+  add_on_demand("undo", core, "undo")
 end
 
-local default = dress(core.default_client())
+local default = set_class(core.default_client())
 composio.connected_accounts = default.connected_accounts
 composio.auth_configs = default.auth_configs
 

@@ -82,18 +82,18 @@ return function(_, core)
 
   -- Takes out of the list what does not match; how many they were.
   local function drop(list, matches)
-    local count, kept = #list, 0
+    local count, remaining = #list, 0
     for place = 1, count do
       local account = list[place]
       if matches(account) then
-        kept = kept + 1
-        list[kept] = account
+        remaining = remaining + 1
+        list[remaining] = account
       end
     end
-    for place = kept + 1, count do
+    for place = remaining + 1, count do
       list[place] = nil
     end
-    return count - kept
+    return count - remaining
   end
 
   -- With `.` for `:` the error would name a line of this file.
@@ -116,8 +116,8 @@ return function(_, core)
       options = options, -- with the cursor of the next page
       client = selection.client,
       matches = make_filter(options),
-      ids = core.seen(),
-      cursors = core.seen(),
+      ids = core.idset(),
+      cursors = core.idset(),
       ready = {}, -- accounts of pages that were read
       first = 1,
       last = 0,

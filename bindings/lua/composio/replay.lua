@@ -30,7 +30,7 @@ return function(composio, core, host)
   local function check_project()
     local ids, missing, count = {}, {}, 0
 
-    local function look()
+    local function check()
       local found = core.find_all(ids)
       for _, id in ipairs(ids) do
         if not found[id] then
@@ -44,11 +44,11 @@ return function(composio, core, host)
     for id in plan_ids() do
       ids[#ids + 1] = id
       if #ids == CHUNK then
-        look()
+        check()
       end
     end
     if #ids > 0 then
-      look()
+      check()
     end
     if #missing > 0 then
       local text = "refused: --same-project was given, but %d of the plan's %d accounts, such "
@@ -66,10 +66,10 @@ return function(composio, core, host)
   end
 
   -- Each config is looked at once for each use.
-  local looked = { [true] = {}, [false] = {} }
+  local prechecked = { [true] = {}, [false] = {} }
 
   local function config_why(id, is_changed)
-    local known = looked[is_changed]
+    local known = prechecked[is_changed]
     if known[id] == nil then
       local good, config = pcall(composio.auth_configs.get, id)
       if not good and config.status ~= 404 then
@@ -113,7 +113,7 @@ return function(composio, core, host)
         left.count = left.count + 1
         if left.count <= FEW then
           local whom = row.account or row.user or "?"
-          host.say(("  left out: %s %s, %s"):format(row.name, whom, why))
+          host.log(("  left out: %s %s, %s"):format(row.name, whom, why))
         end
       end
     end
@@ -133,7 +133,7 @@ return function(composio, core, host)
     end
     leave_out(rows, left)
     if left.count > FEW then
-      host.say(("  left out: … and %d more"):format(left.count - FEW))
+      host.log(("  left out: … and %d more"):format(left.count - FEW))
     end
   end
 

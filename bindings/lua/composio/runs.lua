@@ -392,10 +392,10 @@ return function(core, host)
   -- Nothing was shown: why.
   local function log_nothing_known(previews)
     if previews > 0 then
-      host.say(("no run has changed %s; %s preview%s would have (--show all)"):format(host.operand,
+      host.log(("no run has changed %s; %s preview%s would have (--show all)"):format(host.operand,
         host.number(previews), previews == 1 and "" or "s"))
     else
-      host.say(("no run in %s has changed %s"):format(host.state_dir, host.operand))
+      host.log(("no run in %s has changed %s"):format(host.state_dir, host.operand))
     end
   end
 

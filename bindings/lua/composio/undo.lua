@@ -33,11 +33,11 @@ local function note(notes, reason, name)
   end
 end
 
-local function say_notes(notes)
+local function log_notes(notes)
   for _, reason in ipairs(notes.order) do
     local list = notes[reason]
     local names = table.concat(list, ", ") .. (list.count > #list and ", …" or "")
-    host.say(("  not undone, %s: %d (%s)"):format(reason, list.count, names))
+    host.log(("  not undone, %s: %d (%s)"):format(reason, list.count, names))
   end
 end
 
@@ -203,7 +203,7 @@ local function undo(composio)
       local good, config = pcall(composio.auth_configs.get, entry.id)
       return good and config or nil
     end
-    return core.look_up(entry.id)
+    return core.lookup(entry.id)
   end
 
   local function action(entry)
@@ -240,9 +240,9 @@ local function undo(composio)
     end,
   }, selection, action)
   if before > 0 then
-    host.say(("  already as before the run: %d"):format(before))
+    host.log(("  already as before the run: %d"):format(before))
   end
-  say_notes(notes)
+  log_notes(notes)
 end
 
 return function(composio, given_core, given)

@@ -80,7 +80,7 @@ return function(composio, core)
   end
 
   -- true: it is ACTIVE; false: not yet. Raises when it has failed.
-  local function look(wait, account)
+  local function check(wait, account)
     local status = account.status
     wait.last = account
     if FAILURES[status] or (status == "INACTIVE" and wait.options.inactive_is_failure) then
@@ -192,7 +192,7 @@ return function(composio, core)
       if not account then
         error(timed_out(wait.id, wait.last), 0)
       end
-    until look(wait, account)
+    until check(wait, account)
     return poller.get(wait.id) -- a listing has less than get
   end
 
@@ -215,7 +215,7 @@ return function(composio, core)
   local function wait_alone(poller, wait)
     while core.now() < wait.deadline do
       local account = get_within(poller, wait)
-      if look(wait, account) then
+      if check(wait, account) then
         return account
       end
       local rest = wait.deadline - core.now()
@@ -228,7 +228,7 @@ return function(composio, core)
       end
       if core.now() >= wait.deadline then
         account = poller.get(wait.id)
-        if look(wait, account) then
+        if check(wait, account) then
           return account
         end
       end
@@ -254,7 +254,7 @@ return function(composio, core)
       local id, options = id_of(target), read_options(given)
       local wait = { id = id, options = options, deadline = core.now() + options.timeout }
       local account = poller.get(id)
-      if look(wait, account) then
+      if check(wait, account) then
         return account
       end
       poller.active = poller.active + 1

@@ -75,7 +75,7 @@ return function(composio, core, host)
   end
 
   -- The account, or nil when there is none.
-  local function look_up(id)
+  local function lookup(id)
     if not core.can_suspend() or id:find(",", 1, true) then
       local good, account = pcall(accounts_of().get, id)
       if not good and not (core.is_error(account) and account.status == 404) then
@@ -92,7 +92,7 @@ return function(composio, core, host)
     end
     return entry.account
   end
-  core.look_up = look_up
+  core.lookup = lookup
 
   local function not_found(operation, id)
     error(
@@ -201,7 +201,7 @@ return function(composio, core, host)
       elseif kind == "plan" then
         return has_status(target) and target
           or host.item_account(id)
-          or look_up(id)
+          or lookup(id)
           or not_found(name, id)
       elseif has_status(target) and changed[id] ~= true then
         return target
