@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/secret.h"
 #include "job/run_private.h"
+#include "module/account.h"
 #include "module/error.h"
 #include "module/wait.h"
 
@@ -88,6 +89,20 @@ static int host_protected(lua_State *L)
                                 luaL_optstring(L, 2, NULL),
                                 luaL_optstring(L, 3, NULL), why, sizeof(why));
   lua_pushstring(L, text);
+  return 1;
+}
+
+/* host.with_status(account, status): in a preview, the account as a change
+   that was planned will leave it; the same account where it was not read.
+   Refused when changes are carried out: there the service alone says how an
+   account is. */
+static int host_with_status(lua_State *L)
+{
+  const char *status = luaL_checkstring(L, 2);
+  if(lca_run_of(L)->options.apply)
+    return luaL_error(L, "only a preview expects a status");
+  if(!lca_account_push_with_status(L, 1, status))
+    lua_pushvalue(L, 1);
   return 1;
 }
 
@@ -216,6 +231,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "stopped", lca_guard_stopped },
     { "protected", host_protected },
     { "note_config", host_note_config },
+    { "with_status", host_with_status },
     { "guard_plan", lca_replay_guard_plan },
     { "leave_out", lca_replay_leave_out },
     { "open_secrets", lca_replay_open_secrets },

@@ -10,10 +10,11 @@
 #include "module/error.h"
 #include "module/json.h"
 
-#define ARRAY        "composio.array"
-#define CONFIG_CLASS "composio.auth_config"
-#define MEMBERS      64 /* an account with more is scanned twice */
-#define METHODS      lua_upvalueindex(1)
+#define ARRAY             "composio.array"
+#define CONFIG_CLASS      "composio.auth_config"
+#define MEMBERS           64 /* an account with more is scanned twice */
+#define STATUS_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+#define METHODS           lua_upvalueindex(1)
 
 static const char texts_key; /* in the registry */
 
@@ -677,24 +678,26 @@ static int status_of(lua_State *L)
   return 1;
 }
 
-/* with_status(account, status): another table of the same account, as if it
-   had been read with this status. */
-static int with_status(lua_State *L)
+bool lca_account_push_with_status(lua_State *L, int index, const char *status)
 {
-  const struct lca_account *account = lca_account_of(L, 1);
-  const char *status = luaL_checkstring(L, 2);
+  const struct lca_account *account = lca_account_of(L, index);
   struct ca_json_scan scan;
-  luaL_argcheck(L, account, 1, "it was not read");
-  lua_settop(L, 2);
-  lua_getmetatable(L, 1);
+  int top = lua_gettop(L);
+  bool pushed;
+  if(!account || status[strspn(status, STATUS_CHARACTERS)])
+    return false;
+  lua_getmetatable(L, index);
   /* the last of two members counts */
   lua_pushlstring(L, text_of(account), account->len - 1);
   lua_pushfstring(L, ",\"status\":\"%s\"}", status);
   lua_concat(L, 2);
   scan.at = lua_tostring(L, -1);
   scan.end = scan.at + lua_rawlen(L, -1);
-  luaL_argcheck(L, lca_account_push(L, &scan, 0, 3), 2, "it is no status");
-  return 1;
+  pushed = lca_account_push(L, &scan, 0, top + 1);
+  if(pushed)
+    lua_replace(L, top + 1);
+  lua_settop(L, pushed ? top + 1 : top);
+  return pushed;
 }
 
 void lca_account_push_config_class(lua_State *L)
@@ -705,7 +708,6 @@ void lca_account_push_config_class(lua_State *L)
 void lca_account_open(lua_State *L)
 {
   static const luaL_Reg functions[] = { { "status_of", status_of },
-                                        { "with_status", with_status },
                                         { NULL, NULL } };
   if(lua_rawgetp(L, LUA_REGISTRYINDEX, &texts_key) == LUA_TNIL) {
     lua_newtable(L);

@@ -82,7 +82,14 @@ const char *lca_account_push_text(lua_State *L,
 bool lca_account_is_true(const struct lca_account *account,
                          enum lca_member member, const char *inner);
 
-/* Adds status_of and with_status to the table on top. After lca_json_open.
+/* Pushes another table of the account at index, as if it had been read with
+   this status: what a planned change will make of it. Nothing is pushed, and
+   false returned, when that table was not read, or when the status holds
+   anything but capital letters and underscores. Not for scripts: guards would
+   believe it. [-0, +0 or 1, m] */
+bool lca_account_push_with_status(lua_State *L, int index, const char *status);
+
+/* Adds status_of to the table on top. After lca_json_open.
    [-0, +0, m] */
 void lca_account_open(lua_State *L);
 /* Pushes the metatable of auth configs. After lca_account_open. [-0, +1, -] */

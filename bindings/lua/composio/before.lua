@@ -132,7 +132,7 @@ return function(composio, core, host)
       return change(account, ...)
     end
     local expected = changed[id]
-    local result = change(expected and core.with_status(account, expected) or account, ...)
+    local result = change(expected and host.with_status(account, expected) or account, ...)
     changed[id] = row.becomes or expected
     return result
   end

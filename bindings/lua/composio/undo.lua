@@ -50,7 +50,7 @@ local function before_of(field, change, image)
   if before == nil and field.item_keeps and change.account == change.item_account then
     before = change[field.name]
   end
-  if before == nil then
+  if before == nil and change.before then -- the account was read: it had none
     before = field.absent
   end
   if type(before) == "table" and next(before) == nil then

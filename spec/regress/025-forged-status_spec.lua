@@ -1,0 +1,97 @@
+-- A preview's expected status was pasted into the text that guards read, by a
+-- function that scripts could reach: a protected ACTIVE account passed for an
+-- INACTIVE one of another toolkit, and was deleted.
+local host = require "spec.support.host"
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
+
+local emulator, place
+scene.of_host({ "--accounts", "60" }, function(...)
+  emulator, place = ...
+end)
+
+describe("the service's word on an account", function()
+  it("is set by no function that a script reaches", function()
+    local run = place:run({ "job.lua" }, {
+      script = [[
+        local account = accounts.list({ statuses = { "ACTIVE" }, limit = 1 }).items[1]
+        local function try(name, call)
+          local ok, made = pcall(call, account, 'INACTIVE","toolkit":{"slug":"nothing"},"x":"y')
+          if ok and type(made) == "table" and made ~= account and made.id == account.id then
+            print(name, made.status)
+          end
+        end
+        for name, call in pairs(require "composio.core") do
+          if type(call) == "function" and not name:find "^[sw]" then
+            try(name, call)
+          end
+        end
+        print(require("composio.core").with_status, "end")
+      ]],
+    })
+    assert.equal("nil\tend\n", run.out, run.err)
+  end)
+
+  it("is what a preview plans of it, one change after the other", function()
+    local run = place:run(host.unlimited { "job.lua" }, {
+      script = [[
+        local account = accounts.list({ statuses = { "ACTIVE" }, limit = 1 }).items[1]
+        account:disable()
+        print(account:disable().same)
+        account:enable()
+      ]],
+    })
+    assert.equal(0, run.code, run.err)
+    assert.equal("true\n", run.out, run.err)
+    job.has(run.err, "--apply makes 2 changes")
+  end)
+
+  it("is left open for an account that was not read", function()
+    local run = place:run(host.unlimited { "job.lua" }, {
+      script = [[
+        local read = accounts.get
+        accounts.get = function(id)
+          local account = read(id)
+          return { id = account.id, status = account.status }
+        end
+        local id = accounts.list({ statuses = { "ACTIVE" }, limit = 1 }).items[1].id
+        accounts.disable(id)
+        accounts.disable({ id = id })
+      ]],
+    })
+    assert.equal(0, run.code, run.err)
+    job.has(run.err, "--apply makes")
+  end)
+end)
+
+describe("undo", function()
+  it("puts back no field that was not read before the run", function()
+    emulator:reset()
+    local run = place:run(host.unlimited { "job.lua", "--apply" }, {
+      script = [[
+        local id = accounts.list({ statuses = { "ACTIVE" }, limit = 1 }).items[1].id
+        accounts.update(id, { alias = "first" })
+      ]],
+    })
+    assert.equal(0, run.code, run.err)
+    run = place:run(host.unlimited { "job.lua", "--apply" }, {
+      script = [[
+        local read = accounts.get
+        accounts.get = function(id)
+          local account = read(id)
+          return { id = account.id, status = account.status }
+        end
+        local id = accounts.list({ statuses = { "ACTIVE" }, limit = 1 }).items[1].id
+        accounts.update(id, { alias = "changed" })
+        print(id)
+      ]],
+    })
+    assert.equal(0, run.code, run.err)
+    local id = run.out:match "ca_%S+"
+    local undo = place:run(host.unlimited { "undo", "last", "--apply" })
+    job.has(undo.err, "not undone")
+    local get = ("print(accounts.get(%q).alias)"):format(id)
+    local shown = place:run({ "job.lua" }, { script = get })
+    assert.equal("changed\n", shown.out, undo.err)
+  end)
+end)
