@@ -150,7 +150,7 @@ void lca_plan_rows_open(lua_State *L);
 
 /* job/change.c */
 
-/* Fills the draft from a finished request; account: what the service said of
+/* Fills the builder from a finished request; account: what the service said of
    the account that it changes, or NULL; own: it is the item's. Texts live as
    long as the stack above and the request. [-0, +many, e] */
 void lca_change_make(lua_State *L, struct lca_run *run,
@@ -158,7 +158,7 @@ void lca_change_make(lua_State *L, struct lca_run *run,
                      const struct lca_account *account, bool own,
                      struct lca_change_builder *builder);
 /* The change that `otherwise` asks for; false when it asks for none. Texts are
-   the draft's. [-0, +many, e] */
+   the builder's. [-0, +many, e] */
 bool lca_change_fallback(lua_State *L,
                          const struct lca_change_builder *builder,
                          int arguments, struct lca_change_builder *fallback);

@@ -2,7 +2,7 @@
      waiting -> (look, where one is due) -> fit -> (intent, in groups)
        -> ready -> under way -> ended
    and back to "again" when the item has another change. Intents are written
-   for more works than may run, so that one sync serves many of them. Single
+   for more items than may run, so that one sync serves many of them. Single
    changes wait in "direct"; they go before those of a bulk and beside them.
    Must not know: Lua, what a script is. */
 #include <stdlib.h>
@@ -35,10 +35,10 @@ void ca_apply_free(struct ca_apply *apply)
   if(!apply)
     return;
   while(apply->under_way) {
-    struct ca_apply_item *apply_item = apply->under_way;
-    ca_engine_cancel(apply->engine, apply_item->op, NULL);
-    ca_send_leave(apply, apply_item);
-    ca_apply_item_free(apply_item);
+    struct ca_apply_item *item = apply->under_way;
+    ca_engine_cancel(apply->engine, item->op, NULL);
+    ca_send_leave(apply, item);
+    ca_apply_item_free(item);
   }
   ca_precheck_drop_all(apply, true);
   ca_changes_close(&apply->changes);
@@ -64,20 +64,19 @@ static enum ca_code give(const struct ca_err *why, struct ca_err *err)
    not tried; what was only read stays as it is in the ledger. */
 static void drop(struct ca_apply *apply)
 {
-  struct ca_apply_item *apply_item;
+  struct ca_apply_item *item;
 
   if(!apply->stopped || apply->dropping || apply->depth)
     return;
   apply->dropping = true;
-  while((apply_item = ca_apply_queue_pop(&apply->ready)) ||
-        (apply_item = ca_apply_queue_pop(&apply->begun)))
-    ca_finish_rest(apply, apply_item, CA_NOT_TRIED,
-                   ca_finish_why_stopped(apply));
+  while((item = ca_apply_queue_pop(&apply->ready)) ||
+        (item = ca_apply_queue_pop(&apply->begun)))
+    ca_finish_rest(apply, item, CA_NOT_TRIED, ca_finish_why_stopped(apply));
   ca_precheck_drop_all(apply, false);
-  while((apply_item = ca_apply_queue_pop(&apply->fit)) ||
-        (apply_item = ca_apply_queue_pop(&apply->direct)) ||
-        (apply_item = ca_apply_queue_pop(&apply->unseen)))
-    ca_finish_drop(apply, apply_item);
+  while((item = ca_apply_queue_pop(&apply->fit)) ||
+        (item = ca_apply_queue_pop(&apply->direct)) ||
+        (item = ca_apply_queue_pop(&apply->unseen)))
+    ca_finish_drop(apply, item);
   ca_apply_queue_clear(&apply->waiting);
   apply->dropping = false;
 }
@@ -87,21 +86,20 @@ static void drop(struct ca_apply *apply)
 static struct ca_apply_item *single_item(const struct ca_change_row *row,
                                          ca_applied_fn *visit, void *owner)
 {
-  struct ca_apply_item *apply_item = calloc(1, sizeof(*apply_item));
-  struct ca_apply_change *apply_change =
-      apply_item ? ca_apply_item_new_change(row) : NULL;
+  struct ca_apply_item *item = calloc(1, sizeof(*item));
+  struct ca_apply_change *change = item ? ca_apply_item_new_change(row) : NULL;
 
-  if(!apply_change) {
-    free(apply_item);
+  if(!change) {
+    free(item);
     return NULL;
   }
-  apply_item->item = row->item;
-  apply_item->complete = true;
-  apply_item->single = true;
-  apply_item->visit = visit;
-  apply_item->owner = owner;
-  ca_apply_item_add_change(apply_item, apply_change);
-  return apply_item;
+  item->number = row->item;
+  item->complete = true;
+  item->single = true;
+  item->visit = visit;
+  item->owner = owner;
+  ca_apply_item_add_change(item, change);
+  return item;
 }
 
 static enum ca_code may_send_one(const struct ca_apply *apply,
@@ -121,16 +119,15 @@ static enum ca_code push_direct(struct ca_apply *apply,
                                 struct ca_slice secret, ca_applied_fn *visit,
                                 void *owner, struct ca_err *err)
 {
-  struct ca_apply_item *apply_item = single_item(row, visit, owner);
+  struct ca_apply_item *item = single_item(row, visit, owner);
 
-  if(!apply_item ||
-     (secret.len &&
-      ca_apply_secret_keep(apply, row->number, secret.data, secret.len))) {
-    ca_apply_item_free(apply_item);
+  if(!item || (secret.len && ca_apply_secret_keep(apply, row->number,
+                                                  secret.data, secret.len))) {
+    ca_apply_item_free(item);
     return ca_err_set(err, CA_NOMEM, "out of memory");
   }
-  apply_item->precheck = precheck;
-  ca_apply_queue_push(&apply->direct, apply_item);
+  item->precheck = precheck;
+  ca_apply_queue_push(&apply->direct, item);
   return CA_OK;
 }
 
@@ -176,7 +173,7 @@ read_recorded(struct ca_apply *apply, int64_t number, struct ca_err *err)
 {
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
-  struct ca_apply_change *apply_change = NULL;
+  struct ca_apply_change *change = NULL;
   enum ca_code code;
 
   ca_changes_open_one(&changes, apply->ledger, number);
@@ -187,30 +184,30 @@ read_recorded(struct ca_apply *apply, int64_t number, struct ca_err *err)
   if(!code)
     code = check_recorded(row, err);
   if(!code) {
-    apply_change = ca_apply_item_new_change(row);
-    if(!apply_change)
+    change = ca_apply_item_new_change(row);
+    if(!change)
       ca_err_set(err, CA_NOMEM, "out of memory");
   }
   ca_changes_close(&changes);
-  return apply_change;
+  return change;
 }
 
 enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
                                struct ca_slice secret, ca_applied_fn *visit,
                                void *owner, struct ca_err *err)
 {
-  struct ca_apply_change *apply_change;
+  struct ca_apply_change *change;
   struct ca_err why;
   enum ca_code code = may_send_one(apply, err);
 
   if(code)
     return code;
   ca_err_clear(&why);
-  apply_change = read_recorded(apply, number, &why);
-  code = apply_change ? push_direct(apply, &apply_change->row, true, secret,
-                                    visit, owner, &why)
-                      : why.code;
-  free(apply_change);
+  change = read_recorded(apply, number, &why);
+  code = change ? push_direct(apply, &change->row, true, secret, visit, owner,
+                              &why)
+                : why.code;
+  free(change);
   if(code && err)
     *err = why;
   return code;
@@ -218,51 +215,48 @@ enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
 
 /* Intents in groups: one sync for all of them. */
 
-/* The queue's next work. One that was looked at and has waited for too long
+/* The queue's next item. One that was looked at and has waited for too long
    since, for the service's pace or a person, is looked at again. */
 static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
                                        struct ca_apply_queue *queue)
 {
-  struct ca_apply_item *apply_item;
+  struct ca_apply_item *item;
   int64_t now;
 
   if(!queue->first)
     return NULL;
   now = ca_clock_mono_ms(ca_engine_clock(apply->engine));
-  while((apply_item = ca_apply_queue_pop(queue))) {
-    if(!apply_item->prechecked_ms ||
-       now - apply_item->prechecked_ms < PRECHECK_VALID_MS)
+  while((item = ca_apply_queue_pop(queue))) {
+    if(!item->prechecked_ms || now - item->prechecked_ms < PRECHECK_VALID_MS)
       break;
-    ca_apply_queue_push(&apply->unseen, apply_item);
+    ca_apply_queue_push(&apply->unseen, item);
   }
-  return apply_item;
+  return item;
 }
 
-/* The next work for the group, NULL when there is none now. */
+/* The next item for the group, NULL when there is none now. */
 static enum ca_code next_item(struct ca_apply *apply,
-                              struct ca_apply_item **apply_item,
-                              struct ca_err *err)
+                              struct ca_apply_item **item, struct ca_err *err)
 {
   enum ca_code code;
   size_t count;
   bool alone;
 
-  *apply_item = pop_fresh(apply, &apply->begun);
-  if(!*apply_item)
-    *apply_item = pop_fresh(apply, &apply->fit);
-  if(*apply_item || apply->prechecks_first)
+  *item = pop_fresh(apply, &apply->begun);
+  if(!*item)
+    *item = pop_fresh(apply, &apply->fit);
+  if(*item || apply->prechecks_first)
     return CA_OK;
-  code = ca_reader_next(apply, apply_item, err);
-  if(*apply_item &&
-     ca_precondition_is_needed(apply, *apply_item, &count, &alone)) {
+  code = ca_reader_next(apply, item, err);
+  if(*item && ca_precondition_is_needed(apply, *item, &count, &alone)) {
     apply->prechecks_first = true; /* from here on they are looked for ahead */
-    ca_apply_queue_push(&apply->unseen, *apply_item);
-    *apply_item = NULL;
+    ca_apply_queue_push(&apply->unseen, *item);
+    *item = NULL;
   }
   return code;
 }
 
-/* A group of works, and their changes' numbers: those that get their first
+/* A group of items, and their changes' numbers: those that get their first
    intent, and behind the room for `size` of them those that get another. */
 struct group {
   struct ca_apply_queue items_taken;
@@ -272,23 +266,22 @@ struct group {
   size_t others;
 };
 
-static void join(struct group *group, struct ca_apply_item *apply_item)
+static void join(struct group *group, struct ca_apply_item *item)
 {
-  if(apply_item->first->fresh)
-    group->numbers[group->fresh++] = apply_item->first->row.number;
+  if(item->first->fresh)
+    group->numbers[group->fresh++] = item->first->row.number;
   else
-    group->numbers[group->size + group->others++] =
-        apply_item->first->row.number;
-  ca_apply_queue_push(&group->items_taken, apply_item);
+    group->numbers[group->size + group->others++] = item->first->row.number;
+  ca_apply_queue_push(&group->items_taken, item);
 }
 
-/* Writes the group's intents in one durable commit, and moves its works to the
+/* Writes the group's intents in one durable commit, and moves its items to the
    queue. Without intent nothing is sent: then they go back to `again`, and are
    told of when all is dropped. */
 static enum ca_code intend(struct ca_apply *apply, struct group *group,
                            struct ca_apply_queue *intended, struct ca_err *err)
 {
-  struct ca_apply_item *apply_item;
+  struct ca_apply_item *item;
   enum ca_code code = CA_OK;
 
   if(group->fresh)
@@ -298,9 +291,9 @@ static enum ca_code intend(struct ca_apply *apply, struct group *group,
                                group->others, err);
   if(!code && group->items_taken.count)
     apply->unsynced_ms = 0;
-  while((apply_item = ca_apply_queue_pop(&group->items_taken))) {
-    apply_item->intended = !code;
-    ca_apply_queue_push(code ? &apply->begun : intended, apply_item);
+  while((item = ca_apply_queue_pop(&group->items_taken))) {
+    item->intended = !code;
+    ca_apply_queue_push(code ? &apply->begun : intended, item);
   }
   return code;
 }
@@ -310,10 +303,10 @@ static enum ca_code intend(struct ca_apply *apply, struct group *group,
  */
 static bool is_far_ahead(const struct ca_apply *apply,
                          const struct group *group,
-                         const struct ca_apply_item *apply_item)
+                         const struct ca_apply_item *item)
 {
   return apply->ready.count + group->items_taken.count >= apply->careful &&
-         apply_item->first->row.change.api->repeat == CA_REPEAT_NEVER;
+         item->first->row.change.api->repeat == CA_REPEAT_NEVER;
 }
 
 static enum ca_code gather(struct ca_apply *apply, struct group *group,
@@ -323,16 +316,16 @@ static enum ca_code gather(struct ca_apply *apply, struct group *group,
 
   while(!code && !apply->stopped &&
         apply->ready.count + group->items_taken.count < apply->group) {
-    struct ca_apply_item *apply_item;
-    code = next_item(apply, &apply_item, err);
-    if(!apply_item)
+    struct ca_apply_item *item;
+    code = next_item(apply, &item, err);
+    if(!item)
       break;
-    if(is_far_ahead(apply, group, apply_item)) {
+    if(is_far_ahead(apply, group, item)) {
       ca_apply_queue_push(&apply->begun,
-                          apply_item); /* the first of the next group */
+                          item); /* the first of the next group */
       break;
     }
-    join(group, apply_item);
+    join(group, item);
   }
   return code;
 }
@@ -340,13 +333,13 @@ static enum ca_code gather(struct ca_apply *apply, struct group *group,
 static enum ca_code intend_group(struct ca_apply *apply, struct ca_err *err)
 {
   struct group group = { .numbers = apply->numbers, .size = apply->group };
-  struct ca_apply_item *apply_item;
+  struct ca_apply_item *item;
   enum ca_code code = gather(apply, &group, err);
 
   if(!code && !apply->stopped)
     return intend(apply, &group, &apply->ready, err);
-  while((apply_item = ca_apply_queue_pop(&group.items_taken)))
-    ca_apply_queue_push(&apply->begun, apply_item);
+  while((item = ca_apply_queue_pop(&group.items_taken)))
+    ca_apply_queue_push(&apply->begun, item);
   return code;
 }
 
@@ -356,25 +349,25 @@ static enum ca_code send_direct(struct ca_apply *apply, struct ca_err *err)
   int64_t numbers[2 * GROUP_LEAST];
   struct group group = { .numbers = numbers, .size = GROUP_LEAST };
   struct ca_apply_queue intended = { NULL, NULL, 0 };
-  struct ca_apply_item *apply_item;
+  struct ca_apply_item *item;
   enum ca_code code = CA_OK;
 
   while(!apply->stopped && group.items_taken.count < GROUP_LEAST &&
-        (apply_item = ca_apply_queue_pop(&apply->direct))) {
-    if(apply_item->precheck && !apply_item->prechecked_ms)
-      ca_precheck_single(apply, apply_item);
+        (item = ca_apply_queue_pop(&apply->direct))) {
+    if(item->precheck && !item->prechecked_ms)
+      ca_precheck_single(apply, item);
     else
-      join(&group, apply_item);
+      join(&group, item);
   }
   if(!apply->stopped)
     code = intend(apply, &group, &intended, err);
-  while((apply_item = ca_apply_queue_pop(&group.items_taken)))
-    ca_apply_queue_push(&apply->begun, apply_item);
-  while((apply_item = ca_apply_queue_pop(&intended)))
+  while((item = ca_apply_queue_pop(&group.items_taken)))
+    ca_apply_queue_push(&apply->begun, item);
+  while((item = ca_apply_queue_pop(&intended)))
     if(apply->stopped)
-      ca_apply_queue_push(&apply->ready, apply_item); /* dropped from there */
+      ca_apply_queue_push(&apply->ready, item); /* dropped from there */
     else
-      ca_send_submit(apply, apply_item);
+      ca_send_submit(apply, item);
   return code;
 }
 

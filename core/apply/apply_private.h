@@ -1,6 +1,6 @@
-/* What the files of apply share: items under way as works of steps, the looks
-   at accounts before them, and the secret bodies that wait to be sent. Nobody
-   else includes this. */
+/* What the files of apply share: items under way with their changes, the
+   prechecks of accounts before them, and the secret bodies that wait to be
+   sent. Nobody else includes this. */
 #ifndef CA_APPLY_PRIVATE_H
 #define CA_APPLY_PRIVATE_H
 
@@ -17,20 +17,20 @@ struct ca_apply_change {
 };
 
 /* One item's changes that have not ended, in order. It is in exactly one
-   queue, in a look, or under way with the op of its first step. */
+   queue, in a precheck, or under way with the op of its first change. */
 struct ca_apply_item {
   struct ca_apply_item *next;
   struct ca_apply_item *previous; /* among those under way only */
-  int64_t item;
+  int64_t number;                 /* of the item */
   struct ca_apply_change *first;
   struct ca_apply_change *last;
   bool complete; /* all its changes have been read */
   bool single;   /* of ca_apply_one and ca_apply_recorded: owner and visit are
                     its own */
   bool precheck; /* a single one that has to be looked at */
-  bool intended; /* the first step has its intent, and was not sent yet */
+  bool intended; /* the first change has its intent, and was not sent yet */
   bool reported; /* visit knows of it */
-  struct ca_verdict verdict; /* over the steps that were told */
+  struct ca_verdict verdict; /* over the changes that were told */
   int64_t prechecked_ms; /* when all was well, monotonic; 0: not looked at */
   uint64_t op;           /* 0 unless under way */
   ca_applied_fn *visit;
@@ -59,9 +59,9 @@ enum ca_precondition_state {
   CA_PRECONDITION_FAILED /* it could not be looked at */
 };
 struct ca_precondition {
-  const struct ca_apply_item *apply_item;
+  const struct ca_apply_item *item;
   const struct ca_apply_change
-      *apply_change; /* the first change of it that is to be sent */
+      *change; /* the first change of it that is to be sent */
   const struct ca_apply_change
       *suspect; /* one that may have happened, or NULL */
   enum ca_precondition_kind kind;
@@ -94,21 +94,22 @@ struct ca_apply {
   int64_t items;             /* pause after so many, 0: never */
   int64_t pulled;            /* items begun, without those a look has ended */
 
-  struct ca_apply_queue waiting; /* read, in order; the last may lack steps */
-  struct ca_apply_queue unseen;  /* to be looked at */
-  struct ca_apply_queue direct;  /* single ones: the next turn sends them */
-  struct ca_apply_queue fit;     /* read and well: the first intent is next */
-  struct ca_apply_queue begun;   /* begun; the next step needs its intent */
-  struct ca_apply_queue ready;   /* intent durable, not submitted */
+  struct ca_apply_queue
+      waiting;                  /* read, in order; the last may lack changes */
+  struct ca_apply_queue unseen; /* to be looked at */
+  struct ca_apply_queue direct; /* single ones: the next turn sends them */
+  struct ca_apply_queue fit;    /* read and well: the first intent is next */
+  struct ca_apply_queue begun;  /* begun; the next change needs its intent */
+  struct ca_apply_queue ready;  /* intent durable, not submitted */
   struct ca_apply_item *under_way;
-  size_t active; /* works under way, without single ones */
+  size_t active; /* items under way, without single ones */
   size_t singles;
   int64_t *numbers; /* room for a group, twice: fresh ones, and the others */
 
   bool prechecks_first; /* items of the bulk have to be looked at */
   struct ca_precheck *prechecks;
   size_t precheck_count;
-  size_t prechecking; /* works in looks, without single ones */
+  size_t prechecking; /* items in prechecks, without single ones */
 
   bool stopped;
   bool ledger_lost; /* outcomes cannot be written any more */
@@ -124,14 +125,14 @@ struct ca_apply {
   size_t secret_size;
 };
 
-/* apply/reader.c: the next work in the ledger's order that has something to be
+/* apply/reader.c: the next item in the ledger's order that has something to be
    sent and may begin, NULL when there is none. Tells what was decided
    before. */
 CA_MUST_USE enum ca_code ca_reader_next(struct ca_apply *apply,
-                                        struct ca_apply_item **apply_item,
+                                        struct ca_apply_item **item,
                                         struct ca_err *err);
 
-/* apply/finish.c. Those that end a work take it. */
+/* apply/finish.c. Those that end an item take it. */
 
 /* Nothing more is sent, and ca_apply_fill says why from now on. */
 void ca_finish_fail(struct ca_apply *apply, const struct ca_err *why);
@@ -141,69 +142,67 @@ void ca_finish_lose_ledger(struct ca_apply *apply, const struct ca_err *why);
 /* For people: why nothing more is sent. */
 const char *ca_finish_why_stopped(const struct ca_apply *apply);
 /* How a change ended that was sent. */
-enum ca_outcome ca_finish_classify(const struct ca_apply_change *apply_change,
+enum ca_outcome ca_finish_classify(const struct ca_apply_change *change,
                                    const struct ca_result *result);
 /* What becomes of a change with an intent that could not be submitted. One
    that may have happened before stays unknown. */
-enum ca_outcome
-ca_finish_unsent_outcome(const struct ca_apply_change *apply_change,
-                         enum ca_code code);
+enum ca_outcome ca_finish_unsent_outcome(const struct ca_apply_change *change,
+                                         enum ca_code code);
 void ca_finish_record(struct ca_apply *apply,
-                      const struct ca_apply_change *apply_change,
+                      const struct ca_apply_change *change,
                       enum ca_outcome outcome, const struct ca_result *result,
                       const struct ca_err *cause);
-/* Tells what was decided before, up to the next step that is to be sent.
-   False when there is none: the work is gone. */
-bool ca_finish_decided(struct ca_apply *apply,
-                       struct ca_apply_item *apply_item);
-/* Ends the work's first step: the work is queued for its next one, or
+/* Tells what was decided before, up to the next change that is to be sent.
+   False when there is none: the item is gone. */
+bool ca_finish_decided(struct ca_apply *apply, struct ca_apply_item *item);
+/* Ends the item's first change: the item is queued for its next one, or
    gone. */
-void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *apply_item,
+void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
                       enum ca_outcome outcome, struct ca_result *result,
                       const struct ca_err *cause);
 /* The item ends here: what was left to be sent becomes CA_NOT_TRIED or
    CA_STALE. */
-void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *apply_item,
+void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *item,
                     enum ca_outcome outcome, const char *why);
 /* Drops one that was read, and perhaps told of. */
-void ca_finish_drop(struct ca_apply *apply, struct ca_apply_item *apply_item);
+void ca_finish_drop(struct ca_apply *apply, struct ca_apply_item *item);
 
 /* apply/send.c */
 
-/* Takes the work. Its first step has a durable intent. */
-void ca_send_submit(struct ca_apply *apply, struct ca_apply_item *apply_item);
+/* Takes the item. Its first change has a durable intent. */
+void ca_send_submit(struct ca_apply *apply, struct ca_apply_item *item);
 /* Off the list of those under way. */
-void ca_send_leave(struct ca_apply *apply, struct ca_apply_item *apply_item);
-/* Cancels the op of a work under way and ends the work. */
-void ca_send_abandon(struct ca_apply *apply, struct ca_apply_item *apply_item);
+void ca_send_leave(struct ca_apply *apply, struct ca_apply_item *item);
+/* Cancels the op of an item under way and ends the item. */
+void ca_send_abandon(struct ca_apply *apply, struct ca_apply_item *item);
 
 /* apply/precheck.c */
 
-/* Starts what looks may start, from the queue `unseen`; pulls more works out
-   of the ledger for it. Nothing to do in a bulk that needs none. */
+/* Starts what prechecks may start, from the queue `unseen`; pulls more items
+   out of the ledger for it. Nothing to do in a bulk that needs none. */
 CA_MUST_USE enum ca_code ca_precheck_ahead(struct ca_apply *apply,
                                            struct ca_err *err);
-/* Looks before a single work is sent, where it has something to be looked at.
-   Takes the work, which comes back to the queue `direct` or ends. */
-void ca_precheck_single(struct ca_apply *apply,
-                        struct ca_apply_item *apply_item);
-/* Gives all looks up. quietly: their works go untold. */
+/* Looks before a single item is sent, where it has something to be looked at.
+   Takes the item, which comes back to the queue `direct` or ends. */
+void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item);
+/* Gives all prechecks up. quietly: their items go untold. */
 void ca_precheck_drop_all(struct ca_apply *apply, bool quietly);
 
 /* apply/precondition.c */
 
 /* Is the change to be sent when its turn comes? */
 bool ca_precondition_is_open(const struct ca_apply *apply,
-                             const struct ca_apply_item *apply_item,
-                             const struct ca_apply_change *apply_change);
-/* Has the work to be looked at? *count becomes what it may have of targets,
- *alone whether one of them takes an op of its own. */
+                             const struct ca_apply_item *item,
+                             const struct ca_apply_change *change);
+/* Does the item need a precheck? *count becomes how many preconditions it may
+   have; *alone tells whether one of them takes an op of its own. */
 bool ca_precondition_is_needed(struct ca_apply *apply,
-                               const struct ca_apply_item *apply_item,
-                               size_t *count, bool *alone);
-/* Adds the work's targets, from *count on; room for as many as were said. */
+                               const struct ca_apply_item *item, size_t *count,
+                               bool *alone);
+/* Adds the item's preconditions from *count on; there must be room for them.
+ */
 void ca_precondition_list(struct ca_apply *apply,
-                          const struct ca_apply_item *apply_item,
+                          const struct ca_apply_item *item,
                           struct ca_precondition *preconditions,
                           size_t *count);
 /* Each sets the state. What a get or list shows of the account or auth config;
@@ -221,18 +220,17 @@ void ca_precondition_fail(struct ca_precondition *precondition,
 /* A copy of the row with all its texts; NULL when out of memory. */
 struct ca_apply_change *
 ca_apply_item_new_change(const struct ca_change_row *row);
-/* Gives up the work with all its steps; safe with NULL. */
-void ca_apply_item_free(struct ca_apply_item *apply_item);
-void ca_apply_item_add_change(struct ca_apply_item *apply_item,
-                              struct ca_apply_change *apply_change);
-/* Takes the first step off; it stays the caller's. */
-struct ca_apply_change *
-ca_apply_item_take_change(struct ca_apply_item *apply_item);
+/* Gives up the item with all its changes; safe with NULL. */
+void ca_apply_item_free(struct ca_apply_item *item);
+void ca_apply_item_add_change(struct ca_apply_item *item,
+                              struct ca_apply_change *change);
+/* Takes the first change off; it stays the caller's. */
+struct ca_apply_change *ca_apply_item_take_change(struct ca_apply_item *item);
 
 /* apply/queue.c */
 
 void ca_apply_queue_push(struct ca_apply_queue *queue,
-                         struct ca_apply_item *apply_item);
+                         struct ca_apply_item *item);
 struct ca_apply_item *ca_apply_queue_pop(struct ca_apply_queue *queue);
 void ca_apply_queue_clear(struct ca_apply_queue *queue);
 

@@ -6,43 +6,42 @@
 struct ca_apply_change *
 ca_apply_item_new_change(const struct ca_change_row *row)
 {
-  struct ca_apply_change *apply_change =
+  struct ca_apply_change *change =
       malloc(sizeof(struct ca_apply_change) + ca_change_row_size(row));
 
-  if(!apply_change)
+  if(!change)
     return NULL;
-  apply_change->next = NULL;
-  apply_change->fresh = row->outcome == CA_PLANNED;
-  ca_change_row_copy(&apply_change->row, row, (char *)(apply_change + 1));
-  return apply_change;
+  change->next = NULL;
+  change->fresh = row->outcome == CA_PLANNED;
+  ca_change_row_copy(&change->row, row, (char *)(change + 1));
+  return change;
 }
 
-void ca_apply_item_add_change(struct ca_apply_item *apply_item,
-                              struct ca_apply_change *apply_change)
+void ca_apply_item_add_change(struct ca_apply_item *item,
+                              struct ca_apply_change *change)
 {
-  if(apply_item->last)
-    apply_item->last->next = apply_change;
+  if(item->last)
+    item->last->next = change;
   else
-    apply_item->first = apply_change;
-  apply_item->last = apply_change;
+    item->first = change;
+  item->last = change;
 }
 
-struct ca_apply_change *
-ca_apply_item_take_change(struct ca_apply_item *apply_item)
+struct ca_apply_change *ca_apply_item_take_change(struct ca_apply_item *item)
 {
-  struct ca_apply_change *apply_change = apply_item->first;
+  struct ca_apply_change *change = item->first;
 
-  apply_item->first = apply_change->next;
-  if(!apply_item->first)
-    apply_item->last = NULL;
-  return apply_change;
+  item->first = change->next;
+  if(!item->first)
+    item->last = NULL;
+  return change;
 }
 
-void ca_apply_item_free(struct ca_apply_item *apply_item)
+void ca_apply_item_free(struct ca_apply_item *item)
 {
-  if(!apply_item)
+  if(!item)
     return;
-  while(apply_item->first)
-    free(ca_apply_item_take_change(apply_item));
-  free(apply_item);
+  while(item->first)
+    free(ca_apply_item_take_change(item));
+  free(item);
 }

@@ -14,7 +14,7 @@
 
 enum precheck_mode { PRECHECK_LIST, PRECHECK_SINGLE };
 
-/* One op at a time; the list's ids are those of targets [from, to). */
+/* One op at a time; the list's ids are those of preconditions [from, to). */
 struct ca_precheck {
   struct ca_precheck *next;
   struct ca_apply *apply;
@@ -69,8 +69,7 @@ static enum ca_code list_ids(const struct ca_precheck *precheck,
 
   for(i = precheck->from; i < precheck->to; i++)
     if(precheck->preconditions[i].kind == CA_PRECONDITION_LISTED) {
-      ids[count].data =
-          precheck->preconditions[i].apply_change->row.change.account;
+      ids[count].data = precheck->preconditions[i].change->row.change.account;
       ids[count].len = strlen(ids[count].data);
       count++;
     }
@@ -107,7 +106,7 @@ static enum ca_code make_request(struct ca_precheck *precheck,
   const struct ca_precondition *precondition =
       &precheck->preconditions[precheck->mode == PRECHECK_LIST ? precheck->from
                                                                : precheck->at];
-  const struct ca_api *changed = precondition->apply_change->row.change.api;
+  const struct ca_api *changed = precondition->change->row.change.api;
   bool list = precheck->mode == PRECHECK_LIST ||
               precondition->kind == CA_PRECONDITION_CREATE;
   enum ca_code code;
@@ -117,11 +116,11 @@ static enum ca_code make_request(struct ca_precheck *precheck,
   if(precheck->mode == PRECHECK_LIST)
     code = list_ids(precheck, request, err);
   else if(list)
-    code = list_user(precheck, &precondition->apply_change->row.change,
-                     request, err);
+    code =
+        list_user(precheck, &precondition->change->row.change, request, err);
   else
-    code = set_text(request, "id",
-                    precondition->apply_change->row.change.account, err);
+    code =
+        set_text(request, "id", precondition->change->row.change.account, err);
   return code ? code : ca_request_finish(request, err);
 }
 
@@ -155,7 +154,7 @@ static bool choose_list(struct ca_precheck *precheck)
     struct ca_precondition *precondition = &precheck->preconditions[i];
     if(precondition->kind != CA_PRECONDITION_LISTED)
       continue;
-    bytes += strlen(precondition->apply_change->row.change.account) + 3;
+    bytes += strlen(precondition->change->row.change.account) + 3;
     if(ids == LISTED_IDS || (ids && bytes > LISTED_BYTES))
       break;
     precondition->state = CA_PRECONDITION_ASKED;
@@ -219,25 +218,23 @@ static void free_precheck(struct ca_precheck *precheck)
 
 static struct ca_apply_item *take_item(struct ca_precheck *precheck)
 {
-  struct ca_apply_item *apply_item =
-      ca_apply_queue_pop(&precheck->items_taken);
+  struct ca_apply_item *item = ca_apply_queue_pop(&precheck->items_taken);
 
-  if(apply_item && !apply_item->single)
+  if(item && !item->single)
     precheck->apply->prechecking--;
-  return apply_item;
+  return item;
 }
 
-/* The worst of the work's targets, NULL when all are well. */
+/* The worst of the item's preconditions, NULL when all are well. */
 static const struct ca_precondition *
-find_bad(const struct ca_precheck *precheck,
-         const struct ca_apply_item *apply_item)
+find_bad(const struct ca_precheck *precheck, const struct ca_apply_item *item)
 {
   const struct ca_precondition *bad = NULL;
   size_t i;
 
   for(i = 0; i < precheck->count; i++) {
     const struct ca_precondition *precondition = &precheck->preconditions[i];
-    if(precondition->apply_item != apply_item ||
+    if(precondition->item != item ||
        precondition->state == CA_PRECONDITION_FINE)
       continue;
     if(!bad || (precondition->state == CA_PRECONDITION_DIFFERS &&
@@ -247,22 +244,19 @@ find_bad(const struct ca_precheck *precheck,
   return bad;
 }
 
-static void end_item(struct ca_precheck *precheck,
-                     struct ca_apply_item *apply_item)
+static void end_item(struct ca_precheck *precheck, struct ca_apply_item *item)
 {
   struct ca_apply *apply = precheck->apply;
-  const struct ca_precondition *bad = find_bad(precheck, apply_item);
+  const struct ca_precondition *bad = find_bad(precheck, item);
 
   if(!bad) {
-    apply_item->prechecked_ms =
-        ca_clock_mono_ms(ca_engine_clock(apply->engine));
-    ca_apply_queue_push(apply_item->single ? &apply->direct : &apply->fit,
-                        apply_item);
+    item->prechecked_ms = ca_clock_mono_ms(ca_engine_clock(apply->engine));
+    ca_apply_queue_push(item->single ? &apply->direct : &apply->fit, item);
     return;
   }
-  if(!apply_item->single)
+  if(!item->single)
     apply->pulled--;
-  ca_finish_rest(apply, apply_item,
+  ca_finish_rest(apply, item,
                  bad->state == CA_PRECONDITION_DIFFERS ? CA_STALE
                                                        : CA_NOT_TRIED,
                  bad->text);
@@ -270,11 +264,11 @@ static void end_item(struct ca_precheck *precheck,
 
 static void finish(struct ca_precheck *precheck)
 {
-  struct ca_apply_item *apply_item;
+  struct ca_apply_item *item;
 
   unlink_precheck(precheck);
-  while((apply_item = take_item(precheck)))
-    end_item(precheck, apply_item);
+  while((item = take_item(precheck)))
+    end_item(precheck, item);
   free_precheck(precheck);
 }
 
@@ -306,7 +300,7 @@ static bool see_listed(void *ctx, const struct ca_reply_account *account)
   for(i = precheck->from; i < precheck->to; i++) {
     struct ca_precondition *precondition = &precheck->preconditions[i];
     if(precondition->state == CA_PRECONDITION_ASKED &&
-       ca_json_is(account->id, precondition->apply_change->row.change.account))
+       ca_json_is(account->id, precondition->change->row.change.account))
       ca_precondition_check(precheck->apply, precondition, account);
   }
   return true;
@@ -382,7 +376,7 @@ static bool user_ended(struct ca_precheck *precheck,
                        struct ca_precondition *precondition,
                        const struct ca_result *result)
 {
-  struct seen_user seen = { &precondition->apply_change->row.change, "" };
+  struct seen_user seen = { &precondition->change->row.change, "" };
   char before[sizeof(precheck->cursor)];
 
   memcpy(before, precheck->cursor, sizeof(before));
@@ -411,8 +405,7 @@ static bool single_ended(struct ca_precheck *precheck,
     return user_ended(precheck, precondition, result);
   if(!gone &&
      (!ca_reply_account(result->body.data, result->body.len, &account) ||
-      !ca_json_is(account.id,
-                  precondition->apply_change->row.change.account) ||
+      !ca_json_is(account.id, precondition->change->row.change.account) ||
       (precondition->kind == CA_PRECONDITION_CONFIG && !account.status.data)))
     return false;
   ca_precondition_check(apply, precondition, gone ? NULL : &account);
@@ -459,14 +452,14 @@ void ca_precheck_drop_all(struct ca_apply *apply, bool quietly)
 {
   while(apply->prechecks) {
     struct ca_precheck *precheck = apply->prechecks;
-    struct ca_apply_item *apply_item;
+    struct ca_apply_item *item;
 
     apply->prechecks = precheck->next;
     apply->precheck_count--;
     if(precheck->op)
       ca_engine_cancel(apply->engine, precheck->op, NULL);
-    while(!quietly && (apply_item = take_item(precheck)))
-      ca_finish_drop(apply, apply_item);
+    while(!quietly && (item = take_item(precheck)))
+      ca_finish_drop(apply, item);
     free_precheck(precheck);
   }
 }
@@ -493,18 +486,17 @@ static struct ca_precheck *new_precheck(struct ca_apply *apply,
   return precheck;
 }
 
-static void add_item(struct ca_precheck *precheck,
-                     struct ca_apply_item *apply_item)
+static void add_item(struct ca_precheck *precheck, struct ca_apply_item *item)
 {
-  ca_precondition_list(precheck->apply, apply_item, precheck->preconditions,
+  ca_precondition_list(precheck->apply, item, precheck->preconditions,
                        &precheck->count);
-  ca_apply_queue_push(&precheck->items_taken, apply_item);
-  if(!apply_item->single)
+  ca_apply_queue_push(&precheck->items_taken, item);
+  if(!item->single)
     precheck->apply->prechecking++;
 }
 
 /* Works for one look, off the queue: as many as one list tells of, or one that
-   takes ops of its own. Returns how many targets they may have. */
+   takes ops of its own. Returns how many preconditions they may have. */
 static size_t take_batch(struct ca_apply *apply, struct ca_apply_queue *batch)
 {
   size_t total = 0;
@@ -528,35 +520,34 @@ static enum ca_code begin_precheck(struct ca_apply *apply, struct ca_err *err)
   struct ca_apply_queue batch = { NULL, NULL, 0 };
   size_t preconditions = take_batch(apply, &batch);
   struct ca_precheck *precheck = new_precheck(apply, preconditions);
-  struct ca_apply_item *apply_item;
+  struct ca_apply_item *item;
 
-  while((apply_item = ca_apply_queue_pop(&batch)))
+  while((item = ca_apply_queue_pop(&batch)))
     if(precheck)
-      add_item(precheck, apply_item);
+      add_item(precheck, item);
     else
-      ca_apply_queue_push(&apply->unseen, apply_item);
+      ca_apply_queue_push(&apply->unseen, item);
   if(!precheck)
     return ca_err_set(err, CA_NOMEM, "out of memory");
   go_on(precheck);
   return CA_OK;
 }
 
-void ca_precheck_single(struct ca_apply *apply,
-                        struct ca_apply_item *apply_item)
+void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item)
 {
   size_t count;
   bool alone;
-  bool needs = ca_precondition_is_needed(apply, apply_item, &count, &alone);
+  bool needs = ca_precondition_is_needed(apply, item, &count, &alone);
   struct ca_precheck *precheck = needs ? new_precheck(apply, count) : NULL;
 
   if(precheck) {
-    add_item(precheck, apply_item);
+    add_item(precheck, item);
     go_on(precheck);
   } else if(needs) {
-    ca_finish_rest(apply, apply_item, CA_NOT_TRIED, "out of memory");
+    ca_finish_rest(apply, item, CA_NOT_TRIED, "out of memory");
   } else {
-    apply_item->precheck = false;
-    ca_apply_queue_push(&apply->direct, apply_item);
+    item->precheck = false;
+    ca_apply_queue_push(&apply->direct, item);
   }
 }
 
@@ -570,18 +561,17 @@ static enum ca_code pull_unseen(struct ca_apply *apply, struct ca_err *err)
 
   while(!code && apply->unseen.count < LISTED_IDS &&
         apply->fit.count < apply->group) {
-    struct ca_apply_item *apply_item;
+    struct ca_apply_item *item;
     size_t count;
     bool alone;
 
-    code = ca_reader_next(apply, &apply_item, err);
-    if(!apply_item)
+    code = ca_reader_next(apply, &item, err);
+    if(!item)
       break;
-    ca_apply_queue_push(
-        ca_precondition_is_needed(apply, apply_item, &count, &alone)
-            ? &apply->unseen
-            : &apply->fit,
-        apply_item);
+    ca_apply_queue_push(ca_precondition_is_needed(apply, item, &count, &alone)
+                            ? &apply->unseen
+                            : &apply->fit,
+                        item);
   }
   return code;
 }

@@ -9,12 +9,12 @@
 #include "wire/proof.h"
 
 bool ca_precondition_is_open(const struct ca_apply *apply,
-                             const struct ca_apply_item *apply_item,
-                             const struct ca_apply_change *apply_change)
+                             const struct ca_apply_item *item,
+                             const struct ca_apply_change *change)
 {
-  if(apply_item->single)
+  if(item->single)
     return true;
-  switch(apply_change->row.outcome) {
+  switch(change->row.outcome) {
   case CA_PLANNED:
   case CA_NOT_TRIED:
     return true;
@@ -22,7 +22,7 @@ bool ca_precondition_is_open(const struct ca_apply *apply,
     return apply->which == CA_APPLY_FAILED;
   case CA_UNKNOWN:
     return apply->which != CA_APPLY_PLANNED &&
-           apply_change->row.change.api->repeat != CA_REPEAT_NEVER;
+           change->row.change.api->repeat != CA_REPEAT_NEVER;
   default:
     return false;
   }
@@ -39,54 +39,50 @@ static bool had_none(const char *before_image)
          active == 0;
 }
 
-static enum ca_precondition_kind
-kind_of(const struct ca_apply_change *apply_change)
+static enum ca_precondition_kind kind_of(const struct ca_apply_change *change)
 {
-  const struct ca_change *change = &apply_change->row.change;
-  const char *account = change->account ? change->account : "";
+  const struct ca_change *planned = &change->row.change;
+  const char *account = planned->account ? planned->account : "";
   struct ca_slice id = { account, strlen(account) };
 
-  if(change->api->probe == CA_PROBE_LISTED)
-    return change->user && change->config && had_none(change->before_image)
+  if(planned->api->probe == CA_PROBE_LISTED)
+    return planned->user && planned->config && had_none(planned->before_image)
                ? CA_PRECONDITION_CREATE
                : CA_PRECONDITION_NONE;
   /* what cannot be an id fails when it is to be sent, by itself */
   if(ca_request_check_id(id, "id", NULL))
     return CA_PRECONDITION_NONE;
-  if(!ca_api_of_accounts(change->api))
+  if(!ca_api_of_accounts(planned->api))
     return CA_PRECONDITION_CONFIG;
   return strchr(account, ',') ? CA_PRECONDITION_ACCOUNT
                               : CA_PRECONDITION_LISTED;
 }
 
-static bool is_irreversible(const struct ca_apply_change *apply_change)
+static bool is_irreversible(const struct ca_apply_change *change)
 {
-  return apply_change->row.change.cost == CA_IRREVERSIBLE ||
-         apply_change->row.change.api->cost == CA_IRREVERSIBLE;
+  return change->row.change.cost == CA_IRREVERSIBLE ||
+         change->row.change.api->cost == CA_IRREVERSIBLE;
 }
 
 bool ca_precondition_is_needed(struct ca_apply *apply,
-                               const struct ca_apply_item *apply_item,
-                               size_t *count, bool *alone)
+                               const struct ca_apply_item *item, size_t *count,
+                               bool *alone)
 {
-  bool needs = apply_item->single || apply->precheck ||
-               apply->which != CA_APPLY_PLANNED;
-  const struct ca_apply_change *apply_change;
+  bool needs =
+      item->single || apply->precheck || apply->which != CA_APPLY_PLANNED;
+  const struct ca_apply_change *change;
 
   *count = 0;
   *alone = false;
-  for(apply_change = apply_item->first; apply_change && !needs;
-      apply_change = apply_change->next)
-    needs = is_irreversible(apply_change) &&
-            ca_precondition_is_open(apply, apply_item, apply_change);
+  for(change = item->first; change && !needs; change = change->next)
+    needs = is_irreversible(change) &&
+            ca_precondition_is_open(apply, item, change);
   if(!needs)
     return false;
-  for(apply_change = apply_item->first; apply_change;
-      apply_change = apply_change->next) {
+  for(change = item->first; change; change = change->next) {
     enum ca_precondition_kind kind =
-        ca_precondition_is_open(apply, apply_item, apply_change)
-            ? kind_of(apply_change)
-            : CA_PRECONDITION_NONE;
+        ca_precondition_is_open(apply, item, change) ? kind_of(change)
+                                                     : CA_PRECONDITION_NONE;
     *count += kind != CA_PRECONDITION_NONE;
     *alone = *alone ||
              (kind != CA_PRECONDITION_NONE && kind != CA_PRECONDITION_LISTED);
@@ -95,50 +91,47 @@ bool ca_precondition_is_needed(struct ca_apply *apply,
 }
 
 static bool same_precondition(const struct ca_precondition *precondition,
-                              const struct ca_change *change,
+                              const struct ca_change *planned,
                               enum ca_precondition_kind kind)
 {
-  const struct ca_change *known = &precondition->apply_change->row.change;
+  const struct ca_change *known = &precondition->change->row.change;
 
   if(precondition->kind != kind)
     return false;
   if(kind == CA_PRECONDITION_CREATE)
-    return !strcmp(known->user, change->user) &&
-           !strcmp(known->config, change->config);
-  return !strcmp(known->account, change->account);
+    return !strcmp(known->user, planned->user) &&
+           !strcmp(known->config, planned->config);
+  return !strcmp(known->account, planned->account);
 }
 
 void ca_precondition_list(struct ca_apply *apply,
-                          const struct ca_apply_item *apply_item,
+                          const struct ca_apply_item *item,
                           struct ca_precondition *preconditions, size_t *count)
 {
   size_t from = *count;
-  const struct ca_apply_change *apply_change;
+  const struct ca_apply_change *change;
 
-  for(apply_change = apply_item->first; apply_change;
-      apply_change = apply_change->next) {
-    const struct ca_change *change = &apply_change->row.change;
+  for(change = item->first; change; change = change->next) {
+    const struct ca_change *planned = &change->row.change;
     enum ca_precondition_kind kind =
-        ca_precondition_is_open(apply, apply_item, apply_change)
-            ? kind_of(apply_change)
-            : CA_PRECONDITION_NONE;
+        ca_precondition_is_open(apply, item, change) ? kind_of(change)
+                                                     : CA_PRECONDITION_NONE;
     size_t i = from;
     if(kind == CA_PRECONDITION_NONE)
       continue;
-    while(i < *count && !same_precondition(&preconditions[i], change, kind))
+    while(i < *count && !same_precondition(&preconditions[i], planned, kind))
       i++;
     if(i == *count) {
       memset(&preconditions[i], 0, sizeof(preconditions[i]));
-      preconditions[i].apply_item = apply_item;
-      preconditions[i].apply_change = apply_change;
+      preconditions[i].item = item;
+      preconditions[i].change = change;
       preconditions[i].kind = kind;
       ++*count;
     }
     /* what left once may still come to something, whatever was found since */
-    if((apply_change->row.outcome == CA_UNKNOWN ||
-        apply_change->row.sent_ms) &&
+    if((change->row.outcome == CA_UNKNOWN || change->row.sent_ms) &&
        !preconditions[i].suspect)
-      preconditions[i].suspect = apply_change;
+      preconditions[i].suspect = change;
   }
 }
 
@@ -151,7 +144,7 @@ static void differs(struct ca_precondition *precondition, const char *fmt, ...)
    is named. */
 static void differs(struct ca_precondition *precondition, const char *fmt, ...)
 {
-  const struct ca_change_row *row = &precondition->apply_change->row;
+  const struct ca_change_row *row = &precondition->change->row;
   const char *what = ca_api_noun(row->change.api);
   bool own = row->key && !strcmp(row->key, row->change.account);
   va_list args;
@@ -198,33 +191,33 @@ static bool explained(const struct ca_precondition *precondition,
   return becomes && !strcmp(status, becomes);
 }
 
-/* The image that the step's plan saw, with the field, or NULL. False when the
-   ledger cannot be read: the target has failed. */
+/* The image that the change's plan saw, with the field, or NULL. False when
+   the ledger cannot be read: the precondition has failed. */
 static bool read_before(struct ca_apply *apply,
                         struct ca_precondition *precondition,
-                        const struct ca_apply_change *apply_change,
+                        const struct ca_apply_change *change,
                         const struct ca_field *field,
                         struct ca_before *before_image)
 {
   struct ca_err why;
 
   ca_err_clear(&why);
-  if(!ca_ledger_before(apply->ledger, apply_change->row.number, field,
-                       before_image, &why))
+  if(!ca_ledger_before(apply->ledger, change->row.number, field, before_image,
+                       &why))
     return true;
   ca_finish_lose_ledger(apply, &why);
   ca_precondition_fail(precondition, why.text);
   return false;
 }
 
-static bool sets(const struct ca_change *change, const struct ca_field *field)
+static bool sets(const struct ca_change *planned, const struct ca_field *field)
 {
-  struct ca_slice body = { change->body, 0 };
+  struct ca_slice body = { planned->body, 0 };
   struct ca_slice value;
 
-  if(!change->body)
+  if(!planned->body)
     return false;
-  body.len = strlen(change->body);
+  body.len = strlen(planned->body);
   return ca_proof_sent(field, body, &value) != CA_JSON_BAD;
 }
 
@@ -232,7 +225,7 @@ static bool sets(const struct ca_change *change, const struct ca_field *field)
    any. */
 static void check_field(struct ca_apply *apply,
                         struct ca_precondition *precondition,
-                        const struct ca_apply_change *apply_change,
+                        const struct ca_apply_change *change,
                         const struct ca_field *field,
                         const struct ca_reply_account *account)
 {
@@ -242,7 +235,7 @@ static void check_field(struct ca_apply *apply,
   char shown[80];
   char was[80];
 
-  if(!read_before(apply, precondition, apply_change, field, &before_image))
+  if(!read_before(apply, precondition, change, field, &before_image))
     return;
   if(ca_proof_shown(field, account->text, &value) != CA_JSON_STRING)
     value.data = NULL; /* null, say: it is empty */
@@ -256,31 +249,28 @@ static void check_field(struct ca_apply *apply,
           field->name, shown, was);
 }
 
-/* The fields that the work is to set on this account, and that its plan saw.
+/* The fields that the item is to set on this account, and that its plan saw.
  */
 static void check_fields(struct ca_apply *apply,
                          struct ca_precondition *precondition,
                          const struct ca_reply_account *account)
 {
-  const struct ca_apply_change *apply_change;
+  const struct ca_apply_change *change;
   const struct ca_field *field;
 
   if(precondition->suspect &&
      precondition->suspect->row.change.api->probe == CA_PROBE_FIELDS)
     return;
-  for(apply_change = precondition->apply_change; apply_change;
-      apply_change = apply_change->next) {
-    const struct ca_change *change = &apply_change->row.change;
-    if(!change->account ||
-       !ca_precondition_is_open(apply, precondition->apply_item,
-                                apply_change) ||
-       strcmp(change->account,
-              precondition->apply_change->row.change.account) != 0)
+  for(change = precondition->change; change; change = change->next) {
+    const struct ca_change *planned = &change->row.change;
+    if(!planned->account ||
+       !ca_precondition_is_open(apply, precondition->item, change) ||
+       strcmp(planned->account, precondition->change->row.change.account) != 0)
       continue;
-    for(field = change->api->fields; field->name; field++)
+    for(field = planned->api->fields; field->name; field++)
       if(field->flags & CA_PLAN_SEES &&
-         precondition->state == CA_PRECONDITION_FINE && sets(change, field))
-        check_field(apply, precondition, apply_change, field, account);
+         precondition->state == CA_PRECONDITION_FINE && sets(planned, field))
+        check_field(apply, precondition, change, field, account);
   }
 }
 
@@ -295,7 +285,7 @@ void ca_precondition_check(struct ca_apply *apply,
     check_gone(precondition);
     return;
   }
-  if(!read_before(apply, precondition, precondition->apply_change, NULL,
+  if(!read_before(apply, precondition, precondition->change, NULL,
                   &before_image))
     return;
   precondition->state = CA_PRECONDITION_FINE;

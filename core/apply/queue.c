@@ -3,35 +3,35 @@
 #include "apply/apply_private.h"
 
 void ca_apply_queue_push(struct ca_apply_queue *queue,
-                         struct ca_apply_item *apply_item)
+                         struct ca_apply_item *item)
 {
-  apply_item->next = NULL;
+  item->next = NULL;
   if(queue->last)
-    queue->last->next = apply_item;
+    queue->last->next = item;
   else
-    queue->first = apply_item;
-  queue->last = apply_item;
+    queue->first = item;
+  queue->last = item;
   queue->count++;
 }
 
 struct ca_apply_item *ca_apply_queue_pop(struct ca_apply_queue *queue)
 {
-  struct ca_apply_item *apply_item = queue->first;
+  struct ca_apply_item *item = queue->first;
 
-  if(!apply_item)
+  if(!item)
     return NULL;
-  queue->first = apply_item->next;
+  queue->first = item->next;
   if(!queue->first)
     queue->last = NULL;
   queue->count--;
-  apply_item->next = NULL;
-  return apply_item;
+  item->next = NULL;
+  return item;
 }
 
 void ca_apply_queue_clear(struct ca_apply_queue *queue)
 {
-  struct ca_apply_item *apply_item;
+  struct ca_apply_item *item;
 
-  while((apply_item = ca_apply_queue_pop(queue)))
-    ca_apply_item_free(apply_item);
+  while((item = ca_apply_queue_pop(queue)))
+    ca_apply_item_free(item);
 }

@@ -116,7 +116,7 @@ enum ca_sql {
   CA_SQL_COUNT
 };
 
-/* What a mark tells: a change's outcome, an item's own verdict. */
+/* What a queued outcome says: a change's outcome, an item's own verdict. */
 enum ca_queued_kind { CA_QUEUED_OF_CHANGE, CA_QUEUED_OF_ITEM };
 
 /* A word not yet written. */

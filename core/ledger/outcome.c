@@ -9,8 +9,8 @@
 #include "ledger/ledger_private.h"
 #include "base/secret.h"
 
-/* The next free mark; commits those that wait when there are many, or when
-   the first has waited long. */
+/* The next free queued outcome; commits those that wait when there are many,
+   or when the first has waited long. */
 static enum ca_code new_outcome(struct ca_ledger *ledger,
                                 struct ca_queued_outcome **entry,
                                 struct ca_err *err)

@@ -275,7 +275,7 @@ static enum ca_sql sql_of(const struct ca_queued_outcome *entry, size_t count)
   return count > 1 ? CA_SQL_OUTCOMES_ADD : CA_SQL_OUTCOME_ADD;
 }
 
-/* How many marks from here on one statement writes. */
+/* How many queued outcomes from here on one statement writes. */
 static size_t outcomes_at_once(const struct ca_queued_outcome *outcomes,
                                size_t count)
 {
