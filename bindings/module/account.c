@@ -403,6 +403,7 @@ static void decode_all(lua_State *L)
 
 static int next_field(lua_State *L)
 {
+  luaL_checktype(L, 1, LUA_TTABLE); /* pairs gives this function to scripts */
   lua_settop(L, 2);
   return lua_next(L, 1) ? 2 : 0;
 }

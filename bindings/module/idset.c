@@ -41,6 +41,7 @@ static int idset_take(lua_State *L)
   lua_settop(L, 2);
   for(i = 1; i <= count; i++) {
     lua_rawgeti(L, 2, i);
+    luaL_checktype(L, 3, LUA_TTABLE);
     lua_pushliteral(L, "id");
     lua_rawget(L, 3);
     if(!add(L, ids, 4)) {

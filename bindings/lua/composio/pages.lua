@@ -34,6 +34,11 @@ local TYPES = { PRIVATE = true, SHARED = true }
 return function(_, core)
   local WEAK = { __mode = "k" }
 
+  -- What walks and selections know is held here, where scripts cannot reach it:
+  -- what they see of each is an empty table. Weak, as a script may forget one.
+  local walks = setmetatable({}, WEAK)
+  local selections = setmetatable({}, WEAK)
+
   -- Open walks: those with unread pages. Weak: who forgets a walk will not read
   -- on.
   local open = setmetatable({}, WEAK)
@@ -96,11 +101,10 @@ return function(_, core)
     return count - remaining
   end
 
-  -- With `.` for `:` the error would name a line of this file.
-  local function check_self(self, field, method)
-    if type(self) ~= "table" or not rawget(self, field) then
-      core.usage(method .. "() is a method: call it with a colon")
-    end
+  -- What `private` holds of the object. With `.` for `:` the error would name a
+  -- line of this file.
+  local function state_of(private, object, method)
+    return private[object] or core.usage(method .. "() is a method: call it with a colon")
   end
 
   local Walk = {}
@@ -111,7 +115,7 @@ return function(_, core)
     for key, value in pairs(selection.options) do
       options[key] = value
     end
-    local walk = setmetatable({
+    local walk = {
       list = selection.list,
       options = options, -- with the cursor of the next page
       client = selection.client,
@@ -123,11 +127,12 @@ return function(_, core)
       last = 0,
       unread = true, -- there are more pages
       state = { accounts = 0, pages = 0, dropped = 0, repeated = 0 },
-    }, walk_class)
-    open[walk] = true
-    selection.begun[walk] = true
-    selection.latest = walk
-    return walk
+    }
+    local handle = setmetatable({}, walk_class)
+    walks[handle], open[walk] = walk, true
+    selection.begun[handle] = true
+    selection.latest = handle
+    return handle
   end
 
   local function stop(walk, reason)
@@ -246,11 +251,13 @@ return function(_, core)
     return account
   end
 
-  walk_class.__call = step
+  function walk_class.__call(handle)
+    return step(walks[handle])
+  end
 
   -- Ends the walk: it gives no account any more, and reads no page.
-  function Walk.close(walk)
-    check_self(walk, "cursors", "walk:close")
+  function Walk.close(handle)
+    local walk = state_of(walks, handle, "walk:close")
     stop(walk, not walk.state.complete and "the selection was closed" or nil)
     walk.closed = true
     walk.ready, walk.first, walk.last = {}, 1, 0
@@ -259,9 +266,8 @@ return function(_, core)
   walk_class.__close = Walk.close
 
   -- How the walk came out; incomplete until it was read to its end.
-  function Walk.listing(walk)
-    check_self(walk, "cursors", "walk:listing")
-    local state = walk.state
+  function Walk.listing(handle)
+    local state = state_of(walks, handle, "walk:listing").state
     local listing = { complete = state.complete or false, total_items = state.total_items }
     for _, name in ipairs { "accounts", "pages", "dropped", "repeated" } do
       listing[name] = state[name]
@@ -278,21 +284,20 @@ return function(_, core)
 
   -- A new walk: callable, gives the next account; walk:listing() says how it
   -- came out.
-  function Selection.walk(selection)
-    check_self(selection, "begun", "selection:walk")
-    return new_walk(selection)
+  function Selection.walk(handle)
+    return new_walk(state_of(selections, handle, "selection:walk"))
   end
 
   -- The same of the latest walk.
-  function Selection.listing(selection)
-    check_self(selection, "begun", "selection:listing")
+  function Selection.listing(handle)
+    local selection = state_of(selections, handle, "selection:listing")
     return (selection.latest or new_walk(selection)):listing()
   end
 
   -- Ends the selection's walks: no loop over it goes on, no page is read. For
   -- who leaves a loop early and changes accounts afterwards.
-  function Selection.close(selection)
-    check_self(selection, "begun", "selection:close")
+  function Selection.close(handle)
+    local selection = state_of(selections, handle, "selection:close")
     for walk in pairs(selection.begun) do
       walk:close()
     end
@@ -300,9 +305,10 @@ return function(_, core)
 
   -- A generic for calls with the account before: with none a new walk begins,
   -- later ones find theirs by it.
-  local function call(selection, _, before)
+  local function call(handle, _, before)
+    local selection = selections[handle]
     local walk = before and selection.walks[before] or new_walk(selection)
-    local account = step(walk)
+    local account = step(walks[walk])
     if before then
       selection.walks[before] = nil
     end
@@ -399,13 +405,15 @@ return function(_, core)
         options[key] = value
       end
       check(options)
-      return setmetatable({
+      local handle = setmetatable({}, class)
+      selections[handle] = {
         options = options,
         list = list,
         client = client,
         begun = setmetatable({}, WEAK),
         walks = setmetatable({}, WEAK),
-      }, class)
+      }
+      return handle
     end
   end)
 
