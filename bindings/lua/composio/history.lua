@@ -171,7 +171,10 @@ return function(composio, core, host)
       local rows = ledger:runs(filter)
       return function()
         local row = rows()
-        return row and row.run == host.own_run() and rows() or row
+        if row and row.run == host.own_run() then
+          row = rows()
+        end
+        return row
       end
     end
     return iterate(rows_of, run_of)
