@@ -81,17 +81,46 @@ return function(composio, core, host)
     return known[id] or nil
   end
 
-  local function account_why(row, found)
-    local account = found[row.account]
-    local slug = account and account.toolkit.slug
-    return host.protected(row.account, account and account.user_id, slug)
+  -- An account that the list does not show, as the service may have cut the
+  -- list; nil when it is gone; nil and why when that cannot be known. The 404 of
+  -- a proxy says nothing: the service's own errors have a code or a word.
+  local function get_unlisted(id)
+    local good, account = pcall(composio.connected_accounts.get, id)
+    if good and account.id == id then
+      return account
+    elseif good then
+      return nil, "the service answered with another account"
+    elseif not core.is_error(account) or account.status == 401 then
+      error(account, 0) -- the others would fare no better
+    elseif account.status == 404 and (account.code or account.slug) then
+      return nil
+    end
+    return nil, account.message
   end
 
-  local function why_of(row, found)
+  -- The accounts by id, and for those that could not be read why, by id.
+  local function look(ids)
+    local found, failures = #ids > 0 and core.find_all(ids) or {}, {}
+    for _, id in ipairs(ids) do
+      if not found[id] then
+        found[id], failures[id] = get_unlisted(id)
+      end
+    end
+    return found, failures
+  end
+
+  local function account_why(id, account, failure)
+    local slug = account and account.toolkit.slug
+    return host.protected(id, account and account.user_id, slug)
+      or failure and "it is not known whether it is protected: " .. failure
+  end
+
+  local function why_of(row, found, failures)
+    local id = row.account
     if row.resource == "auth_configs" then
-      return config_why(row.account, true)
-    elseif row.account and row.account ~= "" then
-      return account_why(row, found)
+      return config_why(id, true)
+    elseif id and id ~= "" then
+      return account_why(id, found[id], failures[id])
     end
     return host.protected(nil, row.user, nil)
       or row.auth_config and config_why(row.auth_config, false)
@@ -105,9 +134,9 @@ return function(composio, core, host)
         ids[#ids + 1], seen[id] = id, true
       end
     end
-    local found = #ids > 0 and core.find_all(ids) or {}
+    local found, failures = look(ids)
     for _, row in ipairs(rows) do
-      local why = why_of(row, found)
+      local why = why_of(row, found, failures)
       if why then
         host.leave_out(row.number, why)
         left.count = left.count + 1
