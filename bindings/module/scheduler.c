@@ -491,8 +491,8 @@ void lca_scheduler_kill(lua_State *L, struct lca_scheduler *s,
   s->running = task;
   reset_thread(task->thread, L);
   s->running = before;
+  lca_scheduler_push_cancelled(L, s, task, false); /* the reason goes, too */
   retire(L, s, task);
-  lca_scheduler_push_cancelled(L, s, task, false);
   store(L, s, task, 1);
 }
 
