@@ -162,8 +162,9 @@ describe("--protect", function()
     place:script(ALL)
     for text, why in pairs {
       ["ca_x\nuser:\n"] = "keep.txt:2: nothing follows user:",
-      ["\n\nusers:bob"] = "keep.txt:3: expected an id, user:ID or toolkit:SLUG",
+      ["\n\nusers:bob"] = "keep.txt:3: expected an id (ca_… or ac_…), user:ID or toolkit:SLUG",
       ["account:ca_x"] = "keep.txt:1: expected an id",
+      ["gmail"] = "keep.txt:1: expected an id",
       ["ca_x\tboss"] = "keep.txt:1: the line has a control byte",
       ["ca_x # the boss"] = "keep.txt:1: an id or a toolkit is printable ASCII without blanks",
       ["toolkit: \r\n"] = "keep.txt:1: nothing follows toolkit:",

@@ -156,11 +156,11 @@ static enum ca_code add_user(struct host_protect *protect,
   return code ? code : add(protect, *row, bare, err);
 }
 
-/* Is there an unknown word before a colon, as in "acount:ca_x"? */
-static bool has_unknown_prefix(struct ca_slice line)
+/* Is it the id of an account or an auth config? Any other word, such as a
+   toolkit without its prefix, would protect nobody. */
+static bool is_id(struct ca_slice line)
 {
-  const char *colon = memchr(line.data, ':', line.len);
-  return colon && !begins(line, "ca_") && !begins(line, "ac_");
+  return begins(line, "ca_") || begins(line, "ac_");
 }
 
 static enum ca_code check_bytes(const struct host_protect_row *row,
@@ -198,8 +198,9 @@ static enum ca_code add_line(struct host_protect *protect,
     row->sort = TOOLKIT;
     return add_word(protect, row, trimmed(line.data + 8, line.len - 8), err);
   }
-  if(has_unknown_prefix(line))
-    return wrong(row, err, "expected an id, user:ID or toolkit:SLUG");
+  if(!is_id(line))
+    return wrong(row, err,
+                 "expected an id (ca_… or ac_…), user:ID or toolkit:SLUG");
   row->sort = ID;
   return add_word(protect, row, line, err);
 }
