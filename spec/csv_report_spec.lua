@@ -176,6 +176,20 @@ describe("composio.report", function()
     assert.is_nil(place:read "out.csv")
   end)
 
+  it("replaces no pipe, device or directory", function()
+    host.shell(("mkfifo %s/pipe && mkdir -p %s/dir"):format(place.path, place.path))
+    for name, kind in pairs { pipe = "not a plain file", dir = "a directory" } do
+      local script = ("composio.report(%q, { 'a' }):add { a = 1 }"):format(name)
+      for _, mode in ipairs { "--apply", "--quiet" } do
+        local result = run(script, mode)
+        assert.equal(1, result.code, result.err)
+        has(result.err, name .. " is " .. kind)
+      end
+    end
+    local pipe = ("test -p %s/pipe && echo still"):format(place.path)
+    assert.equal("still", host.shell(pipe))
+  end)
+
   it("refuses wrong columns, rows and options", function()
     for text, script in pairs {
       ["did you mean 'user'?"] = [[composio.report("o", { "user" }):add { uzer = 1 }]],

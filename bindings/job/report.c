@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <lauxlib.h>
 #include "base/digest.h"
@@ -177,6 +178,17 @@ static void open_file(struct report *report)
   report->temporary = NULL;
 }
 
+/* Says why the path cannot become a report, or NULL: renaming a file over a
+   device or a pipe would put an end to it. A link is replaced, not its target.
+ */
+static const char *why_no_target(const char *path)
+{
+  struct stat info;
+  if(lstat(path, &info) || S_ISREG(info.st_mode) || S_ISLNK(info.st_mode))
+    return NULL; /* what else is wrong shows when the file is made */
+  return S_ISDIR(info.st_mode) ? "a directory" : "not a plain file";
+}
+
 /* report(path, columns, raw) */
 static int report_new(lua_State *L)
 {
@@ -188,6 +200,9 @@ static int report_new(lua_State *L)
   lua_settop(L, 3);
   if(strlen(path) >= sizeof(((struct lca_report_end *)0)->path))
     return lca_error_usage(L, "composio.report: the path is too long");
+  if(why_no_target(path))
+    return lca_error_usage(L, "composio.report: %s is %s: name a plain file",
+                           path, why_no_target(path));
   if(same_path(reports, path))
     return lca_error_usage(
         L, "composio.report: %s is already the file of another report", path);
