@@ -471,6 +471,8 @@ describe("arguments of a bulk", function()
       ["after: expected a function, got string"] = "({ after = 'x' }, {}, print)",
       ["expected a function as action, got nil"] = "({}, nil)",
       ["expected accounts.each { … }, ids or rows, got number"] = "(5, print)",
+      ["got a page: pass its items"] = "({ items = {}, total_items = 0 }, print)",
+      ["got one account or row: pass { it }"] = "({ id = 'ca_x' }, print)",
       ["expected (selection, action)"] = "(print)",
       ["expected a name or options, got number"] = "(1, {}, print)",
     } do

@@ -228,6 +228,10 @@ return function(composio, core, given)
       return of_rows(selection, options)
     elseif kind == "table" and type(selection[1]) == "string" then
       return of_ids(selection)
+    elseif kind == "table" and selection.items then
+      core.usage "composio.bulk: expected a list, got a page: pass its items or accounts.each {}"
+    elseif kind == "table" and selection.id then
+      core.usage "composio.bulk: expected a list, got one account or row: pass { it }"
     elseif kind == "table" then
       return of_rows(list_iterator(selection), options)
     end
