@@ -307,14 +307,14 @@ void host_terminal_show_progress(struct host *host)
 
 /* ---- the summary ---- */
 
-/* Writes counts by outcome as "done 6 · failed 1". */
-static void list_outcomes(const int64_t counts[CA_OUTCOME_COUNT], char *line,
-                          size_t size)
+/* Writes counts by outcome, from this one on, as "done 6 · failed 1". */
+static void list_outcomes(const int64_t counts[CA_OUTCOME_COUNT],
+                          enum ca_outcome first, char *line, size_t size)
 {
   char count[32];
   int i;
   *line = '\0';
-  for(i = 0; i < CA_OUTCOME_COUNT; i++) {
+  for(i = (int)first; i < CA_OUTCOME_COUNT; i++) {
     size_t len = strlen(line);
     if(counts[i])
       snprintf(line + len, size - len, "%s%s %s", len ? " · " : "",
@@ -326,7 +326,8 @@ static void list_outcomes(const int64_t counts[CA_OUTCOME_COUNT], char *line,
 static void show_operation(struct host *host, size_t at)
 {
   char line[400];
-  list_outcomes(host->counts.operations[at].changes, line, sizeof(line));
+  list_outcomes(host->counts.operations[at].changes, CA_PLANNED, line,
+                sizeof(line));
   host_terminal_print(host, "%s: %s", host->counts.operations[at].name, line);
 }
 
@@ -334,7 +335,7 @@ static void show_operation(struct host *host, size_t at)
 static void show_ended(struct host *host)
 {
   char line[400];
-  list_outcomes(lca_run_stats(host->L)->outcomes, line, sizeof(line));
+  list_outcomes(lca_run_stats(host->L)->outcomes, CA_DONE, line, sizeof(line));
   host_terminal_print(
       host,
       "changes that were sent: %s; some of these outcomes may be missing "
@@ -359,8 +360,9 @@ static void show_failures(struct host *host)
   }
   if(failed > (int64_t)stats->failure_count)
     print_kind(
-        host, "  … and %s more (see composio-lua show)",
-        host_terminal_number(failed - (int64_t)stats->failure_count, count));
+        host, "  … and %s more (composio-lua show %s)",
+        host_terminal_number(failed - (int64_t)stats->failure_count, count),
+        host->run_id);
 }
 
 /* Prints why the run ended before the script did. */
@@ -390,9 +392,12 @@ static void show_preview(struct host *host, const char *next)
     return;
   }
   host_terminal_print(
-      host, "preview: nothing was changed; --apply %s %s change%s",
-      host->exit_code == 4 ? "would refuse these" : "makes",
-      host_terminal_number(planned, count), planned == 1 ? "" : "s");
+      host, "preview: nothing was changed; --apply %s %s change%s%s",
+      host->exit_code == 4             ? "would refuse these"
+      : host->stop == LCA_STOP_PREVIEW ? "makes at least"
+                                       : "makes",
+      host_terminal_number(planned, count), planned == 1 ? "" : "s",
+      host->stop == LCA_STOP_PREVIEW ? ": what follows was not seen" : "");
   if(*next)
     host_terminal_print(host, "next: %s", next);
 }
