@@ -106,7 +106,7 @@ enum ca_proof ca_proof_of_reply(const struct ca_api *api,
     return CA_PROOF_FAILED;
   if(result->status == 404 && api->repeat == CA_REPEAT_GONE_OK)
     return ca_reply_says_gone(result) ? CA_PROOF_DONE : CA_PROOF_UNKNOWN;
-  return result->status ? CA_PROOF_FAILED : CA_PROOF_UNKNOWN;
+  return CA_PROOF_UNKNOWN;
 }
 
 /* The text at a dotted path of the reply; false when there is none. */

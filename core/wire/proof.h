@@ -21,8 +21,9 @@ enum ca_proof {
 };
 
 /* What the reply to the change itself proves. ca_reply_explain has seen the
-   result. doubt: an earlier session may have sent the change already, so what
-   never left now, or has no reply, proves nothing. */
+   result. suspect: an earlier session may have sent the change already. Then
+   this request tells nothing of that one, whether it never left, had no reply
+   or was refused, except that what a delete was for is gone. */
 enum ca_proof ca_proof_of_reply(const struct ca_api *api,
                                 const struct ca_result *result, bool suspect);
 /* The same of a request that was refused before it could be sent. */

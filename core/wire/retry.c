@@ -77,11 +77,8 @@ enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,
   if(end->status == 404 && state->maybe_sent &&
      state->api->repeat == CA_REPEAT_GONE_OK)
     return CA_VERDICT_DONE;
-  if(!transient)
-    return give_up(state, !did_nothing(end) ||
-                              (state->maybe_sent &&
-                               state->api->repeat == CA_REPEAT_NEVER));
-  if(state->attempt > state->retries ||
+  /* a refusal does not undo what an earlier attempt may have done */
+  if(!transient || state->attempt > state->retries ||
      (maybe && state->api->repeat == CA_REPEAT_NEVER))
     return give_up(state, maybe);
   *delay_ms = end->retry_after_ms >= 0

@@ -35,8 +35,8 @@ static void by_reply(void)
     const char *operation;
     int status;
     const char *body;
-    bool left;  /* with no reply: the request may have been carried out */
-    bool doubt; /* an earlier session may have sent it */
+    bool left;    /* with no reply: the request may have been carried out */
+    bool suspect; /* an earlier session may have sent it */
     const char *proof;
   } cases[] = {
     { "disable", 200, "{\"success\":true}", false, false, "done" },
@@ -44,8 +44,10 @@ static void by_reply(void)
     { "disable", 200, "<html>log in</html>", false, false, "unknown" },
     { "disable", 200, "<html>log in</html>", false, true, "unknown" },
     { "disable", 409, "{\"error\":{}}", false, false, "failed" },
-    { "disable", 409, "{\"error\":{}}", false, true, "failed" },
-    { "disable", 404, "{\"error\":{}}", false, true, "failed" },
+    { "disable", 401, "{\"error\":{}}", false, true, "unknown" },
+    { "disable", 404, "{\"error\":{}}", false, true, "unknown" },
+    { "disable", 409, "{\"error\":{}}", false, true, "unknown" },
+    { "disable", 429, "{\"error\":{}}", false, true, "unknown" },
     { "disable", 0, "", false, false, "failed" },
     { "disable", 0, "", false, true, "unknown" },
     { "disable", 0, "", true, false, "unknown" },
@@ -56,7 +58,7 @@ static void by_reply(void)
     { "delete", 404, "{\"error\":{}}", false, true, "done" },
     { "delete", 404, "", false, true, "done" },
     { "delete", 404, "<html>no such page", false, true, "unknown" },
-    { "delete", 403, "{\"error\":{}}", false, true, "failed" }
+    { "delete", 403, "{\"error\":{}}", false, true, "unknown" }
   };
   size_t i;
 
@@ -65,7 +67,7 @@ static void by_reply(void)
     struct ca_result result;
     make_result(&result, api, cases[i].status, cases[i].body);
     result.err.unknown = result.err.unknown || cases[i].left;
-    if(!CHECK_TEXT(names[ca_proof_of_reply(api, &result, cases[i].doubt)],
+    if(!CHECK_TEXT(names[ca_proof_of_reply(api, &result, cases[i].suspect)],
                    cases[i].proof))
       printf("    of %s, %d %s\n", cases[i].operation, cases[i].status,
              cases[i].body);

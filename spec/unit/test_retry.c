@@ -149,8 +149,24 @@ static void gone_after_a_lost_reply_is_done(void)
   fresh("disable");
   state.attempt = 2;
   state.maybe_sent = true;
-  end.status = 404;
-  CHECK_INT(decide(), CA_VERDICT_FAILED);
+  end.status = 404; /* the first may have disabled what was deleted since */
+  CHECK_INT(decide(), CA_VERDICT_UNKNOWN);
+}
+
+static void refused_after_a_lost_reply_is_unknown(void)
+{
+  static const int statuses[] = { 301, 400, 401, 403, 409, 422, 501 };
+  size_t i;
+
+  for(i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+    fresh("update");
+    state.attempt = 3;
+    end.status = statuses[i];
+    end.about_alias = true;
+    CHECK_INT(decide(), CA_VERDICT_FAILED);
+    state.maybe_sent = true;
+    CHECK_INT(decide(), CA_VERDICT_UNKNOWN);
+  }
 }
 
 static void alias_that_is_taken_stays_so(void)
@@ -269,6 +285,8 @@ int main(void)
   check_case("the last attempt", last_attempt);
   check_case("gone after a lost reply is done",
              gone_after_a_lost_reply_is_done);
+  check_case("refused after a lost reply is unknown",
+             refused_after_a_lost_reply_is_unknown);
   check_case("an alias that is taken stays so", alias_that_is_taken_stays_so);
   check_case("the service has its say", service_has_its_say);
   check_case("delays", delays);
