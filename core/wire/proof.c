@@ -350,6 +350,22 @@ static void note_made(struct ca_proof_list *list,
   ca_json_copy(account->status, list->status, sizeof(list->status));
 }
 
+/* Can the change have made an account that was made then? One whose time is
+   not shown, or cannot be read, is neither older nor newer: 0. */
+static bool may_be_new(const struct ca_proof_change *change,
+                       struct ca_proof_list *list, int64_t made_ms)
+{
+  if(!made_ms)
+    return true;
+  if(list->last_ms && made_ms > list->last_ms)
+    list->unsorted = true;
+  list->last_ms = made_ms;
+  if(made_ms >= change->since_ms)
+    return true;
+  list->older = true;
+  return false;
+}
+
 static bool see_account(void *ctx, const struct ca_reply_account *account)
 {
   struct page *page = ctx;
@@ -358,20 +374,18 @@ static bool see_account(void *ctx, const struct ca_reply_account *account)
   char id[sizeof(list->made)];
   bool known = false;
 
-  if(list->last_ms && made_ms > list->last_ms)
-    list->unsorted = true;
-  list->last_ms = made_ms;
-  if(made_ms < page->change->since_ms) {
-    list->older = true;
-    return true;
-  }
-  if(!is_users(page->change, list, account))
+  if(!may_be_new(page->change, list, made_ms) ||
+     !is_users(page->change, list, account))
     return true;
   ca_json_copy(account->id, id, sizeof(id));
   page->code = page->knows(page->ctx, id, &known, page->err);
-  if(!page->code && !known)
+  if(page->code)
+    return false;
+  if(!known && made_ms)
     note_made(list, account, id, made_ms);
-  return !page->code;
+  else if(!known)
+    list->timeless = true;
+  return true;
 }
 
 /* The list has ended, whole or not. */
@@ -392,6 +406,10 @@ static void conclude(const struct ca_proof_change *change,
   } else if(!whole)
     set_proof(finding, CA_PROOF_UNKNOWN,
               "cannot read the list of accounts to its end");
+  else if(list->timeless)
+    set_proof(finding, CA_PROOF_UNKNOWN,
+              "the service does not show when an account of this user was "
+              "made");
   else if(list->nameless && has_comma(change))
     set_proof(finding, CA_PROOF_UNKNOWN,
               "the service does not show the users of the new accounts");

@@ -73,6 +73,7 @@ struct ca_proof_list {
   bool older;      /* an account from before the change was met */
   bool unsorted;   /* newest first was not kept */
   bool nameless;   /* of some account the user is not shown */
+  bool timeless;   /* of some account of the user, not when it was made */
   int64_t last_ms; /* when the account before was made */
   size_t count;
   int64_t made_ms; /* when the oldest of them was made */

@@ -222,6 +222,11 @@ static void what_no_probe_proves(void)
   "\",\"auth_config\":{\"id\":\"ac_1\"},\"status\":\"INITIATED\"," \
   "\"created_at\":\"2026-11-22T06:00:" second "Z\"}"
 
+/* `created` is no time */
+#define TIMELESS(id, user, created)        \
+  "{\"id\":\"" id "\",\"user_id\":\"" user \
+  "\",\"status\":\"INITIATED\",\"created_at\":" created "}"
+
 /* Does some other change of the ledger know the account? */
 static enum ca_code knows(void *ctx, const char *id, bool *known,
                           struct ca_err *err)
@@ -239,20 +244,30 @@ static void by_list(void)
     const char *next; /* cursor, as JSON */
     const char *proof;
     const char *made;
-  } cases[] = { { "u", "", "null", "failed", "" },
-                { "u", MADE("ca_a", "u", "06"), "null", "done", "ca_a" },
-                { "u", MADE("ca_a", "u", "04"), "null", "failed", "" },
-                { "u", MADE("ca_a", "other", "06"), "null", "failed", "" },
-                { "u", MADE("ca_known", "u", "06"), "null", "failed", "" },
-                { "u", MADE("ca_b", "u", "08") "," MADE("ca_a", "u", "06"),
-                  "null", "done", "ca_a" },
-                { "u", MADE("ca_a", "other", "06"), "\"more\"", "more", "" },
-                { "u", MADE("ca_a", "u", "06") "," MADE("ca_o", "u", "01"),
-                  "\"more\"", "done", "ca_a" },
-                { "u,2",
-                  "{\"id\":\"ca_a\",\"created_at\":\"2026-11-22T06:00:06Z\"}",
-                  "null", "unknown", "" },
-                { "u", "{\"id\":1}", "null", "unread", "" } };
+  } cases[] = {
+    { "u", "", "null", "failed", "" },
+    { "u", MADE("ca_a", "u", "06"), "null", "done", "ca_a" },
+    { "u", MADE("ca_a", "u", "04"), "null", "failed", "" },
+    { "u", MADE("ca_a", "other", "06"), "null", "failed", "" },
+    { "u", MADE("ca_known", "u", "06"), "null", "failed", "" },
+    { "u", MADE("ca_b", "u", "08") "," MADE("ca_a", "u", "06"), "null", "done",
+      "ca_a" },
+    { "u", MADE("ca_a", "other", "06"), "\"more\"", "more", "" },
+    { "u", MADE("ca_a", "u", "06") "," MADE("ca_o", "u", "01"), "\"more\"",
+      "done", "ca_a" },
+    { "u,2", "{\"id\":\"ca_a\",\"created_at\":\"2026-11-22T06:00:06Z\"}",
+      "null", "unknown", "" },
+    { "u", TIMELESS("ca_a", "u", "null"), "null", "unknown", "" },
+    { "u", TIMELESS("ca_a", "u", "\"soon\""), "null", "unknown", "" },
+    { "u", TIMELESS("ca_a", "u", "null"), "\"more\"", "more", "" },
+    { "u", TIMELESS("ca_known", "u", "null"), "null", "failed", "" },
+    { "u", TIMELESS("ca_a", "other", "null"), "null", "failed", "" },
+    { "u", TIMELESS("ca_b", "u", "null") "," MADE("ca_a", "u", "06"), "null",
+      "done", "ca_a" },
+    { "u", TIMELESS("ca_b", "u", "null") "," MADE("ca_a", "u", "04"),
+      "\"more\"", "unknown", "" },
+    { "u", "{\"id\":1}", "null", "unread", "" }
+  };
   struct ca_err err;
   size_t i;
 

@@ -1,0 +1,34 @@
+-- A link whose reply was lost was sent again by resume where the service did not show
+-- when the person's account was made: it was taken for an older one.
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
+
+local emulator, place
+scene.of_host({ "--accounts", "20" }, function(...)
+  emulator, place = ...
+end)
+
+local listed = "*order_direction=desc*"
+
+it("an account without a time of making does not prove that none was made", function()
+  emulator:faults {
+    { method = "POST", action = "apply_then_close" },
+    { method = "GET", path = listed, action = "reply", status = 500 },
+  }
+  local run = place:run({ "job.lua", "--apply", "--retries=0", "--summary=summary.json" }, {
+    script = [[composio.job { may = "reversible" }
+      composio.bulk({ key = function(row) return row.user end }, { { user = "new" } },
+        function(row)
+          composio.connected_accounts.link(row.user, "ac_SlackManaged", { allow_multiple = true })
+        end)]],
+  })
+  assert.equal(8, run.code, run.err)
+  local shown = { id = "ca_new", user_id = "new", status = "INITIATED", created_at = false }
+  emulator:faults {
+    { method = "GET", path = listed, action = "reply", status = 200, body = { items = { shown } } },
+  }
+  local resumed = place:run { "resume", run.summary.run, "--summary=summary.json" }
+  assert.equal(8, resumed.code, resumed.err)
+  job.has(resumed.err, "does not show when an account of this user was made")
+  assert.equal(1, #emulator:changes())
+end)
