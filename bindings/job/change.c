@@ -354,12 +354,13 @@ other_operation(lua_State *L, const struct ca_api *api, int arguments)
   return other;
 }
 
-bool lca_change_fallback(lua_State *L,
-                         const struct lca_change_builder *builder,
-                         int arguments, struct lca_change_builder *fallback)
+bool lca_change_fallback(lua_State *L, const struct ca_request *request,
+                         int arguments, const struct lca_account *account,
+                         bool own, const struct lca_change_builder *builder,
+                         struct lca_change_builder *fallback)
 {
-  const struct ca_api *api = builder->change.api;
-  const struct ca_api *other = other_operation(L, api, arguments);
+  const struct ca_api *other =
+      other_operation(L, builder->change.api, arguments);
   if(!other)
     return false;
   *fallback = *builder;
@@ -372,7 +373,11 @@ bool lca_change_fallback(lua_State *L,
   fallback->change.outcome = builder->change.outcome;
   fallback->secret.data = NULL;
   fallback->secret.len = 0;
-  fallback->weight = 1;
+  fallback->weight = weight_of(L, other, account);
+  if(fallback->weight != builder->weight) {
+    fallback->change.before_image = NULL; /* it holds the weight */
+    builder_before(L, request, arguments, account, own, fallback);
+  }
   if(fallback->change.outcome == CA_PLANNED && other->becomes &&
      builder->change.before && !strcmp(other->becomes, builder->change.before))
     fallback->change.outcome = CA_SAME;

@@ -263,7 +263,8 @@ static int record_planned(lua_State *L, struct lca_run *run,
      lca_change_is_same(request, builder.change.before, known))
     builder.change.outcome = CA_SAME;
   check_cost(L, run, &builder.change);
-  other = lca_change_fallback(L, &builder, arguments, &fallback);
+  other = lca_change_fallback(L, request, arguments, known, own != NULL,
+                              &builder, &fallback);
   if(builder.change.outcome == CA_SAME)
     other = false; /* nothing is sent that could fail */
   if(other)

@@ -157,11 +157,13 @@ void lca_change_make(lua_State *L, struct lca_run *run,
                      const struct ca_request *request, int arguments,
                      const struct lca_account *account, bool own,
                      struct lca_change_builder *builder);
-/* The change that `otherwise` asks for; false when it asks for none. Texts are
-   the builder's. [-0, +many, e] */
-bool lca_change_fallback(lua_State *L,
-                         const struct lca_change_builder *builder,
-                         int arguments, struct lca_change_builder *fallback);
+/* The change that `otherwise` asks for, beside the one that was made of the
+   same arguments; false when it asks for none. Texts are the builder's, or on
+   the stack. [-0, +many, e] */
+bool lca_change_fallback(lua_State *L, const struct ca_request *request,
+                         int arguments, const struct lca_account *account,
+                         bool own, const struct lca_change_builder *builder,
+                         struct lca_change_builder *fallback);
 /* Is the account already as the request wants it? account may be NULL.
    [-0, +0, m] */
 bool lca_change_is_same(const struct ca_request *request, const char *before,
