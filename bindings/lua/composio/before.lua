@@ -143,11 +143,17 @@ return function(composio, core, host)
   local noted = {}
 
   local function protected_below(id)
-    for account in accounts_of().each { auth_config_ids = { id }, account_type = "ALL" } do
+    local walk = accounts_of().each({ auth_config_ids = { id }, account_type = "ALL" }):walk()
+    for account in walk do
       local why = host.protected(account.id, account.user_id, account.toolkit.slug)
       if why then
+        walk:close() -- what is left of it does not matter
         return ("%s (account %s)"):format(why, account.id)
       end
+    end
+    local listing = walk:listing()
+    if not listing.complete then
+      return "it is not known whether an account below it is protected: " .. listing.reason
     end
   end
 
@@ -247,9 +253,11 @@ return function(composio, core, host)
       end
       if host.protects and kind ~= "after" and type(auth_config_id) == "string" then
         local good, config = pcall(configs().get, auth_config_id)
-        if good then -- if not, the call itself says why
+        if good then
           note_config(config, false)
-        end
+        elseif core.is_error(config) and config.status ~= 404 then
+          error(config, 0) -- its toolkit may be protected
+        end -- else the call itself says why
       end
       return create(user_id, auth_config_id, ...)
     end
