@@ -33,29 +33,13 @@ struct ca_precheck {
 
 /* Requests. */
 
-static enum ca_code set_text(struct ca_request *request, const char *name,
-                             const char *value, struct ca_err *err)
-{
-  struct ca_slice slice = { value, strlen(value) };
-  return ca_request_text(request, ca_api_field(request->api, name), slice,
-                         err);
-}
-
-static enum ca_code set_one(struct ca_request *request, const char *name,
-                            const char *value, struct ca_err *err)
-{
-  struct ca_slice slice = { value, strlen(value) };
-  return ca_request_texts(request, ca_api_field(request->api, name), &slice, 1,
-                          err);
-}
-
 static enum ca_code set_page(struct ca_request *request, int64_t limit,
                              const char *cursor, struct ca_err *err)
 {
   enum ca_code code = ca_request_integer(
       request, ca_api_field(request->api, "limit"), limit, err);
   if(!code && *cursor)
-    code = set_text(request, "cursor", cursor, err);
+    code = ca_request_set(request, "cursor", cursor, err);
   return code;
 }
 
@@ -77,7 +61,7 @@ static enum ca_code list_ids(const struct ca_precheck *precheck,
                           ca_api_field(request->api, "connected_account_ids"),
                           ids, count, err);
   if(!code)
-    code = set_text(request, "account_type", "ALL", err);
+    code = ca_request_set(request, "account_type", "ALL", err);
   return code ? code : set_page(request, LISTED_IDS, precheck->cursor, err);
 }
 
@@ -87,13 +71,13 @@ static enum ca_code list_user(const struct ca_precheck *precheck,
                               const struct ca_change *change,
                               struct ca_request *request, struct ca_err *err)
 {
-  bool comma = strchr(change->user, ',') != NULL;
-  enum ca_code code = set_one(request, "statuses", "ACTIVE", err);
+  bool comma = !ca_request_can_list(change->user);
+  enum ca_code code = ca_request_set(request, "statuses", "ACTIVE", err);
 
   if(!code && !comma)
-    code = set_one(request, "user_ids", change->user, err);
+    code = ca_request_set(request, "user_ids", change->user, err);
   if(!code)
-    code = set_one(request, "auth_config_ids", change->config, err);
+    code = ca_request_set(request, "auth_config_ids", change->config, err);
   return code ? code
               : set_page(request, comma ? LISTED_IDS : 1, precheck->cursor,
                          err);
@@ -119,8 +103,8 @@ static enum ca_code make_request(struct ca_precheck *precheck,
     code =
         list_user(precheck, &precondition->change->row.change, request, err);
   else
-    code =
-        set_text(request, "id", precondition->change->row.change.account, err);
+    code = ca_request_set(request, "id",
+                          precondition->change->row.change.account, err);
   return code ? code : ca_request_finish(request, err);
 }
 
@@ -366,7 +350,7 @@ static bool see_user(void *ctx, const struct ca_reply_account *account)
      (account->config.data &&
       !ca_json_is(account->config, seen->change->config)))
     return true;
-  if(!account->user.data && strchr(seen->change->user, ','))
+  if(!account->user.data && !ca_request_can_list(seen->change->user))
     return true; /* anybody's */
   ca_json_copy(account->id, seen->found, sizeof(seen->found));
   return false;
@@ -383,7 +367,7 @@ static bool user_ended(struct ca_precheck *precheck,
   if(!ca_reply_accounts(result->body.data, result->body.len, see_user, &seen,
                         precheck->cursor, sizeof(precheck->cursor)))
     return false;
-  if(!seen.found[0] && strchr(seen.change->user, ',') &&
+  if(!seen.found[0] && !ca_request_can_list(seen.change->user) &&
      may_turn_page(precheck, before))
     return true;
   precheck->cursor[0] = '\0';

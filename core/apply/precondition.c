@@ -54,8 +54,8 @@ static enum ca_precondition_kind kind_of(const struct ca_apply_change *change)
     return CA_PRECONDITION_NONE;
   if(!ca_api_of_accounts(planned->api))
     return CA_PRECONDITION_CONFIG;
-  return strchr(account, ',') ? CA_PRECONDITION_ACCOUNT
-                              : CA_PRECONDITION_LISTED;
+  return ca_request_can_list(account) ? CA_PRECONDITION_LISTED
+                                      : CA_PRECONDITION_ACCOUNT;
 }
 
 static bool is_irreversible(const struct ca_apply_change *change)

@@ -9,27 +9,6 @@
 
 /* Requests. */
 
-static enum ca_code set_text(struct ca_request *request, const char *name,
-                             const char *value, struct ca_err *err)
-{
-  struct ca_slice slice = { value, strlen(value) };
-  return ca_request_text(request, ca_api_field(request->api, name), slice,
-                         err);
-}
-
-static enum ca_code set_one(struct ca_request *request, const char *name,
-                            const char *value, struct ca_err *err)
-{
-  struct ca_slice slice = { value, strlen(value) };
-  return ca_request_texts(request, ca_api_field(request->api, name), &slice, 1,
-                          err);
-}
-
-static bool has_comma(const struct ca_change *change)
-{
-  return strchr(change->user, ',') != NULL;
-}
-
 /* The newest accounts of the user; of everybody when the user cannot be asked
    for. */
 static enum ca_code list_newest(const struct ca_probing *probing,
@@ -41,21 +20,21 @@ static enum ca_code list_newest(const struct ca_probing *probing,
   if(!change->user || !change->config)
     return ca_err_set(err, CA_USAGE,
                       "the ledger does not say whose account it was for");
-  if(!has_comma(change))
-    code = set_one(request, "user_ids", change->user, err);
+  if(ca_request_can_list(change->user))
+    code = ca_request_set(request, "user_ids", change->user, err);
   if(!code)
-    code = set_one(request, "auth_config_ids", change->config, err);
+    code = ca_request_set(request, "auth_config_ids", change->config, err);
   if(!code)
-    code = set_text(request, "account_type", "ALL", err);
+    code = ca_request_set(request, "account_type", "ALL", err);
   if(!code)
-    code = set_text(request, "order_by", "created_at", err);
+    code = ca_request_set(request, "order_by", "created_at", err);
   if(!code)
-    code = set_text(request, "order_direction", "desc", err);
+    code = ca_request_set(request, "order_direction", "desc", err);
   if(!code)
     code = ca_request_integer(request, ca_api_field(request->api, "limit"),
                               PAGE, err);
   if(!code && probing->list.cursor[0])
-    code = set_text(request, "cursor", probing->list.cursor, err);
+    code = ca_request_set(request, "cursor", probing->list.cursor, err);
   return code;
 }
 
@@ -71,8 +50,8 @@ enum ca_code ca_probe_request(struct ca_probing *probing,
   if(list)
     code = list_newest(probing, request, err);
   else
-    code =
-        set_text(request, "id", change->account ? change->account : "", err);
+    code = ca_request_set(request, "id",
+                          change->account ? change->account : "", err);
   return code ? code : ca_request_finish(request, err);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/json.h"
 #include "wire/proof.h"
+#include "wire/request.h"
 
 /* ---- fields ---- */
 
@@ -315,12 +316,6 @@ struct page {
   struct ca_err *err;
 };
 
-/* A user whose id holds a comma cannot be filtered on. */
-static bool has_comma(const struct ca_proof_change *change)
-{
-  return strchr(change->user, ',') != NULL;
-}
-
 static bool is_users(const struct ca_proof_change *change,
                      struct ca_proof_list *list,
                      const struct ca_reply_account *account)
@@ -330,7 +325,7 @@ static bool is_users(const struct ca_proof_change *change,
   if(account->user.data)
     return ca_json_is(account->user, change->user);
   list->nameless = true;
-  return !has_comma(change);
+  return ca_request_can_list(change->user);
 }
 
 static void note_made(struct ca_proof_list *list,
@@ -410,7 +405,7 @@ static void conclude(const struct ca_proof_change *change,
     set_proof(finding, CA_PROOF_UNKNOWN,
               "the service does not show when an account of this user was "
               "made");
-  else if(list->nameless && has_comma(change))
+  else if(list->nameless && !ca_request_can_list(change->user))
     set_proof(finding, CA_PROOF_UNKNOWN,
               "the service does not show the users of the new accounts");
   else

@@ -234,6 +234,21 @@ enum ca_code ca_request_texts(struct ca_request *request,
   return no_memory(code, field, err);
 }
 
+enum ca_code ca_request_set(struct ca_request *request, const char *name,
+                            const char *value, struct ca_err *err)
+{
+  const struct ca_field *field = ca_api_field(request->api, name);
+  struct ca_slice slice = { value, strlen(value) };
+  return field->type == CA_TEXTS || field->type == CA_WORDS
+             ? ca_request_texts(request, field, &slice, 1, err)
+             : ca_request_text(request, field, slice, err);
+}
+
+bool ca_request_can_list(const char *value)
+{
+  return !strchr(value, ',');
+}
+
 enum ca_code ca_request_integer(struct ca_request *request,
                                 const struct ca_field *field, int64_t value,
                                 struct ca_err *err)

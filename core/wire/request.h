@@ -61,6 +61,15 @@ CA_MUST_USE enum ca_code ca_request_json(struct ca_request *request,
                                          const struct ca_field *field,
                                          struct ca_slice json,
                                          struct ca_err *err);
+/* Sets the field of that name to a text, or, where it takes a list, to a list
+   of this one. */
+CA_MUST_USE enum ca_code ca_request_set(struct ca_request *request,
+                                        const char *name, const char *value,
+                                        struct ca_err *err);
+
+/* May the text be in a list of a query? The service splits lists at commas, so
+   nobody whose id holds one can be asked for by a filter. */
+bool ca_request_can_list(const char *value);
 
 /* Checks that no required field is missing, and completes the body. */
 CA_MUST_USE enum ca_code ca_request_finish(struct ca_request *request,
