@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "host/host.h"
 #include "base/json_write.h"
+#include "base/text.h"
 #include "module/scheduler.h"
 
 #define TEXT_MAX (16u << 20)
@@ -96,11 +97,6 @@ static void add_listing(struct ca_json_write *json,
   ca_json_write_close(json, '}');
 }
 
-static const char *or_null(const char *text)
-{
-  return *text ? text : NULL;
-}
-
 static void add_members(struct host *host, struct ca_json_write *json)
 {
   static const struct lca_run_stats none;
@@ -111,8 +107,8 @@ static void add_members(struct host *host, struct ca_json_write *json)
     requests =
         ca_engine_attempts(lca_scheduler_engine(lca_scheduler_of(host->L)));
   host_next_command(host, next, sizeof(next));
-  ca_json_write_text(json, "run", or_null(host->run_id));
-  ca_json_write_text(json, "script", or_null(host->script));
+  ca_json_write_text(json, "run", ca_text_or_null(host->run_id));
+  ca_json_write_text(json, "script", ca_text_or_null(host->script));
   ca_json_write_text(json, "mode", host->options.apply ? "apply" : "preview");
   ca_json_write_number(json, "exit", host->exit_code);
   if(host->counts_unknown)
@@ -129,7 +125,7 @@ static void add_members(struct host *host, struct ca_json_write *json)
   ca_json_write_number(json, "requests", (int64_t)requests);
   ca_json_write_seconds(json, "seconds",
                         ca_clock_mono_ms(host->clock) - host->start_ms);
-  ca_json_write_text(json, "next", or_null(next));
+  ca_json_write_text(json, "next", ca_text_or_null(next));
 }
 
 static bool write_all(int fd, const char *bytes, size_t len)

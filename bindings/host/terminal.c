@@ -11,6 +11,7 @@
 #include "module/scheduler.h"
 #include "host/os.h"
 #include "base/secret.h"
+#include "base/text.h"
 
 #define FIRST_LINES 10
 #define FIRST_ROWS  12
@@ -152,23 +153,20 @@ static void show_kinds(struct host *host, const struct lca_plan *plan)
                         used - shown);
 }
 
-static const char *or_null(const char *text)
-{
-  return text && *text ? text : NULL;
-}
-
 static void add_line(struct host_table *table, const struct ca_change_row *row,
                      const struct ca_item *item)
 {
   const struct ca_change *change = &row->change;
-  const char *account = or_null(change->account);
+  const char *account = ca_text_or_null(change->account);
   const char *reason = change->reason ? change->reason : "";
   char rest[LINE_SIZE];
-  const char *texts[] = {
-    change->api->name,       account ? account : item->key,
-    or_null(item->toolkit),  or_null(change->user ? change->user : item->user),
-    or_null(change->before), rest
-  };
+  const char *texts[] = { change->api->name,
+                          account ? account : item->key,
+                          ca_text_or_null(item->toolkit),
+                          ca_text_or_null(change->user ? change->user
+                                                       : item->user),
+                          ca_text_or_null(change->before),
+                          rest };
   snprintf(rest, sizeof(rest), "%s%s%s%s", change->line ? change->line : "",
            change->fallback ? "  otherwise" : "", *reason ? "  " : "", reason);
   host_table_add(table, texts);

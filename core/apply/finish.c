@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "apply/apply_private.h"
+#include "base/text.h"
 #include "wire/proof.h"
 
 #define SYNC_MS 100
@@ -57,11 +58,6 @@ enum ca_outcome ca_finish_unsent_outcome(const struct ca_apply_change *change,
       ca_proof_of_unsent(code, change->row.outcome == CA_UNKNOWN));
 }
 
-static const char *or_null(const char *text)
-{
-  return *text ? text : NULL;
-}
-
 void ca_finish_record(struct ca_apply *apply,
                       const struct ca_apply_change *change,
                       enum ca_outcome outcome, const struct ca_result *result,
@@ -75,11 +71,11 @@ void ca_finish_record(struct ca_apply *apply,
   ca_err_clear(&err);
   if(outcome == CA_DONE)
     ca_proof_take(change->row.change.api, result, &finding);
-  if(ca_outcome_record(apply->ledger, change->row.number, outcome,
-                       result ? result->attempts : 0,
-                       result ? result->request_id : NULL,
-                       or_null(finding.status), or_null(finding.made),
-                       cause && cause->code ? cause : NULL, &err))
+  if(ca_outcome_record(
+         apply->ledger, change->row.number, outcome,
+         result ? result->attempts : 0, result ? result->request_id : NULL,
+         ca_text_or_null(finding.status), ca_text_or_null(finding.made),
+         cause && cause->code ? cause : NULL, &err))
     ca_finish_lose_ledger(apply, &err);
   if(!apply->unsynced_ms)
     apply->unsynced_ms =

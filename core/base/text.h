@@ -19,6 +19,12 @@ static inline bool ca_slice_is(struct ca_slice slice, const char *text)
   return slice.len == strlen(text) && !memcmp(slice.data, text, slice.len);
 }
 
+/* The text, or NULL when it is empty or NULL itself. */
+static inline const char *ca_text_or_null(const char *text)
+{
+  return text && *text ? text : NULL;
+}
+
 /* Valid UTF-8 (RFC 3629: no surrogates, no overlong forms)? *bad_offset, when
    not NULL, is where it stops being so. */
 bool ca_text_is_utf8(struct ca_slice value, size_t *bad_offset);

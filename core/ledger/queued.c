@@ -6,6 +6,7 @@
    Must not know: what the rows mean, when a transaction begins or ends. */
 #include <stdlib.h>
 #include <string.h>
+#include "base/text.h"
 #include "ledger/ledger_private.h"
 
 /* Bound values of a row, in the order of the statements. */
@@ -240,11 +241,6 @@ static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
   return ca_statement_run(statement);
 }
 
-static const char *or_null(const char *text)
-{
-  return *text ? text : NULL;
-}
-
 #define OUTCOME_VALUES 10
 
 /* The values of one outcome, from the given place on. */
@@ -261,9 +257,9 @@ static void bind_outcome(const struct ca_ledger *ledger,
     sqlite3_bind_int(statement, from + 4, entry->http);
   else
     sqlite3_bind_null(statement, from + 4);
-  ca_statement_bind(statement, from + 5, or_null(entry->request_id));
-  ca_statement_bind(statement, from + 6, or_null(entry->status_after));
-  ca_statement_bind(statement, from + 7, or_null(entry->slug));
+  ca_statement_bind(statement, from + 5, ca_text_or_null(entry->request_id));
+  ca_statement_bind(statement, from + 6, ca_text_or_null(entry->status_after));
+  ca_statement_bind(statement, from + 7, ca_text_or_null(entry->slug));
   ca_statement_bind(statement, from + 8, entry->text);
   ca_statement_bind(statement, from + 9, entry->made);
 }
