@@ -296,11 +296,6 @@ static bool add_value(struct ca_slice value, struct ca_buf *out)
   return !bad && !ca_buf_add_text(out, "'");
 }
 
-static bool is_plan(struct ca_slice key)
-{
-  return key.len == 4 && !memcmp(key.data, "plan", 4);
-}
-
 static struct ca_json_scan scan_of(const char *json)
 {
   struct ca_json_scan scan = { json, json };
@@ -323,7 +318,7 @@ static void add_members(const char *json, struct ca_buf *out)
     size_t i;
     if(kind == CA_JSON_BAD)
       return;
-    if(is_plan(key))
+    if(ca_slice_is(key, "plan"))
       continue;
     if(ca_buf_add_text(out, kind == CA_JSON_FALSE ? " --no-" : " --"))
       return;
@@ -343,7 +338,8 @@ static bool find_plan(const char *options, struct ca_slice *path)
   struct ca_slice key;
   bool first = true;
   return ca_json_enter(&scan, '{') &&
-         ca_json_member(&scan, &first, &key) == 1 && is_plan(key) &&
+         ca_json_member(&scan, &first, &key) == 1 &&
+         ca_slice_is(key, "plan") &&
          ca_json_value(&scan, path) == CA_JSON_STRING;
 }
 

@@ -467,11 +467,6 @@ static bool first_member(const struct reader *reader, struct ca_slice *key,
          ca_json_value(&scan, value) != CA_JSON_BAD;
 }
 
-static bool is(struct ca_slice key, const char *name)
-{
-  return key.len == strlen(name) && !memcmp(key.data, name, key.len);
-}
-
 static enum ca_code check_bytes(const struct reader *reader,
                                 struct ca_err *err)
 {
@@ -497,7 +492,7 @@ static enum ca_code read_line(struct reader *reader, struct ca_err *err)
     return bad_line(reader, err, "something follows the last line");
   if(!first_member(reader, &key, &value))
     return bad_line(reader, err, "it is not a JSON object");
-  if(is(key, "plan") != (reader->lines.number == 1))
+  if(ca_slice_is(key, "plan") != (reader->lines.number == 1))
     return bad_line(reader, err,
                     reader->lines.number == 1 ? "it is not the head of a plan"
                                               : "a second head");
@@ -505,13 +500,13 @@ static enum ca_code read_line(struct reader *reader, struct ca_err *err)
     code = check_layout(reader, value, err);
     return code ? code : read_head(reader, err);
   }
-  if(is(key, "change"))
+  if(ca_slice_is(key, "change"))
     return read_change(reader, err);
-  if(is(key, "item"))
+  if(ca_slice_is(key, "item"))
     return read_item(reader, err);
-  if(is(key, "bulk"))
+  if(ca_slice_is(key, "bulk"))
     return read_bulk(reader, err);
-  if(is(key, "end"))
+  if(ca_slice_is(key, "end"))
     return read_end(reader, err);
   return bad_line(reader, err, "a line of a plan does not begin like this");
 }
