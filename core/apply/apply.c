@@ -181,9 +181,9 @@ read_recorded(struct ca_apply *apply, int64_t number, struct ca_err *err)
   if(!code && !row)
     code = ca_err_set(err, CA_USAGE, "the run has no change %lld",
                       (long long)number);
-  if(!code)
+  if(!code && row)
     code = check_recorded(row, err);
-  if(!code) {
+  if(!code && row) {
     change = ca_apply_item_new_change(row);
     if(!change)
       ca_err_set(err, CA_NOMEM, "out of memory");

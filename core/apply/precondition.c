@@ -255,9 +255,12 @@ static void check_fields(struct ca_apply *apply,
                          struct ca_precondition *precondition,
                          const struct ca_reply_account *account)
 {
+  const char *id = precondition->change->row.change.account;
   const struct ca_apply_change *change;
   const struct ca_field *field;
 
+  if(!id)
+    return;
   if(precondition->suspect &&
      precondition->suspect->row.change.api->probe == CA_PROBE_FIELDS)
     return;
@@ -265,7 +268,7 @@ static void check_fields(struct ca_apply *apply,
     const struct ca_change *planned = &change->row.change;
     if(!planned->account ||
        !ca_precondition_is_open(apply, precondition->item, change) ||
-       strcmp(planned->account, precondition->change->row.change.account) != 0)
+       strcmp(planned->account, id) != 0)
       continue;
     for(field = planned->api->fields; field->name; field++)
       if(field->flags & CA_PLAN_SEES &&

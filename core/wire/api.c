@@ -29,47 +29,47 @@ static const char *const config_types[] = { "default", "custom", NULL };
   {              \
     .name = NULL \
   }
-#define QUERY(field, is)                                           \
-  {                                                                \
-    .name = field, .wire = field, .place = CA_IN_QUERY, .type = is \
-  }
-#define QUERY_WORD(field, words)                                         \
+#define QUERY(field, is)                                                 \
   {                                                                      \
-    .name = field, .wire = field, .place = CA_IN_QUERY, .type = CA_WORD, \
-    .values = words                                                      \
+    .name = (field), .wire = (field), .place = CA_IN_QUERY, .type = (is) \
+  }
+#define QUERY_WORD(field, words)                                             \
+  {                                                                          \
+    .name = (field), .wire = (field), .place = CA_IN_QUERY, .type = CA_WORD, \
+    .values = (words)                                                        \
   }
 /* A filter by texts: comma-joined in one parameter, so no comma in a value. */
-#define FILTER(field)                                                     \
-  {                                                                       \
-    .name = field, .wire = field, .place = CA_IN_QUERY, .type = CA_TEXTS, \
-    .flags = CA_NO_COMMA                                                  \
+#define FILTER(field)                                                         \
+  {                                                                           \
+    .name = (field), .wire = (field), .place = CA_IN_QUERY, .type = CA_TEXTS, \
+    .flags = CA_NO_COMMA                                                      \
   }
 /* What a create is about: two arguments before the options. */
 #define OWNER(user, config)                                               \
   { .name = "user_id",                                                    \
-    .wire = user,                                                         \
+    .wire = (user),                                                       \
     .place = CA_IN_BODY,                                                  \
     .type = CA_TEXT,                                                      \
     .flags = CA_REQUIRED | CA_POSITIONAL | CA_NAMES_USER },               \
   {                                                                       \
-    .name = "auth_config_id", .wire = config, .place = CA_IN_BODY,        \
+    .name = "auth_config_id", .wire = (config), .place = CA_IN_BODY,      \
     .type = CA_ID, .flags = CA_REQUIRED | CA_POSITIONAL | CA_NAMES_CONFIG \
   }
-#define BODY(field, path, is, flag)                               \
-  {                                                               \
-    .name = field, .wire = path, .place = CA_IN_BODY, .type = is, \
-    .flags = flag                                                 \
+#define BODY(field, path, is, flag)                                     \
+  {                                                                     \
+    .name = (field), .wire = (path), .place = CA_IN_BODY, .type = (is), \
+    .flags = (flag)                                                     \
   }
-#define BODY_WORD(field, path, words, flag)                            \
-  {                                                                    \
-    .name = field, .wire = path, .place = CA_IN_BODY, .type = CA_WORD, \
-    .flags = flag, .values = words                                     \
+#define BODY_WORD(field, path, words, flag)                                \
+  {                                                                        \
+    .name = (field), .wire = (path), .place = CA_IN_BODY, .type = CA_WORD, \
+    .flags = (flag), .values = (words)                                     \
   }
 /* One that a get shows, at the path where it is sent. */
-#define SHOWN(field, path, is, flag)                              \
-  {                                                               \
-    .name = field, .wire = path, .place = CA_IN_BODY, .type = is, \
-    .flags = flag, .shown = path                                  \
+#define SHOWN(field, path, is, flag)                                    \
+  {                                                                     \
+    .name = (field), .wire = (path), .place = CA_IN_BODY, .type = (is), \
+    .flags = (flag), .shown = (path)                                    \
   }
 
 static const struct ca_field list_fields[] = {
