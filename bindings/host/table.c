@@ -127,8 +127,7 @@ static void put_line(const struct host_table *table, const struct ca_buf *line)
     (void)fprintf(table->style.to, "%s\n", text);
 }
 
-static void put_row(const struct host_table *table,
-                    const char *const *plan_counts)
+static void put_row(const struct host_table *table, const char *const *texts)
 {
   size_t pending = table->style.indent;
   enum ca_code code = CA_OK;
@@ -136,8 +135,7 @@ static void put_row(const struct host_table *table,
   size_t i;
   ca_buf_init(&line, TEXT_MAX);
   for(i = 0; i < table->count && !code; i++)
-    code = add_cell(table, i, plan_counts[i] ? plan_counts[i] : "", &line,
-                    &pending);
+    code = add_cell(table, i, texts[i] ? texts[i] : "", &line, &pending);
   put_line(table, &line);
   ca_buf_clear(&line);
 }
@@ -151,12 +149,12 @@ static void put_titles(const struct host_table *table)
   put_row(table, titles);
 }
 
-static void free_row(char **plan_counts, size_t count)
+static void free_row(char **texts, size_t count)
 {
   size_t i;
   for(i = 0; i < count; i++) {
-    free(plan_counts[i]);
-    plan_counts[i] = NULL;
+    free(texts[i]);
+    texts[i] = NULL;
   }
 }
 
@@ -172,7 +170,7 @@ static size_t measure(const struct host_table *table, size_t at)
   if(width < column->width)
     width = column->width;
   for(row = 0; row < table->used; row++) {
-    const char *text = table->plan_counts[row][at];
+    const char *text = table->texts[row][at];
     size_t own = text ? points(text) : 0;
     if(!table->screen && column->least && own > PAD_MOST)
       own = PAD_MOST;
@@ -196,8 +194,8 @@ static void print_first(struct host_table *table)
   if(titles && table->used && table->columns[0].title)
     put_titles(table);
   for(row = 0; row < table->used; row++) {
-    put_row(table, (const char *const *)table->plan_counts[row]);
-    free_row(table->plan_counts[row], table->count);
+    put_row(table, (const char *const *)table->texts[row]);
+    free_row(table->texts[row], table->count);
   }
   table->used = 0;
 }
@@ -232,10 +230,10 @@ static char *clean_copy(const char *text)
 void host_table_add(struct host_table *table, const char *const *texts)
 {
   char *row[HOST_COLUMNS] = { NULL };
-  char **plan_counts = table->measured ? row : table->plan_counts[table->used];
+  char **copies = table->measured ? row : table->texts[table->used];
   size_t i;
   for(i = 0; i < table->count; i++)
-    plan_counts[i] = clean_copy(texts[i] ? texts[i] : "-");
+    copies[i] = clean_copy(texts[i] ? texts[i] : "-");
   if(table->measured) {
     put_row(table, (const char *const *)row);
     free_row(row, table->count);
@@ -255,6 +253,6 @@ void host_table_free(struct host_table *table)
 {
   size_t row;
   for(row = 0; row < table->used; row++)
-    free_row(table->plan_counts[row], table->count);
+    free_row(table->texts[row], table->count);
   table->used = 0;
 }

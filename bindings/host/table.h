@@ -37,7 +37,7 @@ struct host_table {
   size_t screen; /* columns of the terminal; 0: there is none */
   bool measured; /* the widths are known, the first rows are printed */
   size_t widths[HOST_COLUMNS];
-  char *plan_counts[HOST_TABLE_ROWS][HOST_COLUMNS]; /* owned, until measured */
+  char *texts[HOST_TABLE_ROWS][HOST_COLUMNS]; /* owned, until measured */
   size_t used;
 };
 

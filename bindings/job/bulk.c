@@ -205,7 +205,7 @@ int lca_bulk_end_plan(lua_State *L)
   return 2;
 }
 
-/* host.stand(kind): the plan may be carried out, and resumed. */
+/* host.seal(kind): the plan may be carried out, and resumed. */
 int lca_bulk_seal(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);

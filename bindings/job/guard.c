@@ -1,6 +1,6 @@
 /* The guard over a run: what has been planned against the limits, irreversible
    changes against their confirmation, outcomes against stop_on. The arithmetic
-   is core/guard's.
+   is apply/guard's.
    Must not know: curl, how limits are spelled, terminals. */
 #include <string.h>
 #include "module/error.h"

@@ -42,7 +42,7 @@ static int host_stop(lua_State *L)
   return lca_run_stop(L, stops[word], "%s", luaL_checkstring(L, 2));
 }
 
-/* host.say(text): a line for people. */
+/* host.log(text): a line for people. */
 static int host_log(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);

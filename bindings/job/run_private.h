@@ -1,8 +1,8 @@
 /* What the files of job share: the run, its live items, changes on
    their way into the ledger. Private to them.
    Must not know: curl, options of the command line, terminals. */
-#ifndef LCA_LEDGER_RUN_H
-#define LCA_LEDGER_RUN_H
+#ifndef LCA_RUN_PRIVATE_H
+#define LCA_RUN_PRIVATE_H
 
 #include "job/run.h"
 #include "base/json.h"
@@ -180,7 +180,7 @@ void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
 /* The item's action raised: what it planned is skipped. [-0, +0, e] */
 void lca_bulk_take_back(lua_State *L, struct lca_run *run,
                         struct lca_item *item);
-/* host.begin_bulk, host.end_plan, host.stand, host.counts. */
+/* host.begin_bulk, host.end_plan, host.seal, host.counts. */
 int lca_bulk_begin(lua_State *L);
 int lca_bulk_end_plan(lua_State *L);
 int lca_bulk_seal(lua_State *L);

@@ -1,5 +1,5 @@
 /* Settling: what became of changes whose outcome is unknown. Drives
-   core/settle by itself, before the script of a resumed run and after every
+   apply/settle by itself, before the script of a resumed run and after every
    script. Must not know: curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>

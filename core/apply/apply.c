@@ -1,9 +1,10 @@
-/* Carrying out the ledger's changes. Works go from queue to queue:
-     waiting -> (look, where one is due) -> fit -> (intent, in groups)
-       -> ready -> under way -> ended
-   and back to "again" when the item has another change. Intents are written
-   for more items than may run, so that one sync serves many of them. Single
-   changes wait in "direct"; they go before those of a bulk and beside them.
+/* Carrying out the ledger's changes. Items go from queue to queue:
+     waiting -> unseen (a precheck is due) -> fit -> ready (its intent is
+       durable) -> under way -> ended
+   and to "begun" when the item has another change. Intents are written in
+   groups, for more items than may run, so that one sync serves many of them.
+   Single changes wait in "direct"; they go before those of a bulk and beside
+   them.
    Must not know: Lua, what a script is. */
 #include <stdlib.h>
 #include <string.h>

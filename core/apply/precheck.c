@@ -24,7 +24,7 @@ struct ca_precheck {
   enum precheck_mode mode;
   size_t from;
   size_t to;
-  size_t at; /* LOOK_SINGLE */
+  size_t at; /* PRECHECK_SINGLE */
   int pages;
   char cursor[256]; /* of the next page, "" for none */
   const struct ca_api *api;

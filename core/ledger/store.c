@@ -57,12 +57,12 @@ static enum ca_code check_dir(const char *dir, const struct stat *info,
 
 enum ca_code ca_store_make_dir(const char *dir, struct ca_err *err)
 {
-  char session[PATH_MAX];
+  char prefix[PATH_MAX];
   size_t len = strlen(dir);
   struct stat info;
   size_t i;
 
-  if(!len || len >= sizeof(session))
+  if(!len || len >= sizeof(prefix))
     return ca_err_set(err, CA_SYSTEM,
                       "the path of the state directory is empty or too long");
   if(!stat(dir, &info))
@@ -70,9 +70,9 @@ enum ca_code ca_store_make_dir(const char *dir, struct ca_err *err)
   for(i = 1; i <= len; i++) {
     if(dir[i] && dir[i] != '/')
       continue;
-    memcpy(session, dir, i);
-    session[i] = '\0';
-    if(stat(session, &info) && !make_one(session))
+    memcpy(prefix, dir, i);
+    prefix[i] = '\0';
+    if(stat(prefix, &info) && !make_one(prefix))
       return dir_fail(dir, err);
   }
   return CA_OK;
