@@ -99,7 +99,7 @@ return function(composio, core, host)
   end
 
   -- The accounts by id, and for those that could not be read why, by id.
-  local function look(ids)
+  local function read_accounts(ids)
     local found, failures = #ids > 0 and core.find_all(ids) or {}, {}
     for _, id in ipairs(ids) do
       if not found[id] then
@@ -134,7 +134,7 @@ return function(composio, core, host)
         ids[#ids + 1], seen[id] = id, true
       end
     end
-    local found, failures = look(ids)
+    local found, failures = read_accounts(ids)
     for _, row in ipairs(rows) do
       local why = why_of(row, found, failures)
       if why then
