@@ -1,7 +1,7 @@
 /* The run as scripts and the host's Lua meet it: bulks, items, planned
    changes, the guard over them and applying them. Binds core/ledger,
-   apply/apply, apply/settle and apply/guard; present only in the host. A run is
-   fresh, or a replay: the script runs over a plan that stands in the ledger
+   apply/apply, apply/settle and apply/guard; present only in the host. A run
+   is fresh, or a replay: the script runs over a plan that stands in the ledger
    already (a saved one, or what an earlier part of the run left), so that
    bulks skip selection and action. Must not know: curl, options of the command
    line, terminals. */
