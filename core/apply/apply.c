@@ -149,7 +149,8 @@ enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
   code = ca_plan_rows_add_change(apply->ledger, item, change, number, &why);
   row.number = *number;
   if(!code)
-    code = push_direct(apply, &row, false, secret, visit, owner, &why);
+    code = push_direct(apply, &row, change->cost == CA_IRREVERSIBLE, secret,
+                       visit, owner, &why);
   if(code && err)
     *err = why;
   return code;

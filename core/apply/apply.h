@@ -106,8 +106,10 @@ CA_MUST_USE enum ca_code ca_apply_abandon(struct ca_apply *apply,
                                           struct ca_err *err);
 
 /* One change outside a bulk: it is added to the ledger, and the next
-   ca_apply_turn writes its intent (durable) and sends it. `visit` is called
-   when it ended, also when it could not be sent; not when this fails. secret:
+   ca_apply_turn writes its intent (durable) and sends it. What an irreversible
+   one changes is looked at before: the change is CA_STALE when that is no more
+   as the script read it. `visit` is called when the change ended, also when it
+   could not be sent; not when this fails. secret:
    the body of a change that has a fingerprint in its place, else empty;
    copied, and wiped when it ended. */
 CA_MUST_USE enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
