@@ -47,6 +47,7 @@ trap 'exit 130' INT TERM
 field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p" "$2"; }
 
 start_stub() { # accounts
+  rm -f "$work/ready" # of the stub before
   "$build/bench-stub" --accounts "$1" --ids "$work/ids" >"$work/ready" &
   stub=$!
   for _ in $(seq 200); do
