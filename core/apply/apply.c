@@ -1,17 +1,17 @@
-/* Carrying out the ledger's changes. Items go from queue to queue:
+/* Carries out the ledger's changes. Items move from queue to queue:
      waiting -> unseen (a precheck is due) -> fit -> ready (its intent is
        durable) -> under way -> ended
    and to "begun" when the item has another change. Intents are written in
-   groups, for more items than may run, so that one sync serves many of them.
-   Single changes wait in "direct"; they go before those of a bulk and beside
-   them.
+   groups, for more items than may run at once, so that one sync covers many.
+   Single changes wait in "direct"; they are sent before those of a bulk and
+   do not count against its concurrency.
    Must not know: Lua, what a script is. */
 #include <stdlib.h>
 #include <string.h>
 #include "apply/apply_private.h"
 
 #define GROUP_LEAST 64
-/* What was looked at longer ago is looked at again. */
+/* An older precheck is repeated before the change is sent. */
 #define PRECHECK_VALID_MS 30000
 
 struct ca_apply *ca_apply_new(struct ca_engine *engine,
@@ -61,8 +61,8 @@ static enum ca_code give(const struct ca_err *why, struct ca_err *err)
   return why->code;
 }
 
-/* Once stopped: what has an intent but was not sent, and what was begun, is
-   not tried; what was only read stays as it is in the ledger. */
+/* After a stop: items that have an intent or have begun end as CA_NOT_TRIED;
+   items that were only read keep their rows in the ledger as they are. */
 static void drop(struct ca_apply *apply)
 {
   struct ca_apply_item *item;
@@ -82,7 +82,7 @@ static void drop(struct ca_apply *apply)
   apply->dropping = false;
 }
 
-/* Single changes, outside a bulk. */
+/* ---- Single changes, outside a bulk ---- */
 
 static struct ca_apply_item *single_item(const struct ca_change_row *row,
                                          ca_applied_fn *visit, void *owner)
@@ -114,7 +114,7 @@ static enum ca_code may_send_one(const struct ca_apply *apply,
   return CA_OK;
 }
 
-/* Queues the row's change: the next turn sends it, or looks first. */
+/* Queues the row's change: the next turn prechecks or sends it. */
 static enum ca_code push_direct(struct ca_apply *apply,
                                 const struct ca_change_row *row, bool precheck,
                                 struct ca_slice secret, ca_applied_fn *visit,
@@ -169,7 +169,8 @@ static enum ca_code check_recorded(const struct ca_change_row *row,
       (long long)row->number, ca_change_outcome_name(row->outcome));
 }
 
-/* The change of that number, which may be sent; NULL with err set. */
+/* Returns the change with that number, owned, if it may be sent; else NULL
+   with err set. */
 static struct ca_apply_change *
 read_recorded(struct ca_apply *apply, int64_t number, struct ca_err *err)
 {
@@ -215,10 +216,10 @@ enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
   return code;
 }
 
-/* Intents in groups: one sync for all of them. */
+/* ---- Intents in groups: one sync for all of them ---- */
 
-/* The queue's next item. One that was looked at and has waited for too long
-   since, for the service's pace or a person, is looked at again. */
+/* Pops the queue's next item. An item whose precheck is too old, because the
+   rate limit or a person made it wait, goes back to be prechecked again. */
 static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
                                        struct ca_apply_queue *queue)
 {
@@ -236,7 +237,7 @@ static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
   return item;
 }
 
-/* The next item for the group, NULL when there is none now. */
+/* Sets *item to the next item for the group, NULL when there is none now. */
 static enum ca_code next_item(struct ca_apply *apply,
                               struct ca_apply_item **item, struct ca_err *err)
 {
@@ -251,15 +252,15 @@ static enum ca_code next_item(struct ca_apply *apply,
     return CA_OK;
   code = ca_reader_next(apply, item, err);
   if(*item && ca_precondition_is_needed(apply, *item, &count, &alone)) {
-    apply->prechecks_first = true; /* from here on they are looked for ahead */
+    apply->prechecks_first = true; /* from now on ca_precheck_ahead reads */
     ca_apply_queue_push(&apply->unseen, *item);
     *item = NULL;
   }
   return code;
 }
 
-/* A group of items, and their changes' numbers: those that get their first
-   intent, and behind the room for `size` of them those that get another. */
+/* A group of items and the numbers of their changes: changes that get their
+   first intent come first; from index `size` on, those that get another. */
 struct group {
   struct ca_apply_queue items_taken;
   int64_t *numbers;
@@ -277,9 +278,9 @@ static void join(struct group *group, struct ca_apply_item *item)
   ca_apply_queue_push(&group->items_taken, item);
 }
 
-/* Writes the group's intents in one durable commit, and moves its items to the
-   queue. Without intent nothing is sent: then they go back to `again`, and are
-   told of when all is dropped. */
+/* Writes the group's intents durably and moves its items to the queue
+   `intended`. If that fails, nothing may be sent: the items go to `begun`, and
+   are reported when the queues are dropped. */
 static enum ca_code intend(struct ca_apply *apply, struct group *group,
                            struct ca_apply_queue *intended, struct ca_err *err)
 {
@@ -300,9 +301,9 @@ static enum ca_code intend(struct ca_apply *apply, struct group *group,
   return code;
 }
 
-/* Changes that are not sent yet when the process dies cannot be told from
-   those that are. Where sending twice does harm only few are intended ahead.
- */
+/* When the process dies, changes that have an intent but were not sent look
+   the same as those that were. Where sending twice does harm, only a few are
+   intended ahead. */
 static bool is_far_ahead(const struct ca_apply *apply,
                          const struct group *group,
                          const struct ca_apply_item *item)
@@ -323,8 +324,7 @@ static enum ca_code gather(struct ca_apply *apply, struct group *group,
     if(!item)
       break;
     if(is_far_ahead(apply, group, item)) {
-      ca_apply_queue_push(&apply->begun,
-                          item); /* the first of the next group */
+      ca_apply_queue_push(&apply->begun, item); /* first in the next group */
       break;
     }
     join(group, item);
@@ -345,7 +345,8 @@ static enum ca_code intend_group(struct ca_apply *apply, struct ca_err *err)
   return code;
 }
 
-/* Single changes go before those of a bulk, and take none of its places. */
+/* Prechecks or sends single changes. They do not count against a bulk's
+   concurrency. */
 static enum ca_code send_direct(struct ca_apply *apply, struct ca_err *err)
 {
   int64_t numbers[2 * GROUP_LEAST];
@@ -367,7 +368,7 @@ static enum ca_code send_direct(struct ca_apply *apply, struct ca_err *err)
     ca_apply_queue_push(&apply->begun, item);
   while((item = ca_apply_queue_pop(&intended)))
     if(apply->stopped)
-      ca_apply_queue_push(&apply->ready, item); /* dropped from there */
+      ca_apply_queue_push(&apply->ready, item); /* drop() ends it */
     else
       ca_send_submit(apply, item);
   return code;
@@ -417,7 +418,7 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
      has_queued(apply))
     return ca_err_set(err, CA_USAGE,
                       "another bulk is already being carried out");
-  /* the plan is on disk before any of it is acted on */
+  /* the plan must be on disk before any of it is carried out */
   code = ca_ledger_sync(apply->ledger, err);
   if(code)
     return code;
@@ -435,7 +436,7 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
   apply->careful = careful;
   apply->visit = visit;
   apply->owner = owner;
-  /* of a run that goes on the others are told, too, or end their items */
+  /* in a resumed run, other outcomes are reported too, or end their items */
   ca_changes_close(&apply->changes);
   ca_changes_open(&apply->changes, apply->ledger, options->bulk,
                   options->which == CA_APPLY_PLANNED
@@ -445,14 +446,14 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
   return CA_OK;
 }
 
-/* Only when a place would stay empty: a sync costs as much as several
-   exchanges, and the loop stands still in it whenever it comes. */
+/* Are more intents needed to use the full concurrency? Not earlier: a sync
+   costs as much as several exchanges, and blocks the loop. */
 static bool too_few_ready(const struct ca_apply *apply)
 {
   return apply->ready.count + apply->active < apply->concurrency;
 }
 
-/* Looks ahead, and intents for the next group. */
+/* Starts prechecks and writes intents for the next group. */
 static enum ca_code prepare(struct ca_apply *apply, struct ca_err *err)
 {
   enum ca_code code;
@@ -461,7 +462,7 @@ static enum ca_code prepare(struct ca_apply *apply, struct ca_err *err)
     code = ca_precheck_ahead(apply, err);
     if(!code && !apply->stopped && too_few_ready(apply))
       code = intend_group(apply, err);
-    /* what turned out to need a look does not wait for another turn */
+    /* an item that turned out to need a precheck gets it in this turn */
   } while(!code && !apply->stopped && apply->unseen.count &&
           !apply->precheck_count && apply->fit.count < apply->group);
   return code;

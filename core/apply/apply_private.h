@@ -1,6 +1,6 @@
-/* What the files of apply share: items under way with their changes, the
-   prechecks of accounts before them, and the secret bodies that wait to be
-   sent. Nobody else includes this. */
+/* What the files of apply share: the items under way with their changes, the
+   prechecks, and the secret bodies that wait to be sent. Only apply includes
+   this. */
 #ifndef CA_APPLY_PRIVATE_H
 #define CA_APPLY_PRIVATE_H
 
@@ -9,29 +9,30 @@
 #include "base/json.h"
 #include "wire/reply.h"
 
-/* One change, copied out of the ledger; the row's texts follow it. */
+/* One change, copied from the ledger. The row's texts follow the struct in the
+   same allocation. */
 struct ca_apply_change {
   struct ca_apply_change *next;
   struct ca_change_row row;
-  bool fresh; /* the ledger has neither intent nor outcome of it */
+  bool fresh; /* the ledger has neither an intent nor an outcome for it */
 };
 
-/* One item's changes that have not ended, in order. It is in exactly one
-   queue, in a precheck, or under way with the op of its first change. */
+/* One item with its changes that have not ended, in order. It is in exactly
+   one queue, in a precheck, or under way with the op of its first change. */
 struct ca_apply_item {
   struct ca_apply_item *next;
-  struct ca_apply_item *previous; /* among those under way only */
-  int64_t number;                 /* of the item */
+  struct ca_apply_item *previous; /* in the list of items under way */
+  int64_t number;                 /* the item's, in the ledger */
   struct ca_apply_change *first;
   struct ca_apply_change *last;
   bool complete; /* all its changes have been read */
-  bool single;   /* of ca_apply_one and ca_apply_recorded: owner and visit are
-                    its own */
-  bool precheck; /* a single one that has to be looked at */
-  bool intended; /* the first change has its intent, and was not sent yet */
-  bool reported; /* visit knows of it */
-  struct ca_verdict verdict; /* over the changes that were told */
-  int64_t prechecked_ms; /* when all was well, monotonic; 0: not looked at */
+  bool single;   /* from ca_apply_one or ca_apply_recorded, which set its own
+                    owner and visit */
+  bool precheck; /* single items: a precheck is due */
+  bool intended; /* the first change has its intent and was not sent yet */
+  bool reported; /* visit was called for one of its changes */
+  struct ca_verdict verdict; /* over the changes that were reported */
+  int64_t prechecked_ms; /* when it passed its precheck, monotonic; 0: never */
   uint64_t op;           /* 0 unless under way */
   ca_applied_fn *visit;
   void *owner;
@@ -43,170 +44,172 @@ struct ca_apply_queue {
   size_t count;
 };
 
-/* Something that has to be as the plan saw it. */
+/* What a precondition is about and how it is read. */
 enum ca_precondition_kind {
   CA_PRECONDITION_NONE,
-  CA_PRECONDITION_LISTED,  /* an account, read by a list of ids */
-  CA_PRECONDITION_ACCOUNT, /* an account, read alone */
-  CA_PRECONDITION_CONFIG,  /* an auth config */
-  CA_PRECONDITION_CREATE   /* a user without an ACTIVE account */
+  CA_PRECONDITION_LISTED,  /* an account, read from a list by ids */
+  CA_PRECONDITION_ACCOUNT, /* an account, read by a get */
+  CA_PRECONDITION_CONFIG,  /* an auth config, read by a get */
+  CA_PRECONDITION_CREATE   /* that the user has no ACTIVE account */
 };
 enum ca_precondition_state {
   CA_PRECONDITION_WAITS,
   CA_PRECONDITION_ASKED,
   CA_PRECONDITION_FINE,
   CA_PRECONDITION_DIFFERS,
-  CA_PRECONDITION_FAILED /* it could not be looked at */
+  CA_PRECONDITION_FAILED /* it could not be read */
 };
 struct ca_precondition {
   const struct ca_apply_item *item;
   const struct ca_apply_change
-      *change; /* the first change of it that is to be sent */
+      *change; /* the item's first change with it that is to be sent */
   const struct ca_apply_change
-      *suspect; /* one that may have happened, or NULL */
+      *suspect; /* a change that may have happened, or NULL */
   enum ca_precondition_kind kind;
   enum ca_precondition_state state;
-  char text[240]; /* what differs, or why it could not be looked at */
+  char text[240]; /* what differs, or why it could not be read */
 };
 
 struct ca_precheck; /* apply/precheck.c */
 
 struct ca_apply_secret {
   int64_t change;
-  char *body; /* NULL once given up */
+  char *body; /* NULL once wiped */
   size_t len;
 };
 
 struct ca_apply {
-  struct ca_engine *engine; /* borrowed, as the next two */
+  struct ca_engine *engine; /* borrowed, like the next two */
   struct ca_endpoint *endpoint;
   struct ca_ledger *ledger;
 
   enum ca_apply_which which;
-  bool precheck; /* at every item */
+  bool precheck; /* precheck every item */
   size_t concurrency;
-  size_t group;   /* intents written at once, about */
-  size_t careful; /* the same of changes that must not be sent twice */
+  size_t group;   /* how many changes may be intended ahead of sending */
+  size_t careful; /* the limit for a change that must not be sent twice */
   ca_applied_fn *visit;
   void *owner;
-  struct ca_changes changes; /* of the bulk, as far as they were read */
-  bool read_all;             /* there are no more */
-  int64_t items;             /* pause after so many, 0: never */
-  int64_t pulled;            /* items begun, without those a look has ended */
+  struct ca_changes changes; /* cursor over the bulk's changes */
+  bool read_all;             /* the cursor is at its end */
+  int64_t items;             /* pause after this many, 0: never */
+  int64_t pulled;            /* items read, less those a precheck has ended */
 
   struct ca_apply_queue
-      waiting;                  /* read, in order; the last may lack changes */
-  struct ca_apply_queue unseen; /* to be looked at */
-  struct ca_apply_queue direct; /* single ones: the next turn sends them */
-  struct ca_apply_queue fit;    /* read and well: the first intent is next */
+      waiting; /* read, in order; the last may be incomplete */
+  struct ca_apply_queue unseen; /* a precheck is due */
+  struct ca_apply_queue direct; /* single items, sent on the next turn */
+  struct ca_apply_queue fit;    /* passed or need no precheck; no intent yet */
   struct ca_apply_queue begun;  /* begun; the next change needs its intent */
   struct ca_apply_queue ready;  /* intent durable, not submitted */
   struct ca_apply_item *under_way;
-  size_t active; /* items under way, without single ones */
+  size_t active; /* items under way, single ones not counted */
   size_t singles;
-  int64_t *numbers; /* room for a group, twice: fresh ones, and the others */
+  int64_t
+      *numbers; /* two arrays of `group` entries: for intend and reintend */
 
-  bool prechecks_first; /* items of the bulk have to be looked at */
+  bool prechecks_first; /* the bulk's items need prechecks */
   struct ca_precheck *prechecks;
   size_t precheck_count;
-  size_t prechecking; /* items in prechecks, without single ones */
+  size_t prechecking; /* items in prechecks, single ones not counted */
 
   bool stopped;
-  bool ledger_lost; /* outcomes cannot be written any more */
+  bool ledger_lost; /* outcomes can no longer be written */
   bool key_rejected;
   bool dropping;
-  int depth;            /* of callbacks to visit */
-  uint64_t visits;      /* how many there were */
-  int64_t unsynced_ms;  /* since when an outcome waits; 0: none does */
-  struct ca_err failed; /* code set once it cannot go on */
+  int depth;            /* nesting of calls of visit */
+  uint64_t visits;      /* calls of visit so far */
+  int64_t unsynced_ms;  /* when outcomes must be synced, monotonic; 0: none */
+  struct ca_err failed; /* code set once nothing can be sent any more */
 
   struct ca_apply_secret *secrets; /* sorted by change */
   size_t secret_count;
   size_t secret_size;
 };
 
-/* apply/reader.c: the next item in the ledger's order that has something to be
-   sent and may begin, NULL when there is none. Tells what was decided
-   before. */
+/* apply/reader.c: sets *item to the next item, in the ledger's order, that has
+   something to send; NULL when there is none or the bulk pauses. Reports
+   changes that need no sending. */
 CA_MUST_USE enum ca_code ca_reader_next(struct ca_apply *apply,
                                         struct ca_apply_item **item,
                                         struct ca_err *err);
 
-/* apply/finish.c. Those that end an item take it. */
+/* apply/finish.c. Functions that end an item take it. */
 
-/* Nothing more is sent, and ca_apply_fill says why from now on. */
+/* Stops the apply; ca_apply_fill returns `why` from now on. */
 void ca_finish_fail(struct ca_apply *apply, const struct ca_err *why);
-/* The ledger is what this stands on. What could not be written of an outcome
-   is not tried again and again: every try may wait for a lock. */
+/* Stops the apply after a ledger error. Later outcomes are not even tried:
+   each attempt to write may wait for a lock. */
 void ca_finish_lose_ledger(struct ca_apply *apply, const struct ca_err *why);
-/* For people: why nothing more is sent. */
+/* Why nothing more is sent, as a text for people. */
 const char *ca_finish_why_stopped(const struct ca_apply *apply);
-/* How a change ended that was sent. */
+/* The outcome of a change that was sent. */
 enum ca_outcome ca_finish_classify(const struct ca_apply_change *change,
                                    const struct ca_result *result);
-/* What becomes of a change with an intent that could not be submitted. One
-   that may have happened before stays unknown. */
+/* The outcome of a change that has an intent but could not be submitted. A
+   change that may have happened before stays unknown. */
 enum ca_outcome ca_finish_unsent_outcome(const struct ca_apply_change *change,
                                          enum ca_code code);
 void ca_finish_record(struct ca_apply *apply,
                       const struct ca_apply_change *change,
                       enum ca_outcome outcome, const struct ca_result *result,
                       const struct ca_err *cause);
-/* Tells what was decided before, up to the next change that is to be sent.
-   False when there is none: the item is gone. */
+/* Reports the changes that need no sending, up to the next one to be sent.
+   Returns false when there is none: the item is then freed. */
 bool ca_finish_decided(struct ca_apply *apply, struct ca_apply_item *item);
-/* Ends the item's first change: the item is queued for its next one, or
-   gone. */
+/* Ends the item's first change. The item is queued for its next change, or
+   freed. */
 void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
                       enum ca_outcome outcome, struct ca_result *result,
                       const struct ca_err *cause);
-/* The item ends here: what was left to be sent becomes CA_NOT_TRIED or
-   CA_STALE. */
+/* Ends the item: changes that were still to be sent become `outcome`, which is
+   CA_NOT_TRIED or CA_STALE. */
 void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *item,
                     enum ca_outcome outcome, const char *why);
-/* Drops one that was read, and perhaps told of. */
+/* Frees an item that was read. If it is single or has been reported, its rest
+   becomes CA_NOT_TRIED. */
 void ca_finish_drop(struct ca_apply *apply, struct ca_apply_item *item);
 
 /* apply/send.c */
 
-/* Takes the item. Its first change has a durable intent. */
+/* Takes the item, whose first change has a durable intent. */
 void ca_send_submit(struct ca_apply *apply, struct ca_apply_item *item);
-/* Off the list of those under way. */
+/* Takes the item off the list of those under way. */
 void ca_send_leave(struct ca_apply *apply, struct ca_apply_item *item);
 /* Cancels the op of an item under way and ends the item. */
 void ca_send_abandon(struct ca_apply *apply, struct ca_apply_item *item);
 
 /* apply/precheck.c */
 
-/* Starts what prechecks may start, from the queue `unseen`; pulls more items
-   out of the ledger for it. Nothing to do in a bulk that needs none. */
+/* Starts prechecks for the queue `unseen`, as many as may run, and reads more
+   items from the ledger for them. Does nothing in a bulk without prechecks. */
 CA_MUST_USE enum ca_code ca_precheck_ahead(struct ca_apply *apply,
                                            struct ca_err *err);
-/* Looks before a single item is sent, where it has something to be looked at.
-   Takes the item, which comes back to the queue `direct` or ends. */
+/* Prechecks a single item if it has preconditions. Takes the item, which goes
+   back to the queue `direct` or ends. */
 void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item);
-/* Gives all prechecks up. quietly: their items go untold. */
+/* Cancels all prechecks. quietly: their items are freed without a report. */
 void ca_precheck_drop_all(struct ca_apply *apply, bool quietly);
 
 /* apply/precondition.c */
 
-/* Is the change to be sent when its turn comes? */
+/* May the change still be sent, as far as its outcome says? */
 bool ca_precondition_is_open(const struct ca_apply *apply,
                              const struct ca_apply_item *item,
                              const struct ca_apply_change *change);
-/* Does the item need a precheck? *count becomes how many preconditions it may
-   have; *alone tells whether one of them takes an op of its own. */
+/* Does the item need a precheck? *count becomes the most preconditions it can
+   have; *alone whether one of them needs a request of its own. */
 bool ca_precondition_is_needed(struct ca_apply *apply,
                                const struct ca_apply_item *item, size_t *count,
                                bool *alone);
-/* Adds the item's preconditions from *count on; there must be room for them.
- */
+/* Appends the item's preconditions from index *count on; the array must have
+   room for them. */
 void ca_precondition_list(struct ca_apply *apply,
                           const struct ca_apply_item *item,
                           struct ca_precondition *preconditions,
                           size_t *count);
-/* Each sets the state. What a get or list shows of the account or auth config;
-   NULL: it is gone. */
+/* The next three set the precondition's state. account: what a get or list
+   shows of the account or auth config; NULL: it is gone. */
 void ca_precondition_check(struct ca_apply *apply,
                            struct ca_precondition *precondition,
                            const struct ca_reply_account *account);
@@ -220,11 +223,11 @@ void ca_precondition_fail(struct ca_precondition *precondition,
 /* A copy of the row with all its texts; NULL when out of memory. */
 struct ca_apply_change *
 ca_apply_item_new_change(const struct ca_change_row *row);
-/* Gives up the item with all its changes; safe with NULL. */
+/* Frees the item with all its changes; safe with NULL. */
 void ca_apply_item_free(struct ca_apply_item *item);
 void ca_apply_item_add_change(struct ca_apply_item *item,
                               struct ca_apply_change *change);
-/* Takes the first change off; it stays the caller's. */
+/* Removes and returns the first change, which the caller then owns. */
 struct ca_apply_change *ca_apply_item_take_change(struct ca_apply_item *item);
 
 /* apply/queue.c */
@@ -239,7 +242,7 @@ void ca_apply_queue_clear(struct ca_apply_queue *queue);
 /* The secret body of a change, NULL when none is kept; borrowed. */
 const struct ca_apply_secret *
 ca_apply_secret_find(const struct ca_apply *apply, int64_t change);
-/* Wipes and forgets one. */
+/* Wipes and removes the secret body of a change, if there is one. */
 void ca_apply_secret_drop(struct ca_apply *apply, int64_t change);
 void ca_apply_secret_clear(struct ca_apply *apply);
 

@@ -1,5 +1,5 @@
-/* The ends of changes: what a result makes of one, what the ledger and `visit`
-   are told, and how its item goes on from there.
+/* Ends changes: turns a result into an outcome, records and reports it, and
+   decides how the item continues.
    Must not know: Lua, what a script is. */
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +67,7 @@ void ca_finish_record(struct ca_apply *apply,
   struct ca_err err;
 
   if(apply->ledger_lost)
-    return; /* it stays intended, and reads as unknown */
+    return; /* it stays intended, which is read as unknown */
   ca_err_clear(&err);
   if(outcome == CA_DONE)
     ca_proof_take(change->row.change.api, result, &finding);
@@ -103,7 +103,7 @@ static void report(struct ca_apply *apply, struct ca_apply_item *item,
   apply->depth--;
 }
 
-/* What becomes of a change that was to be sent and is not. */
+/* The outcome of a change that was to be sent and will not be. */
 static enum ca_outcome left_outcome(const struct ca_apply *apply,
                                     const struct ca_apply_item *item,
                                     const struct ca_apply_change *change,
@@ -115,7 +115,7 @@ static enum ca_outcome left_outcome(const struct ca_apply *apply,
     return outcome;
   case CA_FAILED:
     if(item->intended)
-      return CA_NOT_TRIED; /* its failure went with the new intent */
+      return CA_NOT_TRIED; /* the new intent has replaced its failure */
     return apply->which == CA_APPLY_FAILED && outcome == CA_STALE ? CA_STALE
                                                                   : CA_FAILED;
   default:
@@ -142,7 +142,7 @@ void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *item,
   ca_apply_item_free(item);
 }
 
-/* How an item goes on with its next change. */
+/* What to do with an item's next change. */
 enum move { MOVE_SEND, MOVE_REPORT, MOVE_SKIP_FALLBACK, MOVE_END };
 
 static bool may_repeat(const struct ca_apply *apply,
@@ -152,8 +152,9 @@ static bool may_repeat(const struct ca_apply *apply,
          change->row.change.api->repeat != CA_REPEAT_NEVER;
 }
 
-/* A failure of an earlier part of the run: what follows it decides. One that
-   its fallback has made good, or may have, is left alone. */
+/* The change failed in an earlier session. It is retried only where the caller
+   asked for that, and not if its fallback has succeeded or may have; otherwise
+   its fallback decides, or the item ends. */
 static enum move after_failure(const struct ca_apply *apply,
                                const struct ca_apply_change *change)
 {
@@ -166,7 +167,7 @@ static enum move after_failure(const struct ca_apply *apply,
   return mended ? MOVE_REPORT : MOVE_END;
 }
 
-/* The change before it did not fail. */
+/* For a fallback when the change before it did not fail. */
 static enum move skip_fallback(enum ca_outcome outcome)
 {
   switch(outcome) {
@@ -198,7 +199,7 @@ static enum move next_move(const struct ca_apply *apply,
   case CA_DONE:
   case CA_SAME:
     return MOVE_REPORT;
-  case CA_SKIPPED: /* a fallback that was not to be tried ends it */
+  case CA_SKIPPED: /* a fallback that must not be tried ends the item */
     return fallback ? MOVE_END : MOVE_REPORT;
   case CA_FAILED:
     return after_failure(apply, change);
@@ -212,7 +213,8 @@ static enum move next_move(const struct ca_apply *apply,
 
 #define EARLIER "an earlier change of the item did not succeed"
 
-/* Takes the first change off and tells it without sending. */
+/* Reports the first change without sending it, and frees it. Records the
+   outcome if why is set. */
 static void pass(struct ca_apply *apply, struct ca_apply_item *item,
                  enum ca_outcome outcome, const char *why)
 {
@@ -249,8 +251,8 @@ bool ca_finish_decided(struct ca_apply *apply, struct ca_apply_item *item)
   return false;
 }
 
-/* The first change is the fallback of one that was refused just now. What
-   became of it in an earlier part of the run is of no account any more. */
+/* The first change is the fallback of one that was just refused. If an earlier
+   session skipped it or it failed there, it may be sent now. */
 static void open_fallback(const struct ca_apply *apply,
                           struct ca_apply_item *item)
 {
@@ -261,9 +263,9 @@ static void open_fallback(const struct ca_apply *apply,
     row->outcome = CA_NOT_TRIED;
 }
 
-/* A change ended, and not well. A fallback is for what the service refused:
-   not for a key that it knows no more, nor for what this process could not
-   send. */
+/* Continues the item after a change that is not done. A fallback is sent only
+   when the service refused the change: not when it rejected the key, nor when
+   this process could not send the change. */
 static void end_item(struct ca_apply *apply, struct ca_apply_item *item,
                      enum ca_outcome outcome, const struct ca_result *result)
 {
@@ -291,7 +293,7 @@ void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
                       const struct ca_err *cause)
 {
   struct ca_apply_change *change = ca_apply_item_take_change(item);
-  /* the visitor may move the result's contents out */
+  /* visit may move the result's contents out */
   struct ca_result sent = { .status = result ? result->status : 0 };
 
   item->intended = false;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "apply/guard.h"
 
-#define NO_PERCENT 100 /* from here on there is no limit */
+#define NO_PERCENT 100 /* no limit from this value on */
 
 /* Formats 2000 as "2,000": people compare these numbers. */
 static const char *grouped(int64_t number, char out[32])

@@ -18,7 +18,7 @@ struct ca_limits {
 struct ca_planned {
   int64_t changes; /* including the connections of disabled auth configs */
   int64_t irreversible;
-  int64_t active_deletes; /* deletes of accounts that are ACTIVE then */
+  int64_t active_deletes; /* deletes of accounts that will be ACTIVE then */
   int64_t project;        /* accounts in the project, -1: not known */
 };
 

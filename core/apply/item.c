@@ -1,4 +1,4 @@
-/* One item under way: copies of its changes, in order.
+/* One item and the copies of its changes, in order.
    Must not know: the engine, the ledger's file, the order of sending. */
 #include <stdlib.h>
 #include "apply/apply_private.h"

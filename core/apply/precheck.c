@@ -1,20 +1,21 @@
-/* Looking at accounts before they are changed: many by one list of ids, what
-   cannot be listed one by one. Looks run beside the changes of other items,
-   and only for items whose turn comes next.
+/* Prechecks: reads accounts before they are changed, many in one list by ids,
+   and those that cannot be listed one by one. Prechecks run while other items'
+   changes are sent, and only for the items that are next.
    Must not know: Lua, what a script is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "apply/apply_private.h"
 
-#define LISTED_IDS        100  /* in one list */
-#define LISTED_BYTES      4000 /* of ids in one: proxies cut lines at 8 KB */
+#define LISTED_IDS        100  /* ids in one list request */
+#define LISTED_BYTES      4000 /* of ids in one: proxies limit lines to 8 KB */
 #define LISTED_PAGES      100
 #define PRECHECKS_AT_ONCE 8
 
 enum precheck_mode { PRECHECK_LIST, PRECHECK_SINGLE };
 
-/* One op at a time; the list's ids are those of preconditions [from, to). */
+/* One precheck, with one op at a time. A list asks for the ids of the
+   preconditions [from, to). */
 struct ca_precheck {
   struct ca_precheck *next;
   struct ca_apply *apply;
@@ -24,14 +25,14 @@ struct ca_precheck {
   enum precheck_mode mode;
   size_t from;
   size_t to;
-  size_t at; /* PRECHECK_SINGLE */
+  size_t at; /* PRECHECK_SINGLE: the precondition's index */
   int pages;
-  char cursor[256]; /* of the next page, "" for none */
+  char cursor[256]; /* for the next page, "" for none */
   const struct ca_api *api;
-  uint64_t op; /* 0: none is under way */
+  uint64_t op; /* 0: none */
 };
 
-/* Requests. */
+/* ---- Requests ---- */
 
 static enum ca_code set_page(struct ca_request *request, int64_t limit,
                              const char *cursor, struct ca_err *err)
@@ -65,8 +66,8 @@ static enum ca_code list_ids(const struct ca_precheck *precheck,
   return code ? code : set_page(request, LISTED_IDS, precheck->cursor, err);
 }
 
-/* As the check before the plan did: the user's ACTIVE accounts. One whose id
-   holds a comma cannot be asked for. */
+/* Lists the user's ACTIVE accounts, as planning did. A user id with a comma
+   cannot be a filter; then everybody's are listed. */
 static enum ca_code list_user(const struct ca_precheck *precheck,
                               const struct ca_change *change,
                               struct ca_request *request, struct ca_err *err)
@@ -125,7 +126,7 @@ static enum ca_code ask(struct ca_precheck *precheck, struct ca_err *err)
   return code;
 }
 
-/* What is asked next. */
+/* ---- Choosing the next request ---- */
 
 static bool choose_list(struct ca_precheck *precheck)
 {
@@ -166,7 +167,7 @@ static bool choose(struct ca_precheck *precheck)
          choose_single(precheck);
 }
 
-/* What was asked for now cannot be known. */
+/* The current request failed: so do its preconditions. */
 static void fail_asked(struct ca_precheck *precheck, const char *why)
 {
   size_t i;
@@ -181,7 +182,7 @@ static void fail_asked(struct ca_precheck *precheck, const char *why)
       ca_precondition_fail(&precheck->preconditions[i], why);
 }
 
-/* The end. */
+/* ---- The end ---- */
 
 static void unlink_precheck(struct ca_precheck *precheck)
 {
@@ -209,7 +210,7 @@ static struct ca_apply_item *take_item(struct ca_precheck *precheck)
   return item;
 }
 
-/* The worst of the item's preconditions, NULL when all are well. */
+/* Returns the item's worst failed precondition, NULL when all hold. */
 static const struct ca_precondition *
 find_bad(const struct ca_precheck *precheck, const struct ca_apply_item *item)
 {
@@ -256,7 +257,7 @@ static void finish(struct ca_precheck *precheck)
   free_precheck(precheck);
 }
 
-/* Asks what is left to be asked, or ends the look: then it is gone. */
+/* Sends the next request, or ends the precheck and frees it. */
 static void go_on(struct ca_precheck *precheck)
 {
   while(choose(precheck)) {
@@ -267,14 +268,14 @@ static void go_on(struct ca_precheck *precheck)
     code = ask(precheck, &why);
     if(!code)
       return;
-    if(code != CA_USAGE) /* the others would fare no better */
+    if(code != CA_USAGE) /* the others would fail too */
       ca_finish_fail(precheck->apply, &why);
     fail_asked(precheck, why.text);
   }
   finish(precheck);
 }
 
-/* Replies. */
+/* ---- Replies ---- */
 
 static bool see_listed(void *ctx, const struct ca_reply_account *account)
 {
@@ -290,8 +291,8 @@ static bool see_listed(void *ctx, const struct ca_reply_account *account)
   return true;
 }
 
-/* The list has ended. Nobody is gone because a list does not name him: the
-   service may have cut it. */
+/* The list has ended. Missing from a list is not proof of deletion: the list
+   may be truncated. Get each missing account by id. */
 static void ask_missing(struct ca_precheck *precheck)
 {
   size_t i;
@@ -313,7 +314,8 @@ static bool any_asked(const struct ca_precheck *precheck)
   return false;
 }
 
-/* The same page again would be asked for for ever. */
+/* May the next page be asked for? A cursor that does not change would loop for
+   ever. */
 static bool may_turn_page(struct ca_precheck *precheck, const char *before)
 {
   return precheck->cursor[0] && ++precheck->pages < LISTED_PAGES &&
@@ -341,7 +343,8 @@ struct seen_user {
   char found[160];
 };
 
-/* What the service filters by is compared as far as it shows it. */
+/* Checks the filters again, on the fields that the service shows, and stops at
+   the first account that matches. */
 static bool see_user(void *ctx, const struct ca_reply_account *account)
 {
   struct seen_user *seen = ctx;
@@ -351,7 +354,7 @@ static bool see_user(void *ctx, const struct ca_reply_account *account)
       !ca_json_is(account->config, seen->change->config)))
     return true;
   if(!account->user.data && !ca_request_can_list(seen->change->user))
-    return true; /* anybody's */
+    return true; /* not filtered by user, so it may be anybody's */
   ca_json_copy(account->id, seen->found, sizeof(seen->found));
   return false;
 }
@@ -396,7 +399,7 @@ static bool single_ended(struct ca_precheck *precheck,
   return true;
 }
 
-/* Takes in what the op brought. */
+/* Sets the states of the preconditions that the reply is about. */
 static void take_reply(struct ca_precheck *precheck, struct ca_result *result)
 {
   bool gone =
@@ -448,7 +451,7 @@ void ca_precheck_drop_all(struct ca_apply *apply, bool quietly)
   }
 }
 
-/* The beginning. */
+/* ---- The beginning ---- */
 
 static struct ca_precheck *new_precheck(struct ca_apply *apply,
                                         size_t preconditions)
@@ -479,8 +482,9 @@ static void add_item(struct ca_precheck *precheck, struct ca_apply_item *item)
     precheck->apply->prechecking++;
 }
 
-/* Works for one look, off the queue: as many as one list tells of, or one that
-   takes ops of its own. Returns how many preconditions they may have. */
+/* Takes the items for one precheck from the queue: as many as fit one list, or
+   one item that needs requests of its own. Returns how many preconditions they
+   may have. */
 static size_t take_batch(struct ca_apply *apply, struct ca_apply_queue *batch)
 {
   size_t total = 0;
@@ -535,10 +539,10 @@ void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item)
   }
 }
 
-/* Ahead of the changes. */
+/* ---- Reading ahead ---- */
 
-/* Works enough for the next look, as long as those that need none are not too
-   many meanwhile. */
+/* Reads items from the ledger until there are enough for the next precheck, or
+   until the items that need none have filled a group. */
 static enum ca_code pull_unseen(struct ca_apply *apply, struct ca_err *err)
 {
   enum ca_code code = CA_OK;

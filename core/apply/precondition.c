@@ -1,6 +1,6 @@
-/* What has to be as the plan saw it before an item's changes are sent, and
-   whether it is. updated_at never counts: token refreshes move it.
-   Must not know: how it is looked at. */
+/* The preconditions of an item's changes, and whether they hold. updated_at is
+   never compared: token refreshes move it.
+   Must not know: how accounts are read. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +28,7 @@ bool ca_precondition_is_open(const struct ca_apply *apply,
   }
 }
 
-/* The plan saw no ACTIVE account of the user. */
+/* Does the before-image say that the user had no ACTIVE account? */
 static bool had_none(const char *before_image)
 {
   int64_t active;
@@ -49,7 +49,7 @@ static enum ca_precondition_kind kind_of(const struct ca_apply_change *change)
     return planned->user && planned->config && had_none(planned->before_image)
                ? CA_PRECONDITION_CREATE
                : CA_PRECONDITION_NONE;
-  /* what cannot be an id fails when it is to be sent, by itself */
+  /* a text that cannot be an id fails when its change is sent */
   if(ca_request_check_id(id, "id", NULL))
     return CA_PRECONDITION_NONE;
   if(!ca_api_of_accounts(planned->api))
@@ -128,20 +128,21 @@ void ca_precondition_list(struct ca_apply *apply,
       preconditions[i].kind = kind;
       ++*count;
     }
-    /* what left once may still come to something, whatever was found since */
+    /* a request that was sent may still be carried out, whatever a later
+       probe found */
     if((change->row.outcome == CA_UNKNOWN || change->row.sent_ms) &&
        !preconditions[i].suspect)
       preconditions[i].suspect = change;
   }
 }
 
-/* Verdicts. */
+/* ---- Checks ---- */
 
 static void differs(struct ca_precondition *precondition, const char *fmt, ...)
     CA_PRINTF(2, 3);
 
-/* The text begins with what it is about; an account that is not the item's own
-   is named. */
+/* Sets the state and a text that begins with what differs; an account other
+   than the item's own is named. */
 static void differs(struct ca_precondition *precondition, const char *fmt, ...)
 {
   const struct ca_change_row *row = &precondition->change->row;
@@ -173,7 +174,7 @@ void ca_precondition_fail(struct ca_precondition *precondition,
 
 static void check_gone(struct ca_precondition *precondition)
 {
-  /* perhaps by that change itself, and sending it again finds out */
+  /* the suspect may have deleted it; sending it again finds out */
   if(precondition->suspect &&
      precondition->suspect->row.change.api->repeat == CA_REPEAT_GONE_OK)
     precondition->state = CA_PRECONDITION_FINE;
@@ -181,7 +182,7 @@ static void check_gone(struct ca_precondition *precondition)
     differs(precondition, "is gone");
 }
 
-/* Is it as a change would have made it that may have happened? */
+/* Would the suspect have given it this status? */
 static bool explained(const struct ca_precondition *precondition,
                       const char *status)
 {
@@ -191,8 +192,8 @@ static bool explained(const struct ca_precondition *precondition,
   return becomes && !strcmp(status, becomes);
 }
 
-/* The image that the change's plan saw, with the field, or NULL. False when
-   the ledger cannot be read: the precondition has failed. */
+/* Reads the change's before-image, with `field` unless that is NULL. Returns
+   false when the ledger cannot be read: the precondition then fails. */
 static bool read_before(struct ca_apply *apply,
                         struct ca_precondition *precondition,
                         const struct ca_apply_change *change,
@@ -221,8 +222,7 @@ static bool sets(const struct ca_change *planned, const struct ca_field *field)
   return ca_proof_sent(field, body, &value) != CA_JSON_BAD;
 }
 
-/* Is the field another one than the plan saw? A doubtful change may have set
-   any. */
+/* Does the field's value differ from the before-image? */
 static void check_field(struct ca_apply *apply,
                         struct ca_precondition *precondition,
                         const struct ca_apply_change *change,
@@ -238,7 +238,7 @@ static void check_field(struct ca_apply *apply,
   if(!read_before(apply, precondition, change, field, &before_image))
     return;
   if(ca_proof_shown(field, account->text, &value) != CA_JSON_STRING)
-    value.data = NULL; /* null, say: it is empty */
+    value.data = NULL; /* not a string, such as null: same as empty */
   ca_json_copy(value, now, sizeof(now));
   if(!before_image.has_text || !strcmp(now, before_image.text))
     return;
@@ -249,8 +249,8 @@ static void check_field(struct ca_apply *apply,
           field->name, shown, was);
 }
 
-/* The fields that the item is to set on this account, and that its plan saw.
- */
+/* Checks the fields that the item sets on this account and that the plan saw.
+   None if the suspect sets fields: it may have set any of them. */
 static void check_fields(struct ca_apply *apply,
                          struct ca_precondition *precondition,
                          const struct ca_reply_account *account)

@@ -1,16 +1,16 @@
-/* Probes: what is asked about a change of unknown outcome, and the facts that
-   its answer is judged by. Each row of the operation table names its probe.
-   Must not know: what an answer proves (wire/proof), the order of probes. */
+/* Probes: the request for a change of unknown outcome, and the facts that its
+   reply is compared with. Each row of the operation table names its probe.
+   Must not know: what a reply proves (wire/proof), the order of probes. */
 #include <string.h>
 #include "apply/settle_private.h"
 
-#define SLACK_MS 2000 /* what clocks may differ by that were compared */
+#define SLACK_MS 2000 /* error allowed in comparing the two clocks */
 #define PAGE     100
 
-/* Requests. */
+/* ---- Requests ---- */
 
-/* The newest accounts of the user; of everybody when the user cannot be asked
-   for. */
+/* Lists the user's newest accounts; everybody's when the user's id cannot be a
+   filter. */
 static enum ca_code list_newest(const struct ca_probing *probing,
                                 struct ca_request *request, struct ca_err *err)
 {
@@ -55,10 +55,11 @@ enum ca_code ca_probe_request(struct ca_probing *probing,
   return code ? code : ca_request_finish(request, err);
 }
 
-/* Facts. */
+/* ---- Facts ---- */
 
-/* When the change may have begun, by the service's clock: its Date is cut to
-   seconds and has travelled, so this is early rather than late. */
+/* The earliest time at which the change may have begun, by the service's
+   clock. The Date header is cut to seconds and was delayed on its way, so the
+   result is early rather than late. */
 static int64_t service_time(const struct ca_probing *probing,
                             const struct ca_result *result)
 {
@@ -85,7 +86,8 @@ struct ca_proof_change ca_probe_facts(const struct ca_change_row *row)
   return facts;
 }
 
-/* The status before, as the run's own changes left it, and how old it is. */
+/* Adds the status before the change, as the run's own earlier changes left it,
+   and its updated_at. */
 static enum ca_code add_before(const struct ca_probing *probing,
                                struct ca_before *before_image,
                                struct ca_proof_change *facts,
@@ -117,7 +119,7 @@ enum ca_code ca_probe_read(struct ca_probing *probing,
   struct ca_before before_image;
   enum ca_code code = CA_OK;
 
-  if(!probing->since_ms) /* by the first page of a list */
+  if(!probing->since_ms) /* from the first page of a list */
     probing->since_ms = service_time(probing, result);
   facts.since_ms = probing->since_ms;
   if(facts.api->probe == CA_PROBE_LISTED)

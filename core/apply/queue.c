@@ -1,4 +1,4 @@
-/* Queues of items, first in, first out.
+/* FIFO queues of items.
    Must not know: what an item waits for. */
 #include "apply/apply_private.h"
 

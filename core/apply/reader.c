@@ -1,10 +1,10 @@
-/* Reading ahead: turns the ledger's changes into items, one at a time, so
+/* Reads the ledger's changes and groups them into items, one at a time, so
    that memory does not grow with the plan. Must not know: the engine. */
 #include <stdlib.h>
 #include "apply/apply_private.h"
 
-/* Where the item's changes go: the last one, since changes of an
-   item come together. NULL when out of memory. */
+/* Returns the item with that number: the last one, since an item's changes are
+   adjacent in the ledger, or else a new one. NULL when out of memory. */
 static struct ca_apply_item *last_item(struct ca_apply *apply, int64_t item)
 {
   struct ca_apply_item *last = apply->waiting.last;

@@ -1,12 +1,12 @@
-/* The secret bodies of changes, which live in this process only. They are an
-   array that is sorted by change: changes nearly always come in rising order,
-   so a new body goes to its end. Must not know: the engine, the ledger. */
+/* The secret bodies of changes, which exist in this process only. They are
+   kept in an array sorted by change number: numbers nearly always rise, so a
+   new body is appended. Must not know: the engine, the ledger. */
 #include <stdlib.h>
 #include <string.h>
 #include "apply/apply_private.h"
 #include "base/secret.h"
 
-/* The first entry that is not before the change. */
+/* Index of the first entry whose number is not below the change's. */
 static size_t secret_place(const struct ca_apply *apply, int64_t change)
 {
   size_t from = 0;
@@ -55,7 +55,7 @@ void ca_apply_secret_drop(struct ca_apply *apply, int64_t change)
 
   if(entry)
     give_up(entry);
-  /* what was given up at the end is forgotten; elsewhere it waits for that */
+  /* wiped entries are removed from the end only; others stay until then */
   while(apply->secret_count && !apply->secrets[apply->secret_count - 1].body)
     apply->secret_count--;
 }

@@ -1,4 +1,4 @@
-/* Sending changes whose intent is durable.
+/* Sends changes whose intent is durable, and takes their replies.
    Must not know: Lua, what a script is. */
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static void enter(struct ca_apply *apply, struct ca_apply_item *item,
     apply->active++;
 }
 
-/* Gone already: what the service says when it deletes. */
+/* It was gone already: sets the body of a delete that succeeded. */
 static void report_well(struct ca_result *result)
 {
   ca_err_clear(&result->err);
@@ -52,7 +52,7 @@ static void op_done(void *owner, uint64_t token, struct ca_result *result)
 
   ca_send_leave(apply, item);
   ca_reply_explain(item->first->row.change.api, result);
-  /* the service's own id for it, where it gave another than ours */
+  /* the reply's request id, where the service gave one of its own */
   if(result->err.request_id[0])
     ca_err_copy_text(result->request_id, sizeof(result->request_id),
                      result->err.request_id, strlen(result->err.request_id));
@@ -101,7 +101,7 @@ void ca_send_submit(struct ca_apply *apply, struct ca_apply_item *item)
       enter(apply, item, op);
       return;
     }
-    /* not this change's fault: the others would fare no better */
+    /* not this change's fault: the others would fail too */
     ca_finish_fail(apply, &why);
   }
   ca_request_clear(&request);
@@ -117,10 +117,10 @@ void ca_send_abandon(struct ca_apply *apply, struct ca_apply_item *item)
   memset(&result, 0, sizeof(result));
   ca_buf_init(&result.body, 0);
   if(!ca_engine_cancel(apply->engine, item->op, &left))
-    left = true; /* nobody knows of it any more */
+    left = true; /* the engine does not know the op: assume it left */
   ca_send_leave(apply, item);
   if(!left) {
-    item->intended = true; /* again: as if it had never been submitted */
+    item->intended = true; /* as before it was submitted */
     ca_finish_rest(apply, item, CA_NOT_TRIED, ca_finish_why_stopped(apply));
     return;
   }

@@ -1,6 +1,6 @@
-/* Finding out what became of changes whose outcome is unknown, a few at a
-   time. A change that must not be repeated is only said not to have happened
-   when its request has had time to arrive: one in the socket of a process that
+/* Finds out what became of changes whose outcome is unknown, a few at a time.
+   A change that must not be repeated counts as not happened only after its
+   request has had time to arrive: a request in the socket of a process that
    died may still be carried out.
    Must not know: Lua, what a script is. */
 #include <stdio.h>
@@ -37,7 +37,7 @@ struct ca_settle *ca_settle_new(struct ca_engine *engine,
   return settle;
 }
 
-/* Off the list of those under way. */
+/* Takes the probing off the list of those under way. */
 static void leave(struct ca_probing *probing)
 {
   struct ca_probing **at = &probing->settle->under_way;
@@ -97,10 +97,11 @@ static void fail(struct ca_settle *settle, const struct ca_err *why)
   ca_settle_stop(settle);
 }
 
-/* Ends of probes: each takes the probing, which is in no list. */
+/* ---- Ends of probes ----
+   Each function takes the probing, which is in no list. */
 
-/* What the change's own record keeps when nothing can be told: its cause, and
-   why, once. False when there is nothing to add. */
+/* For a change that stays unknown: sets cause to the recorded error plus text,
+   the reason. Returns false when the error has it already. */
 static bool add_reason(const struct ca_change_row *row, const char *text,
                        struct ca_err *cause)
 {
@@ -112,7 +113,7 @@ static bool add_reason(const struct ca_change_row *row, const char *text,
   return true;
 }
 
-/* The change was sent once at least, by the request whose id is known. */
+/* Records 1 attempt and the known request id: it was sent at least once. */
 static void write_outcome(struct ca_settle *settle,
                           const struct ca_change_row *row,
                           enum ca_outcome outcome,
@@ -146,7 +147,7 @@ static void end(struct ca_probing *probing, enum ca_outcome outcome,
   free(probing);
 }
 
-/* Nothing was found out: the ledger stays as it is. */
+/* Reports a change that was not probed to an end; the ledger is unchanged. */
 static void end_unasked(struct ca_probing *probing, const char *why)
 {
   struct ca_finding finding;
@@ -167,12 +168,12 @@ static void end_found(struct ca_probing *probing,
 
   write_outcome(settle, &probing->row, outcome, finding);
   if(settle->failed.code)
-    free(probing); /* who reads the ledger learns another thing */
+    free(probing); /* not reported: the ledger does not have this outcome */
   else
     end(probing, outcome, finding);
 }
 
-/* No probe can tell what became of it. */
+/* Ends a change about which no probe can prove anything. */
 static void end_missing(struct ca_probing *probing, const char *why)
 {
   struct ca_finding finding = { .proof = CA_PROOF_UNKNOWN };
@@ -181,7 +182,7 @@ static void end_missing(struct ca_probing *probing, const char *why)
   end_found(probing, &finding);
 }
 
-/* Asking. */
+/* ---- Requests ---- */
 
 static void probe_done(void *owner, uint64_t token, struct ca_result *result);
 
@@ -205,14 +206,15 @@ static void ask(struct ca_probing *probing)
     return;
   }
   ca_request_clear(&request);
-  if(code != CA_USAGE) /* the others would fare no better */
+  if(code != CA_USAGE) /* the others would fail too */
     settle->dead = "no further request can be sent";
   end_unasked(probing, why.text);
 }
 
-/* For how long the change might still have happened after it was asked for.
-   All requests of it left before this settling began; when, nobody knows: an
-   intent is written for a whole group, long before its last request leaves. */
+/* How long the change's request might still have been on its way when the
+   probe was sent. All requests of the change left before settling began, but
+   the time is not known: an intent is written for a whole group, long before
+   the group's last request leaves. */
 static int64_t quiet_ms(const struct ca_probing *probing)
 {
   int64_t more =
@@ -223,7 +225,8 @@ static int64_t quiet_ms(const struct ca_probing *probing)
   return more > 0 ? more : 0;
 }
 
-/* Asks again when all is quiet. False when there is no need to wait. */
+/* Takes the probing and probes again after the quiet time. Returns false, and
+   takes nothing, when there is no need to wait. */
 static bool ask_later(struct ca_probing *probing)
 {
   struct ca_settle *settle = probing->settle;
@@ -244,7 +247,7 @@ static bool ask_later(struct ca_probing *probing)
   return true;
 }
 
-/* Is the service, or the way to it, not there? */
+/* Is the service down, overloaded or unreachable? */
 static bool is_down(const struct ca_result *result)
 {
   return result->status < 400 || result->status >= 500 ||
@@ -263,7 +266,7 @@ static void probe_failed(struct ca_probing *probing,
   end_unasked(probing, why);
 }
 
-/* Takes the probing: it asks on, sleeps, or ends. */
+/* Takes the probing: it sends its next request, sleeps, or ends. */
 static void take_answer(struct ca_probing *probing, struct ca_result *result)
 {
   struct ca_settle *settle = probing->settle;
@@ -325,9 +328,9 @@ static void probe_done(void *owner, uint64_t token, struct ca_result *result)
   sync_at_end(settle);
 }
 
-/* Reading and starting. */
+/* ---- Reading and starting ---- */
 
-/* The next change of unknown outcome; *probing NULL after the last. */
+/* Reads the next change of unknown outcome; *probing: NULL after the last. */
 static enum ca_code read_change(struct ca_settle *settle,
                                 struct ca_probing **probing,
                                 struct ca_err *err)

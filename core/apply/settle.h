@@ -1,7 +1,6 @@
-/* Finding out what became of changes whose outcome is unknown: each is probed
-   as its operation's row says, and the ledger is told. Sends nothing that
-   changes anything.
-   Must not know: Lua, what a script is. */
+/* Finds out what became of changes whose outcome is unknown: probes each as
+   its operation's row says, and records the result. Sends only requests that
+   read. Must not know: Lua, what a script is. */
 #ifndef CA_SETTLE_H
 #define CA_SETTLE_H
 
@@ -11,26 +10,27 @@
 
 struct ca_settle;
 
-/* What a probe found. A change of something that is gone has not happened, for
-   nothing can come of it any more; a delete has. What must not be repeated is
-   only said not to have happened when its request has had time to arrive. */
+/* What a probe found. If the account or auth config is gone, a delete has
+   happened; any other change has not, and no longer can. A change that must
+   not be repeated counts as not happened only after its request has had time
+   to arrive. */
 struct ca_settled {
   const struct ca_change_row *row; /* borrowed for the call */
   enum ca_outcome outcome; /* CA_DONE, `not_done` of the options, CA_UNKNOWN */
-  const char *text; /* one line for people: what was seen, or why it stays
-                       unknown; "" when there is nothing to tell */
+  const char *text; /* one line for people: what was seen, or why the outcome
+                       stays unknown; "" when there is nothing to say */
 };
 typedef void ca_settled_fn(void *owner, const struct ca_settled *settled);
 
 struct ca_settle_options {
   int concurrency;          /* probes at once */
-  enum ca_outcome not_done; /* what a change becomes that did not happen:
+  enum ca_outcome not_done; /* outcome for a change that did not happen:
                                CA_FAILED at the end of a run, CA_NOT_TRIED
                                when it is to be sent again */
 };
 
-/* Borrows all three for its life. Reads the unknown changes of the ledger's
-   run, a few at a time. */
+/* Borrows engine, endpoint and ledger until ca_settle_free. Reads the unknown
+   changes of the ledger's run, a few at a time. NULL when out of memory. */
 struct ca_settle *ca_settle_new(struct ca_engine *engine,
                                 struct ca_endpoint *endpoint,
                                 struct ca_ledger *ledger,
@@ -39,14 +39,15 @@ struct ca_settle *ca_settle_new(struct ca_engine *engine,
                                 struct ca_err *err);
 void ca_settle_free(struct ca_settle *settle);
 /* Starts the next probes; call before each ca_engine_step while not finished.
-   `visit` is called from within both. A ledger that cannot be read or written
-   stops it: err. Once a key was rejected, or the service has failed to answer
-   three probes in a row, what is left stays unknown without a probe. */
+   `visit` is called from within both. When the ledger cannot be read or
+   written, settling stops and this fails. After a rejected key, or three
+   probes in a row that the service did not answer, the remaining changes stay
+   unknown without a probe. */
 CA_MUST_USE enum ca_code ca_settle_fill(struct ca_settle *settle,
                                         struct ca_err *err);
 bool ca_settle_finished(const struct ca_settle *settle);
-/* No new probe; those under way are cancelled, their changes stay unknown and
-   `visit` is not told. */
+/* Starts no new probe and cancels those under way: their changes stay unknown,
+   and `visit` is not called for them. */
 void ca_settle_stop(struct ca_settle *settle);
 
 #endif

@@ -1,5 +1,5 @@
 /* What the files of settle share: changes of unknown outcome while they are
-   probed. Nobody else includes this. */
+   probed. Only settle includes this. */
 #ifndef CA_SETTLE_PRIVATE_H
 #define CA_SETTLE_PRIVATE_H
 
@@ -7,21 +7,21 @@
 #include "wire/reply.h"
 #include "apply/settle.h"
 
-/* One change; the row's texts follow it. */
+/* One change. The row's texts follow the struct in the same allocation. */
 struct ca_probing {
   struct ca_probing *next;
   struct ca_settle *settle;
   uint64_t op; /* 0: none */
   bool sleeps;
   int64_t asked_mono_ms;
-  const struct ca_api *api; /* of the op */
+  const struct ca_api *api; /* the probe's operation */
   struct ca_proof_list list;
   int64_t since_ms; /* as in struct ca_proof_change; 0: no reply yet */
   struct ca_change_row row;
 };
 
 struct ca_settle {
-  struct ca_engine *engine; /* borrowed, as the next two */
+  struct ca_engine *engine; /* borrowed, like the next two */
   struct ca_endpoint *endpoint;
   struct ca_ledger *ledger;
   struct ca_settle_options options;
@@ -29,25 +29,26 @@ struct ca_settle {
   void *owner;
   int64_t born_mono_ms;
 
-  struct ca_changes changes; /* of unknown outcome */
-  bool read_all;             /* there are no more */
+  struct ca_changes changes; /* cursor over changes of unknown outcome */
+  bool read_all;             /* the cursor is at its end */
   struct ca_probing *under_way;
   size_t active;
 
-  int failures;     /* of probes in a row */
+  int failures;     /* probes that failed in a row */
   const char *dead; /* why no probe is started any more, or NULL */
   bool stopped;
   bool unsynced;
-  struct ca_err failed; /* code set once it cannot go on */
+  struct ca_err failed; /* code set once settling cannot continue */
 };
 
-/* What the ledger's row tells of the change. Borrows its texts. */
+/* The facts that the ledger's row has about the change. Borrows its texts. */
 struct ca_proof_change ca_probe_facts(const struct ca_change_row *row);
-/* The request for the next reply; sets probing->api. */
+/* Makes the next request of the probe; sets probing->api. */
 CA_MUST_USE enum ca_code ca_probe_request(struct ca_probing *probing,
                                           struct ca_request *request,
                                           struct ca_err *err);
-/* Reads a reply: 2xx, or that it is gone. Fails when the ledger does. */
+/* Reads a reply: a 2xx, or the service's own 404. Fails only when the ledger
+   cannot be read. */
 CA_MUST_USE enum ca_code ca_probe_read(struct ca_probing *probing,
                                        const struct ca_result *result,
                                        struct ca_finding *finding,

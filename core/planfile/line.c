@@ -1,5 +1,5 @@
-/* The lines of a saved plan's file, one at a time, and the members of a line:
-   each known, of its kind, once. Must not know: which lines there are. */
+/* Reads a plan file line by line, and a line's members: each must be known, of
+   the right kind, and given once. Must not know: which lines there are. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ enum ca_code ca_lines_open(struct ca_lines *lines, const char *path,
   memset(lines, 0, sizeof(*lines));
   ca_buf_init(&lines->line, CA_PLAN_LINE);
   lines->path = path;
-  /* a pipe without a writer would be waited for */
+  /* without O_NONBLOCK, open would wait for a pipe's writer */
   lines->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if(lines->fd < 0 || fstat(lines->fd, &info))
     return ca_err_set(err, CA_USAGE,
@@ -55,7 +55,7 @@ void ca_lines_close(struct ca_lines *lines)
   ca_buf_clear(&lines->line);
 }
 
-/* The next bytes; *more false at the end of the file. */
+/* Reads the next bytes; *more is false at the end of the file. */
 static enum ca_code read_piece(struct ca_lines *lines, bool *more,
                                struct ca_err *err)
 {
@@ -73,8 +73,8 @@ static enum ca_code read_piece(struct ca_lines *lines, bool *more,
   return CA_OK;
 }
 
-/* Adds to the line what is there of it; *whole with its newline, which is not
-   added. */
+/* Appends the line's bytes that were read. *whole: its newline was among them;
+   the newline is not appended. */
 static enum ca_code add_piece(struct ca_lines *lines, bool *whole,
                               struct ca_err *err)
 {
@@ -95,7 +95,7 @@ static enum ca_code add_piece(struct ca_lines *lines, bool *whole,
   return CA_OK;
 }
 
-/* The file is at its end: may it be? */
+/* Checks that the file may end here. */
 static enum ca_code check_end(const struct ca_lines *lines, struct ca_err *err)
 {
   if(lines->line.len)
@@ -138,7 +138,7 @@ static bool refuse(char why[160], const char *what, struct ca_slice name)
   return false;
 }
 
-/* A whole number from 0 that fits, in digits alone. */
+/* Reads a non-negative integer of at most 18 digits and nothing else. */
 static bool take_number(struct ca_slice value, int64_t *number)
 {
   char digits[24];
@@ -154,10 +154,10 @@ static bool take_number(struct ca_slice value, int64_t *number)
   return true;
 }
 
-/* Texts are unescaped into the room, other values copied; returns how much of
-   it was used, 0 when the value is none of its kind. A text is shorter than
-   its quotes, a value than the comma or bracket behind it, so the room of the
-   whole line is enough. */
+/* Unescapes a text, or copies another value, into room. Returns how many bytes
+   were used, 0 when the value is not of the field's kind. A room as long as
+   the line is enough: the NUL after a text takes less than its quotes, and
+   after another value no more than the comma or bracket that follows it. */
 static size_t take_text(enum ca_json_kind kind, struct ca_slice value,
                         const struct ca_plan_field *field, char *room)
 {
@@ -170,13 +170,13 @@ static size_t take_text(enum ca_json_kind kind, struct ca_slice value,
   else
     len = ca_json_unescape(value, room);
   if(len < 0 || memchr(room, 0, (size_t)len))
-    return 0; /* half a surrogate pair, or a NUL */
+    return 0; /* a lone surrogate, or a NUL */
   room[len] = '\0';
   *(const char **)field->to = room;
   return (size_t)len + 1;
 }
 
-/* False when the value is not of the field's kind. */
+/* Stores the value. False when it is not of the field's kind. */
 static bool take_value(enum ca_json_kind kind, struct ca_slice value,
                        const struct ca_plan_field *field, char **room)
 {
@@ -197,7 +197,7 @@ static bool take_value(enum ca_json_kind kind, struct ca_slice value,
   return used != 0;
 }
 
-/* The index of the field, count when there is none. */
+/* Returns the field's index, `count` when there is none. */
 static size_t find_field(struct ca_slice key,
                          const struct ca_plan_field *fields, size_t count)
 {

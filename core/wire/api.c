@@ -1,7 +1,6 @@
 /* The operation table. Must not know how rows are sent.
-   Facts: Composio API reference v3.1, as the official TypeScript SDK speaks
-   it; parameters stand in the order of the reference, which is the order in
-   which they are sent. */
+   Facts: Composio API reference v3.1, as the official TypeScript SDK uses it.
+   Parameters are in the reference's order and are sent in that order. */
 #include <stdio.h>
 #include <string.h>
 #include "wire/api.h"
@@ -38,13 +37,13 @@ static const char *const config_types[] = { "default", "custom", NULL };
     .name = (field), .wire = (field), .place = CA_IN_QUERY, .type = CA_WORD, \
     .values = (words)                                                        \
   }
-/* A filter by texts: comma-joined in one parameter, so no comma in a value. */
+/* A filter by texts, comma-joined in one parameter: no commas in values. */
 #define FILTER(field)                                                         \
   {                                                                           \
     .name = (field), .wire = (field), .place = CA_IN_QUERY, .type = CA_TEXTS, \
     .flags = CA_NO_COMMA                                                      \
   }
-/* What a create is about: two arguments before the options. */
+/* A create's user and auth config: two arguments before the options. */
 #define OWNER(user, config)                                               \
   { .name = "user_id",                                                    \
     .wire = (user),                                                       \
@@ -65,7 +64,7 @@ static const char *const config_types[] = { "default", "custom", NULL };
     .name = (field), .wire = (path), .place = CA_IN_BODY, .type = CA_WORD, \
     .flags = (flag), .values = (words)                                     \
   }
-/* One that a get shows, at the path where it is sent. */
+/* A field that a get shows at the path at which it is sent. */
 #define SHOWN(field, path, is, flag)                                    \
   {                                                                     \
     .name = (field), .wire = (path), .place = CA_IN_BODY, .type = (is), \
@@ -125,9 +124,9 @@ static const struct ca_field delete_fields[] = { ID,
                                                    .type = CA_BOOLEAN },
                                                  END };
 
-/* Credentials come back masked, so nothing can be told by them. An ACL is
-   shown to the project's keys and to the creator alone; its lists may be long,
-   so a plan neither counts on what they were nor calls them the same. */
+/* Credentials are shown masked, so they cannot be compared. An ACL is shown
+   only to the project's keys and to the creator, and its lists may be long, so
+   a plan never finds an ACL `same` nor a changed one `stale`. */
 static const struct ca_field update_fields[] = {
   ID,
   SHOWN("alias", "alias", CA_TEXT,
@@ -143,7 +142,7 @@ static const struct ca_field config_list_fields[] = {
   QUERY("limit", CA_INTEGER),
   QUERY("search", CA_TEXT),
   QUERY("show_disabled", CA_BOOLEAN),
-  /* one string on the wire that holds a comma-separated list */
+  /* sent as one string, a comma-separated list */
   { .name = "toolkit_slugs",
     .wire = "toolkit_slug",
     .place = CA_IN_QUERY,
@@ -165,9 +164,9 @@ static const struct ca_field config_update_fields[] = {
 #define OF_ACCOUNTS .resource = "connected_accounts"
 #define OF_CONFIGS  .resource = "auth_configs"
 
-/* A change happened when its reply is a 2xx with JSON, or none at all (204);
-   what else proves it is the row's `repeat` and `probe`. Enable and disable
-   answer {"success":true} alone, so `becomes` says what an account is then. */
+/* A change happened when its reply is a 2xx with JSON or with no body (204);
+   the row's `repeat` and `probe` say what else proves it. Enable and disable
+   return only {"success":true}, so `becomes` has the status after them. */
 static const struct ca_api rows[] = {
   { OF_ACCOUNTS, .name = "list", .method = CA_GET, .path = ACCOUNTS,
     .fields = list_fields },
@@ -191,7 +190,7 @@ static const struct ca_api rows[] = {
     .path = ACCOUNTS "/{id}/status", .body = "{\"enabled\":false}",
     .has_body = true, .cost = CA_REVERSIBLE, .probe = CA_PROBE_STATUS,
     .becomes = "INACTIVE", .undo = "enable", .fields = id_fields },
-  /* of an ACTIVE account it starts a new login and ends what works */
+  /* on an ACTIVE account it starts a new login and breaks the connection */
   { OF_ACCOUNTS, .name = "refresh", .method = CA_POST,
     .path = ACCOUNTS "/{id}/refresh", .body = "{}", .has_body = true,
     .cost = CA_REVERSIBLE, .repeat = CA_REPEAT_NEVER, .probe = CA_PROBE_MOVED,
@@ -215,7 +214,7 @@ static const struct ca_api rows[] = {
     .path = CONFIGS "/{id}/ENABLED", .body = "", .has_body = true,
     .cost = CA_REVERSIBLE, .probe = CA_PROBE_STATUS, .becomes = "ENABLED",
     .undo = "disable", .fields = id_fields },
-  /* disables all accounts that were made with it */
+  /* also disables all accounts that were made with it */
   { OF_CONFIGS, .name = "disable", .method = CA_PATCH,
     .path = CONFIGS "/{id}/DISABLED", .body = "", .has_body = true,
     .cost = CA_REVERSIBLE, .probe = CA_PROBE_STATUS, .becomes = "DISABLED",
@@ -248,7 +247,7 @@ const struct ca_field *ca_api_field(const struct ca_api *api, const char *name)
   return NULL;
 }
 
-/* A row of the same resource that reads: one by its id, or the list. */
+/* The row that reads the resource: one by its id, or the list. */
 static const struct ca_api *find_read(const char *resource, bool has_id)
 {
   size_t i;

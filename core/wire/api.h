@@ -1,6 +1,6 @@
-/* The operations of the service as a table. Everything that distinguishes one
-   operation from another stands in its row; code that asks "is it disable?"
-   by name is in the wrong place. Must not know how rows are sent.
+/* The service's operations as a table. Everything that distinguishes one
+   operation from another is in its row; code that asks for an operation by
+   name is in the wrong place. Must not know how rows are sent.
    Facts: Composio API v3.1, connected accounts and auth configs. */
 #ifndef CA_API_H
 #define CA_API_H
@@ -10,24 +10,24 @@
 
 enum ca_method { CA_GET, CA_POST, CA_PATCH, CA_DELETE };
 
-/* What a change can cost: `may` of a job is compared with this. */
+/* What a change can cost; compared with a job's `may`. */
 enum ca_class { CA_READ, CA_REVERSIBLE, CA_IRREVERSIBLE };
 
 enum ca_repeat {
   CA_REPEAT_FREELY,  /* sending twice does no harm */
-  CA_REPEAT_GONE_OK, /* the same, and 404 on a repeat means done */
-  CA_REPEAT_NEVER    /* only when the request surely never left */
+  CA_REPEAT_GONE_OK, /* no harm, and 404 on a repeat means done */
+  CA_REPEAT_NEVER    /* sent again only if the request provably never left */
 };
 
-/* How to find out afterwards whether a change happened. All but the list get
-   the account (or auth config) that was changed; wire/proof.h says what the
-   reply proves. */
+/* How to find out afterwards whether a change happened. All but
+   CA_PROBE_LISTED get the account or auth config that was changed;
+   wire/proof.h says what the reply proves. */
 enum ca_probe {
-  CA_PROBE_NONE,   /* the service shows nothing of it */
-  CA_PROBE_STATUS, /* its status is what the row says it becomes */
-  CA_PROBE_MOVED,  /* its status is another one than before */
-  CA_PROBE_FIELDS, /* its fields are what was set */
-  CA_PROBE_GONE,   /* it is there no more: 404 */
+  CA_PROBE_NONE,   /* the service shows no effect */
+  CA_PROBE_STATUS, /* its status is the row's `becomes` */
+  CA_PROBE_MOVED,  /* its status differs from before */
+  CA_PROBE_FIELDS, /* its fields have the values that were set */
+  CA_PROBE_GONE,   /* the get returns 404 */
   CA_PROBE_LISTED  /* a list of the user's accounts, newest first, has it */
 };
 
@@ -36,35 +36,35 @@ enum ca_place { CA_IN_PATH, CA_IN_QUERY, CA_IN_BODY, CA_IN_HOST };
 enum ca_type {
   CA_ID,      /* printable ASCII without blanks, never . or .. */
   CA_TEXT,    /* any valid UTF-8 without control bytes; may be empty only
-                 where CA_MAY_BE_EMPTY stands */
+                 with CA_MAY_BE_EMPTY */
   CA_TEXTS,   /* list of CA_TEXT: comma-joined in a query, array in a body */
   CA_INTEGER, /* positive */
   CA_BOOLEAN,
   CA_WORD,   /* one of `values`; unknown words are refused */
-  CA_WORDS,  /* list of words, unknown ones pass: the service's lists grow */
+  CA_WORDS,  /* list of words; unknown ones pass: the service adds words */
   CA_ACL,    /* {allow_all_users, allowed_user_ids, not_allowed_user_ids} */
-  CA_SCHEME, /* {authScheme, val}: what composio.auth_scheme makes */
-  CA_OPEN    /* free table of texts, numbers, booleans, null, tables */
+  CA_SCHEME, /* {authScheme, val}, as made by composio.auth_scheme */
+  CA_OPEN    /* any table of texts, numbers, booleans, null, tables */
 };
 
 enum ca_field_flag {
   CA_REQUIRED = 1,
-  CA_POSITIONAL = 2, /* an argument of its own, before the options */
-  CA_SECRET = 4,     /* never in the ledger, a plan or a log */
+  CA_POSITIONAL = 2, /* a positional argument, before the options */
+  CA_SECRET = 4,     /* never written to the ledger, a plan or a log */
   CA_MAY_BE_EMPTY = 8,
   CA_NULLABLE = 16,           /* composio.null is sent as null */
   CA_MAKES_IRREVERSIBLE = 32, /* raises the op's class when set */
-  CA_NO_COMMA = 64,           /* cannot be filtered on when it holds a comma */
-  CA_PLAN_SEES = 128,         /* a text, shown: a change to the value it has is
-                                 `same`, one that changed since the plan is `stale` */
-  CA_ITEM_KEEPS = 256,   /* items of the ledger have a column for it, so that a
-                            before-image of their own account leaves it out */
-  CA_NAMES_USER = 512,   /* whose account a create makes, */
-  CA_NAMES_CONFIG = 1024 /* and with which auth config */
+  CA_NO_COMMA = 64,           /* cannot be a filter when it contains a comma */
+  CA_PLAN_SEES = 128,  /* a text that is shown: setting the value it has is
+                          `same`; if it changed since the plan, `stale` */
+  CA_ITEM_KEEPS = 256, /* the ledger's items have a column for it, so the
+                          before-image of an item's own account omits it */
+  CA_NAMES_USER = 512, /* names the user for whom a create makes an account */
+  CA_NAMES_CONFIG = 1024 /* names the auth config that it uses */
 };
 
 struct ca_field {
-  const char *name; /* as scripts say it; NULL ends the list */
+  const char *name; /* as in scripts; NULL ends the list */
   const char *wire; /* query parameter, or dotted path in the body */
   enum ca_place place;
   enum ca_type type;
@@ -77,45 +77,45 @@ struct ca_field {
 
 struct ca_api {
   const char *resource; /* "connected_accounts" or "auth_configs" */
-  const char *name;     /* as scripts say it */
+  const char *name;     /* as in scripts */
   enum ca_method method;
-  const char *path; /* after /api/v3.1, {id} stands for the id */
-  const char *body; /* constant body; NULL: made of the fields */
+  const char *path; /* after /api/v3.1; {id} is replaced by the id */
+  const char *body; /* constant body; NULL: made from the fields */
   bool has_body;    /* GET, DELETE and body-less POSTs: false */
   enum ca_class cost;
   enum ca_repeat repeat;
   enum ca_probe probe;
-  const char *becomes; /* status after it succeeded, in which the change is
-                          `same`; NULL: the row does not know it */
-  const char *undo;    /* the operation that puts it back; its own name: the
-                          same with the values before of the fields that are
-                          shown; NULL: there is none */
-  const char *makes;   /* dotted path where a create's reply says which account
-                          it made; NULL: it makes none */
-  const char *weight;  /* member of what is changed that counts the accounts
-                          which change with it; NULL: itself alone */
-  const char *option;  /* an option that the Lua above the call takes; NULL */
+  const char *becomes; /* status after success; a change of something that has
+                          it already is `same`; NULL: not known */
+  const char *undo;    /* the operation that undoes it; its own name: sent
+                          again with the earlier values of the shown fields;
+                          NULL: there is none */
+  const char *makes;   /* dotted path to the new account's id in a create's
+                          reply; NULL: it makes none */
+  const char *weight;  /* member that counts the accounts which change along
+                          with it; NULL: it changes alone */
+  const char *option;  /* an option that the bindings handle, not sent; NULL */
   const char *spares;  /* status in which the call is refused unless `option`
                           is given; NULL: none */
-  const char *failure; /* class that the SDK gives to most failures of the
-                          call; NULL: each has its own */
+  const char *failure; /* the SDK's class for most failures of the call; NULL:
+                          the class depends on the failure */
   const struct ca_field *fields;
 };
 
-/* All rows, in the order documents list them. */
+/* All rows, in the order in which the docs list them. */
 const struct ca_api *ca_api_rows(size_t *count);
 
-/* NULL when there is none. */
+/* Both return NULL when there is none. */
 const struct ca_api *ca_api_find(const char *resource, const char *name);
 const struct ca_field *ca_api_field(const struct ca_api *api,
                                     const char *name);
-/* The read of the same resource: of one by its id, or the list. */
+/* The operation that reads the same resource: one by its id, or the list. */
 const struct ca_api *ca_api_get(const struct ca_api *api);
 const struct ca_api *ca_api_list(const struct ca_api *api);
 
-/* Any operation but reads. */
+/* Is it any operation but a read? */
 bool ca_api_mutates(const struct ca_api *api);
-/* Is it about one account or auth config, whose id stands in the path? */
+/* Is it about one account or auth config, whose id is in the path? */
 bool ca_api_has_id(const struct ca_api *api);
 /* Is it about connected accounts, not auth configs? */
 bool ca_api_of_accounts(const struct ca_api *api);
@@ -124,12 +124,12 @@ const char *ca_api_noun(const struct ca_api *api);
 
 /* Large enough for the label of every row. */
 #define CA_API_LABEL_SIZE 96
-/* What people and plans call it: "disable", "auth_configs.disable". */
+/* Its name for people and in plans: "disable", "auth_configs.disable". */
 void ca_api_label(const struct ca_api *api, char *out, size_t size);
 /* The row with that label; NULL when there is none. */
 const struct ca_api *ca_api_of_label(const char *label);
 
-/* Does an account with that status work? */
+/* Can an account with that status be used? */
 bool ca_api_status_works(const char *status);
 /* Does an account with that status show is_disabled? */
 bool ca_api_status_is_disabled(const char *status);

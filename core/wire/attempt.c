@@ -1,9 +1,9 @@
 /* The curl side of one exchange. Must not know: retries, other attempts, Lua.
-   Settings follow from three facts. A custom header such as x-api-key follows
-   redirects to other hosts, so none are followed. libcurl sends a request
-   again by itself when a reused connection dies before the reply, so the
-   callback that it asks before each sending forbids the second one to what
-   must not be doubled. The defaults have no total timeout. */
+   Three facts decide the settings. libcurl sends a custom header such as
+   x-api-key to the host of a redirect too, so redirects are not followed.
+   libcurl resends a request by itself when a reused connection dies before the
+   reply, so the pre-request callback refuses the second send of a request that
+   must not be repeated. By default libcurl has no total timeout. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,7 +15,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
   struct ca_attempt *attempt = ctx;
   enum ca_code code = CA_OK;
-  /* pages of a listing are about as long as the one before */
+  /* pages of a list are about as long as the page before */
   if(!attempt->body.len && attempt->usual)
     code = ca_buf_reserve(&attempt->body, attempt->usual + attempt->usual / 8);
   if(!code)
@@ -28,8 +28,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
   return size * count;
 }
 
-/* More is no number of requests or milliseconds, and every smaller one can be
-   reckoned with, as a double too. */
+/* No count of requests or milliseconds is larger, and arithmetic with smaller
+   ones neither overflows nor loses precision, even as a double. */
 #define NUMBER_MAX INT64_C(1000000000000)
 
 static int64_t to_number(const char *text)
@@ -45,14 +45,14 @@ static int64_t to_number(const char *text)
   return value;
 }
 
-/* "60s" or "60" seconds, as the window's size is written. */
+/* Reads the window's size, written "60s" or "60" (seconds). */
 static int64_t to_window_ms(const char *text)
 {
   int64_t seconds = to_number(text);
   return seconds > 0 && seconds <= 86400 ? seconds * 1000 : -1;
 }
 
-/* Host of an absolute URL, for a message; "" for a relative one. */
+/* Copies the host of an absolute URL, for a message; "" for a relative one. */
 static void copy_host(char *to, size_t size, const char *url)
 {
   const char *from = strstr(url, "://");
@@ -82,8 +82,8 @@ struct header_name {
   enum header header;
 };
 
-/* A reply has fifteen to twenty headers; the length rules out nearly all, so
-   that few are compared letter by letter. NULL: none of ours. */
+/* Returns NULL for a header that is not used. A reply has fifteen to twenty
+   headers; comparing lengths first rules out nearly all of them. */
 static const struct header_name *find_header(const char *line, size_t len)
 {
   static const struct header_name names[][4] = {
@@ -110,14 +110,15 @@ static const struct header_name *find_header(const char *line, size_t len)
   return NULL;
 }
 
-/* Is the header's text kept? Of the others only what it means is. */
+/* Is the header's text stored? Of the others only the parsed value is. */
 static bool is_stored(enum header header)
 {
   return header == H_REQUEST_ID || header == H_RETRY_AFTER ||
          header == H_LOCATION || header == H_DEPRECATION || header == H_SUNSET;
 }
 
-/* What messages will hold: terminal-safe; the caller has masked it. */
+/* Copies a value for messages, safe for terminals; the caller has masked
+   secrets. */
 static void copy_value(char *to, size_t size, const char *value)
 {
   ca_text_printable(to, size, value, strlen(value));
@@ -209,8 +210,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
       from++;
     while(end > from && (end[-1] == '\r' || end[-1] == '\n'))
       end--;
-    /* a secret cut in two would not be known for one; so nothing longer is
-       taken, but for the host at the start of a long URL */
+    /* a secret that is cut in two would not be recognised, so longer values
+       are ignored, except the host at the start of a long URL */
     if((size_t)(end - from) >= sizeof(value) && name->header != H_LOCATION)
       return len;
     ca_err_copy_text(value, sizeof(value), from, (size_t)(end - from));
@@ -221,8 +222,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
   return len;
 }
 
-/* Bytes that libcurl has handed to the system for this handle; -1 when it
-   cannot say. */
+/* Bytes of requests that libcurl has passed to the kernel for this handle; -1
+   when it cannot tell. */
 static int64_t count_bytes(const struct ca_attempt *attempt)
 {
   long sent = 0;
@@ -230,9 +231,9 @@ static int64_t count_bytes(const struct ca_attempt *attempt)
                                                                         : sent;
 }
 
-/* CURLOPT_SOCKOPTFUNCTION: a connection is about to be made. libcurl 7.88
-   counts what it says to a proxy as bytes of the request, so what has left
-   since it last asked is what the count was before that. */
+/* CURLOPT_SOCKOPTFUNCTION: libcurl is about to connect. libcurl 7.88 counts
+   what it sends to a proxy as bytes of the request, so the count is saved
+   here, before the connection is made. */
 static int on_connect(void *ctx, curl_socket_t socket, curlsocktype purpose)
 {
   struct ca_attempt *attempt = ctx;
@@ -245,10 +246,10 @@ static int on_connect(void *ctx, curl_socket_t socket, curlsocktype purpose)
   return CURL_SOCKOPT_OK;
 }
 
-/* CURLOPT_PREREQFUNCTION: libcurl asks before it makes a request on a
-   connection, each time anew when it sends one again by itself. A connection
-   that was reset while it lay idle is noticed by the first write, which fails:
-   nothing has left then, and the next sending is still the first. */
+/* CURLOPT_PREREQFUNCTION: libcurl calls this before each request on a
+   connection, also when it resends one by itself. If an idle connection was
+   reset, the first write fails: no byte has left then, and the next send still
+   counts as the first. */
 static int on_send(void *ctx, char *remote, char *local, int remote_port,
                    int local_port)
 {
@@ -327,9 +328,9 @@ static CURLcode set_constants(struct ca_attempt *attempt)
   return failed;
 }
 
-/* What depends on where it goes; done once per handle and endpoint. A handle
-   that knew another starts afresh: of what one endpoint asked for (its
-   authority, its version of HTTP) nothing may reach the next. */
+/* Sets what depends on the endpoint, once per handle and endpoint. A handle
+   that was used for another endpoint is reset first: none of that endpoint's
+   settings (certificate authority, HTTP version) may reach this one. */
 static CURLcode set_endpoint(struct ca_attempt *attempt,
                              struct ca_endpoint *endpoint)
 {
@@ -347,7 +348,7 @@ static CURLcode set_endpoint(struct ca_attempt *attempt,
   set_ptr(easy, &failed, CURLOPT_REDIR_PROTOCOLS_STR, "https");
   set_long(easy, &failed, CURLOPT_CONNECTTIMEOUT_MS,
            (long)endpoint->connect_ms);
-  /* a proxy from the environment is right for the world, not for loopback */
+  /* a proxy from the environment must not be used for loopback */
   set_ptr(easy, &failed, CURLOPT_PROXY, endpoint->is_loopback ? "" : NULL);
   if(https) {
     set_long(easy, &failed, CURLOPT_HTTP_VERSION,
@@ -363,7 +364,7 @@ static CURLcode set_endpoint(struct ca_attempt *attempt,
   return failed;
 }
 
-/* Gives libcurl the path and query of the URL, whose other parts it has. */
+/* Gives libcurl the URL's path and query; it has the other parts already. */
 static CURLUcode set_parts(struct ca_attempt *attempt)
 {
   char *path = strstr(attempt->url.data, "://");
@@ -384,12 +385,12 @@ static CURLUcode set_parts(struct ca_attempt *attempt)
   return code;
 }
 
-/* libcurl takes a URL's text apart and puts it together again for every
-   request, for a fifth of what a request costs it; so it is given the parts,
-   unless something in them is escaped, which it would spell its own way. The
-   text is set in any case, since libcurl uses it when it sends a request
-   again. It has to be set last: setting CURLOPT_CURLU overrides the text, and
-   from libcurl 8.12 on drops it, even when it is set to NULL. */
+/* libcurl parses a URL's text and joins it again for every request, a fifth of
+   its cost per request; so it is given the parts, unless they have escapes,
+   which libcurl would write its own way. The text is set in any case, because
+   libcurl uses it when it resends a request. The text must be set last:
+   setting CURLOPT_CURLU overrides it and, from libcurl 8.12 on, drops it, even
+   when set to NULL. */
 static void set_url(struct ca_attempt *attempt, CURLcode *failed)
 {
   bool in_parts =
@@ -400,11 +401,11 @@ static void set_url(struct ca_attempt *attempt, CURLcode *failed)
   set_ptr(attempt->easy, failed, CURLOPT_URL, attempt->url.data);
 }
 
-/* The header list is made of nodes that live in the attempt, so that a request
-   costs no allocation for it; curl reads it anew for each. The user agent is
-   one of them, since by its own option curl would print it twice. No "Expect:"
-   is needed: curl asks for a 100-continue only above the 1 MB that no body of
-   ours exceeds. */
+/* Links the header list from nodes in the attempt, so that a request allocates
+   none; libcurl reads the list for each request. The user agent is one of the
+   nodes, since with its own option libcurl would format it twice. No "Expect:"
+   is needed: curl asks for a 100-continue only for bodies above 1 MB, and ours
+   are never larger. */
 static void chain_headers(struct ca_attempt *attempt, bool with_body,
                           bool with_type)
 {
@@ -426,8 +427,8 @@ static void chain_headers(struct ca_attempt *attempt, bool with_body,
     node[used - 1].next = &node[used];
 }
 
-/* What depends on the operation: a handle that does one again and again is set
-   up for it once. */
+/* Sets what depends on the operation: once for a handle that repeats the same
+   one. */
 static CURLcode set_operation(struct ca_attempt *attempt,
                               const struct ca_api *api, bool with_body)
 {
@@ -436,8 +437,8 @@ static CURLcode set_operation(struct ca_attempt *attempt,
 
   attempt->usual = 0;
   set_long(easy, &failed, with_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
-  /* pages shrink to a tenth; what a change answers is shorter than the header
-     that would ask for it */
+  /* compression shrinks pages to a tenth; the reply to a change is shorter
+     than the header that would ask for it */
   set_ptr(easy, &failed, CURLOPT_ACCEPT_ENCODING,
           api->method == CA_GET ? "" : NULL);
   set_ptr(easy, &failed, CURLOPT_CUSTOMREQUEST,
@@ -456,7 +457,7 @@ static CURLcode set_request(struct ca_attempt *attempt,
   struct ca_slice body = ca_request_body(request);
   CURLcode failed = CURLE_OK;
 
-  /* whether there is a body is the operation's, too */
+  /* the operation also decides whether there is a body */
   if(attempt->api != request->api)
     failed = set_operation(attempt, request->api, body.data != NULL);
   if(!failed && body.data) {
@@ -529,7 +530,7 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
   if(code)
     return ca_err_set(err, code, "the request's URL is too long");
   attempt->endpoint = endpoint;
-  /* by serial: a new endpoint may lie where a freed one lay */
+  /* compared by serial: a new endpoint may have a freed one's address */
   if(attempt->set_up_for != endpoint->serial)
     failed = set_endpoint(attempt, endpoint);
   if(!failed)
@@ -571,7 +572,7 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
     way_out = "; is the service up at this address?";
   else if(result == CURLE_PEER_FAILED_VERIFICATION)
     way_out = "; give the right certificate authority with --tls-ca";
-  else if(result == CURLE_PARTIAL_FILE) /* each version says it otherwise */
+  else if(result == CURLE_PARTIAL_FILE) /* libcurl's text varies by version */
     detail = "the connection was closed before the end of the reply";
   else if(attempt->held_back)
     detail = "the connection broke after the request was sent, and it must "

@@ -1,4 +1,5 @@
-/* What replies and probes prove of changes. */
+/* What replies and probes prove about changes. Must not know: the ledger,
+   outcomes, who asks. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 /* ---- fields ---- */
 
-/* The value at a dotted path. */
+/* Finds the value at a dotted path. */
 static enum ca_json_kind find(struct ca_slice object, const char *path,
                               struct ca_slice *value)
 {
@@ -32,7 +33,7 @@ enum ca_json_kind ca_proof_shown(const struct ca_field *field,
   return find(account, field->shown, value);
 }
 
-/* Are two JSON values the same, strings whatever their escapes? */
+/* Are two JSON values equal? Strings are compared unescaped. */
 static bool same_value(struct ca_slice one, struct ca_slice other)
 {
   char *text;
@@ -48,15 +49,15 @@ static bool same_value(struct ca_slice one, struct ca_slice other)
   return same;
 }
 
-/* Absent, null and "" are one for a text: the service clears it by "" and
-   shows null. */
+/* For a text, absent, null and "" are equal: the service clears it on "" and
+   then shows null. */
 static bool is_empty(struct ca_slice value)
 {
   return !value.data || *value.data == 'n' || ca_json_is(value, "");
 }
 
-/* A member of an ACL: a list, or a flag that is false where it is absent. One
-   that the change does not set keeps what it was. */
+/* Compares a member of an ACL: a list, or a flag that is false when absent. A
+   member that the change does not set always matches. */
 static bool same_member(struct ca_slice wanted, struct ca_slice shown,
                         const char *name)
 {
@@ -67,7 +68,7 @@ static bool same_member(struct ca_slice wanted, struct ca_slice shown,
 
   switch(kind) {
   case CA_JSON_ARRAY:
-  case CA_JSON_OBJECT: /* what Lua makes of a list without entries */
+  case CA_JSON_OBJECT: /* an empty Lua table is encoded as {} */
     return ca_json_same_set(want, got);
   case CA_JSON_TRUE:
   case CA_JSON_FALSE:
@@ -110,7 +111,7 @@ enum ca_proof ca_proof_of_reply(const struct ca_api *api,
   return CA_PROOF_UNKNOWN;
 }
 
-/* The text at a dotted path of the reply; false when there is none. */
+/* Copies the text at a dotted path of the reply; false when there is none. */
 static bool reply_text(const struct ca_result *result, const char *path,
                        char *out, size_t size)
 {
@@ -178,7 +179,7 @@ const char *ca_proof_missing(const struct ca_proof_change *change)
   }
 }
 
-/* Nothing can come of the change any more, unless this is what it was for. */
+/* A change of something that is gone can no longer happen; a delete has. */
 static void find_gone(const struct ca_proof_change *change,
                       struct ca_finding *finding)
 {
@@ -199,8 +200,8 @@ static void find_status(const struct ca_proof_change *change,
               ca_api_noun(change->api), finding->status);
 }
 
-/* A change that becomes no certain status, such as a refresh: it has happened
-   when the status is another one, and has not when nothing has moved since. */
+/* For a change without one certain status after it, such as a refresh: it has
+   happened if the status differs, and has not if there was no update since. */
 static void find_moved(const struct ca_proof_change *change,
                        const struct ca_reply_account *account,
                        struct ca_finding *finding)
@@ -220,7 +221,7 @@ static void find_moved(const struct ca_proof_change *change,
               finding->status, change->before ? " as before" : "");
 }
 
-/* The field for people, after "the service does not show". */
+/* Names the field for people. */
 static void name_field(const struct ca_field *field, char *out, size_t size)
 {
   if(field->type == CA_ACL)
@@ -229,7 +230,7 @@ static void name_field(const struct ca_field *field, char *out, size_t size)
     snprintf(out, size, "the %s", field->name);
 }
 
-/* One request set all the fields, so they are all there or none is. */
+/* One request sets all the fields, so either all are set or none is. */
 static void find_fields(const struct ca_proof_change *change,
                         const struct ca_reply_account *account,
                         struct ca_finding *finding)
@@ -247,7 +248,7 @@ static void find_fields(const struct ca_proof_change *change,
     if(!field->shown || ca_proof_sent(field, body, &wanted) == CA_JSON_BAD)
       continue;
     name_field(field, name, sizeof(name));
-    /* an absent text is empty; of an ACL that is not shown nobody can tell */
+    /* an absent text is empty; an ACL that is not shown cannot be compared */
     if(ca_proof_shown(field, account->text, &shown) == CA_JSON_BAD &&
        field->type == CA_ACL) {
       set_proof(finding, CA_PROOF_UNKNOWN, "the service does not show %s",
@@ -262,7 +263,8 @@ static void find_fields(const struct ca_proof_change *change,
   }
 }
 
-/* False when the reply shows no status, or another than was asked for. */
+/* Returns false when the reply shows no status, or not the account or auth
+   config that was asked for. */
 static bool read_shown(const struct ca_proof_change *change,
                        const struct ca_result *result,
                        struct ca_reply_account *shown)
@@ -345,8 +347,8 @@ static void note_made(struct ca_proof_list *list,
   ca_json_copy(account->status, list->status, sizeof(list->status));
 }
 
-/* Can the change have made an account that was made then? One whose time is
-   not shown, or cannot be read, is neither older nor newer: 0. */
+/* Can the change have made an account with that creation time? 0: the time is
+   not shown or cannot be parsed; then the answer is yes. */
 static bool may_be_new(const struct ca_proof_change *change,
                        struct ca_proof_list *list, int64_t made_ms)
 {
@@ -383,7 +385,7 @@ static bool see_account(void *ctx, const struct ca_reply_account *account)
   return true;
 }
 
-/* The list has ended, whole or not. */
+/* Sets the finding at the end of the list. whole: no page is missing. */
 static void conclude(const struct ca_proof_change *change,
                      const struct ca_proof_list *list, bool whole,
                      struct ca_finding *finding)

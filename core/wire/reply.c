@@ -1,8 +1,8 @@
-/* Reading the service's replies. An error's envelope is
-   {"error":{message,code, slug,status,request_id,suggested_fix,errors[]}}; a
-   429 is flat, proxies answer text or HTML, and some bodies are empty: each
-   has to end in one good line. Of a page of accounts, half a megabyte, a few
-   members are wanted. Must not know: what accounts are compared with. */
+/* Reads the service's replies. An error's envelope is
+   {"error":{message,code,slug,status,request_id,suggested_fix,errors[]}}; a
+   429 is flat, proxies send text or HTML, and some bodies are empty: each
+   becomes one readable line. From a page of accounts, half a megabyte, only a
+   few members are read. Must not know: what accounts are compared with. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 
 /* ---- errors ---- */
 
-/* Masks the text, which it frees, before it cuts it: a secret that a cut has
-   halved would not be known any more. NULL is "". */
+/* Masks secrets in the text, then copies as much as fits: a secret that was
+   cut first would not be recognised. Takes text and frees it; NULL is "". */
 static void mask_and_clean(char *to, size_t size, char *text, size_t len)
 {
   *to = '\0';
@@ -25,7 +25,7 @@ static void mask_and_clean(char *to, size_t size, char *text, size_t len)
   free(text);
 }
 
-/* The beginning of a body that is not what it should be. */
+/* Copies the beginning of an unexpected body, for a message. */
 static void show_body(const struct ca_buf *body, char *to, size_t size)
 {
   char *copy = malloc(body->len + 1);
@@ -34,8 +34,8 @@ static void show_body(const struct ca_buf *body, char *to, size_t size)
   mask_and_clean(to, size, copy, body->len);
 }
 
-/* The first of the NULL-ended paths at which there is a text, fit to be
-   shown. */
+/* Copies the scalar at the first of the NULL-ended paths that has one, masked
+   and safe for terminals. */
 static bool first_text(const struct ca_buf *body, const char *const *paths,
                        char *out, size_t size)
 {
@@ -51,7 +51,7 @@ static bool first_text(const struct ca_buf *body, const char *const *paths,
   return *out != '\0';
 }
 
-/* The first of the NULL-ended paths at which there is a whole number. */
+/* Reads the integer at the first of the NULL-ended paths that has one. */
 static bool first_integer(const struct ca_buf *body, const char *const *paths,
                           int64_t *out)
 {
@@ -61,7 +61,7 @@ static bool first_integer(const struct ca_buf *body, const char *const *paths,
   return false;
 }
 
-/* What the envelope says, into the record. False when it says nothing. */
+/* Copies the envelope into err and message. False when it has no message. */
 static bool read_envelope(const struct ca_buf *body, struct ca_err *err,
                           char *message, size_t size)
 {
@@ -83,11 +83,11 @@ static bool read_envelope(const struct ca_buf *body, struct ca_err *err,
 
   if(numbered)
     err->api_code = code >= 0 && code <= 0x7FFFFFFF ? (int)code : 0;
-  /* the request id of the headers stays, unless the body has one */
+  /* the request id in the body overrides the one in the headers */
   if(first_text(body, ids, detail, sizeof(err->request_id)))
     ca_err_copy_text(err->request_id, sizeof(err->request_id), detail,
                      strlen(detail));
-  /* a code in words is what other replies call the slug */
+  /* a code that is not a number is what other replies call the slug */
   if(!first_text(body, slugs, err->slug, sizeof(err->slug)) && !numbered)
     first_text(body, codes, err->slug, sizeof(err->slug));
   first_text(body, fixes, err->fix, sizeof(err->fix));
@@ -122,7 +122,7 @@ static void explain_status(struct ca_result *result)
   bool reported = false;
 
   if(err->status >= 300 && err->status < 400)
-    return; /* the engine has said where it wanted to send us */
+    return; /* the engine's message names the redirect's host */
   if(ca_json_valid(result->body.data, result->body.len))
     reported = read_envelope(&result->body, err, message, sizeof(message));
   if(reported)
@@ -141,8 +141,8 @@ static void explain_status(struct ca_result *result)
                      strlen(advice(err->status)));
 }
 
-/* A 2xx that is not JSON proves nothing: captive portals and proxies send
-   their pages with 200. */
+/* Turns a 2xx that is not JSON into an error. It proves nothing: captive
+   portals and proxies send their pages with status 200. */
 static void suspect(const struct ca_api *api, struct ca_result *result)
 {
   char start[121];
@@ -225,7 +225,7 @@ const char *ca_reply_error_name(const struct ca_api *api,
 
 /* ---- accounts ---- */
 
-/* Steps over a value, and keeps it when it is a string. */
+/* Reads a value and sets *out if it is a string. */
 static bool take_string(struct ca_json_scan *scan, struct ca_slice *out)
 {
   struct ca_slice value;
@@ -236,7 +236,7 @@ static bool take_string(struct ca_json_scan *scan, struct ca_slice *out)
   return kind != CA_JSON_BAD;
 }
 
-/* Steps over "auth_config", whose id is wanted. */
+/* Reads "auth_config" and sets *out to its id. */
 static bool take_config(struct ca_json_scan *scan, struct ca_slice *out)
 {
   struct ca_slice value;
@@ -294,7 +294,7 @@ static bool take_member(struct ca_json_scan *scan, struct ca_slice key,
   return ca_json_value(scan, &other) != CA_JSON_BAD;
 }
 
-/* Steps over one account. */
+/* Reads one account. */
 static bool take_account(struct ca_json_scan *scan,
                          struct ca_reply_account *account)
 {
@@ -320,7 +320,7 @@ bool ca_reply_account(const char *text, size_t len,
   return len && take_account(&scan, account) && ca_json_at_end(&scan);
 }
 
-/* The array in `items`, once the whole page is known to be JSON. */
+/* Visits the accounts of the array; the whole page was checked to be JSON. */
 static bool visit_items(struct ca_slice items,
                         bool (*visit)(void *ctx,
                                       const struct ca_reply_account *account),

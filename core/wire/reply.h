@@ -1,5 +1,5 @@
-/* What the service's replies say, as far as the core must know: the error in a
-   body, and accounts with the few members that are compared.
+/* Reads what the core needs from the service's replies: the error in a body,
+   and the few members of accounts that are compared.
    Must not know: what accounts are compared with. */
 #ifndef CA_REPLY_H
 #define CA_REPLY_H
@@ -14,13 +14,13 @@
 /* ---- errors ---- */
 
 /* Completes result->err from the body of a failed op: message, code, slug,
-   request id, suggested fix, from nested, flat, text and empty bodies. Masks
-   secrets. The text becomes one good line without the account. A 2xx reply
-   that is not JSON becomes CA_REPLY. */
+   request id and suggested fix, from nested, flat, text and empty bodies.
+   Masks secrets. err.text becomes one line that does not name the account. A
+   2xx reply to a change becomes CA_REPLY when its body is not JSON. */
 void ca_reply_explain(const struct ca_api *api, struct ca_result *result);
 
-/* Does the service say that there is no such thing? The page of a proxy that
-   says 404 proves nothing. */
+/* Is the reply the service's own 404? A proxy's page with status 404 proves
+   nothing. */
 bool ca_reply_says_gone(const struct ca_result *result);
 
 /* The SDK's class name for a failure of this operation. Static storage. */
@@ -29,8 +29,8 @@ const char *ca_reply_error_name(const struct ca_api *api,
 
 /* ---- accounts ---- */
 
-/* JSON strings with their quotes; data NULL where a member is absent, null or
-   no string. Borrows the text it was read from. */
+/* The members are JSON strings with their quotes; data is NULL when a member
+   is absent, null or not a string. Borrows the text it was read from. */
 struct ca_reply_account {
   struct ca_slice id;
   struct ca_slice status;
@@ -44,18 +44,19 @@ struct ca_reply_account {
   bool disabled;
 };
 
-/* One account. False when the text is not a JSON object with an id. */
+/* Reads one account. False when the text is not a JSON object with an id. */
 bool ca_reply_account(const char *text, size_t len,
                       struct ca_reply_account *account);
-/* A page of a list: visit for each account; false from it stops, and the rest
-   is not looked at. cursor becomes that of the next page, "" after the last.
-   False when the text is no such page, or the cursor is longer than any. */
+/* Reads a page of a list and calls visit for each account; when visit returns
+   false, the rest is not read. cursor becomes the next page's, "" after the
+   last. False when the text is not such a page (visit may have been called
+   even so), or when the cursor does not fit cursor_size. */
 bool ca_reply_accounts(const char *text, size_t len,
                        bool (*visit)(void *ctx,
                                      const struct ca_reply_account *account),
                        void *ctx, char *cursor, size_t cursor_size);
 
-/* An account's time in milliseconds since 1970; 0 when it is none. */
+/* An account's time in milliseconds since 1970; 0 when it is not a time. */
 int64_t ca_reply_time(struct ca_slice value);
 
 #endif
