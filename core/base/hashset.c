@@ -11,8 +11,8 @@ static size_t size_of(const struct ca_hashset *set)
   return set->slots ? (size_t)1 << set->bits : 0;
 }
 
-/* The slot that holds hash, or the free one where it belongs. Multiplying
-   spreads hashes whose low bits are alike (Fibonacci hashing). */
+/* Returns the slot that holds hash, or the free slot where it belongs.
+   Multiplying spreads hashes whose low bits are alike (Fibonacci hashing). */
 static uint64_t *find_slot(const struct ca_hashset *set, uint64_t hash)
 {
   size_t i = (size_t)(hash * UINT64_C(0x9E3779B97F4A7C15) >> (64 - set->bits));

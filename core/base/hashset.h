@@ -1,5 +1,5 @@
-/* A set of 64-bit hashes in one open-addressing table: 8 to 22 bytes a member.
-   It grows and never shrinks; members are not removed one by one.
+/* A set of 64-bit hashes in one open-addressing table: 8 to 22 bytes per
+   member. It grows and never shrinks; single members cannot be removed.
    Must not know: what was hashed. */
 #ifndef CA_HASHSET_H
 #define CA_HASHSET_H
@@ -9,20 +9,22 @@
 #include <stdint.h>
 #include "base/err.h"
 
-/* All zero is the empty set. Callers read count; the rest is private. */
+/* A zeroed struct is the empty set. Callers may read count; the rest is
+   private. */
 struct ca_hashset {
-  uint64_t *slots; /* owned; 0: free */
+  uint64_t *slots; /* owned; 0 marks a free slot */
   unsigned bits;   /* there are 2^bits slots */
   size_t count;
 };
 
-/* Adds hash, where 0 counts as 1; *present tells whether it was a member
-   before. CA_NOMEM leaves the set as it was. */
+/* Adds hash (0 is treated as 1); *present tells whether it was a member
+   before. On CA_NOMEM the set is unchanged. */
 CA_MUST_USE enum ca_code ca_hashset_add(struct ca_hashset *set, uint64_t hash,
                                         bool *present);
 
-/* Empties the set and returns its former members in ascending order, an array
-   of *count that the caller frees with free(). NULL when the set was empty. */
+/* Empties the set and returns its former members in ascending order: an
+   array of *count elements that the caller frees with free(). NULL when the
+   set was empty. */
 uint64_t *ca_hashset_take_sorted(struct ca_hashset *set, size_t *count);
 
 /* Empties the set and frees its memory. */

@@ -28,11 +28,12 @@ static int hex_digit(char c)
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The functions called after_… take the place where something begins and give
-   the one behind it, or NULL when it is not JSON. They carry the place as a
-   value: most of the work on a page is done in them. */
+/* Each function called after_… takes the position where something begins
+   and returns the position after it, or NULL when the text is not JSON.
+   Positions are passed by value: these functions do most of the work on a
+   page. */
 
-/* Behind the backslash. */
+/* at: after the backslash. */
 static const char *after_escape(const char *at, const char *end)
 {
   int i;
@@ -47,14 +48,16 @@ static const char *after_escape(const char *at, const char *end)
   return at;
 }
 
-/* 1 where a string's plain run ends: quote, backslash, control bytes. */
+/* 1 for bytes that end a run of plain characters in a string: quote,
+   backslash, control bytes. */
 static const unsigned char stops[256] = {
   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,         1,
   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['"'] = 1, ['\\'] = 1
 };
 
-/* The first byte that ends a plain run, or end. Nearly all bytes of a reply
-   stand in strings, so sixteen are looked at a time where the machine can. */
+/* Returns the first byte that ends a run of plain characters, or end.
+   Nearly all bytes of a reply are in strings, so sixteen are tested at a
+   time where SSE2 is available. */
 static const char *after_plain(const char *at, const char *end)
 {
 #ifdef __SSE2__
@@ -78,7 +81,7 @@ static const char *after_plain(const char *at, const char *end)
   return at;
 }
 
-/* Behind the opening quote. */
+/* at: after the opening quote. */
 static const char *after_string(const char *at, const char *end)
 {
   for(;;) {
@@ -95,7 +98,7 @@ static const char *after_string(const char *at, const char *end)
   }
 }
 
-/* One digit at least. */
+/* Requires at least one digit. */
 static const char *after_digits(const char *at, const char *end)
 {
   const char *from = at;
@@ -109,7 +112,7 @@ static const char *after_number(const char *at, const char *end)
   if(*at == '-')
     at++;
   if(at < end && *at == '0')
-    at++; /* and no digit after it */
+    at++; /* no digit may follow a leading zero */
   else
     at = after_digits(at, end);
   if(at && at < end && *at == '.')
@@ -132,7 +135,7 @@ static const char *after_word(const char *at, const char *end,
 
 static const char *after_value(const char *at, const char *end, int depth);
 
-/* From a member's opening quote to where its value begins. */
+/* at: a member's opening quote; returns where its value begins. */
 static const char *after_name(const char *at, const char *end)
 {
   if(at >= end || *at != '"')
@@ -144,7 +147,7 @@ static const char *after_name(const char *at, const char *end)
   return at < end && *at == ':' ? after_blanks(at + 1, end) : NULL;
 }
 
-/* Behind the opening bracket of an object ('}') or array (']'). */
+/* at: after the opening bracket; close is '}' or ']'. */
 static const char *after_members(const char *at, const char *end, char close,
                                  int depth)
 {
@@ -169,7 +172,7 @@ static const char *after_members(const char *at, const char *end, char close,
   }
 }
 
-/* depth: how much deeper the value may be. */
+/* depth: how many levels of nesting are still allowed. */
 static const char *after_value(const char *at, const char *end, int depth)
 {
   if(at >= end)
@@ -238,7 +241,8 @@ bool ca_json_enter(struct ca_json_scan *scan, char bracket)
   return true;
 }
 
-/* Before a member or element: 1 go on, 0 the closing bracket was here, -1. */
+/* Before a member or element: returns 1 to go on, 0 after the closing
+   bracket, -1 when the text is not JSON. */
 static int step(struct ca_json_scan *scan, bool *first, char close)
 {
   scan->at = after_blanks(scan->at, scan->end);
@@ -322,8 +326,9 @@ static size_t put_utf8(char *out, unsigned code)
   return 4;
 }
 
-/* Behind "\u": the code point, with its second half when it is a surrogate.
- *used is how many bytes were read. False at a lone surrogate. */
+/* at: after "\u". Reads the code point, with its second half when it is a
+   surrogate pair; *used is the number of bytes read. Returns false for a
+   lone surrogate. */
 static bool read_unicode(const char *at, const char *end, unsigned *code,
                          size_t *used)
 {
@@ -342,8 +347,8 @@ static bool read_unicode(const char *at, const char *end, unsigned *code,
   return true;
 }
 
-/* Writes U+FFFD for each lone surrogate; *whole is false when there was one.
- */
+/* Replaces each lone surrogate by U+FFFD; *whole is false when there was
+   one. */
 static size_t unescape(struct ca_slice value, char *out, bool *whole)
 {
   static const char from[] = "\"\\/bfnrt";
@@ -420,7 +425,7 @@ void ca_json_copy(struct ca_slice value, char *out, size_t size)
     *out = '\0';
   if(!value.data)
     return;
-  if(value.data[0] == '"' && !has_escapes(value)) { /* nearly always */
+  if(value.data[0] == '"' && !has_escapes(value)) { /* the usual case */
     ca_err_copy_text(out, size, value.data + 1, value.len - 2);
     return;
   }
@@ -451,7 +456,7 @@ bool ca_json_is(struct ca_slice value, const char *text)
 
 struct found {
   struct ca_slice value;
-  enum ca_json_kind kind; /* CA_JSON_BAD: nothing yet */
+  enum ca_json_kind kind; /* CA_JSON_BAD: not found yet */
 };
 
 static bool find(struct ca_json_scan *scan, const char *path, int depth,
@@ -463,8 +468,8 @@ static bool skip(struct ca_json_scan *scan, int depth)
   return ca_json_value_within(scan, depth, &value) != CA_JSON_BAD;
 }
 
-/* Inside an object; path begins with the dot. Of members with the same name
-   the first counts. */
+/* Inside an object; path begins with the dot. If a name occurs twice, the
+   first member counts. */
 static bool find_member(struct ca_json_scan *scan, const char *path, int depth,
                         struct found *found)
 {
@@ -501,8 +506,8 @@ static bool find_element(struct ca_json_scan *scan, const char *path,
   return !more;
 }
 
-/* Steps over one value, and keeps what stands at the path inside it. False
-   when it is not JSON. */
+/* Skips one value and stores what is at the path inside it. Returns false
+   when the text is not JSON. */
 static bool find(struct ca_json_scan *scan, const char *path, int depth,
                  struct found *found)
 {
@@ -516,7 +521,7 @@ static bool find(struct ca_json_scan *scan, const char *path, int depth,
                   : find_element(scan, path, depth - 1, found);
   }
   if(*path)
-    return skip(scan, depth); /* it has nothing at such a path */
+    return skip(scan, depth); /* it contains no value at such a path */
   found->kind = ca_json_value_within(scan, depth, &found->value);
   return found->kind != CA_JSON_BAD;
 }

@@ -1,5 +1,6 @@
-/* Writing JSON into a buffer, piece by piece. The one place that escapes.
-   Must not know: what it says. */
+/* Writes JSON into a buffer, piece by piece. All escaping of JSON strings is
+   here.
+   Must not know: what the JSON means. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,7 @@ enum ca_code ca_json_write_end(struct ca_json_write *json)
   return json->code;
 }
 
-/* Bytes that are not UTF-8, as lines of the log show them. */
+/* Writes text that is not UTF-8, escaped as in log lines. */
 static enum ca_code add_escaped(struct ca_buf *out, struct ca_slice value)
 {
   size_t size = 4 * value.len + 1;

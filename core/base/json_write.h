@@ -1,5 +1,5 @@
-/* Writing JSON into a buffer, piece by piece.
-   Must not know: what it says. */
+/* Writes JSON into a buffer, piece by piece.
+   Must not know: what the JSON means. */
 #ifndef CA_JSON_WRITE_H
 #define CA_JSON_WRITE_H
 
@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include "base/text.h"
 
-/* The first failure is kept, and later pieces do nothing: only the end has to
-   be checked. */
+/* The first failure is kept and later pieces do nothing, so only
+   ca_json_write_end has to be checked. */
 struct ca_json_write {
   struct ca_buf *out; /* borrowed */
   enum ca_code code;  /* CA_NOMEM, or CA_USAGE past the buffer's limit */
@@ -18,12 +18,13 @@ struct ca_json_write {
 
 /* Begins an object at the end of the buffer. */
 void ca_json_write_begin(struct ca_json_write *json, struct ca_buf *out);
-/* Ends it, and returns the first failure. */
+/* Ends the object, and returns the first failure. */
 CA_MUST_USE enum ca_code ca_json_write_end(struct ca_json_write *json);
 
-/* Members. The name must not need escapes; NULL writes the value alone: an
-   element of a list, or what belongs to ca_json_write_name. A text that is
-   NULL is null; one that is not UTF-8 is escaped as in lines of the log. */
+/* Members. The name must not need escaping. With name NULL only the value
+   is written: an element of a list, or the value after ca_json_write_name.
+   A text that is NULL is written as null; bytes that are not UTF-8 are
+   escaped as in log lines. */
 void ca_json_write_text(struct ca_json_write *json, const char *name,
                         const char *value);
 void ca_json_write_number(struct ca_json_write *json, const char *name,
@@ -31,27 +32,27 @@ void ca_json_write_number(struct ca_json_write *json, const char *name,
 void ca_json_write_bool(struct ca_json_write *json, const char *name,
                         bool value);
 void ca_json_write_null(struct ca_json_write *json, const char *name);
-/* JSON as it is. */
+/* value is JSON, and is written unchanged. */
 void ca_json_write_raw(struct ca_json_write *json, const char *name,
                        const char *value);
-/* Milliseconds as seconds with three decimals. */
+/* Writes milliseconds as seconds with three decimals. */
 void ca_json_write_seconds(struct ca_json_write *json, const char *name,
                            int64_t ms);
-/* Milliseconds since 1970 as ISO 8601; 0 is null. */
+/* Writes milliseconds since 1970 as ISO 8601; 0 becomes null. */
 void ca_json_write_time(struct ca_json_write *json, const char *name,
                         int64_t ms);
-/* An object ('{') or list ('[') as the member's value, and its end. */
+/* Opens an object ('{') or list ('[') as the member's value, and closes it. */
 void ca_json_write_open(struct ca_json_write *json, const char *name,
                         char bracket);
 void ca_json_write_close(struct ca_json_write *json, char bracket);
 
-/* A member's name alone. Its value is the next piece, or JSON that the caller
-   adds to the buffer, or adds by ca_json_write_add. */
+/* Writes only a member's name. Its value is the next piece, or JSON that
+   the caller adds to the buffer directly or with ca_json_write_add. */
 void ca_json_write_name(struct ca_json_write *json, struct ca_slice name);
 void ca_json_write_add(struct ca_json_write *json, struct ca_slice part);
 
-/* One string with its quotes: non-ASCII as it is, controls escaped, "/" not.
-   CA_USAGE when it is not UTF-8. */
+/* Writes one string with its quotes: non-ASCII is not escaped, control
+   characters are, "/" is not. CA_USAGE when it is not UTF-8. */
 CA_MUST_USE enum ca_code ca_json_write_string(struct ca_buf *out,
                                               struct ca_slice value);
 

@@ -1,10 +1,11 @@
-/* What texts are made of, and how they are spelled in URLs and on terminals.
+/* Checks UTF-8, makes text safe for terminals, and percent-encodes it.
    Must not know: operations. */
 #include <stdio.h>
 #include <string.h>
 #include "base/text.h"
 
-/* Length of the UTF-8 sequence at p (up to end), 0 when it is none. */
+/* Returns the length of the UTF-8 sequence at p (up to end), 0 when it is
+   invalid. */
 static size_t sequence_length(const unsigned char *p, const unsigned char *end)
 {
   size_t len;
@@ -57,8 +58,8 @@ bool ca_text_is_utf8(struct ca_slice value, size_t *bad_offset)
   return true;
 }
 
-/* Code points a terminal acts on or that reorder text: C0, DEL, C1, the
-   bidirectional controls, line and paragraph separators. */
+/* Code points that a terminal acts on or that reorder text: C0, DEL, C1,
+   the bidirectional controls, line and paragraph separators. */
 static bool is_harmful(unsigned code_point)
 {
   return code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0) ||
@@ -69,7 +70,7 @@ static bool is_harmful(unsigned code_point)
          code_point == 0xFEFF;
 }
 
-/* Decodes one sequence; its length, 0 when it is not valid UTF-8. */
+/* Decodes one sequence; returns its length, 0 when it is not valid UTF-8. */
 static size_t decode(const char *from, size_t len, unsigned *code_point)
 {
   const unsigned char *p = (const unsigned char *)from;
@@ -85,7 +86,8 @@ static size_t decode(const char *from, size_t len, unsigned *code_point)
   return n;
 }
 
-/* How many bytes from here on are plain ASCII, as nearly all are. */
+/* Returns the length of the run of printable ASCII at from; nearly all text
+   is. */
 static size_t plain_run(const char *from, size_t len)
 {
   size_t n = 0;
@@ -94,8 +96,8 @@ static size_t plain_run(const char *from, size_t len)
   return n;
 }
 
-/* What is shown for the character at from, of *n bytes, or for a byte that is
-   no character. */
+/* Writes what is shown for the character at from, or for a byte that is not
+   UTF-8, and returns its length. *n is the number of bytes read. */
 static size_t escape(const char *from, size_t len, size_t *n, char out[12])
 {
   unsigned code_point = 0;
@@ -132,7 +134,7 @@ void ca_text_printable(char *to, size_t size, const char *from, size_t len)
       piece_len = escape(from, len, &n, escaped);
       piece = escaped;
     } else if(n > size - 1 - used)
-      n = piece_len = size - 1 - used; /* cut; the next one does not fit */
+      n = piece_len = size - 1 - used; /* cut here: no further piece fits */
     if(!n || used + piece_len >= size)
       break;
     memcpy(to + used, piece, piece_len);

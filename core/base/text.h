@@ -1,4 +1,5 @@
-/* What texts are made of, and how they are spelled in URLs and on terminals.
+/* Slices and texts: checking UTF-8, making text safe for terminals,
+   percent-encoding it for URLs.
    Must not know: operations. */
 #ifndef CA_TEXT_H
 #define CA_TEXT_H
@@ -8,7 +9,7 @@
 #include <string.h>
 #include "base/buf.h"
 
-/* Bytes that somebody else owns. */
+/* Bytes that the slice does not own. */
 struct ca_slice {
   const char *data;
   size_t len;
@@ -19,25 +20,27 @@ static inline bool ca_slice_is(struct ca_slice slice, const char *text)
   return slice.len == strlen(text) && !memcmp(slice.data, text, slice.len);
 }
 
-/* The text, or NULL when it is empty or NULL itself. */
+/* Returns the text, or NULL when it is empty or NULL. */
 static inline const char *ca_text_or_null(const char *text)
 {
   return text && *text ? text : NULL;
 }
 
-/* Valid UTF-8 (RFC 3629: no surrogates, no overlong forms)? *bad_offset, when
-   not NULL, is where it stops being so. */
+/* Is it valid UTF-8 (RFC 3629: no surrogates, no overlong forms)? If not,
+   sets *bad_offset, unless NULL, to the first invalid byte. */
 bool ca_text_is_utf8(struct ca_slice value, size_t *bad_offset);
 
-/* Makes bytes from outside harmless for a terminal: control, escape and
+/* Makes untrusted bytes safe for a terminal: control, escape and
    bidirectional characters, and bytes that are not UTF-8, become visible
-   escapes. Writes at most size-1 bytes and a NUL; `to` is not `from`. */
+   escapes. Writes at most size-1 bytes and a NUL; `to` and `from` must not
+   overlap. */
 void ca_text_printable(char *to, size_t size, const char *from, size_t len);
 
-/* Percent-encoding of a query value: only A-Za-z0-9-._~ stay bare. */
+/* Percent-encodes a query value: only A-Za-z0-9-._~ are left as they are. */
 CA_MUST_USE enum ca_code ca_text_encode_query(struct ca_buf *out,
                                               struct ca_slice value);
-/* Percent-encoding of a path segment: A-Za-z0-9-._~!$&'()*+,;=:@ stay. */
+/* Percent-encodes a path segment: only A-Za-z0-9-._~!$&'()*+,;=:@ are left
+   as they are. */
 CA_MUST_USE enum ca_code ca_text_encode_segment(struct ca_buf *out,
                                                 struct ca_slice value);
 

@@ -1,13 +1,13 @@
-/* How an account has to look before a change is carried out: as its plan saw
-   it, and as the run's own finished changes have made it since.
-   Must not know: how accounts are looked at. */
+/* Before-images: how an account must look before a change is carried out, from
+   its plan and the run's finished changes.
+   Must not know: how accounts are read from the service. */
 #include <stdlib.h>
 #include <string.h>
 #include "ledger/ledger_private.h"
 #include "wire/proof.h"
 
-/* A JSON string into `out`; false when it is none, or too long to be kept
-   whole. */
+/* Copies a JSON string to `out`; false when the value is not a string, or
+   does not fit. */
 static bool take_string(struct ca_slice value, char *out, size_t size)
 {
   char *text = malloc(value.len + 1);
@@ -20,10 +20,10 @@ static bool take_string(struct ca_slice value, char *out, size_t size)
   return fits;
 }
 
-/* What is looked for, and what has been found of it. */
+/* What the caller wants, and what has been found so far. */
 struct before {
   struct ca_before *before_image;
-  const struct ca_field *field; /* NULL: no text is asked for */
+  const struct ca_field *field; /* NULL: no text is wanted */
 };
 
 static bool is_field(const struct before *before, struct ca_slice name)
@@ -40,7 +40,7 @@ static void set_text(struct ca_before *before_image, const char *text)
                    text ? text : "", len);
 }
 
-/* A value as replies and bodies have it: null is empty. */
+/* Takes a value as replies and bodies write it: null is empty. */
 static void take_text(struct ca_before *before_image, enum ca_json_kind kind,
                       struct ca_slice value)
 {
@@ -57,7 +57,8 @@ static void set_status(struct ca_before *before_image, const char *status)
                    strlen(status));
 }
 
-/* Members of the change's own image come before the item's columns. */
+/* Members of the change's before_image take precedence over the item's
+   columns. */
 static void take_members(const struct before *before, const char *json)
 {
   struct ca_before *before_image = before->before_image;
@@ -88,7 +89,7 @@ static void take_members(const struct before *before, const char *json)
   }
 }
 
-/* What was recorded, of the statement's row. */
+/* Takes what the plan recorded, from the statement's row. */
 static void take_plan(const struct before *wanted, sqlite3_stmt *statement)
 {
   struct ca_before *before_image = wanted->before_image;
@@ -114,8 +115,8 @@ static void take_plan(const struct before *wanted, sqlite3_stmt *statement)
     take_members(wanted, own_before);
 }
 
-/* What a finished change has made of the account. A body with credentials is
-   not kept, so nobody can tell any more what it set besides. */
+/* Applies what a finished change did to the account. A body with
+   credentials is not stored, so what else it set is unknown. */
 static void take_effect(const struct before *before, const struct ca_api *api,
                         const char *status, const char *body)
 {
@@ -142,7 +143,7 @@ static void take_effect(const struct before *before, const struct ca_api *api,
   take_text(before_image, kind, value);
 }
 
-/* Outcomes that wait in memory are the later word. */
+/* A queued outcome is later than the one in the database. */
 static const struct ca_queued_outcome *
 find_queued(const struct ca_ledger *ledger, int64_t change)
 {
@@ -186,10 +187,10 @@ static enum ca_code take_effects(struct ca_ledger *ledger,
   return code;
 }
 
-/* Accounts that several items of the run are about. Items know their account,
-   accounts not their items, and an index would cost every run; so those that
-   need it are gathered once, when a run has more than one source, into a table
-   of this connection alone. */
+/* Accounts that several items of the run share. An item names its account,
+   but nothing leads from an account to its items, and an index would cost
+   every run. So when a run has more than one source, the shared accounts
+   are collected once in a temporary table. */
 
 static enum ca_code ask_shares(struct ca_ledger *ledger, bool *shares,
                                struct ca_err *err)
@@ -244,9 +245,9 @@ static enum ca_code know_shared(struct ca_ledger *ledger, struct ca_err *err)
   return code;
 }
 
-/* Adds what the run has done to the account since the image was taken. The
-   image of a later bulk was taken after the changes before it were carried
-   out, unless the whole run stood first, as a saved plan does. */
+/* Applies what the run has done to the account since the plan read it. A
+   later bulk's plan was made after the changes before it were carried out,
+   unless the whole run was sealed first, as with a saved plan. */
 static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
                                 const char *account, int64_t sealed_ms,
                                 const struct before *before,

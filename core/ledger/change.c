@@ -1,16 +1,16 @@
-/* Changes as they are read back: a row of a statement, copies of rows, and the
+/* Reading changes back: from a statement's row, as copied rows, and by the
    cursor over them.
    Must not know: how changes are sent. */
 #include <stdlib.h>
 #include <string.h>
 #include "ledger/ledger_private.h"
 
-/* Rows of the first batch and of those that follow: many readers want only the
+/* Rows in the first batch and in later ones: many readers need only the
    first few. */
 #define FIRST_ROWS 16
 #define MORE_ROWS  128
-/* Room for the texts of a row, on average; a batch ends where it is used up.
- */
+/* Average bytes reserved for a row's texts; a batch ends when the space is
+   used up. */
 #define ROW_TEXTS 256
 
 const char *ca_change_outcome_name(enum ca_outcome outcome)
@@ -24,7 +24,7 @@ const char *ca_change_outcome_name(enum ca_outcome outcome)
 
 /* Copies of rows. */
 
-/* Where the row's texts are, so that copying is one loop. */
+/* Collects pointers to the row's texts, so that copying is one loop. */
 #define TEXTS 15
 
 static void collect(struct ca_change_row *row, const char **at[TEXTS])
@@ -152,7 +152,7 @@ void ca_changes_close(struct ca_changes *changes)
   changes->ended = true;
 }
 
-/* Room for another batch, empty. */
+/* Makes room for another batch and empties it. */
 static enum ca_code make_room(struct ca_changes *changes, struct ca_err *err)
 {
   size_t size = changes->size ? MORE_ROWS : FIRST_ROWS;
@@ -172,8 +172,8 @@ static enum ca_code make_room(struct ca_changes *changes, struct ca_err *err)
              : ca_err_set(err, CA_NOMEM, "out of memory");
 }
 
-/* Copies the row into the batch; *full when its texts find no room, which a
-   row that comes first makes for itself. */
+/* Copies the row into the batch; *full when its texts do not fit. The
+   buffer grows for the first row of a batch. */
 static enum ca_code keep_row(struct ca_changes *changes,
                              const struct ca_change_row *row, size_t *used,
                              bool *full, struct ca_err *err)
@@ -220,7 +220,7 @@ static enum ca_code read_rows(struct ca_changes *changes,
   return code;
 }
 
-/* Was any of the changes after this one sent, or did one end? */
+/* Was any change after this one sent, or does one have an outcome? */
 static enum ca_code any_sent(const struct ca_changes *changes, bool *any,
                              struct ca_err *err)
 {

@@ -4,27 +4,27 @@
 #include "ledger/ledger_private.h"
 #include "ledger/verdict.h"
 
-/* Rows of (id, value) in the order of their ids. */
+/* A statement's rows of (id, value), in the order of their ids. */
 struct stream {
   sqlite3_stmt *statement;
-  int64_t
-      id; /* of the row we are at; 0 before the first, INT64_MAX: no more */
+  int64_t id; /* of the current row; 0 before the first, INT64_MAX after the
+                 last */
   unsigned value;
   int rc;
 };
 
-/* Changes, what became of them and the items' verdicts are read side by side,
-   each once and in its order: to look up every change's outcome would cost
-   four times as much. */
+/* Changes, their outcomes and the items' verdicts are read side by side,
+   each once and in order: looking up each change's outcome would cost four
+   times as much. */
 struct count {
   struct ca_tally run;
-  struct ca_tally of_bulk; /* the same of one bulk */
-  int bulk;                /* that one, or -1 */
-  int64_t item; /* whose changes are being counted, 0 before the first */
-  bool in_bulk; /* it is of that bulk */
+  struct ca_tally of_bulk; /* the counts of one bulk */
+  int bulk;                /* that bulk's number, or -1 */
+  int64_t item; /* whose changes are counted now, 0 before the first */
+  bool in_bulk; /* the item belongs to that bulk */
   struct ca_verdict verdict;
   struct stream outcomes;
-  struct stream intents; /* begun at the first change without an outcome */
+  struct stream intents; /* from the first change without an outcome on */
   struct stream verdicts;
 };
 
@@ -38,7 +38,7 @@ static void advance(struct stream *stream)
   stream->value = (unsigned)sqlite3_column_int(stream->statement, 1);
 }
 
-/* Is there a row with that id, which is none before the last one found? */
+/* Is there a row with that id? Ids must be asked for in ascending order. */
 static bool find(struct stream *stream, int64_t id)
 {
   while(stream->id < id)
@@ -73,11 +73,11 @@ static void close_item(struct count *count)
   if(!count->item)
     return;
   pass_verdicts(count, count->item);
-  if(count->verdicts.id != count->item) /* else it is counted by that */
+  if(count->verdicts.id != count->item) /* else its own verdict is counted */
     add_item(count, (unsigned)ca_verdict_of(&count->verdict), count->in_bulk);
 }
 
-/* As STATE of ledger/statement.c has it. */
+/* The same rule as STATE of ledger/statement.c. */
 static unsigned state_of(struct count *count, int64_t id, unsigned recorded)
 {
   if(find(&count->outcomes, id))
@@ -138,8 +138,8 @@ report(struct ca_ledger *ledger, const struct ca_tally *tally,
       code = ca_ledger_operation_name(api, name, sizeof(name), err);
       if(code)
         return code;
-      /* accounts are what nearly all is about: their operations go by the
-         bare name, as scripts say it */
+      /* nearly all operations are on accounts: they go by the bare name, as
+         in scripts */
       bare = strncmp(name, ACCOUNTS, sizeof(ACCOUNTS) - 1)
                  ? name
                  : name + sizeof(ACCOUNTS) - 1;
@@ -163,7 +163,7 @@ static sqlite3_stmt *ready(struct ca_ledger *ledger, enum ca_sql which,
   return statement;
 }
 
-/* SQLITE_DONE when all was counted. */
+/* Returns SQLITE_DONE when all was counted. */
 static int count_all(struct count *count, sqlite3_stmt *changes)
 {
   const struct stream *streams[] = { &count->outcomes, &count->intents,
@@ -185,7 +185,7 @@ static int count_all(struct count *count, sqlite3_stmt *changes)
   return rc;
 }
 
-/* The end of the run needs them again, and counts no row twice for it. */
+/* Keeps the counts for the end of the run, which then need not count again. */
 static void keep_counts(struct ca_ledger *ledger, const struct ca_tally *tally)
 {
   int id;
@@ -199,7 +199,7 @@ static void keep_counts(struct ca_ledger *ledger, const struct ca_tally *tally)
   ledger->counted = true;
 }
 
-/* Counts the run, and the bulk besides. */
+/* Counts the run, and also the bulk. */
 static enum ca_code tally_up(struct ca_ledger *ledger, int bulk,
                              struct count *count, struct ca_err *err)
 {
@@ -223,7 +223,7 @@ static enum ca_code tally_up(struct ca_ledger *ledger, int bulk,
   count->verdicts.statement =
       ready(ledger, CA_SQL_VERDICTS, ca_ledger_item_id(ledger, 0),
             ca_ledger_item_id(ledger, CA_ITEM_MAX), err);
-  if(!ledger->has_verdicts) /* spares a walk over all items */
+  if(!ledger->has_verdicts) /* saves a scan of all items */
     count->verdicts.id = INT64_MAX;
   if(!changes || !count->outcomes.statement || !count->intents.statement ||
      !count->verdicts.statement)

@@ -1,4 +1,4 @@
-/* Looking back over runs: which there were, their parts, what happened to one
+/* Reading earlier runs: the list of runs, a run's sessions, the changes of one
    account.
    Must not know: how changes are sent. */
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "ledger/ledger_private.h"
 #include "base/text.h"
 
-/* The statement for a question over all runs, free to be stepped. */
+/* Gives the statement of a query over all runs, ready to be stepped. */
 static sqlite3_stmt *begin_reading(struct ca_ledger *ledger, enum ca_sql which,
                                    struct ca_err *err)
 {
@@ -23,7 +23,7 @@ static sqlite3_stmt *begin_reading(struct ca_ledger *ledger, enum ca_sql which,
   return statement;
 }
 
-/* The end of it: after the last row, or when a visitor had enough. */
+/* Ends the query, after the last row or when a visitor returned false. */
 static enum ca_code end_reading(struct ca_ledger *ledger,
                                 sqlite3_stmt *statement, int rc,
                                 enum ca_code code, struct ca_err *err)
@@ -36,7 +36,7 @@ static enum ca_code end_reading(struct ca_ledger *ledger,
 
 /* Runs. */
 
-/* "[0,0,3,…]", as ca_run_end writes it. */
+/* Parses "[0,0,3,…]", which ca_run_end writes. */
 static bool read_counts(const char *text, int64_t counts[CA_OUTCOME_COUNT])
 {
   int i;
@@ -107,11 +107,11 @@ ca_history_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
   return end_reading(ledger, statement, rc, CA_OK, err);
 }
 
-/* Which run? */
+/* Finding a run by a part of its id. */
 
 #define NAMES_LISTED 4
 
-/* Takes the one run that is meant, or says which might be. */
+/* Takes the only match, or reports the candidates. */
 static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
                                sqlite3_stmt *statement, char *name,
                                size_t size, struct ca_err *err)
@@ -169,7 +169,7 @@ enum ca_code ca_history_find_run(struct ca_ledger *ledger, const char *text,
   return code;
 }
 
-/* Parts. */
+/* Sessions. */
 
 enum ca_code
 ca_history_sessions(struct ca_ledger *ledger, const char *name,
@@ -200,7 +200,7 @@ ca_history_sessions(struct ca_ledger *ledger, const char *name,
 
 /* History. */
 
-/* The columns after those of the change. */
+/* Reads the columns after those of the change. */
 static void take_history(sqlite3_stmt *statement, struct ca_history_row *row)
 {
   row->run = ca_ledger_text(statement, CA_CHANGE_COLUMNS);

@@ -1,8 +1,8 @@
-/* Which keys a run has had, as hashes: a set in memory while they are few,
-   then a temporary table of this connection, which is not written to the log.
-   Why not a unique index: keys come in no order, so nearly every item would
-   touch an index page of its own; with a million items that cost more than all
-   the rest together.
+/* The keys of a run's items, as hashes: a set in memory while they are few,
+   then a temporary table of this connection, which is not written to the WAL.
+   A unique index would be slower: keys arrive in no order, so nearly every
+   item would touch an index page of its own; with a million items that cost
+   more than everything else together.
    Must not know: what keys mean. */
 #include <stdlib.h>
 #include "base/digest.h"
@@ -28,7 +28,7 @@ void ca_keyset_forget(struct ca_ledger *ledger)
   ledger->keys_in_table = false;
 }
 
-/* In the table. */
+/* Inserts the hash into the table. */
 
 static enum ca_code insert(struct ca_ledger *ledger, int64_t hash, bool *known,
                            struct ca_err *err)
@@ -44,7 +44,7 @@ static enum ca_code insert(struct ca_ledger *ledger, int64_t hash, bool *known,
   return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
-/* Moves all hashes into the table, in its order. */
+/* Moves all hashes into the table, in ascending order. */
 static enum ca_code spill(struct ca_ledger *ledger, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
@@ -86,7 +86,7 @@ enum ca_code ca_keyset_add(struct ca_ledger *ledger,
   return code;
 }
 
-/* Whether this very key is in the ledger, and not only its hash. */
+/* Compares keys: equal hashes may come from different keys. */
 enum ca_code ca_keyset_has(struct ca_ledger *ledger,
                            const struct ca_item *item, bool *found,
                            struct ca_err *err)

@@ -54,7 +54,7 @@ enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
   return ledger->lost.code;
 }
 
-/* SQLite takes it between transactions only. */
+/* SQLite accepts this pragma only outside a transaction. */
 static enum ca_code set_sync_off(struct ca_ledger *ledger, bool sync_off,
                                  struct ca_err *err)
 {
@@ -112,8 +112,8 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
   if(!ledger->in_txn)
     return code;
   ca_queued_forget_rows(ledger);
-  /* after a full disk or an I/O error SQLite may have done it already, and
-     then says so, which is no news */
+  /* after a full disk or an I/O error SQLite may have rolled back already;
+     another ROLLBACK would only report that */
   if(!sqlite3_get_autocommit(ledger->db) &&
      run_plain(ledger, CA_SQL_ROLLBACK, &ignored))
     ledger->lost = *why;
@@ -121,7 +121,7 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
     ledger->lost = *why;
   ledger->in_txn = false;
   ledger->txn_rows = 0;
-  /* what was made just now may be gone: the salt, tables of this connection */
+  /* the rollback may have removed the salt and temporary tables */
   ledger->has_salt = false;
   ledger->shared_known = false;
   ledger->counted = false;
@@ -166,7 +166,7 @@ enum ca_code ca_ledger_commit(struct ca_ledger *ledger, struct ca_err *err)
   ca_err_clear(&why);
   if(!ledger->in_txn && !ledger->outcome_count)
     return CA_OK;
-  /* outcomes are synced, so they are not written with a draft */
+  /* outcomes need a synced commit, so they do not join plan rows */
   code = ledger->outcome_count ? ca_ledger_txn(ledger, &why) : CA_OK;
   if(!code)
     code = ca_queued_write_outcomes(ledger, &why);
@@ -236,8 +236,8 @@ enum ca_code ca_ledger_commit_or_shorten_wait(struct ca_ledger *ledger,
   return CA_OK;
 }
 
-/* Operations, known by a number of this database: rows of the table may move
-   between versions of the program, names do not. */
+/* Operations have a number in this database: rows of the operation table
+   may move between versions of the program, names do not. */
 
 enum ca_code ca_ledger_operation_name(const struct ca_api *api, char *out,
                                       size_t size, struct ca_err *err)
@@ -323,7 +323,7 @@ enum ca_code ca_ledger_operation(struct ca_ledger *ledger, int64_t id,
   return *api ? CA_OK : CA_SYSTEM;
 }
 
-/* Life. */
+/* Opening and closing. */
 
 static struct ca_ledger *new_ledger(const struct ca_clock *clock,
                                     struct ca_err *err)

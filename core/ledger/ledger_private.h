@@ -1,6 +1,6 @@
-/* What the files of the ledger share: the open database, its cached
-   statements, the open transaction, rows and outcomes not yet written. Nobody
-   else includes this. */
+/* Shared by the ledger's own files: the open database, its cached statements,
+   the open transaction, queued rows and outcomes. No other file includes this.
+   Must not know: how changes are sent. */
 #ifndef CA_LEDGER_PRIVATE_H
 #define CA_LEDGER_PRIVATE_H
 
@@ -11,20 +11,21 @@
 #include "base/text.h"
 #include "ledger/ledger.h"
 
-/* Plan rows are committed when this many wait, or this long. */
+/* A plan transaction is committed after this many rows, or this long. */
 #define CA_PLAN_ROWS 1000
 #define CA_PLAN_MS   50
-/* Outcomes wait in memory, without a lock on the file, this many and this
-   long; the next intent takes them along for free. */
+/* At most this many outcomes wait in memory, at most this long, without a
+   lock on the file; the next intent's commit includes them at no extra
+   cost. */
 #define CA_QUEUED_OUTCOMES 512
 #define CA_QUEUED_MS       100
 
-/* Numbers are made so that their order is the order of the selection, that
-   all changes of an item stand together, and that one integer key says run,
-   item and place, without a second index:
+/* Ids are built so that they sort in the order of the selection, that all
+   changes of an item are adjacent, and that one integer key contains run, item
+   and place, without a second index:
      item id   = run << 26 | number of the item in the run
      change id = item id << 15 | place of the change in the item, from 1
-   Outside the ledger numbers are without the run. */
+   Outside the ledger, numbers do not contain the run. */
 #define CA_ITEM_BITS  26
 #define CA_ITEM_MAX   ((INT64_C(1) << CA_ITEM_BITS) - 1)
 #define CA_PLACE_BITS 15
@@ -32,21 +33,23 @@
 #define CA_CHANGE_MAX ((INT64_C(1) << (CA_ITEM_BITS + CA_PLACE_BITS)) - 1)
 #define CA_RUN_MAX    ((INT64_C(1) << (62 - CA_ITEM_BITS - CA_PLACE_BITS)) - 1)
 
-/* In the stored flags only: the account is the key, so it is not kept
-   twice. */
+/* Only in the stored flags: the key is the account id, which is therefore
+   not stored twice. */
 #define CA_ITEM_KEYED 0x10000
 
-/* Rows that one statement writes: running a statement costs as much as the row
-   it writes. */
+/* Rows per multi-row statement: running a statement costs as much as the
+   row that it writes. */
 #define CA_INTEND_ROWS  32
 #define CA_OUTCOME_ROWS 16
 #define CA_QUEUED_ROWS  16
 
-/* More operations than the service will have; ids beyond are looked up. */
+/* More operations than the service will have; larger ids are looked up each
+   time. */
 #define CA_OPERATION_MAX  256
-#define CA_OPERATION_SIZE 96 /* of "resource.name" */
+#define CA_OPERATION_SIZE 96 /* bytes of "resource.name", NUL included */
 
-/* Of a change as statements give it: CHANGE_ROW of ledger/statement.c. */
+/* Columns of a change in a statement's row: CHANGE_ROW of
+   ledger/statement.c. */
 #define CA_CHANGE_COLUMNS 21
 
 enum ca_sql {
@@ -116,10 +119,11 @@ enum ca_sql {
   CA_SQL_COUNT
 };
 
-/* What a queued outcome says: a change's outcome, an item's own verdict. */
+/* What a queued outcome belongs to: a change, or an item as its own
+   verdict. */
 enum ca_queued_kind { CA_QUEUED_OF_CHANGE, CA_QUEUED_OF_ITEM };
 
-/* A word not yet written. */
+/* An outcome that is not in the database yet. */
 struct ca_queued_outcome {
   enum ca_queued_kind kind;
   int64_t number;
@@ -130,12 +134,13 @@ struct ca_queued_outcome {
   char request_id[64];
   char status_after[32];
   char slug[80];
-  char *text; /* owned; NULL when well */
+  char *text; /* error text, owned; NULL when there was no error */
   char *made; /* owned; NULL when no account was made */
 };
 
-/* Rows of a plan that are not in the database yet, though their transaction is
-   open. Texts in the order of the columns, data NULL for none. */
+/* Plan rows that are not in the database yet, though their transaction is
+   open. Texts are in the order of the columns; data is NULL for an absent
+   one. */
 #define CA_ITEM_TEXTS   9
 #define CA_CHANGE_TEXTS 3
 struct ca_queued_item {
@@ -159,12 +164,12 @@ struct ca_queued_rows {
   struct ca_queued_change changes[CA_QUEUED_ROWS];
   size_t item_count;
   size_t change_count;
-  size_t used; /* of texts */
+  size_t used; /* bytes of texts */
   char texts[8192];
 };
 
-/* A run or bulk as it was counted; changes by the number of their
-   operation. */
+/* The counts of a run or bulk; changes are indexed by their operation's
+   number. */
 struct ca_tally {
   int64_t items[CA_OUTCOME_COUNT];
   int64_t changes[CA_OPERATION_MAX][CA_OUTCOME_COUNT];
@@ -175,17 +180,18 @@ struct ca_ledger {
   char *path;
   const struct ca_clock *clock; /* borrowed */
   sqlite3_stmt *statements[CA_SQL_COUNT];
-  int write_queue; /* descriptor of the queue for the write lock, or -1 */
+  int write_queue; /* descriptor of the lock file that orders waiting writers,
+                      or -1 */
 
   int64_t run;   /* row of the run, 0 before the first */
-  bool ended;    /* it can be read, not written */
-  bool readonly; /* opened for looking: no run can be written */
+  bool ended;    /* it can be read, but not written */
+  bool readonly; /* opened read-only: no run can be written */
   bool applies;
   int64_t items;          /* added so far */
   struct ca_hashset keys; /* hashes of the items' keys */
-  bool keys_in_table;     /* too many for memory: in temp.key */
+  bool keys_in_table;     /* too many for memory: they are in temp.key */
 
-  /* the item that add_change last met */
+  /* the item that ca_plan_rows_add_change used last */
   int64_t item;
   int bulk;
   int64_t last_change;
@@ -193,31 +199,33 @@ struct ca_ledger {
   bool has_account;
 
   bool in_txn;
-  bool plan_only;     /* it holds nothing but rows of a bulk's plan */
-  bool sync_off;      /* commits of this connection are not synced now */
-  int txn_rows;       /* plan rows in it */
-  int64_t txn_ms;     /* when it began */
+  bool plan_only; /* it holds only rows of a bulk's plan */
+  bool sync_off;  /* commits of this connection are not synced at present */
+  int txn_rows;   /* plan rows in it */
+  int64_t txn_ms; /* when it began */
   struct ca_err lost; /* set once plan rows were lost */
   struct ca_queued_rows queued;
 
   struct ca_queued_outcome *outcomes; /* CA_QUEUED_OUTCOMES */
   size_t outcome_count;
-  int64_t outcome_ms; /* when the first came */
+  int64_t outcome_ms; /* when the first was queued */
 
-  struct ca_buf texts;              /* of the item last read */
+  struct ca_buf texts;              /* texts of the item that was read last */
   unsigned char salt[CA_SALT_SIZE]; /* of the run */
   bool has_salt;
-  /* the run's changes by outcome, as they were counted last; false once one of
-     them may have changed */
+  /* the run's changes by outcome, as last counted; false once one of them
+     may have changed */
   bool counted;
-  bool has_verdicts; /* an item may have one of its own */
+  bool has_verdicts; /* some item may have its own verdict */
   int64_t counts[CA_OUTCOME_COUNT];
-  struct ca_tally tally; /* the same, and the items */
-  int64_t found_item;    /* by its key; the next is looked for after it */
-  bool shared_known;     /* are there accounts that several items are about? */
-  bool has_shared;       /* then temp.shared names them */
-  int64_t shared_items;  /* how many items there were then */
-  /* operation ids by row of the table, 0 not known yet; and back */
+  struct ca_tally tally; /* the same by operation, and the items */
+  int64_t found_item;    /* last item found by its key; the next search starts
+                            after it */
+  bool shared_known;     /* known whether several items share an account */
+  bool has_shared;       /* they do; temp.shared lists the accounts */
+  int64_t shared_items;  /* how many items the run had at that time */
+  /* operation ids by row of the operation table, 0: not known yet; and the
+     reverse */
   int64_t operation_ids[CA_OPERATION_MAX];
   const struct ca_api *operations[CA_OPERATION_MAX];
 };
@@ -236,47 +244,52 @@ static inline int64_t ca_ledger_change_id(const struct ca_ledger *ledger,
          (number & CA_CHANGE_MAX);
 }
 
-/* Directory, file, access rights, schema: ledger/store.c. */
+/* ledger/store.c: makes the directory and the file, sets access rights,
+   opens the database and makes or migrates its schema. */
 CA_MUST_USE enum ca_code ca_store_open(struct ca_ledger *ledger,
                                        const char *dir, struct ca_err *err);
 
-/* The same for looking: makes nothing. *found false when there is none. */
+/* The same read-only: makes nothing. *found is false when there is no
+   ledger. */
 CA_MUST_USE enum ca_code ca_store_open_readonly(struct ca_ledger *ledger,
                                                 const char *dir, bool *found,
                                                 struct ca_err *err);
 
-/* Schema: ledger/schema.c. Its version (0: none yet) and how many tables there
-   are; an SQLite code. */
+/* ledger/schema.c: reads the schema's version (0: none yet) and the number
+   of tables; returns an SQLite code. */
 int ca_ledger_schema_read(sqlite3 *db, int *version, int *tables);
-/* CA_SYSTEM when it is a newer one, or no ledger. */
+/* CA_SYSTEM when the schema is newer than ours, or the file is not a
+   ledger. */
 CA_MUST_USE enum ca_code ca_ledger_schema_check(const char *path, int version,
                                                 int tables,
                                                 struct ca_err *err);
-/* Makes the tables, or brings older ones up to date. */
+/* Makes the tables, or migrates older ones. */
 CA_MUST_USE enum ca_code ca_ledger_schema_make(sqlite3 *db, const char *path,
                                                struct ca_err *err);
-/* Makes an older schema look like ours to this connection; changes nothing in
-   the file. An SQLite code. */
+/* Makes an older schema look like ours to this connection, by temporary
+   tables and views; changes nothing in the file. Returns an SQLite code. */
 int ca_ledger_schema_view(sqlite3 *db, int version);
 
-/* Waits until no other process stands in line before this one for the write
-   lock, or for as long as anybody waits for it; then leave must follow. */
+/* Waits for this process's turn to take the write lock, CA_SQLITE_BUSY_MS
+   at most. The caller must call ca_store_leave_queue afterwards. */
 void ca_store_enter_queue(struct ca_ledger *ledger);
 void ca_store_leave_queue(struct ca_ledger *ledger);
 
-/* The statement, prepared once; NULL with err set. Nothing that it would miss
-   may wait in memory: flush first. ledger/statement.c, as the next three. */
+/* ledger/statement.c, like the next three. Returns the cached statement,
+   prepared on first use; NULL with err set. No queued row or outcome that
+   the statement has to see may be left in memory: flush first. */
 sqlite3_stmt *ca_statement_get(struct ca_ledger *ledger, enum ca_sql which,
                                struct ca_err *err);
-/* Steps a statement that gives no rows and resets it; an SQLite code. */
+/* Steps a statement that returns no rows and resets it; returns an SQLite
+   code. */
 int ca_statement_run(sqlite3_stmt *statement);
-/* SQLite's code as an error of ours: names the file, the cause, the way
-   out. */
+/* Turns SQLite's code into a struct ca_err that names the file, the cause
+   and the remedy. */
 enum ca_code ca_statement_fail(const struct ca_ledger *ledger, int rc,
                                struct ca_err *err);
 
-/* ledger/queued.c: adds a row to those that wait, in the open transaction. Of
-   changes only those that are plain: nothing but their own columns. */
+/* ledger/queued.c: queues a row for the open transaction. A change must be
+   plain: it uses only the columns of struct ca_queued_change. */
 CA_MUST_USE enum ca_code ca_queued_add_item(struct ca_ledger *ledger,
                                             int64_t id,
                                             const struct ca_item *item,
@@ -286,48 +299,48 @@ CA_MUST_USE enum ca_code ca_queued_add_change(struct ca_ledger *ledger,
                                               const struct ca_change *change,
                                               struct ca_err *err);
 bool ca_queued_has_rows(const struct ca_ledger *ledger);
-/* Writes those that wait into the open transaction. When that fails, the
-   caller has to undo the transaction. */
+/* Writes the queued rows into the open transaction. When that fails, the
+   caller must roll the transaction back. */
 CA_MUST_USE enum ca_code ca_queued_write_rows(struct ca_ledger *ledger,
                                               struct ca_err *err);
 void ca_queued_forget_rows(struct ca_ledger *ledger);
-/* The same of the queued outcomes. */
+/* The same for queued outcomes. */
 CA_MUST_USE enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
                                                   struct ca_err *err);
 void ca_queued_forget_outcomes(struct ca_ledger *ledger);
-/* Have outcomes waited for long enough, or are they too many? */
+/* Have outcomes waited long enough, or are there too many? */
 bool ca_queued_outcomes_due(const struct ca_ledger *ledger);
 
-/* ledger/ledger.c. What a statement reads has to be in the database: every
-   function that reads begins with one of these two. Both undo the open
+/* ledger/ledger.c. A statement sees only what is in the database, so every
+   function that reads calls one of these two first. Both roll back the open
    transaction when they fail.
-
-   Writes the queued rows of the plan. */
+   This one writes the queued plan rows. */
 CA_MUST_USE enum ca_code ca_ledger_flush_rows(struct ca_ledger *ledger,
                                               struct ca_err *err);
 /* Writes the queued rows, and commits the queued outcomes if one of them
-   belongs to a change whose number is above `after` (-1: if there are any). A
-   reader that goes on reading the plan while it is carried out has no need of
+   belongs to a change whose number is above `after` (-1: if there are any).
+   A reader that follows the plan while it is carried out does not need
    outcomes of earlier changes, and so pays no sync for them. */
 CA_MUST_USE enum ca_code ca_ledger_flush(struct ca_ledger *ledger,
                                          int64_t after, struct ca_err *err);
 
-/* Waits in line for the write lock, then BEGIN IMMEDIATE. A draft that is open
-   is committed first, so that what follows is synced; when another transaction
-   is open, that one stays. No rows are queued when it returns CA_OK. */
+/* Waits for its turn at the write lock, then runs BEGIN IMMEDIATE. An open
+   transaction that holds only plan rows is committed first, so that what
+   follows is synced; any other open transaction is kept. No rows are queued
+   when it returns CA_OK. */
 CA_MUST_USE enum ca_code ca_ledger_txn(struct ca_ledger *ledger,
                                        struct ca_err *err);
-/* Opens a transaction for rows of a bulk's plan, unless one is open. What it
-   commits is synced with the next commit of anything else: until then nothing
-   depends on it. */
+/* Opens a transaction for a bulk's plan rows, unless one is open. Its
+   commit is synced with the next commit of anything else; nothing depends
+   on these rows before. */
 CA_MUST_USE enum ca_code ca_ledger_plan_txn(struct ca_ledger *ledger,
                                             struct ca_err *err);
-/* Writes the waiting outcomes and commits; all but a draft is on disk when it
-   returns. */
+/* Writes the queued outcomes and commits. When it returns, everything but
+   unsealed plan rows is on disk. */
 CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
                                           struct ca_err *err);
-/* Rolls back; when plan rows go with it, the run cannot be added to any
-   more, and later calls say why. Returns code. */
+/* Rolls back. When plan rows are lost by it, nothing more can be added to
+   the run, and later calls return why. Returns code. */
 enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
                                 const struct ca_err *why);
 /* CA_OK when runs can be written. */
@@ -339,24 +352,25 @@ CA_MUST_USE enum ca_code ca_ledger_has_run(const struct ca_ledger *ledger,
 /* CA_OK when a run is open. */
 CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
                                             struct ca_err *err);
-/* The same, and no plan rows were lost. */
+/* The same, and CA_OK only if no plan rows were lost. */
 CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                                           struct ca_err *err);
 
-/* Remembers the item's key; *known when a key with the same hash was there
-   already. The table it may use lives and dies with the run:
-   ledger/keyset.c. */
+/* ledger/keyset.c: remembers the item's key; *known tells whether a key
+   with the same hash was there already. The temporary table that it may use
+   serves one run only. */
 CA_MUST_USE enum ca_code ca_keyset_add(struct ca_ledger *ledger,
                                        const struct ca_item *item, bool *known,
                                        struct ca_err *err);
-/* Does the bulk have an item with this very key? Reads the items. */
+/* Does the bulk have an item with exactly this key? Reads the items. */
 CA_MUST_USE enum ca_code ca_keyset_has(struct ca_ledger *ledger,
                                        const struct ca_item *item, bool *found,
                                        struct ca_err *err);
 void ca_keyset_forget(struct ca_ledger *ledger);
 
-/* The id under which this database knows an operation, made when new; and
-   back (NULL: this version has no such operation). */
+/* Gives the id of an operation in this database, adding one if the
+   operation is new; the second function does the reverse (NULL: this
+   version has no such operation). */
 CA_MUST_USE enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
                                                 const struct ca_api *api,
                                                 int64_t *id,
@@ -371,22 +385,23 @@ CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
                                                   char *out, size_t size,
                                                   struct ca_err *err);
 
-/* Brings ledger->counts and tally up to date: ledger/count.c. */
+/* ledger/count.c: brings ledger->counts and ledger->tally up to date. */
 CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
                                                  struct ca_err *err);
-/* A row of CHANGE_ROW; its texts are the statement's. */
+/* Reads a row of CHANGE_ROW; its texts belong to the statement. */
 CA_MUST_USE enum ca_code ca_change_take(struct ca_ledger *ledger,
                                         sqlite3_stmt *statement,
                                         struct ca_change_row *row,
                                         struct ca_err *err);
 
-/* Text of a column, NULL for NULL; the statement's until its next step. */
+/* Text of a column, NULL for NULL; valid until the statement's next step. */
 static inline const char *ca_ledger_text(sqlite3_stmt *statement, int column)
 {
   return (const char *)sqlite3_column_text(statement, column);
 }
 
-/* NULL binds NULL; the text must live until the statement was run. */
+/* Binds a text, or NULL for NULL; the text must live until the statement
+   has run. */
 void ca_statement_bind(sqlite3_stmt *statement, int place, const char *text);
 
 #endif

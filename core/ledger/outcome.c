@@ -1,7 +1,7 @@
-/* Intents and outcomes. An intent is on disk when ca_outcome_intend returns;
-   outcomes wait in memory and go along with the next intent, so that a sync
-   is paid once per group and no lock is held while replies are on their way.
-   What a crash takes of them reads as unknown afterwards, never as lost.
+/* Intents and outcomes. An intent is on disk when ca_outcome_intend returns.
+   Outcomes wait in memory and are committed with the next intent, so that a
+   group pays one sync and no lock is held while requests are in flight. A
+   change whose outcome was lost in a crash reads as unknown afterwards.
    Must not know: how changes are sent. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include "ledger/ledger_private.h"
 #include "base/secret.h"
 
-/* The next free queued outcome; commits those that wait when there are many,
-   or when the first has waited long. */
+/* Gives the next free queued outcome; first commits the queued ones when
+   there are many, or when the first has waited long. */
 static enum ca_code new_outcome(struct ca_ledger *ledger,
                                 struct ca_queued_outcome **entry,
                                 struct ca_err *err)
@@ -31,7 +31,8 @@ static enum ca_code new_outcome(struct ca_ledger *ledger,
 
 #define TEXT_SIZE 1024
 
-/* A copy of the text, masked and cut at a whole character. */
+/* Copies the text, masked and cut at a character boundary; the caller frees
+   it. */
 static char *copy_text(const char *text)
 {
   size_t len = strlen(text);
@@ -73,7 +74,7 @@ enum ca_code ca_outcome_record_item(struct ca_ledger *ledger, int64_t item,
   return CA_OK;
 }
 
-/* What waits in memory is the later word. */
+/* A queued verdict is later than the one in the database. */
 enum ca_code ca_outcome_of_item(struct ca_ledger *ledger, int64_t item,
                                 enum ca_outcome *verdict, struct ca_err *err)
 {
@@ -146,8 +147,8 @@ enum ca_code ca_outcome_record(struct ca_ledger *ledger, int64_t change,
   return CA_OK;
 }
 
-/* Intents of several changes, or one; a second intent would be a second send:
-   the table's key refuses it. */
+/* Writes the intents of several changes, or of one. A second intent would
+   mean a second request: the table's primary key refuses it. */
 static enum ca_code write_intents(struct ca_ledger *ledger, enum ca_sql which,
                                   const int64_t *changes, size_t count,
                                   int64_t at_ms, struct ca_err *err)
@@ -170,7 +171,8 @@ static enum ca_code write_intents(struct ca_ledger *ledger, enum ca_sql which,
   return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
-/* The open transaction with its intents: durable, or gone. */
+/* Commits the transaction with its intents: they are either on disk or
+   rolled back. */
 static enum ca_code end_intents(struct ca_ledger *ledger, enum ca_code code,
                                 const struct ca_err *why, struct ca_err *err)
 {
@@ -205,7 +207,7 @@ enum ca_code ca_outcome_intend(struct ca_ledger *ledger,
   return end_intents(ledger, code, &why, err);
 }
 
-/* Does an outcome of one of them wait in memory? */
+/* Is an outcome of one of these changes queued? */
 static bool has_queued(const struct ca_ledger *ledger, const int64_t *changes,
                        size_t count)
 {
@@ -243,7 +245,8 @@ enum ca_code ca_outcome_reintend(struct ca_ledger *ledger,
   enum ca_code code = ca_ledger_usable(ledger, err);
   size_t i;
 
-  /* an outcome written after it was taken away would end what goes on */
+  /* a queued outcome that is written after its row was deleted would end a
+     change that is being sent again */
   if(!code && has_queued(ledger, changes, count))
     code = ca_ledger_commit(ledger, err);
   if(code)

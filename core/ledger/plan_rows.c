@@ -6,8 +6,9 @@
 
 #define REASON_SIZE 121
 
-/* The open transaction, committed first when it holds enough. Rows of bulk 0
-   are followed by their intents, which make it a synced one. */
+/* Makes sure that a transaction is open; commits the open one first when it
+   holds enough rows. A new one for rows of bulk 0 is synced, since their
+   intents follow. */
 static enum ca_code plan_txn(struct ca_ledger *ledger, int bulk,
                              struct ca_err *err)
 {
@@ -22,7 +23,8 @@ static enum ca_code plan_txn(struct ca_ledger *ledger, int bulk,
   return bulk ? ca_ledger_plan_txn(ledger, err) : ca_ledger_txn(ledger, err);
 }
 
-/* A statement of the plan failed: what it was part of is gone. */
+/* A plan statement failed: rolls back its transaction and reports the
+   error. */
 static enum ca_code plan_fail(struct ca_ledger *ledger, enum ca_code code,
                               const struct ca_err *why, struct ca_err *err)
 {
@@ -32,7 +34,8 @@ static enum ca_code plan_fail(struct ca_ledger *ledger, enum ca_code code,
   return ca_ledger_undo_txn(ledger, code, why);
 }
 
-/* Is the item's key new to its bulk? Equal hashes are looked into. */
+/* Is the item's key new to its bulk? If its hash is not, the keys
+   themselves are compared. */
 static enum ca_code check_key(struct ca_ledger *ledger,
                               const struct ca_item *item, bool *repeated,
                               struct ca_err *err)
@@ -57,7 +60,7 @@ static enum ca_code repeated_key(const struct ca_item *item,
                     key);
 }
 
-/* The changes of this item come next, most likely. */
+/* Caches the item: its changes most likely come next. */
 static enum ca_code remember_item(struct ca_ledger *ledger, int64_t number,
                                   int bulk, const char *account,
                                   int64_t last_change)
@@ -113,7 +116,7 @@ enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
   *number = ++ledger->items;
   if(remember_item(ledger, *number, item->bulk, item->account,
                    *number << CA_PLACE_BITS))
-    ledger->item = 0; /* looked up again when it is asked for */
+    ledger->item = 0; /* it is looked up when it is needed */
   return CA_OK;
 }
 
@@ -153,7 +156,7 @@ enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
   if(bulk->number < 1)
     return ca_err_set(err, CA_USAGE, "bulks are numbered from 1");
   code = ca_ledger_usable(ledger, err);
-  if(!code) /* a synced one, after what is open of the draft */
+  if(!code) /* a synced one, after committing the open plan rows */
     code = ca_ledger_txn(ledger, err);
   if(code)
     return code;
@@ -171,7 +174,7 @@ enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
 
 /* Changes. */
 
-/* Finds the item's account and its last change, so far. */
+/* Reads the item's account and its last change so far. */
 static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
                               struct ca_err *err)
 {
@@ -211,7 +214,8 @@ static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
   return code == CA_NOMEM ? ca_err_set(err, code, "out of memory") : code;
 }
 
-/* The account that the change has to name: NULL when it is the item's. */
+/* The account that the change's row has to name; NULL when it is the
+   item's. */
 static const char *own_account(const struct ca_ledger *ledger,
                                const struct ca_change *change)
 {
@@ -222,7 +226,8 @@ static const char *own_account(const struct ca_ledger *ledger,
              : account;
 }
 
-/* Like most: an operation on the item's account, with nothing more to say. */
+/* Most changes are plain: an operation on the item's account, without
+   values in other columns. */
 static bool is_plain(const struct ca_change *change, const char *account)
 {
   return !account && !change->user && !change->config && !change->query &&
@@ -230,8 +235,8 @@ static bool is_plain(const struct ca_change *change, const char *account)
          !change->before_image;
 }
 
-/* One that has more to say: all columns, by the numbers of CA_SQL_CHANGE_ADD.
- */
+/* Writes a change that is not plain, with all columns, in the order of
+   CA_SQL_CHANGE_ADD. */
 static enum ca_code write_change(struct ca_ledger *ledger, int64_t id,
                                  int64_t operation,
                                  const struct ca_change *change,

@@ -1,7 +1,7 @@
-/* What waits in memory on its way into the database: rows of a plan, since one
-   statement that writes many of them costs little more than one that writes
+/* Rows and outcomes that wait in memory before they are written: plan rows,
+   since a statement that writes many costs little more than one that writes
    one, and outcomes, since they are committed together with the next intent.
-   A statement does not see them: ledger.c says when they are written
+   SQL statements do not see them; ledger.c decides when they are written
    (ca_ledger_flush).
    Must not know: what the rows mean, when a transaction begins or ends. */
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "ledger/ledger_private.h"
 
-/* Bound values of a row, in the order of the statements. */
+/* Number of bound values in a row, in the order of the statements. */
 #define ITEM_VALUES   14
 #define CHANGE_VALUES 8
 
@@ -59,7 +59,7 @@ static void bind_change(sqlite3_stmt *statement, int place,
     bind_text(statement, place++, row->texts[i]);
 }
 
-/* Writes so many rows: CA_QUEUED_ROWS at once, or one. */
+/* Writes count rows in one statement: CA_QUEUED_ROWS or one. */
 static enum ca_code write_items(struct ca_ledger *ledger,
                                 const struct ca_queued_item *rows,
                                 size_t count, struct ca_err *err)
@@ -127,9 +127,9 @@ enum ca_code ca_queued_write_rows(struct ca_ledger *ledger, struct ca_err *err)
   return code;
 }
 
-/* Keeps a row's texts, rows that wait are written first when they leave no
-   room. *kept false when it is more than there ever is room for; then `to` is
-   the texts themselves. */
+/* Copies a row's texts into the queue; queued rows are written first if
+   `full`, or if they leave no room. *copied is false when the texts are too
+   large even for an empty queue; `to` then borrows them. */
 static enum ca_code keep_texts(struct ca_ledger *ledger,
                                const char *const *from, int count, bool full,
                                struct ca_slice *to, bool *copied,
@@ -243,7 +243,7 @@ static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
 
 #define OUTCOME_VALUES 10
 
-/* The values of one outcome, from the given place on. */
+/* Binds the values of one outcome, beginning at the given place. */
 static void bind_outcome(const struct ca_ledger *ledger,
                          sqlite3_stmt *statement, int from,
                          const struct ca_queued_outcome *entry)
@@ -271,7 +271,7 @@ static enum ca_sql sql_of(const struct ca_queued_outcome *entry, size_t count)
   return count > 1 ? CA_SQL_OUTCOMES_ADD : CA_SQL_OUTCOME_ADD;
 }
 
-/* How many queued outcomes from here on one statement writes. */
+/* How many queued outcomes, from this one on, the next statement writes. */
 static size_t outcomes_at_once(const struct ca_queued_outcome *outcomes,
                                size_t count)
 {

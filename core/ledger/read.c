@@ -1,4 +1,5 @@
-/* Reading a run back: items, bulks, the changes in order.
+/* Reading a run back: items, bulks, and whether a create of this ledger made
+   an account.
    Must not know: how changes are sent. */
 #include <string.h>
 #include "ledger/ledger_private.h"
@@ -7,8 +8,8 @@
 
 #define ITEM_TEXTS 9
 
-/* Keeps the texts of the row, which end with the statement; offsets first,
-   since the buffer moves while it grows. */
+/* Copies the row's texts, which are valid only until the statement is
+   reset. Stores offsets first, since the buffer moves while it grows. */
 static enum ca_code keep_texts(struct ca_ledger *ledger,
                                sqlite3_stmt *statement,
                                const char *texts[ITEM_TEXTS])
@@ -83,8 +84,8 @@ enum ca_code ca_read_item(struct ca_ledger *ledger, int64_t number,
   return code;
 }
 
-/* Items by key come in the order of the selection, most often; so it is looked
-   for after the last one found, then before it. */
+/* Callers mostly look up keys in the order of the selection, so the search
+   begins after the last item found, then covers the items before it. */
 static enum ca_code find_between(struct ca_ledger *ledger, int64_t from,
                                  int64_t to, int bulk, const char *key,
                                  int64_t *number, struct ca_err *err)
@@ -203,18 +204,18 @@ enum ca_code ca_read_bulks(struct ca_ledger *ledger,
              : ca_statement_fail(ledger, rc, err);
 }
 
-/* Which accounts the ledger's own creates have made. There is no index for it:
-   it is asked only for creates of unknown outcome, and only of runs that were
-   under way since then. */
+/* Accounts that this ledger's creates have made. There is no index for
+   them: the query runs only for creates of unknown outcome, and only over
+   runs that were under way since then. */
 
-/* A part that has no end goes on, or died. */
+/* A session without an end is still running, or died. */
 static const char made_by[] =
     "SELECT EXISTS (SELECT 1 FROM part p JOIN outcome o"
     " ON o.id BETWEEN p.run << ?3 AND (p.run + 1 << ?3) - 1"
     " WHERE (p.ended_ms IS NULL OR p.ended_ms >= ?2)"
     " AND o.made = ?1)";
 
-/* Outcomes that wait in memory. */
+/* Does a queued outcome name the account? */
 static bool is_queued(const struct ca_ledger *ledger, const char *account)
 {
   size_t i;

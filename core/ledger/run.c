@@ -1,4 +1,4 @@
-/* A run's life: begun, looked at, reopened, ended.
+/* The life of a run: begin, select, reopen, end; and its salt.
    Must not know: how changes are sent, what a script is. */
 #include <stdio.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 
 #define NAME_MAX_LEN 48
 
-/* The script's base name without ".lua", cleaned to [a-z0-9_]; "undo" of
-   "undo:RUN". */
+/* Writes the script's base name without ".lua", reduced to [a-z0-9_];
+   "undo" for "undo:RUN". */
 static void script_name(const char *script, char *out, size_t size)
 {
   const char *base = script ? strrchr(script, '/') : NULL;
@@ -34,7 +34,7 @@ static void script_name(const char *script, char *out, size_t size)
   out[len] = '\0';
 }
 
-/* 2026-11-22T0600-refresh_expired-k3f */
+/* Makes a name such as 2026-11-22T0600-refresh_expired-k3f. */
 static enum ca_code make_run_name(const struct ca_ledger *ledger,
                                   const char *script, char *id, size_t size,
                                   struct ca_err *err)
@@ -54,7 +54,7 @@ static enum ca_code make_run_name(const struct ca_ledger *ledger,
   return CA_OK;
 }
 
-/* May another run be begun, reopened or looked at? */
+/* May another run be begun, reopened or selected? */
 static enum ca_code check_free(const struct ca_ledger *ledger,
                                struct ca_err *err)
 {
@@ -63,11 +63,11 @@ static enum ca_code check_free(const struct ca_ledger *ledger,
              : CA_OK;
 }
 
-/* What fingerprints are made with: a salt of the state directory, or one that
-   a saved plan brought. It never leaves the database: a plan or a report
-   carries fingerprints, but not what they were made with. */
+/* Salts of fingerprints: the state directory's own, or one from a saved
+   plan. A salt leaves the database only in a saved plan, encrypted with the
+   API key; reports contain fingerprints only. */
 
-/* Takes the salt that the statement gives, if any. */
+/* Reads the salt from the statement's row, if there is one. */
 static enum ca_code take_salt(struct ca_ledger *ledger,
                               sqlite3_stmt *statement, struct ca_err *err)
 {
@@ -100,7 +100,8 @@ static enum ca_code read_salt(struct ca_ledger *ledger, enum ca_sql which,
   return take_salt(ledger, statement, err);
 }
 
-/* Into the open transaction, unless another process was faster. */
+/* Adds the state directory's salt in the open transaction, unless another
+   process added one first. */
 static enum ca_code add_salt(struct ca_ledger *ledger, struct ca_err *err)
 {
   sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SALT_ADD, err);
@@ -117,7 +118,7 @@ static enum ca_code add_salt(struct ca_ledger *ledger, struct ca_err *err)
   return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
-/* The salt of a run that begins, in the open transaction. */
+/* Sets the salt of a run that begins, in the open transaction. */
 static enum ca_code begin_salt(struct ca_ledger *ledger,
                                const unsigned char *brought,
                                struct ca_err *err)
@@ -137,8 +138,8 @@ static enum ca_code begin_salt(struct ca_ledger *ledger,
   return code;
 }
 
-/* That of the run, else of the state directory: runs of version 1 have none
-   of their own. */
+/* Finds the run's salt, else the state directory's: runs of schema version
+   1 have none of their own. */
 static enum ca_code find_salt(struct ca_ledger *ledger, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
@@ -199,7 +200,8 @@ enum ca_code ca_run_fingerprint(struct ca_ledger *ledger, const char *text,
 
 /* The beginning. */
 
-/* Into the open transaction; *added false when the name is taken. */
+/* Inserts the run in the open transaction; *added is false when the name is
+   taken. */
 static enum ca_code add_run(struct ca_ledger *ledger,
                             const struct ca_run_info *info, const char *id,
                             bool *added, struct ca_err *err)
@@ -261,7 +263,7 @@ static void forget_run(struct ca_ledger *ledger)
   ledger->shared_known = false;
 }
 
-/* A row with a name of its own, into the open transaction. */
+/* Inserts the run under a unique name, in the open transaction. */
 static enum ca_code name_run(struct ca_ledger *ledger,
                              const struct ca_run_info *info, char *id,
                              size_t size, struct ca_err *err)
@@ -290,7 +292,7 @@ static enum ca_code name_run(struct ca_ledger *ledger,
   return CA_OK;
 }
 
-/* The end of begin and reopen: the run is durable, or none is open. */
+/* Finishes begin and reopen: either the run is on disk, or no run is open. */
 static enum ca_code end_opening(struct ca_ledger *ledger, enum ca_code code,
                                 struct ca_err *why, struct ca_err *err)
 {
@@ -333,7 +335,7 @@ enum ca_code ca_run_begin(struct ca_ledger *ledger,
   return end_opening(ledger, code, &why, err);
 }
 
-/* Points at the run of that name. */
+/* Selects the run with that name. */
 static enum ca_code find_run(struct ca_ledger *ledger, const char *name,
                              struct ca_err *err)
 {
@@ -370,8 +372,8 @@ enum ca_code ca_run_select(struct ca_ledger *ledger, const char *name,
   return code;
 }
 
-/* Runs a statement of the run's ids, bound as ?1 and ?2, and its row as
-   ?3. */
+/* Runs a statement over the run's range of ids, bound as ?1 and ?2, with
+   the run's row as ?3. */
 static enum ca_code run_over(struct ca_ledger *ledger, enum ca_sql which,
                              bool items, struct ca_err *err)
 {
@@ -392,8 +394,8 @@ static enum ca_code run_over(struct ca_ledger *ledger, enum ca_sql which,
   return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
-/* Nothing of a bulk is sent before it stands; where something was, its plan
-   is no draft that may be thrown away. */
+/* No change of a bulk is sent before its plan is sealed. If one was sent
+   all the same, the plan must not be deleted. */
 static enum ca_code check_unsealed(struct ca_ledger *ledger, const char *name,
                                    struct ca_err *err)
 {
@@ -417,7 +419,8 @@ static enum ca_code check_unsealed(struct ca_ledger *ledger, const char *name,
   return rc == SQLITE_DONE ? CA_OK : ca_statement_fail(ledger, rc, err);
 }
 
-/* What the run has left goes back to where it can be gone on with. */
+/* Deletes the rows of unsealed bulks and reopens the rest, so that the run
+   can be resumed. */
 static enum ca_code reopen_rows(struct ca_ledger *ledger, struct ca_err *err)
 {
   enum ca_code code = run_over(ledger, CA_SQL_UNSEALED_OUTCOMES, false, err);
@@ -433,8 +436,8 @@ static enum ca_code reopen_rows(struct ca_ledger *ledger, struct ca_err *err)
   return code;
 }
 
-/* Straight-line items stay, and so do their keys; who goes on planning adds
-   bulks, whose keys are their own. */
+/* Straight-line items are kept, so their keys are remembered. Planning
+   continues with new bulks, whose keys are separate. */
 static enum ca_code remember_keys(struct ca_ledger *ledger, struct ca_err *err)
 {
   sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SINGLE_KEYS, err);
@@ -506,7 +509,7 @@ enum ca_code ca_run_reopen(struct ca_ledger *ledger, const char *name,
   return end_opening(ledger, code, &why, err);
 }
 
-/* The end. */
+/* Ending a run. */
 
 static enum ca_code write_end(struct ca_ledger *ledger, enum ca_sql which,
                               int exit_code, const char *counts,
@@ -539,8 +542,8 @@ static void format_counts(const struct ca_ledger *ledger, char *out,
   snprintf(out + used, size - used, "]");
 }
 
-/* What is still planned was not tried; what was intended and has no outcome is
-   unknown, and nobody waits for it any more. */
+/* Marks changes that are still planned as not tried, and intents without an
+   outcome as unknown, since no reply is awaited any more. */
 static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
 {
   int64_t *counts = ledger->counts;
@@ -551,7 +554,7 @@ static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
   counts[CA_NOT_TRIED] += counts[CA_PLANNED];
   counts[CA_UNKNOWN] += counts[CA_INTENDED];
   counts[CA_PLANNED] = counts[CA_INTENDED] = 0;
-  ledger->counted = false; /* the tally is not brought up to date so */
+  ledger->counted = false; /* this does not update the tally */
   return run_over(ledger, CA_SQL_RUN_REST, false, err);
 }
 
@@ -565,7 +568,7 @@ enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
   if(code)
     return code;
   ca_err_clear(&why);
-  /* the outcomes that wait come before what is left over is judged */
+  /* commit queued outcomes before looking for changes without one */
   code = ca_ledger_commit(ledger, &why);
   if(!code)
     code = ca_ledger_txn(ledger, &why);

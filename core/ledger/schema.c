@@ -1,5 +1,5 @@
-/* The tables of the ledger, by version: made, brought up to date, or read as
-   they are.
+/* The ledger's tables, by version: how they are made, migrated, or read
+   without migration.
    Must not know: what runs, items and changes mean. */
 #include <stdio.h>
 #include "ledger/ledger_private.h"
@@ -7,8 +7,8 @@
 
 #define APPLICATION_ID 0x636c6c67 /* "cllg" in the file's header */
 
-/* What a database of version 1 tells of parts and bulks: it knew neither, but
-   nothing of a bulk was sent before its plan was whole. */
+/* Sessions and bulks of a version 1 database, which had no tables for them.
+   It sent nothing of a bulk before its plan was complete. */
 #define SESSIONS_OF_1                                                  \
   "SELECT id AS run, 1 AS number, began_ms, ended_ms, exit_code, who," \
   " host FROM main.run"
@@ -21,9 +21,9 @@
   " WHERE c.bulk > 0 GROUP BY 1, 2 HAVING max(EXISTS (SELECT 1 FROM"     \
   " main.intent n WHERE n.id = c.id))"
 
-/* Version n of the schema comes out of migrations[n - 1]. A version that was
-   released is never edited; a change is a new entry. Numbers of outcomes,
-   flags and classes are those of the headers. */
+/* migrations[n - 1] makes version n of the schema. A released version is
+   never edited; a change is a new entry. Numbers of outcomes, flags and
+   classes are those of the headers. */
 static const char *const migrations[] = {
   "CREATE TABLE salt(value BLOB NOT NULL);"
   "CREATE TABLE operation("
@@ -48,9 +48,10 @@ static const char *const migrations[] = {
   " outcome INTEGER NOT NULL, account TEXT,"
   " user TEXT, config TEXT, query TEXT, body TEXT, fingerprint TEXT,"
   " reason TEXT, line TEXT, status_before TEXT);"
-  /* A change is only ever added to: its intent and its outcome are rows of
-     their own. Rewriting its row twice took 24,000 instructions, adding two
-     short ones takes half of that, and no page is torn by growing rows. */
+  /* A change's row is never rewritten: its intent and its outcome are rows
+     of their own. Rewriting the row twice took 24,000 instructions;
+     inserting two short rows takes half of that, and no page is split by
+     growing rows. */
   "CREATE TABLE intent(id INTEGER PRIMARY KEY, sent_ms INTEGER NOT NULL);"
   "CREATE TABLE outcome("
   " id INTEGER PRIMARY KEY, outcome INTEGER NOT NULL, ended_ms INTEGER,"
@@ -61,7 +62,7 @@ static const char *const migrations[] = {
   "ALTER TABLE run ADD COLUMN cwd TEXT;"
   "ALTER TABLE run ADD COLUMN undoes TEXT;"
   "ALTER TABLE run ADD COLUMN salt BLOB;"
-  /* of changes by outcome, a JSON array, once the run has ended */
+  /* counts of changes by outcome, a JSON array; set when the run has ended */
   "ALTER TABLE run ADD COLUMN counts TEXT;"
   "ALTER TABLE change ADD COLUMN fallback INTEGER;"
   "ALTER TABLE change ADD COLUMN image TEXT;"
@@ -72,7 +73,7 @@ static const char *const migrations[] = {
   " who TEXT, host TEXT, PRIMARY KEY(run, number)) WITHOUT ROWID;"
   "INSERT INTO part(run, number, began_ms, ended_ms, exit_code, who, "
   "host) " SESSIONS_OF_1 ";"
-  /* only bulks that stand are here */
+  /* sealed bulks only */
   "CREATE TABLE bulk("
   " run INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,"
   " kind TEXT NOT NULL, selected INTEGER NOT NULL,"
@@ -84,8 +85,8 @@ static const char *const migrations[] = {
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
-/* How a reader sees an older schema: through tables and views of its
-   connection alone, which come before those of the file. */
+/* What a read-only connection adds to read an older schema: temporary
+   tables and views, which take precedence over those of the file. */
 static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
   " NULL AS undoes, NULL AS salt, NULL AS counts"
@@ -113,7 +114,7 @@ static int read_number(sqlite3 *db, const char *sql, int *number)
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* From version `from` to ours, inside the caller's transaction. */
+/* Migrates from version `from` to ours, inside the caller's transaction. */
 static int migrate(sqlite3 *db, int from)
 {
   char done[96];
@@ -130,8 +131,8 @@ static int migrate(sqlite3 *db, int from)
   return rc;
 }
 
-/* Both at one moment, for another process may make the tables in between;
-   inside the caller's transaction, too. */
+/* Reads both in one transaction, since another process may make the tables
+   in between; also works inside the caller's transaction. */
 int ca_ledger_schema_read(sqlite3 *db, int *version, int *tables)
 {
   int rc = sqlite3_exec(db, "SAVEPOINT look", NULL, NULL, NULL);
@@ -163,8 +164,8 @@ enum ca_code ca_ledger_schema_check(const char *path, int version, int tables,
   return CA_OK;
 }
 
-/* Two processes may meet a new file at once: who comes second finds the
-   version changed when it holds the lock. */
+/* Two processes may open a new file at once: the second one finds the
+   version changed when it gets the lock. */
 enum ca_code ca_ledger_schema_make(sqlite3 *db, const char *path,
                                    struct ca_err *err)
 {

@@ -1,4 +1,4 @@
-/* SQLite as the ledger uses it: how it is configured, what its codes mean.
+/* Configures SQLite for the ledger and turns its codes into errors.
    Must not know: the ledger's tables. */
 #include <string.h>
 #include "ledger/sqlite.h"

@@ -1,4 +1,4 @@
-/* SQLite as the ledger uses it: how it is configured, what its codes mean.
+/* Configures SQLite for the ledger and turns its codes into errors.
    Must not know: the ledger's tables. */
 #ifndef CA_SQLITE_H
 #define CA_SQLITE_H
@@ -10,15 +10,15 @@
 /* How long a statement waits for another process's lock, in milliseconds. */
 #define CA_SQLITE_BUSY_MS 10000
 
-/* For a program in which one thread alone uses SQLite: without locks and
-   statistics it runs faster. To be called before anything uses it. */
+/* For a program that uses SQLite from one thread only: SQLite runs faster
+   without locks and statistics. Call this before any other use of SQLite. */
 void ca_sqlite_single_thread(void);
 
-/* SQLite's version, as compiled with and as loaded. */
+/* Gives SQLite's version, as compiled with and as loaded. */
 void ca_sqlite_version(struct ca_version *out);
 
-/* SQLite's code as an error of ours: names the file, the cause, the way out.
-   db may be NULL. */
+/* Turns SQLite's code into a struct ca_err that names the file, the cause
+   and the remedy. db may be NULL. */
 enum ca_code ca_sqlite_fail(sqlite3 *db, const char *path, int rc,
                             struct ca_err *err);
 

@@ -1,21 +1,21 @@
-/* The SQL statements of the ledger, in one place, prepared once and kept.
+/* The ledger's SQL statements, each prepared once and cached.
    Must not know: when a statement is run, and why. */
 #include <assert.h>
 #include "ledger/ledger_private.h"
 #include "ledger/sqlite.h"
 
-/* Where a change stands: its outcome, else that it may have left, else as it
-   was recorded. */
+/* A change's current outcome: the recorded one, else CA_INTENDED if it has
+   an intent, else the one in its own row. */
 #define STATE                                                             \
   "CASE WHEN o.outcome IS NOT NULL THEN o.outcome WHEN c.outcome = 0 AND" \
   " n.id IS NOT NULL THEN 1 ELSE c.outcome END"
 
-/* Of a bulk whose plan does not stand; ?3 is the run. */
+/* Rows of bulks that are not sealed; ?3 is the run. */
 #define UNSEALED(table)         \
   table ".bulk <> 0 AND " table \
         ".bulk NOT IN (SELECT number FROM bulk WHERE run = ?3)"
 
-/* The account that a change aims at. */
+/* The account that a change targets. */
 #define ITEM_ACCOUNT "CASE WHEN i.flags & 65536 THEN i.key ELSE i.account END"
 #define AIM          "coalesce(c.account, " ITEM_ACCOUNT ")"
 
@@ -26,7 +26,7 @@
   " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"     \
   " c.status_before, o.error, o.request_id, o.status_after, o.made," \
   " n.sent_ms, c.fallback, c.image"
-/* The same of one without intent and outcome. */
+/* The same for a change without intent and outcome. */
 #define FRESH_ROW                                                 \
   "c.id, c.operation, c.cost, c.outcome, i.key, " AIM ", c.user," \
   " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"  \
@@ -39,8 +39,8 @@
 
 /* When a change ended, was sent, or was planned. */
 #define WHEN "coalesce(o.ended_ms, n.sent_ms, r.began_ms)"
-/* Changes of all runs that ca_ledger_history is asked for, with what it tells
-   of their runs, sessions and items. */
+/* Changes of all runs, as ca_ledger_history returns them, with their runs,
+   sessions and items. */
 #define HISTORY(from, where, order)                                       \
   "SELECT " CHANGE_ROW ", r.name, coalesce(p.who, r.who),"                \
   " coalesce(p.host, r.host), r.script, r.mode = 'apply', " WHEN          \
@@ -57,8 +57,8 @@
 
 #define BULK_ROW "name, kind, selected, planned, same, skipped, failed, number"
 
-/* Rows of statements that write many; in each a number of its own for every
-   '?', ?1 being shared. */
+/* Rows of multi-row statements; SQLite gives each '?' its own number, and
+   ?1 is shared. */
 #define INTENT    "(?1, ?)"
 #define INTENT_4  INTENT "," INTENT "," INTENT "," INTENT
 #define INTENT_16 INTENT_4 "," INTENT_4 "," INTENT_4 "," INTENT_4
@@ -88,8 +88,8 @@
   "REPLACE INTO outcome(id, outcome, ended_ms, attempts, http, request_id," \
   " status_after, slug, error, made) VALUES"
 
-/* The changes on account ?3 in items of `source` that were sent: those of item
-   ?4 before change ?1, those of others since ?2. */
+/* The changes on account ?3, in items of `source`, that were sent: those of
+   item ?4 before change ?1, those of other items since ?2. */
 #define EFFECTS(source)                                                      \
   "SELECT c.id, c.operation, o.outcome, o.status_after, c.body FROM " source \
   " s CROSS JOIN change c ON c.id BETWEEN s.item << 15"                      \
@@ -134,7 +134,8 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       "SELECT p.began_ms, p.ended_ms, p.exit_code, p.who, p.host"
       " FROM part p JOIN run r ON r.id = p.run WHERE r.name = ?1"
       " ORDER BY p.number",
-  /* a run of which no bulk stands is looked through, but few are like that */
+  /* a run without a sealed bulk is searched for straight-line changes, but
+     such runs are few */
   [CA_SQL_RUNS] =
       "SELECT r.name, r.script, r.word, r.cwd, r.undoes, r.script_sha,"
       " r.params, r.options, r.mode, r.who, r.host, r.project, r.base_url,"
@@ -147,7 +148,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " AND (?4 IS NULL OR r.project = ?4) AND (?5 IS NULL OR r.mode = ?5)"
       " AND r.began_ms >= ?6 ORDER BY r.id DESC LIMIT ?1",
   [CA_SQL_RUN_LAST] = "SELECT name FROM run ORDER BY id DESC LIMIT 1",
-  /* the name itself first: it may be the beginning of another */
+  /* exact match first: the name may also be a prefix of another */
   [CA_SQL_RUN_NAMED] =
       "SELECT name, name = ?1 FROM run WHERE substr(name, 1, length(?1)) = ?1"
       " OR substr(name, -length(?1)) = ?1 ORDER BY name = ?1 DESC, id DESC"
@@ -157,9 +158,9 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_HISTORY_ACCOUNT] = HISTORY(
       " FROM temp.about a CROSS JOIN change c ON c.id = a.id",
       "a.account = ?8 AND (a.at_ms, a.id) > (?9, ?10)", "a.at_ms, a.id"),
-  /* No index of the file leads from an account to its changes: it would cost
-     every run, for the sake of a question that is asked rarely. So all changes
-     are read once. One that made an account is about two. */
+  /* No index leads from an account to its changes: every run would pay for
+     a query that is rare. So all changes are read once. A change that made
+     an account is about two accounts. */
   [CA_SQL_HISTORY_GATHER] =
       "INSERT OR IGNORE INTO temp.about SELECT about, at_ms, id FROM"
       " (SELECT CASE WHEN k.made THEN o.made ELSE"
@@ -226,7 +227,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       "SELECT " CHANGE_ROW CHANGE_JOINS
       " WHERE c.id > ?1 AND c.id <= ?2 AND (?4 < 0 OR c.bulk = ?4)"
       " AND (?3 >> " STATE ") & 1 ORDER BY c.id LIMIT ?5",
-  /* the same where nothing was sent yet, at half the cost */
+  /* the same for changes of which none was sent, at half the cost */
   [CA_SQL_CHANGES_FRESH] =
       "SELECT " FRESH_ROW " FROM change c CROSS JOIN item i"
       " ON i.id = c.id >> 15"
@@ -244,7 +245,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_EFFECTS] = EFFECTS("(SELECT ?4 AS item)"),
   [CA_SQL_EFFECTS_SHARED] = EFFECTS("(SELECT item FROM temp.shared"
                                     " WHERE account = ?3 UNION SELECT ?4)"),
-  /* keys of a bulk are accounts, most often, and come once */
+  /* the keys of a bulk are mostly accounts, each of them once */
   [CA_SQL_SHARES] =
       "SELECT EXISTS (SELECT 1 FROM item WHERE id BETWEEN ?1 AND ?2"
       " AND (NOT flags & 65536 OR bulk <> (SELECT bulk FROM item"
@@ -277,20 +278,20 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
 };
 
 #ifndef NDEBUG
-/* A statement sees only what is in the database: does anything still wait in
-   memory that this one would miss? */
+/* A statement sees only what is in the database: is nothing in memory that
+   this one would miss? */
 static bool misses_nothing(const struct ca_ledger *ledger, enum ca_sql which)
 {
   bool rows = ca_queued_has_rows(ledger);
 
   switch(which) {
-  case CA_SQL_ITEM_ADD: /* these write rows of a plan */
+  case CA_SQL_ITEM_ADD: /* these write plan rows */
   case CA_SQL_ITEMS_ADD:
   case CA_SQL_CHANGE_ADD:
   case CA_SQL_CHANGE_ADD_PLAIN:
   case CA_SQL_CHANGES_ADD_PLAIN:
   case CA_SQL_ROLLBACK:
-  case CA_SQL_KEY_ADD: /* these touch tables that no queued row belongs to */
+  case CA_SQL_KEY_ADD: /* these use tables that have no queued rows */
   case CA_SQL_OPERATION_ADD:
   case CA_SQL_OPERATION_ID:
   case CA_SQL_OPERATION_NAME:

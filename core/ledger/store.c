@@ -1,4 +1,5 @@
-/* The ledger's place on disk: its directory, files and access rights.
+/* The ledger on disk: its directory, its files, their access rights and the
+   order of waiting writers.
    Must not know: what runs, items and changes mean. */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,8 @@ static enum ca_code dir_fail(const char *dir, struct ca_err *err)
                     dir, strerror(errno));
 }
 
-/* Makes one directory 0700 whatever the umask; fine when it is there. */
+/* Makes one directory with mode 0700 whatever the umask; succeeds if it
+   exists. */
 static bool make_one(char *dir)
 {
   char *slash;
@@ -98,9 +100,10 @@ static enum ca_code check_file(const char *path, const struct stat *info,
       path, S_ISLNK(info->st_mode) ? "a symbolic link" : "not a plain file");
 }
 
-/* The file is made before SQLite sees it, since SQLite would leave its mode
-   to the umask (its log then copies the mode). An existing file is never
-   opened here: closing that descriptor would drop SQLite's locks on it. */
+/* Makes the file before SQLite opens it, since SQLite would leave its mode
+   to the umask (SQLite's WAL file copies the mode). An existing file is
+   never opened here: closing that descriptor would drop SQLite's locks on
+   it. */
 static enum ca_code make_file(const char *dir, const char *path,
                               struct ca_err *err)
 {
@@ -127,11 +130,12 @@ static enum ca_code make_file(const char *dir, const char *path,
   return CA_OK;
 }
 
-/* Waiting for the write lock. SQLite polls, ever more slowly; who writes
-   without a pause would keep others out for seconds, since it takes the lock
-   again within microseconds. So whoever wants it holds the turn while it
-   polls, a lock on a file of its own (a second descriptor of the database
-   would, when closed, drop SQLite's locks). */
+/* Waiting for the write lock. SQLite's own busy handler polls at growing
+   intervals. A process that writes without a pause takes the lock again
+   within microseconds, and would keep others out for seconds. So a process
+   that wants the lock holds an flock on ledger.turn while it polls. That is
+   a separate file because closing a second descriptor of the database would
+   drop SQLite's locks. */
 
 static void pause_a_little(void)
 {
@@ -150,7 +154,8 @@ void ca_store_enter_queue(struct ca_ledger *ledger)
 {
   int tries;
 
-  /* after that long it goes on without: the turn is for fairness alone */
+  /* after that long it continues without the flock, which serves fairness
+     only */
   for(tries = 0;
       ledger->write_queue >= 0 && tries < CA_SQLITE_BUSY_MS / POLL_MS;
       tries++) {
@@ -174,13 +179,13 @@ static int open_queue(const char *dir)
   snprintf(path, sizeof(path), "%s/ledger.turn", dir);
   fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if(fd >= 0 && fchmod(fd, 0600))
-    errno = 0; /* another user's: his to say who may open it */
+    errno = 0; /* another user owns the file and decides its mode */
   return fd;
 }
 
-/* No secret is ever stored, so freed pages need no zeroes. */
+/* The ledger stores no secret, so freed pages need no zeroing. */
 static const char settings[] = "PRAGMA synchronous=FULL;"
-                               "PRAGMA fullfsync=ON;" /* macOS's */
+                               "PRAGMA fullfsync=ON;" /* macOS only */
                                "PRAGMA secure_delete=OFF;"
                                "PRAGMA trusted_schema=OFF;";
 
@@ -205,8 +210,9 @@ static int is_wal(void *ctx, int count, char **values, char **names)
   return 0;
 }
 
-/* Of two processes that meet a new file, one is told that it is busy, without
-   waiting: SQLite does not let those wait that have begun to read. */
+/* When two processes open a new file, one of them gets SQLITE_BUSY at once:
+   SQLite does not call the busy handler for a connection that holds a read
+   lock. */
 static int make_wal(struct ca_ledger *ledger, bool *wal)
 {
   int64_t began_ms = ca_clock_mono_ms(ledger->clock);
@@ -235,7 +241,7 @@ static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
 
   if(!rc)
     rc = configure(ledger->db);
-  /* a stranger's file is told apart before its mode is changed */
+  /* detect a file that is no ledger before changing its journal mode */
   if(!rc)
     rc = ca_ledger_schema_read(ledger->db, &version, &tables);
   if(rc)
@@ -277,8 +283,8 @@ enum ca_code ca_store_open(struct ca_ledger *ledger, const char *dir,
 
   if(code)
     return code;
-  /* links on the way to the directory are the user's; of the file itself
-     none is followed */
+  /* symbolic links in the directory's path belong to the user; the file
+     itself must not be one */
   if(!realpath(dir, real))
     return dir_fail(dir, err);
   code = name_file(ledger, real, err);
@@ -289,7 +295,7 @@ enum ca_code ca_store_open(struct ca_ledger *ledger, const char *dir,
   return code ? code : open_database(ledger, err);
 }
 
-/* Looking only. */
+/* Opening read-only. */
 
 static enum ca_code read_fail(const char *what, int cause, struct ca_err *err)
 {
@@ -299,8 +305,7 @@ static enum ca_code read_fail(const char *what, int cause, struct ca_err *err)
                     what, strerror(cause));
 }
 
-/* The path as SQLite takes it in a URI: what could mean something else there
-   is escaped. */
+/* Makes a URI for SQLite, with all special characters of the path escaped. */
 static enum ca_code make_uri(struct ca_buf *uri, const char *path)
 {
   enum ca_code code = ca_buf_add_text(uri, "file:");
@@ -313,8 +318,9 @@ static enum ca_code make_uri(struct ca_buf *uri, const char *path)
   return code ? code : ca_buf_add_text(uri, "?immutable=1");
 }
 
-/* A log that nobody may open for writing cannot be read either, but without
-   one the file alone says all: of a copy, or on a medium that is read-only. */
+/* Opens the file as immutable. SQLite cannot read a WAL that it may not
+   open for writing. When there is no WAL, the database file alone is
+   complete: a copy, or on a read-only medium. */
 static int open_still(struct ca_ledger *ledger)
 {
   struct ca_buf uri;
@@ -351,8 +357,8 @@ static bool may_not_write(int rc)
   return (rc & 0xFF) == SQLITE_CANTOPEN || (rc & 0xFF) == SQLITE_READONLY;
 }
 
-/* For writing, if that may be, although nothing is written: only so can the
-   log be read, which has what came last. */
+/* Opens for writing if allowed, although nothing is written: SQLite can
+   then read the WAL, which has the latest rows. */
 static int open_file_readonly(struct ca_ledger *ledger, int *version,
                               int *tables)
 {
@@ -388,7 +394,7 @@ static enum ca_code open_existing(struct ca_ledger *ledger, bool *found,
   if(rc)
     return ca_sqlite_fail(ledger->db, ledger->path, rc, err);
   code = ca_ledger_schema_check(ledger->path, version, tables, err);
-  *found = !code && version; /* else another process is about to make it */
+  *found = !code && version; /* 0: its tables are not made yet */
   if(!*found)
     return code;
   rc = ca_ledger_schema_view(ledger->db, version);

@@ -1,8 +1,9 @@
-/* The verdict on an item: what its changes, fallbacks included, amount to.
+/* The verdict on an item: one outcome over all its changes, fallbacks
+   included.
    Must not know: the database, how changes are sent. */
 #include "ledger/verdict.h"
 
-/* The order in which an outcome prevails over others. */
+/* Ranks outcomes: the higher one prevails. */
 static int badness(enum ca_outcome outcome)
 {
   switch(outcome) {
@@ -46,7 +47,7 @@ void ca_verdict_add(struct ca_verdict *verdict, enum ca_outcome outcome,
 {
   if(!verdict->any) {
     verdict->any = true;
-    verdict->worst = CA_SAME; /* the least */
+    verdict->worst = CA_SAME; /* the lowest rank */
     verdict->last = outcome;
   } else if(!is_fallback) {
     verdict->worst = worse(verdict->worst, verdict->last);
