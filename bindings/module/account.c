@@ -1,9 +1,9 @@
-/* Accounts: tables for scripts, and the texts they were read from.
-   Must not know: clients, tasks, what an account is changed for.
-   The texts are in a table with weak keys, account -> text, that is in the
-   registry. Each account has a copy of its own part of the reply, so one
-   account that a script keeps does not keep the page it came with. The copy
-   is checked when it is made; decoding a member later cannot fail. */
+/* Accounts: the tables that scripts see, and the JSON texts that they were
+   read from. A table in the registry with weak keys maps account to text. Each
+   account has a copy of its own part of the reply, so an account that a script
+   keeps does not keep the whole page in memory. The copy is validated when it
+   is made; decoding a member later cannot fail for bad JSON.
+   Must not know: clients, tasks, what an account is changed for. */
 #include <string.h>
 #include <lauxlib.h>
 #include "module/account.h"
@@ -12,23 +12,23 @@
 
 #define ARRAY             "composio.array"
 #define CONFIG_CLASS      "composio.auth_config"
-#define MEMBERS           64 /* an account with more is scanned twice */
+#define MEMBERS           64 /* with more, an account is scanned twice */
 #define STATUS_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 #define METHODS           lua_upvalueindex(1)
 
 static const char texts_key; /* in the registry */
 
-/* Where a member is, counted from the start of the text; the key without its
-   quotes, with its escapes. */
+/* The place of a member, in bytes from the start of the text; the key is
+   without quotes, its escapes undecoded. */
 struct member {
   uint32_t key;
   uint32_t key_len;
   uint32_t value;
   uint32_t value_len;
-  bool is_decoded; /* the table has it, had it, or must not get it */
+  bool is_decoded; /* its value was put into the table, or must not be */
 };
 
-/* The members of enum lca_member. The light ones are in every account's table
+/* The names of enum lca_member. The light ones are in every account's table
    from the start. */
 #define NAME(name)         \
   {                        \
@@ -53,7 +53,7 @@ static const struct {
   [LCA_EXPERIMENTAL] = { NAME("experimental"), false },
   [LCA_STATUS_REASON] = { NAME("status_reason"), true },
 };
-/* By length: the first of the known names that is as long or longer. */
+/* Indexed by length: the first known name that is at least that long. */
 static const unsigned char first_known[KNOWN_LEN + 2] = {
   LCA_ID,           LCA_ID,
   LCA_ID,           LCA_ALIAS,
@@ -65,11 +65,11 @@ static const unsigned char first_known[KNOWN_LEN + 2] = {
   LCA_MEMBERS
 };
 
-/* The account's text follows the members. */
+/* One allocation: the account's text follows the members. */
 struct lca_account {
   size_t len;
   int count;
-  int places[LCA_MEMBERS]; /* of the known members; -1: there is none */
+  int places[LCA_MEMBERS]; /* by enum lca_member, into members; -1: absent */
   struct member members[];
 };
 
@@ -101,7 +101,7 @@ static bool is_same(struct ca_slice a, struct ca_slice b)
          !memcmp(a.data, b.data, a.len);
 }
 
-/* Is this JSON key, which has no quotes, that name? */
+/* Returns whether the JSON key, given without quotes, is that name. */
 static bool is_name(struct ca_slice key, struct ca_slice name)
 {
   char plain[512];
@@ -118,7 +118,7 @@ static bool is_name(struct ca_slice key, struct ca_slice name)
   return len >= 0 && is_same(unescaped, name);
 }
 
-/* Which of the known names it is, or -1. */
+/* Returns which known name it is, or -1. */
 static int find_known(struct ca_slice name)
 {
   int i;
@@ -129,7 +129,7 @@ static int find_known(struct ca_slice name)
   return -1;
 }
 
-/* The same for a JSON key. */
+/* The same for a JSON key, which may have escapes. */
 static int find_known_key(struct ca_slice key)
 {
   int place = find_known(key);
@@ -141,8 +141,8 @@ static int find_known_key(struct ca_slice key)
   return place;
 }
 
-/* The member with that name, or NULL; the last of several, as lua-cjson has
-   it. */
+/* Returns the member with that name, or NULL; the last one if there are
+   several, like lua-cjson. */
 static struct member *find_member(struct lca_account *account,
                                   struct ca_slice name)
 {
@@ -157,7 +157,8 @@ static struct member *find_member(struct lca_account *account,
   return NULL;
 }
 
-/* Finds the member in the object that text is; the first of several. */
+/* Finds the member in the object in text; the first one if there are
+   several. */
 static bool find_inside(struct ca_slice text, struct ca_slice name,
                         struct ca_slice *found)
 {
@@ -239,8 +240,8 @@ static void push_value(lua_State *L, struct ca_slice name,
   lca_json_decode_member(L, name, value);
 }
 
-/* Pushes a member's key, which in the text stands between quotes. [-0, +1, m]
- */
+/* Pushes a member's key; in the text there are quotes around it.
+   [-0, +1, m] */
 static void push_key(lua_State *L, struct ca_slice key)
 {
   struct ca_slice quoted = { key.data - 1, key.len + 2 };
@@ -270,7 +271,7 @@ bool lca_account_is_true(const struct lca_account *account,
 
 /* ---- from table to text ---- */
 
-/* The text of the table at index, or NULL. [-0, +0, -] */
+/* Returns the text of the table at index, or NULL. [-0, +0, -] */
 static struct lca_account *account_of(lua_State *L, int index)
 {
   struct lca_account *account;
@@ -290,7 +291,7 @@ const struct lca_account *lca_account_of(lua_State *L, int index)
   return account_of(L, index);
 }
 
-/* Is the JSON text of an id that id? */
+/* Returns whether the JSON string in text is that id. */
 static bool is_id(struct ca_slice text, const char *id)
 {
   struct ca_slice key = { text.data + 1, text.len - 2 };
@@ -310,8 +311,8 @@ const struct lca_account *lca_account_about(lua_State *L, int index,
 
 /* ---- what a script sees ---- */
 
-/* The member with the name at index `name` that the table has not got yet, or
-   NULL. [-0, +0, -] */
+/* Returns the member with the name at index `name` if it is not decoded
+   into the table yet, else NULL. [-0, +0, -] */
 static struct member *find_undecoded(lua_State *L, struct lca_account *account,
                                      int name)
 {
@@ -324,8 +325,8 @@ static struct member *find_undecoded(lua_State *L, struct lca_account *account,
   return member && !member->is_decoded ? member : NULL;
 }
 
-/* Puts the member into the account at index `table`, under the key on top,
-   unless a script has put something there. [-1, +0, m] */
+/* Decodes the member into the account at index `table`, under the key on
+   top, unless a script has set that key. [-1, +0, m] */
 static void give(lua_State *L, const struct lca_account *account,
                  struct member *member, int table)
 {
@@ -341,7 +342,7 @@ static void give(lua_State *L, const struct lca_account *account,
   member->is_decoded = true;
 }
 
-/* __index(account, name): a method, or a member that is decoded now. */
+/* __index(account, name): returns a method, or a member, which it decodes. */
 static int account_index(lua_State *L)
 {
   struct lca_account *account;
@@ -361,7 +362,8 @@ static int account_index(lua_State *L)
   return 1;
 }
 
-/* __newindex(account, name, value): what a script writes stays, nil too. */
+/* __newindex(account, name, value): what a script writes is kept, nil too;
+   the member is not decoded later. */
 static int account_newindex(lua_State *L)
 {
   struct member *member = find_undecoded(L, account_of(L, 1), 2);
@@ -372,7 +374,7 @@ static int account_newindex(lua_State *L)
   return 0;
 }
 
-/* Is there a later member with the same key? */
+/* Returns whether a later member has the same key. */
 static bool is_replaced(const struct lca_account *account, int place)
 {
   struct ca_slice key = key_of(account, &account->members[place]);
@@ -382,7 +384,8 @@ static bool is_replaced(const struct lca_account *account, int place)
   return false;
 }
 
-/* Decodes all that the account at index 1 has not got yet. [-0, +0, m] */
+/* Decodes all members that the account at index 1 does not have yet.
+   [-0, +0, m] */
 static void decode_all(lua_State *L)
 {
   struct lca_account *account = account_of(L, 1);
@@ -403,12 +406,12 @@ static void decode_all(lua_State *L)
 
 static int next_field(lua_State *L)
 {
-  luaL_checktype(L, 1, LUA_TTABLE); /* pairs gives this function to scripts */
+  luaL_checktype(L, 1, LUA_TTABLE); /* scripts get this function from pairs */
   lua_settop(L, 2);
   return lua_next(L, 1) ? 2 : 0;
 }
 
-/* __pairs(account) */
+/* __pairs(account): decodes all members first. */
 static int account_pairs(lua_State *L)
 {
   lua_settop(L, 1);
@@ -431,7 +434,8 @@ static int account_decode(lua_State *L)
   return 1;
 }
 
-/* __tostring: "ca_1 github ACTIVE user_123", without what it has not. */
+/* __tostring: "ca_1 github ACTIVE user_123", without the parts that are
+   absent. */
 static int account_tostring(lua_State *L)
 {
   luaL_Buffer line;
@@ -477,22 +481,23 @@ void lca_account_push_class(lua_State *L, const char *name, int methods)
   lua_setfield(L, -2, "__metatable");
 }
 
-/* ---- making one ---- */
+/* ---- making accounts ---- */
 
-/* May the text hold half of a surrogate pair? Any surrogate is rare enough to
-   let lua-cjson look. */
+/* Returns whether the text may have half of a surrogate pair. Surrogates
+   are so rare that lua-cjson can check the text for any of them. */
 static bool may_be_half(const char *at, const char *end)
 {
   while((at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
     if(end - at > 2 && at[1] == 'u' && (at[2] | 0x20) == 'd')
       return true;
-    at += 2; /* a string does not end with its escape's first byte */
+    at += 2; /* skips the escape: the byte after a backslash does not end a
+                string */
   }
   return false;
 }
 
-/* Finds where the members of the next object are: at most max of them are
-   stored. Returns how many there are, -1 when it is not JSON. */
+/* Finds the places of the members of the next object and stores at most max
+   of them. Returns how many there are, or -1 if it is not JSON. */
 static int find_members(struct ca_json_scan *scan, int depth,
                         struct member *members, int max)
 {
@@ -521,8 +526,8 @@ static int find_members(struct ca_json_scan *scan, int depth,
   return more < 0 ? -1 : count;
 }
 
-/* Pushes what the next object is, as a userdata; NULL when it is not JSON, and
-   then pushes anything. [-0, +many, e] */
+/* Pushes the next object as a userdata of struct lca_account. Returns NULL
+   if it is not JSON; the caller then restores the stack. [-0, +many, e] */
 static struct lca_account *push_text(lua_State *L, struct ca_json_scan *scan,
                                      int depth)
 {
@@ -543,7 +548,7 @@ static struct lca_account *push_text(lua_State *L, struct ca_json_scan *scan,
   reader.at--;
   len = (size_t)(scan->at - reader.at);
   if(may_be_half(reader.at, scan->at))
-    lca_json_decode(L, reader.at, len); /* raises when it is */
+    lca_json_decode(L, reader.at, len); /* raises if it has */
   size = (size_t)count * sizeof(*members);
   account = lua_newuserdatauv(L, sizeof(*account) + size + len, 0);
   account->len = len;
@@ -553,7 +558,8 @@ static struct lca_account *push_text(lua_State *L, struct ca_json_scan *scan,
   return account;
 }
 
-/* Notes where the known members are. How many light ones are not null? */
+/* Stores the places of the known members. Returns how many light ones there
+   are, null ones included. */
 static int find_light(struct lca_account *account)
 {
   int count = 0;
@@ -613,7 +619,8 @@ bool lca_account_push(lua_State *L, struct ca_json_scan *scan, int depth,
 
 /* ---- pages ---- */
 
-/* Pushes the array that comes next. */
+/* Reads the next array and pushes it as a list of accounts. Returns false
+   if it is not one; the caller restores the stack. */
 static bool push_items(lua_State *L, struct ca_json_scan *scan, int class)
 {
   lua_Integer place = 0;
@@ -623,7 +630,7 @@ static bool push_items(lua_State *L, struct ca_json_scan *scan, int class)
     return false;
   lua_createtable(L, 100, 0);
   while((more = ca_json_element(scan, &first)) > 0) {
-    /* two: the page and its list */
+    /* depth 2: the page and its list */
     if(!lca_account_push(L, scan, 2, class))
       return false;
     lua_rawseti(L, -2, ++place);
@@ -665,8 +672,9 @@ bool lca_account_push_page(lua_State *L, const char *text, size_t len,
 
 /* ---- for the shipped Lua ---- */
 
-/* status_of(target): the status that the service gave the account, when target
-   is a table that was read and still has the id of that account; else nil. */
+/* status_of(target) → the status that the service gave the account, if
+   target is a table that was read and still has that account's id; else
+   nil. */
 static int status_of(lua_State *L)
 {
   const struct lca_account *account = NULL;
@@ -688,7 +696,7 @@ bool lca_account_push_with_status(lua_State *L, int index, const char *status)
   if(!account || status[strspn(status, STATUS_CHARACTERS)])
     return false;
   lua_getmetatable(L, index);
-  /* the last of two members counts */
+  /* of two members with one name the last one counts */
   lua_pushlstring(L, text_of(account), account->len - 1);
   lua_pushfstring(L, ",\"status\":\"%s\"}", status);
   lua_concat(L, 2);

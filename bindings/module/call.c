@@ -1,5 +1,5 @@
-/* Calls: one C function for every row of the operation table. Reads its
-   arguments by the row's fields, asks the recorder, submits, waits.
+/* Calls: one C function for every row of the operation table. It reads the
+   arguments by the row's fields, asks the recorder, submits and waits.
    Must not know: curl, the ledger, which operation it is. */
 #include <math.h>
 #include <stdio.h>
@@ -15,20 +15,22 @@
 #define DAY_S       86400.0
 #define JSON_MAX    (1u << 20)
 
-/* The stack of a call. Positional arguments follow, until they are read. */
+/* The stack of a call. Positional arguments are above it until they have
+   been read. */
 enum { AT_CLIENT = 1, AT_OPTIONS, AT_ACCOUNT, AT_CALL, AT_OP };
 enum { UP_CLIENT = 1, UP_API };
 
-/* What a call holds of the core, in a to-be-closed slot. */
+/* The core's objects that a call owns, in a to-be-closed slot. */
 struct call {
   struct ca_request request;
-  struct ca_buf json;   /* a free table on its way into the request */
-  struct ca_buf secret; /* the body whose credentials are masked meanwhile */
+  struct ca_buf json;   /* a free-form table, encoded for the request */
+  struct ca_buf secret; /* a copy of the body: its credentials are masked
+                           during the call */
   int64_t timeout_ms;
   char id[160];
 };
 
-static const char reuse_key; /* in the registry: a call to be used again */
+static const char reuse_key; /* in the registry: a struct call for reuse */
 
 static void empty_call(struct call *call)
 {
@@ -45,8 +47,8 @@ static int call_gc(lua_State *L)
   return 0;
 }
 
-/* The call is over; the next one may have its memory, which is none for the
-   collector then. */
+/* The call is over: the next one reuses its memory, so that calls make no
+   work for the garbage collector. */
 static int call_close(lua_State *L)
 {
   empty_call(lua_touserdata(L, 1));
@@ -88,7 +90,8 @@ static int wrong_type(lua_State *L, const struct ca_api *api,
                                                    : luaL_typename(L, index));
 }
 
-/* A value the core refuses: the script's data, not its text, so an object. */
+/* Raises for a value that the core refuses. It is an error object, not a
+   string: the mistake is in the script's data, not in its text. */
 static int refused(lua_State *L, const struct ca_api *api, const char *account,
                    struct ca_err *err)
 {
@@ -148,7 +151,8 @@ static enum ca_code set_integer(lua_State *L, struct call *call,
   return ca_request_integer(&call->request, field, value, err);
 }
 
-/* A list of an ACL: lists even when empty, whatever their metatable. */
+/* Adds a list of an ACL. An empty table is an empty list here, whatever its
+   metatable. */
 static void add_acl_list(lua_State *L, struct call *call, int index,
                          const char *path)
 {
@@ -156,7 +160,7 @@ static void add_acl_list(lua_State *L, struct call *call, int index,
     lca_error_usage(L, "%s: expected a list of user ids, got %s", path,
                     luaL_typename(L, index));
   if(!lua_rawlen(L, index) &&
-     (lua_pushnil(L), !lua_next(L, index))) { /* {} is no object here */
+     (lua_pushnil(L), !lua_next(L, index))) { /* {} is a list here */
     if(ca_buf_add_text(&call->json, "[]"))
       luaL_error(L, "out of memory");
     return;
@@ -249,7 +253,8 @@ static enum ca_code set_json(lua_State *L, struct call *call,
   return ca_request_json(&call->request, field, json, err);
 }
 
-/* Sets one field from the value at index. An account stands for its id. */
+/* Sets one field from the value at index. For a path parameter, an
+   account's id has already replaced the account. */
 static void set_field(lua_State *L, struct call *call,
                       const struct ca_field *field, int index)
 {
@@ -336,8 +341,8 @@ static void read_timeout(lua_State *L, struct call *call, int index)
   call->timeout_ms = (int64_t)ceil(seconds * 1000);
 }
 
-/* What is the recorder's business alone; without one nobody would see to it.
- */
+/* Checks the options that only the recorder handles; without a recorder
+   nobody would carry out `otherwise`. */
 static void check_recorded(lua_State *L, const struct ca_api *api,
                            const char *name)
 {
@@ -351,7 +356,7 @@ static void check_recorded(lua_State *L, const struct ca_api *api,
                     api->resource, api->name);
 }
 
-/* Options that are no field of the row. */
+/* Checks the options: fields of the row, and those that every call takes. */
 static void check_options(lua_State *L, struct call *call)
 {
   const struct ca_api *api = call->request.api;
@@ -366,7 +371,7 @@ static void check_options(lua_State *L, struct call *call)
     else if(name && !strcmp(name, "timeout"))
       read_timeout(L, call, lua_gettop(L));
     else if(name && api->option && !strcmp(name, api->option))
-      ; /* the Lua above has looked at it */
+      ; /* the Lua code above has checked it */
     else if(name && mutates &&
             (!strcmp(name, "reason") || !strcmp(name, "otherwise")))
       check_recorded(L, api, name);
@@ -385,7 +390,9 @@ static int positional_count(const struct ca_api *api)
   return count;
 }
 
-/* Brings the arguments into the order above: positional ones end at AT_OP. */
+/* Orders the stack for the rotation by the caller: the positional arguments
+   and the options as given, then client, options and account. If the first
+   argument is an account, its id replaces it. */
 static void order_arguments(lua_State *L, const struct ca_api *api)
 {
   int count = positional_count(api);
@@ -402,7 +409,7 @@ static void order_arguments(lua_State *L, const struct ca_api *api)
   lua_pushvalue(L, lua_upvalueindex(UP_CLIENT));
   lua_pushvalue(L, options);
   lua_pushnil(L);
-  if(count && lua_istable(L, 1)) { /* an account, whose id it is */
+  if(count && lua_istable(L, 1)) { /* an account: its id is the argument */
     lua_pushvalue(L, 1);
     lua_replace(L, -2);
     lua_pushliteral(L, "id");
@@ -438,8 +445,8 @@ static void read_arguments(lua_State *L, struct call *call)
     refused(L, api, call->id[0] ? call->id : NULL, &err);
 }
 
-/* The service may echo what it was given: until the call ends, no text of ours
-   shows the credentials in it. */
+/* The service may echo the request: until the call ends, the credentials in
+   it are masked in all our texts. */
 static void hide_credentials(struct call *call)
 {
   struct ca_slice body = ca_request_body(&call->request);
@@ -514,8 +521,8 @@ static int call_operation(lua_State *L)
   return send(L, client, call);
 }
 
-/* Reads the arguments as the call would, and lets it be; returns the class of
-   what it would do. */
+/* Reads the arguments as the call would, sends nothing, and returns the
+   class of the call. */
 static int check_operation(lua_State *L)
 {
   const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
@@ -544,15 +551,16 @@ static int push_operation(lua_State *L, lua_CFunction function)
   return 1;
 }
 
-/* operation(client, resource, name) → the function of that row. */
+/* operation(client, resource, name) → the function that makes calls of that
+   row. */
 static int operation(lua_State *L)
 {
   return push_operation(L, call_operation);
 }
 
-/* check(client, resource, name) → a function that raises what the call
-   with these arguments would raise before anything is sent, and returns the
-   class of what it would do. */
+/* check(client, resource, name) → a function that raises what the call with
+   these arguments would raise before anything is sent, and returns the
+   class of the call. */
 static int check(lua_State *L)
 {
   return push_operation(L, check_operation);

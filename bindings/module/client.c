@@ -1,6 +1,7 @@
-/* Clients: where calls go, as scripts hold it. The default one is made of the
-   environment, or of what the host was given, when it is first used.
-   Must not know: curl, the ledger, what is called. */
+/* Clients, which hold the endpoint that calls are sent to. The default client
+   gets its endpoint on first use, from the environment or from the options
+   that the host was given.
+   Must not know: curl, the ledger, which operations are called. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ static const char room_key, default_key; /* in the registry */
 
 enum { FIELDS = 1 };
 
-/* ---- the room ---- */
+/* ---- shared by all clients ---- */
 
 struct lca_clients *lca_client_shared(lua_State *L)
 {
@@ -56,15 +57,15 @@ void lca_client_set_defaults(lua_State *L,
   lca_client_shared(L)->defaults = options;
 }
 
-/* ---- the API key; never from the command line, where everybody can read
-   it ---- */
+/* ---- the API key; never an argument, which every user can read ---- */
 
 static bool is_blank(char c)
 {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Without the blanks around it, which keys in files have. */
+/* Returns the text without surrounding blanks: key files end with a
+   newline. */
 static struct ca_slice trimmed(const char *text, size_t len)
 {
   struct ca_slice slice = { text, len };
@@ -88,7 +89,7 @@ static enum ca_code add_trimmed(struct ca_buf *key, const char *text,
   return CA_OK;
 }
 
-/* closed: only the owner may be able to read the file. */
+/* closed: refuse the file if group or others can read it. */
 static enum ca_code read_key(FILE *file, const char *path, bool closed,
                              struct ca_buf *key, struct ca_err *err)
 {
@@ -145,7 +146,7 @@ enum ca_code lca_client_find_key(const char *file, struct ca_buf *key,
     return key_from_file(file, true, key, err);
   if(directory && *directory) {
     int len = snprintf(path, sizeof(path), "%s/composio-api-key", directory);
-    /* systemd protects the directory itself, and its ACLs look like group
+    /* systemd protects the directory itself, and its ACLs show as group
        permissions */
     if(len > 0 && (size_t)len < sizeof(path) && !stat(path, &facts))
       return key_from_file(path, false, key, err);
@@ -155,7 +156,7 @@ enum ca_code lca_client_find_key(const char *file, struct ca_buf *key,
   return CA_OK;
 }
 
-/* ---- making them ---- */
+/* ---- making clients ---- */
 
 static int no_key(lua_State *L)
 {
@@ -169,7 +170,7 @@ static int no_key(lua_State *L)
   return lua_error(L);
 }
 
-/* Makes the endpoint out of options; the key, when they have none, out of the
+/* Makes the endpoint from options. If they have no key, it is read from the
    file or the environment. */
 static void make_endpoint(lua_State *L, struct lca_client *client,
                           struct ca_endpoint_options *options,
@@ -199,7 +200,7 @@ static void make_endpoint(lua_State *L, struct lca_client *client,
   ca_buf_wipe(&key);
   if(!client->endpoint)
     lca_error_usage(L, "%s: %s", what, err.text);
-  /* a program has a log to warn in; in stock Lua stderr is not ours */
+  /* the host has a log to warn in; in stock Lua stderr is not ours */
   lca_versions_warn(L, lca_client_shared(L)->defaults
                            ? lca_scheduler_log(client->sched)
                            : NULL);
@@ -233,7 +234,7 @@ struct lca_client *lca_client_check(lua_State *L, int index)
   return client;
 }
 
-/* The default client, used or not. [-0, +1, m] */
+/* Pushes the default client, used before or not. [-0, +1, m] */
 static struct lca_client *push_default(lua_State *L)
 {
   struct lca_client *client;
@@ -255,7 +256,7 @@ struct lca_client *lca_client_default(lua_State *L)
 
 /* ---- composio.client { … } ---- */
 
-/* The option's string, or NULL; the table keeps it alive. */
+/* Returns the option's string, or NULL; the table keeps it alive. */
 static const char *text_option(lua_State *L, const char *name)
 {
   const char *text = NULL;
@@ -271,7 +272,7 @@ static const char *text_option(lua_State *L, const char *name)
   return text;
 }
 
-/* The option's number when it is given, else what it was. */
+/* Returns the option's number if it is given, else before. */
 static double number_option(lua_State *L, const char *name, double least,
                             double most, double before)
 {
@@ -353,7 +354,7 @@ static int client_new(lua_State *L)
            "both");
   if(defaults) {
     options = *defaults;
-    /* the key the host was given is for the service it was given for */
+    /* the host's key is only for the host's base URL */
     if(file || (base_url && (!defaults->base_url ||
                              strcmp(base_url, defaults->base_url) != 0)))
       options.api_key = NULL;
@@ -422,8 +423,8 @@ static int client_tostring(lua_State *L)
   return 1;
 }
 
-/* project(client): what names its project, base URL and key; nil before its
-   first use. */
+/* project(client) → the fingerprint of its base URL and key, which
+   identifies the project; nil before its first use. */
 static int client_project(lua_State *L)
 {
   const struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
@@ -434,8 +435,8 @@ static int client_project(lua_State *L)
   return 1;
 }
 
-/* close as a method. The default client of a host is its run's: changes that
-   are planned go through it later. */
+/* The method close. It refuses the host's default client, which belongs to
+   the run: planned changes are sent through it later. */
 static int client_close_call(lua_State *L)
 {
   const struct lca_client *client = luaL_checkudata(L, 1, CLIENT);
@@ -445,9 +446,9 @@ static int client_close_call(lua_State *L)
   return client_close(L);
 }
 
-/* client_set_class(client, fields, methods): what client.xyz finds, and the
-   methods of its accounts. Their metatable is in the registry, by the client.
- */
+/* client_set_class(client, fields, methods): sets the fields that
+   client.xyz finds, and the methods of its accounts. The accounts'
+   metatable is in the registry, with the client's address as key. */
 static int client_set_class(lua_State *L)
 {
   struct lca_client *client = luaL_checkudata(L, 1, CLIENT);

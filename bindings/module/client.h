@@ -1,7 +1,8 @@
-/* What scripts hold: clients and the calls on them, made from the operation
-   table. One C function serves every row; composites (link with its check,
-   waiting, pages) are Lua above it.
-   Must not know: curl, the ledger (it asks the recorder it was given). */
+/* Clients, and the calls that scripts make on them. One C function serves
+   every row of the operation table; composite calls (link with its check,
+   waiting, pages) are Lua on top of it.
+   Must not know: curl, the ledger (it calls the recorder that job
+   installs). */
 #ifndef LCA_CLIENT_H
 #define LCA_CLIENT_H
 
@@ -12,75 +13,78 @@
 #include "wire/request.h"
 
 struct lca_client {
-  struct ca_endpoint *endpoint; /* owned; NULL when closed, or a default
-                                   client that was not used yet */
+  struct ca_endpoint *endpoint; /* owned; NULL: closed, or a default client
+                                   before its first use */
   struct lca_scheduler *sched;
-  struct lca_ops ops; /* under way; closing ends them */
+  struct lca_ops ops; /* in flight; closing the client ends them */
   bool is_default;
   bool closed;
 };
 
-/* A mutating call, before it is sent. L: 1 client, 2 arguments table (the
-   options as the script gave them, `reason` and `otherwise` among them);
-   account: stack index of the account table whose method was called, or 0.
-   request is finished; take its contents or leave them to the caller. Returns
-   like a lua_CFunction (it may suspend through wait; what it returns is
-   what the script gets), or LCA_SEND: let the client send it. */
+/* Called for each mutating call before it is sent. Stack: 1 client, 2 table
+   of arguments (the options that the script gave, `reason` and `otherwise`
+   included). account: stack index of the account table whose method was
+   called, or 0. request is finished; the recorder may take its contents,
+   otherwise the caller keeps them. Returns like a lua_CFunction (it may
+   suspend through wait; its results go to the script), or LCA_SEND: the
+   client sends the request. */
 #define LCA_SEND (-1)
 typedef int lca_recorder_fn(lua_State *L, void *ctx, struct lca_client *client,
                             struct ca_request *request, int arguments,
                             int account);
-/* job installs one in the host; NULL: calls act at once. */
+/* job installs one in the host. NULL: calls are sent at once. */
 void lca_client_set_recorder(lua_State *L, lca_recorder_fn *recorder,
                              void *ctx);
 
-/* Called before any call, reads too, once its arguments are read; may throw.
-   The host stops there what must not reach the service. NULL: nothing. */
+/* Called before every call, reads included, after its arguments were read.
+   May throw: the host uses it to stop calls that must not reach the
+   service. NULL: no check. */
 typedef void lca_before_fn(lua_State *L, void *ctx);
 void lca_client_set_before(lua_State *L, lca_before_fn *before, void *ctx);
 
-/* Typed helper; refuses closed clients, and readies the default one: reads
-   its key and makes its endpoint. [-0, +0, e] */
+/* Returns the client at index. Raises if it is closed; on the first use of
+   the default client, reads its key and makes its endpoint. [-0, +0, e] */
 struct lca_client *lca_client_check(lua_State *L, int index);
 
 /* Pushes the default client, ready for use. [-0, +1, e] */
 struct lca_client *lca_client_default(lua_State *L);
 
-/* What all clients of a Lua state share; in its registry. */
+/* State that all clients of a Lua state share; in its registry. */
 struct lca_clients {
   lca_recorder_fn *recorder;
   void *recorder_ctx;
   lca_before_fn *before;
   void *before_ctx;
-  const struct ca_endpoint_options *defaults; /* borrowed; or NULL */
+  const struct ca_endpoint_options *defaults; /* borrowed, may be NULL */
 };
 
-/* [-0, +0, m] */
+/* Returns that state; the first call creates it. [-0, +0, m] */
 struct lca_clients *lca_client_shared(lua_State *L);
 
-/* The options the host gives the default client; also what composio.client
-   starts from, except that the key is not sent to another base URL. Without
-   them the default client reads the environment. Borrowed until the state
-   closes. Call before the first use. */
+/* Sets the options of the default client, borrowed until the state closes.
+   composio.client also starts from them, but does not send their key to
+   another base URL. Without them the default client reads the environment.
+   Call before the first use. */
 void lca_client_set_defaults(lua_State *L,
                              const struct ca_endpoint_options *options);
 
-/* The API key of this process: from `file` when it is not NULL (refused when
-   others than its owner can read it), else $CREDENTIALS_DIRECTORY/
-   composio-api-key, else COMPOSIO_API_KEY; without blanks around it. CA_OK
-   with an empty key when there is none. The buffer is the caller's to wipe. */
+/* Finds the API key of this process: in `file` if it is not NULL (refused
+   if group or others can read it), else in
+   $CREDENTIALS_DIRECTORY/composio-api-key, else in COMPOSIO_API_KEY.
+   Surrounding blanks are removed. Returns CA_OK with an empty key if there
+   is none. The caller wipes the buffer. */
 CA_MUST_USE enum ca_code
 lca_client_find_key(const char *file, struct ca_buf *key, struct ca_err *err);
 
-/* client_new, default_client, client_set_class, operation, operations into the
+/* Adds client_new, default_client, client_set_class and project to the
    table on top. [-0, +0, m] */
 void lca_client_open(lua_State *L);
 
-/* operation, check and operations into the table on top: the functions of the
-   operation table's rows. After lca_client_open. [-0, +0, m] */
+/* Adds operation and check to the table on top: they make the functions of
+   the operation table's rows. Call after lca_client_open. [-0, +0, m] */
 void lca_call_open(lua_State *L);
-/* module/operations.c: operations, row, value_at and same_field. [-0, +0, m]
- */
+/* module/operations.c: adds operations, row, value_at and same_field to the
+   table on top. [-0, +0, m] */
 void lca_operations_open(lua_State *L);
 
 #endif

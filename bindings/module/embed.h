@@ -1,6 +1,7 @@
-/* The Lua files that are inside the module and the host: no path to find, no
-   version to mix. Generated from bindings/lua/composio by
-   bindings/embed.cmake. Knows nothing of Lua. */
+/* The Lua files that are compiled into the module and the host: there is no
+   path to search and no second version to mix up. Generated from
+   bindings/lua/composio by bindings/embed.cmake.
+   Must not know: Lua. */
 #ifndef LCA_EMBED_H
 #define LCA_EMBED_H
 

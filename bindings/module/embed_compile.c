@@ -1,8 +1,8 @@
-/* Compiles one Lua file while the host is built: the bytecode inside a program
-   has to be that of the Lua it is linked with, and this one is linked with the
-   same.
+/* Compiles one Lua file during the host's build. The bytecode in a program
+   must come from the Lua that it is linked with; this tool is linked with the
+   same one.
    Usage: composio-embed FILE CHUNK OUT
-   Must not know: what becomes of OUT (embed.cmake). */
+   Must not know: what OUT is used for (embed.cmake). */
 #include <lauxlib.h>
 #include <stdio.h>
 #include "module/lua_version.h"
@@ -13,7 +13,7 @@ static int write_bytes(lua_State *L, const void *bytes, size_t len, void *file)
   return len && fwrite(bytes, len, 1, file) != 1;
 }
 
-/* Stack: path, chunk name, path of what is written. */
+/* Stack: path, chunk name, output path. */
 static int compile(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
@@ -40,7 +40,7 @@ static int compile(lua_State *L)
   file = fopen(out, "wb");
   if(!file)
     return luaL_error(L, "cannot write %s", out);
-  /* with its lines and names: errors tell where they came from */
+  /* not stripped: errors need lines and names */
   failed = lua_dump(L, write_bytes, file, 0);
   if(fclose(file) || failed)
     return luaL_error(L, "cannot write %s", out);

@@ -1,7 +1,7 @@
-/* Error objects and usage errors.
-   Must not know: how errors come about.
-   The world's faults are objects with a name for their kind, so that scripts
-   can tell them apart; a wrong script gets a string with its own line. */
+/* Error objects and usage errors. A failure of the service or the system is an
+   object with a name for its kind, so that scripts can tell kinds apart; a
+   mistake in the script is a string with the script's line.
+   Must not know: what causes errors. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,7 +80,8 @@ bool lca_error_is(lua_State *L, int index)
   return same;
 }
 
-/* What to do, where the service did not say. */
+/* Returns advice for the kinds of errors for which the service gives none;
+   or NULL. */
 static const char *advice(const char *name)
 {
   static const char *const known[][2] = {
@@ -96,7 +97,8 @@ static const char *advice(const char *name)
   return NULL;
 }
 
-/* The string field of the object at 1, "" when absent. [-0, +1, -] */
+/* Pushes the string field of the object at 1 and returns it; "" if it is
+   absent. [-0, +1, -] */
 static const char *field(lua_State *L, const char *name)
 {
   lua_pushstring(L, name);
@@ -112,8 +114,9 @@ static void add_part(luaL_Buffer *line, const char *before, const char *text)
   luaL_addstring(line, text);
 }
 
-/* One line: what kind, which operation on which account, why, what to do, and
-   the id by which the service's support finds it. */
+/* __tostring: one line with the kind, the operation and account, the cause,
+   what to do, and the request id by which the service's support finds the
+   request. */
 static int error_tostring(lua_State *L)
 {
   luaL_Buffer line;
@@ -186,7 +189,7 @@ int lca_error_usage(lua_State *L, const char *fmt, ...)
   return lua_error(L);
 }
 
-/* userIds → user_ids; false when there was nothing to change or it is too
+/* userIds → user_ids; false if the word has no capital letter or is too
    long. */
 static bool to_snake(const char *word, char *out, size_t size)
 {
@@ -213,7 +216,8 @@ static int least(int a, int b, int c)
   return least < c ? least : c;
 }
 
-/* Damerau-Levenshtein with adjacent swaps; words are shorter than WORD_MAX. */
+/* Damerau-Levenshtein distance (adjacent transpositions cost 1); both words
+   are shorter than WORD_MAX. */
 static int distance(const char *a, const char *b)
 {
   int rows[3][WORD_MAX + 1];
@@ -291,7 +295,7 @@ int lca_error_unknown_option(lua_State *L, const char *function,
 
 /* ---- for the shipped Lua ---- */
 
-/* error_object(fields) → the same table as an error object. */
+/* error_object(fields) → the same table, made an error object. */
 static int error_object(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -300,7 +304,7 @@ static int error_object(lua_State *L)
   return 1;
 }
 
-/* is_error(value) → true for error objects. */
+/* is_error(value) → whether it is an error object. */
 static int is_error(lua_State *L)
 {
   luaL_checkany(L, 1);
@@ -308,14 +312,14 @@ static int is_error(lua_State *L)
   return 1;
 }
 
-/* usage(text): raises it with the script's position. */
+/* usage(text): raises the text with the script's position. */
 static int usage(lua_State *L)
 {
   return lca_error_usage(L, "%s", luaL_checkstring(L, 1));
 }
 
-/* The strings of the list at index as a NULL-ended array, a new userdata.
-   [-0, +1, e] */
+/* Pushes a userdata: the strings of the list at index as a NULL-ended
+   array. [-0, +1, e] */
 static const char **check_words(lua_State *L, int index)
 {
   lua_Integer count;
@@ -333,7 +337,8 @@ static const char **check_words(lua_State *L, int index)
   return words;
 }
 
-/* unknown_option(function, option, known): raises. */
+/* unknown_option(function, option, known): raises the error for an unknown
+   option. */
 static int unknown_option(lua_State *L)
 {
   const char *function = luaL_checkstring(L, 1);
@@ -341,7 +346,7 @@ static int unknown_option(lua_State *L)
   return lca_error_unknown_option(L, function, option, check_words(L, 3));
 }
 
-/* nearest(word, known) → the nearest of them, or nil. */
+/* nearest(word, known) → the known name that is most similar, or nil. */
 static int nearest(lua_State *L)
 {
   const char *word = luaL_checkstring(L, 1);

@@ -1,7 +1,7 @@
-/* Ids that were seen, as a set of 64-bit hashes: at most 22 bytes an id, where
-   a Lua table of strings takes about 80. In a listing of a million ids, two of
-   them share a hash once in thirty million listings; the second then counts as
-   repeated, and the listing as incomplete: wrong, but on the safe side.
+/* A set of ids, stored as 64-bit hashes: at most 22 bytes an id, where a Lua
+   table of strings takes about 80. In a listing of a million ids, two share a
+   hash once in thirty million listings; the second then counts as repeated,
+   and the listing as incomplete: wrong, but on the safe side.
    Must not know: accounts, except that they are tables with an id. */
 #include <string.h>
 #include <lauxlib.h>
@@ -11,7 +11,7 @@
 
 #define IDSET "composio.idset"
 
-/* Remembers the text at index; false when it was there. */
+/* Adds the text at index; false if it was in the set. */
 static bool add(lua_State *L, struct ca_hashset *ids, int index)
 {
   size_t len;
@@ -28,8 +28,8 @@ static int idset_add(lua_State *L)
   return 1;
 }
 
-/* ids:take(list): remembers the id of each table of the list, removes from the
-   list those whose id was there, and returns how many it removed. */
+/* ids:take(list): adds the id of each table in the list, removes the tables
+   whose id was in the set, and returns how many it removed. */
 static int idset_take(lua_State *L)
 {
   struct ca_hashset *ids = luaL_checkudata(L, 1, IDSET);

@@ -1,14 +1,13 @@
-/* A set of ids for Lua: remembers which ids a listing has named before.
+/* A set of ids for Lua: it remembers which ids a listing has returned.
    Must not know: accounts. */
 #ifndef LCA_IDSET_H
 #define LCA_IDSET_H
 
 #include <lua.h>
 
-/* Puts the function idset into the table on top. idset() returns an object
-   with add(text), true when the text is new; take(list); and count(). [-0, +0,
-   m]
- */
+/* Adds idset to the table on top. idset() returns an object with add(text),
+   true if the text is new; take(list), which removes known ids from the
+   list; and count(). [-0, +0, m] */
 void lca_idset_open(lua_State *L);
 
 #endif

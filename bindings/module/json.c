@@ -1,10 +1,10 @@
-/* Values across the wall: decoding through lua-cjson with one walk of
-   corrections, and a small writer for requests' free tables.
-   Must not know: operations' meaning, tasks.
-   lua-cjson is what Lua users know, so it stays the decoder; but it makes
-   every number a float, null a true value, [] the same as {}. The walk puts
-   that right, at a fraction of the cost of decoding. An instance of our own
-   keeps other modules' settings out, and ours in. */
+/* Conversion between Lua values and JSON: lua-cjson decodes, one walk corrects
+   the result, and a small writer encodes tables in requests. lua-cjson stays
+   the decoder because Lua users know it, but it makes every number a float,
+   null a true value, and [] the same as {}. The walk corrects that at a
+   fraction of the cost of decoding. We use an instance of our own: other
+   modules' settings do not affect it, nor ours them.
+   Must not know: the meaning of operations, tasks. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,11 +21,11 @@
 #define TEXT      "composio.text"
 #define EXACT     9007199254740992.0 /* 2^53 */
 #define TEXT_MAX  (16u << 20)
-#define NOT_FOUND "module 'cjson' not found:" /* as require begins */
+#define NOT_FOUND "module 'cjson' not found:" /* from require */
 
 static const char decoder_key, library_key; /* in the registry */
 
-/* Members that are lists wherever they occur, so that [] stays one. */
+/* Names of members that are always lists, so that [] stays a list. */
 static const char *const lists[] = { "items",
                                      "requested_scopes",
                                      "requested_user_scopes",
@@ -97,9 +97,9 @@ void lca_json_push_missing(lua_State *L)
   lua_remove(L, -2);
 }
 
-/* Makes a cjson instance of our own and keeps its decode function. Called when
-   the module is opened: a script that cannot read replies should not begin,
-   and later it may have lost its require. [-0, +0, e] */
+/* Makes a cjson instance of our own and stores its decode function. Called
+   when the module is opened: a script that could not read replies must not
+   start, and later it may have removed require. [-0, +0, e] */
 static void load_decoder(lua_State *L)
 {
   int top = lua_gettop(L);
@@ -109,7 +109,7 @@ static void load_decoder(lua_State *L)
   }
   lua_getfield(L, -1, "new");
   lua_call(L, 0, 1);
-  /* nan, Infinity, 0x10: numbers for cjson, but not for JSON */
+  /* nan, Infinity, 0x10: numbers for cjson, not in JSON */
   lua_getfield(L, -1, "decode_invalid_numbers");
   lua_pushboolean(L, false);
   lua_call(L, 1, 0);
@@ -121,7 +121,8 @@ static void load_decoder(lua_State *L)
   lua_settop(L, top);
 }
 
-/* Replaces the number on top by an integer when it is one. [-0, +0, -] */
+/* Replaces the number on top by an integer if it is a whole number up to
+   2^53; returns whether it did. [-0, +0, -] */
 static bool correct_number(lua_State *L)
 {
   lua_Number number = lua_tonumber(L, -1);
@@ -132,8 +133,9 @@ static bool correct_number(lua_State *L)
   return true;
 }
 
-/* Marks the table on top, the value of a member that is a list by its name;
-   an object stays one. array is where the metatable is. [-0, +0, -] */
+/* Marks the table on top as a list: the value of a member with the name of
+   a list. An object with members is left as it is. array: stack index of
+   the metatable. [-0, +0, -] */
 static void mark_list(lua_State *L, int array)
 {
   if(!lua_rawlen(L, -1)) {
@@ -147,8 +149,8 @@ static void mark_list(lua_State *L, int array)
   lua_setmetatable(L, -2);
 }
 
-/* Corrects the table on top, in place; array is where the metatable is.
-   Assigning to a field that exists is allowed while walking. [-0, +0, m] */
+/* Corrects the table on top in place. array: stack index of the metatable
+   of lists. lua_next allows assignments to existing fields. [-0, +0, m] */
 static void correct(lua_State *L, int array)
 {
   int table = lua_gettop(L);
@@ -166,8 +168,8 @@ static void correct(lua_State *L, int array)
         lua_rawset(L, table);
       }
       break;
-    case LUA_TLIGHTUSERDATA: /* a null member is absent; in a list null keeps
-                                its place */
+    case LUA_TLIGHTUSERDATA: /* a null member becomes absent; null in a list
+                                stays */
       if(is_member) {
         lua_pushvalue(L, -2);
         lua_pushnil(L);
@@ -215,11 +217,11 @@ void lca_json_decode_member(lua_State *L, struct ca_slice name,
 
 /* ---- encoding ---- */
 
-/* Where in the value we are, as a chain of C frames: only an error needs it
-   as text. */
+/* The path to the current value, as a chain of C frames: only an error
+   needs it as text. */
 struct place {
   const struct place *up;
-  const char *key; /* NULL: index counts */
+  const char *key; /* NULL: a list item, at index */
   lua_Integer index;
 };
 
@@ -244,7 +246,8 @@ static void push_place(luaL_Buffer *text, const struct place *place)
   }
 }
 
-/* Does not return; the declared type spares the callers a line. */
+/* Raises with the path of the value. Never returns; it is declared int as
+   lua_error is. */
 static int refuse(const struct writer *writer, const struct place *place,
                   const char *why)
 {
@@ -312,15 +315,15 @@ static void write_number(const struct writer *writer,
       break;
   }
   for(digits = 0; text[digits]; digits++)
-    if(text[digits] == ',') /* a host may have set a locale */
+    if(text[digits] == ',') /* the locale may have a decimal comma */
       text[digits] = '.';
   add(writer, place, text, strlen(text));
 }
 
 enum shape { SHAPE_OBJECT, SHAPE_LIST };
 
-/* What the table at index is: a list, an object, or nothing that JSON can
-   say. *count is the number of its members. */
+/* Returns whether the table at index is a list or an object; raises if JSON
+   can represent it as neither. *count: its number of members. */
 static enum shape shape_of(const struct writer *writer,
                            const struct place *place, int table,
                            lua_Integer *count)
@@ -395,7 +398,7 @@ static void write_object(const struct writer *writer,
   struct ca_slice *names;
   lua_Integer i = 0;
 
-  /* the strings belong to the table, which nobody changes meanwhile */
+  /* the table owns the strings, and nothing changes it meanwhile */
   names = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof(*names), 0);
   lua_pushnil(L);
   while(lua_next(L, table)) {
@@ -468,8 +471,8 @@ void lca_json_encode(lua_State *L, int index, struct ca_buf *out,
 
 /* ---- what scripts and the shipped Lua see ---- */
 
-/* composio.array(t): t, or a new table, that is written as a list even when
-   it is empty. */
+/* composio.array(t) → t, or a new table, marked to be written as a list
+   even when it is empty. */
 static int array(lua_State *L)
 {
   lua_settop(L, 1);

@@ -1,5 +1,6 @@
-/* Fails with words when the compiler found the headers of another Lua: what
-   is called alike in 5.3 and 5.5 does not always do the same.
+/* Stops the build with a clear message if the compiler found another Lua's
+   headers: functions with the same name do not always do the same in 5.3 and
+   5.5.
    Must not know: anything else. */
 #ifndef LCA_VERSION_H
 #define LCA_VERSION_H

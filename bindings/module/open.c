@@ -1,8 +1,8 @@
-/* The table of contents: opens every room into one private table,
-   composio.core, and lets the Lua inside make the public one of it.
-   Must not know: what is in the rooms.
-   Specs clear package.loaded and require again: opening twice in a state must
-   work, so whatever is one per state lives in the registry. */
+/* Opens the C code of the module as one private table, composio.core; the
+   embedded Lua files build the public table from it. Specs clear
+   package.loaded and require the module again: opening it twice in a state
+   must work, so data that exists once per state is in the registry.
+   Must not know: what is in the rooms. */
 #include <string.h>
 #include <lauxlib.h>
 #include "module/account.h"
@@ -24,7 +24,7 @@ static const struct lca_embedded *find(const char *name)
   return NULL;
 }
 
-/* Loads the Lua file whose name is "composio." and the argument's rest. */
+/* Loads and runs an embedded Lua file; argument 1 is its module name. */
 static int load_embedded(lua_State *L)
 {
   const struct lca_embedded *file = lua_touserdata(L, lua_upvalueindex(1));

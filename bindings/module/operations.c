@@ -1,4 +1,4 @@
-/* The operation table for Lua: what the rows say, and whether a field has a
+/* The operation table for Lua: the rows as tables, and whether a field has a
    value.
    Must not know: which operation it is, who asks. */
 #include <lauxlib.h>
@@ -24,7 +24,8 @@ static void push_names(lua_State *L, const struct ca_api *api, bool positional)
     }
 }
 
-/* The field of the credentials; NULL when the row has none. */
+/* Returns the name of the field with the credentials; NULL if the row has
+   none. */
 static const char *credentials_of(const struct ca_api *api)
 {
   const struct ca_field *field;
@@ -34,8 +35,8 @@ static const char *credentials_of(const struct ca_api *api)
   return NULL;
 }
 
-/* The fields that a get shows: name, where they are sent and where shown, and
-   a title for people. */
+/* Pushes the fields that a get shows: name, where it is sent and where it
+   is shown, and a title for people. */
 static void push_shown(lua_State *L, const struct ca_api *api)
 {
   const struct ca_field *field;
@@ -48,7 +49,7 @@ static void push_shown(lua_State *L, const struct ca_api *api)
       set_text(L, "wire", field->wire);
       set_text(L, "shown", field->shown);
       set_text(L, "title", field->type == CA_ACL ? "ACL" : field->name);
-      /* an absent text is an empty one; nothing is known of other fields */
+      /* an absent text is empty; for other fields absence says nothing */
       if(field->type == CA_TEXT)
         set_text(L, "absent", "");
       lua_pushboolean(L, field->flags & CA_ITEM_KEEPS);
@@ -95,7 +96,7 @@ static int operations(lua_State *L)
   return 1;
 }
 
-/* row(resource, name) → the row of one operation, nil when there is none. */
+/* row(resource, name) → the row of one operation, nil if there is none. */
 static int row(lua_State *L)
 {
   const struct ca_api *api =
@@ -106,8 +107,8 @@ static int row(lua_State *L)
   return 1;
 }
 
-/* value_at(table, path) → the value at a dotted path, as rows name them; nil
-   when there is none. */
+/* value_at(table, path) → the value at a dotted path, as in the rows; nil
+   if there is none. */
 static int value_at(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 2);
@@ -124,8 +125,8 @@ static int value_at(lua_State *L)
   }
 }
 
-/* same_field(row, name, wanted, shown) → has the field of the row the wanted
-   value? Both are JSON texts; nil for what is not there. */
+/* same_field(row, name, wanted, shown) → whether the row's field has the
+   wanted value. Both are JSON texts; nil if absent. */
 static int same_field(lua_State *L)
 {
   const struct ca_api *api;

@@ -1,5 +1,5 @@
-/* What replies mean to scripts: accounts, pages of them, decoded tables, error
-   objects.
+/* Converts replies for scripts: to accounts, pages of accounts, decoded tables
+   and error objects.
    Must not know: curl, the ledger, tasks. */
 #include <string.h>
 #include "base/text.h"
@@ -10,7 +10,7 @@
 #include "wire/reply.h"
 #include "base/secret.h"
 
-/* A 2xx whose body cannot be what the service says. */
+/* Sets the error for a 2xx reply whose body cannot be the service's. */
 static void suspect(const struct ca_api *api, struct ca_result *result,
                     const char *why)
 {
@@ -40,7 +40,7 @@ static int fail(lua_State *L, const struct ca_api *api,
   return lca_error_throw(L, api, account, &result->err);
 }
 
-/* Pushes the metatable of what the row's resource holds. [-0, +1, -] */
+/* Pushes the metatable for the objects of the row's resource. [-0, +1, -] */
 static void push_class(lua_State *L, const struct lca_client *client,
                        const struct ca_api *api)
 {
@@ -50,7 +50,7 @@ static void push_class(lua_State *L, const struct lca_client *client,
     lca_account_push_config_class(L);
 }
 
-/* One account, or a page of them. */
+/* Pushes one account, or a page of accounts; false if the body is neither. */
 static bool push_read(lua_State *L, const struct ca_buf *body,
                       const struct ca_api *api, int class)
 {
@@ -60,8 +60,8 @@ static bool push_read(lua_State *L, const struct ca_buf *body,
   return lca_account_push(L, &scan, 0, class) && ca_json_at_end(&scan);
 }
 
-/* read_reply(body, api, class): what the reply means; nothing when it is JSON,
-   but not what was asked for. Raises when it is not JSON. */
+/* read_reply(body, api, class) → the value of the reply; nothing if it is
+   JSON but does not fit the request. Raises if it is not JSON. */
 static int read_reply(lua_State *L)
 {
   const struct ca_buf *body = lua_touserdata(L, 1);
@@ -82,7 +82,7 @@ int lca_result_push(lua_State *L, struct lca_client *client,
 
   if(result->err.code)
     return fail(L, api, result, account);
-  if(!result->body.len && ca_api_mutates(api)) { /* a 204, say */
+  if(!result->body.len && ca_api_mutates(api)) { /* for example a 204 */
     lua_newtable(L);
     return 1;
   }

@@ -1,24 +1,24 @@
-/* The scheduler: the life of a task, and the loop.
-   Must not know: curl, the ledger, operations, how tasks wait.
-   Nothing here is resumed from within a resume, and nothing is completed from
-   within a submit: a task that becomes ready waits for the loop. */
+/* The scheduler: starts, resumes, cancels and ends tasks, and runs the loop.
+   It never resumes a task from within a resume, nor completes an op from
+   within a submit: a task that becomes ready waits for the loop.
+   Must not know: curl, the ledger, operations, how tasks wait. */
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
 #include "module/scheduler_private.h"
 
 #define TASK          "composio.task"
-#define GRACE_MS      10000 /* for what is under way when a signal comes */
-#define IDLE_MAX      1024  /* threads kept for later tasks */
+#define GRACE_MS      10000 /* for ops in flight when a signal comes */
+#define IDLE_MAX      1024  /* threads kept for reuse */
 #define SAVED_RESULTS 250
-/* A script that goes through a list with a pcall around each call comes to
-   its end before that; a loop for ever does not. */
+/* How many times a task may catch its cancel. A loop over a list with a
+   pcall around each call usually ends earlier; an endless loop does not. */
 #define SWALLOWED_MAX 100
 
 /* ---- the state's scheduler ---- */
 
-/* In the registry, so that a module that is opened twice finds the same one.
- */
+/* Key in the registry, so that a module that is opened twice finds the same
+   scheduler. */
 static const char sched_key;
 
 /* [-0, +1, -] */
@@ -28,7 +28,7 @@ struct lca_scheduler *lca_scheduler_push(lua_State *L)
   return lua_touserdata(L, -1);
 }
 
-/* A table of the scheduler's. [-0, +1, -] */
+/* Pushes a user value of the scheduler. [-0, +1, -] */
 void lca_scheduler_push_field(lua_State *L, int part)
 {
   lca_scheduler_push(L);
@@ -36,7 +36,7 @@ void lca_scheduler_push_field(lua_State *L, int part)
   lua_remove(L, -2);
 }
 
-/* A live task. [-0, +1, -] */
+/* Pushes a live task. [-0, +1, -] */
 void lca_scheduler_push_task(lua_State *L, const struct lca_task *task)
 {
   lca_scheduler_push_field(L, LCA_SCHED_LIVE);
@@ -125,7 +125,7 @@ struct lca_scheduler *lca_scheduler_of(lua_State *L)
   return s;
 }
 
-/* ---- what others ask of it, and set ---- */
+/* ---- getters and setters ---- */
 
 struct ca_engine *lca_scheduler_engine(struct lca_scheduler *s)
 {
@@ -228,15 +228,15 @@ void lca_scheduler_push_cancelled(lua_State *L, struct lca_scheduler *s,
   else if(s->interrupted < 100)
     ca_err_set(&err, CA_CANCELLED, "the run was interrupted by signal %d",
                s->interrupted);
-  else /* the host's own reasons */
+  else /* the host's own reasons, not signals */
     ca_err_set(&err, CA_CANCELLED, "the run is ending");
   err.unknown = unknown;
   lca_error_push_named(L, "ComposioRequestCancelledError", NULL, NULL, &err);
 }
 
-/* A cancelled task meets its cancel at each call, also behind a pcall. When
-   the error ends the task, what closes on the way out (`__close`) may wait for
-   I/O again. */
+/* A cancelled task gets the error at each call, even after a pcall caught
+   it. Once the error ends the task, its `__close` handlers may wait for I/O
+   again. */
 bool lca_scheduler_raises(lua_State *L, struct lca_scheduler *s, bool waiting)
 {
   struct lca_task *task = s->running;
@@ -249,8 +249,8 @@ bool lca_scheduler_raises(lua_State *L, struct lca_scheduler *s, bool waiting)
   return task && task->cancelled && !task->unwinding;
 }
 
-/* Throws at every instruction, so that a loop around a pcall ends, too. What
-   closes because of that may still work. */
+/* Throws at every instruction, so that a loop around a pcall ends, too; but
+   not while the task unwinds, so that its `__close` handlers still work. */
 static void end_hook(lua_State *L, lua_Debug *at)
 {
   struct lca_scheduler *s = lca_scheduler_push(L);
@@ -281,10 +281,12 @@ void lca_scheduler_check(lua_State *L, struct lca_scheduler *s, bool waiting)
 
 /* ---- life of a task ---- */
 
-/* Called by on_error, the message handler of a task's bottom frame: does the
-   error on top end the task? Lua calls that handler, too, for errors that
-   others catch: the readers of load, and what coroutine.close closes. None of
-   them stands between where only Lua functions do. [-0, +0, -] */
+/* Called by on_error, the message handler of a task's bottom frame: returns
+   whether the error on top ends the task. Lua also calls that handler for
+   errors that something else catches: those of a reader of load, and of
+   what coroutine.close closes. Then there is another C function between the
+   error and the bottom frame; if all frames between are Lua functions, the
+   error ends the task. [-0, +0, -] */
 static bool ends_task(lua_State *L, const struct lca_task *task)
 {
   lua_Debug at;
@@ -308,7 +310,7 @@ static int on_error(lua_State *L)
   lua_pop(L, 1);
   if(s && s->running && s->running->cancelled && ends_task(L, s->running))
     s->running->unwinding = true;
-  /* what the world said needs no traceback, and there may be many */
+  /* error objects need no traceback, and there may be many */
   if(s && s->running && lua_type(L, 1) == LUA_TSTRING) {
     lca_scheduler_push_task(L, s->running);
     luaL_traceback(L, L, NULL, 1);
@@ -326,8 +328,9 @@ static int after_body(lua_State *L, int status, lua_KContext ctx)
   return lua_gettop(L) - 1;
 }
 
-/* Stack: task (light), f, arguments. The errors of f unwind here, inside the
-   coroutine, so that its __close handlers may still wait for I/O. */
+/* Stack: task (light userdata), f, arguments. The errors of f unwind here,
+   inside the coroutine, so that its __close handlers may still wait for
+   I/O. */
 int lca_scheduler_task_body(lua_State *L)
 {
   struct lca_task *task = lua_touserdata(L, 1);
@@ -352,7 +355,7 @@ struct lca_task *lca_scheduler_spawn(lua_State *L, struct lca_scheduler *s,
   int base = lua_gettop(L) - count + 1;
   struct lca_task *task = lua_newuserdatauv(L, sizeof(*task), 4);
   lua_State *thread;
-  uint32_t slot = 0; /* a compiler cannot know that luaL_error never returns */
+  uint32_t slot = 0; /* compilers do not know that luaL_error never returns */
 
   memset(task, 0, sizeof(*task));
   task->state = LCA_DONE;
@@ -371,7 +374,7 @@ struct lca_task *lca_scheduler_spawn(lua_State *L, struct lca_scheduler *s,
   lua_pushvalue(L, -4);
   lua_rawseti(L, -2, (lua_Integer)slot + 1);
   lua_pop(L, 1);
-  /* from here on nothing throws */
+  /* nothing throws from here on */
   if(s->idle) {
     lua_pushnil(L);
     lua_rawseti(L, -3, s->idle--);
@@ -405,9 +408,9 @@ static void leave_scope(struct lca_scheduler *s, struct lca_scope *scope)
   }
 }
 
-/* The task is over: lets go of what C holds of it, and wakes who waits. The
-   caller has its userdata on the stack. Never throws, so that no memory error
-   can leave a task between two states. */
+/* Marks the task as done, drops what C holds for it and wakes its joiners.
+   The caller has its userdata on the stack. Never throws, so that a memory
+   error cannot leave a task between two states. */
 static void retire(lua_State *L, struct lca_scheduler *s,
                    struct lca_task *task)
 {
@@ -434,7 +437,8 @@ static void retire(lua_State *L, struct lca_scheduler *s,
   task->scope = NULL;
 }
 
-/* Gives the thread back. The task's userdata is on top. [-0, +0, m] */
+/* Returns the thread to the pool of idle threads. The task's userdata is on
+   top. [-0, +0, m] */
 static void store_thread(lua_State *L, struct lca_scheduler *s,
                          struct lca_task *task)
 {
@@ -453,8 +457,8 @@ static void store_thread(lua_State *L, struct lca_scheduler *s,
   lua_setiuservalue(L, -2, LCA_TASK_THREAD);
 }
 
-/* Stack: … task results. Keeps them in the task; of a retired one.
-   [-(count + 1), +0, m] */
+/* Stack: … task results. Stores the results in the task, which is retired
+   already. [-(count + 1), +0, m] */
 static void store(lua_State *L, struct lca_scheduler *s, struct lca_task *task,
                   int count)
 {
@@ -487,17 +491,17 @@ void lca_scheduler_kill(lua_State *L, struct lca_scheduler *s,
   lca_scheduler_push_task(L, task);
   task->killed = true;
   task->failed = true;
-  task->state = LCA_RUNNING; /* completions from now on are dropped */
+  task->state = LCA_RUNNING; /* from now on completions are dropped */
   s->running = task;
   reset_thread(task->thread, L);
   s->running = before;
-  lca_scheduler_push_cancelled(L, s, task, false); /* the reason goes, too */
+  lca_scheduler_push_cancelled(L, s, task, false); /* retire drops the task */
   retire(L, s, task);
   store(L, s, task, 1);
 }
 
-/* The thread has come to its end: status as of lua_resume, count values on its
-   stack. */
+/* The thread has ended: status is that of lua_resume, count values are on
+   its stack. */
 static void end_task(lua_State *L, struct lca_scheduler *s,
                      struct lca_task *task, int status, int count)
 {
@@ -505,7 +509,7 @@ static void end_task(lua_State *L, struct lca_scheduler *s,
   bool many = count > SAVED_RESULTS || !lua_checkstack(L, count + 10);
 
   lca_scheduler_push_task(L, task);
-  if(status != LUA_OK) { /* somebody closed the coroutine under us */
+  if(status != LUA_OK) { /* a script closed the task's coroutine */
     lua_xmove(thread, L, 1);
     reset_thread(thread, L);
     task->failed = true;
@@ -523,8 +527,9 @@ static void end_task(lua_State *L, struct lca_scheduler *s,
   store(L, s, task, count);
 }
 
-/* A thread inherits the hook of who made it. The order matters to a signal
-   that comes meanwhile: cleared, running, looked. */
+/* A new thread inherits the hook of the thread that made it, so it is
+   cleared. The order makes sure that a signal in between is not missed:
+   clear the hook, set s->running, then read s->interrupt. */
 static void start_running(struct lca_scheduler *s, struct lca_task *task)
 {
   if(s->hook && lua_gethook(task->thread) == s->hook)
@@ -555,7 +560,7 @@ static void resume(lua_State *L, struct lca_scheduler *s,
     return;
   }
   lua_pop(thread, count);
-  if(task->state == LCA_RUNNING) /* a bare coroutine.yield(): others' turn */
+  if(task->state == LCA_RUNNING) /* a plain coroutine.yield(): others run */
     lca_taskset_make_ready(s, task);
 }
 
@@ -591,7 +596,7 @@ void lca_scheduler_cancel(lua_State *L, int index, int64_t grace_ms)
     lca_taskset_make_ready(s, task);
     return;
   }
-  /* it waits in composio.run: what it started goes first */
+  /* it waits in composio.run: cancel the tasks of that run instead */
   for(i = 0; i < s->size; i++)
     if(s->tasks[i] && is_owned(s->tasks[i]->scope, task)) {
       lca_scheduler_push_task(L, s->tasks[i]);
@@ -634,7 +639,8 @@ void lca_scheduler_kill_scope(lua_State *L, struct lca_scheduler *s,
     if(s->tasks[i] && is_within(s->tasks[i]->scope, scope) &&
        s->tasks[i]->state != LCA_RUNNING)
       lca_scheduler_kill(L, s, s->tasks[i]);
-  /* a task that closed its own run's coroutine goes on without it */
+  /* a running task that closed its own run's coroutine moves to the outer
+     scope */
   for(i = 0; i < s->size; i++)
     if(s->tasks[i] && up && s->tasks[i]->scope == scope) {
       s->tasks[i]->scope = up;
@@ -720,7 +726,7 @@ void lca_scheduler_push_traceback(lua_State *L, struct lca_scheduler *s)
 
 /* ---- turning ---- */
 
-/* True when there was one. */
+/* Runs each task that is ready now once; returns false if there was none. */
 static bool run_ready(lua_State *L, struct lca_scheduler *s)
 {
   size_t count = s->ready;
@@ -767,7 +773,7 @@ void lca_scheduler_turn(lua_State *L, struct lca_scheduler *s, bool may_resume,
   if(!s->engine)
     luaL_error(L, "composio: the Lua state is closing");
   if(top && run_ready(L, s))
-    wait_ms = 0; /* what the caller waits for may be true now */
+    wait_ms = 0; /* the caller's condition may be true now */
   if(s->pump)
     wait_ms = s->pump(s->pump_ctx, L, wait_ms);
   else if(!ca_engine_pending(s->engine))
@@ -775,14 +781,15 @@ void lca_scheduler_turn(lua_State *L, struct lca_scheduler *s, bool may_resume,
   if(top && s->first)
     wait_ms = 0;
   else if((s->cancelled || s->interrupted) && wait_ms > 50)
-    wait_ms = 50; /* their time is kept here, not by the engine */
+    wait_ms = 50; /* their deadlines are checked here, not by the engine */
   ca_err_clear(&err);
   if(ca_engine_step(s->engine, wait_ms, &err))
     luaL_error(L, "composio: %s", err.text);
   check_signal(L, s);
   if(s->cancelled && top)
     lca_scheduler_kill_overdue(L, s);
-  /* the stand-alone interpreter's Ctrl-C is a hook, and hooks need a call */
+  /* the stand-alone interpreter handles Ctrl-C by a hook, and hooks need a
+     call */
   if(lua_gethookmask(L) & LUA_MASKCALL) {
     lua_pushcfunction(L, nothing);
     lua_call(L, 0, 0);

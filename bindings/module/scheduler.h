@@ -1,6 +1,6 @@
 /* The scheduler of tasks (Lua coroutines), and the only caller of lua_resume.
-   It calls the engine's step, never the reverse. Must not know: curl, the
-   ledger, operations, how tasks wait. */
+   It calls the engine's step; the engine never calls it.
+   Must not know: curl, the ledger, operations, how tasks wait. */
 #ifndef LCA_SCHEDULER_H
 #define LCA_SCHEDULER_H
 
@@ -17,12 +17,12 @@ struct lca_task;
 
 /* ---- the state's scheduler ---- */
 
-/* Returns the scheduler; the first call creates it with its engine. [-0, +0,
- * e] */
+/* Returns the scheduler; the first call creates it with its engine.
+   [-0, +0, e] */
 struct lca_scheduler *lca_scheduler_of(lua_State *L);
 struct ca_engine *lca_scheduler_engine(struct lca_scheduler *sched);
-/* Returns the log; it prints warnings to stderr until the caller changes it.
- */
+/* Returns the log, which prints warnings to stderr until the caller changes
+   it. */
 struct ca_log *lca_scheduler_log(struct lca_scheduler *sched);
 
 /* Returns the task whose code runs now, or NULL outside tasks; and its thread.
@@ -31,7 +31,7 @@ struct ca_log *lca_scheduler_log(struct lca_scheduler *sched);
 struct lca_task *lca_scheduler_running(struct lca_scheduler *sched);
 lua_State *lca_scheduler_thread(struct lca_task *task);
 
-/* ---- turning ---- */
+/* ---- the loop ---- */
 
 /* Wakes the task whose wait got this token from lca_taskset_suspend. Ignores
    0, and tokens of waits that are over (with a debug line): no wait is woken

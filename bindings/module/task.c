@@ -1,6 +1,6 @@
-/* What scripts say to tasks: spawn, join, cancel, sleep, run.
-   Must not know: curl, the ledger, operations.
-   Structured: no task outlives the run that it was spawned in. */
+/* The functions by which scripts use tasks: spawn, join, cancel, sleep, run.
+   Concurrency is structured: no task outlives the run that it was spawned in.
+   Must not know: curl, the ledger, operations. */
 #include <math.h>
 #include <string.h>
 #include "module/error.h"
@@ -81,7 +81,7 @@ static int after_join(lua_State *L, int status, lua_KContext ctx)
   return push_results(L, 1);
 }
 
-/* Outside tasks whoever joins turns the loop, tasks included. */
+/* A join outside tasks runs the loop itself, tasks included. */
 static int join_here(lua_State *L, struct lca_scheduler *sched,
                      struct lca_task *task)
 {
@@ -212,8 +212,8 @@ static int sleep_for(lua_State *L)
 
 /* ---- for the shipped Lua ---- */
 
-/* pause() → an object whose wait(seconds) another task can end early by
-   wake(): { wait(seconds) → true when woken }. */
+/* pause() → an object for one waiting task: wait(seconds) sleeps and
+   returns true if wake() ended the sleep early, else false. */
 static int pause_new(lua_State *L)
 {
   struct lca_ops *ops = lua_newuserdatauv(L, sizeof(*ops), 0);
@@ -265,15 +265,15 @@ static int pause_wake(lua_State *L)
   return 0;
 }
 
-/* can_suspend(): is this a task's own code? */
+/* can_suspend() → whether the caller can suspend: it is a task's own code. */
 static int can_suspend(lua_State *L)
 {
   lua_pushboolean(L, lca_wait_can_suspend(L, lca_scheduler_of(L)));
   return 1;
 }
 
-/* in_item(): does the running task plan for an item, so that changes are
-   recorded and not sent? */
+/* in_item() → whether the running task plans for an item: its changes are
+   recorded, not sent. */
 static int in_item(lua_State *L)
 {
   struct lca_task *task = lca_scheduler_running(lca_scheduler_of(L));
@@ -281,7 +281,7 @@ static int in_item(lua_State *L)
   return 1;
 }
 
-/* now(): monotonic seconds. */
+/* now() → monotonic time in seconds. */
 static int now(lua_State *L)
 {
   struct ca_engine *engine = lca_scheduler_engine(lca_scheduler_of(L));
@@ -290,7 +290,7 @@ static int now(lua_State *L)
   return 1;
 }
 
-/* live_tasks(): tasks that are not finished. */
+/* live_tasks() → the number of tasks that have not ended. */
 static int live_tasks(lua_State *L)
 {
   lua_pushinteger(L, (lua_Integer)lca_scheduler_live(lca_scheduler_of(L)));
@@ -299,8 +299,8 @@ static int live_tasks(lua_State *L)
 
 /* ---- run ---- */
 
-/* __close of a scope that was left in a hurry (a hook threw, its coroutine
-   was closed): its tasks go with it. */
+/* __close and __gc of a scope. If tasks are left, run did not end normally
+   (a hook threw, or its coroutine was closed): they are killed. */
 static int scope_close(lua_State *L)
 {
   struct lca_scope *scope = lua_touserdata(L, 1);
@@ -311,7 +311,8 @@ static int scope_close(lua_State *L)
 
 enum { RUN_SCOPE = 1, RUN_TASK };
 
-/* Stack: scope task. The scope is empty: hand on what its first task did. */
+/* Stack: scope task. The scope is empty: returns the results of its first
+   task, or throws the first error. */
 static int run_end(lua_State *L)
 {
   struct lca_scope *scope = lua_touserdata(L, RUN_SCOPE);
@@ -348,7 +349,7 @@ static int wait_scope(lua_State *L, struct lca_scope *scope)
   return run_step(L, LUA_OK, 1);
 }
 
-/* ctx 0: the first task ended; 1: all did. */
+/* ctx 0: the first task ended; 1: all tasks did. */
 static int run_step(lua_State *L, int status, lua_KContext ctx)
 {
   struct lca_scope *scope = lua_touserdata(L, RUN_SCOPE);
@@ -384,8 +385,8 @@ static int run(lua_State *L)
   lua_insert(L, 1); /* scope f … */
   lua_toclose(L, 1);
   task = lca_scheduler_spawn(L, sched, scope, count); /* scope task */
-  task->joined = true; /* its failure is this run's */
-  if(self) {           /* it can suspend, as was seen above */
+  task->joined = true; /* run reports its failure */
+  if(self) {           /* it can suspend: checked above */
     task->joiners = self;
     self->joining = task;
     return lca_wait_patiently(L, &task->done, &self->joiner_token, 0,
@@ -425,7 +426,7 @@ static void new_classes(lua_State *L)
   if(luaL_newmetatable(L, PAUSE)) {
     luaL_newlib(L, pauses);
     lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, pause_wake); /* the list of ops dies with it */
+    lua_pushcfunction(L, pause_wake); /* the list of ops is freed with it */
     lua_setfield(L, -2, "__gc");
   }
   lua_pop(L, 1);

@@ -1,6 +1,6 @@
 /* The tasks of a scheduler: its ready queue, the slots of live tasks, and the
-   tokens that wake them. Must not know: what tasks do, how they are resumed.
- */
+   tokens that wake them.
+   Must not know: what tasks do, how they are resumed. */
 #include <stdlib.h>
 #include <string.h>
 #include "module/scheduler_private.h"

@@ -1,18 +1,18 @@
-/* Versions of the libraries, as the module sees them.
-   Must not know: curl, what a version means (version). */
+/* Versions of the libraries in use, for scripts and for warnings.
+   Must not know: curl, what a version means (base/version.h). */
 #include <string.h>
 #include <lauxlib.h>
 #include "wire/libraries.h"
 #include "module/json.h"
 #include "module/versions.h"
 
-/* "$LuaVersion: Lua 5.4.4  Copyright …". Weak: a program that has Lua inside
-   may not export it. */
+/* "$LuaVersion: Lua 5.4.4 Copyright …". The reference is weak: a program
+   with Lua inside may not export it. */
 #pragma weak lua_ident
 
 static const char warned_key; /* in the registry */
 
-/* The number in "Lua 5.4.4  Copyright …", from which the digits begin. */
+/* Copies the version number out of "Lua 5.4.4 Copyright …". */
 static void copy_number(char *to, size_t size, const char *text)
 {
   const char *from = text + strcspn(text, "0123456789");
@@ -27,16 +27,16 @@ static void set_lua(lua_State *L, struct ca_version *version)
   lua_getglobal(L, "_VERSION");
   if(lua_ident)
     copy_number(runs, sizeof(runs), lua_ident);
-  else if(lua_type(L, -1) == LUA_TSTRING) /* no more than "Lua 5.4" */
+  else if(lua_type(L, -1) == LUA_TSTRING) /* only "Lua 5.4" */
     copy_number(runs, sizeof(runs), lua_tostring(L, -1));
   lua_pop(L, 1);
   ca_version_set(version, "Lua", built, runs);
 }
 
-/* lua-cjson is loaded as a Lua module: there is nothing to be built with. */
+/* lua-cjson is a Lua module: there is no version that we were built with. */
 static void set_cjson(lua_State *L, struct ca_version *version)
 {
-  bool found = lca_json_push_library(L); /* library, or why not */
+  bool found = lca_json_push_library(L); /* the library, or the reason */
   const char *text;
   if(found)
     lua_getfield(L, -1, "_VERSION");
@@ -49,14 +49,14 @@ static void set_cjson(lua_State *L, struct ca_version *version)
   lua_pop(L, 3);
 }
 
-static lca_version_fn *also; /* of the program around the module, or NULL */
+static lca_version_fn *also; /* the host's library, or NULL */
 
 void lca_versions_also(lca_version_fn *version)
 {
   also = version;
 }
 
-/* All but lua-cjson, which would have to be loaded. */
+/* Lists all but lua-cjson, which would have to be loaded. */
 static size_t list_linked(lua_State *L, struct ca_version *out)
 {
   size_t count = ca_libraries(out);

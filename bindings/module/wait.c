@@ -1,13 +1,13 @@
-/* Waiting, and the only place that yields.
-   Must not know: what is waited for.
-   After a yield C locals are gone; what the continuation needs lies in the
-   task's wait, and the op on the stack where it was. */
+/* Waiting, and the only code that yields. C locals do not survive a yield:
+   what the continuation needs is in the task's lca_wait, and the op stays on
+   the stack.
+   Must not know: what is waited for. */
 #include <string.h>
 #include "module/scheduler_private.h"
 #include "module/wait.h"
 
 #define OP      "composio.op"
-#define TURN_MS 1000 /* the engine looks at its own timers besides */
+#define TURN_MS 1000 /* the engine also wakes for its own timers */
 
 /* ---- ops ---- */
 
@@ -48,7 +48,7 @@ void lca_wait_end_ops(struct lca_ops *ops, const struct ca_err *err)
   }
 }
 
-/* __close and __gc. */
+/* __close and __gc of an op. */
 static int op_close(lua_State *L)
 {
   struct lca_op *op = lua_touserdata(L, 1);
@@ -59,7 +59,8 @@ static int op_close(lua_State *L)
   op->token = 0;
   if(op->id && engine) {
     ca_engine_cancel(engine, op->id, NULL);
-    /* the script closed the coroutine of a task that waits: let it end */
+    /* a script closed the coroutine of the waiting task: wake the task so
+       that it ends */
     lca_taskset_wake(op->sched, token);
   }
   op->id = 0;
@@ -95,7 +96,7 @@ void lca_wait_op_done(void *owner, uint64_t unused, struct ca_result *result)
   (void)unused;
   unlist(op);
   op->result = *result;
-  ca_buf_init(&result->body, 0); /* its bytes are the op's now */
+  ca_buf_init(&result->body, 0); /* the op owns the bytes now */
   op->id = 0;
   op->ended = true;
   lca_taskset_wake(op->sched, op->token);
@@ -109,8 +110,8 @@ bool lca_wait_can_suspend(lua_State *L, struct lca_scheduler *sched)
   return task && lca_scheduler_thread(task) == L && lua_isyieldable(L);
 }
 
-/* Throws when the wait must not go on; the op is cancelled here, since only
-   here it can be said whether it may have left. */
+/* Throws if the wait must not go on, and cancels the op: only here is it
+   known whether the request may have been sent. */
 static void check(lua_State *L, struct lca_scheduler *sched, struct lca_op *op,
                   bool patient)
 {
@@ -126,7 +127,7 @@ static void check(lua_State *L, struct lca_scheduler *sched, struct lca_op *op,
   lca_scheduler_throw(L, sched, left);
 }
 
-/* Waits in place, and resumes nobody. */
+/* Waits in place and resumes no task. */
 static void wait_here(lua_State *L, struct lca_scheduler *sched,
                       const bool *flag, struct lca_op *op, bool patient)
 {
@@ -150,7 +151,7 @@ static int suspend(lua_State *L, struct lca_task *task, uint64_t *token)
 }
 
 /* Continues a wait: its flag was set, its task was cancelled, or a script
-   resumed a coroutine that is not its own. */
+   resumed the task's coroutine itself. */
 static int woken(lua_State *L, int status, lua_KContext ctx)
 {
   struct lca_task *task = (struct lca_task *)ctx;
