@@ -1,13 +1,13 @@
 /* The functions and fields of composio.host that job.lua uses: the script's
    arguments, the help of the options, the argument parser.
-   Must not know: curl, the ledger, the course of a run. */
+   Must not know: curl, the ledger, how runs are carried out. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <lauxlib.h>
 #include "host/host.h"
 
-/* host.unreadable(path): why the file cannot be read, or nil. */
+/* host.unreadable(path) → why the file cannot be read, or nil. */
 static int host_unreadable(lua_State *L)
 {
   if(access(luaL_checkstring(L, 1), R_OK))
@@ -36,7 +36,7 @@ static bool find_library(lua_State *L, const char *name)
   return false;
 }
 
-/* host.argparse(name): a new parser of the library argparse. */
+/* host.argparse(name) → a new parser of the library argparse. */
 static int host_argparse(lua_State *L)
 {
   luaL_checkstring(L, 1);

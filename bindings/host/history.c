@@ -1,4 +1,4 @@
-/* What the Lua that shows earlier runs asks of the host (history.lua, and
+/* The host functions for the Lua that shows earlier runs (history.lua, and
    runs.lua for the verbs runs, show and history): the ledger, stdout, tables.
    Must not know: the engine, what is shown. */
 #include <poll.h>
@@ -19,7 +19,8 @@
 #define TABLE_CLASS   "composio.host.table"
 #define LINE_MAX_SIZE (16u << 20)
 
-/* ---- of scripts, too: their upvalue is the host ---- */
+/* ---- functions that scripts reach, too ----
+   Their upvalue is the host. */
 
 static struct host *host_of(lua_State *L)
 {
@@ -49,13 +50,13 @@ static const char *text_of(lua_State *L, const char *name)
   const char *text;
   lua_getfield(L, 1, name);
   text = lua_tostring(L, -1);
-  lua_pop(L, 1); /* its table keeps it */
+  lua_pop(L, 1); /* the table keeps the text alive */
   return text;
 }
 
-/* host.state(run), a row of ledger:runs → "ended"; "open", a preview that did
-   not end and may be going on, for those take no lock; "running" while a
-   process holds the lock for it; "interrupted" */
+/* host.state(run), a row of ledger:runs → "ended"; "running" if a process
+   holds the lock for it; "open" for a preview without an end, which may still
+   be running, since previews take no lock; else "interrupted" */
 static int state(lua_State *L)
 {
   struct host_lock_holder holder;
@@ -75,7 +76,7 @@ static int state(lua_State *L)
   return 1;
 }
 
-/* host.own_run() → the id of this run, or nil before it has begun */
+/* host.own_run() → the id of this run, or nil before it is in the ledger */
 static int own_run(lua_State *L)
 {
   const char *run = host_of(L)->run_id;
@@ -108,7 +109,8 @@ void host_history_add(lua_State *L, struct host *host)
 
 /* ---- stdout: a line ---- */
 
-/* host.print(text): a line on stdout, masked and harmless for a terminal. */
+/* host.print(text): prints a line on stdout, with secrets masked and control
+   bytes escaped. */
 static int print_line(lua_State *L)
 {
   size_t len;
@@ -125,8 +127,9 @@ static int print_line(lua_State *L)
 
 static void add_object(lua_State *L, struct ca_json_write *json, int index);
 
-/* A member of an object. A table is JSON as it stands ({ json = text }, if
-   that is none the text), or an object: a list of names and values in turn. */
+/* Adds a member to an object. A table { json = text } is written as that JSON,
+   or as a string if the text is not valid JSON. Any other table is an object:
+   a list in which names and values alternate. */
 static void add_member(lua_State *L, struct ca_json_write *json,
                        const char *name, int index)
 {
@@ -151,7 +154,7 @@ static void add_member(lua_State *L, struct ca_json_write *json,
   }
 }
 
-/* The members in the list at index. */
+/* Adds the members in the list at index. */
 static void add_object(lua_State *L, struct ca_json_write *json, int index)
 {
   lua_Integer i;
@@ -163,8 +166,8 @@ static void add_object(lua_State *L, struct ca_json_write *json, int index)
   lua_pop(L, 1);
 }
 
-/* host.json(names, row): an object as a line on stdout: what row has of these
-   names, in their order; what it has not is null. */
+/* host.json(names, row): prints an object as a line on stdout. Its members are
+   these fields of row, in this order; absent ones are null. */
 static int print_json(lua_State *L)
 {
   struct ca_buf line;
@@ -229,7 +232,8 @@ static int new_table(lua_State *L)
   return 1;
 }
 
-/* table:add(text, …): one for each column; nil and "" are shown as "-". */
+/* table:add(text, …): adds one text per column; nil and "" are shown as "-".
+ */
 static int table_add(lua_State *L)
 {
   struct table *table = luaL_checkudata(L, 1, TABLE_CLASS);
@@ -243,7 +247,7 @@ static int table_add(lua_State *L)
   return 0;
 }
 
-/* table:finish(): prints what waits. */
+/* table:finish(): prints rows that are still buffered. */
 static int table_finish(lua_State *L)
 {
   struct table *table = luaL_checkudata(L, 1, TABLE_CLASS);
@@ -273,21 +277,21 @@ static void open_tables(lua_State *L)
 
 /* ---- the verbs ---- */
 
-/* host.log(text): a line for people on stderr. */
+/* host.log(text): prints a line for people on stderr. */
 static int log_line(lua_State *L)
 {
   host_terminal_print(host_of(L), "%s", luaL_checkstring(L, 1));
   return 0;
 }
 
-/* host.complain(text): the same for what is wrong. */
+/* host.complain(text): prints a warning or error on stderr. */
 static int complain(lua_State *L)
 {
   host_terminal_complain(host_of(L), "%s", luaL_checkstring(L, 1));
   return 0;
 }
 
-/* host.command(verb, operand, more words) → the command to type for that */
+/* host.command(verb, operand, one more word or "") → the command to type */
 static int command(lua_State *L)
 {
   char text[1024];
@@ -298,7 +302,7 @@ static int command(lua_State *L)
   return 1;
 }
 
-/* host.is_over(): a signal came, or nobody reads stdout any more. */
+/* host.is_over() → whether a signal arrived or writing to stdout failed. */
 static int is_over(lua_State *L)
 {
   lua_pushboolean(L, host_of(L)->stop || ferror(stdout));
@@ -320,7 +324,7 @@ static int number(lua_State *L)
   return 1;
 }
 
-/* Pushes composio.host as runs.lua finds it. */
+/* Pushes the composio.host table for runs.lua. */
 static void push_host(lua_State *L, struct host *host)
 {
   static const luaL_Reg functions[] = {
@@ -347,7 +351,7 @@ static void push_host(lua_State *L, struct host *host)
   lua_setfield(L, -2, "limit");
 }
 
-/* The argument is the host; the exit code. */
+/* Runs the verb. The argument is the host; returns the exit code. */
 static int run_verb(lua_State *L)
 {
   struct host *host = lua_touserdata(L, 1);
@@ -366,15 +370,16 @@ static int run_verb(lua_State *L)
   return 1;
 }
 
-/* Is what was printed lost because nobody wants it? */
+/* Was the output lost because the reader closed its end of the pipe? */
 static bool is_closed_pipe(void)
 {
   struct pollfd out = { STDOUT_FILENO, 0, 0 };
   return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
 }
 
-/* The exit code: `code`, or 1 when what was printed did not arrive. A closed
-   pipe is no error. */
+/* Flushes stdout and returns the exit code: 1 if the output could not be
+   written, 128 + N after signal N if code is 0, else code. A closed pipe is
+   not an error. */
 static int end_output(struct host *host, int code)
 {
   bool lost = fflush(stdout) != 0 || ferror(stdout);
@@ -385,7 +390,7 @@ static int end_output(struct host *host, int code)
   return host->stop && !code ? 128 + host->stop : code;
 }
 
-/* The key is not needed, but must not be printed either. */
+/* These verbs do not need the API key, but must not print it either. */
 static void hide_key(void)
 {
   const char *key = getenv("COMPOSIO_API_KEY");

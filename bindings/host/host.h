@@ -61,7 +61,7 @@ struct host {
   char undoes[96];   /* the run to undo, or "" */
   char run_url[512]; /* base URL of the run to resume or undo, or "" */
   bool other_key;    /* the plan was made with another API key */
-  bool finished;     /* there is nothing to do; the message is out */
+  bool finished;     /* nothing to do; the message is already printed */
   struct host_lock lock;
   struct host_protect protect;
   int confirm_asked;     /* numbers asked for so far */

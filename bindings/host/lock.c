@@ -4,7 +4,7 @@
    It is flock(2), which belongs to the open file description: the kernel
    releases it when the process ends, and closing another descriptor of the
    file does not release it (as with fcntl locks). The file is never removed:
-   else two runs could lock two files of the same name. */
+   otherwise two runs could lock two files of the same name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>

@@ -121,7 +121,7 @@ static void add_same(const struct host *host, char *out, size_t size)
       i += has_value ? 0 : 1;
       continue;
     }
-    /* "last" would mean another run then */
+    /* "last" would then name another run */
     add_word(out, size,
              word == host->options.operand && host->undoes[0] ? host->undoes
                                                               : word);
@@ -181,7 +181,7 @@ static void after_apply(const struct host *host, char *out, size_t size)
 void host_next_command(const struct host *host, char *out, size_t size)
 {
   out[0] = '\0';
-  if(host->emulator.url[0]) /* it is gone by the time somebody types this */
+  if(host->emulator.url[0]) /* it has ended before anybody can type this */
     return;
   if(host->options.apply)
     after_apply(host, out, size);

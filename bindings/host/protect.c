@@ -15,7 +15,7 @@
 enum sort { ID, USER, TOOLKIT };
 
 struct host_protect_row {
-  struct ca_slice text; /* borrowed of the file */
+  struct ca_slice text; /* borrowed from the file's text */
   enum sort sort;
   const char *path; /* borrowed */
   size_t line;
@@ -43,7 +43,7 @@ static int compare_names(const void *a, const void *b)
   return order ? order : (x->text.len > len) - (y->text.len > len);
 }
 
-/* Rows that name the same follow each other in the order of the files. */
+/* Compares rows; those that name the same keep the order of the files. */
 static int compare_rows(const void *a, const void *b)
 {
   const struct host_protect_row *x = a;
@@ -227,7 +227,7 @@ static enum ca_code add_lines(struct host_protect *protect, const char *path,
   return err->code;
 }
 
-/* Reads the file and keeps its text, in which the rows point. */
+/* Reads the file and keeps its text, because the rows point into it. */
 static enum ca_code keep_file(struct host_protect *protect, const char *path,
                               struct ca_slice *text, struct ca_err *err)
 {

@@ -13,9 +13,9 @@ struct host_protect_file;
 /* All zero: protects nothing. */
 struct host_protect {
   struct host_protect_row *rows; /* owned; sorted once a file is loaded */
-  size_t size;                   /* there is memory for so many rows */
+  size_t size;                   /* number of rows allocated */
   size_t count;
-  size_t added; /* rows so far, with those that repeated another */
+  size_t added;                    /* rows added so far, duplicates included */
   struct host_protect_file *files; /* owned */
 };
 

@@ -15,7 +15,7 @@
 #define UNDO_SCRIPT "require \"composio.core\".undo()\n"
 #define TEXT_MAX    (1u << 16)
 
-/* Copies of what the ledger knows of an earlier run, or the file of a plan. */
+/* Copies of what the ledger, or a plan file, says about an earlier run. */
 struct former {
   char name[96];
   char script[HOST_PATH_SIZE];
@@ -33,7 +33,7 @@ struct former {
   bool sealed;
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT];
-  int64_t failed_items; /* a failed change may have been made good */
+  int64_t failed_items; /* not those that a fallback made good */
   bool found;
 };
 
@@ -94,7 +94,7 @@ static void count_failed_items(void *ctx, const char *operation,
     former->failed_items += count;
 }
 
-/* Failed changes of an item that ended well are none to be tried again. */
+/* A failed change is not retried if its item ended well by a fallback. */
 static enum ca_code read_failures(struct ca_ledger *ledger,
                                   struct former *former, struct ca_err *err)
 {
@@ -192,8 +192,8 @@ static bool is_script(struct host *host, const char *path, const char *sha,
   return !strcmp(host->script_sha, sha);
 }
 
-/* Takes the script that the run was made with: from its path then, or else
-   from where its name leads now. */
+/* Finds the script that the run was made with: at its path of that time, or
+   else where its name is found now. */
 static enum ca_code take_script(struct host *host, const struct former *former,
                                 const char *what, struct ca_err *err)
 {

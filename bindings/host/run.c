@@ -362,7 +362,7 @@ int host_run_prepared(struct host *host,
     refuse(host, &err);
     goto out;
   }
-  if(host->finished) /* nothing to do; the message is out */
+  if(host->finished) /* nothing to do; the message is already printed */
     goto out;
   host->sandbox.memory_bytes = (size_t)host->options.memory_mb << 20;
   host->sandbox.instructions = host->options.instructions;

@@ -83,7 +83,7 @@ static enum ca_code find_service(struct host *host, struct ca_err *err)
   return code;
 }
 
-/* Refuses settings that no request could be made with, before any request. */
+/* Refuses settings with which no request can be made, before the first one. */
 static enum ca_code check_service(struct host *host, struct ca_err *err)
 {
   struct ca_endpoint *endpoint = ca_endpoint_new(&host->endpoint, err);
@@ -143,7 +143,8 @@ enum ca_code host_setup_lock(struct host *host, struct ca_err *err)
   if(code)
     return code;
   host->exit_code = host_lock_take(host);
-  return host->exit_code ? CA_CANCELLED : CA_OK; /* the message is out */
+  return host->exit_code ? CA_CANCELLED
+                         : CA_OK; /* the message is already printed */
 }
 
 enum ca_code host_setup_run(struct host *host, struct ca_err *err)

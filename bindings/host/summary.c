@@ -47,7 +47,7 @@ void host_summary_read_counts(struct host *host)
     return;
   memset(&host->counts, 0, sizeof(host->counts)); /* drop partial counts */
   host->counts_unknown = true;
-  if(host->stop != LCA_STOP_LEDGER) /* its message says the same */
+  if(host->stop != LCA_STOP_LEDGER) /* its message gives the same reason */
     host_terminal_complain(host, "the ledger cannot be read: %s", err.text);
 }
 

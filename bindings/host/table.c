@@ -1,8 +1,8 @@
-/* Rows of texts as columns.
+/* Prints rows of texts in columns.
    Must not know: what the texts mean.
 
-   A column is as wide as its longest text has code points: letters of double
-   width move a line, but never break it. */
+   A column is as wide as the number of code points in its longest text, so
+   characters of double width shift the rest of their line. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "host/table.h"
 
 #define CELL_SIZE 4096
-#define PAD_MOST  40 /* elsewhere: longer cells move their own line only */
+#define PAD_MOST  40 /* no terminal: longer cells shift only their own line */
 #define TEXT_MAX  (1u << 20)
 
 /* ---- code points ---- */
@@ -32,7 +32,7 @@ static size_t points(const char *text)
   return count;
 }
 
-/* The bytes of the first `count` code points. */
+/* Returns the number of bytes in the first `count` code points. */
 static size_t bytes_of(const char *text, size_t count)
 {
   size_t len = 0;
@@ -71,7 +71,7 @@ static bool gives(const struct host_column *column, size_t width)
   return column->least && width > column->least;
 }
 
-/* Takes from the widest until all fit, or none can give any more. */
+/* Narrows the widest column until the line fits, or none can be narrowed. */
 static void fit(struct host_table *table)
 {
   while(total_width(table) > table->screen) {
@@ -89,8 +89,9 @@ static void fit(struct host_table *table)
 
 /* ---- lines ---- */
 
-/* Adds a cell; *pending are the blanks before it, which end no line. Fails
-   without memory only. */
+/* Adds a cell. *pending is the number of blanks before it; they are added only
+   with the next text, so no line ends with blanks. Fails only without memory.
+ */
 static enum ca_code add_cell(const struct host_table *table, size_t at,
                              const char *text, struct ca_buf *line,
                              size_t *pending)
@@ -115,7 +116,8 @@ static enum ca_code add_cell(const struct host_table *table, size_t at,
   return code;
 }
 
-/* Prints the line up to the screen's edge, but its first column whole. */
+/* Prints the line, cut at the terminal's width; the first column is never cut.
+ */
 static void put_line(const struct host_table *table, const struct ca_buf *line)
 {
   const char *text = ca_buf_text(line);
@@ -158,7 +160,8 @@ static void free_row(char **texts, size_t count)
   }
 }
 
-/* How wide a column has to be for its title and the rows so far. */
+/* Returns the width that a column needs for its title and the buffered rows.
+ */
 static size_t measure(const struct host_table *table, size_t at)
 {
   const struct host_column *column = &table->columns[at];
@@ -180,7 +183,7 @@ static size_t measure(const struct host_table *table, size_t at)
   return width;
 }
 
-/* Fixes the widths and prints the rows so far. */
+/* Sets the widths and prints the buffered rows. */
 static void print_first(struct host_table *table)
 {
   bool titles = table->screen || table->style.titles;
@@ -216,7 +219,8 @@ void host_table_init(struct host_table *table,
   table->screen = screen_width(table->style.to);
 }
 
-/* A harmless copy; NULL without memory, shown as nothing. */
+/* Copies a text with secrets masked and control bytes escaped; NULL without
+   memory, which prints as an empty cell. */
 static char *clean_copy(const char *text)
 {
   char raw[CELL_SIZE];

@@ -1,7 +1,8 @@
-/* Rows of texts as columns: the one printer of tables. On a terminal they fit
-   its width: cells are cut with an ellipsis, at last the end of the line, so
-   the first columns are those that matter. Elsewhere nothing is cut. Widths
-   are those of the first rows, so any number of rows needs no more memory.
+/* Prints rows of texts in columns; all tables of the host are printed here. On
+   a terminal, tables fit its width: cells are cut with an ellipsis, and if
+   that is not enough the end of the line, so put what matters into the first
+   columns. Elsewhere nothing is cut. The first HOST_TABLE_ROWS rows set the
+   widths, so memory does not grow with the number of rows.
    Must not know: what the texts mean. */
 #ifndef HOST_TABLE_H
 #define HOST_TABLE_H
@@ -14,12 +15,12 @@
 #define HOST_TABLE_ROWS 256
 
 struct host_column {
-  const char *title; /* NULL: none */
-  size_t least;      /* cut down to this width; 0: never cut */
-  size_t width;      /* at least so wide, and exactly where there is no
-                        terminal: a longer text moves its own line only; 0: as
-                        wide as its texts */
-  bool right;        /* its texts end where the column does */
+  const char *title; /* NULL in the first column: no title line */
+  size_t least;      /* may be cut to this width; 0: never cut */
+  size_t width;      /* minimum width; without a terminal the exact width, and
+                        a longer text shifts only its own line; 0: as wide as
+                        its texts */
+  bool right;        /* texts are aligned to the right */
 };
 
 /* How a table is printed. */
@@ -27,31 +28,31 @@ struct host_table_style {
   FILE *to;      /* borrowed */
   size_t indent; /* blanks before each line */
   size_t gap;    /* blanks between columns */
-  bool titles;   /* above the columns also where there is no terminal */
+  bool titles;   /* print titles also when `to` is not a terminal */
 };
 
 struct host_table {
   struct host_table_style style;
   const struct host_column *columns;
   size_t count;
-  size_t screen; /* columns of the terminal; 0: there is none */
-  bool measured; /* the widths are known, the first rows are printed */
+  size_t screen; /* width of the terminal; 0: not a terminal */
+  bool measured; /* the widths are set and the first rows are printed */
   size_t widths[HOST_COLUMNS];
   char *texts[HOST_TABLE_ROWS][HOST_COLUMNS]; /* owned, until measured */
   size_t used;
 };
 
-/* Borrows columns, at most HOST_COLUMNS. style NULL: on stdout, two blanks
-   between columns, titles on a terminal alone. */
+/* Borrows columns, at most HOST_COLUMNS. style NULL: to stdout, two blanks
+   between columns, titles only on a terminal. */
 void host_table_init(struct host_table *table,
                      const struct host_table_style *style,
                      const struct host_column *columns, size_t count);
-/* Takes one text for each column; NULL is shown as "-". They are copied,
-   masked and made harmless for a terminal. */
+/* Adds a row with one text per column; NULL is shown as "-". Copies the texts,
+   masks secrets and escapes control bytes. */
 void host_table_add(struct host_table *table, const char *const *texts);
-/* Prints what waits and frees it. */
+/* Prints the buffered rows and frees them. */
 void host_table_end(struct host_table *table);
-/* Frees what waits without printing it. */
+/* Frees the buffered rows without printing them. */
 void host_table_free(struct host_table *table);
 
 #endif

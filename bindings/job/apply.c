@@ -1,9 +1,9 @@
-/* Carrying out a bulk's plan, many items at once. What ended is queued in C
-   and read by tasks. Must not know: curl, options of the command line,
+/* Carries out a bulk's plan, many items at once. Results are queued in C, and
+   tasks read the queue. Must not know: curl, options of the command line,
    terminals.
 
-   core/apply calls back from within the engine's step, where no Lua may run:
-   the callbacks below only copy, queue and wake. */
+   core/apply calls back inside the engine's step, where no Lua may run, so the
+   callbacks below only copy, queue and wake. */
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
@@ -15,13 +15,13 @@
 #define WAITER_CLASS  "composio.host.waiter"
 #define FULL_ITEMS    512 /* finished items waiting for `after` */
 
-/* ---- what ended ---- */
+/* ---- changes and items that ended ---- */
 
 struct ended_change {
   struct ended_change *next;
   const struct ca_api *api;
   enum ca_outcome outcome;
-  bool earlier;            /* in another part of the run: no result is kept */
+  bool earlier;            /* done in an earlier session: there is no result */
   struct ca_result result; /* owned; empty where no request was made */
   char account[160];
   char made[160];
@@ -45,14 +45,14 @@ struct waiter {
 /* A bulk that is being applied. */
 struct lca_applier {
   struct lca_run *run; /* NULL once it has ended */
-  bool keep;           /* results are wanted by an `after` */
+  bool keep;           /* an `after` needs the results */
   bool failed;
   struct ca_err err;
-  struct ended_item *open; /* items of which some changes ended */
+  struct ended_item *open; /* items with some changes ended, some not */
   struct ended_item *first;
   struct ended_item *last;
   size_t queued;
-  int64_t bad; /* items that ended otherwise than well */
+  int64_t bad; /* items that did not end well */
   struct waiter *waiters;
   struct waiter **waiters_end;
 };
@@ -89,7 +89,7 @@ static void wake_all(struct lca_applier *applier)
 
 /* ---- callbacks of core/apply: no Lua ---- */
 
-/* The open item with that number, made when there is none. */
+/* Finds the open item with that number, or makes it; NULL without memory. */
 static struct ended_item *open_item(struct lca_applier *applier,
                                     int64_t number)
 {
@@ -172,15 +172,16 @@ static void bulk_visit(void *owner, const struct ca_applied *applied)
     lca_apply_report(applier, applied);
 }
 
-/* ---- each turn ---- */
+/* ---- before each step of the engine ---- */
 
-/* Fills the places of the bulk that is carried out. */
+/* Starts items of the bulk that is being carried out, as concurrency allows.
+ */
 static void fill(struct lca_run *run)
 {
   struct lca_applier *applier = run->applier;
   if(*run->options.stop)
     ca_apply_stop(run->apply);
-  if(ca_apply_key_rejected(run->apply)) /* perhaps by a look before a change */
+  if(ca_apply_key_rejected(run->apply)) /* perhaps by a precheck */
     run->stats.key_rejected = true;
   ca_apply_turn(run->apply);
   if(!applier || applier->failed)
@@ -201,7 +202,7 @@ int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
   struct ca_err err;
   run->options.tick(run->options.ctx);
   ca_err_clear(&err);
-  /* a wait may follow, and others may want to write meanwhile */
+  /* The step may wait: other processes must be able to write meanwhile. */
   if(run->ledger &&
      ca_ledger_commit_or_shorten_wait(run->ledger, &wait_ms, &err))
     lca_run_ledger_failed(L, run, &err);
@@ -209,7 +210,7 @@ int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
     uint64_t reported = ca_apply_visits(run->apply);
     fill(run);
     if(reported != ca_apply_visits(run->apply))
-      wait_ms = 0; /* what somebody waits for may be true now */
+      wait_ms = 0; /* what a task waits for may be true now */
   }
   return wait_ms;
 }
@@ -241,8 +242,9 @@ static void drop_applier(struct lca_applier *applier)
   }
 }
 
-/* host.apply(bulk, concurrency, keep, pause): begins to carry out the plan;
-   pause: after so many items, 0 never. */
+/* host.apply(bulk, concurrency, keep, pause): starts to carry out the plan and
+   returns an applier. keep: queue results for `after`; pause: after that many
+   items, 0 for never. */
 int lca_apply_bulk(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -271,7 +273,7 @@ int lca_apply_bulk(lua_State *L)
   run->stats.written = true;
   run->stats.to_apply = run->plan.planned;
   run->stats.ended = 0;
-  lua_pushvalue(L, -1); /* kept as long as core/apply may call back */
+  lua_pushvalue(L, -1); /* anchored while core/apply may call back */
   lua_rawsetp(L, LUA_REGISTRYINDEX, applier);
   if(ca_apply_start(run->apply, &options, bulk_visit, applier, &applier->err))
     return lca_run_ledger_failed(L, run, &applier->err);
@@ -305,7 +307,8 @@ static int waiter_close(lua_State *L)
   return 0;
 }
 
-/* What the service answered to one change, or what stands for it. */
+/* Pushes the service's reply to one change, or a substitute if there is none.
+ */
 static void push_result(lua_State *L, struct lca_run *run,
                         struct ended_change *change)
 {
@@ -331,7 +334,8 @@ static void push_result(lua_State *L, struct lca_run *run,
   }
 }
 
-/* Results of one finished item: list and by operation, the first of each. */
+/* Pushes the results of one finished item: a list that also has the first
+   result of each operation under its name. */
 static void push_results(lua_State *L, struct lca_run *run,
                          struct ended_item *item)
 {
@@ -367,7 +371,8 @@ static void set_time(lua_State *L, const char *name, int64_t wall_ms)
   set_text(L, name, text);
 }
 
-/* The account as the plan saw it, of what the ledger keeps. */
+/* Pushes the account as the plan saw it, from the columns that the ledger
+   stores. */
 static void push_account(lua_State *L, const struct lca_run *run,
                          const struct ca_item *item)
 {
@@ -396,7 +401,7 @@ static void push_account(lua_State *L, const struct lca_run *run,
            item->flags & CA_ITEM_SHARED ? "SHARED" : "PRIVATE");
   lua_setfield(L, -2, "experimental");
   if(lua_rawgetp(L, LUA_REGISTRYINDEX, run->client) == LUA_TTABLE)
-    lua_setmetatable(L, -2); /* the methods of its client's accounts */
+    lua_setmetatable(L, -2); /* methods of this client's accounts */
   else
     lua_pop(L, 1);
 }
@@ -470,14 +475,15 @@ static int next_ready(lua_State *L, int status, lua_KContext ctx)
   return lca_wait_flag(L, &waiter->ready, &waiter->token, 0, next_ready);
 }
 
-/* applier:next(): number, key, row, account, results of an item that ended
-   well; nothing once all have ended, or all before the pause. Suspends. */
+/* applier:next() → number, key, row, account and results of an item that ended
+   well; nothing once all items, or all before the pause, have ended. Suspends
+   the task until then. */
 static int applier_next(lua_State *L)
 {
   return next_ready(L, LUA_OK, 0);
 }
 
-/* applier:go_on(): after the pause, to the end. */
+/* applier:go_on(): continues after the pause, to the end. */
 static int applier_go_on(lua_State *L)
 {
   struct lca_applier *applier = check_applier(L);
@@ -486,14 +492,14 @@ static int applier_go_on(lua_State *L)
   return 0;
 }
 
-/* applier:bad(): items that ended otherwise than well, so far. */
+/* applier:bad() → the number of items so far that did not end well. */
 static int applier_bad(lua_State *L)
 {
   lua_pushinteger(L, check_applier(L)->bad);
   return 1;
 }
 
-/* applier:stop(): nothing new of the bulk is sent. */
+/* applier:stop(): sends no further change of the bulk. */
 static int applier_stop(lua_State *L)
 {
   struct lca_applier *applier = check_applier(L);
@@ -502,7 +508,7 @@ static int applier_stop(lua_State *L)
   return 0;
 }
 
-/* applier:close(): what is left of the bulk is let go. */
+/* applier:close(): frees the queued results; later ones are not queued. */
 static int applier_close(lua_State *L)
 {
   struct lca_applier *applier = check_applier(L);

@@ -1,5 +1,6 @@
-/* Bulks: where they begin, what their plan comes to, how they ended. Counts by
-   operation, toolkit and status, for showing and for the guard.
+/* Bulks: begins them, seals their plans, and counts planned changes and
+   outcomes. Counts by operation, toolkit and status are for display; totals
+   are also for the guard.
    Must not know: curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,8 @@ static bool is_count_of(const struct lca_count *plan_count,
          !strcmp(plan_count->status, status);
 }
 
-/* The cell of the three words. When the table is nearly full, toolkits that
-   are new to it are counted together. */
+/* Finds or makes the entry for operation, toolkit and status. When the hash
+   table is more than half full, further toolkits are counted as "others". */
 static struct lca_count *find_plan_count(struct lca_run *run,
                                          const struct ca_api *api,
                                          const char *toolkit,
@@ -66,7 +67,8 @@ static void count_change(lua_State *L, struct lca_run *run,
   lua_settop(L, top);
 }
 
-/* Where the first comes among the bulks, --confirm has their number. */
+/* --confirm lists the straight-line changes' number where the first of them
+   comes among the irreversible bulks. */
 static void count_straight(struct lca_run_stats *stats)
 {
   if(!stats->irreversible_straight++)
@@ -112,8 +114,9 @@ void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
   item->changes++;
 }
 
-/* Its planned changes are skipped: what the action meant to do with the item
-   is not known as a whole, and no later part of the run may do the half. */
+/* All of the item's planned changes are skipped: the action did not finish,
+   and no later session of the run may carry out half of what it meant to do.
+ */
 void lca_bulk_take_back(lua_State *L, struct lca_run *run,
                         struct lca_item *item)
 {
@@ -144,8 +147,8 @@ void lca_bulk_take_back(lua_State *L, struct lca_run *run,
 
 /* ---- bulks ---- */
 
-/* host.begin_bulk(name): its number, whether its plan stands already, and then
-   how many items its selection had. name "" for none. */
+/* host.begin_bulk(name) → the bulk's number, whether its plan is already
+   sealed, and if so how many items its selection had. name: "" for none. */
 int lca_bulk_begin(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -184,9 +187,9 @@ int lca_bulk_begin(lua_State *L)
   return 3;
 }
 
-/* host.end_plan(why_incomplete or nil): the plan is whole and is shown.
-   Returns the numbers of changes that would be sent and that are already so.
- */
+/* host.end_plan(why_incomplete or nil): ends planning and shows the plan.
+   Returns how many changes would be sent, and how many find their account
+   already in the wanted state. */
 int lca_bulk_end_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -205,7 +208,8 @@ int lca_bulk_end_plan(lua_State *L)
   return 2;
 }
 
-/* host.seal(kind): the plan may be carried out, and resumed. */
+/* host.seal(kind): seals the plan, so that it can be carried out and resumed.
+ */
 int lca_bulk_seal(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -254,8 +258,8 @@ static void add_count(void *ctx, const char *operation,
   count->count = number;
 }
 
-/* host.counts(bulk): {done = n, …, selected = n, operations = {refresh = {done
-   = n}}}; "not tried" is spelled not_tried. */
+/* host.counts(bulk) → { done = n, …, selected = n, operations = { refresh =
+   { done = n } } }; "not tried" is spelled not_tried. */
 int lca_bulk_counts(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);

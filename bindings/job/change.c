@@ -1,5 +1,5 @@
-/* What a mutating call says, as a change on its way into the ledger: owner,
-   script line, how the account was before, whether it is so already.
+/* Turns a mutating call into a change for the ledger: owner, script line,
+   before-image, protection, and whether the account is already in that state.
    Must not know: who carries it out, options of the command line, terminals.
  */
 #include <stdlib.h>
@@ -14,9 +14,9 @@
 #define BEFORE_CLASS "composio.host.image"
 #define BEFORE_MAX   (256u << 10)
 
-/* The script's line that made the call: the nearest function of a file that
-   is not ours. A bulk's action makes it at the same line again and again: the
-   text is kept. */
+/* Finds the script line that made the call: the innermost function from a file
+   that is not the shipped Lua. A bulk's action calls from the same line for
+   every item, so the formatted text is kept. */
 static void find_line(lua_State *L, struct lca_line *line)
 {
   lua_Debug debug;
@@ -40,7 +40,7 @@ static void find_line(lua_State *L, struct lca_line *line)
   line->text[0] = '\0';
 }
 
-/* Whose account a create makes, and with which auth config. */
+/* Finds the user and the auth config of the account that a create makes. */
 static void find_owner(const struct ca_request *request,
                        struct lca_change_builder *builder)
 {
@@ -76,7 +76,7 @@ static bool has_text(const struct lca_account *account,
   return same;
 }
 
-/* Has the account every value that the request sets? */
+/* Does the account already have every value that the request sets? */
 static bool has_all(const struct ca_request *request,
                     const struct lca_account *account)
 {
@@ -106,14 +106,14 @@ bool lca_change_is_same(const struct ca_request *request, const char *before,
   return account && has_all(request, account);
 }
 
-/* ---- how it was before ---- */
+/* ---- before-image ---- */
 
 static const char *text_of(lua_State *L, int index, const char *name)
 {
   const char *text;
   lua_getfield(L, index, name);
   text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-  lua_pop(L, 1); /* its table keeps it alive */
+  lua_pop(L, 1); /* the table keeps the text alive */
   return text;
 }
 
@@ -126,8 +126,8 @@ static bool true_of(lua_State *L, int index, const char *name)
   return is;
 }
 
-/* The field as the account shows it. A text that is not shown is empty; of
-   anything else nothing is known then, and nothing is kept. */
+/* Adds the field's present value from the account. A text that is absent is
+   empty; any other absent value is unknown and is not stored. */
 static void add_field(lua_State *L, struct ca_json_write *json,
                       const struct ca_field *field,
                       const struct lca_account *account)
@@ -149,8 +149,8 @@ static void add_field(lua_State *L, struct ca_json_write *json,
   lua_pop(L, 1);
 }
 
-/* Does the request replace a value that has to be kept? The item's own columns
-   keep some of its account. */
+/* Does the request replace a value that the before-image must store? The
+   item's own columns already store some values of its own account. */
 static bool replaces(const struct ca_request *request, unsigned bit,
                      const struct ca_field *field, bool own)
 {
@@ -158,7 +158,8 @@ static bool replaces(const struct ca_request *request, unsigned bit,
          !(own && (field->flags & CA_ITEM_KEEPS));
 }
 
-/* All of them; false when there are none. With json NULL nothing is added. */
+/* Adds all replaced fields; returns false when there are none. With json NULL
+   it only checks. */
 static bool add_fields(lua_State *L, struct ca_json_write *json,
                        const struct ca_request *request,
                        const struct lca_account *account, bool own)
@@ -175,7 +176,7 @@ static bool add_fields(lua_State *L, struct ca_json_write *json,
   return any;
 }
 
-/* A buffer that goes with the stack. */
+/* Pushes a buffer that is freed by the garbage collector. */
 static struct ca_buf *push_buf(lua_State *L)
 {
   struct ca_buf *buf = lua_newuserdatauv(L, sizeof(*buf), 0);
@@ -190,9 +191,10 @@ static int buf_close(lua_State *L)
   return 0;
 }
 
-/* What the item's columns do not tell: of other accounts than the item's own,
-   of fields that the change replaces, of creates. The text lives on the stack:
-   [-0, +0 or +1, e] */
+/* Sets the before-image to what the item's columns do not hold: the state of
+   an account other than the item's own, fields that the change replaces, and
+   the precondition of a create. The text lives on the stack. [-0, +0 or +1, e]
+ */
 static void builder_before(lua_State *L, const struct ca_request *request,
                            int arguments, const struct lca_account *account,
                            bool own, struct lca_change_builder *builder)
@@ -203,7 +205,7 @@ static void builder_before(lua_State *L, const struct ca_request *request,
     return;
   if(account && own && builder->weight == 1 &&
      !add_fields(L, NULL, request, account, own))
-    return; /* nearly always */
+    return; /* nearly every change ends here */
   if(!account && arguments && request->api->option &&
      true_of(L, arguments, request->api->option))
     return; /* the user may have other accounts */
@@ -226,7 +228,7 @@ static void builder_before(lua_State *L, const struct ca_request *request,
     builder->change.before_image = ca_buf_text(out);
 }
 
-/* The number of accounts that change with the one that is changed. */
+/* Returns how many accounts the change affects, at least 1. */
 static int64_t weight_of(lua_State *L, const struct ca_api *api,
                          const struct lca_account *account)
 {
@@ -240,7 +242,7 @@ static int64_t weight_of(lua_State *L, const struct ca_api *api,
   return weight > 1 ? weight : 1;
 }
 
-/* ---- whole ---- */
+/* ---- the whole change ---- */
 
 static void builder_body(lua_State *L, struct lca_run *run,
                          const struct ca_request *request,
@@ -263,7 +265,8 @@ static void builder_body(lua_State *L, struct lca_run *run,
     lca_run_ledger_failed(L, run, &err);
 }
 
-/* Is it protected? Then it is recorded as skipped, with why as its reason. */
+/* If the account is protected, the change is skipped, with why as its reason.
+ */
 static void builder_protection(lua_State *L, struct lca_run *run,
                                const struct lca_account *account,
                                struct lca_change_builder *builder)
@@ -280,7 +283,7 @@ static void builder_protection(lua_State *L, struct lca_run *run,
     user = lca_account_push_text(L, account, LCA_USER_ID, NULL);
     toolkit = lca_account_push_text(L, account, LCA_TOOLKIT, "slug");
   }
-  /* what the shipped Lua found out about an auth config */
+  /* what the shipped Lua noted about an auth config (host.note_config) */
   lua_rawgeti(L, LUA_REGISTRYINDEX, run->notes_ref);
   if(id && lua_getfield(L, -1, id) == LUA_TTABLE) {
     int note = lua_gettop(L);
@@ -326,7 +329,7 @@ void lca_change_make(lua_State *L, struct lca_run *run,
   builder_protection(L, run, account, builder);
 }
 
-/* The operation that `otherwise` names; NULL when the call has none. */
+/* Finds the operation that `otherwise` names; NULL when the call has none. */
 static const struct ca_api *
 other_operation(lua_State *L, const struct ca_api *api, int arguments)
 {

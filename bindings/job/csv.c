@@ -1,7 +1,7 @@
-/* CSV files on libcsv.
+/* CSV files, parsed by libcsv.
    Must not know: accounts, the ledger.
-   The parser pushes and scripts pull: rows wait in one buffer, at most a block
-   of the file, so that a file of any size needs the same memory. */
+   The parser pushes and scripts pull: one buffer holds the rows of at most one
+   block of the file, so memory does not grow with the size of the file. */
 #include <csv.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,20 +22,21 @@
 
 enum { READER_PATH = 1, READER_NAMES, READER_NEEDED, READER_VALUES = 3 };
 
-/* A parsed row waiting: where its cells begin in `cells`, and how many. */
+/* A file that is being read, with the rows that are parsed but not yet
+   returned. */
 struct reader {
   int fd; /* -1: closed */
   bool parser_made;
   bool ended;
-  bool started; /* a byte of the file was parsed */
+  bool started; /* the first block was read */
   enum ca_code trouble;
   struct csv_parser parser;
   struct ca_buf cells; /* each cell: its length as size_t, then its bytes */
   struct ca_buf rows;  /* each waiting row: its number of cells, as size_t */
   size_t row_at;       /* read position in rows */
   size_t cell_at;      /* read position in cells */
-  size_t open_cells;   /* of the row that is being parsed */
-  int64_t row;         /* the last one given out; the header is row 1 */
+  size_t open_cells;   /* cells so far of the row being parsed */
+  int64_t row;         /* the last one returned; the header is row 1 */
   int columns;
 };
 
@@ -95,7 +96,7 @@ static int parse_failed(lua_State *L, struct reader *reader, int index)
                          path_of(L, index), (LUAI_UACINT)row);
 }
 
-/* Parses another block. The rows before it have all been given out. */
+/* Parses the next block. All rows before it have been returned. */
 static void read_block(lua_State *L, struct reader *reader, int index)
 {
   char block[BLOCK];
@@ -129,7 +130,8 @@ static void read_block(lua_State *L, struct reader *reader, int index)
   }
 }
 
-/* Forgets the rows that were given out, keeps the one being parsed. */
+/* Once every waiting row was returned, discards them and keeps the cells of
+   the row being parsed. */
 static void compact(struct reader *reader)
 {
   size_t rest = reader->cells.len - reader->cell_at;
@@ -151,7 +153,7 @@ static size_t take_size(const struct ca_buf *buf, size_t *at)
   return value;
 }
 
-/* The number of cells of the next row, 0 after the last. */
+/* Returns the number of cells in the next row, 0 after the last. */
 static size_t next_row(lua_State *L, struct reader *reader, int index)
 {
   compact(reader);
@@ -173,7 +175,8 @@ static struct ca_slice next_cell(struct reader *reader)
   return cell;
 }
 
-/* Control bytes and broken UTF-8 are mistakes of whoever made the file. */
+/* Returns why a cell is refused, or NULL: control bytes and invalid UTF-8 mean
+   that the file is damaged. */
 static const char *what_is_wrong(struct ca_slice cell)
 {
   size_t i;
@@ -238,7 +241,8 @@ static int no_column(lua_State *L, int index, const char *name)
                          path_of(L, index), name, list);
 }
 
-/* Every column that the script names must be there; columns: the list. */
+/* Raises unless the header has every column that the script names; columns:
+   the stack index of their list. */
 static void check_columns(lua_State *L, int index, int columns)
 {
   lua_Integer n = luaL_len(L, columns);
@@ -250,7 +254,7 @@ static void check_columns(lua_State *L, int index, int columns)
     lua_pushvalue(L, -1); /* names needed name name */
     if(lua_rawget(L, -4) == LUA_TNIL) {
       lua_pop(L, 1);
-      lua_replace(L, index + 1); /* the name stays for the text */
+      lua_replace(L, index + 1); /* keeps the name for the message */
       lua_settop(L, index + 1);
       lua_insert(L, index);
       no_column(L, index + 1, lua_tostring(L, index));

@@ -1,5 +1,5 @@
-/* Carrying out straight-line changes, one by one; and what both ways of
-   carrying out share.
+/* Carries out straight-line changes, one at a time, and holds what bulks and
+   straight-line changes share.
    Must not know: curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 
 #define DIRECT_CLASS "composio.host.change"
 
-/* A straight-line change under way. Freed by whoever is last: the call that
-   waits, or the callback. */
+/* A straight-line change in progress. The call that waits and the callback
+   both use it; the last one frees it. */
 struct lca_direct {
   bool ended;
   bool orphan;
@@ -23,7 +23,7 @@ struct lca_direct {
   char account[160];
 };
 
-/* ---- what both ways share ---- */
+/* ---- shared with bulks ---- */
 
 void lca_direct_move_result(struct ca_result *to, struct ca_result *from)
 {
@@ -41,7 +41,7 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
   const struct ca_change_row *row = applied->row;
   if(!applied->result && applied->outcome == row->outcome &&
      run->options.replay.on)
-    return; /* it ended in an earlier part of the run */
+    return; /* it ended in an earlier session of the run */
   run->stats.ended++;
   run->stats.outcomes[applied->outcome]++;
   lca_guard_ended(run, applied->outcome);

@@ -1,6 +1,6 @@
-/* The guard over a run: what has been planned against the limits, irreversible
-   changes against their confirmation, outcomes against stop_on. The arithmetic
-   is apply/guard's.
+/* The guard of a run: checks planned changes against the limits, irreversible
+   changes against their confirmation, and outcomes against stop_on. The
+   arithmetic is in apply/guard.
    Must not know: curl, how limits are spelled, terminals. */
 #include <string.h>
 #include "module/error.h"
@@ -75,9 +75,10 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
 
 /* ---- before a bulk is carried out ---- */
 
-/* host.guard(): is the run, with the bulk that was planned last, within its
-   limits, and are its irreversible changes confirmed? Ends the run when not; a
-   preview says so and goes on. */
+/* host.guard(): checks that the run, including the bulk planned last, is
+   within its limits, and asks to confirm the bulk's irreversible changes. Ends
+   the run if either is refused; a preview checks only the limits, logs a
+   refusal and continues. */
 int lca_guard_check(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -102,7 +103,8 @@ int lca_guard_check(lua_State *L)
   return 0;
 }
 
-/* host.needs_project(): must the project's accounts be counted first? */
+/* host.needs_project() → whether the project's accounts must be counted before
+   the guard can check --max-percent. */
 int lca_guard_needs_project(lua_State *L)
 {
   const struct lca_run *run = lca_run_of(L);
@@ -111,7 +113,7 @@ int lca_guard_needs_project(lua_State *L)
   return 1;
 }
 
-/* host.project(accounts): how many the project has. */
+/* host.project(accounts): sets how many accounts the project has. */
 int lca_guard_project(lua_State *L)
 {
   lca_run_of(L)->stats.guarded.project = luaL_checkinteger(L, 1);
@@ -120,8 +122,8 @@ int lca_guard_project(lua_State *L)
 
 /* ---- while it is carried out ---- */
 
-/* host.stop_on(outcome, limit): of the job; the command line's word is
-   stronger. False when the limit is none. */
+/* host.stop_on(outcome, limit): sets a limit from the job, unless the command
+   line has set it. Returns whether the limit's text is valid. */
 int lca_guard_stop_on(lua_State *L)
 {
   static const char *const words[] = { "failed", "unknown", "stale", NULL };
@@ -138,7 +140,7 @@ int lca_guard_stop_on(lua_State *L)
   return 1;
 }
 
-/* host.stopped(): why nothing new is sent any more, or nil. */
+/* host.stopped() → why stop_on stopped the run, or nil. */
 int lca_guard_stopped(lua_State *L)
 {
   const struct lca_run *run = lca_run_of(L);

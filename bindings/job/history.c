@@ -1,6 +1,7 @@
 /* What the ledger holds of earlier runs, as Lua tables: runs, sessions, counts
-   and changes. Read through a ledger of its own, a batch at a time, so that
-   memory stays flat and nothing is held between two batches.
+   and changes. It reads through a read-only ledger, one batch at a time, so
+   memory does not grow with the history and no statement or read transaction
+   stays open between batches.
    Must not know: curl, options of the command line, terminals, what is done
    with the rows. */
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #define BATCH        128
 #define ALL_OUTCOMES ((1u << CA_OUTCOME_COUNT) - 1)
 
-/* ---- members of a row, the table on top ---- */
+/* ---- fields of a row, which is the table on top ---- */
 
 static void set_text(lua_State *L, const char *name, const char *text)
 {
@@ -36,7 +37,7 @@ static void set_bool(lua_State *L, const char *name, bool value)
   lua_setfield(L, -2, name);
 }
 
-/* ISO 8601; absent for 0. */
+/* Sets ms as ISO 8601, or nothing for 0. */
 static void set_time(lua_State *L, const char *name, int64_t ms)
 {
   char text[32];
@@ -46,7 +47,7 @@ static void set_time(lua_State *L, const char *name, int64_t ms)
   set_text(L, name, text);
 }
 
-/* An outcome as programs read it. */
+/* Returns an outcome's name for programs; static storage. */
 static const char *outcome_word(int outcome)
 {
   return outcome == CA_NOT_TRIED
@@ -54,7 +55,7 @@ static const char *outcome_word(int outcome)
              : ca_change_outcome_name((enum ca_outcome)outcome);
 }
 
-/* ---- what a row is made of ---- */
+/* ---- rows ---- */
 
 static void set_counts(lua_State *L, const struct ca_run_row *run)
 {
@@ -165,14 +166,14 @@ static void push_change(lua_State *L, const void *from)
 
 /* ---- from the ledger into a list ---- */
 
-/* Where visitors put their rows. They are called while a statement is open, so
-   what Lua raises (it may run out of memory) is caught and raised again once
+/* Where visitors append their rows. They run while a statement is open, so an
+   error from Lua (it may run out of memory) is caught, and raised again once
    the statement has been reset. */
 struct list {
   lua_State *L;
-  int index; /* of the list, a table */
+  int index; /* stack index of the list, a table */
   int count;
-  int status; /* of the last row; not LUA_OK: its error is on top */
+  int status; /* of the last append; if not LUA_OK, its error is on top */
 };
 
 /* append(list, place, push, row) */
@@ -205,7 +206,7 @@ static int raise(lua_State *L, const struct ca_err *err)
   return lua_error(L);
 }
 
-/* Raises what went wrong in a list or with the ledger. */
+/* Raises the error of the list or of the ledger, if there is one. */
 static void check(struct list *list, enum ca_code code,
                   const struct ca_err *err)
 {
@@ -217,21 +218,21 @@ static void check(struct list *list, enum ca_code code,
 
 /* ---- iterators ---- */
 
-/* Upvalues of the userdata: its ledger, its filter, the rows that were read
-   ahead. */
+/* User values of the iterator: its ledger object, its filter, the batch of
+   rows that was read. */
 enum { OWNER = 1, FILTER, READ_AHEAD, VALUES = READ_AHEAD };
 
 struct rows {
-  bool of_runs; /* else of changes */
+  bool of_runs; /* false: rows are changes */
   bool ended;
-  int count; /* rows that were read ahead */
+  int count; /* rows in the batch */
   int next;
   int64_t last; /* id of the last row that was read */
   int64_t last_ms;
-  struct list list; /* while reading */
+  struct list list; /* valid while a batch is read */
 };
 
-/* A text of the filter, the table at 3, which keeps it. */
+/* Returns a text of the filter, the table at 3, which keeps it alive. */
 static const char *filter_text(lua_State *L, const char *name)
 {
   const char *text;
@@ -250,7 +251,7 @@ static int64_t filter_integer(lua_State *L, const char *name)
   return value;
 }
 
-/* The bit of the outcome that is asked for; all when none is. */
+/* Returns the bit of the filter's outcome; all bits if it names none. */
 static unsigned filter_outcomes(lua_State *L)
 {
   const char *word = filter_text(L, "outcome");
@@ -341,7 +342,7 @@ static void fill(lua_State *L, struct rows *rows)
   check(&rows->list, code, &err);
 }
 
-/* rows(): the next row, nil after the last. */
+/* rows() → the next row, nil after the last. */
 static int rows_next(lua_State *L)
 {
   struct rows *rows = luaL_checkudata(L, 1, ROWS_CLASS);
@@ -380,15 +381,15 @@ static int ledger_runs(lua_State *L)
 }
 
 /* ledger:changes { run, account, project, except, operation, outcome,
-   previews = 0 or 1, since_ms } → iterator. The filter is the iterator's from
-   now on. Of an account only what ledger:gather has found. */
+   previews = 0 or 1, since_ms } → iterator, which keeps the filter table. Call
+   ledger:gather first: with an account, only what it found is returned. */
 static int ledger_changes(lua_State *L)
 {
   return new_rows(L, false);
 }
 
-/* ledger:gather(account, project): finds which changes are about the account;
-   nil: about any. */
+/* ledger:gather(account, project): finds the changes that are about the
+   account; nil: about any account. */
 static int ledger_gather(lua_State *L)
 {
   struct ca_err err;
@@ -399,7 +400,7 @@ static int ledger_gather(lua_State *L)
   return 0;
 }
 
-/* ledger:find(text) → the full id of the run that is meant */
+/* ledger:find(text) → the full id of the run that the text names */
 static int ledger_find(lua_State *L)
 {
   char name[96];
@@ -456,8 +457,8 @@ static void take_count(void *ctx, const char *operation,
   (void)add(ctx, push_count, &row);
 }
 
-/* ledger:counts(run) → list of { operation, outcome, count, place }, of items
-   without operation; place orders outcomes */
+/* ledger:counts(run) → list of { operation, outcome, count, place }; rows
+   without operation count items; place is the sort order of outcomes */
 static int ledger_counts(lua_State *L)
 {
   struct ca_ledger *ledger = ledger_at(L, 1);

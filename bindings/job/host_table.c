@@ -1,6 +1,6 @@
-/* composio.host: the table by which the shipped Lua reaches the run, and the
-   run's life, which takes all of its files.
-   Must not know: curl, options of the command line, terminals. */
+/* composio.host: the table of functions that the shipped Lua calls, and
+   opening and closing the run with all the files of this room. Must not know:
+   curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/secret.h"
@@ -13,7 +13,7 @@
 
 /* ---- composio.host ---- */
 
-/* host.job(may, params): what composio.job was given. */
+/* host.job(may, params): sets what composio.job was given. */
 static int host_job(lua_State *L)
 {
   static const char *const words[] = { "read", "reversible", "irreversible",
@@ -31,7 +31,7 @@ static int host_job(lua_State *L)
   return 0;
 }
 
-/* host.stop("usage" | "help" | "refused" | "early", text) */
+/* host.stop("usage" | "help" | "refused" | "early", text): ends the run. */
 static int host_stop(lua_State *L)
 {
   static const char *const words[] = { "usage", "help", "refused", "early",
@@ -42,7 +42,7 @@ static int host_stop(lua_State *L)
   return lca_run_stop(L, stops[word], "%s", luaL_checkstring(L, 2));
 }
 
-/* host.log(text): a line for people. */
+/* host.log(text): prints a line for people. */
 static int host_log(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -50,7 +50,7 @@ static int host_log(lua_State *L)
   return 0;
 }
 
-/* host.listing(accounts, pages, complete): what a selection came to. */
+/* host.listing(accounts, pages, complete): adds a selection's totals. */
 static int host_listing(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -62,14 +62,14 @@ static int host_listing(lua_State *L)
   return 0;
 }
 
-/* host.key_rejected(): did the service answer with 401? */
+/* host.key_rejected() → whether the service has replied with 401. */
 static int host_key_rejected(lua_State *L)
 {
   lua_pushboolean(L, lca_run_of(L)->stats.key_rejected);
   return 1;
 }
 
-/* host.secret(text): a text that must not leave from now on. */
+/* host.secret(text): masks this text in all output from now on. */
 static int host_secret(lua_State *L)
 {
   size_t len;
@@ -78,7 +78,7 @@ static int host_secret(lua_State *L)
   return 0;
 }
 
-/* host.protected(id, user, toolkit): why it must not be changed, or nil. */
+/* host.protected(id, user, toolkit) → why it must not be changed, or nil. */
 static int host_protected(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -92,10 +92,10 @@ static int host_protected(lua_State *L)
   return 1;
 }
 
-/* host.with_status(account, status): in a preview, the account as a change
-   that was planned will leave it; the same account where it was not read.
-   Refused when changes are carried out: there the service alone says how an
-   account is. */
+/* host.with_status(account, status) → in a preview, a copy of the account with
+   the status that a planned change will give it; the same account if it was
+   not read from the service. Raises with --apply: then only the service knows
+   an account's status. */
 static int host_with_status(lua_State *L)
 {
   const char *status = luaL_checkstring(L, 2);
@@ -106,8 +106,8 @@ static int host_with_status(lua_State *L)
   return 1;
 }
 
-/* host.note_config(id, toolkit, why): what was found out about an auth config:
-   its toolkit, and why nothing of it may be changed, or nil. */
+/* host.note_config(id, toolkit, why): notes an auth config's toolkit, and why
+   it is protected, or nil. */
 static int host_note_config(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -122,7 +122,8 @@ static int host_note_config(lua_State *L)
   return 0;
 }
 
-/* host.can_suspend(): is this the main code of a task? */
+/* host.can_suspend() → whether the caller may yield: it runs on a task's own
+   thread, outside any coroutine of the script. */
 static int host_can_suspend(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -132,7 +133,7 @@ static int host_can_suspend(lua_State *L)
   return 1;
 }
 
-/* ---- signals: one task waits until another says so ---- */
+/* ---- signals: one task waits until another sets them ---- */
 
 struct lca_signal {
   bool set;

@@ -1,9 +1,10 @@
-/* Items: what an account table becomes in the ledger, and running a script's
-   function on behalf of one item.
+/* Items: converts an account table into the item's row in the ledger, and runs
+   a script's function for one item.
    Must not know: curl, options of the command line, terminals.
 
-   An item is written at its first change or at its failure: a selection of a
-   hundred thousand accounts of which ten change leaves ten items. */
+   An item is written at its first change or failure: if ten accounts of a
+   selection of a hundred thousand change, the ledger has ten items. Rows (of a
+   CSV file) are always written. */
 #include <string.h>
 #include "module/account.h"
 #include "module/error.h"
@@ -19,9 +20,9 @@ struct texts {
   char bytes[1024];
 };
 
-/* The text of an account's member, as C wants it; NULL when it is none. What
-   does not fit is on the Lua stack. Making Lua strings of all would cost more
-   than the rest of the row. [-0, +(0|1), m] */
+/* Returns an account's member as a C string; NULL when it is not a text. A
+   text that does not fit is put on the Lua stack. Making every one a Lua
+   string would cost more than the rest of the row. [-0, +(0|1), m] */
 static const char *text_of(struct texts *texts,
                            const struct lca_account *account,
                            enum lca_member member, const char *inner)
@@ -34,7 +35,7 @@ static const char *text_of(struct texts *texts,
     to = lua_newuserdatauv(texts->L, text.len, 0);
   else
     texts->used += text.len;
-  to[ca_json_unescape(text, to)] = '\0'; /* it was checked as it was read */
+  to[ca_json_unescape(text, to)] = '\0'; /* the reader has validated it */
   return to;
 }
 
@@ -53,8 +54,8 @@ static void set_flag(const struct lca_account *account, enum lca_member member,
     row->flags |= flag;
 }
 
-/* Fills the row with what the service said of the account. The row's texts are
-   in `texts` and on the stack. [-0, +many, m] */
+/* Fills the row from the account as the service returned it. The row's texts
+   are in `texts` and on the stack. [-0, +many, m] */
 static void project(lua_State *L, const struct lca_account *account,
                     struct texts *texts, struct ca_item *row)
 {
@@ -122,7 +123,8 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index,
   lua_settop(L, top);
 }
 
-/* The next key; a run that goes on has some from its earlier parts. */
+/* Makes the next free key. A resumed run already has keys from its earlier
+   sessions. */
 static void name_call(lua_State *L, struct lca_run *run, char *key,
                       size_t size)
 {
@@ -160,9 +162,9 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run,
   return number;
 }
 
-/* host.fail_straight(operation, id, text): a straight-line change that could
-   not even be recorded, since there is no such account, is a failure of the
-   run. */
+/* host.fail_straight(operation, id, text): records the failure of a
+   straight-line change whose account does not exist, so that there is no
+   change to record. */
 int lca_item_fail_straight(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -191,9 +193,9 @@ struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
   return item;
 }
 
-/* host.item_account(id): the account of the item whose action runs, when this
-   is its id; a table with nothing but the id when the action runs for its
-   secrets alone; else nil. So the shipped Lua need not ask the service. */
+/* host.item_account(id) → the account of the item whose action runs, if this
+   is its id; a table with only the id if the action runs again for its
+   secrets; else nil. It saves the shipped Lua a request. */
 int lca_item_account(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -213,7 +215,7 @@ int lca_item_account(lua_State *L)
   return lca_account_about(L, -1, luaL_checkstring(L, 1)) ? 1 : 0;
 }
 
-/* host.item_kind(): "plan", "recall", "after", or nil outside of a bulk. */
+/* host.item_kind() → "plan", "recall", "after", or nil outside a bulk. */
 int lca_item_kind(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -244,7 +246,7 @@ static void set_live(lua_State *L, struct lca_run *run, int64_t id, int index)
   lua_pop(L, 1);
 }
 
-/* Is the error on top one that the service answered with 401? */
+/* Is the error on top a reply with status 401? */
 static bool is_key_rejected(lua_State *L)
 {
   bool is = false;
@@ -267,7 +269,7 @@ static bool is_waiting_for_person(lua_State *L)
   return is;
 }
 
-/* The error on top becomes the item's outcome. [-0, +0, e] */
+/* Records the error on top as the item's outcome. [-0, +0, e] */
 static void fail_item(lua_State *L, struct lca_run *run, int64_t number,
                       const char *key, const char *operation,
                       enum ca_outcome outcome)
@@ -293,8 +295,8 @@ enum {
   PLAN_ITEM
 };
 
-/* The action of an item that stands in the plan raised when it ran again for
-   its secrets; the error is on top. */
+/* Logs that an action raised when it ran again for the secrets of an item that
+   is already planned; the error is on top. */
 static void raise_no_secret(lua_State *L, struct lca_run *run)
 {
   lua_pushfstring(
@@ -311,7 +313,7 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
   lca_task_set_item(lca_scheduler_running(run->sched), 0);
   set_live(L, run, item->id, 0);
   if(status == LUA_OK || status == LUA_YIELD) {
-    /* every row is kept, so that a resumed run can tell which are new */
+    /* every row is stored, so that a resumed run can tell which are new */
     if(!item->number && !lua_isnil(L, PLAN_ROW))
       lca_item_store(L, run, PLAN_ITEM, NULL);
     lua_pushboolean(L, 1);
@@ -337,9 +339,9 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
 }
 
 /* host.plan_item(bulk, action, subject, key, account, row, recall): runs the
-   action for one item of the selection; true when it did not raise. recall:
-   the number of the item in a plan that stands, whose secrets are wanted
-   again. */
+   action for one item of the selection; returns whether it did not raise.
+   recall: the number of an item in a sealed plan, to run the action only for
+   its secrets; nil otherwise. */
 int lca_item_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -379,8 +381,8 @@ enum {
   AFTER_WHAT
 };
 
-/* An earlier part of the run may have given the item a verdict of its own,
-   which this time did not come true. */
+/* Clears the outcome that an earlier session may have recorded for the item
+   because its `after` raised; this time it did not. */
 static void forget_verdict(lua_State *L, struct lca_run *run, int64_t item)
 {
   struct ca_err err;
@@ -411,9 +413,9 @@ static int after_ended(lua_State *L, int status, lua_KContext ctx)
 }
 
 /* host.after_item(item, after, subject, results, key, what): runs the bulk's
-   `after`, or the check of its canary (what says which), for one finished
-   item; true when it did not raise. Its task carries the negative number,
-   which the recorder refuses to write for. */
+   `after`, or the check of its canary (`what` names it), for one finished
+   item; returns whether it did not raise. The task carries the item's number
+   negated, and the recorder refuses changes from such a task. */
 int lca_item_after(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);

@@ -1,5 +1,6 @@
-/* The recorder: a mutating call becomes a change in the ledger, and what the
-   script gets back is a planned change.
+/* The recorder: writes a mutating call into the ledger as a change. The script
+   gets a planned change back, or the result if the change is carried out at
+   once.
    Must not know: curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static const char *own_field(lua_State *L, const char *name)
   return text ? text : "?";
 }
 
-/* Reading a result in a bulk's action: the result comes later. */
+/* Called when a bulk's action reads a result, which does not exist yet. */
 static int planned_index(lua_State *L)
 {
   return lca_error_usage(
@@ -33,7 +34,8 @@ static int planned_index(lua_State *L)
       luaL_tolstring(L, 2, NULL), own_field(L, "operation"));
 }
 
-/* The same outside a bulk: from here on the script would only guess. */
+/* The same outside a bulk: the preview ends, because the script could continue
+   only with a guess. */
 static int straight_index(lua_State *L)
 {
   const char *where;
@@ -90,8 +92,8 @@ void lca_plan_rows_open(lua_State *L)
 
 /* ---- accounts that an item changes ---- */
 
-/* What the item has planned for the account so far; NULL when it was not
-   touched before. */
+/* Finds what the item has planned for the account so far; NULL if it has not
+   changed that account. */
 static struct lca_touched *find_touched(struct lca_item *item, const char *id)
 {
   uint64_t hash = ca_digest_text(id);
@@ -108,7 +110,8 @@ static bool touched_too_many(const struct lca_item *item)
          sizeof(item->touched) / sizeof(item->touched[0]);
 }
 
-/* other: the change's fallback, or NULL; one of the two comes true. */
+/* Notes what the change does to its account. other: its fallback, or NULL;
+   either of the two may be the one that takes effect. */
 static void touch(struct lca_item *item, const struct ca_change *change,
                   const struct ca_change *other)
 {
@@ -116,7 +119,7 @@ static void touch(struct lca_item *item, const struct ca_change *change,
   bool active;
   if(!touched) {
     if(touched_too_many(item))
-      return; /* then no change is taken for granted */
+      return; /* record_planned then assumes no change is the same */
     touched = &item->touched[item->touched_count++];
     touched->hash = ca_digest_text(change->account);
     touched->active = lca_guard_begins_active(change);
@@ -126,8 +129,8 @@ static void touch(struct lca_item *item, const struct ca_change *change,
                     (other && lca_guard_leaves_active(other, active));
 }
 
-/* Does it delete an account that may be ACTIVE when it comes to that? One that
-   the item disables first is not. */
+/* Does the change delete an account that may be ACTIVE at that time? An
+   account that the item disables first is not. */
 static bool ends_active(struct lca_item *item, const struct ca_change *change)
 {
   const struct lca_touched *touched =
@@ -154,8 +157,9 @@ static void check_client(lua_State *L, struct lca_run *run,
   run->client = client;
 }
 
-/* Above what the job may do: a bulk ends here, a straight-line call raises
-   and the run ends with 4 whatever the script makes of it. */
+/* Refuses a change above the class that the job may plan. In a bulk the run
+   ends here; a straight-line call raises, and the run exits with 4 even if the
+   script catches that. */
 static void refuse_class(lua_State *L, struct lca_run *run, const char *name,
                          const char *id, enum ca_class cost)
 {
@@ -176,8 +180,8 @@ static void check_cost(lua_State *L, struct lca_run *run,
     refuse_class(L, run, change->api->name, change->account, change->cost);
 }
 
-/* host.check_class(operation, id, class): the same before anything is asked
-   for the call's sake. */
+/* host.check_class(operation, id, class): the same check, before the shipped
+   Lua sends any request that prepares the call. */
 int lca_plan_rows_check_class(lua_State *L)
 {
   static const char *const words[] = { "read", "reversible", "irreversible",
@@ -212,7 +216,7 @@ static int64_t add_change(lua_State *L, struct lca_run *run, int64_t item,
   return number;
 }
 
-/* The item's own account, when the change is on that; else NULL. */
+/* Returns the item's own account if the change is about it, else NULL. */
 static const struct lca_account *own_account(lua_State *L, int item,
                                              const char *id)
 {
@@ -239,8 +243,8 @@ static int64_t add_planned(lua_State *L, struct lca_run *run,
   return number;
 }
 
-/* A change of a bulk's item, while its action runs; the item's userdata is on
-   top of the stack. */
+/* Records a change of a bulk's item while its action runs; the item's userdata
+   is on top of the stack. */
 static int record_planned(lua_State *L, struct lca_run *run,
                           struct lca_item *item, struct ca_request *request,
                           int arguments, const struct lca_account *account)
@@ -254,7 +258,7 @@ static int record_planned(lua_State *L, struct lca_run *run,
   if(!item->number)
     lca_item_store(L, run, at, known);
   if(!own && item->follows_first && item->changes == 0)
-    own = known; /* the item took this account for its own */
+    own = known; /* lca_item_store made it the item's own account */
   lca_change_make(L, run, request, arguments, known, own != NULL, &builder);
   if(item->recall)
     return lca_replay_recall(L, run, at, &builder);
@@ -266,7 +270,7 @@ static int record_planned(lua_State *L, struct lca_run *run,
   other = lca_change_fallback(L, request, arguments, known, own != NULL,
                               &builder, &fallback);
   if(builder.change.outcome == CA_SAME)
-    other = false; /* nothing is sent that could fail */
+    other = false; /* nothing is sent, so nothing can fail */
   if(other)
     check_cost(L, run, &fallback.change);
   (void)add_planned(L, run, item, &builder, known);
@@ -287,7 +291,8 @@ static int raise_protected(lua_State *L,
                          &err);
 }
 
-/* A change outside bulks: an item of its own. */
+/* Records a change outside bulks, with an item of its own, and carries it out
+   unless this is a preview. */
 static int record_straight(lua_State *L, struct lca_run *run,
                            struct ca_request *request, int arguments,
                            const struct lca_account *account)

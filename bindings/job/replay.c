@@ -1,8 +1,8 @@
-/* Replays: a script runs over a plan that stands in the ledger already, a
-   saved one or what an earlier part of the run left. Bulks find their plan by
-   number and name, straight-line calls find their change by what it says, and
-   actions run again only for secrets, which no ledger holds. Must not know:
-   curl, options of the command line, terminals. */
+/* Replays: a script runs with a plan that the ledger already holds, either a
+   saved one or what an earlier session of the run left. Bulks find their plan
+   by number and name, straight-line calls find their change by its content,
+   and actions run again only for secrets, which the ledger does not store.
+   Must not know: curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
@@ -10,27 +10,27 @@
 #include "job/run_private.h"
 #include "ledger/verdict.h"
 
-/* It may still be sent. */
+/* Outcomes of changes that may still be sent. */
 #define OPEN_SET                                               \
   (1u << CA_PLANNED | 1u << CA_NOT_TRIED | 1u << CA_INTENDED | \
    1u << CA_UNKNOWN)
 
-/* What this replay may send. */
+/* Returns the outcomes of changes that this replay may send. */
 static unsigned open_set(const struct lca_run *run)
 {
   return OPEN_SET | (run->options.replay.failed ? 1u << CA_FAILED : 0);
 }
 
-/* ---- what a change is ---- */
+/* ---- comparing changes ---- */
 
-/* With its NUL, so that "a", "bc" and "ab", "c" differ. */
+/* Hashes the text with its NUL, so that "a", "bc" and "ab", "c" differ. */
 static uint64_t mix(uint64_t hash, const char *text)
 {
   return text ? ca_digest_hash(hash, text, strlen(text) + 1)
               : ca_digest_hash(hash, "\x01", 1);
 }
 
-/* Two changes with the same say the same. */
+/* Changes with equal hashes are taken to be the same request. */
 static uint64_t hash_change(const struct ca_change *change)
 {
   uint64_t hash = mix(0, change->api->name);
@@ -40,7 +40,7 @@ static uint64_t hash_change(const struct ca_change *change)
   return mix(hash, change->fingerprint ? change->fingerprint : change->body);
 }
 
-/* The number of accounts that a recorded change counts for. */
+/* Returns the number of accounts that a recorded change affects. */
 static int64_t weight_of(const struct ca_change *change)
 {
   int64_t connections = 1;
@@ -52,17 +52,17 @@ static int64_t weight_of(const struct ca_change *change)
   return 1;
 }
 
-/* ---- what the guard makes of a plan ---- */
+/* ---- counting a plan for the guard ---- */
 
 struct counting {
   struct lca_run *run;
   struct ca_planned *planned;
   int64_t item;
-  uint64_t account;          /* of the item's change before */
-  bool before;               /* was it perhaps ACTIVE before that change, */
-  bool active;               /* and is it now? */
+  uint64_t account;          /* hash of the previous change's account id */
+  bool before;               /* it may have been ACTIVE before that change */
+  bool active;               /* it may be ACTIVE after that change */
   struct ca_verdict verdict; /* of the item's changes so far */
-  bool previous_open;        /* may the change before still be sent? */
+  bool previous_open;        /* the previous change may still be sent */
   bool previous_irreversible;
   int64_t open;
   int64_t irreversible;
@@ -74,8 +74,8 @@ static void add_open(struct counting *counting, bool irreversible, int sign)
   counting->irreversible += irreversible ? sign : 0;
 }
 
-/* Counts what may still be sent: the fallback of a change that went well is
-   not, nor is a failed change for which its fallback made up. */
+/* Counts changes that may still be sent. It leaves out the fallback of a
+   change that succeeded, and a failed change whose fallback succeeded. */
 static void count_open(struct counting *counting,
                        const struct ca_change_row *row)
 {
@@ -112,7 +112,7 @@ static void count_change(struct counting *counting,
   active = change->api->probe == CA_PROBE_GONE && counting->before;
   counting->item = row->item;
   counting->account = account;
-  /* either the change or its fallback comes true */
+  /* either the change or its fallback takes effect */
   counting->active = lca_guard_leaves_active(change, counting->before) ||
                      (change->fallback && counting->active);
   if(row->outcome == CA_SAME || row->outcome == CA_SKIPPED)
@@ -135,9 +135,9 @@ static void count_changes(lua_State *L, struct lca_run *run, int bulk,
     lca_run_ledger_failed(L, run, &err);
 }
 
-/* host.guard_plan(): the whole of a saved plan against the limits, and its
-   irreversible changes against their confirmation, before any of it. What is
-   refused never stands, so that nothing resumes it. */
+/* host.guard_plan(): checks a whole saved plan against the limits, and asks to
+   confirm its irreversible changes, before any change is sent. A refused plan
+   is not sealed, so it cannot be resumed. */
 int lca_replay_guard_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -157,7 +157,7 @@ int lca_replay_guard_plan(lua_State *L)
   return 0;
 }
 
-/* host.leave_out(number, why): the change is not to be sent after all. */
+/* host.leave_out(number, why): records the change as skipped. */
 int lca_replay_leave_out(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -235,7 +235,7 @@ void lca_replay_free(struct lca_run *run)
   run->recorded_count = 0;
 }
 
-/* Room for one more, in steps that double. */
+/* Makes room for one more, doubling the array when it is full. */
 static bool make_room(struct lca_run *run)
 {
   size_t count = run->recorded_count;
@@ -250,7 +250,7 @@ static bool make_room(struct lca_run *run)
 
 static bool add_recorded(struct lca_run *run, const struct ca_change_row *row)
 {
-  char *texts = malloc(ca_change_row_size(row) + 1); /* not of nothing */
+  char *texts = malloc(ca_change_row_size(row) + 1); /* + 1: never malloc(0) */
   struct lca_recorded *one;
   if(!texts || !make_room(run)) {
     free(texts);
@@ -373,14 +373,15 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
   return true;
 }
 
-/* ---- secrets that are wanted again ---- */
+/* ---- secrets that must be supplied again ---- */
 
 static bool is_text(const char *a, const char *b)
 {
   return !strcmp(a ? a : "", b ? b : "");
 }
 
-/* Do both say the same but for their secrets? */
+/* Are both the same operation on the same account, user and auth config,
+   whatever their secrets? */
 static bool is_like(const struct ca_change *change,
                     const struct ca_change *wanted)
 {
@@ -390,15 +391,14 @@ static bool is_like(const struct ca_change *change,
          is_text(change->config, wanted->config);
 }
 
-/* A change that an earlier part of the run planned with a secret. */
+/* A change that an earlier session of the run planned with a secret. */
 struct match {
   int64_t number; /* 0: there is none */
   enum ca_outcome outcome;
   bool same_secret;
 };
 
-/* The item's next change that says the same as the one wanted, but for its
-   secret. */
+/* Finds the item's next recorded change that is like the wanted one. */
 static struct match find_match(lua_State *L, struct lca_run *run,
                                const struct lca_item *item,
                                const struct ca_change *wanted)
@@ -456,7 +456,7 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
   lua_pushboolean(L, 1);
   lua_setfield(L, -2, "planned");
   if(!builder->change.fingerprint)
-    return 1; /* the ledger has it whole */
+    return 1; /* the ledger holds all of it */
   match = find_match(L, run, item, &builder->change);
   if(!match.number)
     return 1; /* not planned: it is not sent */
@@ -467,7 +467,8 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
     lua_getiuservalue(L, at, LCA_ITEM_KEY);
     log_other_secret(run, lua_tostring(L, -1), &builder->change);
     lua_pop(L, 1);
-    if(match.outcome != CA_UNKNOWN) /* the other one may have been sent */
+    if(match.outcome !=
+       CA_UNKNOWN) /* it may have been sent with the planned secret */
       record_other_secret(L, run, match.number);
     return 1;
   }
@@ -478,8 +479,8 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
   return 1;
 }
 
-/* host.open_secrets(bulk): does a change that may still be sent need a secret
-   again? */
+/* host.open_secrets(bulk) → whether a change that may still be sent needs a
+   secret again. */
 int lca_replay_open_secrets(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -499,7 +500,8 @@ int lca_replay_open_secrets(lua_State *L)
   return 1;
 }
 
-/* host.row_of(bulk, key): the item's number and its row as JSON, or nil. */
+/* host.row_of(bulk, key) → the item's number, or nil, and its row as JSON, or
+   nil. */
 int lca_replay_row(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);

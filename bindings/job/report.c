@@ -1,4 +1,4 @@
-/* Reports.
+/* Reports: writes the rows of CSV files and renames the files into place.
    Must not know: accounts, the ledger. */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ struct report {
   struct ca_err err; /* the first failure */
 };
 
-/* All reports of a state; they live until the run ends. */
+/* All reports of a Lua state; they live until the run ends. */
 struct reports {
   struct report *first;
   bool writes;
@@ -43,7 +43,7 @@ static struct reports *reports_of(lua_State *L)
   return reports;
 }
 
-/* Frees one; a file that is still beside its place goes away. */
+/* Frees a report and removes its temporary file if it was not renamed. */
 static void free_report(struct report *report)
 {
   if(report->file)
@@ -75,7 +75,7 @@ static void fail(struct report *report, const char *what)
                report->path, what, strerror(errno));
 }
 
-/* A cell that a spreadsheet would take for a formula? */
+/* Would a spreadsheet read this cell as a formula? */
 static bool is_formula(const char *text, size_t len)
 {
   return len && strchr("=+-@\t\r", text[0]) != NULL && text[0];
@@ -103,7 +103,8 @@ static bool put_cell(struct report *report, const char *text, size_t len,
   return fputc('"', report->file) != EOF;
 }
 
-/* The list at index as one line; numbers are no formulas. */
+/* Writes the list at index as one line. Numbers are never treated as formulas.
+ */
 static void put_line(lua_State *L, struct report *report, int index)
 {
   int i;
@@ -150,7 +151,8 @@ static bool same_path(const struct reports *reports, const char *path)
   return false;
 }
 
-/* Opens the file beside its place: made by us, readable by nobody else. */
+/* Creates the temporary file next to its path, mode 0600; O_EXCL refuses a
+   file that already exists. */
 static void open_file(struct report *report)
 {
   unsigned char chance[6];
@@ -178,14 +180,14 @@ static void open_file(struct report *report)
   report->temporary = NULL;
 }
 
-/* Says why the path cannot become a report, or NULL: renaming a file over a
-   device or a pipe would put an end to it. A link is replaced, not its target.
- */
+/* Returns why the path cannot be a report, or NULL: renaming a file over a
+   device or a pipe would delete that. A symbolic link is replaced, not its
+   target. */
 static const char *why_no_target(const char *path)
 {
   struct stat info;
   if(lstat(path, &info) || S_ISREG(info.st_mode) || S_ISLNK(info.st_mode))
-    return NULL; /* what else is wrong shows when the file is made */
+    return NULL; /* open_file reports any other error */
   return S_ISDIR(info.st_mode) ? "a directory" : "not a plain file";
 }
 

@@ -1,5 +1,6 @@
-/* Reports: CSV files for people, complete or not there at all. Written beside
-   their place and renamed at the end of the run; only their owner reads them.
+/* Reports: CSV files for people that are either complete or absent. Each is
+   written to a temporary file in its directory, mode 0600, and renamed at the
+   end of the run.
    Must not know: accounts, the ledger. */
 #ifndef LCA_REPORT_H
 #define LCA_REPORT_H
@@ -9,20 +10,20 @@
 #include <stdint.h>
 #include "base/err.h"
 
-/* report(path, columns, raw) into the table on top: an object with
-   :add(cells). writes: false in a preview, where nothing is written.
+/* Adds report(path, columns, raw) to the table on top; it returns an object
+   with :add(cells). writes: false in a preview, where nothing is written.
    [-0, +0, m] */
 void lca_report_open(lua_State *L, bool writes);
 
 struct lca_report_end {
   char path[512];
   int64_t rows;
-  bool written; /* the file is in its place */
+  bool written; /* the file was renamed to path */
   struct ca_err err;
 };
-/* Ends one report of this state and tells how; false when there is none left.
-   keep: the run changed something, so that a report without rows is news, too.
-   Never throws. */
+/* Finishes this state's oldest report and fills `end`; false when there is
+   none left. keep: also write a report without rows, because the run changed
+   something. Never throws. */
 bool lca_report_finish(lua_State *L, bool keep, struct lca_report_end *end);
 
 #endif

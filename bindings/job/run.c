@@ -1,10 +1,10 @@
-/* The run: how it is found, how it ends before its script does, and what
-   results of changes look like that it did not send itself.
-   Must not know: curl, options of the command line, terminals.
+/* The run: finds it in the Lua state, ends it before its script does, and
+   makes the results of changes that it did not send itself. Must not know:
+   curl, options of the command line, terminals.
 
-   A run that has to end raises, and a script's pcall must not hold it: the
-   thread gets a hook that raises again at every instruction, and the flag of
-   the host makes every other task raise at its next call. */
+   A run that must end raises, and a script's pcall must not be able to
+   continue it: a hook makes the thread raise again at every instruction, and
+   the host's stop flag makes every other task raise at its next call. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "module/error.h"
 #include "job/run_private.h"
 
-static const char run_key; /* its address names the run in the registry */
+static const char run_key; /* its address is the run's key in the registry */
 
 struct lca_run *lca_run_of(lua_State *L)
 {
@@ -23,7 +23,7 @@ struct lca_run *lca_run_of(lua_State *L)
   return run;
 }
 
-/* ---- the end before the end ---- */
+/* ---- ending before the script does ---- */
 
 static void end_hook(lua_State *L, lua_Debug *debug)
 {
@@ -54,7 +54,7 @@ void lca_run_check(lua_State *L)
   lua_error(L);
 }
 
-/* The first reason counts. */
+/* Stores the reason, unless the run already has one. */
 static void keep_reason(struct lca_run *run, enum lca_stop reason,
                         const char *text)
 {
@@ -107,7 +107,7 @@ const struct lca_run_stats *lca_run_stats(lua_State *L)
   return &lca_run_of(L)->stats;
 }
 
-/* ---- the ledger behind it ---- */
+/* ---- the ledger ---- */
 
 int lca_run_ledger_failed(lua_State *L, struct lca_run *run,
                           const struct ca_err *err)
@@ -183,7 +183,7 @@ void lca_run_push_earlier(lua_State *L, const struct ca_api *api,
     lua_pushstring(L, id);
     lua_setfield(L, -2, "id");
   }
-  if(api->makes && made) { /* as the create's reply names it */
+  if(api->makes && made) { /* under the name it has in the create's reply */
     lua_pushstring(L, made);
     lua_setfield(L, -2, api->makes);
   }

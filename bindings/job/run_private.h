@@ -1,5 +1,5 @@
-/* What the files of job share: the run, its live items, changes on
-   their way into the ledger. Private to them.
+/* What the files of job share, private to them: the run, its live items, and
+   changes that are being built for the ledger.
    Must not know: curl, options of the command line, terminals. */
 #ifndef LCA_RUN_PRIVATE_H
 #define LCA_RUN_PRIVATE_H
@@ -14,12 +14,12 @@ struct lca_recorded;
 /* An account that an item changes. */
 struct lca_touched {
   uint64_t hash; /* of the account's id */
-  bool active;   /* it may be ACTIVE after what the item planned so far */
+  bool active;   /* it may be ACTIVE after the changes planned so far */
 };
 
-/* Where in the script a change was asked for, as the ledger has it. */
+/* The script line that called for a change, as the ledger stores it. */
 struct lca_line {
-  int number; /* 0: of nothing yet */
+  int number; /* 0: no line is known */
   char file[140];
   char text[160];
 };
@@ -28,7 +28,7 @@ struct lca_run {
   struct lca_run_options options;
   struct lca_run_stats stats;
   struct lca_scheduler *sched;
-  struct ca_ledger *ledger;  /* borrowed of the host; NULL before the first */
+  struct ca_ledger *ledger;  /* borrowed from the host; NULL until opened */
   struct ca_apply *apply;    /* owned; NULL before the first change */
   struct lca_client *client; /* the default one, anchored by client_ref */
   int client_ref;
@@ -36,44 +36,43 @@ struct lca_run {
   int names_ref; /* table: names of the bulks so far */
   int notes_ref; /* table: auth config's id → { toolkit, protected } */
   int64_t last_item;
-  int64_t last_call; /* straight-line changes: their keys */
+  int64_t last_call; /* number in the last straight-line change's key */
   enum ca_class may;
   bool job_seen;
   int exit_code;
-  struct lca_count *plan_counts; /* owned; of the bulk being planned */
+  struct lca_count *plan_counts; /* owned; counts of the bulk being planned */
   size_t plan_counts_used;
-  struct lca_plan plan;          /* the same bulk's counts */
-  struct ca_bulk standing;       /* of the ledger, in a replay */
-  struct lca_applier *applier;   /* the bulk being applied, or NULL */
+  struct lca_plan plan;        /* the same bulk's totals */
+  struct ca_bulk standing;     /* in a replay: the bulk's row in the ledger */
+  struct lca_applier *applier; /* the bulk being applied, or NULL */
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
   size_t recorded_count;
   bool recorded_read;
   struct lca_stop_on stop_on;
   char params[4096];
   char bulk_name[80];
-  struct lca_line line; /* of the last change */
+  struct lca_line line; /* the last change's */
   char stop_text[640];
 };
 
 /* An item while its action runs: a full userdata with the user values
-   1 account as it was read or nil, 2 key, 3 row for the ledger (JSON) or nil.
- */
+   1 account as it was read or nil, 2 key, 3 row as JSON or nil. */
 struct lca_item {
-  int64_t id;     /* of this process: what the task carries */
-  int64_t number; /* of the ledger; 0 until it is written there */
+  int64_t id;     /* unique in this process; the task carries it */
+  int64_t number; /* the ledger's id; 0 until the item is written there */
   int bulk;
   int changes;
   struct lca_touched touched[6]; /* accounts this item changes */
   size_t touched_count;
-  int64_t first_change; /* of the ledger; its others follow it */
+  int64_t first_change; /* the ledger's number; the item's others follow it */
   int64_t planned;
   int64_t same;
   int64_t skipped;
-  struct ca_planned guarded; /* its part of the run's */
+  struct ca_planned guarded; /* its share of the run's guarded counts */
   bool follows_first;        /* its account is that of its first change */
-  bool recall;      /* the plan stands: only its secrets are wanted again */
-  int64_t recalled; /* the last change of the ledger that was matched */
-  /* what to take back from the plan's table if the action raises */
+  bool recall;      /* the plan is sealed: the action runs only for secrets */
+  int64_t recalled; /* number of the last change that was matched */
+  /* what to subtract from the plan counts if the action raises */
   struct {
     struct lca_count *plan_count;
     bool same;
@@ -85,33 +84,33 @@ struct lca_run *lca_run_of(lua_State *L);
 
 /* job/run.c */
 
-/* Makes the run of this state. [-0, +0, m] */
+/* Makes this state's run. [-0, +0, m] */
 void lca_run_make(lua_State *L, const struct lca_run_options *options);
 
-/* Opens the ledger at the first need; ends the run when it cannot.
+/* Opens the ledger on the first call; ends the run when that fails.
    [-0, +0, e] */
 void lca_run_begin(lua_State *L, struct lca_run *run);
 /* Ends the run because the ledger cannot be written. [-0, +0, e] */
 int lca_run_ledger_failed(lua_State *L, struct lca_run *run,
                           const struct ca_err *err);
-/* Remembers a failure for the summary when it is among the first. */
+/* Keeps a failure for the summary if it is one of the first LCA_FAILURES. */
 void lca_run_note_failure(struct lca_run *run, const char *key,
                           const char *operation, enum ca_outcome outcome,
                           const char *request_id, const char *text);
 
 /* job/item.c */
 
-/* Writes the item into the ledger if it is not there yet; item's userdata at
-   index. account: the one that it changes first, or NULL; an item that has no
-   account of its own takes it. [-0, +0, e] */
+/* Writes the item into the ledger if it is not there yet; its userdata is at
+   `index`. account: the first one that it changes, or NULL; an item without an
+   account of its own takes that one. [-0, +0, e] */
 void lca_item_store(lua_State *L, struct lca_run *run, int index,
                     const struct lca_account *account);
 /* Pushes the userdata of the running task's item and returns it, or pushes
    nil and returns NULL. [-0, +1, -] */
 struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
                                     int64_t id);
-/* Adds an item of its own for a straight-line change; account: NULL when it is
-   not known; id may be "". Returns its number. [-0, +0, e] */
+/* Adds a separate item for a straight-line change and returns its number.
+   account: NULL when it is not known; id may be "". [-0, +0, e] */
 int64_t lca_item_add_single(lua_State *L, struct lca_run *run,
                             const struct lca_account *account, const char *id);
 /* host.plan_item, host.after_item, host.item_account, host.item_kind,
@@ -124,17 +123,18 @@ int lca_item_kind(lua_State *L);
 
 /* job/plan_rows.c */
 
-/* A change on its way into the ledger; the texts that change points to. */
+/* A change that is being built for the ledger, with texts that `change` points
+   to. */
 struct lca_change_builder {
   struct ca_change change;
-  struct ca_slice secret; /* the body, when it must not be kept */
-  int64_t weight;         /* accounts that it changes */
-  bool ends_active;       /* it deletes an account that is ACTIVE then */
+  struct ca_slice secret; /* the body, when it must not be stored */
+  int64_t weight;         /* number of accounts that it changes */
+  bool ends_active;       /* it deletes an account that may still be ACTIVE */
   char user[320];
   char config[160];
   char line[160];
   char fingerprint[40];
-  char reason[200]; /* of a protected account */
+  char reason[200]; /* why the account is protected */
 };
 
 /* The recorder (see module/client.h). */
@@ -143,41 +143,44 @@ int lca_plan_rows_record(lua_State *L, void *ctx, struct lca_client *client,
                          int target);
 /* host.check_class. */
 int lca_plan_rows_check_class(lua_State *L);
-/* What the script gets for a change that was so already. [-0, +1, m] */
+/* Pushes the result of a change whose account was already in that state.
+   [-0, +1, m] */
 int lca_run_push_same(lua_State *L);
-/* Metatables of planned changes. [-0, +0, m] */
+/* Makes the metatables of planned changes. [-0, +0, m] */
 void lca_plan_rows_open(lua_State *L);
 
 /* job/change.c */
 
-/* Fills the builder from a finished request; account: what the service said of
-   the account that it changes, or NULL; own: it is the item's. Texts live as
-   long as the stack above and the request. [-0, +many, e] */
+/* Fills the builder from a finished request. account: the account that it
+   changes as the service returned it, or NULL; own: that is the item's own
+   account. Texts live as long as the pushed stack values and the request.
+   [-0, +many, e] */
 void lca_change_make(lua_State *L, struct lca_run *run,
                      const struct ca_request *request, int arguments,
                      const struct lca_account *account, bool own,
                      struct lca_change_builder *builder);
-/* The change that `otherwise` asks for, beside the one that was made of the
-   same arguments; false when it asks for none. Texts are the builder's, or on
-   the stack. [-0, +many, e] */
+/* Builds the fallback that `otherwise` asks for, from the same arguments as
+   the change in `builder`; returns false when there is none. Its texts belong
+   to the builder or are on the stack. [-0, +many, e] */
 bool lca_change_fallback(lua_State *L, const struct ca_request *request,
                          int arguments, const struct lca_account *account,
                          bool own, const struct lca_change_builder *builder,
                          struct lca_change_builder *fallback);
-/* Is the account already as the request wants it? account may be NULL.
-   [-0, +0, m] */
+/* Is the account already in the state that the request asks for? account may
+   be NULL. [-0, +0, m] */
 bool lca_change_is_same(const struct ca_request *request, const char *before,
                         const struct lca_account *account);
 void lca_change_open(lua_State *L);
 
 /* job/bulk.c */
 
-/* Counts a change that was recorded; item: NULL for a straight-line one,
+/* Counts a change that was recorded. item: NULL for a straight-line change;
    account: NULL when it is not known. [-0, +0, m] */
 void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
                     const struct lca_change_builder *builder,
                     const struct lca_account *account);
-/* The item's action raised: what it planned is skipped. [-0, +0, e] */
+/* Records the item's planned changes as skipped, because its action raised.
+   [-0, +0, e] */
 void lca_bulk_take_back(lua_State *L, struct lca_run *run,
                         struct lca_item *item);
 /* host.begin_bulk, host.end_plan, host.seal, host.counts. */
@@ -188,23 +191,24 @@ int lca_bulk_counts(lua_State *L);
 
 /* job/guard.c */
 
-/* May the account be ACTIVE before any change of its item, and after a change
-   that found it so (active) or not? What a refresh makes of it nobody knows.
- */
+/* Can the account be ACTIVE before its item's first change, and after a change
+   that found it possibly ACTIVE (`active`) or not? The status after a refresh
+   cannot be predicted. */
 bool lca_guard_begins_active(const struct ca_change *change);
 bool lca_guard_leaves_active(const struct ca_change *change, bool active);
-/* Adds what a change counts for, or takes it back. */
+/* Add a change to the guard's counts, and subtract a part of them again. */
 void lca_guard_add(struct ca_planned *planned, const struct ca_change *change,
                    int64_t weight, bool ends_active);
 void lca_guard_take_back(struct ca_planned *planned,
                          const struct ca_planned *part);
-/* Raises, and the run ends with 4, when the straight-line change is above a
-   limit or not confirmed; nothing was recorded then. [-0, +0, e] */
+/* Raises when the straight-line change exceeds a limit or is not confirmed;
+   the run then exits with 4, and nothing is recorded. [-0, +0, e] */
 void lca_guard_straight(lua_State *L, struct lca_run *run,
                         const struct lca_change_builder *builder);
-/* Raises the text, and the run exits 4 whatever the script makes of it. */
+/* Raises the text; the run exits with 4 even if the script catches it. */
 int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text);
-/* Counts the outcome of a change against stop_on. No Lua. */
+/* Checks the counted outcomes against stop_on, after a change ended with
+   `outcome`. Calls no Lua. */
 void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome);
 /* host.guard, host.needs_project, host.project, host.stop_on, host.stopped. */
 int lca_guard_check(lua_State *L);
@@ -215,19 +219,20 @@ int lca_guard_stopped(lua_State *L);
 
 /* job/replay.c */
 
-/* A bulk of a replay: reads what stands of it; false when the ledger has none
-   and the script may plan it. [-0, +0, e] */
+/* Reads a bulk's sealed plan in a replay; false when the ledger has none and
+   the script may plan the bulk. [-0, +0, e] */
 bool lca_replay_bulk(lua_State *L, struct lca_run *run);
-/* A straight-line change of a replay: true when the ledger has it, and then
- *results is what to return from the recorder. [-0, +?, e] */
+/* Replays a straight-line change: true when the ledger has it, and then
+ *results is what the recorder returns. [-0, +?, e] */
 bool lca_replay_straight(lua_State *L, struct lca_run *run,
                          const struct lca_change_builder *builder,
                          int *results);
-/* A change of an action that runs again for its secret; the item's userdata is
-   at the index `at`. [-0, +1, e] */
+/* Takes the secret of a change whose action runs again for it; the item's
+   userdata is at the index `at`. [-0, +1, e] */
 int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
                       const struct lca_change_builder *builder);
-/* Pushes what is known of a change that an earlier part of the run made.
+/* Pushes the result of a change that an earlier session of the run carried
+   out.
    [-0, +1, m] */
 void lca_run_push_earlier(lua_State *L, const struct ca_api *api,
                           const char *account, const char *status_after,
@@ -243,17 +248,17 @@ void lca_replay_free(struct lca_run *run);
 
 /* Moves a result out of a callback; from may be NULL. */
 void lca_direct_move_result(struct ca_result *to, struct ca_result *from);
-/* A change has ended: counts it, keeps it when it is among the first to
-   fail. No Lua. */
+/* Counts a change that has ended, and keeps it for the summary if it is one of
+   the first failures. Calls no Lua. */
 void lca_direct_count(struct lca_run *run, const struct ca_applied *applied);
-/* The client that changes go through: of the first recorded call, else the
-   default one. [-0, +0, e] */
+/* Sets run->client, which sends changes, to the default client unless a
+   recorded call has set it. [-0, +0, e] */
 void lca_direct_need_client(lua_State *L, struct lca_run *run);
-/* Makes run->apply at the first need. [-0, +0, e] */
+/* Makes run->apply on the first call. [-0, +0, e] */
 void lca_direct_need_apply(lua_State *L, struct lca_run *run);
 /* Carries one change out at once and waits for it; returns like a
-   lua_CFunction. number: of a change that the ledger holds already, 0: it is
-   added to the item. secret: the secret body, or an empty slice.
+   lua_CFunction. number: the change's number if the ledger already holds it; 0
+   adds it to the item. secret: the secret body, or an empty slice.
    [-0, +1, e] */
 int lca_direct_carry_out(lua_State *L, struct lca_run *run,
                          const struct ca_change *change, int64_t item,
@@ -266,12 +271,13 @@ void lca_direct_open(lua_State *L);
 /* host.apply and its object. */
 int lca_apply_bulk(lua_State *L);
 void lca_apply_open(lua_State *L);
-/* The table of the applier's methods. [-0, +1, m] */
+/* Pushes the table of the applier's methods. [-0, +1, m] */
 void lca_apply_push_methods(lua_State *L);
-/* Queues one ended change for `after`. No Lua. */
+/* Queues one ended change for `after`. Calls no Lua. */
 void lca_apply_report(struct lca_applier *applier,
                       const struct ca_applied *applied);
-/* Called before each step of the engine. */
+/* The scheduler's pump, called before each step of the engine; returns how
+   long the step may wait. */
 int lca_apply_pump(void *ctx, lua_State *L, int wait_ms);
 
 /* job/settle.c */

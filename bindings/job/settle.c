@@ -1,6 +1,7 @@
-/* Settling: what became of changes whose outcome is unknown. Drives
-   apply/settle by itself, before the script of a resumed run and after every
-   script. Must not know: curl, options of the command line, terminals. */
+/* Settling: finds out what became of changes whose outcome is unknown. Drives
+   apply/settle in its own loop, before the script of a resumed run, at the end
+   of a bulk, and after every script. Must not know: curl, options of the
+   command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
@@ -8,17 +9,17 @@
 #include "apply/settle.h"
 #include "ledger/verdict.h"
 
-#define FIRST_LINES 10 /* the rest is in the ledger */
+#define FIRST_LINES 10 /* further lines are not logged; the ledger has all */
 
 struct settling {
   struct lca_run *run;
   int64_t done;
   int64_t not_done;
   int64_t open;
-  int reported; /* lines */
+  int reported; /* lines logged */
 };
 
-/* The summary's list of failures tells what is known now. */
+/* Updates the summary's list of failures with the settled outcome. */
 static void mend_failures(struct lca_run_stats *stats, const char *key,
                           const struct ca_settled *settled)
 {
@@ -98,7 +99,7 @@ static void log_sum(const struct settling *settling)
   run->options.log_line(run->options.ctx, line);
 }
 
-/* Readies the client, which may throw. */
+/* Makes the default client; called protected, because that may throw. */
 static int need_client(lua_State *L)
 {
   lca_direct_need_client(L, lca_run_of(L));
@@ -122,9 +123,9 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
   if(!run->ledger)
     return;
   if(*run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW)
-    return; /* a signal: nothing is asked any more */
+    return; /* after a signal nothing is probed */
   if(!run->options.replay.on && !run->stats.outcomes[CA_UNKNOWN])
-    return; /* so the ledger need not be searched */
+    return; /* no need to search the ledger */
   if(ca_ledger_count_open(run->ledger, &open, &err) || !open)
     return;
   lua_pushcfunction(L, need_client);
@@ -145,9 +146,9 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
   log_sum(&settling);
 }
 
-/* ---- items whose end is found out before their bulk is over ----
-   Those that ended well after all are told like the others, so that `after`
-   runs for them. */
+/* ---- items that are settled before their bulk ends ----
+   Those that turn out to have ended well are reported to the applier like any
+   other, so that `after` runs for them. */
 
 /* ---- which items ---- */
 
@@ -173,7 +174,7 @@ static bool add_item(struct unsettled *unsettled, int64_t item)
   return true;
 }
 
-/* Those of the bulk that have a change of unknown outcome. */
+/* Finds the bulk's items that have a change of unknown outcome. */
 static enum ca_code find_items(struct lca_run *run, int bulk,
                                struct unsettled *unsettled, struct ca_err *err)
 {
@@ -188,7 +189,7 @@ static enum ca_code find_items(struct lca_run *run, int bulk,
   return code;
 }
 
-/* ---- one item ---- */
+/* ---- one item of a bulk ---- */
 
 static enum ca_code find_verdict(struct lca_run *run, int64_t item,
                                  struct ca_verdict *verdict, size_t *count,
@@ -206,7 +207,8 @@ static enum ca_code find_verdict(struct lca_run *run, int64_t item,
   return code;
 }
 
-/* Tells the applier the item's changes if it ended well; *told says so. */
+/* Reports the item's changes to the applier if the item ended well; *reported
+   is set to whether it did. */
 static enum ca_code report_item(struct lca_run *run,
                                 struct lca_applier *applier, int64_t item,
                                 bool *reported, struct ca_err *err)
@@ -238,8 +240,9 @@ static int64_t no_deadline(void *ctx)
   return -1;
 }
 
-/* applier:settle(bulk): finds out what became of the bulk's unknown changes;
-   the number of items that ended well after all, which applier:next gives. */
+/* applier:settle(bulk): settles the run's unknown changes, and returns how
+   many of the bulk's items ended well after all; applier:next returns those.
+ */
 static int applier_settle(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
