@@ -1,5 +1,5 @@
-# Thin: each target is one script or one cmake call. `make demo` and `make test`
-# need nothing installed beforehand but make itself.
+# Each target is one script or one cmake call. `make demo` and `make test` need nothing
+# but make itself to be installed beforehand.
 PREFIX ?= /usr/local
 
 .PHONY: all demo test test-release portable interop fuzz bench prove lint install clean
@@ -19,8 +19,8 @@ demo:
 	@$(MAKE) --no-print-directory -s all
 	@spec/demo.sh
 
-# Every spec: C units and busted, under AddressSanitizer and UBSan, and the
-# release module in stock Lua.
+# All specs: C units and busted under AddressSanitizer and UBSan, and the release module
+# in stock Lua.
 test:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory all build/asan/build.ninja
@@ -40,21 +40,21 @@ portable:
 	@cmake --build --preset portable
 	@spec/test.sh portable
 
-# The official TypeScript SDK against the emulator and beside our module, and
-# the consent page in a browser. Where node, its registry or Chromium is missing
-# it says so and counts as skipped.
+# The official TypeScript SDK against the emulator and compared with our module, and the
+# consent page in a browser. When node, its registry or Chromium is missing, the check
+# says so and counts as skipped.
 interop: all
 	@.ci/setup interop || echo "going on without them"
 	@spec/interop/run.sh
 	@spec/consent/run.sh
 
-# What replies and headers may hold; SECONDS per target.
+# Fuzzes the parsers of replies and headers; SECONDS per target.
 SECONDS ?= 60
 fuzz:
 	@.ci/setup test
 	@spec/fuzz/run.sh $(SECONDS)
 
-# Figures beside a bare curl_multi loop: timings, never tests.
+# Compares figures with a bare curl_multi loop: timings, not tests.
 bench: all
 	@spec/bench/run.sh
 	@spec/emulator/speed.sh build

@@ -1,4 +1,4 @@
--- composio.auth_scheme: the table that each helper makes, and its other names.
+-- composio.auth_scheme: the table that each helper returns, and the helpers' aliases.
 local composio = require "composio"
 local scheme = composio.auth_scheme
 

@@ -1,4 +1,4 @@
--- What goes wrong before or around a run: one clear line each, and its code.
+-- Errors before or around a run: each prints one clear line and has its exit code.
 local host = require "spec.support.host"
 local proxy = require "spec.support.proxy"
 local scene = require "spec.support.scene"

@@ -1,5 +1,5 @@
--- What the build finds and what it refuses: Lua under its several names, beside
--- other Luas; libraries that are optional, or lie elsewhere.
+-- What the build finds and what it refuses: Lua under its several names and next to
+-- other versions, optional libraries, libraries in unusual directories.
 -- Must not know: what is built.
 local server = require "spec.support.server"
 local quote = server.quote

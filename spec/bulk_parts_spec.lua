@@ -1,5 +1,5 @@
--- Parts of a bulk: what is done instead when a change fails, the first few that
--- go ahead of the rest, and how accounts are before they are changed.
+-- Features of a bulk: fallbacks for changes that fail, the canary that is changed before
+-- the rest, and the before-images of accounts.
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"
 

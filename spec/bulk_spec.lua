@@ -1,5 +1,5 @@
--- composio.bulk and straight-line changes: what is planned, what is carried
--- out, and what is kept of it.
+-- composio.bulk and straight-line changes: what is planned, what is carried out, and
+-- what the ledger records.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"

@@ -1,5 +1,5 @@
--- Calls: every operation's bytes on the wire, every option and refusal, and
--- the clients they go through.
+-- Calls: each operation's bytes on the wire, each option and refusal, and the clients
+-- that make the calls.
 local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"

@@ -1,5 +1,5 @@
--- What people say before a run changes anything: the typed count of changes
--- that cannot be taken back, and whom never to touch.
+-- What an operator must give before a run changes anything: the confirmed number of
+-- irreversible changes, and the accounts to protect.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"

@@ -1,6 +1,6 @@
--- What the documents name is there: linked files, paths, functions, the rooms of the
--- picture. A rename that forgets a document fails here.
--- Must not know: what the documents say of them.
+-- Everything that the documents name exists: linked files, paths, functions, the rooms
+-- in the picture. A rename that forgets a document fails here.
+-- Must not know: what the documents say about them.
 local document = require "spec.support.document"
 local server = require "spec.support.server"
 

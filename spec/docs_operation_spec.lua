@@ -1,5 +1,5 @@
--- docs/add-an-operation.md shows the operations that spec/rows builds and that
--- rows_spec.lua runs: its blocks are taken from there, and its stub fits among the others.
+-- docs/add-an-operation.md shows the operations that spec/rows builds and rows_spec.lua
+-- runs: its blocks are copies of those files, and its stub fits among the others.
 -- Must not know: what the operations do.
 local document = require "spec.support.document"
 

@@ -1,8 +1,7 @@
--- What the documents show is what works. The manual's examples run as they stand
--- but for the ids: each block has an emulator of its own, and the two locals of the
--- manual's first block; jobs run through the host with --emulator. Commands of the
--- documents for developers run in a sandbox, or are checked where they take too long
--- (spec/support/document.lua).
+-- The examples in the documents work. Those of the manual run as printed except for the
+-- ids: each block has its own emulator and the two locals of the manual's first block;
+-- jobs run through the host with --emulator. Commands in the documents for developers run
+-- in a sandbox, or are only checked when they take too long (spec/support/document.lua).
 -- Must not know: what the examples are about.
 local composio = require "composio"
 local document = require "spec.support.document"

@@ -1,5 +1,5 @@
--- The emulator's switches: leases, the 422 of a refresh, gzip, and the other
--- answer to each of the emulator's guesses.
+-- The emulator's switches: leases, the 422 of a refresh, gzip, and the alternative to
+-- each behaviour of the service that the emulator had to guess.
 local cjson = require "cjson"
 local composio = require "composio"
 local server = require "spec.support.server"

@@ -1,5 +1,5 @@
--- Errors: objects for what the world said, strings for wrong scripts, and the
--- suggestions in them.
+-- Errors: objects for failures of the service or network, strings for mistakes in
+-- scripts, and the suggestions in both.
 local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"

@@ -1,5 +1,5 @@
--- Errors as services write them: every kind of body and every row of the
--- reference, and what scripts see of it.
+-- Error replies of the service: every kind of body and every row of the reference, and
+-- the error that scripts get.
 local composio = require "composio"
 local both = require "spec.support.both"
 local cjson = require "cjson"

@@ -1,5 +1,5 @@
--- What is refused before anything is sent, for every operation there is, and
--- what passes through untouched although nobody here has heard of it.
+-- What every operation refuses before it sends anything, and which unknown values it
+-- passes through unchanged.
 local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"

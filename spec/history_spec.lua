@@ -1,4 +1,4 @@
--- What scripts read of earlier runs: composio.runs, composio.history,
+-- What scripts can read about earlier runs: composio.runs, composio.history and
 -- account:history.
 local composio = require "composio"
 local host = require "spec.support.host"

@@ -1,5 +1,5 @@
--- composio.job: parameters as options of the command line, the script's help,
--- and the most a job may plan.
+-- composio.job: parameters as command line options, the script's help, and the highest
+-- class of changes that a job may plan.
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"
 

@@ -1,5 +1,5 @@
--- JSON across the wall: what replies become, and what free tables are written
--- as.
+-- JSON between Lua and the wire: the Lua values of replies, and the JSON of tables that
+-- scripts pass.
 local composio = require "composio"
 local core = require "composio.core"
 local raised = require "spec.support.raised"

@@ -1,6 +1,5 @@
--- JSON on the wire, where codecs are known to change what they carry: what
--- scripts read of replies, and the bytes that leave. The codec's own rules are
--- in json_spec.
+-- JSON values that codecs are known to change: what scripts read from replies, and the
+-- bytes that are sent. The codec's own rules are in json_spec.lua.
 local composio = require "composio"
 local both = require "spec.support.both"
 local cjson = require "cjson"

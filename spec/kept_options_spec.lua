@@ -1,5 +1,5 @@
--- What belongs to a run rather than to a command line: a resume has it without
--- being told.
+-- Options that belong to the run rather than to one command line: resume uses them
+-- without being given them again.
 local host = require "spec.support.host"
 local scene = require "spec.support.scene"
 

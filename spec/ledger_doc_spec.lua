@@ -1,5 +1,5 @@
--- docs/ledger.md: its tables are the schema, its numbers those of the headers, and its
--- queries give rows on a ledger that has something of everything.
+-- docs/ledger.md: its tables match the schema, its numbers match the headers, and its
+-- queries return rows on a ledger that has rows of every kind.
 -- Must not know: how the ledger is written.
 local document = require "spec.support.document"
 local host = require "spec.support.host"

@@ -1,5 +1,5 @@
--- What a run may change: how much, which class, of whom, and when it ends
--- early. A refusal writes nothing.
+-- What a run may change: how many accounts, which class of changes, whose accounts, and
+-- when it stops early. A refused run writes nothing.
 local cjson = require "cjson"
 local host = require "spec.support.host"
 local job = require "spec.support.job"

@@ -1,5 +1,5 @@
--- link, initiate and refresh: the check before, the request object, and the
--- names of their errors.
+-- link, initiate and refresh: the check before the call, the connection request that is
+-- returned, and the names of errors.
 local composio = require "composio"
 local both = require "spec.support.both"
 local raised = require "spec.support.raised"

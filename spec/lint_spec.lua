@@ -1,5 +1,5 @@
--- The checks of spec/lint can fail: small made-up trees, each with one breach,
--- and one without any. Must not know: what the project's own files are called.
+-- The checks of spec/lint can fail: small invented trees, each with one violation, and
+-- one without any. Must not know: names of the project's own files.
 local server = require "spec.support.server"
 local quote = server.quote
 

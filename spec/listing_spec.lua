@@ -1,5 +1,5 @@
--- A listing that is not the whole truth: previews say so, bulk changes refuse,
--- and allow_incomplete lifts that. Every lie that the emulator can be told.
+-- Incomplete listings: previews report them, bulks refuse to change anything, and
+-- allow_incomplete permits it. Covers every wrong listing that the emulator can produce.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"

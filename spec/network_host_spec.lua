@@ -1,5 +1,5 @@
--- Bad networks, seen by a bulk run of the host: exit code, outcome words,
--- summary, and what the service has really done.
+-- Network faults during a bulk run of the host: exit code, outcomes, summary, and what
+-- the service really did.
 local host = require "spec.support.host"
 local proxy = require "spec.support.proxy"
 local scene = require "spec.support.scene"

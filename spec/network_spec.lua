@@ -1,5 +1,5 @@
--- Bad networks, seen by single calls: what was asked of the server, how often,
--- and what the error says. Between us and the emulator stands the fault proxy.
+-- Network faults during single calls: what the server was asked, how often, and what the
+-- error says. The fault proxy sits between the client and the emulator.
 local composio = require "composio"
 local core = require "composio.core"
 local proxy = require "spec.support.proxy"

@@ -1,6 +1,6 @@
--- A ledger that 0.1.0 wrote: its runs are listed and shown, the killed one is
--- resumed, the finished one is undone. The fixture was made by that version
--- against the emulator's 60 accounts of seed 7.
+-- A ledger that 0.1.0 wrote: its runs can be listed and shown, the killed one resumed
+-- and the finished one undone. That version made the fixture with the emulator's 60
+-- accounts of seed 7.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"

@@ -1,5 +1,4 @@
--- The words of the command line about jobs: verbs, their operands, and which
--- option goes with which verb.
+-- The command line for jobs: verbs, their operands, and which options each verb takes.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local server = require "spec.support.server"

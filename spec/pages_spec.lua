@@ -1,4 +1,4 @@
--- each: all pages of a filter, what makes a listing incomplete, and changes
+-- accounts.each: all pages of a filter, what makes a listing incomplete, and changes
 -- while a walk is open.
 local composio = require "composio"
 local core = require "composio.core"

@@ -1,5 +1,5 @@
--- Saved plans: a preview's plan in a file, and `apply FILE`, which carries out
--- exactly that, later or on another machine.
+-- Plan files: a preview saves its plan, and `apply FILE` carries out exactly that plan,
+-- later or on another machine.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"

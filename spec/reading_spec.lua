@@ -1,5 +1,4 @@
--- Accounts as scripts hold them: plain tables whose heavy fields are decoded
--- when a script first asks for them.
+-- Accounts in scripts: plain tables whose large fields are decoded on first access.
 local cjson = require "cjson"
 local composio = require "composio"
 local core = require "composio.core"

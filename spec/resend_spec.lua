@@ -1,8 +1,8 @@
--- libcurl sends a request again by itself when a reused connection dies before
--- the reply. What must not be doubled is sent once all the same, or called
--- unknown, and one dead connection costs one call and no other. composio-shim
--- hurts the program's own writes: a pause behind the head, a reset in that
--- pause, a first write that fails before a byte has left.
+-- libcurl resends a request by itself when a reused connection dies before the reply. A
+-- request that must not be repeated is sent once nevertheless, or reported as unknown,
+-- and a dead connection affects one call only. composio-shim disturbs the program's own
+-- writes: a pause after the head, a reset during that pause, a first write that fails
+-- before any byte was sent.
 local host = require "spec.support.host"
 local proxy = require "spec.support.proxy"
 local server = require "spec.support.server"

@@ -1,5 +1,5 @@
--- resume RUN: what a run left when it was killed, stopped or failed, from the
--- ledger. Nothing that happened is repeated, nothing that is left is lost.
+-- resume RUN: continues from the ledger a run that was killed, stopped or failed.
+-- No change that happened is repeated, and no remaining change is lost.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local proxy = require "spec.support.proxy"

@@ -1,7 +1,7 @@
--- Adding an operation takes its row, and nothing else of core or bindings: a copy
--- of composio-lua in whose table three more stand (spec/rows) does with them what
--- the product does with its own. pause and unpause are each the other's undo, from
--- ACTIVE to PAUSED and back; annotate sets a text that a get shows elsewhere.
+-- A new operation needs its row and no other change in core or bindings: a copy of
+-- composio-lua whose table has three more rows (spec/rows) treats them like the product's
+-- own. pause and unpause undo each other (ACTIVE to PAUSED and back); annotate sets a
+-- text that a get shows under another name.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local proxy = require "spec.support.proxy"

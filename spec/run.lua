@@ -1,8 +1,8 @@
 -- Runs the specs: composio-spec spec/run.lua [FILE or DIRECTORY]… [busted's
--- options]. Without a place it takes spec/ but not spec/stock, which is for
--- plain lua5.4. COMPOSIO_BUILD names the directory with the programs.
--- Ends with a line "N passed, N failed"; exits 1 when one failed, when a file
--- could not be loaded, and when no spec ran at all.
+-- options]. Without a path it runs spec/ except spec/stock, which is for plain lua5.4.
+-- COMPOSIO_BUILD names the directory with the programs.
+-- The last line is "N passed, N failed". Exits 1 when a spec failed, when a file could
+-- not be loaded, or when no spec ran.
 -- Must not know: what the specs are about.
 
 local root = arg[0]:match "^(.*)/spec/[^/]*$" or "."

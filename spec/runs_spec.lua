@@ -1,4 +1,4 @@
--- Looking back: runs, show RUN, history ACCOUNT.
+-- The verbs that show earlier runs: runs, show RUN, history ACCOUNT.
 local cjson = require "cjson"
 local host = require "spec.support.host"
 local job = require "spec.support.job"

@@ -1,4 +1,4 @@
--- The shipped jobs, on an emulated project, from preview to second preview.
+-- The shipped jobs on an emulated project: preview, apply, second preview.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"

@@ -1,5 +1,5 @@
--- Secrets stay where they belong: in no output, log, ledger, summary, command
--- line or error, also when the service says them back in any spelling.
+-- Secrets appear in no output, log, ledger, summary, command line or error, even when
+-- the service repeats them in some encoding.
 local composio = require "composio"
 local canary = require "spec.support.canary"
 local cjson = require "cjson"

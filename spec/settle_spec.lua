@@ -1,5 +1,5 @@
--- Replies that were lost: what became of each change is found out at the end of
--- the run, or by resume, and said as it is. Nothing happens twice.
+-- Lost replies: the end of the run, or resume, settles each change whose outcome is
+-- unknown and reports the true outcome. Nothing happens twice.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local proxy = require "spec.support.proxy"

@@ -1,4 +1,4 @@
--- Signals: the first ends a run in order, the second at once.
+-- Signals: the first one ends a run cleanly, the second one at once.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"

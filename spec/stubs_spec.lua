@@ -1,4 +1,4 @@
--- The stubs for editors say what the module has: no name more, none less.
+-- The stubs for editors have exactly the names that the module has.
 local composio = require "composio"
 local core = require "composio.core"
 local server = require "spec.support.server"

@@ -1,5 +1,5 @@
--- Tasks: spawn, join, cancel, sleep, run; and the law that every call waits in
--- place where it cannot suspend.
+-- Tasks: spawn, join, cancel, sleep, run; and the rule that a call blocks where it
+-- cannot suspend.
 local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"

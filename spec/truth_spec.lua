@@ -1,5 +1,5 @@
--- Only what the module has read is the service's word: what a script writes
--- into an account, or makes up itself, moves no guard and no row of a plan.
+-- Only data that the module itself read counts as the service's: fields that a script
+-- sets in an account, or tables that it makes, change no guard and no row of a plan.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"

@@ -1,5 +1,5 @@
--- undo RUN: what a run changed, put back as it was. Planned, guarded and kept
--- like any run; what cannot be put back is listed by reason.
+-- undo RUN: restores what a run changed. An undo is planned, guarded and recorded like
+-- any run, and lists by reason what it cannot restore.
 local cjson = require "cjson"
 local host = require "spec.support.host"
 local job = require "spec.support.job"

@@ -1,7 +1,7 @@
--- What is said of the libraries: --version, composio.versions(), and the warning
--- about a version that is known to do harm. A preloaded library makes libcurl and
--- SQLite claim other versions than theirs.
--- Must not know: which versions are known to do harm, but for two of them.
+-- Library versions: --version, composio.versions(), and the warning about versions with
+-- known harmful bugs. A preloaded library makes libcurl and SQLite report versions that
+-- are not theirs.
+-- Must not know: which versions are harmful, except two of them.
 local cjson = require "cjson"
 local composio = require "composio"
 local both = require "spec.support.both"

@@ -1,8 +1,8 @@
--- What libcurl makes of our URLs. Every operation, escapes of every kind,
--- second pages and URLs up to the longest one are sent, and each is compared with
--- the request line that arrived, byte for byte. A libcurl that spells a URL its
--- own way, or drops one, fails here by the operation's name.
--- Must not know: what the operations do beyond one look at each reply.
+-- How libcurl sends our URLs. The spec sends every operation, escapes of every kind,
+-- second pages and URLs up to the longest one, and compares each with the request line
+-- that arrived, byte for byte. A libcurl that rewrites or drops a URL fails here with the
+-- operation's name.
+-- Must not know: what the operations do, beyond one check of each reply.
 local composio = require "composio"
 local core = require "composio.core"
 local both = require "spec.support.both"

@@ -1,10 +1,10 @@
-/* A host like composio-spec whose scripts can run another script in a Lua
-   state of its own in which the n-th allocation fails: of Lua, of libcurl, of
-   SQLite, and of our own code (the linker wraps its malloc and relations).
-   alloc_try(path, arguments, n, width): runs it; allocations n to n+width-1
-   fail. Returns how many were made, the script's error or nil, and its global
-   `verdict`.
-   Must not know: what the scripts do. */
+/* A host like composio-spec whose scripts can run another script in a separate
+   Lua state while the n-th allocation fails, whether Lua, libcurl, SQLite or
+   our own code makes it (the linker wraps our malloc, calloc, realloc, strdup
+   and strndup). alloc_try(path, arguments, n, width) runs the script;
+   allocations n to n+width-1 fail. Returns the number of allocations, the
+   script's error or nil, and its global `verdict`. Must not know: what the
+   scripts do. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #include <sqlite3.h>
 #include "module/open.h"
 
-/* What the linker makes of the names; see CMakeLists.txt. */
+/* The names that the linker's --wrap gives; see CMakeLists.txt. */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
@@ -33,7 +33,7 @@ char *__wrap_strndup(const char *text, size_t len);
 static bool armed;
 static long made, first, width;
 
-/* Is this the one that fails? */
+/* Counts an allocation; returns whether it is to fail. */
 static bool strike(void)
 {
   if(!armed)
@@ -67,7 +67,7 @@ char *__wrap_strndup(const char *text, size_t len)
   return strike() ? NULL : __real_strndup(text, len);
 }
 
-/* ---- SQLite: keeps sizes itself, in front of the bytes ---- */
+/* ---- SQLite: it asks for a block's size, kept in front of the block ---- */
 
 #define ROOM 16
 
@@ -136,8 +136,8 @@ static bool take_over(void)
 
 /* ---- lua-cjson ---- */
 
-/* Its decoder forgets a buffer when Lua throws from within it: known, and not
-   ours. To be told apart by its name it has to stay loaded. */
+/* Its decoder leaks a buffer when Lua throws inside it: a known bug, not ours.
+   The module has to stay loaded so that the leak report has its name. */
 __attribute__((visibility("default"))) const char *
 __lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
@@ -145,7 +145,7 @@ const char *__lsan_default_suppressions(void)
   return "leak:cjson.so";
 }
 
-/* alloc_pin(path): a C module is never unloaded. */
+/* alloc_pin(path): keeps a C module loaded until the program ends. */
 static int alloc_pin(lua_State *L)
 {
   if(!dlopen(luaL_checkstring(L, 1), RTLD_NOW | RTLD_NODELETE))
@@ -162,7 +162,7 @@ static void *lua_memory(void *ctx, void *old, size_t old_size, size_t size)
     free(old);
     return NULL;
   }
-  /* Lua asks to shrink only what it may keep: that must not fail */
+  /* Lua assumes that shrinking a block never fails */
   if((!old || size > old_size) && strike())
     return NULL;
   return __real_realloc(old, size);
@@ -182,7 +182,7 @@ static int on_error(lua_State *L)
   return 1;
 }
 
-/* Arguments: path, a text that the script gets. */
+/* Lua arguments: path, a string that the script gets. */
 static int run_script(lua_State *L)
 {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -201,7 +201,7 @@ static int open_libraries(lua_State *L)
   return 0;
 }
 
-/* In a state that may have no memory: everything is pushed beforehand. */
+/* Pushes everything first: once armed, the state may run out of memory. */
 static int run_state(lua_State *inner, const char *path, const char *argument)
 {
   lua_pushcfunction(inner, on_error);
@@ -243,7 +243,7 @@ static int alloc_try(lua_State *L)
     lua_pushnil(L);
   lua_getglobal(inner, "verdict");
   copy_text(L, inner);
-  armed = true; /* taking it apart must do without memory, too */
+  armed = true; /* closing the state must work without memory, too */
   lua_close(inner);
   armed = false;
   return 3;

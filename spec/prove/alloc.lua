@@ -1,8 +1,8 @@
--- Lets every allocation of a small script fail: the first, the second, … until
--- none is left; each alone (Lua then collects and tries again), each with the
--- next, and each with all that follow. The script has to end with an error that
--- says so or to do without, what it says of its change has to be true, nothing
--- may crash, leak or stay open.
+-- Makes every allocation of a small script fail: the first, the second, … up to the last;
+-- each alone (Lua then collects garbage and retries), each with the next one, and each
+-- with all that follow. The script must end with an out-of-memory error or succeed without
+-- that memory, what it reports of its change must be true, and nothing may crash, leak or
+-- stay open.
 -- Usage: composio-alloc spec/prove/alloc.lua [short]   (under AddressSanitizer)
 -- Must not know: who allocates what.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -19,9 +19,9 @@ local direct = emulator:client().connected_accounts
 local script = stage.root .. "/spec/prove/alone.lua"
 local argument = emulator.url .. " " .. emulator.api_key
 local ID = "ca_github_u123A"
--- What a listing without a query gives. libcurl 7.88 sends a request without
--- its query when the one copy that it makes of it gets no memory; that is the
--- single point (of one alone) that is let pass, and only once.
+-- What a listing without a query returns. libcurl 7.88 sends a request without its query
+-- when it cannot allocate its copy of the query. The sweep accepts that at one point
+-- only (a single failed allocation), and only once.
 local PAGE = 20
 
 local function try(n, width)
@@ -50,7 +50,7 @@ local errors, forgotten = {}, 0
 for _, width in ipairs { 1, 2, EVER } do
   for n in stage.points(1, total, FEW) do
     local _, err, problem = try(n, width)
-    if problem then -- what had left may have arrived later: once more
+    if problem then -- a request that was sent may arrive late: check again
       _, err, problem = try(n, width)
     end
     if problem == "no query" then

@@ -1,5 +1,5 @@
--- One listing in a task, one change beside it; `verdict` says what is known of
--- the change. Its argument: base URL and API key, a blank between them.
+-- One listing in a task and one change at the same time; `verdict` tells what is known
+-- of the change. The argument is the base URL and the API key, separated by a space.
 -- Must not know: that memory fails.
 -- luacheck: globals verdict
 local url, key = (...):match "^(%S+) (%S+)$"

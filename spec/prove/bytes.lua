@@ -1,7 +1,7 @@
--- Every byte of every exchange: the connection ends, or is reset, after each
--- number of bytes in each direction; one call for each. What the call says of
--- itself has to agree with the change log, what a read gives has to be whole,
--- and afterwards no descriptor is left.
+-- Every byte of every exchange: the connection is closed or reset after each number of
+-- bytes in each direction, with one call for each case. What the call reports must agree
+-- with the change log, a read must return complete data, and afterwards no descriptor
+-- may be left open.
 -- Usage: composio-spec spec/prove/bytes.lua [short]   (under AddressSanitizer)
 -- Must not know: how replies are read.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -63,7 +63,7 @@ local CASES = {
   {
     name = "refresh",
     call = function(accounts, n)
-      accounts.refresh(expired[n], { even_if_active = true }) -- no look before
+      accounts.refresh(expired[n], { even_if_active = true }) -- no check before the call
     end,
     whom = function(n)
       return expired[n]
@@ -91,8 +91,8 @@ local CASES = {
 
 local pid = stage.read("/proc/self/stat"):match "^%d+"
 
--- Connections belong to the engine, not to clients: idle ones that the other
--- side has ended go with a later call, looked for once a second.
+-- Connections belong to the engine, not to clients. It checks once a second, during a
+-- later call, for idle ones that the other side has closed.
 local function descriptors()
   for _ = 1, 2 do
     require("composio").sleep(1.2)
@@ -123,7 +123,7 @@ local function applied()
   return set
 end
 
--- One call; what it says of itself, and what is wrong with it right away.
+-- Makes one call; returns what it reports, and what is wrong with it so far.
 local function try(case, accounts, n)
   local good, result = pcall(case.call, accounts, n)
   if good then
@@ -147,7 +147,7 @@ local function sweep(case, direction, how, size)
     n = n + 1
     offsets[n] = offset
   end
-  if offsets[n] <= size then -- behind the end: no fault, which has to be well
+  if offsets[n] <= size then -- past the end there is no fault, so the call must succeed
     n = n + 1
     offsets[n] = size + 1
   end

@@ -1,8 +1,8 @@
--- A CSV file that is edited between a kill and the resume: rows added, removed,
--- moved, changed, with a secret column and without. No row is done twice, none is
--- skipped, none is done that was not planned; what is new, changed or gone is told
--- by its number. A row whose secret is gone is not sent, and is when the file is as
--- it was; one whose secret is another one now is left to a new run.
+-- A CSV file is edited between a kill and the resume: rows are added, removed, moved or
+-- changed, with and without a secret column. No planned row may be carried out twice or
+-- skipped, and no other row may be carried out; the resume reports how many rows are new,
+-- changed or gone. A row whose secret is missing is not sent until the file is restored;
+-- a row whose secret was replaced is left to a new run.
 -- Usage: lua5.4 spec/prove/csv.lua [short | seed=N]
 -- Must not know: how rows are matched.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -62,7 +62,7 @@ local function copy(rows)
   return list
 end
 
--- What a person does to a file meanwhile; returns the rows and what was done.
+-- Edits the rows as a person might; returns the rows and what was done.
 local function edit(random, rows, kind)
   local list, edits = copy(rows), { new = 0, changed = 0, gone = 0, lost = {}, rotated = {} }
   for place = #list, 1, -1 do
@@ -93,7 +93,7 @@ local function edit(random, rows, kind)
   return list, edits
 end
 
--- Killed on its way, mostly: a plan takes few calls, a row one request.
+-- Mostly kills the run while it sends: planning takes few calls, each row one request.
 local function start(random, count)
   local call = CALLS[random(1, #CALLS)]
   local nth = call == "fdatasync" and random(4, 12) or random(1, count)
@@ -117,7 +117,7 @@ local function resume(name, more)
   })
 end
 
--- How many accounts each user got.
+-- Counts the accounts that each user got.
 local function made()
   local count = {}
   for _, change in ipairs(stage.changes(emulator)) do
@@ -141,7 +141,7 @@ local function check_told(output, edits, say)
   end
 end
 
--- What is sent is what was planned, the secret too.
+-- The sent body must be the planned one, including the secret.
 local function check_secrets(rows, say, output)
   local planned = {}
   for _, one in ipairs(rows) do
@@ -156,7 +156,7 @@ local function check_secrets(rows, say, output)
   end
 end
 
--- Each row once; those whose secret was lost perhaps not yet.
+-- Each row must be sent once; rows whose secret was lost may still be open.
 local function check_made(rows, lost, say, output)
   local count, due = made(), 0
   for _, one in ipairs(rows) do

@@ -1,8 +1,8 @@
--- A disk that fails: ENOSPC and EIO at every write and sync of the ledger, a
--- full disk of its own, a state directory that cannot be written. A request
--- that writes never leaves without its intent on disk; the run says what is
--- wrong, in words that name the ledger, and ends with a code that fits. When the
--- disk is well again, resume finishes it, or says truly that nothing was written.
+-- Disk failures: ENOSPC and EIO at every write and sync of the ledger, a real full file
+-- system, a state directory without write permission. No request that writes may be sent
+-- before its intent is on disk. The run must report an error that names the ledger and
+-- exit with a matching code. When the disk works again, resume finishes the run, or says
+-- truthfully that nothing was written.
 -- Usage: lua5.4 spec/prove/disk.lua [short]
 -- Must not know: what is in a ledger.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -20,7 +20,7 @@ stage.begin "disk"
 local emulator = stage.emulator()
 local state, log = stage.dir .. "/state", stage.dir .. "/calls"
 
--- inject: one of strace's expressions; nil to only count.
+-- inject: an expression for strace's inject option; nil only counts the calls.
 local function run(inject)
   local before = ("strace -f -qq -y -s 0 -o %s -e trace=%s %s"):format(
     stage.quote(log),
@@ -36,7 +36,7 @@ local function run(inject)
   })
 end
 
--- Was a call on a file of the ledger made to fail?
+-- Did the injected failure hit a file of the ledger?
 local function struck_ledger()
   for line in stage.read(log):gmatch "[^\n]+" do
     if line:find("INJECTED", 1, true) and line:find "ledger%.db" then
@@ -50,8 +50,8 @@ local function look(how, output, code, may_fail)
   local changes = stage.changes(emulator)
   local hurt = struck_ledger()
   local cut = stage.power_cut(state, log)
-  -- what the ledger could not be told it does not know, so its exit code and
-  -- verdicts are looked at only where it could be
+  -- a ledger that could not be written lacks outcomes, so its exit code and verdicts are
+  -- compared only where it could be written
   local problems = oracle.check {
     state = state,
     changes = changes,
@@ -91,7 +91,7 @@ local function sweep()
   for _, call in ipairs(CALLS) do
     for _, name in ipairs(ERRORS) do
       for nth in stage.points(1, counts[call] or 0, FEW) do
-        -- once, and from then on for ever
+        -- fails once, or from then on always
         for _, when in ipairs { nth, nth .. "+" } do
           stage.wipe(state)
           emulator:reset()
@@ -103,9 +103,9 @@ local function sweep()
   end
 end
 
--- A file system of its own, which ends with the run; what is on it is copied
--- out for the oracle. Who is root may write everywhere, so that a file system
--- that refuses is the only read-only directory there is.
+-- Runs on a separate file system that is gone after the run; its files are copied out for
+-- the oracle. root ignores permissions, so only a read-only file system gives root a
+-- directory that cannot be written.
 local function on_file_system(how, options, words)
   local copy = stage.dir .. "/copy"
   stage.wipe(state)
@@ -148,7 +148,7 @@ sweep()
 local _, cannot = stage.shell "unshare -m sh -c 'mount -t tmpfs -o size=64k none /mnt'"
 if cannot == 0 then
   on_file_system("read-only", "ro", "lock file .*: Read%-only")
-  -- from no room at all to more than enough
+  -- from no free space to more than enough
   for size in stage.points(1, 60, 5) do
     on_file_system(size * 4 .. " KB", ("size=%dk"):format(size * 4), "ledger.*space")
   end

@@ -1,8 +1,7 @@
--- Requests that must not be doubled, on a connection that was used before,
--- which is dropped after each number of their bytes: cut or reset by a proxy,
--- with the program pausing behind the request's head and without. Each call is
--- begun once, and its outcome agrees with what was done; afterwards the client
--- works as before.
+-- Requests that must not be repeated, on a reused connection that a proxy closes or
+-- resets after each number of the request's bytes, with and without a pause of the
+-- program after the request's head. Each call must be started once, its outcome must
+-- agree with what the service did, and the client must work afterwards.
 -- Usage: composio-spec spec/prove/drops.lua [pauses] [short]
 --   (for the pauses with composio-shim.so preloaded, see spec/prove.sh)
 -- Must not know: how libcurl writes a request.
@@ -54,7 +53,7 @@ local CASES = {
   },
 }
 
--- Bytes of the request, and how the proxy has it when nobody hurts it.
+-- Returns the request's size, and how the proxy logs it without a fault.
 local function size_of(case)
   local run = proxy.start(emulator, {})
   local accounts = run:client({ concurrency = 1 }).connected_accounts
@@ -76,7 +75,7 @@ end
 local verdicts = { done = 0, failed = 0, unknown = 0 }
 local doubled, poisoned = 0, 0
 
--- One call on a connection that was used before, and what it said of itself.
+-- Makes one call on a reused connection; returns what it reported.
 local function try(case, accounts, n, problems)
   local warm, why = pcall(accounts.get, "ca_github_u123A")
   if not warm then
@@ -115,7 +114,7 @@ local function sweep(name, how)
     problems[n] = {}
     outcomes[n] = try(case, accounts, n, problems[n])
     local seen = run:finish():of "POST"
-    -- nothing began: the handle is spoilt; twice: libcurl did it by itself
+    -- not started: the handle is broken; started twice: libcurl resent it
     if seen.asked == 0 then
       poisoned = poisoned + 1
       problems[n][1] = "nothing was sent: " .. outcomes[n]

@@ -1,5 +1,5 @@
--- Proves that the oracle would see it: takes a true ledger and a true change
--- log, forges one of the two, and counts the forgeries that pass for true.
+-- Proves that the oracle detects contradictions: takes a true ledger and its change log,
+-- falsifies one of the two, and counts the forgeries that the oracle does not detect.
 -- Usage: lua5.4 spec/prove/forge.lua [short]
 -- Must not know: how the oracle finds out.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -23,7 +23,8 @@ local function copy_list(list)
   return table.move(list, 1, #list, 1, {})
 end
 
--- SQL on the ledger, a change of the log, an exit code: what is to be said.
+-- Each forgery: SQL on the ledger, an edit of the log or an exit code, and the expected
+-- message.
 local function forge(name, sql, edit, expected, exit)
   stage.wipe(forged)
   os.execute(("cp -r %s %s"):format(stage.quote(state), stage.quote(forged)))

@@ -1,5 +1,5 @@
--- Scripts by chance: several bulks over accounts, ids and rows, with filters, one
--- or more changes of each account, `otherwise`, and straight-line changes.
+-- Random scripts: several bulks over accounts, ids and rows, with filters, one or more
+-- changes of each account, `otherwise`, and straight-line changes.
 --
 --   local text = generate.script(random, { disjoint = true, ids = LIST, … })
 --     disjoint    no account is in more than one bulk
@@ -7,13 +7,13 @@
 --     straight    changes outside bulks, too
 --     reversible  no delete and no revoke
 --     creates     links and accounts for new users, too
--- Must not know: what becomes of a script.
+-- Must not know: how a script is run.
 local generate = {}
 
 local STATUSES = { "ACTIVE", "ACTIVE", "INACTIVE", "EXPIRED", "FAILED" }
 local TOOLKITS = { "github", "gmail", "slack", "notion", "stripe", "hackernews", "airtable" }
 
--- What an action does with an account; N stands for a number of its own.
+-- What an action does with an account; N is replaced by a unique number.
 local REVERSIBLE = {
   "account:disable { reason = 'r%d' }",
   "account:enable()",
@@ -74,7 +74,7 @@ local function some_ids(random, ids)
   return "{ " .. table.concat(list, ", ") .. " }"
 end
 
--- Which accounts the action takes, and what it does with each.
+-- Returns the source of an action: the accounts it takes and what it does with each.
 local function action(random, options, number, bulks)
   local lines = { "function(account)", "  local h = hash(account.id)" }
   if options.disjoint then

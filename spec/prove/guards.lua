@@ -1,8 +1,8 @@
--- Every guard one below, at and above its limit, over random plans: beyond it the
--- run exits 4 and sends nothing that writes; at it, the run writes. Both ways: the
--- script with --apply, and its saved plan. Protected accounts are never written.
+-- Every guard just below, at and above its limit, over random plans. Beyond the limit the
+-- run must exit with 4 and send no request that writes; at the limit it must write. Both
+-- the script with --apply and its saved plan are run. Protected accounts are never changed.
 -- Usage: lua5.4 spec/prove/guards.lua [short | seed=N]
--- Must not know: how limits are reckoned in the program.
+-- Must not know: how the program computes limits.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
 local cjson = require "cjson"
 local generate = require "spec.prove.generate"
@@ -21,7 +21,7 @@ local function number(value)
   return ("%d"):format(value)
 end
 
--- Options that are within every limit, some of them others.
+-- Returns options that stay within every limit, some of them replaced.
 local function words(other)
   local all = {
     ["--max-changes"] = number(plan.last.changes),
@@ -51,7 +51,7 @@ local function carry_out(verb, more)
   })
 end
 
--- Accounts that were ACTIVE when they were deleted.
+-- Counts the accounts that were ACTIVE when they were deleted.
 local function count_deleted_active()
   local count = 0
   for _, change in ipairs(stage.changes(emulator)) do
@@ -60,7 +60,7 @@ local function count_deleted_active()
   return count
 end
 
--- Both verbs with those options: refused, or not?
+-- Runs both verbs with these options: is each refused as expected?
 local function try(name, refused, other, delete_active)
   for _, verb in ipairs { "run", "apply" } do
     local more = words(other)
@@ -87,7 +87,7 @@ local function percent_of(count, total, step)
   return ("%.4f"):format(count * 100 / total + step)
 end
 
--- Which accounts the lines of a protect file mean.
+-- Returns the accounts that the lines of a protect file match.
 local function protects(lines, item)
   for _, line in ipairs(lines) do
     local user, toolkit = line:match "^user:(.*)", line:match "^toolkit:(.*)"
@@ -151,8 +151,7 @@ local function some_ids()
   return ids
 end
 
--- A plan of one bulk: of several, the first is carried out before the next is
--- planned.
+-- Only one bulk: with several, the first is carried out before the next is planned.
 local function make_plan(random, seed, may)
   local text
   text = generate.script(random, { bulks = 1, ids = some_ids(), may = may, secret = stage.SECRET })
@@ -168,7 +167,7 @@ local function make_plan(random, seed, may)
   return planned.read(path)
 end
 
--- A script that says it does less than it does.
+-- A script that declares a lower class than it plans.
 local function try_may(random)
   local text = stage.read(script)
   local less = plan.last.irreversible > 0 and ({ "read", "reversible" })[random(1, 2)] or "read"
@@ -192,7 +191,7 @@ local function count_active_deletes()
       if change.operation == "disable" and not change.fallback and status == "ACTIVE" then
         status = "INACTIVE"
       elseif change.operation == "enable" and status == "INACTIVE" then
-        status = "ACTIVE" -- a fallback may be what is sent
+        status = "ACTIVE" -- the sent change may be a fallback
       elseif change.operation == "revoke" then
         status = "REVOKED"
       elseif change.operation == "delete" and status == "ACTIVE" then

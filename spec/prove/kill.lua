@@ -1,8 +1,8 @@
--- Kills a run of 40 changes at every system call that writes, syncs, sends or
--- receives, and asks the oracle each time; once more with the ledger as it would
--- be had the power failed: what was not synced is cut off. Then resumes it, now
--- and then killing that, too, and asks the oracle again: nothing may be left
--- open, nothing done twice. Resuming once more has to do nothing.
+-- Kills a run of 40 changes at every system call that writes, syncs, sends or receives,
+-- and checks with the oracle each time; then again with the ledger as after a power
+-- failure, without unsynced data. Then resumes the run, sometimes killing the resume as
+-- well, and checks again: nothing may be left open or done twice. One more resume must do
+-- nothing.
 -- Usage: lua5.4 spec/prove/kill.lua OPERATION [short]   (a job in jobs/)
 -- Must not know: what is in a ledger.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -12,12 +12,12 @@ local stage = require "spec.prove.stage"
 
 local CALLS = { "write", "pwrite64", "ftruncate", "unlink", "fsync", "fdatasync" }
 table.move({ "sendto", "recvfrom", "poll" }, 1, 3, #CALLS + 1, CALLS)
-local PAIRS = 60 -- kills of a resume, too, in full mode
-local FRESH = 12 -- of every so many points one is resumed at once, not later
+local PAIRS = 60 -- points at which the resume is killed as well, in full mode
+local FRESH = 12 -- one in so many points is resumed at once
 local LATER_MS = 60000 -- how much later the others are
 
--- Not repeated before they are known not to have happened, which takes a
--- resume five seconds of waiting.
+-- These operations are not repeated until it is certain that they did not happen, for
+-- which a resume waits five seconds.
 local WAITS = { link = true, initiate = true, refresh = true }
 local FEW = WAITS[arg[1]] and 1 or 3 -- of each call, in short mode
 
@@ -26,7 +26,7 @@ stage.begin("kill " .. operation)
 stage.spread(WAITS[operation] and 8 or 2, "points")
 local emulator = stage.emulator()
 local state, log = stage.dir .. "/state", stage.dir .. "/calls"
-local expected = operation == "refresh" and 3 or 0 -- some cannot be refreshed
+local expected = operation == "refresh" and 3 or 0 -- 3: some accounts cannot be refreshed
 local confirm = operation == "delete" and { "--confirm", "40" } or {}
 
 local function run(inject)
@@ -56,8 +56,9 @@ end
 
 local secrets = { stage.API_KEY, stage.SECRET }
 
--- What the killed run left, on a copy: looking into a ledger mends it, which is
--- the resume's to do. True when it is the ledger after a power cut that goes on.
+-- Checks a copy of what the killed run left: opening a ledger recovers its log, which the
+-- resume must do itself. Returns whether the sweep continues with the ledger as after a
+-- power cut.
 local function look(how, code, n)
   local killed = code >= 128
   local changes = stage.changes(emulator)
@@ -83,7 +84,7 @@ local function look(how, code, n)
   return #changes
 end
 
--- Operators come minutes later; now and then one does not.
+-- Operators usually resume minutes later, sometimes at once.
 local function finish(how, n, inject)
   if n % FRESH > 0 then
     stage.sql(state, ("UPDATE intent SET sent_ms = sent_ms - %d;"):format(LATER_MS))
@@ -99,8 +100,8 @@ local function finish(how, n, inject)
   stage.point(problems, how .. ", resumed")
 end
 
--- A plain run: it has to work, and its calls are the points. What cannot be
--- refreshed fails, which the oracle shall see too.
+-- A run without faults must work, and its system calls are the points of the sweep. The
+-- accounts that cannot be refreshed fail, so that the oracle sees failures, too.
 local output, code = run()
 local made = look("not killed", code, 1)
 if code ~= expected or (expected == 0 and made ~= 40) or made < 20 then
@@ -129,7 +130,7 @@ local function one(call, nth, inject)
 end
 
 for _, call in ipairs(CALLS) do
-  -- calls come a few more or less each time: past the last the run just ends
+  -- the number of calls varies: beyond the last one the run ends normally
   for nth in stage.points(1, counts[call] or 0, FEW) do
     if stage.mine() then
       one(call, nth)
@@ -137,7 +138,7 @@ for _, call in ipairs(CALLS) do
   end
 end
 
--- Pairs: the run in its second half mostly, where there is something to resume.
+-- Pairs: mostly kills the run in its second half, where there is something to resume.
 local random = stage.random(#operation * 7919)
 for _ = 1, stage.short and 2 or PAIRS do
   local call = CALLS[random(7, 8)] -- sendto, recvfrom

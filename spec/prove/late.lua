@@ -1,7 +1,7 @@
--- Requests that arrive late: a proxy stands still while a run sends through it, the
--- run is killed, a resume starts at once on a way of its own, and only then the
--- proxy goes on and finds in its sockets what the dead process had sent. A resume
--- that believed too early that nothing had happened would send it again.
+-- Requests that arrive late: a proxy is stopped while a run sends through it, the run is
+-- killed, and a resume starts at once without the proxy. Then the proxy continues and
+-- forwards what the dead process had sent. A resume that concluded too early that nothing
+-- had happened would send the change again.
 -- Usage: lua5.4 spec/prove/late.lua [short]
 -- Must not know: what is in a ledger.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -19,8 +19,8 @@ local emulator = stage.emulator()
 local between = proxy.start(emulator, {})
 local state = stage.dir .. "/state"
 
--- Sends 20 a second; the proxy stands still from `still` s on, the run is dead at
--- `dead` s.
+-- The run sends 20 requests a second. The proxy is stopped after `still` s, and the run
+-- is killed after `dead` s.
 local function killed_run(operation, still, dead)
   local confirm = operation == "delete" and { "--confirm", "40" } or {}
   local words = { "--apply", "--limit-items", "40", "--retries", "0", "--rate", "20/s" }
@@ -35,7 +35,7 @@ local function killed_run(operation, still, dead)
   return stage.shell(stop .. command .. "; wait")
 end
 
--- Where the service is belongs to a run; here one goes on by another way.
+-- The base URL belongs to the run, but this resume must use another one.
 local direct = stage.dir .. "/direct"
 stage.shell(stage.command {
   script = stage.root .. "/spec/prove/jobs/link.lua",
@@ -57,8 +57,8 @@ local function resume(name, wake)
   } .. "; r=$?; wait; (exit $r)")
 end
 
--- Setting an alias to what it is leaves a line in the log, and does no harm: the
--- late request and the one that the resume sent count as one.
+-- Setting an alias to its present value adds a line to the log and does no harm: the late
+-- request and the resume's count as one.
 local function without_repeats(changes)
   local list, seen = {}, {}
   for _, change in ipairs(changes) do

@@ -1,8 +1,8 @@
--- Eight processes that write start together on one state directory; some wait for
--- the lock, some do not, some are killed while they hold it, previews go on beside
--- them. At no time do two write: in the service's log and in the ledger's intents
--- each run's requests stand together. Who does not get the lock exits 75 and has
--- written nothing, and who waits gets it.
+-- Eight writing processes start together on one state directory; some wait for the lock,
+-- some do not, some are killed while they hold it, and previews run at the same time. No
+-- two may write at once: each run's requests are contiguous in the service's log and in
+-- the ledger's intents. A process that does not get the lock exits with 75 and writes
+-- nothing; a process that waits gets the lock.
 -- Usage: lua5.4 spec/prove/lock.lua [short | seed=N]
 -- Must not know: how the lock is made.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -15,10 +15,10 @@ local ITEMS = 8
 
 stage.begin_random("lock", 2, "processes")
 local state, script = stage.dir .. "/state", stage.dir .. "/job.lua"
--- what was asked is done at once, replies take their time: runs of some length
+-- the service acts at once and replies late, which makes runs last longer
 local emulator = stage.emulator { "--accounts", "60", "--latency-ms", "5" }
 
--- Each process names what it writes, so that the log tells whose it was.
+-- Each process puts its name into what it writes, so that the log tells them apart.
 stage.write(
   script,
   ([[
@@ -60,7 +60,8 @@ local function make_process(random, number)
   return process
 end
 
--- Starts all of them at once, behind a lock of its own; output and code of each.
+-- Starts all processes at once, by a lock of its own; returns each one's output and exit
+-- code.
 local function start_all(processes)
   local go = stage.quote(stage.dir .. "/go")
   local words = { "exec 9>" .. go .. "; flock -x 9;" }
@@ -81,7 +82,7 @@ local function start_all(processes)
   end
 end
 
--- Each run's requests stand together.
+-- Checks that each run's requests are contiguous.
 local function check_order(whose, what, say)
   local seen, last = {}, nil
   for _, name in ipairs(whose) do

@@ -1,5 +1,4 @@
--- Compares what a ledger says with what the service did; whatever cannot be
--- true of both is a contradiction.
+-- Compares what a ledger says with what the service did, and reports contradictions.
 --
 --   local problems = oracle.check { state = DIR, changes = LIST, … }
 --   lua5.4 spec/prove/oracle.lua STATE_DIR CHANGES     the same by hand;
@@ -14,15 +13,15 @@
 --   5 the ledger can be read and is whole; no secret is in it
 --   6 a run that is said to be finished left nothing open: what is neither
 --     applied nor failed, stale or the like is unknown, and its exit code says so
--- Must not know: how a run was hurt, the program's own code: it reads the
--- tables with the sqlite3 command.
+-- Must not know: which fault hit the run, or the program's own code; it reads the tables
+-- with the sqlite3 command.
 local root = arg[0]:match "^(.*)/spec/prove/[^/]*$" or "."
 package.path = root .. "/?.lua;" .. package.path
 local cjson = require "cjson"
 
 local oracle = {}
 
--- As the ledger's tables have them; 0 is no outcome yet.
+-- Outcomes by their number in the ledger's tables; 0 means none yet.
 local OUTCOMES = {
   [0] = "planned",
   "intended",
@@ -36,10 +35,10 @@ local OUTCOMES = {
   "pending",
 }
 
--- Names in the change log of what scripts ask for, where they differ.
+-- Operations that have another name in the change log.
 local LOGGED = { initiate = { "create" }, update = { "alias", "credentials", "acl", "update" } }
 
--- Done by people, providers and time, not by a client.
+-- Changes that people, providers or time make, not a client.
 local OTHERS = {}
 for op in ("open complete deny expire break set"):gmatch "%a+" do
   OTHERS[op] = true
@@ -82,8 +81,8 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
--- { changes, runs, whole } of a ledger, or nil and why it cannot be read. One
--- that was killed before it had tables is empty.
+-- Returns { changes, runs, whole } of a ledger, or nil and why it cannot be read. A
+-- ledger whose run was killed before it had tables is empty.
 local function read(path)
   local script = ".mode json\nSELECT count(*) AS n FROM sqlite_schema WHERE name='change';\n"
   local function ask(sql)
@@ -123,8 +122,8 @@ local function is_create(operation)
   return operation == "link" or operation == "initiate"
 end
 
--- What stands for a change on both sides: creates by user and auth config,
--- for their account is not known beforehand.
+-- Returns a key that identifies a change on both sides: creates by user and auth config,
+-- because their account is not known beforehand.
 local function planned_keys(row)
   local operation = row.operation:match "([%w_]+)$"
   local whom = row.account
@@ -157,7 +156,7 @@ oracle.verdict = verdict
 local MAY_BE_APPLIED = { intended = true, done = true, unknown = true }
 local ENDED_WITH = { [3] = { "failed", "stale" }, [8] = { "unknown" } }
 
--- Takes each applied change from the planned ones that could be it.
+-- Matches each applied change with a planned one that it could be.
 local function match(rows, changes, say)
   local open = {}
   for _, row in ipairs(rows) do
@@ -223,7 +222,7 @@ local function check_end(rows, runs, exit_code, say)
   end
 end
 
--- Which exit code a finished run's verdicts lead to.
+-- Returns the exit code that follows from a finished run's verdicts.
 local function code_of(counts)
   if (counts.unknown or 0) > 0 then
     return 8
@@ -286,7 +285,7 @@ function oracle.check(what)
   return problems, ledger
 end
 
--- How many changes of a ledger have each verdict.
+-- Counts a ledger's changes by verdict.
 function oracle.counts(ledger)
   local counts = {}
   for _, row in ipairs(ledger.changes) do

@@ -1,5 +1,5 @@
--- A saved plan as a test reads it, and what a run that carried it out should have
--- sent.
+-- Reads a plan file independently of the program, and compares a run that carried it out
+-- with what it should have sent.
 --
 --   local plan = planned.read(path)       { head, changes, items, last, confirm }
 --     confirm: what the script's own run has to be given, a number for each bulk
@@ -83,7 +83,7 @@ local function same(one, other)
   return true
 end
 
--- Does the request say what the plan does?
+-- Does the request match the planned change?
 local function body_fits(change, request)
   if change.operation == "enable" or change.operation == "disable" then
     return request.body.enabled == (change.operation == "enable")
@@ -117,8 +117,8 @@ local function give_words(plan, rows, say)
   end
 end
 
--- Takes each request from the planned changes that it could be, in their order:
--- of two that look alike the one that is said to have been sent.
+-- Matches each request with a planned change that it could be, in order. Of two equal
+-- changes it takes the one that the ledger says was sent.
 local function match(plan, writes, say)
   local open = {}
   for _, change in ipairs(plan.changes) do
@@ -142,9 +142,9 @@ local function match(plan, writes, say)
   end
 end
 
--- Whether what is called of each change fits what was sent, and whether a change
--- that was not sent has a reason: its item went stale or failed before it, or
--- what it stood in for went well.
+-- Checks that each change's verdict agrees with what was sent, and that a change that was
+-- not sent has a reason: its item went stale or failed earlier, or it is a fallback of a
+-- change that succeeded.
 local function check_verdicts(plan, say)
   for _, change in ipairs(plan.changes) do
     local word = change.word
@@ -175,9 +175,9 @@ local function check_verdicts(plan, say)
   end
 end
 
--- touched: by account, how it was changed behind the run's back: "much" (status,
--- is_disabled, gone), "alias", "little" (nothing that counts). Accounts of more
--- than one item are left out: what the first did to them counts for the next.
+-- touched: by account, how another client changed it: "much" (status, is_disabled,
+-- deleted), "alias", "little" (no part of a precondition). Accounts of several items are
+-- skipped: the first item's changes matter to the next item.
 local function check_stale(plan, touched, say)
   local items = {}
   for _, item in ipairs(plan.items) do

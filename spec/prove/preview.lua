@@ -1,6 +1,5 @@
--- Runs every shipped job, every job of the sweeps, with and without their
--- options, as a preview: the service must have got no request that writes, and
--- the ledger must hold no intent.
+-- Previews every shipped job and every job of the sweeps, with and without their options:
+-- the service must receive no request that writes, and the ledger must have no intent.
 -- Usage: lua5.4 spec/prove/preview.lua [short]
 -- Must not know: what the jobs do.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -10,7 +9,7 @@ local stage = require "spec.prove.stage"
 local ACCOUNTS = { 30, 400, 2000 }
 -- Options of the host, and parameters that shipped jobs know.
 local HOST = { {}, { "--concurrency", "1" }, { "--show", "all", "-vv" }, { "--limit-items", "50" } }
--- Guards that let all pass, and those that are on by default: exit 4.
+-- Guards that pass everything, and the default guards, which exit with 4.
 local GUARDS = { stage.join(stage.OPEN, { "--delete-active" }), {} }
 local PARAMS = {
   refresh_expired = { {}, { "--reconnect", "link" } },

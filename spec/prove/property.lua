@@ -1,9 +1,8 @@
--- Plan = apply: random projects, random scripts, and up to three accounts in ten
--- changed behind the run's back between preview and apply. What is sent is what
--- was planned, less what was reported stale, both ways; what was touched in a way
--- that counts is left alone, what was not is not called stale. A preview sends
--- nothing that writes. Each second time the script itself runs again, with
--- --apply and nobody touching anything.
+-- Plan = apply: random projects and scripts, with up to three accounts in ten changed by
+-- somebody else between preview and apply. The requests sent must be exactly the planned
+-- changes without those reported stale. An account whose precondition was broken must not
+-- be changed, and no other may be called stale. A preview sends no request that writes.
+-- Every second trial runs the script again with --apply, without changes by others.
 -- Usage: lua5.4 spec/prove/property.lua [short | seed=N]
 -- Must not know: how a plan is carried out.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -31,7 +30,7 @@ local function run(emulator, verb, operand, more)
   })
 end
 
--- One account is changed; how much that counts for who planned to change it.
+-- Changes one account; returns how much that matters to a plan for it.
 local function touch(emulator, random, item)
   local id = item.account
   local before = emulator:ask("accounts/" .. id)
@@ -73,7 +72,7 @@ local function some_ids(emulator)
   return ids
 end
 
--- The rows of the run that wrote, each with its verdict.
+-- Returns the rows of the run that wrote, each with its verdict.
 local function rows_of_apply()
   local rows = {}
   local ledger = oracle.read(state .. "/ledger.db")
@@ -127,7 +126,7 @@ local function trial(seed)
     generate.script(random, {
       disjoint = again or random(1, 2) == 1,
       straight = true,
-      creates = not again, -- what one bulk makes, the next one selects
+      creates = not again, -- a later bulk would select what an earlier one made
       ids = some_ids(emulator),
       secret = stage.SECRET,
     })
@@ -154,7 +153,7 @@ local function trial(seed)
       if again and output:find "failed  action" then
         fits = 3 -- an id that an earlier bulk of the script has deleted
       end
-    elseif #writes > 0 then -- all is so already: no run at all
+    elseif #writes > 0 then -- an empty plan: there is no run to compare
       problems[#problems + 1] = "nothing to do, but it has written"
     end
     if code ~= fits then

@@ -1,6 +1,5 @@
--- Resumes what a sweep has hurt and looks at what came of it: nothing may be left
--- open, nothing done twice, nothing said that is not so; resuming once more has
--- to do nothing.
+-- Resumes a run that a sweep has damaged and checks the result: nothing may be left open,
+-- done twice or reported wrongly, and one more resume must do nothing.
 --
 --   local problems = resumed.check { emulator = E, state = DIR, … }
 --     url            of the service when it is not the emulator itself
@@ -9,7 +8,7 @@
 --     inject         strace's expression: hurts a first resume
 --     secrets        texts that must not be in the ledger
 --     more           words of the command line
--- Must not know: what is in a ledger, how a run was hurt.
+-- Must not know: what is in a ledger, which fault hit the run.
 local oracle = require "spec.prove.oracle"
 local stage = require "spec.prove.stage"
 
@@ -30,15 +29,15 @@ local function resume(what, name, inject)
   })
 end
 
--- Accounts that may not be asked twice: creates by their user, refreshes that
--- happened.
+-- Must this request not be sent twice? True for creates and for refreshes that happened.
 local function never_twice(text, refreshed)
   local account = text:match "/(ca_[^/ ]+)/refresh"
   return text:find "^POST" and (not account or refreshed[account])
 end
 
--- What was sent more than once: harmless where it does no harm to repeat and its
--- reply was lost; a create never. A refresh that was refused did not happen.
+-- Finds changes that were sent more than once. That is harmless when the operation can be
+-- repeated and its reply was lost, but never for a create. A refused refresh did not
+-- happen.
 function resumed.check_repeats(emulator, changes, problems)
   local times, refreshed = {}, {}
   for _, request in ipairs(stage.writes(emulator)) do
@@ -62,7 +61,7 @@ local function ledger_text(state)
   return stage.sql(state, ".dump outcome") .. stage.sql(state, ".dump part")
 end
 
--- A finished run: said to be so, nothing sent, nothing in the ledger changed.
+-- Resumes a finished run: it must say so, send nothing and leave the ledger unchanged.
 local function check_again(what, name, code, problems)
   local before = ledger_text(what.state)
   what.emulator:forget()
@@ -71,7 +70,7 @@ local function check_again(what, name, code, problems)
   if #sent > 0 then
     problems[#problems + 1] = "resumed when finished: it sent " .. sent[1].text
   end
-  if code == 8 then -- it looks once more
+  if code == 8 then -- unknown outcomes are probed again
     return
   elseif not output:find "is finished" or (again ~= 0 and again ~= code) then
     problems[#problems + 1] = ("resumed when finished: exit %d\n%s"):format(again, output)
@@ -116,7 +115,7 @@ local function check_end(what, name, output, code, changes, problems)
   check_again(what, name, was_finished and expected or code, problems)
 end
 
--- Resumes until it ends itself. Returns what is wrong, and what was printed.
+-- Resumes until the run ends by itself. Returns what is wrong, and what was printed.
 function resumed.check(what)
   local problems, name = {}, stage.newest_run(what.state)
   if not name then

@@ -1,5 +1,5 @@
--- What the sweeps share: an emulator, a directory of their own, runs of the
--- host under strace, and the figure at the end.
+-- What the sweeps share: an emulator, a private directory, runs of the host under strace,
+-- and the figure at the end.
 --
 --   local stage = require "spec.prove.stage"
 --   stage.begin("kill", arg)              reads "short" among the arguments
@@ -13,20 +13,20 @@
 --   stage.random(seed)                    numbers that are the same every time
 --   stage.power_cut(state, log)           what would be left of the ledger
 --   stage.finish()                        one line; exit 1 on a contradiction
--- Must not know: what a sweep hurts.
+-- Must not know: which faults a sweep makes.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
 local cjson = require "cjson"
 local server = require "spec.support.server"
 
 local stage = { short = false, count = 0, failed = 0, notes = {}, part = 1, parts = 1, seen = 0 }
 local quote = server.quote
-local MOST = 12 -- of what is wrong with one point
+local MOST = 12 -- problems printed for one point
 
 stage.root = arg[0]:match "^(.*)/spec/prove/[^/]*$" or "."
 stage.server = server
 stage.quote = quote
 
--- A key that can be searched for: nothing that a run leaves may hold it.
+-- A key that is easy to search for: no file that a run leaves may contain it.
 stage.API_KEY = "ak_canary_8c1f0e5d7b3a"
 stage.SECRET = "sk_canary_2d9e6b4f1a70"
 
@@ -44,9 +44,8 @@ function stage.begin(name)
   pipe:close()
 end
 
--- Sweeps that wait more than they work are spread over processes, each of which
--- takes the points that are its own. Returns in those only; the first one sums
--- up what they say.
+-- Spreads a sweep that mostly waits over several processes, each of which takes its share
+-- of the points. Returns only in those; the first process adds up their results.
 function stage.spread(count, noun)
   if stage.parts > 1 or stage.short or count < 2 then
     return
@@ -80,8 +79,8 @@ function stage.spread(count, noun)
   stage.finish(noun)
 end
 
--- The beginning of a sweep whose trials are known by a seed. "seed=N" among the
--- arguments asks for one of them; otherwise they are spread over processes.
+-- Begins a sweep whose trials are identified by a seed. "seed=N" among the arguments runs
+-- one of them; otherwise they are spread over processes.
 function stage.begin_random(name, processes, noun)
   stage.begin(name)
   stage.seed = math.tointeger(tonumber(table.concat(arg, " "):match "seed=(%d+)"))
@@ -107,12 +106,12 @@ function stage.mine()
   return stage.seen % stage.parts == stage.part % stage.parts
 end
 
--- Counts that tell how hard the sweep was; of processes they add up.
+-- Counts that tell how hard the sweep was; those of several processes are added.
 function stage.note(noun, number)
   stage.notes[noun] = (stage.notes[noun] or 0) + number
 end
 
--- math.random of its own: xorshift, so that a seed means the same everywhere.
+-- A replacement for math.random: xorshift, so that a seed gives the same everywhere.
 function stage.random(seed)
   local state = seed * 0x9E3779B97F4A7C15 ~ 0x5DEECE66D
   local function random(first, last)
@@ -121,13 +120,13 @@ function stage.random(seed)
     state = state ~ (state << 17)
     return first + (state >> 11) % (last - first + 1)
   end
-  for _ = 1, 8 do -- seeds that are close begin alike
+  for _ = 1, 8 do -- close seeds give similar first numbers
     random(0, 1)
   end
   return random
 end
 
--- The command's output, and its exit code as a shell tells it.
+-- Returns the command's output, and its exit code as a shell reports it.
 function stage.shell(command)
   local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo $?", "r"))
   local text = pipe:read "a"
@@ -142,8 +141,8 @@ function stage.emulator(arguments)
   return server.emulator(all)
 end
 
--- The change log once the emulator has done all that reached it: whoever was
--- killed may have left requests in the sockets' buffers.
+-- Returns the change log after the emulator has handled every request that reached it: a
+-- killed process may have left requests in the sockets' buffers.
 function stage.changes(emulator)
   local before = -1
   for _ = 1, 20 do
@@ -183,14 +182,14 @@ function stage.writes(emulator)
   return writes
 end
 
--- Somebody else's request to the API: status and body of the reply.
+-- Sends a request to the API as another client; returns the reply's status and body.
 function stage.api(emulator, method, path, body)
   local key = ("x-api-key: %s\r\n"):format(stage.API_KEY)
   local text = body and cjson.encode(body) or ""
   return server.http(emulator.port, method, "/api/v3.1" .. path, text, key)
 end
 
--- SQL on the ledger; its output, or nil and why.
+-- Runs SQL on the ledger; returns its output, or nil and the reason.
 function stage.sql(state, sql)
   local command = "printf %s " .. quote(".timeout 5000\n" .. sql) .. " | sqlite3 -batch "
   local text, code = stage.shell(command .. quote(state .. "/ledger.db"))
@@ -200,7 +199,7 @@ function stage.sql(state, sql)
   return text
 end
 
--- The last run of a ledger, or nil.
+-- Returns the last run of a ledger, or nil.
 function stage.newest_run(state)
   local text = stage.sql(state, "SELECT name FROM run ORDER BY id DESC LIMIT 1;")
   return text and text:match "^20%S+"
@@ -211,10 +210,10 @@ function stage.copy(from, to)
   os.execute(("cp -r %s %s"):format(quote(from), quote(to)))
 end
 
--- Guards that let everything pass; the sweeps of guards give their own.
+-- Guards that pass everything; sweeps of guards set their own.
 stage.OPEN = { "--max-changes", "100000", "--max-percent", "100" }
 
--- Lists, one after the other.
+-- Concatenates lists.
 function stage.join(...)
   local all = {}
   for _, list in ipairs { ... } do
@@ -264,8 +263,8 @@ function stage.read(path)
   return text
 end
 
--- How far into the ledger's log everything was synced: bytes, or nil when all
--- of it was (or there is none).
+-- Returns up to which byte the ledger's log was synced, or nil when all of it was (or
+-- there is none).
 local function unsynced_from(calls)
   local least
   for line in calls:gmatch "[^\n]+" do
@@ -279,8 +278,8 @@ local function unsynced_from(calls)
   return least
 end
 
--- What of a state directory would be left had the power failed when the calls in
--- `log` (of strace) had been made: a directory, or nil when nothing is lost.
+-- Returns a directory with what a power failure after the calls in `log` (of strace)
+-- would leave of a state directory, or nil when nothing would be lost.
 function stage.power_cut(state, log)
   local from = unsynced_from(stage.read(log))
   local wal = stage.read(state .. "/ledger.db-wal")
@@ -295,7 +294,7 @@ function stage.power_cut(state, log)
   return dir
 end
 
--- first … last; in short mode `few` of them, spread over all.
+-- Returns first … last; in short mode about `few` of them, evenly spread.
 function stage.points(first, last, few)
   local step = stage.short and math.max(1, (last - first + 1) / few) or 1
   local at = first + (step - 1) / 2 - step

@@ -1,7 +1,7 @@
--- Undo: random runs of changes that can be put back, and some that cannot; then
--- somebody else changes some of the accounts. What undo says it puts back is as
--- it was before, what others have changed is not touched and told, and undoing
--- once more plans nothing. Its preview writes nothing.
+-- Undo: random runs of changes, most of which can be undone; then another client changes
+-- some of the accounts. What undo reports as restored must be as before the run, what
+-- others changed must be left alone and reported, and a second undo must plan nothing.
+-- A preview of undo writes nothing.
 -- Usage: lua5.4 spec/prove/undo.lua [short | seed=N]
 -- Must not know: how an undo is planned.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -38,7 +38,7 @@ local function acl_text(acl)
   return table.concat(words, ";")
 end
 
--- Everything undo could have to put back, of all accounts.
+-- Returns all fields of all accounts that undo might have to restore.
 local function picture(emulator)
   local accounts, cursor = {}, ""
   repeat
@@ -64,7 +64,7 @@ end
 
 local ALL = { "status", "is_disabled", "alias", "acl" }
 
--- Are those fields the same? Else the name of one that is not.
+-- Returns true when the fields are equal, otherwise false and the name of one that differs.
 local function same(one, other, fields)
   if not one or not other then
     return one == other, "existence"
@@ -77,7 +77,7 @@ local function same(one, other, fields)
   return true
 end
 
--- The accounts that the run has really changed, and how.
+-- Returns the accounts that the run really changed, and how.
 local function done_of(mode)
   local done = {}
   local ledger = oracle.read(state .. "/ledger.db")
@@ -91,8 +91,8 @@ local function done_of(mode)
   return done
 end
 
--- Somebody else changes some of them: those are not undone. An alias does not
--- count where the run left it alone.
+-- Another client changes some of them, and those must not be undone. A changed alias
+-- matters only where the run changed the alias.
 local function touch_some(emulator, random, done)
   local touched, percent, ids = {}, random(0, 20), {}
   for id in pairs(done) do
@@ -116,7 +116,7 @@ local function touch_some(emulator, random, done)
   return touched
 end
 
--- The fields that each account's planned changes put back.
+-- Returns the fields that each account's planned changes restore.
 local function put_back(plan)
   local back = {}
   for _, change in ipairs(plan.changes) do
@@ -144,8 +144,8 @@ local function is_plain(operations)
   return true
 end
 
--- What an account that came with the run was before, nobody knows; where the run
--- has refreshed or revoked, a status is put back to what it was in between.
+-- Returns the fields that undo must restore. An account that the run created has no state
+-- before it; where the run refreshed or revoked, undo restores a status in between.
 local function fields_to_compare(id, fields, done, before)
   local kept, plain = {}, is_plain(done[id])
   for _, name in ipairs(before[id] and fields or {}) do
@@ -180,9 +180,8 @@ local function check_undo(done, back, before, touched, after_touch, after, probl
   end
 end
 
--- Who had nothing but changes that can be put back, and was not touched since, is
--- as before; all but an ACTIVE account that was something else before, which
--- nothing brings back.
+-- Accounts with only undoable changes, not touched by others since, must be as before. The
+-- status is not compared where no operation can restore the one before.
 local function check_missed(done, before, after, touched, problems)
   for id, operations in pairs(done) do
     local plain = not touched[id] and before[id] and is_plain(operations)
@@ -195,8 +194,8 @@ local function check_missed(done, before, after, touched, problems)
   end
 end
 
--- What others did to the very thing that the run had changed is told, unless it is
--- as before then.
+-- Undo must report each status that the run and then another client changed, unless it is
+-- back to what it was before the run.
 local function check_told(done, touched, back, output, problems)
   local due, told = 0, math.tointeger(output:match "already as before the run: (%d+)" or 0)
   for reason, number in output:gmatch "not undone, (.-): (%d+) " do

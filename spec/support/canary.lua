@@ -103,7 +103,7 @@ local function quote(text)
 end
 
 -- Reads every file of a directory byte by byte, except those for which skip(path) is
--- true. An argument that is no directory is searched as a text.
+-- true. An argument that is not a directory is searched as text.
 function canary.search(place, where, skip)
   local found = {}
   local is_path = #place < 4096 and place:find "^/" and not place:find "[%s%z]"

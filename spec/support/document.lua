@@ -100,7 +100,7 @@ function Sandbox:run(text)
     PATH = self.path .. "/build:" .. os.getenv "PATH",
     HOME = self.path .. "/home",
     TMPDIR = self.path .. "/home/tmp",
-    -- the sanitizers want to be loaded before all others, the shim is too
+    -- sanitizers must be loaded before every other library, and so must the shim
     ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "") .. ":verify_asan_link_order=0",
     UBSAN_OPTIONS = os.getenv "UBSAN_OPTIONS" or "",
   } do
@@ -124,11 +124,11 @@ local function is_installed(program)
   return (os.execute("command -v " .. quote(program) .. " >/dev/null 2>&1"))
 end
 
--- What developers install for themselves.
+-- Programs that developers install themselves.
 local OPTIONAL = { gdb = true, valgrind = true, git = true }
 
--- The command of a line and its words, without "NAME=value" before it; of spec/lua
--- the script that it runs.
+-- Returns the command of a line and its arguments, without leading "NAME=value". For
+-- spec/lua the command is the script that it runs.
 local function split(line)
   local words, program = {}, nil
   for word in line:gmatch "%S+" do
@@ -153,7 +153,7 @@ local function check_make(words, problem)
   end
 end
 
--- The text that tells a program's options: a script's own, or its --help.
+-- Returns a text with a program's options: the script's source, or its --help.
 local function words_of(program)
   local path = program:gsub("^build/asan/", "build/"):match "^build/(.*)$"
   if program:find "/" and not path then

@@ -16,7 +16,7 @@
 --
 -- After every run its stdout, its stderr and all files of the place are searched for
 -- the emulator's API key and for the texts in place.secrets; a hit is an error.
--- Must not know: what specs want of it.
+-- Must not know: what the specs are about.
 local cjson = require "cjson"
 local canary = require "spec.support.canary"
 local server = require "spec.support.server"
@@ -36,7 +36,7 @@ host.shell = shell
 host.program = server.build .. "/composio-lua"
 host.has_sanitizer = shell("grep -c __asan_init " .. quote(host.program)) ~= "0"
 
--- Waits until is_so() is true, for ten seconds; `what` is named when it never is.
+-- Waits at most ten seconds until is_so() is true. The error on timeout names `what`.
 function host.wait_until(is_so, what)
   for _ = 1, 500 do
     if is_so() then
@@ -99,7 +99,7 @@ function Place:mode(name)
   return shell("stat -c %a " .. quote(self.path .. "/" .. name))
 end
 
--- Two locals that every script of a spec begins with.
+-- Each script of a spec begins with these two locals.
 local HEAD = [[
 local composio = require "composio"
 local accounts = composio.connected_accounts
@@ -207,7 +207,7 @@ function Process:signal(name)
   shell("kill -" .. name .. " " .. self.pid .. " 2>/dev/null")
 end
 
--- What the process has written to stdout and stderr so far.
+-- Returns what the process has written to stdout and stderr so far.
 function Process:output()
   local place, suffix = self.place, self.suffix
   return place:read("out." .. suffix) or "", place:read("err." .. suffix) or ""

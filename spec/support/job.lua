@@ -1,4 +1,4 @@
--- Questions that many specs of whole jobs ask, and texts that they need.
+-- Checks and texts that many specs of whole jobs share.
 --
 --   local job = require "spec.support.job"
 --   job.has(run.err, "refused")            fails and shows the whole text
@@ -10,7 +10,7 @@
 --   job.ids(emulator, { statuses = { "ACTIVE" } }, count)
 --   job.quoted(ids)                        as a Lua list
 --   job.refusal { method = "PATCH", nth = 3 }   a fault rule: "not this one", once
--- Must not know: what specs want of it.
+-- Must not know: what the specs are about.
 local server = require "spec.support.server"
 
 local job = {}
@@ -78,7 +78,7 @@ function job.quoted(ids)
   return "{ " .. table.concat(words, ", ") .. " }"
 end
 
--- A reply in the service's own envelope, so that the change has failed for sure.
+-- A reply in the service's own envelope, which proves that the change failed.
 function job.refusal(rule)
   local whole = {
     nth = 1, action = "reply", status = 400,

@@ -1,6 +1,6 @@
-/* Preloaded into a program (LD_PRELOAD), it makes the libraries claim other
-   versions than theirs: COMPOSIO_OTHER_LIBCURL, COMPOSIO_OTHER_SQLITE. They
-   behave as they are.
+/* Preloaded into a program (LD_PRELOAD), this library makes libcurl and SQLite
+   report other versions than theirs: COMPOSIO_OTHER_LIBCURL,
+   COMPOSIO_OTHER_SQLITE. Their behaviour does not change.
    Must not know: what the program makes of a version. */
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -10,7 +10,7 @@
 
 #define VISIBLE __attribute__((visibility("default")))
 
-/* A pointer to an object as one to a function, which ISO C does not cast. */
+/* Converts an object pointer to a function pointer: ISO C has no such cast. */
 static void find_next(const char *name, void *function, size_t size)
 {
   void *found = dlsym(RTLD_NEXT, name);

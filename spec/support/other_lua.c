@@ -1,7 +1,8 @@
 /* composio-other-lua MODULE VERSION: loads composio.so as a Lua of that
-   version (505 is 5.5) would that has next to nothing of 5.4's functions, and
-   prints the error it raises. For those that are not at hand as programs. Must
-   not know: Lua's headers; what it exports is what the module finds. */
+   version (505 is 5.5) would, with hardly any of 5.4's functions, and prints
+   the error that the module raises. For Lua versions that are not installed.
+   Must not know: Lua's headers; the module finds only what this file exports.
+ */
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>

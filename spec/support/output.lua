@@ -1,4 +1,4 @@
--- What a run of the specs prints: failures as they come, and one closing line.
+-- The output of a spec run: each failure at once, and one final line.
 -- Must not know: what the specs are about.
 local counts = package.loaded["spec.support.counts"]
 

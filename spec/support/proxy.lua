@@ -9,7 +9,7 @@
 --   seen:of "POST"                        the same two numbers for one method
 --   proxy.answer(503, { "Retry-After: 1" }, "busy")   a rule's do=answer,text=…
 --   proxy.unused_port()                   a port where nobody listens
--- Must not know: what specs want of it.
+-- Must not know: what the specs are about.
 local cjson = require "cjson"
 local server = require "spec.support.server"
 
@@ -91,13 +91,13 @@ function proxy.answer(...)
   return "do=answer,text=" .. proxy.reply(...)
 end
 
--- The end of a rule: the server does what it was asked, and the proxy replaces its
--- reply by this.
+-- The end of a rule: the server handles the request, and the proxy replaces its reply
+-- with this one.
 function proxy.replace(...)
   return "when=reply,at=0,do=replace,text=" .. proxy.reply(...)
 end
 
--- A port that was free a moment ago, so that nobody should listen there.
+-- Returns a port that was free a moment ago, so nobody should listen there.
 function proxy.unused_port()
   local program = server.start("composio-faultproxy", { "--to", 9 })
   local port = program.port

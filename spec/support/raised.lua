@@ -1,4 +1,4 @@
--- What a call raises; fails when it raises nothing.
+-- Returns what a call raised; fails when it raised nothing.
 --
 --   local raised = require "spec.support.raised"
 --   local err, text = raised(pcall(accounts.get, "ca_gone"))   the object, and its text

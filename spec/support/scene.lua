@@ -1,5 +1,5 @@
--- The opening of most spec files: one emulator for all specs of a file (or of a
--- describe), as new before each of them, stopped after the last.
+-- The setup of most spec files: one emulator for all specs of a file (or of a describe),
+-- reset before each of them and stopped after the last.
 --
 --   local emulator, place
 --   scene.of_host({ "--accounts", "230" }, function(...)

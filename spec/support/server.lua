@@ -16,7 +16,7 @@
 -- A program that was started ends with stop(), or when Lua closes. No library for
 -- processes or sockets is needed: popen gives the pid and the first line, and bash
 -- opens connections by /dev/tcp.
--- Must not know: what specs want of the programs.
+-- Must not know: what the specs are about.
 local cjson = require "cjson"
 
 local server = {}
@@ -111,7 +111,7 @@ local Emulator = setmetatable({}, Program)
 Emulator.__index = Emulator
 Emulator.__gc = Program.stop
 
--- program: another emulator than the one that is shipped.
+-- program: an emulator to use instead of the shipped one.
 function server.emulator(arguments, program)
   return setmetatable(server.start(program or "composio-emulator", arguments), Emulator)
 end

@@ -1,7 +1,7 @@
-/* composio-spec SCRIPT [ARGUMENTS]: runs a Lua script with the module inside
-   and no limits, as lua5.4 does, so that the specs run under the sanitizers
-   the program was built with.
-   Must not know: what a spec is. */
+/* composio-spec SCRIPT [ARGUMENTS]: runs a Lua script like lua5.4, without
+   limits, with the module linked in, so that the specs run under the
+   sanitizers that the program was built with. Must not know: what a spec is.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +45,8 @@ static int run(lua_State *L)
   return 0;
 }
 
-/* Who runs the specs in the background, or under nohup, ignores signals for
-   us, and for the programs that are sent some. */
+/* A background job or nohup starts us with signals ignored, and the programs
+   to which specs send signals would inherit that. */
 static void heed_signals(void)
 {
   (void)signal(SIGINT, SIG_DFL);

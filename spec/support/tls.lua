@@ -4,7 +4,7 @@
 --   local tls = require "spec.support.tls"
 --   local front = tls.http2(emulator)
 --   front.url, front.ca (the file to trust), front:stop()
--- Must not know: what specs want of it.
+-- Must not know: what the specs are about.
 local server = require "spec.support.server"
 local quote = server.quote
 
@@ -32,8 +32,8 @@ local function certificate(dir)
   assert(good, text)
 end
 
--- nghttpx cannot choose a free port by itself: tries one that was free a moment ago,
--- and another one when somebody was faster.
+-- nghttpx cannot choose a free port itself: this tries a port that was free a moment ago,
+-- and another one when some other process took it first.
 local function free_port()
   local program = server.start("composio-faultproxy", { "--to", 9 })
   local port = program.port

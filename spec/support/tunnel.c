@@ -1,8 +1,8 @@
-/* composio-tunnel: an HTTP proxy that only knows CONNECT, and connects to one
-   port of this machine, whatever host it is asked for. For specs of what
-   libcurl does behind a proxy.
+/* composio-tunnel: an HTTP proxy that only supports CONNECT, and connects to
+   one port of this machine whatever host is requested. For specs of libcurl's
+   behaviour behind a proxy.
    Usage: composio-tunnel --to PORT      first line on stdout: {"port":N}
-   Must not know: what passes through. */
+   Must not know: what it forwards. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,7 +29,8 @@ static struct sockaddr_in loopback(int port)
   return address;
 }
 
-/* Up to the empty line, byte by byte: what follows is for the other side. */
+/* Reads up to the empty line, byte by byte: later bytes are for the other
+ * side. */
 static bool read_head(int client)
 {
   char head[8192];
@@ -42,7 +43,7 @@ static bool read_head(int client)
   return false;
 }
 
-/* False when that side has ended. */
+/* Returns false when that side has closed. */
 static bool pass(int from, int to)
 {
   char bytes[16384];
@@ -96,13 +97,13 @@ int main(int argc, char **argv)
     return fail("composio-tunnel");
   printf("{\"port\":%d}\n", ntohs(address.sin_port));
   fflush(stdout);
-  (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
+  (void)signal(SIGCHLD, SIG_IGN); /* children are not waited for */
   for(;;) {
     int client = accept(listener, NULL, NULL);
     pid_t child = client < 0 ? -1 : fork();
     if(!child) {
       close(listener);
-      close(STDOUT_FILENO); /* who reads it waits for this program alone */
+      close(STDOUT_FILENO); /* a reader gets its EOF when the parent ends */
       serve(client, target_port);
       _exit(0);
     }

@@ -1,7 +1,7 @@
--- composio.auth_scheme: what an account's credentials look like on the wire.
+-- composio.auth_scheme: how an account's credentials look on the wire.
 -- Must not know: where they are sent.
--- Nothing is validated here: toolkits differ, and the service knows theirs. A
--- field that is given wins over the default status.
+-- Nothing is validated here: each toolkit has its own fields, and the service knows them.
+-- A `status` that the caller gives replaces the default one.
 
 local function filled(value)
   return type(value) == "string" and value ~= ""
@@ -11,7 +11,7 @@ local function always_active()
   return "ACTIVE"
 end
 
--- name, the service's word, default status, and the names of other clients.
+-- name, the service's name, function for the default status, the names in other clients.
 local SCHEMES = {
   {
     "oauth1",

@@ -1,12 +1,12 @@
--- Before-images: how an account is before a run changes it. What is so already
--- is seen by it, what the guard counts, what undo puts back, and what went
--- stale since a plan was made.
+-- Before-images: how an account is before a run changes it. They tell which changes
+-- are not needed, what the guard counts, what undo restores, and which items went
+-- stale after the plan was made.
 -- Must not know: how changes are recorded or sent.
--- Accounts bring their image with them; an id gets it here: in a bulk's action
--- together with the ids that other actions ask for, elsewhere by itself. Only
--- the host records changes, so in stock Lua nothing is looked up.
+-- An account object is its own before-image. For an id, this file reads the account:
+-- in a bulk's action in one request with the ids of other actions, elsewhere with a
+-- get. Only the host records changes, so in stock Lua this file does nothing.
 
-local CHUNK = 100 -- ids asked for at once
+local CHUNK = 100 -- ids per request
 
 return function(composio, core, host)
   if not host then
@@ -19,8 +19,8 @@ return function(composio, core, host)
 
   -- ---- many ids, one request ----
 
-  local waiting = {} -- id → who waits for it
-  local batch -- the ids that wait for their request
+  local waiting = {} -- id → its entry: the signals of the tasks that wait for it
+  local batch -- ids of the next request
 
   local function answer(entry)
     for _, signal in ipairs(entry.signals) do
@@ -28,8 +28,8 @@ return function(composio, core, host)
     end
   end
 
-  -- The accounts of at most CHUNK ids, by id; raises when they cannot be read as
-  -- a whole.
+  -- Returns the accounts of at most CHUNK ids, by id. Raises when the listing is
+  -- incomplete.
   local function find_all(ids)
     local found = {}
     local walk = accounts_of()
@@ -47,7 +47,7 @@ return function(composio, core, host)
   core.find_all = find_all
 
   local function fetch(mine)
-    composio.sleep(0) -- whoever runs in this turn gets its id in
+    composio.sleep(0) -- lets the other runnable tasks add their ids first
     if batch == mine then
       batch = nil
     end
@@ -74,7 +74,7 @@ return function(composio, core, host)
     return entry
   end
 
-  -- The account, or nil when there is none.
+  -- Returns the account, or nil when it does not exist.
   local function lookup(id)
     if not core.can_suspend() or id:find(",", 1, true) then
       local good, account = pcall(accounts_of().get, id)
@@ -111,7 +111,7 @@ return function(composio, core, host)
 
   -- ---- the project ----
 
-  -- Its number of accounts, which limits in per cent are about; asked once.
+  -- Asks once for the project's number of accounts: limits in per cent refer to it.
   local function ensure_project()
     if host.needs_project() then
       local page = accounts_of().list { limit = 1, account_type = "ALL" }
@@ -120,15 +120,16 @@ return function(composio, core, host)
   end
   core.ensure_project = ensure_project
 
-  -- ---- what straight-line changes made of accounts and auth configs ----
+  -- ---- accounts and auth configs after straight-line changes ----
 
-  -- id -> true: the run has changed it, so what was read before is out of date.
-  -- In a preview it is still as it was: then the status that the change leads to.
+  -- id → true when the run has changed it: what the script read before is out of date.
+  -- A preview changes nothing, so there the value is the status that the planned change
+  -- leads to.
   local changed = {}
 
   local function change_straight(change, row, account, id, ...)
     if host.is_apply then
-      changed[id] = true -- also when the change fails
+      changed[id] = true -- also when the change fails: it may have happened
       return change(account, ...)
     end
     local expected = changed[id]
@@ -138,7 +139,7 @@ return function(composio, core, host)
   end
 
 
-  -- ---- auth configs and what is protected ----
+  -- ---- auth configs and protection ----
 
   local noted = {}
 
@@ -147,7 +148,7 @@ return function(composio, core, host)
     for account in walk do
       local why = host.protected(account.id, account.user_id, account.toolkit.slug)
       if why then
-        walk:close() -- what is left of it does not matter
+        walk:close() -- one protected account is enough
         return ("%s (account %s)"):format(why, account.id)
       end
     end
@@ -157,8 +158,8 @@ return function(composio, core, host)
     end
   end
 
-  -- Why the auth config is protected, or nil, and its toolkit: before it is
-  -- changed itself also when an account below it is.
+  -- Returns why the auth config is protected (or nil), and its toolkit. When the config
+  -- itself is to be changed, a protected account below it protects it, too.
   local function config_protected(config, is_changed)
     local slug = type(config.toolkit) == "table" and config.toolkit.slug or nil
     local why = host.protected(config.id, nil, slug)
@@ -169,7 +170,7 @@ return function(composio, core, host)
   end
   core.config_protected = config_protected
 
-  -- Tells it to the recorder.
+  -- Tells the host whether the config is protected, once for each use.
   local function note_config(config, is_changed)
     if not host.protects or noted[config.id] and (noted[config.id].whole or not is_changed) then
       return
@@ -187,8 +188,8 @@ return function(composio, core, host)
     return type(id) == "string" and id ~= "" and id or nil
   end
 
-  -- Is it an account, or an auth config, that this module has read? A table of
-  -- the script's own stands for its id alone.
+  -- Is the target an account or auth config that this module has read? Of a table that
+  -- the script made, only the id is used.
   local function has_status(target)
     return core.status_of(target) ~= nil
   end
@@ -226,7 +227,7 @@ return function(composio, core, host)
     accounts[row.name] = function(target, options, ...)
       local kind = host.item_kind()
       if kind == "plan" and has_status(target) then
-        return change(target, options, ...) -- nearly always
+        return change(target, options, ...) -- the usual case, kept fast
       end
       local class = check(target, options, ...)
       if kind ~= "after" then
@@ -238,7 +239,7 @@ return function(composio, core, host)
       ensure_project()
       local account, id = image_of(target), id_of(target)
       if not id then
-        return change(account, options, ...) -- which says what is wrong with it
+        return change(account, options, ...) -- raises: the target has no id
       end
       return change_straight(change, row, account, id, options, ...)
     end
@@ -257,7 +258,7 @@ return function(composio, core, host)
           note_config(config, false)
         elseif core.is_error(config) and config.status ~= 404 then
           error(config, 0) -- its toolkit may be protected
-        end -- else the call itself says why
+        end -- on a 404 the call itself reports the error
       end
       return create(user_id, auth_config_id, ...)
     end

@@ -1,15 +1,16 @@
--- composio.bulk: one decision for many accounts. Select, plan, guard, and with
--- --apply carry out and look after each finished item. In a replay the plan
--- stands already: selection and action are left out, or run for secrets alone.
+-- composio.bulk: one action for many accounts. It selects, plans and checks the guards;
+-- with --apply it carries out the changes and calls `after` for each finished item. In a
+-- replay the plan is already sealed: selection and action are skipped, or run only to
+-- get the secrets again.
 -- Must not know: how changes are sent, options of the command line.
--- The action only decides: what it plans is in the ledger before anything is
--- sent, and no code of the script runs while changes are carried out, except
--- `after`, which cannot write.
+-- The action only decides: its whole plan is in the ledger before anything is sent. While
+-- changes are carried out, no code of the script runs except `after` and the canary's
+-- `check`, neither of which can write.
 
-local host -- given with the parts, below
+local host -- set when init.lua loads this file
 
 local KNOWN = { "name", "key", "after", "concurrency", "allow_incomplete", "canary" }
-local CHUNK = 100 -- ids asked for at once
+local CHUNK = 100 -- ids per request
 local TYPES = {
   name = "string",
   key = "function",
@@ -19,13 +20,13 @@ local TYPES = {
   canary = "table",
 }
 local CANARY = { "count", "check" }
-local FEW = 3 -- keys that are named
+local FEW = 3 -- keys named in a message
 
--- Many tasks may ask for the next one of something that itself waits: one
--- pulls, the others wait in a queue. Whoever is woken looks again, so that a
--- task that never waits goes on without a change of tasks; until he has looked,
--- nobody else is woken. Gives what pcall gives. This runs once per item, hence
--- no table for what was pulled. A task that fails ends the others, too.
+-- Lets many tasks share an iterator whose step may suspend: one task pulls, the others
+-- wait in a queue. A woken task checks `pulling` again, so a task that never suspends can
+-- pull several times without a task switch; no second task is woken before that check.
+-- The function returns what pcall(pull) returns. It runs once per item, hence no table
+-- for the results.
 local function make_turns(pull)
   local pulling, woken = false, false
   local queue, first, last = {}, 1, 0
@@ -73,7 +74,8 @@ return function(composio, core, given)
     return composio.connected_accounts
   end
 
-  -- Runs `count` tasks of the same function; the first failure ends all.
+  -- Runs `count` tasks of the same function. The first failure cancels the others and
+  -- is raised.
   local function together(count, work)
     local tasks = {}
     for i = 1, count do
@@ -95,7 +97,7 @@ return function(composio, core, given)
   end
 
   -- ---- selections ----
-  -- A source has next() → subject, key, account, row; and why(), the reason
+  -- A source has next() → subject, key, account, row, missing; and why(), the reason
   -- why the listing is incomplete, or nil.
 
   local function of_accounts(selection, options)
@@ -132,8 +134,8 @@ return function(composio, core, given)
     end
   end
 
-  -- Ids get their accounts in lists of a hundred; what the service does not
-  -- know fails as not found.
+  -- Reads the accounts of a list of ids, CHUNK ids per listing. An id that the listing
+  -- does not have becomes an item that fails as not found.
   local function of_ids(ids)
     local source, at, ready, first, why = { kind = "ids" }, 0, {}, 1, nil
     check_ids(ids)
@@ -170,7 +172,7 @@ return function(composio, core, given)
     return source
   end
 
-  -- Rows: of a file (callable), or of a list of tables.
+  -- Rows from an iterator: a function, a CSV selection or a list of tables.
   local function of_rows(next_row, options, secret, path)
     local source, place = { kind = "rows", path = path }, 0
     local hidden = {}
@@ -222,7 +224,7 @@ return function(composio, core, given)
       return of_accounts(selection, options)
     elseif is_selection and selection.is_rows then
       local source = of_rows(selection, options, selection.secret, selection.path)
-      source.is_settled = selection.is_settled -- its rows do not change
+      source.is_settled = selection.is_settled -- its rows cannot have changed
       return source
     elseif kind == "function" then
       return of_rows(selection, options)
@@ -294,8 +296,8 @@ return function(composio, core, given)
 
   -- ---- steps ----
 
-  -- Actions on rows wait for the image of their account, which they get
-  -- together: as many at once as go into one request.
+  -- Actions on rows often look up their account by id, and before.lua puts such ids into
+  -- one request: run as many actions at once as one request has ids.
   local function planners(source, workers)
     return source.kind == "rows" and math.max(workers, CHUNK) or workers
   end
@@ -304,8 +306,8 @@ return function(composio, core, given)
     error("not found: it was deleted, or belongs to another project", 0)
   end
 
-  -- A page that cannot be had makes the listing incomplete; a script's mistake
-  -- or a rejected key ends the bulk.
+  -- A page that cannot be read makes the listing incomplete. A script error or a rejected
+  -- key ends the bulk.
   local function is_listing_trouble(cause)
     return core.is_error(cause) and cause.status ~= 401
   end
@@ -338,16 +340,16 @@ return function(composio, core, given)
         host.plan_item(bulk, missing and not_found or action, subject, key, account, row)
       end
     end)
-    -- nothing at all could be read: that is no listing without accounts
+    -- nothing could be read at all: do not take that for an empty listing
     if trouble and taken <= 1 then
       error(trouble, 0)
     end
     local why = source.why()
-    -- what was cut was asked for
+    -- a listing cut by the item limit is not incomplete: the operator asked for it
     return trouble and tostring(trouble) or (not cut and why or nil)
   end
 
-  -- ---- a plan that stands ----
+  -- ---- a sealed plan ----
 
   local function keys_text(keys, count)
     local text = table.concat(keys, ", ")
@@ -369,8 +371,8 @@ return function(composio, core, given)
     end
   end
 
-  -- Walks the selection once more: which rows are new, changed or gone since the
-  -- plan was made is told; actions run again for the secrets of their items.
+  -- Walks the selection again, and logs which rows are new or changed since the plan was
+  -- made and how many are gone. Actions run again to get the secrets of their items.
   local function reread(bulk, source, action, workers, selected)
     local secrets, turns = host.open_secrets(bulk), make_turns(source.next)
     local function pull()
@@ -406,7 +408,7 @@ return function(composio, core, given)
 
   -- ---- carrying out ----
 
-  -- What calls would have returned, for what the service answered.
+  -- Converts the service's replies to what the calls would have returned.
   local function results_of(replies)
     local results = {}
     for key, reply in pairs(replies) do
@@ -425,15 +427,15 @@ return function(composio, core, given)
     return results
   end
 
-  -- The first accounts are looked at again before the rest is changed.
+  -- Runs the canary's check on the first items, before the rest is changed.
   local function check_canary(applier, canary, ended)
     local bad = applier:bad()
     for _, item in ipairs(ended) do
-      -- one whose `after` raised has failed already
+      -- an item whose `after` raised has failed already
       local good = item.good and host.after_item(item.number, function()
         local id = item.account.id
         local subject = item.subject
-        if id then -- as it is now: nil when it is gone
+        if id then -- read again; nil when it was deleted
           subject = core.lookup(id)
         end
         if not canary.check(subject) then
@@ -479,7 +481,7 @@ return function(composio, core, given)
       applier:go_on()
       together(workers, work)
     end
-    if after and applier:settle(bulk) > 0 then -- what ended well after all
+    if after and applier:settle(bulk) > 0 then -- items whose unknown changes turned out to be done
       together(workers, work)
     end
   end
@@ -512,7 +514,7 @@ return function(composio, core, given)
     else
       why = plan(bulk, source, action, workers)
     end
-    local planned, same = host.end_plan(why) -- it is told in any case
+    local planned, same = host.end_plan(why) -- reports the plan, also an incomplete one
     if options.allow_incomplete then
       why = nil
     end

@@ -1,20 +1,20 @@
--- Calls with the checks that belong before them, by what their rows say.
+-- Operations with checks before the call; their rows in the operation table say which.
 -- Must not know: how calls are made, how waits work, any operation by its name.
--- Like the official clients, creates look first for an ACTIVE account of this
--- user and auth config. The check and the call are two requests, and the service
--- has no guard between them.
+-- Creates first look for an ACTIVE account of the same user and auth config, as the
+-- official clients do. Check and call are two requests: the service does not prevent
+-- another client from creating an account between them.
 
 local ACL_FRAGMENT = "acl_config_for_shared is only valid on SHARED"
 local RETIRED_FRAGMENT = "no longer supported"
 
 return function(_, core, host)
-  -- Does an action run again only for its secrets? Then its plan stands, and
-  -- what was looked for before it is not looked for again.
+  -- Does the action run again only for its secrets? Then its plan is already sealed, and
+  -- the checks are not repeated.
   local function in_recall()
     return host ~= nil and host.item_kind() == "recall"
   end
 
-  -- The same failure under the name that the official clients give it.
+  -- Returns the same error under the name that the official clients use; err is its cause.
   local function renamed(err, name, message, fix)
     local fields = {}
     for key, value in next, err do
@@ -52,8 +52,8 @@ return function(_, core, host)
     return acl_or_same(err)
   end
 
-  -- What the official client passes on as it is, and what must keep its own
-  -- name because it is not about this link: a key that is refused, a shut gate.
+  -- Errors that are not renamed: the official client passes some on unchanged, and others
+  -- are not about this link (a rejected key, a shut gate).
   local STORED = {
     AuthenticationError = true,
     ComposioRequestCancelledError = true,
@@ -69,8 +69,8 @@ return function(_, core, host)
     return acl_error(err) or renamed(err, row.failure, message)
   end
 
-  -- The helpers of auth_scheme say in which status an account begins. A change
-  -- of credentials has none, and the service refuses it.
+  -- The helpers of auth_scheme set the status of a new account. The service rejects a
+  -- status in a change of credentials, so this returns a copy of the options without it.
   local function without_status(options, name)
     local credentials = type(options) == "table" and rawget(options, name)
     local val = type(credentials) == "table" and rawget(credentials, "val")
@@ -96,7 +96,7 @@ return function(_, core, host)
   local function request_class(accounts)
     local methods = {}
 
-    -- Waits, and keeps the status that was found.
+    -- Waits, and stores the last status that was seen in the request.
     function methods.wait_for_connection(request, options)
       local ok, result = pcall(accounts.wait_for_connection, request.id, options)
       if ok then
@@ -113,7 +113,7 @@ return function(_, core, host)
       __name = "composio.connection_request",
       __index = methods,
       __metatable = false,
-      -- without the URL: who has it can log in as the user
+      -- without the URL: anyone who has it can log in as the user
       __tostring = function(request)
         return ("connection request %s (%s)"):format(request.id, request.status)
       end,
@@ -124,8 +124,8 @@ return function(_, core, host)
     return type(value) == "string" and value ~= "" and value or nil
   end
 
-  -- A create answers what was stored of the account, whose status and URL stand
-  -- under `connectionData.val`; a link says nothing of a status.
+  -- The reply to a create is the stored account, with status and URL under
+  -- `connectionData.val`. The reply to a link has no status.
   local function request_of(row, reply)
     local data = type(reply.connectionData) == "table" and reply.connectionData or {}
     local val = type(data.val) == "table" and data.val or {}
@@ -150,8 +150,8 @@ return function(_, core, host)
 
   -- ---- before the call ----
 
-  -- Users whose id holds a comma cannot be filtered on: all ACTIVE accounts of
-  -- the auth config, compared here.
+  -- The service cannot filter by a user id that contains a comma. For such a user this
+  -- reads all ACTIVE accounts of the auth config and compares here.
   local function has_active(accounts, user_id, auth_config_id)
     local filter = { auth_config_ids = { auth_config_id }, statuses = { "ACTIVE" } }
     if not user_id:find(",", 1, true) then
@@ -192,7 +192,7 @@ return function(_, core, host)
 
   local function check_order(operation, user_id, auth_config_id)
     if type(user_id) ~= "string" or type(auth_config_id) ~= "string" then
-      return -- the call itself says what is wrong
+      return -- the call itself raises
     end
     if user_id:find "^ac_" and not auth_config_id:find "^ac_" then
       local order = "connected_accounts.%s: '%s' looks like an auth config; the user id comes first"
@@ -200,7 +200,7 @@ return function(_, core, host)
     end
   end
 
-  -- An option of ours, which the call leaves to us; raises for what is not a
+  -- Returns an option that is handled here and not by the call. Raises when it is not a
   -- boolean.
   local function take(operation, options, name)
     if options == nil then
@@ -244,8 +244,8 @@ return function(_, core, host)
   core.on_resource("connected_accounts", function(accounts, _, methods)
     local class = request_class(accounts)
 
-    -- What a create would have returned for this reply; of the default client,
-    -- which is dressed first.
+    -- Returns what a create would have returned for this reply. The methods are those of the
+    -- default client: init.lua completes it first.
     core.connection_request = core.connection_request
       or function(row, reply)
         return setmetatable(request_of(row, reply), class)

@@ -1,5 +1,4 @@
--- composio.csv: the rows of a CSV file as a selection, read as they are asked
--- for.
+-- composio.csv: the rows of a CSV file as a selection; each row is read on demand.
 -- Must not know: accounts, the ledger.
 
 local KNOWN = { "secret" }
@@ -17,7 +16,7 @@ return function(composio, core, host)
       core.usage(("composio.csv: %s: expected a list of names, got %s"):format(what, type(list)))
     end
     for key, name in pairs(list) do
-      if math.type(key) ~= "integer" then -- options where columns belong: secrets would be kept
+      if math.type(key) ~= "integer" then -- options as columns: secrets would be stored
         local wrong = "composio.csv: %s: '%s' is not a list index; "
           .. "options such as secret follow the columns"
         core.usage(wrong:format(what, tostring(key)))
@@ -29,8 +28,8 @@ return function(composio, core, host)
   end
 
   -- composio.csv("staff.csv", { "user", "key" }, { secret = { "key" } }):
-  -- callable, gives one table per row. Columns that are named must be there
-  -- and not empty; secret ones stay out of ledger, logs and plans.
+  -- callable, returns one table per row. The named columns must exist and must not be
+  -- empty; secret columns stay out of ledger, logs and plans.
   function composio.csv(path, columns, options)
     if type(path) ~= "string" then
       core.usage("composio.csv: expected a path, got " .. type(path))

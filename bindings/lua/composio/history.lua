@@ -1,9 +1,9 @@
--- composio.runs, composio.history and account:history: what the ledger holds of
--- earlier runs of this project.
+-- composio.runs, composio.history and account:history: iterators over what the ledger
+-- holds of earlier runs of this project.
 -- Must not know: SQL, how rows are read ahead, terminals.
--- Rows are read a batch at a time, when the one before was taken: nothing is
--- locked, and the ledger is free for others, while a script looks at a row or
--- waits for a call. The script's own run is left out: it is not over.
+-- Rows are read in batches, each one when the batch before is used up. No lock is held
+-- while a script handles a row or waits for a call, so other processes can use the ledger.
+-- The script's own run is not included, because it has not ended.
 
 local RUNS = { "mode", "since" }
 local MODES = { "apply", "preview" }
@@ -55,7 +55,7 @@ return function(composio, core, host)
     return options or {}
   end
 
-  -- The value if it is one of these words, or absent.
+  -- Returns the value if it is nil or one of these words; raises otherwise.
   local function check_word(where, name, value, words)
     for _, word in ipairs(words) do
       if value == nil or value == word then
@@ -67,7 +67,7 @@ return function(composio, core, host)
       tostring(value), near and " (did you mean '" .. near .. "'?)" or ""))
   end
 
-  -- A duration ("90d", seconds) or a time (as composio.ago gives it), in
+  -- Converts a duration ("90d", seconds) or a time (as composio.ago returns it) to
   -- milliseconds since 1970.
   local function check_since(where, since)
     if since == nil then
@@ -95,7 +95,7 @@ return function(composio, core, host)
     return id
   end
 
-  local operations -- names as scripts say them → names as the ledger has them
+  local operations -- names in scripts → names in the ledger
 
   local function check_operation(where, operation)
     if not operations then
@@ -115,7 +115,7 @@ return function(composio, core, host)
 
   -- ---- the ledger ----
 
-  local ledger -- opened with the first question that finds one
+  local ledger -- opened by the first query that finds one
   local gathered = false
 
   local function open()
@@ -123,8 +123,8 @@ return function(composio, core, host)
     return ledger
   end
 
-  -- An iterator over the rows that `rows_of` begins to give at the first step,
-  -- each as `make` makes it.
+  -- Returns an iterator over rows_of()'s rows, each converted by `make`. rows_of is called
+  -- at the first step.
   local function iterate(rows_of, make)
     local rows, ended
     return function()

@@ -1,8 +1,8 @@
--- The public table of the module, made of the private one (composio.core).
+-- The module's public table, built from the private one (composio.core).
 -- Must not know: how calls are made.
--- Every file beside this one returns a function (composio, core, host) that
--- adds its words; those of the host are inside the module too, and say so when
--- there is no host (nil).
+-- Each other file that is loaded here returns a function (composio, core, host) that adds
+-- its functions. Functions that need the host exist in stock Lua, too, where host is nil;
+-- there they raise an error that says so.
 
 local require = require
 local core = require "composio.core"
@@ -10,12 +10,12 @@ local host = package.loaded["composio.host"]
 
 local operations = core.operations()
 
--- The table of operations, made once: every part walks it.
+-- The operation table, built once because most files iterate over it.
 function core.operations()
   return operations
 end
 
--- The row of one operation, made once as well.
+-- Returns the row of one operation from that table, or nil.
 function core.row(resource, name)
   for _, row in ipairs(operations) do
     if row.resource == resource and row.name == name then
@@ -34,7 +34,8 @@ local composio = {
   run = core.run,
 }
 
--- Composites may take the place of an operation: they are given the plain one.
+-- resource name → functions that complete it. They may replace an operation by a
+-- composite that calls the plain one.
 local resources = {}
 
 local function make_resource(client, name)
@@ -47,8 +48,8 @@ local function make_resource(client, name)
   return resource
 end
 
--- core.on_resource("connected_accounts", f): f(resource, client, methods) completes
--- every client's table of that name, and the methods of its accounts.
+-- core.on_resource("connected_accounts", f): f(resource, client, methods) is called for
+-- each client to complete its table of that name and the methods of its accounts.
 function core.on_resource(name, complete)
   resources[name] = resources[name] or {}
   table.insert(resources[name], complete)
@@ -88,9 +89,9 @@ for _, name in ipairs {
   add_part(name)
 end
 
--- A part that is read when its word is first said, since most scripts do without
--- it. Until then the word is this function; who has kept that may still use it,
--- and who has put another in its place keeps that.
+-- Loads a file on the first call of owner[word]: most scripts never need it. Until then
+-- owner[word] is `first`. A script that saved `first` can go on calling it, and a
+-- function that a script assigned to owner[word] itself stays there.
 local function add_on_demand(name, owner, word)
   local real
   local function first(...)

@@ -1,5 +1,5 @@
--- composio.job: declares a script's summary, the highest class of changes that it
--- may plan, and its parameters, which are command line options (argparse).
+-- composio.job: declares a script's summary, the highest class of changes that it may
+-- plan, the outcomes that stop it, and its parameters: command line options (argparse).
 -- Must not know: accounts, the ledger.
 
 local KNOWN = { "summary", "may", "params", "stop_on" }
@@ -23,7 +23,7 @@ local function without_host(core)
   end
 end
 
--- Converters by type: a text to a value, or to nil and the reason.
+-- Converters by type. Each takes a text and returns its value, or nil and the reason.
 local convert = {}
 
 function convert.string(text)
@@ -77,7 +77,7 @@ return function(composio, core, host)
     end
   end
 
-  -- A declared min or max as a number; a duration in seconds.
+  -- Returns a declared min or max as a number (a duration in seconds), or nil.
   local function bound(name, param, which)
     local value = param[which]
     if value == nil then
@@ -112,7 +112,7 @@ return function(composio, core, host)
     end
   end
 
-  -- Converts a text to its parameter's type and checks the bounds. A wrong text
+  -- Converts a text to its parameter's type and checks the bounds. An invalid text
   -- ends the run with a usage error.
   local function read(name, param, text)
     local value, why = convert[param.type](text, param)
@@ -174,7 +174,7 @@ return function(composio, core, host)
     host.stop("help", "")
   end
 
-  -- The options that the parameters define; true for those that take a value.
+  -- Returns the options that the parameters define: option → does it take a value?
   local function make_options(params, names)
     local options = {}
     for _, name in ipairs(names) do
@@ -203,8 +203,8 @@ return function(composio, core, host)
     host.stop("usage", ("unknown option '--%s'%s"):format(option, hint))
   end
 
-  -- Refuses unknown words. argparse cannot suggest the host's options, which it
-  -- does not know.
+  -- Refuses unknown arguments before argparse does: argparse does not know the host's
+  -- options and cannot suggest them.
   local function check_words(params, names)
     local options, place = make_options(params, names), 1
     while host.params[place] do
@@ -234,7 +234,7 @@ return function(composio, core, host)
     return parser
   end
 
-  -- A resume and an apply take the parameters of the run or plan.
+  -- resume and apply use the parameters of the run or plan.
   local function given_before()
     return true, core.json_decode(host.given)
   end

@@ -1,16 +1,16 @@
--- each: all accounts of a filter, page by page, as a selection.
+-- accounts.each: all accounts that match a filter, read page by page, as a selection.
 -- Must not know: what is done with the accounts.
--- Pages are numbered behind their cursors, so whatever changes the list while
--- it is walked moves rows between pages. Hence: oldest first, nothing inferred
--- from a short page, every id remembered, the count compared at the end. What
--- does not add up makes the listing incomplete; it is never passed over.
+-- A cursor stands for a page number, so a change of the list during a walk moves rows
+-- between pages. Hence a walk lists the oldest accounts first, infers nothing from a
+-- short page, remembers every id and compares the count at the end. Any mismatch makes
+-- the listing incomplete; none is ignored.
 
-local REST_MAX = 10000 -- accounts that may be read ahead of a change
-local COLLECT_FROM = 100 -- left to read, a collection costs less than requests
+local REST_MAX = 10000 -- the longest listing that is read to its end before a change
+local COLLECT_FROM = 100 -- unread accounts above which a collection costs less than the requests
 
 local collectgarbage = collectgarbage -- a script may replace it
 
-local FILTERS = { -- option → what an account has there
+local FILTERS = { -- option → function that reads it from an account
   user_ids = function(account)
     return account.user_id
   end,
@@ -34,13 +34,13 @@ local TYPES = { PRIVATE = true, SHARED = true }
 return function(_, core)
   local WEAK = { __mode = "k" }
 
-  -- What walks and selections know is held here, where scripts cannot reach it:
-  -- what they see of each is an empty table. Weak, as a script may forget one.
+  -- The state of walks and selections, by handle. Scripts only get the handle, an empty
+  -- table, and so cannot change the state. Weak: a dropped handle frees its state.
   local walks = setmetatable({}, WEAK)
   local selections = setmetatable({}, WEAK)
 
-  -- Open walks: those with unread pages. Weak: who forgets a walk will not read
-  -- on.
+  -- Open walks: those with unread pages. Weak: a walk that the script dropped will not be
+  -- read any further.
   local open = setmetatable({}, WEAK)
 
   -- ---- one walk ----
@@ -55,8 +55,8 @@ return function(_, core)
     }
   end
 
-  -- A function that tells whether an account matches what was asked for. What
-  -- an account does not have cannot be compared and matches.
+  -- Returns a function that tells whether an account matches the options, or nil when all
+  -- accounts do. A field that an account lacks cannot be compared and counts as a match.
   local function make_filter(options)
     local reads, sets = {}, {}
     for name, read in pairs(FILTERS) do
@@ -85,7 +85,7 @@ return function(_, core)
     end
   end
 
-  -- Takes out of the list what does not match; how many they were.
+  -- Removes accounts that do not match from the list; returns how many it removed.
   local function drop(list, matches)
     local count, remaining = #list, 0
     for place = 1, count do
@@ -101,8 +101,8 @@ return function(_, core)
     return count - remaining
   end
 
-  -- What `private` holds of the object. With `.` for `:` the error would name a
-  -- line of this file.
+  -- Returns the object's state in `private`. Without this check, a call with `.` instead
+  -- of `:` would raise an error that names a line of this file.
   local function state_of(private, object, method)
     return private[object] or core.usage(method .. "() is a method: call it with a colon")
   end
@@ -158,8 +158,8 @@ return function(_, core)
     state.complete = not state.reason
   end
 
-  -- New accounts come last; but where one goes, those behind it move up, over
-  -- the edge of a page that was read.
+  -- New accounts come last and do no harm. After a deletion the later accounts move up,
+  -- and one of them may move into a page that was already read.
   local function note_total(state, total)
     if total and state.total_items and total < state.total_items then
       state.shrunk_from = state.shrunk_from or state.total_items
@@ -193,8 +193,8 @@ return function(_, core)
     end
   end
 
-  -- In a task of its own a page comes while the one before is worked on. It
-  -- must not fail: nobody may be there to join it.
+  -- Runs in a task of its own, so that the next page arrives while the script handles the
+  -- current one. The task must not fail, because perhaps nobody joins it.
   local function fetch(list, options)
     return pcall(list, options)
   end
@@ -212,14 +212,14 @@ return function(_, core)
       walk.fetching = task
       ok, page = task:join()
       if walk.fetching ~= task then
-        return -- another task had it first
+        return -- another task has taken this page
       end
     else
       ok, page = fetch(walk.list, walk.options)
     end
     walk.fetching = nil
     if walk.closed then
-      return -- while its page was on its way
+      return -- closed while the page was being fetched
     elseif not ok then
       stop(walk, "cannot read a page: " .. tostring(page))
       walk.failure = page
@@ -228,8 +228,8 @@ return function(_, core)
     take(walk, page)
   end
 
-  -- The next account, or nil at the end. Raises once what ended the walk
-  -- before its end; it stays in the listing.
+  -- Returns the next account, or nil at the end. An error that ended the walk early is
+  -- raised once; listing() still has its text as the reason.
   local function step(walk)
     while walk.first > walk.last and walk.unread do
       read_page(walk)
@@ -255,7 +255,7 @@ return function(_, core)
     return step(walks[handle])
   end
 
-  -- Ends the walk: it gives no account any more, and reads no page.
+  -- Ends the walk: it returns no more accounts and reads no more pages.
   function Walk.close(handle)
     local walk = state_of(walks, handle, "walk:close")
     stop(walk, not walk.state.complete and "the selection was closed" or nil)
@@ -265,7 +265,8 @@ return function(_, core)
 
   walk_class.__close = Walk.close
 
-  -- How the walk came out; incomplete until it was read to its end.
+  -- Returns the walk's counts and whether it is complete: false until it was read to its
+  -- end, with the reason.
   function Walk.listing(handle)
     local state = state_of(walks, handle, "walk:listing").state
     local listing = { complete = state.complete or false, total_items = state.total_items }
@@ -282,20 +283,20 @@ return function(_, core)
 
   local Selection = {}
 
-  -- A new walk: callable, gives the next account; walk:listing() says how it
-  -- came out.
+  -- Returns a new walk. Calling it returns the next account; walk:listing() tells whether
+  -- it is complete.
   function Selection.walk(handle)
     return new_walk(state_of(selections, handle, "selection:walk"))
   end
 
-  -- The same of the latest walk.
+  -- Returns the listing of the latest walk.
   function Selection.listing(handle)
     local selection = state_of(selections, handle, "selection:listing")
     return (selection.latest or new_walk(selection)):listing()
   end
 
-  -- Ends the selection's walks: no loop over it goes on, no page is read. For
-  -- who leaves a loop early and changes accounts afterwards.
+  -- Ends the selection's walks, so that no loop over it goes on and no page is read. Meant
+  -- for scripts that leave a loop early and change accounts afterwards.
   function Selection.close(handle)
     local selection = state_of(selections, handle, "selection:close")
     for walk in pairs(selection.begun) do
@@ -303,8 +304,8 @@ return function(_, core)
     end
   end
 
-  -- A generic for calls with the account before: with none a new walk begins,
-  -- later ones find theirs by it.
+  -- A generic `for` passes the previous account. Without one a new walk begins; otherwise
+  -- that account identifies the walk.
   local function call(handle, _, before)
     local selection = selections[handle]
     local walk = before and selection.walks[before] or new_walk(selection)
@@ -333,9 +334,9 @@ return function(_, core)
 
   -- ---- changes while a walk is open ----
 
-  -- A walk of the client's project that has begun and can be read on, and how
-  -- many accounts are left to it; or nil. One whose first page was not asked for
-  -- yet has nothing that a change could move.
+  -- Returns a started walk of the client's project that has unread pages, and how many
+  -- accounts it has left; or nil. A walk that has not requested its first page cannot be
+  -- harmed by a change.
   local function find_open(client)
     local project = core.project(client)
     for walk in pairs(open) do
@@ -347,8 +348,8 @@ return function(_, core)
     end
   end
 
-  -- Its walk is in a frame of its own, so that a collection afterwards does not
-  -- take it for one that can be reached.
+  -- A function of its own, so that no local variable of the caller keeps the walk alive
+  -- during the collection that follows.
   local function is_much_left(client)
     local walk, left = find_open(client)
     return walk and left > COLLECT_FROM
@@ -356,11 +357,11 @@ return function(_, core)
 
   local function read_rest(client)
     if core.in_item() then
-      return -- it is planned, not sent: no page moves
+      return -- the change is planned, not sent, so no page shifts
     end
     if is_much_left(client) then
-      -- whether a loop was left cannot be known; but nobody reads on what
-      -- nobody can reach any more
+      -- Lua cannot tell that a loop was left, but a collection removes the walks that no
+      -- script can reach
       collectgarbage()
     end
     local walk = find_open(client)

@@ -1,17 +1,17 @@
--- Before a saved plan is carried out: is it this project's, is it within the
--- limits, is it confirmed? And before that of a resumed run, too: whom may it
--- not change? All of it before the first change.
+-- Checks before the first change of a saved plan: does it belong to this project, is it
+-- within the limits, is it confirmed? A resumed run, too, is checked for accounts that
+-- --protect names.
 -- Must not know: plan files, how changes are sent.
 
 local CHUNK = 100
-local FEW = 10 -- changes that are named
+local FEW = 10 -- changes named in the log
 
 return function(composio, core, host)
   if not host then
     return
   end
 
-  -- The accounts that the plan changes, each once.
+  -- Returns an iterator over the ids of the accounts that the plan changes, each once.
   local function plan_ids()
     local changes, seen = host.ledger():changes { run = host.run, previews = 1 }, {}
     return function()
@@ -25,8 +25,8 @@ return function(composio, core, host)
     end
   end
 
-  -- A key with another fingerprint than the plan's may be a new one of the same
-  -- project: then the service knows every account of the plan.
+  -- A key whose fingerprint differs from the plan's may be a rotated key of the same
+  -- project. The service must then know every account of the plan.
   local function check_project()
     local ids, missing, count = {}, {}, 0
 
@@ -57,7 +57,7 @@ return function(composio, core, host)
     end
   end
 
-  -- ---- whom --protect names ----
+  -- ---- accounts that --protect names ----
 
   local function is_open(row)
     return row.outcome == "planned"
@@ -65,7 +65,8 @@ return function(composio, core, host)
       or (row.outcome == "failed" and host.with_failed)
   end
 
-  -- Each config is looked at once for each use.
+  -- is_changed → id → why the config is protected, or false: each config is read once
+  -- for each use.
   local prechecked = { [true] = {}, [false] = {} }
 
   local function config_why(id, is_changed)
@@ -81,9 +82,9 @@ return function(composio, core, host)
     return known[id] or nil
   end
 
-  -- An account that the list does not show, as the service may have cut the
-  -- list; nil when it is gone; nil and why when that cannot be known. The 404 of
-  -- a proxy says nothing: the service's own errors have a code or a word.
+  -- Missing from a list is not proof of deletion: the list may be truncated. Gets one
+  -- account by id; returns nil when it was deleted, nil and the reason when that cannot be
+  -- known. A proxy's 404 proves nothing; the service's own errors have a code or a slug.
   local function get_unlisted(id)
     local good, account = pcall(composio.connected_accounts.get, id)
     if good and account.id == id then
@@ -91,14 +92,14 @@ return function(composio, core, host)
     elseif good then
       return nil, "the service answered with another account"
     elseif not core.is_error(account) or account.status == 401 then
-      error(account, 0) -- the others would fare no better
+      error(account, 0) -- the other accounts would fail in the same way
     elseif account.status == 404 and (account.code or account.slug) then
       return nil
     end
     return nil, account.message
   end
 
-  -- The accounts by id, and for those that could not be read why, by id.
+  -- Returns the accounts by id, and the reasons by id for those that could not be read.
   local function read_accounts(ids)
     local found, failures = #ids > 0 and core.find_all(ids) or {}, {}
     for _, id in ipairs(ids) do
@@ -148,7 +149,8 @@ return function(composio, core, host)
     end
   end
 
-  -- Also what was planned without it, or with another file.
+  -- Checks every open change, because the plan may have been made without --protect or
+  -- with another file.
   local function protect()
     local rows, left = {}, { count = 0 }
     for row in host.ledger():changes { run = host.run, previews = 1 } do
@@ -166,7 +168,7 @@ return function(composio, core, host)
     end
   end
 
-  -- The script of a replay, with what has to be looked at before it.
+  -- Returns the script of a replay with these checks in front of it.
   function core.with_plan(script)
     return function()
       if host.other_key then

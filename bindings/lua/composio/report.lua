@@ -1,5 +1,5 @@
--- composio.report: a CSV file for people, written row by row, complete or not
--- there at all. A preview writes none.
+-- composio.report: a CSV file for people. Rows are added one by one, but the file appears
+-- only when it is complete. A preview writes no file.
 -- Must not know: accounts, the ledger.
 
 local KNOWN = { "raw" }
@@ -12,9 +12,10 @@ return function(composio, core, host)
     return
   end
 
-  -- composio.report("links.csv", { "user", "url" }): report:add { user = …,
-  -- url = … }. Only you can read the file. Cells that a spreadsheet would take
-  -- for a formula get a quote in front, unless { raw = true }.
+  -- local report = composio.report("links.csv", { "user", "url" })
+  -- report:add { user = …, url = … }
+  -- Only the file's owner can read it. A cell that a spreadsheet would take for a formula
+  -- gets a leading quote, unless { raw = true } is given.
   function composio.report(path, columns, options)
     if type(path) ~= "string" or path == "" then
       core.usage "composio.report: expected a path"

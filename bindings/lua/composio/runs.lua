@@ -9,7 +9,7 @@ local OUTCOMES = {
   "pending",
 }
 
--- Members of the JSON lines, in their order.
+-- Members of the JSON lines, in output order.
 local RUN = {
   "run", "mode", "state", "exit", "began", "ended", "parts", "script", "word", "script_sha256",
   "cwd", "undoes", "params", "options", "who", "host", "project", "base_url", "version", "changes",
@@ -35,7 +35,7 @@ local SHOWN_RUN = joined({ "kind" }, RUN, "next", "undo")
 local SHOWN_CHANGE = joined({ "kind" }, CHANGE)
 local HISTORY_CHANGE = joined({ "at", "run", "mode", "script", "who", "host" }, CHANGE)
 
--- JSON of the ledger, for host.json.
+-- Wraps a text that is already JSON, for host.json.
 local function raw(text)
   return text and { json = text }
 end
@@ -93,7 +93,7 @@ local function outcome(word)
   return (word:gsub("_", " "))
 end
 
--- Why: the script's reason and the error, whichever are there.
+-- Returns the script's reason and the error, joined when there are both.
 local function why(row)
   local reason, problem = row.reason or "", row.error or ""
   return reason .. (reason ~= "" and problem ~= "" and "; " or "") .. problem
@@ -105,7 +105,7 @@ return function(core, host)
     return good and type(value) == "table" and value or {}
   end
 
-  -- What an update replaces, and by what: the first text that it sets.
+  -- Describes an update by the first text field that it sets: old and new value.
   local function update_move(row)
     local body, image = decoded(row.body), decoded(row.image)
     if row.fingerprint then
@@ -122,7 +122,7 @@ return function(core, host)
     return ("%s → %s"):format(row.image or "-", row.body or "-")
   end
 
-  -- From what to what: "ACTIVE → INACTIVE", "alias 'a' → 'b'", "→ ca_new"
+  -- Describes a change: "ACTIVE → INACTIVE", "alias 'a' → 'b'", "→ ca_new"
   local function move(row)
     if row.updates then
       return update_move(row)
@@ -146,13 +146,13 @@ return function(core, host)
 
   -- ---- runs ----
 
-  -- Completes a row of ledger:runs.
+  -- Adds the run's state to a row of ledger:runs.
   local function complete(run)
     run.state = host.state(run)
     return run
   end
 
-  -- The same for host.json.
+  -- Converts a completed row for host.json.
   local function for_programs(run)
     local changes = run.changes and {}
     for _, word in ipairs(changes and OUTCOMES or {}) do
@@ -240,7 +240,7 @@ return function(core, host)
     end
   end
 
-  -- Counts in the order of their operations, each by outcome; items come last.
+  -- Sorts the counts: operations in their order, each one's outcomes in theirs, items last.
   local function in_order(counts)
     local ranks, next_rank = {}, 0
     for _, count in ipairs(counts) do
@@ -311,7 +311,7 @@ return function(core, host)
     end
   end
 
-  -- Can any of these changes be put back?
+  -- Can undo restore anything that these changes did?
   local function can_be_undone(counts)
     local undone = {}
     for _, row in ipairs(core.operations()) do
@@ -326,12 +326,12 @@ return function(core, host)
     return false
   end
 
-  -- The commands that go on with the run, and that undo it.
+  -- Returns the commands that resume and that undo the run; nil where there is none.
   local function what_next(run, counts)
     if run.mode ~= "apply" or run.state == "running" or not run.sealed then
       return nil, nil
     end
-    -- A change may have failed and its fallback made up for it: then its item did not fail.
+    -- An item whose change failed has not failed itself when the fallback succeeded.
     local failed_change, failed_item, left = false, false, run.state == "interrupted"
     for _, count in ipairs(counts) do
       if count.operation then
@@ -389,7 +389,7 @@ return function(core, host)
 
   -- ---- history ----
 
-  -- Nothing was shown: why.
+  -- Logs why the table is empty.
   local function log_nothing_known(previews)
     if previews > 0 then
       host.log(("no run has changed %s; %s preview%s would have (--show all)"):format(host.operand,
@@ -430,7 +430,8 @@ return function(core, host)
     return 0
   end
 
-  -- A verb over the ledger; without one it ends with this exit code.
+  -- Returns a verb that opens the ledger and shows something. Without a ledger the verb
+  -- returns the exit code `code_without`.
   local function verb(show_it, code_without)
     return function()
       local ledger <close> = host.ledger()

@@ -1,12 +1,12 @@
--- composio.ago: points in time as the service writes them, so that they can be
--- compared with an account's created_at and updated_at as texts.
+-- composio.ago: times in the service's format, so that a script can compare them with
+-- an account's created_at and updated_at as strings. Also core.seconds for durations.
 -- Must not know: accounts, the host.
 
 local UNITS = { s = 1, m = 60, h = 3600, d = 86400 }
 
 return function(composio, core)
-  -- "90s", "5m", "20h", "14d" or a number of seconds, as seconds; nil when it
-  -- is none of these.
+  -- Converts "90s", "5m", "20h", "14d" or a number of seconds to seconds; returns nil for
+  -- anything else.
   function core.seconds(value)
     if math.type(value) then
       return value >= 0 and value or nil
@@ -18,7 +18,7 @@ return function(composio, core)
     return number and tonumber(number) * (UNITS[unit] or 1)
   end
 
-  -- composio.ago("90d"): the time that long ago, in UTC.
+  -- composio.ago("90d") returns the time 90 days ago, in UTC.
   function composio.ago(duration)
     local seconds = core.seconds(duration)
     if not seconds then

@@ -1,13 +1,13 @@
--- Undo: the inverse of what a run did, planned as a bulk like any other. What an
--- operation's inverse is, and which fields a reply shows, its row says.
+-- Undo: plans the inverse of a run's changes, as a bulk like any other. An operation's
+-- row names its inverse and the fields that a reply shows.
 -- Must not know: how changes are recorded or sent, options of the command line,
 -- any operation by its name.
--- Only what still is as the run left it is put back: whoever changed an account
--- since meant it. What cannot be put back is listed by reason.
+-- Undo changes an account only if it is still as the run left it: a later change by
+-- somebody else was meant. What cannot be undone is logged by reason.
 
-local host, core -- given with the parts, below
+local host, core -- set when init.lua loads this file
 
-local FEW = 5 -- accounts that are named for each reason
+local FEW = 5 -- accounts named for each reason
 
 local function fields_of(text)
   local value = text and core.json_decode(text)
@@ -43,23 +43,23 @@ end
 
 -- ---- what the run did to each account ----
 
--- How the field was before the change: from its own image, or from the columns
--- of its item. nil when that was not shown.
+-- Returns the field's value before the change, from the change's before-image or from
+-- the columns of its item; nil when neither has it.
 local function before_of(field, change, image)
   local before = image[field.name]
   if before == nil and field.item_keeps and change.account == change.item_account then
     before = change[field.name]
   end
-  if before == nil and change.before then -- the account was read: it had none
+  if before == nil and change.before then -- the account was read and had no value
     before = field.absent
   end
   if type(before) == "table" and next(before) == nil then
-    return nil -- what was shown to this key of an ACL
+    return nil -- an empty ACL may be all that the service shows to this key
   end
   return before
 end
 
--- Takes one change into what is known of its account.
+-- Adds one change to its account's entry.
 local function take(entry, change, row)
   if row.becomes then
     if entry.status_before == nil then
@@ -93,12 +93,13 @@ local function lasting(change, row)
   return ("%s has no inverse"):format(row.name)
 end
 
--- Accounts in the order of their first change, and what has no inverse.
+-- Returns the accounts' entries in the order of their first change; notes the changes
+-- that cannot be undone.
 local function gather(run, notes)
   local entries, order = {}, {}
   for change in host.ledger():changes { run = run, previews = 1 } do
     local row = core.row(change.resource, change.name)
-    -- of a run that was killed: an intent and no more
+    -- a killed run leaves intents without an outcome
     if change.outcome == "unknown" or change.outcome == "intended" then
       local id = change.account or "?"
       note(notes, "the outcome is unknown: resume the run first", id)
@@ -120,13 +121,13 @@ local function gather(run, notes)
   return order
 end
 
--- ---- is it as the run left it, and what puts it back ----
+-- ---- comparing with what the run left, and restoring ----
 
 local function json(value)
   return value ~= nil and core.json_encode(value, "undo") or nil
 end
 
--- Does the account show this value of a field that the run set?
+-- Does the account now have this value in a field that the run set?
 local function shows(account, known, value)
   local now = core.value_at(account, known.field.shown)
   return core.same_field(known.row, known.field.name, json(value), json(now))
@@ -141,8 +142,8 @@ local function is_as_before(entry, account)
   return not entry.status_left or account.status == entry.status_before
 end
 
--- Why the account is not as the run left it; nil when it is, false when it is as
--- it was before the run already.
+-- Returns why the account differs from what the run left; nil when it does not, false
+-- when it is already as it was before the run.
 local function drift(entry, account)
   if is_as_before(entry, account) then
     return false
@@ -156,8 +157,8 @@ local function drift(entry, account)
   end
 end
 
--- The operation that brings the status back: the inverse of the last change, or
--- another one that can be undone itself.
+-- Returns the operation that restores the status: the inverse of the last change, or
+-- another one that can itself be undone.
 local function operation_to(entry)
   local undo = core.row(entry.resource, entry.undo)
   if undo.becomes == entry.status_before then
@@ -170,8 +171,9 @@ local function operation_to(entry)
   end
 end
 
--- Plans what puts one account back. The operations of an item go in order:
--- names and lists first, so that a disabled account is not enabled before them.
+-- Plans the changes that restore one account. An item's changes are sent in order, and
+-- the status comes last: a disabled account must not be enabled before the rest is
+-- restored.
 local function put_back(entry, account, api, notes, reason)
   for _, known in ipairs(entry.fields) do
     local field = known.field
@@ -223,8 +225,8 @@ local function undo(composio)
     end
   end
 
-  -- Read only when there is a plan to make: one that stands is carried out where
-  -- the undone run need not be known.
+  -- The undone run is read only to make a plan. A sealed plan may be carried out where
+  -- the ledger does not have that run.
   local place = 0
   local selection = setmetatable({ is_rows = true, is_settled = true }, {
     __call = function()

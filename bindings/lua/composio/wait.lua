@@ -1,11 +1,11 @@
--- wait_for_connection: until a person has logged in, or it has failed.
+-- wait_for_connection: waits until a person has logged in or the connection has failed.
 -- Must not know: how links are made.
--- One wait asks for its account once a second. Waits of several tasks share
--- one listing instead: whoever's turn comes first asks for all, so a thousand
+-- A single wait gets its account once per interval (1 s by default). Waits in several
+-- tasks share listings instead: the first wait that is due asks for all, so a thousand
 -- waits cost ten requests a second and not a thousand.
 
 local DAY = 86400
-local CHUNK = 100 -- ids asked for at once
+local CHUNK = 100 -- ids per request
 local FAILURES = { FAILED = true, EXPIRED = true, REVOKED = true }
 local OPERATION = "connected_accounts.wait_for_connection"
 
@@ -79,7 +79,7 @@ return function(composio, core)
     return failure("ConnectionRequestTimeoutError", id, account, message, fix, true)
   end
 
-  -- true: it is ACTIVE; false: not yet. Raises when it has failed.
+  -- Returns whether the account is ACTIVE. Raises when the connection has failed.
   local function check(wait, account)
     local status = account.status
     wait.last = account
@@ -91,8 +91,8 @@ return function(composio, core)
 
   -- ---- many waits, one listing ----
 
-  -- Asks for all that are due, a hundred at a time. Each gets what was found:
-  -- an account, or false when the listing did not have it, or an error.
+  -- Lists the accounts of all due waits, CHUNK at a time. Each wait gets its account in
+  -- `found` (false when the listing lacks it) or an error in `cause`.
   local function ask_for(poller, due)
     for first = 1, #due, CHUNK do
       local chunk = table.move(due, first, math.min(first + CHUNK - 1, #due), 1, {})
@@ -116,7 +116,7 @@ return function(composio, core)
         until not cursor or cursor == "" or #page.items == 0
       end)
       if not ok and has_name(cause, "ComposioRequestCancelledError") then
-        error(cause, 0) -- that is for this task alone
+        error(cause, 0) -- only this task was cancelled
       end
       for _, wait in ipairs(chunk) do
         if ok then
@@ -129,13 +129,13 @@ return function(composio, core)
     end
   end
 
-  -- The wait's turn has come: ask for everybody who is due now, or nearly.
+  -- A wait is due: asks for all waits that are due within 0.25 s.
   local function lead(poller)
     local due, soon = {}, core.now() + 0.25
     for wait in pairs(poller.waits) do
       if wait.due <= soon then
         due[#due + 1] = wait
-        wait.due = math.huge -- nobody else asks for it meanwhile
+        wait.due = math.huge -- no other task asks for it meanwhile
       end
     end
     poller.leading = true
@@ -143,7 +143,7 @@ return function(composio, core)
       __close = function()
         poller.leading = false
         for _, wait in ipairs(due) do
-          if wait.due == math.huge then -- we were stopped in the midst
+          if wait.due == math.huge then -- this task was stopped before it asked
             wait.due = core.now()
           end
         end
@@ -155,13 +155,13 @@ return function(composio, core)
     ask_for(poller, due)
   end
 
-  -- Until the next news of this wait, or the deadline.
+  -- Waits for the next result of this wait. Returns the account, or nil at the deadline.
   local function news(poller, wait)
     while wait.found == nil and not wait.cause do
       local now = core.now()
       if now >= wait.deadline then
         return nil
-      elseif poller.leading then -- who leads wakes all
+      elseif poller.leading then -- the leading task wakes all others
         wait.pause:wait(wait.deadline - now)
       elseif wait.due <= now then
         lead(poller)
@@ -174,7 +174,7 @@ return function(composio, core)
     if cause then
       error(cause, 0)
     elseif found == false then
-      found = poller.get(wait.id) -- not listed: this says why
+      found = poller.get(wait.id) -- not listed: the error of get tells why
     end
     return found
   end
@@ -193,12 +193,12 @@ return function(composio, core)
         error(timed_out(wait.id, wait.last), 0)
       end
     until check(wait, account)
-    return poller.get(wait.id) -- a listing has less than get
+    return poller.get(wait.id) -- a listing has fewer fields than a get
   end
 
   -- ---- one wait ----
 
-  -- One look that ends with the wait, whatever the network does.
+  -- One get whose timeout is the time left to the wait, but at least 0.5 s.
   local function get_within(poller, wait)
     local rest = math.max(wait.deadline - core.now(), 0.5)
     local ok, account = pcall(poller.get, wait.id, { timeout = rest })
@@ -210,8 +210,8 @@ return function(composio, core)
     return error(account, 0)
   end
 
-  -- The first look is immediate, so are the two that the official client
-  -- makes; later ones an interval apart, the last one at the deadline.
+  -- The first get follows the caller's at once: the official client also begins with two
+  -- gets. Later ones are an interval apart, and the last one is at the deadline.
   local function wait_alone(poller, wait)
     while core.now() < wait.deadline do
       local account = get_within(poller, wait)
