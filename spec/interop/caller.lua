@@ -18,11 +18,12 @@ local ERROR = {
   "request_id", "suggested_fix", "outcome", "attempts",
 }
 
--- A copy without metatables, functions and userdata: what JSON can hold.
+-- A copy without metatables, functions and userdata: what JSON can hold. pairs
+-- fills in the fields of an account that were not read yet.
 local function plain(value)
   if type(value) == "table" then
     local copy = {}
-    for key, field in next, value do
+    for key, field in pairs(value) do
       copy[key] = plain(field)
     end
     return copy
