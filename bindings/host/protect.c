@@ -39,7 +39,7 @@ static int compare_names(const void *a, const void *b)
   int order = (int)x->sort - (int)y->sort;
   if(!order)
     order = x->sort == TOOLKIT ? strncasecmp(x->text.data, y->text.data, len)
-                               : strncmp(x->text.data, y->text.data, len);
+                               : memcmp(x->text.data, y->text.data, len);
   return order ? order : (x->text.len > len) - (y->text.len > len);
 }
 

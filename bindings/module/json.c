@@ -45,8 +45,8 @@ static bool is_list_name(struct ca_slice name)
 {
   int i;
   for(i = 0; lists[i]; i++)
-    if(lists[i][0] == name.data[0] &&
-       !strncmp(lists[i], name.data, name.len) && !lists[i][name.len])
+    if(lists[i][0] == name.data[0] && strlen(lists[i]) == name.len &&
+       !memcmp(lists[i], name.data, name.len)) /* a name may contain NUL */
       return true;
   return false;
 }
