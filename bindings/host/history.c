@@ -320,7 +320,7 @@ static int now(lua_State *L)
 static int number(lua_State *L)
 {
   char text[32];
-  lua_pushstring(L, host_terminal_number(luaL_checkinteger(L, 1), text));
+  lua_pushstring(L, ca_text_number(luaL_checkinteger(L, 1), text));
   return 1;
 }
 

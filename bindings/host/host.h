@@ -196,8 +196,6 @@ void host_terminal_complain(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
 /* Prints a question without a line end. */
 void host_terminal_prompt(struct host *host, const char *text);
-/* Formats 12345 as "12,345" in out and returns out. */
-const char *host_terminal_number(int64_t value, char out[32]);
 void host_terminal_show_plan(struct host *host, const struct lca_plan *plan);
 /* Draws the progress line, at most ten times a second. */
 void host_terminal_show_progress(struct host *host);

@@ -400,7 +400,7 @@ static void report_finished(struct host *host, const struct former *former)
   int64_t failed = former->failed_items ? former->changes[CA_FAILED] : 0;
   if(failed)
     snprintf(more, sizeof(more), "; --failed retries its %s failed change%s",
-             host_terminal_number(failed, count), failed == 1 ? "" : "s");
+             ca_text_number(failed, count), failed == 1 ? "" : "s");
   host_terminal_print(
       host, "run %s is finished (exit %d): there is nothing to resume%s",
       former->name, former->exit_code, more);

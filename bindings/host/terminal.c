@@ -72,23 +72,6 @@ static void print_kind(struct host *host, const char *fmt, ...)
   va_end(args);
 }
 
-const char *host_terminal_number(int64_t value, char out[32])
-{
-  char digits[24];
-  size_t len;
-  size_t i;
-  size_t used = 0;
-  snprintf(digits, sizeof(digits), "%lld", (long long)value);
-  len = strlen(digits);
-  for(i = 0; i < len; i++) {
-    if(i && (len - i) % 3 == 0)
-      out[used++] = ',';
-    out[used++] = digits[i];
-  }
-  out[used] = '\0';
-  return out;
-}
-
 /* ---- the plan ---- */
 
 static int by_count(const void *a, const void *b)
@@ -142,7 +125,7 @@ static void show_kinds(struct host *host, const struct lca_plan *plan)
     char count[32];
     const char *texts[] = {
       row->api->name, row->toolkit, row->status,
-      host_terminal_number(row->planned ? row->planned : row->same, count),
+      ca_text_number(row->planned ? row->planned : row->same, count),
       row->planned ? "" : " already in that state"
     };
     host_table_add(&table, texts);
@@ -206,7 +189,7 @@ static void show_lines(struct host *host, int bulk, enum ca_outcome outcome,
     host_terminal_complain(host, "the ledger cannot be read: %s", err.text);
   else if(shown < total)
     host_terminal_print(host, "  … and %s more (--show all)",
-                        host_terminal_number(total - shown, count));
+                        ca_text_number(total - shown, count));
 }
 
 /* Appends ", 12 irreversible", or nothing when count is 0. */
@@ -215,8 +198,8 @@ static void add_part(char *out, size_t size, int64_t count, const char *word)
   size_t len = strlen(out);
   char digits[32];
   if(count)
-    snprintf(out + len, size - len, ", %s %s",
-             host_terminal_number(count, digits), word);
+    snprintf(out + len, size - len, ", %s %s", ca_text_number(count, digits),
+             word);
 }
 
 void host_terminal_show_plan(struct host *host, const struct lca_plan *plan)
@@ -228,15 +211,14 @@ void host_terminal_show_plan(struct host *host, const struct lca_plan *plan)
   add_part(extra, sizeof(extra), plan->same, "already in that state");
   add_part(extra, sizeof(extra), plan->skipped, "protected");
   add_part(extra, sizeof(extra), plan->failed, "failed");
-  host_terminal_print(host,
-                      plan->replayed
-                          ? "plan%s%s: %s change%s left, %s item%s looked at%s"
-                          : "plan%s%s: %s change%s for %s item%s looked at%s",
-                      plan->name[0] ? " " : "", plan->name,
-                      host_terminal_number(plan->planned, planned),
-                      plan->planned == 1 ? "" : "s",
-                      host_terminal_number(plan->selected, selected),
-                      plan->selected == 1 ? "" : "s", extra);
+  host_terminal_print(
+      host,
+      plan->replayed ? "plan%s%s: %s change%s left, %s item%s looked at%s"
+                     : "plan%s%s: %s change%s for %s item%s looked at%s",
+      plan->name[0] ? " " : "", plan->name,
+      ca_text_number(plan->planned, planned), plan->planned == 1 ? "" : "s",
+      ca_text_number(plan->selected, selected), plan->selected == 1 ? "" : "s",
+      extra);
   if(plan->listing)
     print_kind(host, "  the listing is incomplete: %s", plan->listing);
   if(host->options.quiet)
@@ -317,7 +299,7 @@ static void list_outcomes(const int64_t counts[CA_OUTCOME_COUNT],
     if(counts[i])
       snprintf(line + len, size - len, "%s%s %s", len ? " · " : "",
                ca_change_outcome_name((enum ca_outcome)i),
-               host_terminal_number(counts[i], count));
+               ca_text_number(counts[i], count));
   }
 }
 
@@ -357,10 +339,9 @@ static void show_failures(struct host *host)
                failure->request_id[0] ? ")" : "");
   }
   if(failed > (int64_t)stats->failure_count)
-    print_kind(
-        host, "  … and %s more (composio-lua show %s)",
-        host_terminal_number(failed - (int64_t)stats->failure_count, count),
-        host->run_id);
+    print_kind(host, "  … and %s more (composio-lua show %s)",
+               ca_text_number(failed - (int64_t)stats->failure_count, count),
+               host->run_id);
 }
 
 /* Prints why the run ended before the script did. */
@@ -394,7 +375,7 @@ static void show_preview(struct host *host, const char *next)
       host->exit_code == 4             ? "would refuse these"
       : host->stop == LCA_STOP_PREVIEW ? "makes at least"
                                        : "makes",
-      host_terminal_number(planned, count), planned == 1 ? "" : "s",
+      ca_text_number(planned, count), planned == 1 ? "" : "s",
       host->stop == LCA_STOP_PREVIEW ? ": what follows was not seen" : "");
   if(*next)
     host_terminal_print(host, "next: %s", next);
@@ -407,7 +388,7 @@ static void print_items(struct host *host, enum ca_outcome outcome,
   int64_t items = host->counts.items[outcome];
   char count[32];
   if(items)
-    print_kind(host, "%s item%s %s", host_terminal_number(items, count),
+    print_kind(host, "%s item%s %s", ca_text_number(items, count),
                items == 1 ? "" : "s", text);
 }
 

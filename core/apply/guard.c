@@ -4,26 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "apply/guard.h"
+#include "base/text.h"
 
 #define NO_PERCENT 100 /* no limit from this value on */
-
-/* Formats 2000 as "2,000": people compare these numbers. */
-static const char *grouped(int64_t number, char out[32])
-{
-  char digits[24];
-  size_t len =
-      (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)number);
-  size_t used = 0;
-  size_t i;
-
-  for(i = 0; i < len; i++) {
-    if(i && digits[i - 1] != '-' && (len - i) % 3 == 0)
-      out[used++] = ',';
-    out[used++] = digits[i];
-  }
-  out[used] = '\0';
-  return out;
-}
 
 static enum ca_code check_count(const struct ca_limits *limits,
                                 const struct ca_planned *planned,
@@ -35,9 +18,9 @@ static enum ca_code check_count(const struct ca_limits *limits,
     return CA_OK;
   return ca_err_set(err, CA_USAGE,
                     "refused: %s change%s more than --max-changes %s",
-                    grouped(planned->changes, changes),
+                    ca_text_number(planned->changes, changes),
                     planned->changes == 1 ? " is" : "s are",
-                    grouped(limits->max_changes, most));
+                    ca_text_number(limits->max_changes, most));
 }
 
 /* Tolerance for binary floating point: 4.35 % of 2,000 must come out as 87. */
@@ -77,8 +60,8 @@ static enum ca_code check_percent(const struct ca_limits *limits,
                       limits->max_percent);
   if(!is_above(planned->changes, limits->max_percent, planned->project))
     return CA_OK;
-  grouped(planned->changes, changes);
-  grouped(planned->project, project);
+  ca_text_number(planned->changes, changes);
+  ca_text_number(planned->project, project);
   if(!planned->project)
     return ca_err_set(err, CA_USAGE,
                       "refused: %s change%s planned although the project has "
@@ -108,7 +91,7 @@ enum ca_code ca_guard_check(const struct ca_limits *limits,
   return ca_err_set(err, CA_USAGE,
                     "refused: %s ACTIVE account%s would be deleted; "
                     "--delete-active allows it",
-                    grouped(planned->active_deletes, deletes),
+                    ca_text_number(planned->active_deletes, deletes),
                     planned->active_deletes == 1 ? "" : "s");
 }
 

@@ -145,6 +145,23 @@ void ca_text_printable(char *to, size_t size, const char *from, size_t len)
   to[used] = '\0';
 }
 
+const char *ca_text_number(int64_t number, char out[32])
+{
+  char digits[24];
+  size_t len =
+      (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)number);
+  size_t used = 0;
+  size_t i;
+
+  for(i = 0; i < len; i++) {
+    if(i && digits[i - 1] != '-' && (len - i) % 3 == 0)
+      out[used++] = ',';
+    out[used++] = digits[i];
+  }
+  out[used] = '\0';
+  return out;
+}
+
 static bool is_bare(unsigned char c, const char *bare)
 {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include "base/buf.h"
 
@@ -35,6 +36,9 @@ bool ca_text_is_utf8(struct ca_slice value, size_t *bad_offset);
    escapes. Writes at most size-1 bytes and a NUL; `to` and `from` must not
    overlap. */
 void ca_text_printable(char *to, size_t size, const char *from, size_t len);
+
+/* Formats 2000 as "2,000", for people who compare numbers. Returns out. */
+const char *ca_text_number(int64_t number, char out[32]);
 
 /* Percent-encodes a query value: only A-Za-z0-9-._~ are left as they are. */
 CA_MUST_USE enum ca_code ca_text_encode_query(struct ca_buf *out,
