@@ -9,6 +9,7 @@
 #include "module/account.h"
 #include "module/error.h"
 #include "module/json.h"
+#include "module/table.h"
 
 #define ARRAY             "composio.array"
 #define CONFIG_CLASS      "composio.auth_config"
@@ -475,10 +476,8 @@ void lca_account_push_class(lua_State *L, const char *name, int methods)
   lua_createtable(L, 0, 6);
   lua_pushvalue(L, methods);
   luaL_setfuncs(L, class, 1);
-  lua_pushstring(L, name);
-  lua_setfield(L, -2, "__name");
-  lua_pushboolean(L, false);
-  lua_setfield(L, -2, "__metatable");
+  lca_table_set_text(L, "__name", name);
+  lca_table_set_bool(L, "__metatable", false);
 }
 
 /* ---- making accounts ---- */

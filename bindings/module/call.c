@@ -7,6 +7,7 @@
 #include "module/error.h"
 #include "module/json.h"
 #include "module/result.h"
+#include "module/table.h"
 #include "base/secret.h"
 #include "base/json_write.h"
 
@@ -573,12 +574,9 @@ void lca_call_open(lua_State *L)
   static const luaL_Reg functions[] = { { "operation", operation },
                                         { "check", check },
                                         { NULL, NULL } };
-  if(luaL_newmetatable(L, CALL)) {
-    lua_pushcfunction(L, call_close);
-    lua_setfield(L, -2, "__close");
-    lua_pushcfunction(L, call_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_pop(L, 1);
+  static const luaL_Reg class[] = { { "__close", call_close },
+                                    { "__gc", call_gc },
+                                    { NULL, NULL } };
+  lca_table_class(L, CALL, class, NULL);
   luaL_setfuncs(L, functions, 0);
 }

@@ -11,6 +11,7 @@
 #include "module/account.h"
 #include "module/client.h"
 #include "module/error.h"
+#include "module/table.h"
 #include "module/versions.h"
 
 #define CLIENT  "composio.client"
@@ -483,12 +484,7 @@ void lca_client_open(lua_State *L)
                                           client_set_class },
                                         { "project", client_project },
                                         { NULL, NULL } };
-  if(luaL_newmetatable(L, CLIENT)) {
-    luaL_setfuncs(L, class, 0);
-    lua_pushboolean(L, false);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
+  lca_table_class(L, CLIENT, class, NULL);
   lca_client_shared(L);
   luaL_setfuncs(L, functions, 0);
 }

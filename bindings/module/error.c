@@ -7,6 +7,7 @@
 #include <string.h>
 #include <lauxlib.h>
 #include "module/error.h"
+#include "module/table.h"
 #include "wire/reply.h"
 #include "base/secret.h"
 
@@ -16,20 +17,11 @@
 
 /* ---- objects ---- */
 
-static void set_text(lua_State *L, const char *field, const char *text)
+/* Sets the number, or nothing for 0. */
+static void set_count(lua_State *L, const char *field, int value)
 {
-  if(text && *text) {
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, field);
-  }
-}
-
-static void set_integer(lua_State *L, const char *field, int value)
-{
-  if(value) {
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, field);
-  }
+  if(value)
+    lca_table_set_integer(L, field, value);
 }
 
 void lca_error_push_named(lua_State *L, const char *name,
@@ -38,22 +30,21 @@ void lca_error_push_named(lua_State *L, const char *name,
 {
   lua_createtable(L, 0, 12);
   luaL_setmetatable(L, ERROR);
-  set_text(L, "name", name);
-  set_text(L, "message", err->text);
-  set_text(L, "slug", err->slug);
-  set_text(L, "request_id", err->request_id);
-  set_text(L, "suggested_fix", err->fix);
-  set_text(L, "account_id", account);
-  set_integer(L, "code", err->api_code);
-  set_integer(L, "status", err->status);
-  set_integer(L, "attempts", err->attempts);
+  lca_table_set_text(L, "name", name);
+  lca_table_set_text(L, "message", ca_text_or_null(err->text));
+  lca_table_set_text(L, "slug", ca_text_or_null(err->slug));
+  lca_table_set_text(L, "request_id", ca_text_or_null(err->request_id));
+  lca_table_set_text(L, "suggested_fix", ca_text_or_null(err->fix));
+  lca_table_set_text(L, "account_id", ca_text_or_null(account));
+  set_count(L, "code", err->api_code);
+  set_count(L, "status", err->status);
+  set_count(L, "attempts", err->attempts);
   if(api) {
     lua_pushfstring(L, "%s.%s", api->resource, api->name);
     lua_setfield(L, -2, "operation");
   }
-  lua_pushboolean(L, err->retryable);
-  lua_setfield(L, -2, "retryable");
-  set_text(L, "outcome", err->unknown ? "unknown" : "failed");
+  lca_table_set_bool(L, "retryable", err->retryable);
+  lca_table_set_text(L, "outcome", err->unknown ? "unknown" : "failed");
 }
 
 void lca_error_push(lua_State *L, const struct ca_api *api,
@@ -101,6 +92,7 @@ static const char *advice(const char *name)
    absent. [-0, +1, -] */
 static const char *field(lua_State *L, const char *name)
 {
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_pushstring(L, name);
   lua_rawget(L, 1);
   return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
@@ -119,27 +111,18 @@ static void add_part(luaL_Buffer *line, const char *before, const char *text)
    request. */
 static int error_tostring(lua_State *L)
 {
+  const char *name = field(L, "name");
+  const char *operation = field(L, "operation");
+  const char *account = field(L, "account_id");
+  const char *message = field(L, "message");
+  const char *fix = field(L, "suggested_fix");
+  const char *outcome = field(L, "outcome");
+  const char *request = field(L, "request_id");
   luaL_Buffer line;
   char masked[LINE_SIZE];
-  const char *name;
-  const char *operation;
-  const char *account;
-  const char *message;
-  const char *fix;
-  const char *outcome;
-  const char *request;
   const char *text;
   size_t len;
 
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  name = field(L, "name");
-  operation = field(L, "operation");
-  account = field(L, "account_id");
-  message = field(L, "message");
-  fix = field(L, "suggested_fix");
-  outcome = field(L, "outcome");
-  request = field(L, "request_id");
   luaL_buffinit(L, &line);
   luaL_addstring(&line, *name ? name : "Error");
   add_part(&line, ": ", operation);
@@ -362,14 +345,8 @@ void lca_error_open(lua_State *L)
                                         { "unknown_option", unknown_option },
                                         { "nearest", nearest },
                                         { NULL, NULL } };
-  if(luaL_newmetatable(L, ERROR)) {
-    lua_pushliteral(L, ERROR);
-    lua_setfield(L, -2, "__name");
-    lua_pushcfunction(L, error_tostring);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushboolean(L, false);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
+  static const luaL_Reg class[] = { { "__tostring", error_tostring },
+                                    { NULL, NULL } };
+  lca_table_class(L, ERROR, class, NULL);
   luaL_setfuncs(L, functions, 0);
 }

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/hashset.h"
 #include "module/idset.h"
+#include "module/table.h"
 
 #define IDSET "composio.idset"
 
@@ -89,13 +90,8 @@ void lca_idset_open(lua_State *L)
                                       { "take", idset_take },
                                       { "count", idset_count },
                                       { NULL, NULL } };
-  if(luaL_newmetatable(L, IDSET)) {
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, idset_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_pop(L, 1);
+  static const luaL_Reg events[] = { { "__gc", idset_gc }, { NULL, NULL } };
+  lca_table_class(L, IDSET, events, methods);
   lua_pushcfunction(L, idset_new);
   lua_setfield(L, -2, "idset");
 }

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "module/error.h"
 #include "module/json.h"
+#include "module/table.h"
 #include "base/json_write.h"
 #include "wire/request.h"
 
@@ -528,20 +529,8 @@ void lca_json_open(lua_State *L)
                                         { "json_decode", decode },
                                         { "json_encode", encode },
                                         { NULL, NULL } };
-  if(luaL_newmetatable(L, ARRAY)) {
-    lua_pushliteral(L, ARRAY);
-    lua_setfield(L, -2, "__name");
-    lua_pushboolean(L, false);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
-  if(luaL_newmetatable(L, TEXT)) {
-    lua_pushcfunction(L, free_text);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, free_text);
-    lua_setfield(L, -2, "__close");
-  }
-  lua_pop(L, 1);
+  lca_table_class(L, ARRAY, NULL, NULL);
+  lca_table_owner_class(L, TEXT, free_text);
   load_decoder(L);
   luaL_setfuncs(L, functions, 0);
   lca_json_push_null(L);

@@ -4,13 +4,8 @@
 #include <lauxlib.h>
 #include <string.h>
 #include "module/client.h"
+#include "module/table.h"
 #include "wire/proof.h"
-
-static void set_text(lua_State *L, const char *name, const char *text)
-{
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
 
 static void push_names(lua_State *L, const struct ca_api *api, bool positional)
 {
@@ -45,15 +40,15 @@ static void push_shown(lua_State *L, const struct ca_api *api)
   for(field = api->fields; field->name; field++)
     if(field->shown) {
       lua_createtable(L, 0, 6);
-      set_text(L, "name", field->name);
-      set_text(L, "wire", field->wire);
-      set_text(L, "shown", field->shown);
-      set_text(L, "title", field->type == CA_ACL ? "ACL" : field->name);
+      lca_table_set_text(L, "name", field->name);
+      lca_table_set_text(L, "wire", field->wire);
+      lca_table_set_text(L, "shown", field->shown);
+      lca_table_set_text(L, "title",
+                         field->type == CA_ACL ? "ACL" : field->name);
       /* an absent text is empty; for other fields absence says nothing */
       if(field->type == CA_TEXT)
-        set_text(L, "absent", "");
-      lua_pushboolean(L, field->flags & CA_ITEM_KEEPS);
-      lua_setfield(L, -2, "item_keeps");
+        lca_table_set_text(L, "absent", "");
+      lca_table_set_bool(L, "item_keeps", field->flags & CA_ITEM_KEEPS);
       lua_rawseti(L, -2, ++count);
     }
 }
@@ -61,19 +56,19 @@ static void push_shown(lua_State *L, const struct ca_api *api)
 static void push_row(lua_State *L, const struct ca_api *api)
 {
   lua_createtable(L, 0, 16);
-  set_text(L, "resource", api->resource);
-  set_text(L, "name", api->name);
-  set_text(L, "method", ca_api_method_name(api->method));
-  set_text(L, "class", ca_api_class_name(api->cost));
-  set_text(L, "becomes", api->becomes);
-  set_text(L, "undo", api->undo);
-  set_text(L, "makes", api->makes);
-  set_text(L, "option", api->option);
-  set_text(L, "spares", api->spares);
-  set_text(L, "failure", api->failure);
-  set_text(L, "credentials", credentials_of(api));
-  lua_pushboolean(L, ca_api_has_id(api) && ca_api_of_accounts(api));
-  lua_setfield(L, -2, "of_account");
+  lca_table_set_text(L, "resource", api->resource);
+  lca_table_set_text(L, "name", api->name);
+  lca_table_set_text(L, "method", ca_api_method_name(api->method));
+  lca_table_set_text(L, "class", ca_api_class_name(api->cost));
+  lca_table_set_text(L, "becomes", api->becomes);
+  lca_table_set_text(L, "undo", api->undo);
+  lca_table_set_text(L, "makes", api->makes);
+  lca_table_set_text(L, "option", api->option);
+  lca_table_set_text(L, "spares", api->spares);
+  lca_table_set_text(L, "failure", api->failure);
+  lca_table_set_text(L, "credentials", credentials_of(api));
+  lca_table_set_bool(L, "of_account",
+                     ca_api_has_id(api) && ca_api_of_accounts(api));
   push_names(L, api, true);
   lua_setfield(L, -2, "arguments");
   push_names(L, api, false);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "module/error.h"
 #include "module/scheduler_private.h"
+#include "module/table.h"
 #include "module/task.h"
 #include "module/wait.h"
 
@@ -161,8 +162,12 @@ static int task_index(lua_State *L)
     lua_getiuservalue(L, 1, LCA_TASK_TRACE);
     return 1;
   }
-  lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(1));
+  if(key && !strcmp(key, "join"))
+    lua_pushcfunction(L, join);
+  else if(key && !strcmp(key, "cancel"))
+    lua_pushcfunction(L, cancel);
+  else
+    lua_pushnil(L);
   return 1;
 }
 
@@ -407,36 +412,17 @@ static int run(lua_State *L)
 
 static void new_classes(lua_State *L)
 {
-  static const luaL_Reg methods[] = { { "join", join },
-                                      { "cancel", cancel },
+  static const luaL_Reg task[] = { { "__index", task_index },
+                                   { "__tostring", task_tostring },
+                                   { NULL, NULL } };
+  static const luaL_Reg methods[] = { { "wait", pause_wait },
+                                      { "wake", pause_wake },
                                       { NULL, NULL } };
-  static const luaL_Reg pauses[] = { { "wait", pause_wait },
-                                     { "wake", pause_wake },
-                                     { NULL, NULL } };
-  if(luaL_newmetatable(L, TASK)) {
-    luaL_newlib(L, methods);
-    lua_pushcclosure(L, task_index, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, task_tostring);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushboolean(L, false);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
-  if(luaL_newmetatable(L, PAUSE)) {
-    luaL_newlib(L, pauses);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, pause_wake); /* the list of ops is freed with it */
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_pop(L, 1);
-  if(luaL_newmetatable(L, SCOPE)) {
-    lua_pushcfunction(L, scope_close);
-    lua_setfield(L, -2, "__close");
-    lua_pushcfunction(L, scope_close);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_pop(L, 1);
+  /* the list of ops is freed with the object */
+  static const luaL_Reg pause[] = { { "__gc", pause_wake }, { NULL, NULL } };
+  lca_table_class(L, TASK, task, NULL);
+  lca_table_class(L, PAUSE, pause, methods);
+  lca_table_owner_class(L, SCOPE, scope_close);
 }
 
 void lca_task_open(lua_State *L)

@@ -2,8 +2,10 @@
    Must not know: curl, what a version means (base/version.h). */
 #include <string.h>
 #include <lauxlib.h>
+#include "base/text.h"
 #include "wire/libraries.h"
 #include "module/json.h"
+#include "module/table.h"
 #include "module/versions.h"
 
 /* "$LuaVersion: Lua 5.4.4 Copyright …". The reference is weak: a program
@@ -103,14 +105,6 @@ void lca_versions_warn(lua_State *L, const struct ca_log *log)
   }
 }
 
-static void set_text(lua_State *L, const char *name, const char *text)
-{
-  if(!*text)
-    return;
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
-
 static int versions(lua_State *L)
 {
   struct ca_version list[CA_VERSIONS_MAX];
@@ -120,12 +114,12 @@ static int versions(lua_State *L)
   lua_createtable(L, (int)count, 0);
   for(i = 0; i < count; i++) {
     lua_createtable(L, 0, 5);
-    set_text(L, "library", list[i].library);
-    set_text(L, "built", list[i].built);
-    set_text(L, "runs", list[i].runs);
-    set_text(L, "more", list[i].more);
+    lca_table_set_text(L, "library", list[i].library);
+    lca_table_set_text(L, "built", ca_text_or_null(list[i].built));
+    lca_table_set_text(L, "runs", ca_text_or_null(list[i].runs));
+    lca_table_set_text(L, "more", ca_text_or_null(list[i].more));
     (void)ca_version_warning(&list[i], warning, sizeof(warning));
-    set_text(L, "warning", warning);
+    lca_table_set_text(L, "warning", ca_text_or_null(warning));
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   return 1;

@@ -4,6 +4,7 @@
    Must not know: what is waited for. */
 #include <string.h>
 #include "module/scheduler_private.h"
+#include "module/table.h"
 #include "module/wait.h"
 
 #define OP      "composio.op"
@@ -81,13 +82,7 @@ struct lca_op *lca_wait_push_op(lua_State *L)
 
 void lca_wait_open(lua_State *L)
 {
-  if(luaL_newmetatable(L, OP)) {
-    lua_pushcfunction(L, op_close);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, op_close);
-    lua_setfield(L, -2, "__close");
-  }
-  lua_pop(L, 1);
+  lca_table_owner_class(L, OP, op_close);
 }
 
 void lca_wait_op_done(void *owner, uint64_t unused, struct ca_result *result)
