@@ -1,5 +1,5 @@
 /* The functions and fields of composio.host that job.lua uses: the script's
-   arguments, the help of the options, the argument parser.
+   arguments, the help of the options.
    Must not know: curl, the ledger, how runs are carried out. */
 #include <errno.h>
 #include <string.h>
@@ -14,41 +14,6 @@ static int host_unreadable(lua_State *L)
     lua_pushfstring(L, "cannot be read: %s", strerror(errno));
   else
     lua_pushnil(L);
-  return 1;
-}
-
-/* Finds a Lua library in the absolute directories of Lua's default path.
-   Pushes its path and returns true, or pushes nothing. */
-static bool find_library(lua_State *L, const char *name)
-{
-  const char *place = LUA_PATH_DEFAULT;
-  while(*place) {
-    size_t len = strcspn(place, ";");
-    const char *path;
-    lua_pushlstring(L, place, len);
-    path = luaL_gsub(L, lua_tostring(L, -1), "?", name);
-    lua_remove(L, -2);
-    if(*place == '/' && !access(path, R_OK))
-      return true;
-    lua_pop(L, 1);
-    place += len + (place[len] == ';');
-  }
-  return false;
-}
-
-/* host.argparse(name) → a new parser of the library argparse. */
-static int host_argparse(lua_State *L)
-{
-  luaL_checkstring(L, 1);
-  if(!find_library(L, "argparse"))
-    return lca_run_stop(L, LCA_STOP_USAGE,
-                        "composio.job needs argparse for Lua: install the "
-                        "package lua-argparse");
-  if(luaL_loadfilex(L, lua_tostring(L, -1), "t"))
-    return lua_error(L);
-  lua_call(L, 0, 1);
-  lua_pushvalue(L, 1);
-  lua_call(L, 1, 1);
   return 1;
 }
 
@@ -83,6 +48,4 @@ void host_command_line_add(lua_State *L, struct host *host)
   lua_setfield(L, -2, "wants_help");
   lua_pushcfunction(L, host_unreadable);
   lua_setfield(L, -2, "unreadable");
-  lua_pushcfunction(L, host_argparse);
-  lua_setfield(L, -2, "argparse");
 }

@@ -1,5 +1,5 @@
-/* Limits a script's memory and instructions, and the libraries that it sees.
-   Must not know: command line options, the ledger's rows. */
+/* Limits a script's memory and instructions; sandbox.lua limits the libraries
+   that it sees. Must not know: command line options, the ledger's rows. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "module/error.h"
 #include "job/run.h"
+#include "module/open.h"
 #include "module/scheduler.h"
 
 #define HOOK_STEP 10000
@@ -165,20 +166,6 @@ static int safe_print(lua_State *L)
   return 0;
 }
 
-/* load that refuses bytecode; upvalue 1 is Lua's load. */
-static int text_load(lua_State *L)
-{
-  int n = lua_gettop(L);
-  if(n < 3)
-    lua_settop(L, 3);
-  lua_pushliteral(L, "t");
-  lua_replace(L, 3);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-  return lua_gettop(L);
-}
-
 /* os.exit(code): ends the run, so that the ledger is closed. */
 static int run_exit(lua_State *L)
 {
@@ -191,144 +178,44 @@ static int run_exit(lua_State *L)
   return lca_run_stop(L, LCA_STOP_EXIT, "os.exit");
 }
 
-static bool is_module_name(const char *name)
-{
-  bool at_start = true;
-  for(; *name; name++) {
-    bool word = (*name >= 'a' && *name <= 'z') ||
-                (*name >= 'A' && *name <= 'Z') ||
-                (*name >= '0' && *name <= '9') || *name == '_' || *name == '-';
-    if(*name == '.' && !at_start)
-      at_start = true;
-    else if(word)
-      at_start = false;
-    else
-      return false;
-  }
-  return !at_start;
-}
-
-/* A searcher of require: Lua text files in the script's directory (upvalue 1).
- */
-static int find_beside(lua_State *L)
-{
-  const char *name = luaL_checkstring(L, 1);
-  const char *dir = lua_tostring(L, lua_upvalueindex(1));
-  const char *path;
-  if(!is_module_name(name)) {
-    lua_pushfstring(L, "'%s' is not a module name", name);
-    return 1;
-  }
-  path = lua_pushfstring(L, "%s/%s.lua", dir, luaL_gsub(L, name, ".", "/"));
-  if(access(path, R_OK)) {
-    lua_pushfstring(L,
-                    "no file '%s'; a script may require composio and the "
-                    "modules beside it",
-                    path);
-    return 1;
-  }
-  if(luaL_loadfilex(L, path, "t"))
-    return luaL_error(L, "%s", lua_tostring(L, -1));
-  lua_pushstring(L, path);
-  return 2;
-}
-
 /* ---- libraries ---- */
+
+/* Pushes a function of sandbox.lua. */
+static void push_function(lua_State *L, const char *name)
+{
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "composio.sandbox");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, name);
+  lua_remove(L, -2);
+}
 
 void host_sandbox_open(lua_State *L)
 {
-  static const char chunk[] = "for _, name in ipairs { 'path', 'cpath' } do\n"
-                              "  package[name] = (package[name] .. "
-                              "';'):gsub('[^;]*;', function(place)\n"
-                              "    return place:find '^/' and place or ''\n"
-                              "  end)\n"
-                              "end\n";
   luaL_openlibs(L);
-  if(luaL_dostring(L, chunk))
-    lua_error(L);
-}
-
-/* ---- removing ---- */
-
-static void forget_module(lua_State *L, const char *name)
-{
-  lua_pushnil(L);
-  lua_setglobal(L, name);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  lua_pushnil(L);
-  lua_setfield(L, -2, name);
-  lua_pop(L, 1);
-}
-
-/* Limits require to the preloaded modules and those in the script's directory.
- */
-static void narrow_require(lua_State *L, const char *dir)
-{
-  lua_getglobal(L, "package");
-  lua_getfield(L, -1, "searchers"); /* package searchers */
-  lua_createtable(L, 2, 0);         /* package searchers mine */
-  lua_rawgeti(L, -2, 1);
-  lua_rawseti(L, -2, 1);
-  lua_pushstring(L, dir);
-  lua_pushcclosure(L, find_beside, 1);
-  lua_rawseti(L, -2, 2);
-  lua_setfield(L, -3, "searchers");
-  lua_pop(L, 2);
-}
-
-static void narrow_os(lua_State *L, bool allow_os)
-{
-  static const char *const harmless[] = { "time", "date", "clock", "difftime",
-                                          NULL };
-  int i;
-  lua_getglobal(L, "os");
-  if(allow_os) {
-    lua_pushcfunction(L, run_exit);
-    lua_setfield(L, -2, "exit");
-    lua_pop(L, 1);
-    return;
-  }
-  lua_createtable(L, 0, 4); /* os mine */
-  for(i = 0; harmless[i]; i++) {
-    lua_getfield(L, -2, harmless[i]);
-    lua_setfield(L, -2, harmless[i]);
-  }
-  forget_module(L, "os");
-  lua_pushvalue(L, -1);
-  lua_setglobal(L, "os");
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  lua_pushvalue(L, -2);
-  lua_setfield(L, -2, "os");
-  lua_pop(L, 3);
+  lca_open_parts(L);
+  push_function(L, "open");
+  lua_call(L, 0, 0);
 }
 
 void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
                         bool allow_os)
 {
-  narrow_require(L, dir);
-  narrow_os(L, allow_os);
-  if(!allow_io) {
-    forget_module(L, "io");
-    lua_pushnil(L);
-    lua_setglobal(L, "dofile");
-    lua_pushnil(L);
-    lua_setglobal(L, "loadfile");
-  }
-  forget_module(L, "debug");
-  forget_module(L, "package");
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  lua_pushnil(L);
-  lua_setfield(L, -2, "composio.host");
-  lua_pop(L, 1);
-  lua_getglobal(L, "string");
-  lua_pushnil(L);
-  lua_setfield(L, -2, "dump");
-  lua_pop(L, 1);
-  lua_getglobal(L, "load");
-  lua_pushcclosure(L, text_load, 1);
-  lua_setglobal(L, "load");
+  push_function(L, "close");
+  lua_createtable(L, 0, 6);
+  lua_pushstring(L, dir);
+  lua_setfield(L, -2, "dir");
+  lua_pushliteral(L, LUA_PATH_DEFAULT);
+  lua_setfield(L, -2, "library_path");
+  lua_pushboolean(L, allow_io);
+  lua_setfield(L, -2, "allow_io");
+  lua_pushboolean(L, allow_os);
+  lua_setfield(L, -2, "allow_os");
+  lua_pushcfunction(L, run_exit);
+  lua_setfield(L, -2, "exit");
   lua_pushcfunction(L, safe_print);
-  lua_setglobal(L, "print");
+  lua_setfield(L, -2, "print");
+  lua_call(L, 1, 0);
 }
 
 int host_sandbox_load(lua_State *L, const char *text, size_t len,

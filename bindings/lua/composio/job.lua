@@ -220,7 +220,11 @@ return function(composio, core, host)
   end
 
   local function make_parser(params, names)
-    local parser = host.argparse(host.script):add_help(false)
+    local argparse = host.library "argparse"
+    if not argparse then
+      host.stop("usage", "composio.job needs argparse for Lua: install the package lua-argparse")
+    end
+    local parser = argparse(host.script):add_help(false)
     for _, name in ipairs(names) do
       local dashed = option_of(name)
       local spelled = dashed == "--" .. name and dashed or dashed .. " --" .. name

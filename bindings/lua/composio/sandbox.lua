@@ -1,0 +1,97 @@
+-- What a script may not use: most of Lua's libraries, bytecode, the host's own table.
+-- Must not know: accounts, runs, command line options.
+
+local HARMLESS = { "time", "date", "clock", "difftime" }
+
+local function is_module_name(name)
+  for part in (name .. "."):gmatch "([^.]*)%." do
+    if not part:find "^[%w_-]+$" then
+      return false
+    end
+  end
+  return true
+end
+
+-- A searcher of require: Lua text files in the script's directory.
+local function searcher_in(dir, host, loadfile)
+  return function(name)
+    if not is_module_name(name) then
+      return ("'%s' is not a module name"):format(name)
+    end
+    local path = ("%s/%s.lua"):format(dir, (name:gsub("%.", "/")))
+    if host.unreadable(path) then
+      local hint = "no file '%s'; a script may require composio and the modules beside it"
+      return hint:format(path)
+    end
+    local chunk, why = loadfile(path, "t")
+    if not chunk then
+      error(why, 0)
+    end
+    return chunk, path
+  end
+end
+
+local function forget(name)
+  _G[name], package.loaded[name] = nil, nil
+end
+
+local function narrow_os(limits)
+  if limits.allow_os then
+    os.exit = limits.exit
+    return
+  end
+  local mine = {}
+  for _, name in ipairs(HARMLESS) do
+    mine[name] = os[name]
+  end
+  os, package.loaded.os = mine, mine
+end
+
+local function refuse_bytecode(load)
+  string.dump = nil
+  return function(chunk, name, _, ...)
+    return load(chunk, name, "t", ...)
+  end
+end
+
+-- Leaves a search path its absolute directories: the current directory, which Lua
+-- searches, too, may belong to anybody.
+local function absolute(path)
+  return ((path .. ";"):gsub("[^;]*;", function(place)
+    return place:find "^/" and place or ""
+  end))
+end
+
+-- Returns host.library(name) → what a Lua library of this machine returns, or nil.
+local function library_in(path, searchpath, loadfile)
+  return function(name)
+    local file = searchpath(name, absolute(path))
+    return file and assert(loadfile(file, "t"))()
+  end
+end
+
+local sandbox = {}
+
+-- Makes require search absolute directories only.
+function sandbox.open()
+  package.path, package.cpath = absolute(package.path), absolute(package.cpath)
+end
+
+-- Removes what scripts may not use. limits: dir (the script's directory), library_path,
+-- allow_io, allow_os, and the functions exit and print that scripts get.
+function sandbox.close(limits)
+  local loaded, host = package.loaded, package.loaded["composio.host"]
+  host.library = library_in(limits.library_path, package.searchpath, loadfile)
+  package.searchers = { package.searchers[1], searcher_in(limits.dir, host, loadfile) }
+  narrow_os(limits)
+  if not limits.allow_io then
+    forget "io"
+    dofile, loadfile = nil, nil
+  end
+  forget "debug"
+  forget "package"
+  loaded["composio.host"] = nil
+  load, print = refuse_bytecode(load), limits.print
+end
+
+return sandbox
