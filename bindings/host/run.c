@@ -215,7 +215,7 @@ static int open_state(lua_State *L)
   set_log(host);
   host_sandbox_hook(L);
   host_sandbox_close(L, host->script_dir, host->options.allow_io,
-                     host->options.allow_os);
+                     host->options.allow_os, host->undoes[0] != '\0');
   host_command_line_push(L, host->options.rest, host->options.rest_count);
   lua_pushstring(L, host->script);
   lua_rawseti(L, -2, 0);

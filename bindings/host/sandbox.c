@@ -199,10 +199,10 @@ void host_sandbox_open(lua_State *L)
 }
 
 void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
-                        bool allow_os)
+                        bool allow_os, bool is_ours)
 {
   push_function(L, "close");
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 7);
   lua_pushstring(L, dir);
   lua_setfield(L, -2, "dir");
   lua_pushliteral(L, LUA_PATH_DEFAULT);
@@ -211,6 +211,8 @@ void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
   lua_setfield(L, -2, "allow_io");
   lua_pushboolean(L, allow_os);
   lua_setfield(L, -2, "allow_os");
+  lua_pushboolean(L, is_ours);
+  lua_setfield(L, -2, "is_ours");
   lua_pushcfunction(L, run_exit);
   lua_setfield(L, -2, "exit");
   lua_pushcfunction(L, safe_print);

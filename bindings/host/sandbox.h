@@ -38,10 +38,11 @@ void host_sandbox_trip(struct host_sandbox *limits);
    may own the current directory, which Lua searches, too. [-0, +0, e] */
 void host_sandbox_open(lua_State *L);
 /* Removes what scripts may not use: io, debug, package, most of os, bytecode.
-   require then finds composio and the Lua text files in dir. Call it after
-   composio is loaded. [-0, +0, e] */
+   require then finds composio and the Lua text files in dir; it finds our
+   private modules, such as composio.core, only if the script is_ours, compiled
+   in. Call it after composio is loaded. [-0, +0, e] */
 void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
-                        bool allow_os);
+                        bool allow_os, bool is_ours);
 
 /* Compiles a script's text, skipping a first line that begins with '#', and
    pushes its function. Returns LUA_OK, or Lua's error with the message on the

@@ -47,10 +47,35 @@ local function narrow_os(limits)
   os, package.loaded.os = mine, mine
 end
 
-local function refuse_bytecode(load)
+-- Replaces Lua's loaders by some that take text alone: malformed bytecode crashes Lua.
+local function refuse_bytecode()
+  local any_load, any_loadfile = load, loadfile
   string.dump = nil
-  return function(chunk, name, _, ...)
-    return load(chunk, name, "t", ...)
+  function load(chunk, name, _, ...)
+    return any_load(chunk, name, "t", ...)
+  end
+  function loadfile(path, _, ...)
+    return any_loadfile(path, "t", ...)
+  end
+  function dofile(path)
+    local chunk, why = any_loadfile(path, "t")
+    if not chunk then
+      error(why, 0)
+    end
+    return chunk()
+  end
+end
+
+-- A require that does not give out our own modules, those that are compiled in: their
+-- functions are what the guards stand on.
+local function narrow_require(preload)
+  local any_require = require
+  function require(name)
+    if preload[name] then
+      local text = "module '%s' is private: a script requires composio itself"
+      error(text:format(name), 2)
+    end
+    return any_require(name)
   end
 end
 
@@ -78,20 +103,28 @@ function sandbox.open()
 end
 
 -- Removes what scripts may not use. limits: dir (the script's directory), library_path,
--- allow_io, allow_os, and the functions exit and print that scripts get.
+-- allow_io, allow_os, is_ours (the script is compiled in), and the functions exit and
+-- print that scripts get.
 function sandbox.close(limits)
   local loaded, host = package.loaded, package.loaded["composio.host"]
   host.library = library_in(limits.library_path, package.searchpath, loadfile)
   package.searchers = { package.searchers[1], searcher_in(limits.dir, host, loadfile) }
   narrow_os(limits)
+  refuse_bytecode()
+  if not limits.allow_os then
+    io.popen = nil -- it runs programs, as os.execute does
+  end
   if not limits.allow_io then
     forget "io"
     dofile, loadfile = nil, nil
   end
+  if not limits.is_ours then
+    narrow_require(package.preload)
+  end
   forget "debug"
   forget "package"
   loaded["composio.host"] = nil
-  load, print = refuse_bytecode(load), limits.print
+  print = limits.print
 end
 
 return sandbox
