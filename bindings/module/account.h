@@ -89,7 +89,7 @@ bool lca_account_is_true(const struct lca_account *account,
    copy. [-0, +0 or 1, m] */
 bool lca_account_push_with_status(lua_State *L, int index, const char *status);
 
-/* Adds status_of to the table on top. Call after lca_json_open. [-0, +0, m] */
+/* Adds status_of and is_account to the table on top. Call after lca_json_open. [-0, +0, m] */
 void lca_account_open(lua_State *L);
 /* Pushes the metatable of auth configs. Call after lca_account_open.
    [-0, +1, -] */

@@ -172,7 +172,21 @@ return function(composio, core, given)
     return source
   end
 
-  -- Rows from an iterator: a function, a CSV selection or a list of tables.
+  -- Returns what the ledger stores of a row, as JSON: its texts, numbers and booleans
+  -- without the secret columns. A table in a row is not stored, because it may hold
+  -- anything, such as an account with its link and tokens.
+  local function stored_row(row, hidden)
+    local stored = {}
+    for name, value in pairs(row) do
+      if type(value) ~= "table" and not hidden[name] then
+        stored[name] = value
+      end
+    end
+    return core.json_encode(stored, "composio.bulk: row")
+  end
+
+  -- Rows from an iterator: a function, a CSV selection or a list of tables. A row that is
+  -- an account of the service becomes an item as accounts.each makes one.
   local function of_rows(next_row, options, secret, path)
     local source, place = { kind = "rows", path = path }, 0
     local hidden = {}
@@ -197,13 +211,10 @@ return function(composio, core, given)
       if type(key) ~= "string" or key == "" then
         core.usage(("composio.bulk: row %d has no key: give key = function(row)"):format(place))
       end
-      local stored = {}
-      for name, value in pairs(row) do
-        if not hidden[name] then
-          stored[name] = value
-        end
+      if core.is_account(row) then
+        return row, key, row
       end
-      return row, key, nil, core.json_encode(stored, "composio.bulk: row")
+      return row, key, nil, stored_row(row, hidden)
     end
     function source.why() end
     return source
@@ -385,9 +396,9 @@ return function(composio, core, given)
     together(workers, function()
       for subject, key, account, row in pull do
         local number, stored = host.row_of(bulk, key)
-        if number then
+        if number or not row then -- an account without changes has no number
           seen = seen + 1
-        elseif row then
+        else
           note(new, key)
         end
         if row and stored and row ~= stored then

@@ -569,7 +569,7 @@ function composio.job(job) end
 ---Decides once per account; what it plans is shown, or with --apply sent.
 ---@overload fun(selection: composio.selection | table, action: fun(account: composio.account)): table
 ---@param name string | composio.bulk.options
----@param items composio.selection | table accounts.each, ids, or rows
+---@param items composio.selection | table accounts.each, accounts, ids, or rows; `after` gets a row without its tables
 ---@param action fun(account: composio.account)
 ---@return table counts
 function composio.bulk(name, items, action) end
