@@ -42,51 +42,18 @@ int64_t ca_clock_wall_ms(const struct ca_clock *clock)
   return clock->wall_ms(clock->ctx);
 }
 
-/* Returns the days from 1970-01-01 to a date in the proleptic Gregorian
-   calendar. Years begin in March here, so that the leap day is the last of its
-   year. */
-static int64_t days_of(int64_t year, int month, int day)
-{
-  int64_t y = year - (month <= 2);
-  int64_t era = (y >= 0 ? y : y - 399) / 400;
-  int64_t year_of_era = y - era * 400;
-  int64_t day_of_year =
-      (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  int64_t day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * 146097 + day_of_era - 719468;
-}
-
-static void date_of(int64_t days, int64_t *year, int *month, int *day)
-{
-  int64_t z = days + 719468;
-  int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-  int64_t doe = z - era * 146097;
-  int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-  int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-  int64_t mp = (5 * doy + 2) / 153;
-  *day = (int)(doy - (153 * mp + 2) / 5 + 1);
-  *month = (int)(mp < 10 ? mp + 3 : mp - 9);
-  *year = yoe + era * 400 + (*month <= 2);
-}
-
 void ca_clock_format(int64_t wall_ms, char *out, size_t size)
 {
-  const int64_t day_ms = 86400000;
-  int64_t days = wall_ms / day_ms;
-  int64_t rest = wall_ms % day_ms;
-  int64_t year;
-  int month;
-  int day;
+  int ms = (int)(wall_ms % 1000);
+  time_t seconds;
+  struct tm when = { 0 };
 
-  if(rest < 0) {
-    rest += day_ms;
-    days--;
-  }
-  date_of(days, &year, &month, &day);
-  snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)year, month,
-           day, (int)(rest / 3600000), (int)(rest / 60000 % 60),
-           (int)(rest / 1000 % 60), (int)(rest % 1000));
+  ms += ms < 0 ? 1000 : 0;
+  seconds = (time_t)((wall_ms - ms) / 1000);
+  gmtime_r(&seconds, &when);
+  snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+           when.tm_year + 1900, when.tm_mon + 1, when.tm_mday, when.tm_hour,
+           when.tm_min, when.tm_sec, ms);
 }
 
 /* Reads exactly n digits. Returns the rest of the text, or NULL. */
@@ -145,37 +112,51 @@ static bool zone(const char *text, int *minutes)
   return true;
 }
 
+/* Returns the days from 1970-01-01 to a date in the proleptic Gregorian
+   calendar; month 13 is the next January. Years begin in March here, so that
+   the leap day is the last of its year. timegm is too slow for every account
+   of a page. */
+static int64_t days_of(int64_t year, int month, int day)
+{
+  int64_t y = year - (month <= 2);
+  int64_t era = (y >= 0 ? y : y - 399) / 400;
+  int64_t year_of_era = y - era * 400;
+  int64_t day_of_year =
+      (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  int64_t day_of_era =
+      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  return era * 146097 + day_of_era - 719468;
+}
+
 bool ca_clock_parse(const char *text, int64_t *wall_ms)
 {
-  static const int month_days[] = { 31, 29, 31, 30, 31, 30,
-                                    31, 31, 30, 31, 30, 31 };
-  int year;
-  int month;
-  int day;
-  int hour;
-  int minute;
-  int second;
+  enum { YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, PARTS };
+  static const char ends[] = "--T::";
+  int part[PARTS];
+  int64_t month_days;
   int ms;
   int offset;
-  bool leap;
+  int i;
 
-  text = digits(text, 4, &year);
-  if(!text || *text != '-' || !(text = digits(text + 1, 2, &month)) ||
-     *text != '-' || !(text = digits(text + 1, 2, &day)) ||
-     (*text != 'T' && *text != ' ') || !(text = digits(text + 1, 2, &hour)) ||
-     *text != ':' || !(text = digits(text + 1, 2, &minute)) || *text != ':' ||
-     !(text = digits(text + 1, 2, &second)) || !(text = fraction(text, &ms)) ||
-     !zone(text, &offset))
+  for(i = YEAR; i < PARTS; i++) {
+    text = digits(text, i == YEAR ? 4 : 2, &part[i]);
+    if(!text)
+      return false;
+    if(i < SECOND && *text != ends[i] && (i != DAY || *text != ' '))
+      return false;
+    text += i < SECOND;
+  }
+  text = fraction(text, &ms);
+  if(!text || !zone(text, &offset) || part[MONTH] < 1 || part[MONTH] > 12 ||
+     part[HOUR] > 23 || part[MINUTE] > 59 || part[SECOND] > 60)
     return false;
-  if(month < 1 || month > 12 || day < 1 || day > month_days[month - 1] ||
-     hour > 23 || minute > 59 || second > 60)
+  month_days = days_of(part[YEAR], part[MONTH] + 1, 1) -
+               days_of(part[YEAR], part[MONTH], 1);
+  if(part[DAY] < 1 || part[DAY] > month_days)
     return false;
-  leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  if(month == 2 && day == 29 && !leap)
-    return false;
-  *wall_ms = days_of(year, month, day) * 86400000 +
-             ((int64_t)hour * 60 + minute - offset) * 60000 +
-             (int64_t)second * 1000 + ms;
+  *wall_ms = days_of(part[YEAR], part[MONTH], part[DAY]) * 86400000 +
+             ((int64_t)part[HOUR] * 60 + part[MINUTE] - offset) * 60000 +
+             (int64_t)part[SECOND] * 1000 + ms;
   return true;
 }
 
