@@ -129,3 +129,16 @@ const char *ca_buf_text(const struct ca_buf *buf)
 {
   return buf->data ? buf->data : "";
 }
+
+void *ca_buf_grow(void *array, size_t count, size_t *size, size_t element)
+{
+  size_t more = *size ? *size * 2 : 16;
+  void *grown;
+
+  if(count < *size)
+    return array;
+  grown = realloc(array, more * element);
+  if(grown)
+    *size = more;
+  return grown;
+}

@@ -37,6 +37,11 @@ CA_MUST_USE enum ca_code ca_buf_printf(struct ca_buf *buf, const char *fmt,
 /* Returns the text, never NULL; valid until the buffer changes. */
 const char *ca_buf_text(const struct ca_buf *buf);
 
+/* Makes room in an array of `count` elements for one more: the same array, or
+   one of twice the size, to which *size, the elements allocated, is set. NULL
+   when out of memory; the array then stays as it was. */
+void *ca_buf_grow(void *array, size_t count, size_t *size, size_t element);
+
 /* Overwrites memory with zeros; the compiler cannot remove the call. */
 void ca_buf_wipe_memory(void *memory, size_t len);
 

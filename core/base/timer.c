@@ -1,6 +1,7 @@
 /* A binary heap of deadlines, 1-based: the children of i are 2i and 2i+1.
    Must not know: clocks. */
 #include <stdlib.h>
+#include "base/buf.h"
 #include "base/timer.h"
 
 void ca_timer_heap_init(struct ca_timer_heap *queue)
@@ -58,14 +59,11 @@ enum ca_code ca_timer_heap_set(struct ca_timer_heap *queue,
                                struct ca_timer *timer, int64_t due_ms)
 {
   if(!timer->slot) {
-    if(queue->count + 1 >= queue->size) {
-      size_t size = queue->size ? queue->size * 2 : 16;
-      struct ca_timer **heap = realloc(queue->heap, size * sizeof(*heap));
-      if(!heap)
-        return CA_NOMEM;
-      queue->heap = heap;
-      queue->size = size;
-    }
+    struct ca_timer **heap = ca_buf_grow(queue->heap, queue->count + 1,
+                                         &queue->size, sizeof(*heap));
+    if(!heap)
+      return CA_NOMEM;
+    queue->heap = heap;
     put(queue, ++queue->count, timer);
   }
   timer->due_ms = due_ms;

@@ -32,14 +32,11 @@ void ca_op_table_clear(struct ca_op_table *table)
 static struct ca_op *new_slot(struct ca_op_table *table)
 {
   struct ca_op *op;
-  if(table->count == table->size) {
-    size_t size = table->size ? table->size * 2 : 64;
-    struct ca_op **slots = realloc(table->slots, size * sizeof(*slots));
-    if(!slots)
-      return NULL;
-    table->slots = slots;
-    table->size = size;
-  }
+  struct ca_op **slots =
+      ca_buf_grow(table->slots, table->count, &table->size, sizeof(*slots));
+  if(!slots)
+    return NULL;
+  table->slots = slots;
   op = calloc(1, sizeof(*op));
   if(!op)
     return NULL;
