@@ -1,6 +1,7 @@
 /* The register of secrets. An array is enough: a process knows its API key and
    the credentials that are in flight.
    Must not know: where texts go. */
+#include <nettle/base64.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
@@ -28,26 +29,16 @@ static struct secret *secrets;
 static size_t secret_count;
 static size_t secret_size;
 
+/* Whole groups only: the last group depends on the bytes that follow. */
 static char *base64(const char *bytes, size_t len)
 {
-  static const char set[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  char *out = malloc(len / 3 * 4 + 5);
-  char *p = out;
-  size_t i;
+  size_t groups = len / 3;
+  char *out = malloc(groups * 4 + 1);
 
-  /* whole groups only: the last group depends on the bytes that follow */
-  for(i = 0; out && i + 3 <= len; i += 3) {
-    unsigned n = (unsigned)(unsigned char)bytes[i] << 16 |
-                 (unsigned)(unsigned char)bytes[i + 1] << 8 |
-                 (unsigned char)bytes[i + 2];
-    *p++ = set[n >> 18];
-    *p++ = set[n >> 12 & 63];
-    *p++ = set[n >> 6 & 63];
-    *p++ = set[n & 63];
+  if(out) {
+    base64_encode_raw(out, groups * 3, (const unsigned char *)bytes);
+    out[groups * 4] = '\0';
   }
-  if(out)
-    *p = '\0';
   return out;
 }
 
@@ -159,14 +150,10 @@ void ca_secret_add(const char *plain, size_t len)
     secret->uses++;
     return;
   }
-  if(secret_count == secret_size) {
-    size_t size = secret_size ? secret_size * 2 : 8;
-    struct secret *more = realloc(secrets, size * sizeof(*more));
-    if(!more)
-      return;
-    secrets = more;
-    secret_size = size;
-  }
+  secret = ca_buf_grow(secrets, secret_count, &secret_size, sizeof(*secrets));
+  if(!secret)
+    return;
+  secrets = secret;
   secret = &secrets[secret_count];
   memset(secret, 0, sizeof(*secret));
   secret->plain = malloc(len + 1);
@@ -216,49 +203,22 @@ void ca_secret_remove(const char *plain, size_t len)
    messages. */
 static bool is_plain(struct ca_slice name)
 {
-  static const char *const plain[] = { "status",
-                                       "authScheme",
-                                       "subdomain",
-                                       "your-domain",
-                                       "region",
-                                       "shop",
-                                       "account_url",
-                                       "COMPANYDOMAIN",
-                                       "extension",
-                                       "api_url",
-                                       "form_api_base_url",
-                                       "domain",
-                                       "version",
-                                       "dc",
-                                       "site_name",
-                                       "instanceName",
-                                       "account_id",
-                                       "your_server",
-                                       "instanceEndpoint",
-                                       "server_location",
-                                       "base_url",
-                                       "token_type",
-                                       "scope",
-                                       "scopes",
-                                       "user_scopes",
-                                       "username",
-                                       "proxy_username",
-                                       "client_id",
-                                       "user_agent",
-                                       "callback_url",
-                                       "application_id",
-                                       "installation_id",
-                                       "type",
-                                       "auth_config",
-                                       "user_id",
-                                       "auth_config_id",
-                                       "alias",
-                                       "experimental",
-                                       NULL };
-  int i;
-  for(i = 0; plain[i]; i++)
-    if(strlen(plain[i]) == name.len && !memcmp(plain[i], name.data, name.len))
+  static const char plain[] =
+      " status authScheme subdomain your-domain region shop account_url"
+      " COMPANYDOMAIN extension api_url form_api_base_url domain version dc"
+      " site_name instanceName account_id your_server instanceEndpoint"
+      " server_location base_url token_type scope scopes user_scopes username"
+      " proxy_username client_id user_agent callback_url application_id"
+      " installation_id type auth_config user_id auth_config_id alias"
+      " experimental ";
+  const char *at = plain;
+
+  while(name.len && !memchr(name.data, ' ', name.len) &&
+        (at = memmem(at, strlen(at), name.data, name.len)) != NULL) {
+    if(at[-1] == ' ' && at[name.len] == ' ')
       return true;
+    at++;
+  }
   return false;
 }
 
@@ -268,37 +228,22 @@ typedef void secret_fn(const char *plain, size_t len);
    whole text, which bounds the depth. */
 static bool each_string(struct ca_slice value, secret_fn *visit);
 
-static bool each_member(struct ca_slice value, secret_fn *visit)
+/* The values in an object or array. */
+static bool each_part(struct ca_slice value, secret_fn *visit)
 {
   struct ca_json_scan scan = { value.data, value.data + value.len };
-  struct ca_slice key;
-  struct ca_slice member;
+  struct ca_slice key = { NULL, 0 };
+  struct ca_slice part;
   bool first = true;
+  bool object = ca_json_enter(&scan, '{');
   int more;
 
-  if(!ca_json_enter(&scan, '{'))
+  if(!object && !ca_json_enter(&scan, '['))
     return false;
-  while((more = ca_json_member(&scan, &first, &key)) > 0) {
-    if(ca_json_value(&scan, &member) == CA_JSON_BAD)
-      return false;
-    if(!is_plain(key) && !each_string(member, visit))
-      return false;
-  }
-  return !more;
-}
-
-static bool each_element(struct ca_slice value, secret_fn *visit)
-{
-  struct ca_json_scan scan = { value.data, value.data + value.len };
-  struct ca_slice element;
-  bool first = true;
-  int more;
-
-  if(!ca_json_enter(&scan, '['))
-    return false;
-  while((more = ca_json_element(&scan, &first)) > 0)
-    if(ca_json_value(&scan, &element) == CA_JSON_BAD ||
-       !each_string(element, visit))
+  while((more = object ? ca_json_member(&scan, &first, &key)
+                       : ca_json_element(&scan, &first)) > 0)
+    if(ca_json_value(&scan, &part) == CA_JSON_BAD ||
+       (!(object && is_plain(key)) && !each_string(part, visit)))
       return false;
   return !more;
 }
@@ -308,10 +253,8 @@ static bool each_string(struct ca_slice value, secret_fn *visit)
   char *plain;
   int64_t len;
 
-  if(value.len && *value.data == '{')
-    return each_member(value, visit);
-  if(value.len && *value.data == '[')
-    return each_element(value, visit);
+  if(value.len && (*value.data == '{' || *value.data == '['))
+    return each_part(value, visit);
   if(!value.len || *value.data != '"')
     return true;
   plain = malloc(value.len);
