@@ -32,35 +32,6 @@ enum ca_code ca_err_set(struct ca_err *err, enum ca_code code, const char *fmt,
   return code;
 }
 
-const char *ca_err_code_name(enum ca_code code)
-{
-  switch(code) {
-  case CA_OK:
-    return "ok";
-  case CA_NOMEM:
-    return "out of memory";
-  case CA_USAGE:
-    return "usage";
-  case CA_GATE:
-    return "gate";
-  case CA_NETWORK:
-    return "network";
-  case CA_TIMEOUT:
-    return "timeout";
-  case CA_HTTP:
-    return "http";
-  case CA_REPLY:
-    return "reply";
-  case CA_CANCELLED:
-    return "cancelled";
-  case CA_CLOSED:
-    return "closed";
-  case CA_SYSTEM:
-    return "system";
-  }
-  return "unknown";
-}
-
 void ca_err_copy_text(char *to, size_t size, const char *from, size_t length)
 {
   if(!size)

@@ -48,9 +48,6 @@ void ca_err_clear(struct ca_err *err);
 enum ca_code ca_err_set(struct ca_err *err, enum ca_code code, const char *fmt,
                         ...) CA_PRINTF(3, 4);
 
-/* Returns the code's name: "network", "timeout", …; static storage. */
-const char *ca_err_code_name(enum ca_code code);
-
 /* Copies at most size-1 bytes and a NUL; never cuts inside a UTF-8 sequence.
  */
 void ca_err_copy_text(char *to, size_t size, const char *from, size_t length);

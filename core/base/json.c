@@ -304,26 +304,13 @@ static unsigned four_digits(const char *at)
 
 static size_t put_utf8(char *out, unsigned code)
 {
-  if(code < 0x80) {
-    out[0] = (char)code;
-    return 1;
-  }
-  if(code < 0x800) {
-    out[0] = (char)(0xC0 | code >> 6);
-    out[1] = (char)(0x80 | (code & 0x3F));
-    return 2;
-  }
-  if(code < 0x10000) {
-    out[0] = (char)(0xE0 | code >> 12);
-    out[1] = (char)(0x80 | (code >> 6 & 0x3F));
-    out[2] = (char)(0x80 | (code & 0x3F));
-    return 3;
-  }
-  out[0] = (char)(0xF0 | code >> 18);
-  out[1] = (char)(0x80 | (code >> 12 & 0x3F));
-  out[2] = (char)(0x80 | (code >> 6 & 0x3F));
-  out[3] = (char)(0x80 | (code & 0x3F));
-  return 4;
+  static const unsigned lead[] = { 0, 0, 0xC0, 0xE0, 0xF0 };
+  size_t len = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  size_t i;
+  for(i = len - 1; i > 0; i--, code >>= 6)
+    out[i] = (char)(0x80 | (code & 0x3F));
+  out[0] = (char)(lead[len] | code);
+  return len;
 }
 
 /* at: after "\u". Reads the code point, with its second half when it is a
@@ -549,12 +536,6 @@ bool ca_json_valid(const char *text, size_t len)
   return ca_json_find(text, len, "$", &value) != CA_JSON_BAD;
 }
 
-bool ca_json_has(const char *text, size_t len, const char *path)
-{
-  struct ca_slice value;
-  return ca_json_find(text, len, path, &value) != CA_JSON_BAD;
-}
-
 bool ca_json_scalar(const char *text, size_t len, const char *path,
                     struct ca_slice *value)
 {
@@ -599,26 +580,19 @@ bool ca_json_integer(const char *text, size_t len, const char *path,
   return true;
 }
 
-bool ca_json_bool(const char *text, size_t len, const char *path, bool *out)
-{
-  struct ca_slice value;
-  enum ca_json_kind kind = ca_json_find(text, len, path, &value);
-  if(kind != CA_JSON_TRUE && kind != CA_JSON_FALSE)
-    return false;
-  *out = kind == CA_JSON_TRUE;
-  return true;
-}
-
 /* ---- sets of texts ---- */
 
-static bool same_text(struct ca_slice one, struct ca_slice other)
+bool ca_json_same(struct ca_slice one, struct ca_slice other)
 {
   char *plain;
   size_t len;
   bool same;
 
-  if(!has_escapes(one) && !has_escapes(other))
-    return one.len == other.len && !memcmp(one.data, other.data, one.len);
+  if(one.len == other.len && !memcmp(one.data, other.data, one.len))
+    return true;
+  if(*one.data != '"' || *other.data != '"' ||
+     (!has_escapes(one) && !has_escapes(other)))
+    return false;
   plain = ca_json_dup(one, &len);
   same = plain && strlen(plain) == len && ca_json_is(other, plain);
   free(plain);
@@ -634,7 +608,8 @@ static bool holds(struct ca_slice array, struct ca_slice text)
   if(!ca_json_enter(&scan, '['))
     return false;
   while(ca_json_element(&scan, &first) > 0)
-    if(ca_json_value(&scan, &each) == CA_JSON_STRING && same_text(each, text))
+    if(ca_json_value(&scan, &each) == CA_JSON_STRING &&
+       ca_json_same(each, text))
       return true;
   return false;
 }

@@ -70,6 +70,8 @@ char *ca_json_dup(struct ca_slice value, size_t *len);
 void ca_json_copy(struct ca_slice value, char *out, size_t size);
 /* Is the value this text? An absent value (data is NULL) equals "". */
 bool ca_json_is(struct ca_slice value, const char *text);
+/* Are two values equal? Strings are compared unescaped. */
+bool ca_json_same(struct ca_slice one, struct ca_slice other);
 /* Do two arrays hold the same strings, in any order? Other elements are
    ignored; an absent array (data is NULL) is empty. */
 bool ca_json_same_set(struct ca_slice one, struct ca_slice other);
@@ -86,7 +88,6 @@ bool ca_json_valid(const char *text, size_t len);
    and *value absent, when there is none. */
 enum ca_json_kind ca_json_find(const char *text, size_t len, const char *path,
                                struct ca_slice *value);
-bool ca_json_has(const char *text, size_t len, const char *path);
 /* Finds a string, number or boolean; false for null, objects and arrays. */
 bool ca_json_scalar(const char *text, size_t len, const char *path,
                     struct ca_slice *value);
@@ -97,6 +98,5 @@ bool ca_json_text(const char *text, size_t len, const char *path, char *out,
 /* Reads a number without fraction or exponent that fits in 64 bits. */
 bool ca_json_integer(const char *text, size_t len, const char *path,
                      int64_t *out);
-bool ca_json_bool(const char *text, size_t len, const char *path, bool *out);
 
 #endif

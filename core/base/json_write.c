@@ -4,31 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/clock.h"
 #include "base/json_write.h"
 
 /* ---- strings ---- */
 
 static enum ca_code escape(struct ca_buf *out, unsigned char c)
 {
-  switch(c) {
-  case '"':
-    return ca_buf_add(out, "\\\"", 2);
-  case '\\':
-    return ca_buf_add(out, "\\\\", 2);
-  case '\n':
-    return ca_buf_add(out, "\\n", 2);
-  case '\r':
-    return ca_buf_add(out, "\\r", 2);
-  case '\t':
-    return ca_buf_add(out, "\\t", 2);
-  case '\b':
-    return ca_buf_add(out, "\\b", 2);
-  case '\f':
-    return ca_buf_add(out, "\\f", 2);
-  default:
-    return ca_buf_printf(out, "\\u%04x", c);
-  }
+  static const char plain[] = "\"\\\n\r\t\b\f";
+  static const char letters[] = "\"\\nrtbf";
+  const char *at = c ? strchr(plain, c) : NULL;
+
+  return at ? ca_buf_printf(out, "\\%c", letters[at - plain])
+            : ca_buf_printf(out, "\\u%04x", c);
 }
 
 static enum ca_code add_string(struct ca_buf *out, struct ca_slice value)
@@ -80,7 +67,7 @@ void ca_json_write_name(struct ca_json_write *json, struct ca_slice name)
 
 static void begin_piece(struct ca_json_write *json, const char *name)
 {
-  struct ca_slice slice = { name, name ? strlen(name) : 0 };
+  struct ca_slice slice = ca_slice_of(name);
   if(name)
     ca_json_write_name(json, slice);
   else if(json->follows && !json->named)
@@ -123,7 +110,7 @@ static enum ca_code add_escaped(struct ca_buf *out, struct ca_slice value)
 void ca_json_write_text(struct ca_json_write *json, const char *name,
                         const char *value)
 {
-  struct ca_slice slice = { value, value ? strlen(value) : 0 };
+  struct ca_slice slice = ca_slice_of(value);
   if(!value) {
     ca_json_write_null(json, name);
     return;
@@ -167,14 +154,6 @@ void ca_json_write_seconds(struct ca_json_write *json, const char *name,
   snprintf(seconds, sizeof(seconds), "%lld.%03lld", (long long)(ms / 1000),
            (long long)(ms % 1000));
   ca_json_write_raw(json, name, seconds);
-}
-
-void ca_json_write_time(struct ca_json_write *json, const char *name,
-                        int64_t ms)
-{
-  char text[32];
-  ca_clock_format(ms, text, sizeof(text));
-  ca_json_write_text(json, name, ms ? text : NULL);
 }
 
 void ca_json_write_open(struct ca_json_write *json, const char *name,

@@ -38,9 +38,6 @@ void ca_json_write_raw(struct ca_json_write *json, const char *name,
 /* Writes milliseconds as seconds with three decimals. */
 void ca_json_write_seconds(struct ca_json_write *json, const char *name,
                            int64_t ms);
-/* Writes milliseconds since 1970 as ISO 8601; 0 becomes null. */
-void ca_json_write_time(struct ca_json_write *json, const char *name,
-                        int64_t ms);
 /* Opens an object ('{') or list ('[') as the member's value, and closes it. */
 void ca_json_write_open(struct ca_json_write *json, const char *name,
                         char bracket);

@@ -8,17 +8,8 @@
 
 static const char *level_name(enum ca_log_level level)
 {
-  switch(level) {
-  case CA_LOG_WARN:
-    return "warning";
-  case CA_LOG_INFO:
-    return "info";
-  case CA_LOG_DEBUG:
-    return "debug";
-  case CA_LOG_QUIET:
-    break;
-  }
-  return "error";
+  static const char *const names[] = { "error", "warning", "info", "debug" };
+  return names[level];
 }
 
 static void write_json(const struct ca_log *log, const char *when,

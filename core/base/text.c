@@ -4,40 +4,28 @@
 #include <string.h>
 #include "base/text.h"
 
-/* Returns the length of the UTF-8 sequence at p (up to end), 0 when it is
-   invalid. */
-static size_t sequence_length(const unsigned char *p, const unsigned char *end)
+/* Decodes the UTF-8 sequence at p (up to end). Returns its length, 0 when it
+   is invalid: cut, overlong, a surrogate or beyond U+10FFFF. */
+static size_t decode(const unsigned char *p, const unsigned char *end,
+                     unsigned *code_point)
 {
-  size_t len;
+  static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+  size_t len = *p < 0x80 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
+  unsigned code = len == 1 ? *p : *p & (0xFFU >> (len + 1));
   size_t i;
-  unsigned low = 0x80;
-  unsigned high = 0xBF;
 
-  if(*p < 0x80)
-    return 1;
-  if(*p >= 0xC2 && *p <= 0xDF)
-    len = 2;
-  else if(*p >= 0xE0 && *p <= 0xEF)
-    len = 3;
-  else if(*p >= 0xF0 && *p <= 0xF4)
-    len = 4;
-  else
+  if((*p >= 0x80 && *p < 0xC0) || *p >= 0xF8 || (size_t)(end - p) < len)
     return 0;
-  /* the second byte excludes overlong forms, surrogates and > U+10FFFF */
-  if(*p == 0xE0)
-    low = 0xA0;
-  else if(*p == 0xED)
-    high = 0x9F;
-  else if(*p == 0xF0)
-    low = 0x90;
-  else if(*p == 0xF4)
-    high = 0x8F;
-  if((size_t)(end - p) < len || p[1] < low || p[1] > high)
-    return 0;
-  for(i = 2; i < len; i++)
+  for(i = 1; i < len; i++) {
     if((p[i] & 0xC0) != 0x80)
       return 0;
-  return len;
+    code = code << 6 | (p[i] & 0x3FU);
+  }
+  *code_point = code;
+  return code < least[len] || code > 0x10FFFF ||
+                 (code >= 0xD800 && code <= 0xDFFF)
+             ? 0
+             : len;
 }
 
 bool ca_text_is_utf8(struct ca_slice value, size_t *bad_offset)
@@ -47,7 +35,8 @@ bool ca_text_is_utf8(struct ca_slice value, size_t *bad_offset)
   const unsigned char *end = start + value.len;
 
   while(p < end) {
-    size_t len = sequence_length(p, end);
+    unsigned code_point;
+    size_t len = *p < 0x80 ? 1 : decode(p, end, &code_point);
     if(!len) {
       if(bad_offset)
         *bad_offset = (size_t)(p - start);
@@ -70,22 +59,6 @@ static bool is_harmful(unsigned code_point)
          code_point == 0xFEFF;
 }
 
-/* Decodes one sequence; returns its length, 0 when it is not valid UTF-8. */
-static size_t decode(const char *from, size_t len, unsigned *code_point)
-{
-  const unsigned char *p = (const unsigned char *)from;
-  size_t n = *p < 0x80 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
-  struct ca_slice one = { from, n };
-  size_t i;
-
-  if(n > len || !ca_text_is_utf8(one, NULL))
-    return 0;
-  *code_point = n == 1 ? *p : *p & (0xFFU >> (n + 1));
-  for(i = 1; i < n; i++)
-    *code_point = *code_point << 6 | (p[i] & 0x3FU);
-  return n;
-}
-
 /* Returns the length of the run of printable ASCII at from; nearly all text
    is. */
 static size_t plain_run(const char *from, size_t len)
@@ -103,7 +76,8 @@ static size_t escape(const char *from, size_t len, size_t *n, char out[12])
   unsigned code_point = 0;
   int written;
 
-  *n = decode(from, len, &code_point);
+  *n = decode((const unsigned char *)from, (const unsigned char *)from + len,
+              &code_point);
   if(*n && !is_harmful(code_point)) {
     memcpy(out, from, *n);
     return *n;

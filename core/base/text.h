@@ -21,6 +21,18 @@ static inline bool ca_slice_is(struct ca_slice slice, const char *text)
   return slice.len == strlen(text) && !memcmp(slice.data, text, slice.len);
 }
 
+static inline struct ca_slice ca_slice_of(const char *text)
+{
+  struct ca_slice slice = { text, text ? strlen(text) : 0 };
+  return slice;
+}
+
+/* Copies a text, NULL as "", like ca_err_copy_text. */
+static inline void ca_text_copy(char *to, size_t size, const char *text)
+{
+  ca_err_copy_text(to, size, text, text ? strlen(text) : 0);
+}
+
 /* Returns the text, or NULL when it is empty or NULL. */
 static inline const char *ca_text_or_null(const char *text)
 {

@@ -35,15 +35,6 @@ static void err_text_is_cut(void)
   CHECK_INT(strlen(err.text), sizeof(err.text) - 1);
 }
 
-static void code_names(void)
-{
-  CHECK_TEXT(ca_err_code_name(CA_OK), "ok");
-  CHECK_TEXT(ca_err_code_name(CA_NETWORK), "network");
-  CHECK_TEXT(ca_err_code_name(CA_TIMEOUT), "timeout");
-  CHECK_TEXT(ca_err_code_name(CA_SYSTEM), "system");
-  CHECK_TEXT(ca_err_code_name((enum ca_code)99), "unknown");
-}
-
 static void text_is_cut_between_characters(void)
 {
   char to[8];
@@ -201,7 +192,6 @@ int main(void)
 {
   check_case("an error is set and cleared", err_is_set_and_cleared);
   check_case("an error's text is cut", err_text_is_cut);
-  check_case("code names", code_names);
   check_case("text is cut between characters", text_is_cut_between_characters);
   check_case("a buffer grows to its ceiling", buf_grows_to_its_ceiling);
   check_case("a buffer with room", buf_with_room);
