@@ -163,9 +163,8 @@ static enum ca_code take_effects(struct ca_ledger *ledger,
                                  struct ca_err *err)
 {
   enum ca_code code = CA_OK;
-  int rc;
 
-  while(!code && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+  while(ca_statement_next(ledger, statement, &code, err)) {
     int64_t number = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
     const struct ca_queued_outcome *entry = find_queued(ledger, number);
     const char *status = ca_ledger_text(statement, 3);
@@ -181,9 +180,6 @@ static enum ca_code take_effects(struct ca_ledger *ledger,
     if(!code)
       take_effect(before, api, status, ca_ledger_text(statement, 4));
   }
-  if(!code && rc != SQLITE_DONE)
-    code = ca_statement_fail(ledger, rc, err);
-  sqlite3_reset(statement);
   return code;
 }
 
@@ -192,52 +188,28 @@ static enum ca_code take_effects(struct ca_ledger *ledger,
    every run. So when a run has more than one source, the shared accounts
    are collected once in a temporary table. */
 
-static enum ca_code ask_shares(struct ca_ledger *ledger, bool *shares,
-                               struct ca_err *err)
-{
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SHARES, err);
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
-  sqlite3_bind_int64(statement, 3, ca_ledger_change_id(ledger, 0));
-  sqlite3_bind_int64(statement, 4, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
-  rc = sqlite3_step(statement);
-  *shares = sqlite3_column_int(statement, 0) != 0;
-  sqlite3_reset(statement);
-  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
-}
-
 static enum ca_code gather_shared(struct ca_ledger *ledger, struct ca_err *err)
 {
-  sqlite3_stmt *statement;
   int rc = sqlite3_exec(ledger->db,
                         "CREATE TEMP TABLE IF NOT EXISTS shared(account TEXT,"
                         " item INTEGER, PRIMARY KEY(account, item))"
                         " WITHOUT ROWID; DELETE FROM temp.shared",
                         NULL, NULL, NULL);
 
-  if(rc)
-    return ca_statement_fail(ledger, rc, err);
-  statement = ca_statement_get(ledger, CA_SQL_SHARED_ADD, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
+  return rc ? ca_statement_fail(ledger, rc, err)
+            : ca_statement_write(ledger, CA_SQL_SHARED_ADD, err, "C");
 }
 
 static enum ca_code know_shared(struct ca_ledger *ledger, struct ca_err *err)
 {
+  int64_t shares;
   enum ca_code code;
 
   if(ledger->shared_known && ledger->shared_items == ledger->items)
     return CA_OK;
   ledger->shared_known = false;
-  code = ask_shares(ledger, &ledger->has_shared, err);
+  code = ca_statement_ask(ledger, CA_SQL_SHARES, &shares, err, "IC");
+  ledger->has_shared = shares != 0;
   if(!code && ledger->has_shared)
     code = gather_shared(ledger, err);
   ledger->shared_known = !code;
@@ -258,15 +230,9 @@ static enum ca_code add_effects(struct ca_ledger *ledger, int64_t id,
 
   if(code || (!ledger->has_shared && (id & CA_PLACE_MAX) == 1))
     return code;
-  statement = ca_statement_get(
-      ledger, ledger->has_shared ? CA_SQL_EFFECTS_SHARED : CA_SQL_EFFECTS,
-      err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, id);
-  sqlite3_bind_int64(statement, 2, sealed_ms);
-  ca_statement_bind(statement, 3, account);
-  sqlite3_bind_int64(statement, 4, id >> CA_PLACE_BITS);
+  statement = ca_statement_start(
+      ledger, ledger->has_shared ? CA_SQL_EFFECTS_SHARED : CA_SQL_EFFECTS, err,
+      "iiti", id, sealed_ms, account, id >> CA_PLACE_BITS);
   return take_effects(ledger, statement, before, err);
 }
 
@@ -280,27 +246,20 @@ enum ca_code ca_ledger_before(struct ca_ledger *ledger, int64_t change,
   int64_t id = ca_ledger_change_id(ledger, change);
   const char *account;
   enum ca_code code = ca_ledger_flush_rows(ledger, err);
-  int rc;
 
   memset(before_image, 0, sizeof(*before_image));
   if(code)
     return code;
-  statement = ca_statement_get(ledger, CA_SQL_BEFORE, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, id);
-  rc = sqlite3_step(statement);
-  if(rc == SQLITE_ROW) {
-    take_plan(&before, statement);
-    account = ca_ledger_text(statement, 7);
-    if(before_image->known && account && *account)
-      code = add_effects(ledger, id, account,
-                         sqlite3_column_int64(statement, 8), &before, err);
-  } else if(rc == SQLITE_DONE)
-    code = ca_err_set(err, CA_USAGE, "the run has no change %lld",
-                      (long long)change);
-  else
-    code = ca_statement_fail(ledger, rc, err);
+  statement = ca_statement_start(ledger, CA_SQL_BEFORE, err, "i", id);
+  if(!ca_statement_next(ledger, statement, &code, err))
+    return code ? code
+                : ca_err_set(err, CA_USAGE, "the run has no change %lld",
+                             (long long)change);
+  take_plan(&before, statement);
+  account = ca_ledger_text(statement, 7);
+  if(before_image->known && account && *account)
+    code = add_effects(ledger, id, account, sqlite3_column_int64(statement, 8),
+                       &before, err);
   sqlite3_reset(statement);
   return code;
 }

@@ -207,43 +207,23 @@ static enum ca_code read_rows(struct ca_changes *changes,
   enum ca_code code = CA_OK;
   size_t used = 0;
   bool full = false;
-  int rc = SQLITE_ROW;
 
-  while(!code && !full && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+  while(!full && ca_statement_next(ledger, statement, &code, err)) {
     code = ca_change_take(ledger, statement, &row, err);
     if(!code)
       code = keep_row(changes, &row, &used, &full, err);
   }
-  if(!code && rc != SQLITE_ROW && rc != SQLITE_DONE)
-    code = ca_statement_fail(ledger, rc, err);
-  changes->ended = rc == SQLITE_DONE && changes->count < changes->size;
+  changes->ended = !full && changes->count < changes->size;
   return code;
-}
-
-/* Was any change after this one sent, or does one have an outcome? */
-static enum ca_code any_sent(const struct ca_changes *changes, bool *any,
-                             struct ca_err *err)
-{
-  struct ca_ledger *ledger = changes->ledger;
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_ANY_SENT, err);
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1,
-                     ca_ledger_change_id(ledger, changes->after));
-  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, changes->last));
-  rc = sqlite3_step(statement);
-  *any = rc == SQLITE_ROW && sqlite3_column_int(statement, 0);
-  sqlite3_reset(statement);
-  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
 }
 
 static enum ca_code read_batch(struct ca_changes *changes, struct ca_err *err)
 {
   struct ca_ledger *ledger = changes->ledger;
+  int64_t after = ca_ledger_change_id(ledger, changes->after);
+  int64_t last = ca_ledger_change_id(ledger, changes->last);
+  int64_t any_sent;
   sqlite3_stmt *statement;
-  bool any = true;
   enum ca_code code = ca_ledger_has_run(ledger, err);
 
   if(!code)
@@ -251,19 +231,14 @@ static enum ca_code read_batch(struct ca_changes *changes, struct ca_err *err)
   if(!code)
     code = ca_ledger_flush(ledger, changes->after, err);
   if(!code)
-    code = any_sent(changes, &any, err);
+    code = ca_statement_ask(ledger, CA_SQL_ANY_SENT, &any_sent, err, "ii",
+                            after, last);
   if(code)
     return code;
-  statement = ca_statement_get(
-      ledger, any ? CA_SQL_CHANGES : CA_SQL_CHANGES_FRESH, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1,
-                     ca_ledger_change_id(ledger, changes->after));
-  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, changes->last));
-  sqlite3_bind_int64(statement, 3, changes->outcomes);
-  sqlite3_bind_int(statement, 4, changes->bulk);
-  sqlite3_bind_int64(statement, 5, (int64_t)changes->size);
+  statement = ca_statement_start(
+      ledger, any_sent ? CA_SQL_CHANGES : CA_SQL_CHANGES_FRESH, err, "iiiii",
+      after, last, (int64_t)changes->outcomes, (int64_t)changes->bulk,
+      (int64_t)changes->size);
   code = read_rows(changes, statement, err);
   sqlite3_reset(statement);
   return code;

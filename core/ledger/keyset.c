@@ -33,15 +33,11 @@ void ca_keyset_forget(struct ca_ledger *ledger)
 static enum ca_code insert(struct ca_ledger *ledger, int64_t hash, bool *known,
                            struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_KEY_ADD, err);
-  int rc;
+  enum ca_code code =
+      ca_statement_write(ledger, CA_SQL_KEY_ADD, err, "i", hash);
 
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, hash);
-  rc = ca_statement_run(statement);
-  *known = !rc && !sqlite3_changes(ledger->db);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
+  *known = !code && !sqlite3_changes(ledger->db);
+  return code;
 }
 
 /* Moves all hashes into the table, in ascending order. */
@@ -91,19 +87,10 @@ enum ca_code ca_keyset_has(struct ca_ledger *ledger,
                            const struct ca_item *item, bool *found,
                            struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_KEY_FIND, err);
-  int rc;
+  int64_t id;
+  enum ca_code code = ca_statement_ask(ledger, CA_SQL_KEY_FIND, &id, err,
+                                       "Iti", item->key, (int64_t)item->bulk);
 
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
-  ca_statement_bind(statement, 3, item->key);
-  sqlite3_bind_int(statement, 4, item->bulk);
-  rc = sqlite3_step(statement);
-  *found = rc == SQLITE_ROW;
-  sqlite3_reset(statement);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE
-             ? CA_OK
-             : ca_statement_fail(ledger, rc, err);
+  *found = id != 0;
+  return code;
 }

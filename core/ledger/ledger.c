@@ -8,18 +8,6 @@
 
 /* Transactions. */
 
-static enum ca_code run_plain(struct ca_ledger *ledger, enum ca_sql which,
-                              struct ca_err *err)
-{
-  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
-}
-
 enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
                                 struct ca_err *err)
 {
@@ -80,7 +68,7 @@ static enum ca_code begin_txn(struct ca_ledger *ledger, bool plan_only,
   if(code)
     return code;
   ca_store_enter_queue(ledger);
-  code = run_plain(ledger, CA_SQL_BEGIN, err);
+  code = ca_statement_write(ledger, CA_SQL_BEGIN, err, "");
   ca_store_leave_queue(ledger);
   if(code)
     return code;
@@ -96,7 +84,7 @@ static enum ca_code end_txn(struct ca_ledger *ledger, struct ca_err *err)
   enum ca_code code = ca_queued_write_rows(ledger, err);
 
   if(!code)
-    code = run_plain(ledger, CA_SQL_COMMIT, err);
+    code = ca_statement_write(ledger, CA_SQL_COMMIT, err, "");
   if(!code) {
     ledger->in_txn = false;
     ledger->txn_rows = 0;
@@ -115,7 +103,7 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
   /* after a full disk or an I/O error SQLite may have rolled back already;
      another ROLLBACK would only report that */
   if(!sqlite3_get_autocommit(ledger->db) &&
-     run_plain(ledger, CA_SQL_ROLLBACK, &ignored))
+     ca_statement_write(ledger, CA_SQL_ROLLBACK, &ignored, ""))
     ledger->lost = *why;
   if(ledger->txn_rows)
     ledger->lost = *why;
@@ -252,24 +240,12 @@ static enum ca_code find_operation_id(struct ca_ledger *ledger,
                                       const char *name, int64_t *id,
                                       struct ca_err *err)
 {
-  sqlite3_stmt *statement =
-      ca_statement_get(ledger, CA_SQL_OPERATION_ADD, err);
-  int rc;
+  enum ca_code code =
+      ca_statement_write(ledger, CA_SQL_OPERATION_ADD, err, "t", name);
 
-  if(!statement)
-    return CA_SYSTEM;
-  ca_statement_bind(statement, 1, name);
-  rc = ca_statement_run(statement);
-  if(rc)
-    return ca_statement_fail(ledger, rc, err);
-  statement = ca_statement_get(ledger, CA_SQL_OPERATION_ID, err);
-  if(!statement)
-    return CA_SYSTEM;
-  ca_statement_bind(statement, 1, name);
-  rc = sqlite3_step(statement);
-  *id = sqlite3_column_int64(statement, 0);
-  sqlite3_reset(statement);
-  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
+  return code ? code
+              : ca_statement_ask(ledger, CA_SQL_OPERATION_ID, id, err, "t",
+                                 name);
 }
 
 enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
@@ -298,29 +274,28 @@ enum ca_code ca_ledger_operation(struct ca_ledger *ledger, int64_t id,
                                  const struct ca_api **api, struct ca_err *err)
 {
   bool fits = id > 0 && id < CA_OPERATION_MAX;
+  enum ca_code code = CA_OK;
   sqlite3_stmt *statement;
   const char *name;
 
   *api = fits ? ledger->operations[id] : NULL;
   if(*api)
     return CA_OK;
-  statement = ca_statement_get(ledger, CA_SQL_OPERATION_NAME, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, id);
-  name = sqlite3_step(statement) == SQLITE_ROW
-             ? (const char *)sqlite3_column_text(statement, 0)
+  statement = ca_statement_start(ledger, CA_SQL_OPERATION_NAME, err, "i", id);
+  name = ca_statement_next(ledger, statement, &code, err)
+             ? ca_ledger_text(statement, 0)
              : NULL;
   *api = name ? ca_api_of_label(name) : NULL;
-  if(!*api)
-    ca_err_set(err, CA_SYSTEM,
-               "the ledger %s names the operation %s, which this version of "
-               "composio-lua does not have",
-               ledger->path, name ? name : "without a name");
+  if(!code && !*api)
+    code = ca_err_set(
+        err, CA_SYSTEM,
+        "the ledger %s names the operation %s, which this version of "
+        "composio-lua does not have",
+        ledger->path, name ? name : "without a name");
   sqlite3_reset(statement);
-  if(*api && fits)
+  if(!code && fits)
     ledger->operations[id] = *api;
-  return *api ? CA_OK : CA_SYSTEM;
+  return code;
 }
 
 /* Opening and closing. */

@@ -275,13 +275,37 @@ int ca_ledger_schema_view(sqlite3 *db, int version);
 void ca_store_enter_queue(struct ca_ledger *ledger);
 void ca_store_leave_queue(struct ca_ledger *ledger);
 
-/* ledger/statement.c, like the next three. Returns the cached statement,
-   prepared on first use; NULL with err set. No queued row or outcome that
-   the statement has to see may be left in memory: flush first. */
+/* ledger/statement.c. Returns the cached statement, prepared on first use;
+   NULL with err set. No queued row or outcome that the statement has to see
+   may be left in memory: flush first. */
 sqlite3_stmt *ca_statement_get(struct ca_ledger *ledger, enum ca_sql which,
                                struct ca_err *err);
-/* Steps a statement that returns no rows and resets it; returns an SQLite
-   code. */
+/* The same with values bound from ?1 on, one for each letter of types: 'i'
+   an int64_t, 'n' one that becomes NULL when it is 0, 't' a text or NULL,
+   which must live until the statement has run. These take no argument: 'r' the run's row, 'I' and 'C' the first and
+   the last id of the run's items or changes (two places). */
+sqlite3_stmt *ca_statement_start(struct ca_ledger *ledger, enum ca_sql which,
+                                 struct ca_err *err, const char *types, ...);
+/* Steps to the next row; true if there is one. Else the statement is reset,
+   and *code says why: unchanged after the last row; a caller that sets it
+   ends the loop; CA_SYSTEM for a statement that is NULL. */
+bool ca_statement_next(struct ca_ledger *ledger, sqlite3_stmt *statement,
+                       enum ca_code *code, struct ca_err *err);
+/* Reads the first column of the query's first row, 0 if there is none. */
+CA_MUST_USE enum ca_code ca_statement_ask(struct ca_ledger *ledger,
+                                          enum ca_sql which, int64_t *value,
+                                          struct ca_err *err,
+                                          const char *types, ...);
+/* Runs a statement that returns no rows. */
+CA_MUST_USE enum ca_code ca_statement_write(struct ca_ledger *ledger,
+                                            enum ca_sql which,
+                                            struct ca_err *err,
+                                            const char *types, ...);
+/* The same for one whose values are bound; NULL is CA_SYSTEM. */
+CA_MUST_USE enum ca_code ca_statement_finish(struct ca_ledger *ledger,
+                                             sqlite3_stmt *statement,
+                                             struct ca_err *err);
+/* The same, but returns an SQLite code. */
 int ca_statement_run(sqlite3_stmt *statement);
 /* Turns SQLite's code into a struct ca_err that names the file, the cause
    and the remedy. */

@@ -81,24 +81,17 @@ enum ca_code ca_outcome_of_item(struct ca_ledger *ledger, int64_t item,
   sqlite3_stmt *statement;
   enum ca_code code = ca_ledger_flush_rows(ledger, err);
   size_t i;
-  int rc;
 
   if(code)
     return code;
-  statement = ca_statement_get(ledger, CA_SQL_ITEM_VERDICT, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
-  rc = sqlite3_step(statement);
-  *verdict = rc == SQLITE_ROW
-                 ? (enum ca_outcome)sqlite3_column_int(statement, 0)
-                 : CA_PLANNED;
+  statement = ca_statement_start(ledger, CA_SQL_ITEM_VERDICT, err, "i",
+                                 ca_ledger_item_id(ledger, item));
+  if(!ca_statement_next(ledger, statement, &code, err))
+    return code ? code
+                : ca_err_set(err, CA_USAGE, "the run has no item %lld",
+                             (long long)item);
+  *verdict = (enum ca_outcome)sqlite3_column_int(statement, 0);
   sqlite3_reset(statement);
-  if(rc == SQLITE_DONE)
-    return ca_err_set(err, CA_USAGE, "the run has no item %lld",
-                      (long long)item);
-  if(rc != SQLITE_ROW)
-    return ca_statement_fail(ledger, rc, err);
   for(i = 0; i < ledger->outcome_count; i++) {
     const struct ca_queued_outcome *entry = &ledger->outcomes[i];
     if(entry->kind == CA_QUEUED_OF_ITEM && entry->number == item)
@@ -222,20 +215,6 @@ static bool has_queued(const struct ca_ledger *ledger, const int64_t *changes,
   return false;
 }
 
-static enum ca_code reopen_change(struct ca_ledger *ledger, int64_t change,
-                                  struct ca_err *err)
-{
-  sqlite3_stmt *statement =
-      ca_statement_get(ledger, CA_SQL_CHANGE_REOPEN, err);
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, change));
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
-}
-
 enum ca_code ca_outcome_reintend(struct ca_ledger *ledger,
                                  const int64_t *changes, size_t count,
                                  struct ca_err *err)
@@ -254,7 +233,8 @@ enum ca_code ca_outcome_reintend(struct ca_ledger *ledger,
   ca_err_clear(&why);
   code = ca_ledger_txn(ledger, &why);
   for(i = 0; !code && i < count; i++) {
-    code = reopen_change(ledger, changes[i], &why);
+    code = ca_statement_write(ledger, CA_SQL_CHANGE_REOPEN, &why, "i",
+                              ca_ledger_change_id(ledger, changes[i]));
     if(!code)
       code = write_intents(ledger, CA_SQL_CHANGE_REINTEND, changes + i, 1,
                            at_ms, &why);

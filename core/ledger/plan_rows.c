@@ -125,21 +125,14 @@ enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
 static enum ca_code add_bulk(struct ca_ledger *ledger,
                              const struct ca_bulk *bulk, struct ca_err *err)
 {
-  const int64_t counts[] = { bulk->selected, bulk->planned,
-                             bulk->same,     bulk->skipped,
-                             bulk->failed,   ca_clock_wall_ms(ledger->clock) };
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_BULK_ADD, err);
+  sqlite3_stmt *statement = ca_statement_start(
+      ledger, CA_SQL_BULK_ADD, err, "rittiiiiii", (int64_t)bulk->number,
+      bulk->name, bulk->kind, bulk->selected, bulk->planned, bulk->same,
+      bulk->skipped, bulk->failed, ca_clock_wall_ms(ledger->clock));
   int rc;
-  int i;
 
   if(!statement)
     return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int(statement, 2, bulk->number);
-  ca_statement_bind(statement, 3, bulk->name);
-  ca_statement_bind(statement, 4, bulk->kind);
-  for(i = 0; i < (int)(sizeof(counts) / sizeof(counts[0])); i++)
-    sqlite3_bind_int64(statement, i + 5, counts[i]);
   rc = ca_statement_run(statement);
   if(rc == SQLITE_CONSTRAINT_PRIMARYKEY)
     return ca_err_set(err, CA_USAGE, "bulk %d of the run is already sealed",
@@ -178,40 +171,25 @@ enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
 static enum ca_code meet_item(struct ca_ledger *ledger, int64_t item,
                               struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_CHANGE_LAST, err);
-  int64_t last = item << CA_PLACE_BITS;
-  enum ca_code code;
-  int rc;
+  sqlite3_stmt *statement;
+  int64_t before = item << CA_PLACE_BITS;
+  int64_t last;
+  enum ca_code code =
+      ca_statement_ask(ledger, CA_SQL_CHANGE_LAST, &last, err, "ii",
+                       ca_ledger_change_id(ledger, before),
+                       ca_ledger_change_id(ledger, before + CA_PLACE_MAX));
 
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, last));
-  sqlite3_bind_int64(statement, 2,
-                     ca_ledger_change_id(ledger, last + CA_PLACE_MAX));
-  rc = sqlite3_step(statement);
-  if(rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL)
-    last = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
+  if(code)
+    return code;
+  statement = ca_statement_start(ledger, CA_SQL_ITEM_ACCOUNT, err, "i",
+                                 ca_ledger_item_id(ledger, item));
+  if(!ca_statement_next(ledger, statement, &code, err))
+    return code ? code : ca_err_set(err, CA_USAGE, "the run has no such item");
+  code = remember_item(ledger, item, sqlite3_column_int(statement, 1),
+                       ca_ledger_text(statement, 0),
+                       last ? last & CA_CHANGE_MAX : before);
   sqlite3_reset(statement);
-  if(rc != SQLITE_ROW)
-    return ca_statement_fail(ledger, rc, err);
-
-  statement = ca_statement_get(ledger, CA_SQL_ITEM_ACCOUNT, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, item));
-  rc = sqlite3_step(statement);
-  if(rc == SQLITE_ROW)
-    code =
-        remember_item(ledger, item, sqlite3_column_int(statement, 1),
-                      (const char *)sqlite3_column_text(statement, 0), last);
-  else if(rc == SQLITE_DONE)
-    code = CA_USAGE;
-  else
-    code = ca_statement_fail(ledger, rc, err);
-  sqlite3_reset(statement);
-  if(code == CA_USAGE)
-    return ca_err_set(err, CA_USAGE, "the run has no such item");
-  return code == CA_NOMEM ? ca_err_set(err, code, "out of memory") : code;
+  return code ? ca_err_set(err, code, "out of memory") : CA_OK;
 }
 
 /* The account that the change's row has to name; NULL when it is the
@@ -242,32 +220,13 @@ static enum ca_code write_change(struct ca_ledger *ledger, int64_t id,
                                  const struct ca_change *change,
                                  const char *account, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_CHANGE_ADD, err);
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, id);
-  sqlite3_bind_int(statement, 2, ledger->bulk);
-  sqlite3_bind_int64(statement, 3, operation);
-  sqlite3_bind_int(statement, 4, (int)change->cost);
-  sqlite3_bind_int(statement, 5, (int)change->outcome);
-  ca_statement_bind(statement, 6, account);
-  ca_statement_bind(statement, 7, change->user);
-  ca_statement_bind(statement, 8, change->config);
-  ca_statement_bind(statement, 9, change->query);
-  ca_statement_bind(statement, 10, change->body);
-  ca_statement_bind(statement, 11, change->fingerprint);
-  ca_statement_bind(statement, 12, change->reason);
-  ca_statement_bind(statement, 13, change->line);
-  ca_statement_bind(statement, 14, change->before);
-  if(change->fallback)
-    sqlite3_bind_int(statement, 15, 1);
-  else
-    sqlite3_bind_null(statement, 15);
-  ca_statement_bind(statement, 16, change->before_image);
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
+  return ca_statement_write(
+      ledger, CA_SQL_CHANGE_ADD, err, "iiiiitttttttttnt", id,
+      (int64_t)ledger->bulk, operation, (int64_t)change->cost,
+      (int64_t)change->outcome, account, change->user, change->config,
+      change->query, change->body, change->fingerprint, change->reason,
+      change->line, change->before, (int64_t)change->fallback,
+      change->before_image);
 }
 
 static enum ca_code add_row(struct ca_ledger *ledger,

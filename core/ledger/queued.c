@@ -67,14 +67,10 @@ static enum ca_code write_items(struct ca_ledger *ledger,
   sqlite3_stmt *statement = ca_statement_get(
       ledger, count > 1 ? CA_SQL_ITEMS_ADD : CA_SQL_ITEM_ADD, err);
   size_t i;
-  int rc;
 
-  if(!statement)
-    return CA_SYSTEM;
-  for(i = 0; i < count; i++)
+  for(i = 0; statement && i < count; i++)
     bind_item(statement, (int)i * ITEM_VALUES + 1, &rows[i]);
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
+  return ca_statement_finish(ledger, statement, err);
 }
 
 static enum ca_code write_changes(struct ca_ledger *ledger,
@@ -85,14 +81,10 @@ static enum ca_code write_changes(struct ca_ledger *ledger,
       ledger, count > 1 ? CA_SQL_CHANGES_ADD_PLAIN : CA_SQL_CHANGE_ADD_PLAIN,
       err);
   size_t i;
-  int rc;
 
-  if(!statement)
-    return CA_SYSTEM;
-  for(i = 0; i < count; i++)
+  for(i = 0; statement && i < count; i++)
     bind_change(statement, (int)i * CHANGE_VALUES + 1, &rows[i]);
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
+  return ca_statement_finish(ledger, statement, err);
 }
 
 void ca_queued_forget_rows(struct ca_ledger *ledger)
@@ -232,15 +224,6 @@ void ca_queued_forget_outcomes(struct ca_ledger *ledger)
   ledger->outcome_count = 0;
 }
 
-static int write_item(struct ca_ledger *ledger, sqlite3_stmt *statement,
-                      const struct ca_queued_outcome *entry)
-{
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, entry->number));
-  sqlite3_bind_int(statement, 2, (int)entry->outcome);
-  ca_statement_bind(statement, 3, entry->text);
-  return ca_statement_run(statement);
-}
-
 #define OUTCOME_VALUES 10
 
 /* Binds the values of one outcome, beginning at the given place. */
@@ -264,11 +247,17 @@ static void bind_outcome(const struct ca_ledger *ledger,
   ca_statement_bind(statement, from + 9, entry->made);
 }
 
-static enum ca_sql sql_of(const struct ca_queued_outcome *entry, size_t count)
+static enum ca_code write_outcomes(struct ca_ledger *ledger,
+                                   const struct ca_queued_outcome *outcomes,
+                                   size_t count, struct ca_err *err)
 {
-  if(entry->kind == CA_QUEUED_OF_ITEM)
-    return CA_SQL_ITEM_OUTCOME;
-  return count > 1 ? CA_SQL_OUTCOMES_ADD : CA_SQL_OUTCOME_ADD;
+  sqlite3_stmt *statement = ca_statement_get(
+      ledger, count > 1 ? CA_SQL_OUTCOMES_ADD : CA_SQL_OUTCOME_ADD, err);
+  size_t i;
+
+  for(i = 0; statement && i < count; i++)
+    bind_outcome(ledger, statement, (int)i * OUTCOME_VALUES + 1, &outcomes[i]);
+  return ca_statement_finish(ledger, statement, err);
 }
 
 /* How many queued outcomes, from this one on, the next statement writes. */
@@ -286,31 +275,22 @@ static size_t outcomes_at_once(const struct ca_queued_outcome *outcomes,
 enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
                                       struct ca_err *err)
 {
+  enum ca_code code = CA_OK;
   size_t i = 0;
 
-  while(i < ledger->outcome_count) {
+  while(!code && i < ledger->outcome_count) {
     const struct ca_queued_outcome *outcomes = &ledger->outcomes[i];
     size_t count = outcomes_at_once(outcomes, ledger->outcome_count - i);
-    sqlite3_stmt *statement =
-        ca_statement_get(ledger, sql_of(outcomes, count), err);
-    size_t k;
-    int rc;
 
-    if(!statement)
-      return CA_SYSTEM;
-    if(outcomes->kind == CA_QUEUED_OF_ITEM)
-      rc = write_item(ledger, statement, outcomes);
-    else {
-      for(k = 0; k < count; k++)
-        bind_outcome(ledger, statement, (int)k * OUTCOME_VALUES + 1,
-                     &outcomes[k]);
-      rc = ca_statement_run(statement);
-    }
-    if(rc)
-      return ca_statement_fail(ledger, rc, err);
+    code =
+        outcomes->kind == CA_QUEUED_OF_ITEM
+            ? ca_statement_write(ledger, CA_SQL_ITEM_OUTCOME, err, "iit",
+                                 ca_ledger_item_id(ledger, outcomes->number),
+                                 (int64_t)outcomes->outcome, outcomes->text)
+            : write_outcomes(ledger, outcomes, count, err);
     i += count;
   }
-  return CA_OK;
+  return code;
 }
 
 bool ca_queued_outcomes_due(const struct ca_ledger *ledger)

@@ -62,26 +62,19 @@ enum ca_code ca_read_item(struct ca_ledger *ledger, int64_t number,
 {
   sqlite3_stmt *statement;
   enum ca_code code = ca_ledger_flush_rows(ledger, err);
-  int rc;
 
   if(code)
     return code;
-  statement = ca_statement_get(ledger, CA_SQL_ITEM_READ, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, number));
-  rc = sqlite3_step(statement);
-  if(rc == SQLITE_ROW) {
+  statement = ca_statement_start(ledger, CA_SQL_ITEM_READ, err, "i",
+                                 ca_ledger_item_id(ledger, number));
+  if(ca_statement_next(ledger, statement, &code, err)) {
     code = take_item(ledger, statement, item);
-    if(code)
-      ca_err_set(err, code, "out of memory");
-  } else if(rc == SQLITE_DONE)
-    code = ca_err_set(err, CA_USAGE, "the run has no item %lld",
-                      (long long)number);
-  else
-    code = ca_statement_fail(ledger, rc, err);
-  sqlite3_reset(statement);
-  return code;
+    sqlite3_reset(statement);
+    return code ? ca_err_set(err, code, "out of memory") : CA_OK;
+  }
+  return code ? code
+              : ca_err_set(err, CA_USAGE, "the run has no item %lld",
+                           (long long)number);
 }
 
 /* Callers mostly look up keys in the order of the selection, so the search
@@ -90,22 +83,13 @@ static enum ca_code find_between(struct ca_ledger *ledger, int64_t from,
                                  int64_t to, int bulk, const char *key,
                                  int64_t *number, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_KEY_FIND, err);
-  int rc;
+  enum ca_code code =
+      ca_statement_ask(ledger, CA_SQL_KEY_FIND, number, err, "iiti",
+                       ca_ledger_item_id(ledger, from),
+                       ca_ledger_item_id(ledger, to), key, (int64_t)bulk);
 
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, from));
-  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, to));
-  ca_statement_bind(statement, 3, key);
-  sqlite3_bind_int(statement, 4, bulk);
-  rc = sqlite3_step(statement);
-  *number =
-      rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) & CA_ITEM_MAX : 0;
-  sqlite3_reset(statement);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE
-             ? CA_OK
-             : ca_statement_fail(ledger, rc, err);
+  *number &= CA_ITEM_MAX;
+  return code;
 }
 
 enum ca_code ca_read_find_item(struct ca_ledger *ledger, int bulk,
@@ -149,7 +133,6 @@ enum ca_code ca_read_bulk(struct ca_ledger *ledger, int number,
 {
   sqlite3_stmt *statement;
   enum ca_code code = ca_ledger_has_run(ledger, err);
-  int rc;
 
   *found = false;
   memset(bulk, 0, sizeof(*bulk));
@@ -158,19 +141,13 @@ enum ca_code ca_read_bulk(struct ca_ledger *ledger, int number,
     code = ca_ledger_flush_rows(ledger, err);
   if(code)
     return code;
-  statement = ca_statement_get(ledger, CA_SQL_BULK_READ, err);
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int(statement, 2, number);
-  rc = sqlite3_step(statement);
-  *found = rc == SQLITE_ROW;
+  statement =
+      ca_statement_start(ledger, CA_SQL_BULK_READ, err, "ri", (int64_t)number);
+  *found = ca_statement_next(ledger, statement, &code, err);
   if(*found)
     take_bulk(statement, bulk);
   sqlite3_reset(statement);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE
-             ? CA_OK
-             : ca_statement_fail(ledger, rc, err);
+  return code;
 }
 
 enum ca_code ca_read_bulks(struct ca_ledger *ledger,

@@ -67,37 +67,24 @@ static enum ca_code check_free(const struct ca_ledger *ledger,
    plan. A salt leaves the database only in a saved plan, encrypted with the
    API key; reports contain fingerprints only. */
 
-/* Reads the salt from the statement's row, if there is one. */
-static enum ca_code take_salt(struct ca_ledger *ledger,
-                              sqlite3_stmt *statement, struct ca_err *err)
+/* Reads the run's salt or the state directory's, if there is one. */
+static enum ca_code read_salt(struct ca_ledger *ledger, enum ca_sql which,
+                              struct ca_err *err)
 {
+  sqlite3_stmt *statement = ca_statement_start(
+      ledger, which, err, which == CA_SQL_RUN_SALT ? "r" : "");
   enum ca_code code = CA_OK;
-  int rc = sqlite3_step(statement);
-  bool there =
-      rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL;
+  bool there = ca_statement_next(ledger, statement, &code, err) &&
+               sqlite3_column_type(statement, 0) != SQLITE_NULL;
 
   ledger->has_salt =
       there && sqlite3_column_bytes(statement, 0) == CA_SALT_SIZE;
   if(ledger->has_salt)
     memcpy(ledger->salt, sqlite3_column_blob(statement, 0), CA_SALT_SIZE);
   else if(there)
-    rc = SQLITE_CORRUPT;
-  if(rc != SQLITE_ROW && rc != SQLITE_DONE)
-    code = ca_statement_fail(ledger, rc, err);
+    code = ca_statement_fail(ledger, SQLITE_CORRUPT, err);
   sqlite3_reset(statement);
   return code;
-}
-
-static enum ca_code read_salt(struct ca_ledger *ledger, enum ca_sql which,
-                              struct ca_err *err)
-{
-  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
-
-  if(!statement)
-    return CA_SYSTEM;
-  if(which == CA_SQL_RUN_SALT)
-    sqlite3_bind_int64(statement, 1, ledger->run);
-  return take_salt(ledger, statement, err);
 }
 
 /* Adds the state directory's salt in the open transaction, unless another
@@ -106,16 +93,13 @@ static enum ca_code add_salt(struct ca_ledger *ledger, struct ca_err *err)
 {
   sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SALT_ADD, err);
   unsigned char salt[CA_SALT_SIZE];
-  int rc;
 
-  if(!statement)
-    return CA_SYSTEM;
   if(ca_digest_random(salt, sizeof(salt)))
     return ca_err_set(err, CA_SYSTEM,
                       "cannot get random bytes from the kernel");
-  sqlite3_bind_blob(statement, 1, salt, sizeof(salt), SQLITE_STATIC);
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
+  if(statement)
+    sqlite3_bind_blob(statement, 1, salt, sizeof(salt), SQLITE_STATIC);
+  return ca_statement_finish(ledger, statement, err);
 }
 
 /* Sets the salt of a run that begins, in the open transaction. */
@@ -206,44 +190,27 @@ static enum ca_code add_run(struct ca_ledger *ledger,
                             const struct ca_run_info *info, const char *id,
                             bool *added, struct ca_err *err)
 {
-  const char *texts[] = { info->script,  info->script_sha, info->params,
-                          info->options, info->mode,       info->who,
-                          info->host,    info->project,    info->base_url,
-                          info->version, info->word,       info->cwd,
-                          info->undoes };
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_RUN_ADD, err);
-  int rc;
-  int i;
+  sqlite3_stmt *statement = ca_statement_start(
+      ledger, CA_SQL_RUN_ADD, err, "itttttttttttttt",
+      ca_clock_wall_ms(ledger->clock), id, info->script, info->script_sha,
+      info->params, info->options, info->mode, info->who, info->host,
+      info->project, info->base_url, info->version, info->word, info->cwd,
+      info->undoes);
+  enum ca_code code;
 
-  if(!statement)
-    return CA_SYSTEM;
-  ca_statement_bind(statement, 1, id);
-  sqlite3_bind_int64(statement, 2, ca_clock_wall_ms(ledger->clock));
-  for(i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++)
-    ca_statement_bind(statement, i + 3, texts[i]);
-  sqlite3_bind_blob(statement, i + 3, ledger->salt, sizeof(ledger->salt),
-                    SQLITE_STATIC);
-  rc = ca_statement_run(statement);
-  if(rc)
-    return ca_statement_fail(ledger, rc, err);
-  *added = sqlite3_changes(ledger->db) == 1;
-  return CA_OK;
+  if(statement)
+    sqlite3_bind_blob(statement, 16, ledger->salt, sizeof(ledger->salt),
+                      SQLITE_STATIC);
+  code = ca_statement_finish(ledger, statement, err);
+  *added = !code && sqlite3_changes(ledger->db) == 1;
+  return code;
 }
 
 static enum ca_code add_session(struct ca_ledger *ledger, const char *who,
                                 const char *host, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SESSION_ADD, err);
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, ca_clock_wall_ms(ledger->clock));
-  ca_statement_bind(statement, 3, who);
-  ca_statement_bind(statement, 4, host);
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
+  return ca_statement_write(ledger, CA_SQL_SESSION_ADD, err, "ritt",
+                            ca_clock_wall_ms(ledger->clock), who, host);
 }
 
 static void forget_run(struct ca_ledger *ledger)
@@ -339,24 +306,18 @@ enum ca_code ca_run_begin(struct ca_ledger *ledger,
 static enum ca_code find_run(struct ca_ledger *ledger, const char *name,
                              struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_RUN_FIND, err);
-  const char *mode;
-  int rc;
+  sqlite3_stmt *statement =
+      ca_statement_start(ledger, CA_SQL_RUN_FIND, err, "t", name);
+  enum ca_code code = CA_OK;
 
-  if(!statement)
-    return CA_SYSTEM;
-  ca_statement_bind(statement, 1, name);
-  rc = sqlite3_step(statement);
-  if(rc == SQLITE_ROW) {
-    ledger->run = sqlite3_column_int64(statement, 0);
-    mode = ca_ledger_text(statement, 1);
-    ledger->applies = mode && !strcmp(mode, "apply");
-  }
+  if(!ca_statement_next(ledger, statement, &code, err))
+    return code ? code
+                : ca_err_set(err, CA_USAGE, "the ledger %s has no run %.200s",
+                             ledger->path, name);
+  ledger->run = sqlite3_column_int64(statement, 0);
+  ledger->applies = sqlite3_column_int(statement, 1) != 0;
   sqlite3_reset(statement);
-  if(rc == SQLITE_DONE)
-    return ca_err_set(err, CA_USAGE, "the ledger %s has no run %.200s",
-                      ledger->path, name);
-  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
+  return CA_OK;
 }
 
 enum ca_code ca_run_select(struct ca_ledger *ledger, const char *name,
@@ -372,67 +333,39 @@ enum ca_code ca_run_select(struct ca_ledger *ledger, const char *name,
   return code;
 }
 
-/* Runs a statement over the run's range of ids, bound as ?1 and ?2, with
-   the run's row as ?3. */
-static enum ca_code run_over(struct ca_ledger *ledger, enum ca_sql which,
-                             bool items, struct ca_err *err)
-{
-  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1,
-                     items ? ca_ledger_item_id(ledger, 0)
-                           : ca_ledger_change_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2,
-                     items ? ca_ledger_item_id(ledger, CA_ITEM_MAX)
-                           : ca_ledger_change_id(ledger, CA_CHANGE_MAX));
-  if(sqlite3_bind_parameter_count(statement) > 2)
-    sqlite3_bind_int64(statement, 3, ledger->run);
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
-}
-
 /* No change of a bulk is sent before its plan is sealed. If one was sent
    all the same, the plan must not be deleted. */
 static enum ca_code check_unsealed(struct ca_ledger *ledger, const char *name,
                                    struct ca_err *err)
 {
-  sqlite3_stmt *statement =
-      ca_statement_get(ledger, CA_SQL_UNSEALED_SENT, err);
-  int rc;
+  int64_t sent;
+  enum ca_code code =
+      ca_statement_ask(ledger, CA_SQL_UNSEALED_SENT, &sent, err, "Cr");
 
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_change_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2, ca_ledger_change_id(ledger, CA_CHANGE_MAX));
-  sqlite3_bind_int64(statement, 3, ledger->run);
-  rc = sqlite3_step(statement);
-  sqlite3_reset(statement);
-  if(rc == SQLITE_ROW)
-    return ca_err_set(err, CA_SYSTEM,
-                      "the ledger %s holds changes of run %s that were sent "
-                      "although their plan is not sealed: the run cannot be "
-                      "resumed; inspect it with show",
-                      ledger->path, name);
-  return rc == SQLITE_DONE ? CA_OK : ca_statement_fail(ledger, rc, err);
+  if(code || !sent)
+    return code;
+  return ca_err_set(err, CA_SYSTEM,
+                    "the ledger %s holds changes of run %s that were sent "
+                    "although their plan is not sealed: the run cannot be "
+                    "resumed; inspect it with show",
+                    ledger->path, name);
 }
 
 /* Deletes the rows of unsealed bulks and reopens the rest, so that the run
    can be resumed. */
 static enum ca_code reopen_rows(struct ca_ledger *ledger, struct ca_err *err)
 {
-  enum ca_code code = run_over(ledger, CA_SQL_UNSEALED_OUTCOMES, false, err);
+  enum ca_code code =
+      ca_statement_write(ledger, CA_SQL_UNSEALED_OUTCOMES, err, "Cr");
 
   if(!code)
-    code = run_over(ledger, CA_SQL_UNSEALED_CHANGES, false, err);
+    code = ca_statement_write(ledger, CA_SQL_UNSEALED_CHANGES, err, "Cr");
   if(!code)
-    code = run_over(ledger, CA_SQL_UNSEALED_ITEMS, true, err);
+    code = ca_statement_write(ledger, CA_SQL_UNSEALED_ITEMS, err, "Ir");
   if(!code)
-    code = run_over(ledger, CA_SQL_RUN_UNKNOWN, false, err);
+    code = ca_statement_write(ledger, CA_SQL_RUN_UNKNOWN, err, "C");
   if(!code)
-    code = run_over(ledger, CA_SQL_RUN_REOPEN, false, err);
+    code = ca_statement_write(ledger, CA_SQL_RUN_REOPEN, err, "r");
   return code;
 }
 
@@ -440,39 +373,26 @@ static enum ca_code reopen_rows(struct ca_ledger *ledger, struct ca_err *err)
    continues with new bulks, whose keys are separate. */
 static enum ca_code remember_keys(struct ca_ledger *ledger, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_SINGLE_KEYS, err);
+  sqlite3_stmt *statement =
+      ca_statement_start(ledger, CA_SQL_SINGLE_KEYS, err, "I");
   enum ca_code code = CA_OK;
-  int rc;
+  bool known;
 
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
-  while(!code && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+  while(ca_statement_next(ledger, statement, &code, err)) {
     struct ca_item item = { .key = ca_ledger_text(statement, 0) };
-    bool known;
     code = ca_keyset_add(ledger, &item, &known, err);
   }
-  sqlite3_reset(statement);
-  if(!code && rc != SQLITE_DONE)
-    code = ca_statement_fail(ledger, rc, err);
   return code;
 }
 
 static enum ca_code find_last_item(struct ca_ledger *ledger,
                                    struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, CA_SQL_ITEM_LAST, err);
-  int rc;
+  enum ca_code code =
+      ca_statement_ask(ledger, CA_SQL_ITEM_LAST, &ledger->items, err, "I");
 
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ca_ledger_item_id(ledger, 0));
-  sqlite3_bind_int64(statement, 2, ca_ledger_item_id(ledger, CA_ITEM_MAX));
-  rc = sqlite3_step(statement);
-  ledger->items = sqlite3_column_int64(statement, 0) & CA_ITEM_MAX;
-  sqlite3_reset(statement);
-  return rc == SQLITE_ROW ? CA_OK : ca_statement_fail(ledger, rc, err);
+  ledger->items &= CA_ITEM_MAX;
+  return code;
 }
 
 enum ca_code ca_run_reopen(struct ca_ledger *ledger, const char *name,
@@ -511,24 +431,6 @@ enum ca_code ca_run_reopen(struct ca_ledger *ledger, const char *name,
 
 /* Ending a run. */
 
-static enum ca_code write_end(struct ca_ledger *ledger, enum ca_sql which,
-                              int exit_code, const char *counts,
-                              struct ca_err *err)
-{
-  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  sqlite3_bind_int64(statement, 2, ca_clock_wall_ms(ledger->clock));
-  sqlite3_bind_int(statement, 3, exit_code);
-  if(counts)
-    ca_statement_bind(statement, 4, counts);
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
-}
-
 /* "[0,0,3,812,0,0,0,0,0,0]", in the order of enum ca_outcome. */
 static void format_counts(const struct ca_ledger *ledger, char *out,
                           size_t size)
@@ -555,13 +457,14 @@ static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
   counts[CA_UNKNOWN] += counts[CA_INTENDED];
   counts[CA_PLANNED] = counts[CA_INTENDED] = 0;
   ledger->counted = false; /* this does not update the tally */
-  return run_over(ledger, CA_SQL_RUN_REST, false, err);
+  return ca_statement_write(ledger, CA_SQL_RUN_REST, err, "C");
 }
 
 enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
                         struct ca_err *err)
 {
   char counts[CA_OUTCOME_COUNT * 21 + 2];
+  int64_t now_ms = ca_clock_wall_ms(ledger->clock);
   struct ca_err why;
   enum ca_code code = ca_ledger_open_run(ledger, err);
 
@@ -576,9 +479,11 @@ enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
     code = close_rest(ledger, &why);
   format_counts(ledger, counts, sizeof(counts));
   if(!code)
-    code = write_end(ledger, CA_SQL_RUN_END, exit_code, counts, &why);
+    code = ca_statement_write(ledger, CA_SQL_RUN_END, &why, "riit", now_ms,
+                              (int64_t)exit_code, counts);
   if(!code)
-    code = write_end(ledger, CA_SQL_SESSION_END, exit_code, NULL, &why);
+    code = ca_statement_write(ledger, CA_SQL_SESSION_END, &why, "rii", now_ms,
+                              (int64_t)exit_code);
   if(!code)
     code = ca_ledger_commit(ledger, &why);
   if(code) {

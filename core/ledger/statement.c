@@ -1,6 +1,7 @@
 /* The ledger's SQL statements, each prepared once and cached.
    Must not know: when a statement is run, and why. */
 #include <assert.h>
+#include <stdarg.h>
 #include "ledger/ledger_private.h"
 #include "ledger/sqlite.h"
 
@@ -103,19 +104,19 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_COMMIT] = "COMMIT",
   [CA_SQL_ROLLBACK] = "ROLLBACK",
   [CA_SQL_RUN_ADD] =
-      "INSERT INTO run(name, began_ms, script, script_sha, params, options,"
+      "INSERT INTO run(began_ms, name, script, script_sha, params, options,"
       " mode, who, host, project, base_url, version, word, cwd, undoes, salt)"
       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
       " ?15, ?16)"
       " ON CONFLICT DO NOTHING",
-  [CA_SQL_RUN_FIND] = "SELECT id, mode FROM run WHERE name = ?1",
+  [CA_SQL_RUN_FIND] = "SELECT id, mode = 'apply' FROM run WHERE name = ?1",
   [CA_SQL_RUN_SALT] = "SELECT salt FROM run WHERE id = ?1",
   [CA_SQL_RUN_UNKNOWN] =
       "INSERT INTO outcome(id, outcome) SELECT n.id, 7 FROM intent n"
       " LEFT JOIN outcome o ON o.id = n.id"
       " WHERE n.id BETWEEN ?1 AND ?2 AND o.id IS NULL",
   [CA_SQL_RUN_REOPEN] = "UPDATE run SET ended_ms = NULL, exit_code = NULL,"
-                        " counts = NULL WHERE id = ?3",
+                        " counts = NULL WHERE id = ?1",
   [CA_SQL_RUN_REST] =
       "INSERT INTO outcome(id, outcome) SELECT c.id, CASE WHEN EXISTS"
       " (SELECT 1 FROM intent n WHERE n.id = c.id) THEN 7 ELSE 2 END"
@@ -342,4 +343,133 @@ void ca_statement_bind(sqlite3_stmt *statement, int place, const char *text)
     sqlite3_bind_text(statement, place, text, -1, SQLITE_STATIC);
   else
     sqlite3_bind_null(statement, place);
+}
+
+static void bind_nonzero(sqlite3_stmt *statement, int place, int64_t value)
+{
+  if(value)
+    sqlite3_bind_int64(statement, place, value);
+  else
+    sqlite3_bind_null(statement, place);
+}
+
+static void bind_range(sqlite3_stmt *statement, int place, int64_t first,
+                       int64_t last)
+{
+  sqlite3_bind_int64(statement, place, first);
+  sqlite3_bind_int64(statement, place + 1, last);
+}
+
+static void bind_all(const struct ca_ledger *ledger, sqlite3_stmt *statement,
+                     const char *types, va_list values)
+{
+  int place = 1;
+
+  for(; *types; types++)
+    switch(*types) {
+    case 't':
+      ca_statement_bind(statement, place++, va_arg(values, const char *));
+      break;
+    case 'n':
+      bind_nonzero(statement, place++, va_arg(values, int64_t));
+      break;
+    case 'r':
+      sqlite3_bind_int64(statement, place++, ledger->run);
+      break;
+    case 'I':
+      bind_range(statement, place, ca_ledger_item_id(ledger, 0),
+                 ca_ledger_item_id(ledger, CA_ITEM_MAX));
+      place += 2;
+      break;
+    case 'C':
+      bind_range(statement, place, ca_ledger_change_id(ledger, 0),
+                 ca_ledger_change_id(ledger, CA_CHANGE_MAX));
+      place += 2;
+      break;
+    default:
+      assert(*types == 'i');
+      sqlite3_bind_int64(statement, place++, va_arg(values, int64_t));
+    }
+}
+
+static sqlite3_stmt *start(struct ca_ledger *ledger, enum ca_sql which,
+                           struct ca_err *err, const char *types,
+                           va_list values)
+{
+  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
+
+  if(statement)
+    bind_all(ledger, statement, types, values);
+  return statement;
+}
+
+sqlite3_stmt *ca_statement_start(struct ca_ledger *ledger, enum ca_sql which,
+                                 struct ca_err *err, const char *types, ...)
+{
+  sqlite3_stmt *statement;
+  va_list values;
+
+  va_start(values, types);
+  statement = start(ledger, which, err, types, values);
+  va_end(values);
+  return statement;
+}
+
+bool ca_statement_next(struct ca_ledger *ledger, sqlite3_stmt *statement,
+                       enum ca_code *code, struct ca_err *err)
+{
+  int rc = SQLITE_DONE;
+
+  if(!statement)
+    *code = CA_SYSTEM;
+  else if(!*code)
+    rc = sqlite3_step(statement);
+  if(rc == SQLITE_ROW)
+    return true;
+  if(rc != SQLITE_DONE)
+    *code = ca_statement_fail(ledger, rc, err);
+  sqlite3_reset(statement);
+  return false;
+}
+
+enum ca_code ca_statement_ask(struct ca_ledger *ledger, enum ca_sql which,
+                              int64_t *value, struct ca_err *err,
+                              const char *types, ...)
+{
+  sqlite3_stmt *statement;
+  va_list values;
+  enum ca_code code = CA_OK;
+
+  va_start(values, types);
+  statement = start(ledger, which, err, types, values);
+  va_end(values);
+  *value = 0;
+  if(ca_statement_next(ledger, statement, &code, err)) {
+    *value = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+  }
+  return code;
+}
+
+enum ca_code ca_statement_finish(struct ca_ledger *ledger,
+                                 sqlite3_stmt *statement, struct ca_err *err)
+{
+  int rc;
+
+  if(!statement)
+    return CA_SYSTEM;
+  rc = ca_statement_run(statement);
+  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
+}
+
+enum ca_code ca_statement_write(struct ca_ledger *ledger, enum ca_sql which,
+                                struct ca_err *err, const char *types, ...)
+{
+  sqlite3_stmt *statement;
+  va_list values;
+
+  va_start(values, types);
+  statement = start(ledger, which, err, types, values);
+  va_end(values);
+  return ca_statement_finish(ledger, statement, err);
 }
