@@ -56,29 +56,6 @@ enum ca_code ca_hashset_add(struct ca_hashset *set, uint64_t hash,
   return CA_OK;
 }
 
-static int ascending(const void *a, const void *b)
-{
-  uint64_t x = *(const uint64_t *)a;
-  uint64_t y = *(const uint64_t *)b;
-  return x < y ? -1 : x > y;
-}
-
-uint64_t *ca_hashset_take_sorted(struct ca_hashset *set, size_t *count)
-{
-  uint64_t *hashes = set->slots;
-  size_t size = size_of(set);
-  size_t i;
-
-  *count = 0;
-  for(i = 0; i < size; i++)
-    if(hashes[i])
-      hashes[(*count)++] = hashes[i];
-  if(*count)
-    qsort(hashes, *count, sizeof(*hashes), ascending);
-  memset(set, 0, sizeof(*set));
-  return hashes;
-}
-
 void ca_hashset_clear(struct ca_hashset *set)
 {
   free(set->slots);

@@ -22,11 +22,6 @@ struct ca_hashset {
 CA_MUST_USE enum ca_code ca_hashset_add(struct ca_hashset *set, uint64_t hash,
                                         bool *present);
 
-/* Empties the set and returns its former members in ascending order: an
-   array of *count elements that the caller frees with free(). NULL when the
-   set was empty. */
-uint64_t *ca_hashset_take_sorted(struct ca_hashset *set, size_t *count);
-
 /* Empties the set and frees its memory. */
 void ca_hashset_clear(struct ca_hashset *set);
 

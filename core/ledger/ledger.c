@@ -37,8 +37,7 @@ enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
 {
   if(!ledger->lost.code)
     return ca_ledger_open_run(ledger, err);
-  if(err)
-    *err = ledger->lost;
+  *err = ledger->lost;
   return ledger->lost.code;
 }
 
@@ -93,20 +92,20 @@ static enum ca_code end_txn(struct ca_ledger *ledger, struct ca_err *err)
 }
 
 enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
-                                const struct ca_err *why)
+                                const struct ca_err *err)
 {
   struct ca_err ignored;
 
-  if(!ledger->in_txn)
+  if(!code || !ledger->in_txn)
     return code;
   ca_queued_forget_rows(ledger);
   /* after a full disk or an I/O error SQLite may have rolled back already;
      another ROLLBACK would only report that */
   if(!sqlite3_get_autocommit(ledger->db) &&
      ca_statement_write(ledger, CA_SQL_ROLLBACK, &ignored, ""))
-    ledger->lost = *why;
+    ledger->lost = *err;
   if(ledger->txn_rows)
-    ledger->lost = *why;
+    ledger->lost = *err;
   ledger->in_txn = false;
   ledger->txn_rows = 0;
   /* the rollback may have removed the salt and temporary tables */
@@ -121,20 +120,6 @@ enum ca_code ca_ledger_plan_txn(struct ca_ledger *ledger, struct ca_err *err)
   return ledger->in_txn ? CA_OK : begin_txn(ledger, true, err);
 }
 
-static enum ca_code end_plan(struct ca_ledger *ledger, struct ca_err *err)
-{
-  struct ca_err why;
-  enum ca_code code;
-
-  ca_err_clear(&why);
-  code = end_txn(ledger, &why);
-  if(!code)
-    return CA_OK;
-  if(err)
-    *err = why;
-  return ca_ledger_undo_txn(ledger, code, &why);
-}
-
 enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
@@ -142,47 +127,32 @@ enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
   if(ledger->in_txn && !ledger->plan_only)
     return ca_ledger_flush_rows(ledger, err);
   if(ledger->in_txn)
-    code = end_plan(ledger, err);
+    code = ca_ledger_undo_txn(ledger, end_txn(ledger, err), err);
   return code ? code : begin_txn(ledger, false, err);
 }
 
 enum ca_code ca_ledger_commit(struct ca_ledger *ledger, struct ca_err *err)
 {
-  struct ca_err why;
-  enum ca_code code;
+  enum ca_code code = CA_OK;
 
-  ca_err_clear(&why);
   if(!ledger->in_txn && !ledger->outcome_count)
     return CA_OK;
-  /* outcomes need a synced commit, so they do not join plan rows */
-  code = ledger->outcome_count ? ca_ledger_txn(ledger, &why) : CA_OK;
+  if(ledger->outcome_count) /* they need a synced commit: not with plan rows */
+    code = ca_ledger_txn(ledger, err);
   if(!code)
-    code = ca_queued_write_outcomes(ledger, &why);
+    code = ca_queued_write_outcomes(ledger, err);
   if(!code)
-    code = end_txn(ledger, &why);
-  if(code) {
-    if(err)
-      *err = why;
-    return ca_ledger_undo_txn(ledger, code, &why);
-  }
-  ca_queued_forget_outcomes(ledger);
-  return CA_OK;
+    code = end_txn(ledger, err);
+  if(!code)
+    ca_queued_forget_outcomes(ledger);
+  return ca_ledger_undo_txn(ledger, code, err);
 }
 
 enum ca_code ca_ledger_flush_rows(struct ca_ledger *ledger, struct ca_err *err)
 {
-  struct ca_err why;
-  enum ca_code code;
-
   if(!ca_queued_has_rows(ledger))
     return CA_OK;
-  ca_err_clear(&why);
-  code = ca_queued_write_rows(ledger, &why);
-  if(!code)
-    return CA_OK;
-  if(err)
-    *err = why;
-  return ca_ledger_undo_txn(ledger, code, &why);
+  return ca_ledger_undo_txn(ledger, ca_queued_write_rows(ledger, err), err);
 }
 
 enum ca_code ca_ledger_flush(struct ca_ledger *ledger, int64_t after,
@@ -363,7 +333,7 @@ void ca_ledger_close(struct ca_ledger *ledger)
   sqlite3_close(ledger->db);
   if(ledger->write_queue >= 0)
     close(ledger->write_queue);
-  ca_keyset_forget(ledger);
+  ca_hashset_clear(&ledger->keys);
   ca_buf_clear(&ledger->account);
   ca_buf_clear(&ledger->texts);
   free(ledger->outcomes);

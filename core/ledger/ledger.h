@@ -2,6 +2,7 @@
    directory (WAL, synchronous=FULL). A change's intent is on disk before its
    request leaves; its outcome follows. The ledger holds no secret: it stores
    fingerprints of credentials and masked error texts.
+   Functions that fail say why in err, which is never NULL.
    One process at a time writes a run. The run begins once and is reopened each
    time it is resumed; each of these is a session of the run.
    Must not know: how changes are sent. */

@@ -84,7 +84,6 @@ enum ca_sql {
   CA_SQL_BULK_ADD,
   CA_SQL_BULK_READ,
   CA_SQL_BULKS,
-  CA_SQL_KEY_ADD,
   CA_SQL_KEY_FIND,
   CA_SQL_ITEM_READ,
   CA_SQL_ITEM_OUTCOME,
@@ -189,7 +188,6 @@ struct ca_ledger {
   bool applies;
   int64_t items;          /* added so far */
   struct ca_hashset keys; /* hashes of the items' keys */
-  bool keys_in_table;     /* too many for memory: they are in temp.key */
 
   /* the item that ca_plan_rows_add_change used last */
   int64_t item;
@@ -282,8 +280,9 @@ sqlite3_stmt *ca_statement_get(struct ca_ledger *ledger, enum ca_sql which,
                                struct ca_err *err);
 /* The same with values bound from ?1 on, one for each letter of types: 'i'
    an int64_t, 'n' one that becomes NULL when it is 0, 't' a text or NULL,
-   which must live until the statement has run. These take no argument: 'r' the run's row, 'I' and 'C' the first and
-   the last id of the run's items or changes (two places). */
+   which must live until the statement has run. These take no argument: 'r' the
+   run's row, 'I' and 'C' the first and the last id of the run's items or
+   changes (two places). */
 sqlite3_stmt *ca_statement_start(struct ca_ledger *ledger, enum ca_sql which,
                                  struct ca_err *err, const char *types, ...);
 /* Steps to the next row; true if there is one. Else the statement is reset,
@@ -363,10 +362,11 @@ CA_MUST_USE enum ca_code ca_ledger_plan_txn(struct ca_ledger *ledger,
    unsealed plan rows is on disk. */
 CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
                                           struct ca_err *err);
-/* Rolls back. When plan rows are lost by it, nothing more can be added to
-   the run, and later calls return why. Returns code. */
+/* Rolls back unless code is CA_OK; err says what went wrong. When plan rows
+   are lost by it, nothing more can be added to the run, and later calls
+   return that error. Returns code. */
 enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
-                                const struct ca_err *why);
+                                const struct ca_err *err);
 /* CA_OK when runs can be written. */
 CA_MUST_USE enum ca_code ca_ledger_check_writer(const struct ca_ledger *ledger,
                                                 struct ca_err *err);
@@ -380,21 +380,16 @@ CA_MUST_USE enum ca_code ca_ledger_open_run(const struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_ledger_usable(const struct ca_ledger *ledger,
                                           struct ca_err *err);
 
-/* ledger/keyset.c: remembers the item's key; *known tells whether a key
-   with the same hash was there already. The temporary table that it may use
-   serves one run only. */
-CA_MUST_USE enum ca_code ca_keyset_add(struct ca_ledger *ledger,
-                                       const struct ca_item *item, bool *known,
-                                       struct ca_err *err);
-/* Does the bulk have an item with exactly this key? Reads the items. */
-CA_MUST_USE enum ca_code ca_keyset_has(struct ca_ledger *ledger,
-                                       const struct ca_item *item, bool *found,
-                                       struct ca_err *err);
-void ca_keyset_forget(struct ca_ledger *ledger);
+/* ledger/plan_rows.c: remembers the item's key until the run is closed;
+ *known tells whether a key with the same hash was there already. */
+CA_MUST_USE enum ca_code ca_plan_rows_remember_key(struct ca_ledger *ledger,
+                                                   const struct ca_item *item,
+                                                   bool *known,
+                                                   struct ca_err *err);
 
-/* Gives the id of an operation in this database, adding one if the
-   operation is new; the second function does the reverse (NULL: this
-   version has no such operation). */
+/* ledger/ledger.c: gives the id of an operation in this database, adding
+   one if the operation is new; the second function does the reverse (NULL:
+   this version has no such operation). */
 CA_MUST_USE enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
                                                 const struct ca_api *api,
                                                 int64_t *id,

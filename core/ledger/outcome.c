@@ -167,37 +167,32 @@ static enum ca_code write_intents(struct ca_ledger *ledger, enum ca_sql which,
 /* Commits the transaction with its intents: they are either on disk or
    rolled back. */
 static enum ca_code end_intents(struct ca_ledger *ledger, enum ca_code code,
-                                const struct ca_err *why, struct ca_err *err)
+                                struct ca_err *err)
 {
   ledger->counted = false;
-  if(!code)
-    return ca_ledger_commit(ledger, err);
-  if(err)
-    *err = *why;
-  return ca_ledger_undo_txn(ledger, code, why);
+  return code ? ca_ledger_undo_txn(ledger, code, err)
+              : ca_ledger_commit(ledger, err);
 }
 
 enum ca_code ca_outcome_intend(struct ca_ledger *ledger,
                                const int64_t *changes, size_t count,
                                struct ca_err *err)
 {
-  struct ca_err why;
   int64_t at_ms = ca_clock_wall_ms(ledger->clock);
   enum ca_code code = ca_ledger_usable(ledger, err);
   size_t i = 0;
 
   if(code)
     return code;
-  ca_err_clear(&why);
-  code = ca_ledger_txn(ledger, &why);
+  code = ca_ledger_txn(ledger, err);
   while(!code && i < count) {
     size_t many = count - i >= CA_INTEND_ROWS ? CA_INTEND_ROWS : 1;
     code = write_intents(
         ledger, many > 1 ? CA_SQL_CHANGES_INTEND : CA_SQL_CHANGE_INTEND,
-        changes + i, many, at_ms, &why);
+        changes + i, many, at_ms, err);
     i += many;
   }
-  return end_intents(ledger, code, &why, err);
+  return end_intents(ledger, code, err);
 }
 
 /* Is an outcome of one of these changes queued? */
@@ -219,7 +214,6 @@ enum ca_code ca_outcome_reintend(struct ca_ledger *ledger,
                                  const int64_t *changes, size_t count,
                                  struct ca_err *err)
 {
-  struct ca_err why;
   int64_t at_ms = ca_clock_wall_ms(ledger->clock);
   enum ca_code code = ca_ledger_usable(ledger, err);
   size_t i;
@@ -230,14 +224,13 @@ enum ca_code ca_outcome_reintend(struct ca_ledger *ledger,
     code = ca_ledger_commit(ledger, err);
   if(code)
     return code;
-  ca_err_clear(&why);
-  code = ca_ledger_txn(ledger, &why);
+  code = ca_ledger_txn(ledger, err);
   for(i = 0; !code && i < count; i++) {
-    code = ca_statement_write(ledger, CA_SQL_CHANGE_REOPEN, &why, "i",
+    code = ca_statement_write(ledger, CA_SQL_CHANGE_REOPEN, err, "i",
                               ca_ledger_change_id(ledger, changes[i]));
     if(!code)
       code = write_intents(ledger, CA_SQL_CHANGE_REINTEND, changes + i, 1,
-                           at_ms, &why);
+                           at_ms, err);
   }
-  return end_intents(ledger, code, &why, err);
+  return end_intents(ledger, code, err);
 }

@@ -1,6 +1,7 @@
 /* Writing the plan: items and their changes, in transactions of many rows.
    Must not know: how changes are sent. */
 #include <string.h>
+#include "base/digest.h"
 #include "ledger/ledger_private.h"
 #include "base/text.h"
 
@@ -23,15 +24,28 @@ static enum ca_code plan_txn(struct ca_ledger *ledger, int bulk,
   return bulk ? ca_ledger_plan_txn(ledger, err) : ca_ledger_txn(ledger, err);
 }
 
-/* A plan statement failed: rolls back its transaction and reports the
-   error. */
+/* A plan statement failed: rolls back its transaction. */
 static enum ca_code plan_fail(struct ca_ledger *ledger, enum ca_code code,
-                              const struct ca_err *why, struct ca_err *err)
+                              const struct ca_err *err)
 {
-  if(err)
-    *err = *why;
   ledger->txn_rows++; /* the row that failed counts as lost, too */
-  return ca_ledger_undo_txn(ledger, code, why);
+  return ca_ledger_undo_txn(ledger, code, err);
+}
+
+/* Hashes of keys are held in memory. A unique index would be slower: keys
+   arrive in no order, so nearly every item would touch an index page of its
+   own; with a million items that cost more than everything else together. */
+enum ca_code ca_plan_rows_remember_key(struct ca_ledger *ledger,
+                                       const struct ca_item *item, bool *known,
+                                       struct ca_err *err)
+{
+  uint64_t hash =
+      ca_digest_hash((uint64_t)item->bulk, item->key, strlen(item->key));
+
+  *known = false;
+  return ca_hashset_add(&ledger->keys, hash, known)
+             ? ca_err_set(err, CA_NOMEM, "out of memory")
+             : CA_OK;
 }
 
 /* Is the item's key new to its bulk? If its hash is not, the keys
@@ -40,13 +54,16 @@ static enum ca_code check_key(struct ca_ledger *ledger,
                               const struct ca_item *item, bool *repeated,
                               struct ca_err *err)
 {
-  bool known = false;
-  enum ca_code code = ca_keyset_add(ledger, item, &known, err);
+  bool known;
+  int64_t id = 0;
+  enum ca_code code = ca_plan_rows_remember_key(ledger, item, &known, err);
 
   if(!code && known)
     code = ca_ledger_flush_rows(ledger, err);
   if(!code && known)
-    code = ca_keyset_has(ledger, item, repeated, err);
+    code = ca_statement_ask(ledger, CA_SQL_KEY_FIND, &id, err, "Iti",
+                            item->key, (int64_t)item->bulk);
+  *repeated = id != 0;
   return code;
 }
 
@@ -86,7 +103,6 @@ enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
 {
   char reason[REASON_SIZE];
   struct ca_item row = *item;
-  struct ca_err why;
   bool repeated = false;
   enum ca_code code;
 
@@ -98,8 +114,7 @@ enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
   code = plan_txn(ledger, item->bulk, err);
   if(code)
     return code;
-  ca_err_clear(&why);
-  code = check_key(ledger, item, &repeated, &why);
+  code = check_key(ledger, item, &repeated, err);
   if(repeated)
     return repeated_key(item, err);
   if(item->status_reason) {
@@ -110,9 +125,9 @@ enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
   ledger->txn_rows++;
   if(!code)
     code = ca_queued_add_item(
-        ledger, ca_ledger_item_id(ledger, ledger->items + 1), &row, &why);
+        ledger, ca_ledger_item_id(ledger, ledger->items + 1), &row, err);
   if(code)
-    return plan_fail(ledger, code, &why, err);
+    return plan_fail(ledger, code, err);
   *number = ++ledger->items;
   if(remember_item(ledger, *number, item->bulk, item->account,
                    *number << CA_PLACE_BITS))
@@ -143,7 +158,6 @@ static enum ca_code add_bulk(struct ca_ledger *ledger,
 enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
                                const struct ca_bulk *bulk, struct ca_err *err)
 {
-  struct ca_err why;
   enum ca_code code;
 
   if(bulk->number < 1)
@@ -153,16 +167,10 @@ enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
     code = ca_ledger_txn(ledger, err);
   if(code)
     return code;
-  ca_err_clear(&why);
-  code = add_bulk(ledger, bulk, &why);
-  if(code == CA_USAGE) { /* nothing was lost */
-    if(err)
-      *err = why;
+  code = add_bulk(ledger, bulk, err);
+  if(code == CA_USAGE) /* nothing was lost */
     return code;
-  }
-  if(code)
-    return plan_fail(ledger, code, &why, err);
-  return ca_ledger_commit(ledger, err);
+  return code ? plan_fail(ledger, code, err) : ca_ledger_commit(ledger, err);
 }
 
 /* Changes. */
@@ -220,13 +228,13 @@ static enum ca_code write_change(struct ca_ledger *ledger, int64_t id,
                                  const struct ca_change *change,
                                  const char *account, struct ca_err *err)
 {
-  return ca_statement_write(
-      ledger, CA_SQL_CHANGE_ADD, err, "iiiiitttttttttnt", id,
-      (int64_t)ledger->bulk, operation, (int64_t)change->cost,
-      (int64_t)change->outcome, account, change->user, change->config,
-      change->query, change->body, change->fingerprint, change->reason,
-      change->line, change->before, (int64_t)change->fallback,
-      change->before_image);
+  return ca_statement_write(ledger, CA_SQL_CHANGE_ADD, err, "iiiiitttttttttnt",
+                            id, (int64_t)ledger->bulk, operation,
+                            (int64_t)change->cost, (int64_t)change->outcome,
+                            account, change->user, change->config,
+                            change->query, change->body, change->fingerprint,
+                            change->reason, change->line, change->before,
+                            (int64_t)change->fallback, change->before_image);
 }
 
 static enum ca_code add_row(struct ca_ledger *ledger,
@@ -249,7 +257,6 @@ enum ca_code ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
                                      const struct ca_change *change,
                                      int64_t *number, struct ca_err *err)
 {
-  struct ca_err why;
   enum ca_code code;
 
   if(change->outcome != CA_PLANNED && change->outcome != CA_SAME &&
@@ -268,11 +275,10 @@ enum ca_code ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
   if(ledger->last_change - (item << CA_PLACE_BITS) >= CA_PLACE_MAX)
     return ca_err_set(err, CA_USAGE, "more than %lld changes of one item",
                       (long long)CA_PLACE_MAX);
-  ca_err_clear(&why);
   ledger->txn_rows++;
-  code = add_row(ledger, change, &why);
+  code = add_row(ledger, change, err);
   if(code)
-    return plan_fail(ledger, code, &why, err);
+    return plan_fail(ledger, code, err);
   ledger->counted = false;
   *number = ++ledger->last_change;
   return CA_OK;

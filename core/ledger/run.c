@@ -128,7 +128,6 @@ static enum ca_code find_salt(struct ca_ledger *ledger, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
   bool ours = !ledger->in_txn;
-  struct ca_err why;
 
   if(ledger->has_salt)
     return CA_OK;
@@ -144,14 +143,8 @@ static enum ca_code find_salt(struct ca_ledger *ledger, struct ca_err *err)
     code = ca_ledger_txn(ledger, err);
   if(code)
     return code;
-  ca_err_clear(&why);
-  code = begin_salt(ledger, NULL, &why);
-  if(code) {
-    if(err)
-      *err = why;
-    return ca_ledger_undo_txn(ledger, code, &why);
-  }
-  return ours ? ca_ledger_commit(ledger, err) : CA_OK;
+  code = ca_ledger_undo_txn(ledger, begin_salt(ledger, NULL, err), err);
+  return !code && ours ? ca_ledger_commit(ledger, err) : code;
 }
 
 enum ca_code ca_run_salt(struct ca_ledger *ledger,
@@ -218,7 +211,7 @@ static void forget_run(struct ca_ledger *ledger)
   ledger->run = 0;
   ledger->ended = false;
   ledger->items = 0;
-  ca_keyset_forget(ledger);
+  ca_hashset_clear(&ledger->keys);
   ledger->item = 0;
   ledger->bulk = 0;
   ledger->last_change = 0;
@@ -261,17 +254,13 @@ static enum ca_code name_run(struct ca_ledger *ledger,
 
 /* Finishes begin and reopen: either the run is on disk, or no run is open. */
 static enum ca_code end_opening(struct ca_ledger *ledger, enum ca_code code,
-                                struct ca_err *why, struct ca_err *err)
+                                struct ca_err *err)
 {
   if(!code)
-    code = ca_ledger_commit(ledger, why);
-  else
-    ca_ledger_undo_txn(ledger, code, why);
-  if(!code)
-    return CA_OK;
-  forget_run(ledger);
-  if(err)
-    *err = *why;
+    code = ca_ledger_commit(ledger, err);
+  ca_ledger_undo_txn(ledger, code, err);
+  if(code)
+    forget_run(ledger);
   return code;
 }
 
@@ -279,7 +268,6 @@ enum ca_code ca_run_begin(struct ca_ledger *ledger,
                           const struct ca_run_info *info, char *id,
                           size_t size, struct ca_err *err)
 {
-  struct ca_err why;
   enum ca_code code = check_free(ledger, err);
 
   if(!code)
@@ -288,18 +276,17 @@ enum ca_code ca_run_begin(struct ca_ledger *ledger,
     return code;
   if(size < 96)
     return ca_err_set(err, CA_USAGE, "the buffer for a run's id is too small");
-  ca_err_clear(&why);
   forget_run(ledger);
-  code = ca_ledger_txn(ledger, &why);
+  code = ca_ledger_txn(ledger, err);
   if(!code)
-    code = begin_salt(ledger, info->salt, &why);
+    code = begin_salt(ledger, info->salt, err);
   if(!code)
-    code = name_run(ledger, info, id, size, &why);
+    code = name_run(ledger, info, id, size, err);
   if(!code)
-    code = add_session(ledger, info->who, info->host, &why);
+    code = add_session(ledger, info->who, info->host, err);
   ledger->applies = info->mode && !strcmp(info->mode, "apply");
   ledger->has_verdicts = false;
-  return end_opening(ledger, code, &why, err);
+  return end_opening(ledger, code, err);
 }
 
 /* Selects the run with that name. */
@@ -380,7 +367,7 @@ static enum ca_code remember_keys(struct ca_ledger *ledger, struct ca_err *err)
 
   while(ca_statement_next(ledger, statement, &code, err)) {
     struct ca_item item = { .key = ca_ledger_text(statement, 0) };
-    code = ca_keyset_add(ledger, &item, &known, err);
+    code = ca_plan_rows_remember_key(ledger, &item, &known, err);
   }
   return code;
 }
@@ -399,34 +386,32 @@ enum ca_code ca_run_reopen(struct ca_ledger *ledger, const char *name,
                            const char *who, const char *host,
                            struct ca_err *err)
 {
-  struct ca_err why;
   enum ca_code code = check_free(ledger, err);
 
   if(!code)
     code = ca_ledger_check_writer(ledger, err);
   if(code)
     return code;
-  ca_err_clear(&why);
   forget_run(ledger);
-  code = ca_ledger_txn(ledger, &why);
+  code = ca_ledger_txn(ledger, err);
   if(!code)
-    code = find_run(ledger, name, &why);
+    code = find_run(ledger, name, err);
   if(!code && !ledger->applies)
-    code = ca_err_set(&why, CA_USAGE,
+    code = ca_err_set(err, CA_USAGE,
                       "run %s was a preview: it changed nothing, so there is "
                       "nothing to resume",
                       name);
   if(!code)
-    code = check_unsealed(ledger, name, &why);
+    code = check_unsealed(ledger, name, err);
   if(!code)
-    code = reopen_rows(ledger, &why);
+    code = reopen_rows(ledger, err);
   if(!code)
-    code = add_session(ledger, who, host, &why);
+    code = add_session(ledger, who, host, err);
   if(!code)
-    code = find_last_item(ledger, &why);
+    code = find_last_item(ledger, err);
   if(!code)
-    code = remember_keys(ledger, &why);
-  return end_opening(ledger, code, &why, err);
+    code = remember_keys(ledger, err);
+  return end_opening(ledger, code, err);
 }
 
 /* Ending a run. */
@@ -465,32 +450,25 @@ enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
 {
   char counts[CA_OUTCOME_COUNT * 21 + 2];
   int64_t now_ms = ca_clock_wall_ms(ledger->clock);
-  struct ca_err why;
   enum ca_code code = ca_ledger_open_run(ledger, err);
 
   if(code)
     return code;
-  ca_err_clear(&why);
   /* commit queued outcomes before looking for changes without one */
-  code = ca_ledger_commit(ledger, &why);
+  code = ca_ledger_commit(ledger, err);
   if(!code)
-    code = ca_ledger_txn(ledger, &why);
+    code = ca_ledger_txn(ledger, err);
   if(!code)
-    code = close_rest(ledger, &why);
+    code = close_rest(ledger, err);
   format_counts(ledger, counts, sizeof(counts));
   if(!code)
-    code = ca_statement_write(ledger, CA_SQL_RUN_END, &why, "riit", now_ms,
+    code = ca_statement_write(ledger, CA_SQL_RUN_END, err, "riit", now_ms,
                               (int64_t)exit_code, counts);
   if(!code)
-    code = ca_statement_write(ledger, CA_SQL_SESSION_END, &why, "rii", now_ms,
+    code = ca_statement_write(ledger, CA_SQL_SESSION_END, err, "rii", now_ms,
                               (int64_t)exit_code);
   if(!code)
-    code = ca_ledger_commit(ledger, &why);
-  if(code) {
-    if(err)
-      *err = why;
-    return ca_ledger_undo_txn(ledger, code, &why);
-  }
-  ledger->ended = true;
-  return CA_OK;
+    code = ca_ledger_commit(ledger, err);
+  ledger->ended = !code;
+  return ca_ledger_undo_txn(ledger, code, err);
 }

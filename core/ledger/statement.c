@@ -194,8 +194,6 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       "SELECT " BULK_ROW " FROM bulk WHERE run = ?1 AND number = ?2",
   [CA_SQL_BULKS] =
       "SELECT " BULK_ROW " FROM bulk WHERE run = ?1 ORDER BY number",
-  [CA_SQL_KEY_ADD] = "INSERT INTO temp.key(hash) VALUES(?1)"
-                     " ON CONFLICT DO NOTHING",
   [CA_SQL_KEY_FIND] = "SELECT id FROM item WHERE id BETWEEN ?1 AND ?2"
                       " AND key = ?3 AND bulk = ?4 ORDER BY id LIMIT 1",
   [CA_SQL_ITEM_ACCOUNT] =
@@ -292,8 +290,7 @@ static bool misses_nothing(const struct ca_ledger *ledger, enum ca_sql which)
   case CA_SQL_CHANGE_ADD_PLAIN:
   case CA_SQL_CHANGES_ADD_PLAIN:
   case CA_SQL_ROLLBACK:
-  case CA_SQL_KEY_ADD: /* these use tables that have no queued rows */
-  case CA_SQL_OPERATION_ADD:
+  case CA_SQL_OPERATION_ADD: /* this table has no queued rows */
   case CA_SQL_OPERATION_ID:
   case CA_SQL_OPERATION_NAME:
     return true;
