@@ -9,7 +9,6 @@
 
 #define TASK          "composio.task"
 #define GRACE_MS      10000 /* for ops in flight when a signal comes */
-#define IDLE_MAX      1024  /* threads kept for reuse */
 #define SAVED_RESULTS 250
 /* How many times a task may catch its cancel. A loop over a list with a
    pcall around each call usually ends earlier; an endless loop does not. */
@@ -157,14 +156,9 @@ size_t lca_scheduler_live(const struct lca_scheduler *s)
   return s->live;
 }
 
-bool lca_scheduler_has_ready(const struct lca_scheduler *s)
+bool lca_scheduler_is_stuck(const struct lca_scheduler *s)
 {
-  return s->first != NULL;
-}
-
-bool lca_scheduler_has_pump(const struct lca_scheduler *s)
-{
-  return s->pump != NULL;
+  return !s->first && !s->pump && !ca_engine_pending(s->engine);
 }
 
 void lca_scheduler_set_pump(struct lca_scheduler *s, lca_pump_fn *pump,
@@ -193,11 +187,6 @@ void lca_scheduler_trip(struct lca_scheduler *s)
   struct lca_task *task = s->running;
   if(s->hook && task && task->thread)
     lua_sethook(task->thread, s->hook, LUA_MASKCOUNT, s->hook_count);
-}
-
-struct lca_scope *lca_scheduler_root(struct lca_scheduler *s)
-{
-  return &s->root;
 }
 
 void lca_scheduler_init_scope(struct lca_scheduler *s, struct lca_scope *scope,
@@ -360,27 +349,18 @@ struct lca_task *lca_scheduler_spawn(lua_State *L, struct lca_scheduler *s,
   memset(task, 0, sizeof(*task));
   task->state = LCA_DONE;
   luaL_setmetatable(L, TASK); /* f … task */
-  lca_scheduler_push_field(L, LCA_SCHED_IDLE);
-  if(s->idle)
-    lua_rawgeti(L, -1, s->idle);
-  else
-    lua_newthread(L);
-  thread = lua_tothread(L, -1); /* f … task idle thread */
+  /* never a thread of an ended task: a script may hold that one */
+  thread = lua_newthread(L);
+  lua_setiuservalue(L, -2, LCA_TASK_THREAD);
   if(!lua_checkstack(thread, count + 2))
     luaL_error(L, "composio.spawn: too many arguments");
   if(!lca_taskset_find_slot(s, &slot))
     luaL_error(L, "composio.spawn: out of memory");
   lca_scheduler_push_field(L, LCA_SCHED_LIVE);
-  lua_pushvalue(L, -4);
+  lua_pushvalue(L, -2);
   lua_rawseti(L, -2, (lua_Integer)slot + 1);
   lua_pop(L, 1);
   /* nothing throws from here on */
-  if(s->idle) {
-    lua_pushnil(L);
-    lua_rawseti(L, -3, s->idle--);
-  }
-  lua_setiuservalue(L, -3, LCA_TASK_THREAD);
-  lua_pop(L, 1);
   lua_rotate(L, base, 1); /* task f … */
   lua_pushcfunction(thread, lca_scheduler_task_body);
   lua_pushlightuserdata(thread, task);
@@ -437,26 +417,6 @@ static void retire(lua_State *L, struct lca_scheduler *s,
   task->scope = NULL;
 }
 
-/* Returns the thread to the pool of idle threads. The task's userdata is on
-   top. [-0, +0, m] */
-static void store_thread(lua_State *L, struct lca_scheduler *s,
-                         struct lca_task *task)
-{
-  lua_State *thread = task->thread;
-  task->thread = NULL;
-  lua_settop(thread, 0);
-  lua_sethook(thread, NULL, 0, 0);
-  if(s->idle < IDLE_MAX) {
-    lca_scheduler_push_field(L, LCA_SCHED_IDLE);
-    lua_getiuservalue(L, -2, LCA_TASK_THREAD);
-    lua_rawseti(L, -2, s->idle + 1);
-    s->idle++;
-    lua_pop(L, 1);
-  }
-  lua_pushnil(L);
-  lua_setiuservalue(L, -2, LCA_TASK_THREAD);
-}
-
 /* Stack: … task results. Stores the results in the task, which is retired
    already. [-(count + 1), +0, m] */
 static void store(lua_State *L, struct lca_scheduler *s, struct lca_task *task,
@@ -479,7 +439,9 @@ static void store(lua_State *L, struct lca_scheduler *s, struct lca_task *task,
     s->failures++;
     lua_pop(L, 1);
   }
-  store_thread(L, s, task);
+  task->thread = NULL;
+  lua_pushnil(L);
+  lua_setiuservalue(L, -2, LCA_TASK_THREAD);
   lua_pop(L, 1);
 }
 
@@ -690,7 +652,7 @@ bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *s,
       lua_rawseti(L, -2, ++left);
     else if(!found) {
       found = true;
-      lca_scheduler_keep_trace(L, s, lua_gettop(L));
+      lca_scheduler_keep_trace(L, lua_gettop(L));
       lua_getiuservalue(L, -1, LCA_TASK_RESULT);
       lua_replace(L, -2);
       lua_insert(L, -2); /* error failed */
@@ -706,9 +668,8 @@ bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *s,
   return found;
 }
 
-void lca_scheduler_keep_trace(lua_State *L, struct lca_scheduler *s, int task)
+void lca_scheduler_keep_trace(lua_State *L, int task)
 {
-  (void)s;
   task = lua_absindex(L, task);
   lca_scheduler_push(L);
   lua_getiuservalue(L, task, LCA_TASK_TRACE);

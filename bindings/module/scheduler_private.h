@@ -72,10 +72,9 @@ struct lca_task {
   bool killed;
 };
 
-/* User values of the scheduler: three tables and a string. */
+/* User values of the scheduler: two tables and a string. */
 enum {
   LCA_SCHED_LIVE = 1, /* slot + 1 → task */
-  LCA_SCHED_IDLE,     /* threads for reuse */
   LCA_SCHED_FAILED,   /* failed tasks that nobody has joined yet */
   LCA_SCHED_TRACE
 };
@@ -92,11 +91,10 @@ struct lca_scheduler {
   struct lca_task *last;
   size_t ready;
   struct lca_task *running;
-  int idle; /* threads in the pool */
   int failures;
-  int cancelled;   /* cancelled tasks that have not ended */
-  uint64_t scopes; /* how many were made; the last one's id */
-  struct lca_scope root;
+  int cancelled;         /* cancelled tasks that have not ended */
+  uint64_t scopes;       /* how many were made; the last one's id */
+  struct lca_scope root; /* of tasks that were spawned outside any run */
   lca_pump_fn *pump;
   void *pump_ctx;
   const volatile int *interrupt;
@@ -147,10 +145,9 @@ void lca_scheduler_kill(lua_State *L, struct lca_scheduler *sched,
    scope is the outer one; NULL: outside tasks. */
 void lca_scheduler_init_scope(struct lca_scheduler *sched,
                               struct lca_scope *scope, struct lca_task *owner);
-/* Returns the outermost scope: tasks that were spawned outside any run. */
-struct lca_scope *lca_scheduler_root(struct lca_scheduler *sched);
-bool lca_scheduler_has_ready(const struct lca_scheduler *sched);
-bool lca_scheduler_has_pump(const struct lca_scheduler *sched);
+/* Returns whether the loop would wait for ever: nothing is ready or under
+   way, and nothing can begin. */
+bool lca_scheduler_is_stuck(const struct lca_scheduler *sched);
 
 /* Makes a task of a function and its arguments, the `count` values on top,
    and queues it. [-count, +1, m] */
@@ -175,8 +172,7 @@ bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *sched,
                                 struct lca_scope *scope);
 /* Stores the traceback of the task at index for
    lca_scheduler_push_traceback. [-0, +0, m] */
-void lca_scheduler_keep_trace(lua_State *L, struct lca_scheduler *sched,
-                              int task);
+void lca_scheduler_keep_trace(lua_State *L, int task);
 /* Pushes the error object of a cancelled task, or of an interrupted run if
    task is NULL. unknown: a request may have been sent. [-0, +1, m] */
 void lca_scheduler_push_cancelled(lua_State *L, struct lca_scheduler *sched,

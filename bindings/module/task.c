@@ -16,6 +16,9 @@
 #define TURN_MS     1000
 #define GRACE_S     10.0
 #define SLEEP_MAX_S (366.0 * 86400.0)
+#define RUN_DEADLOCK                                                        \
+  "composio.run: the tasks wait for each other, and nothing else is under " \
+  "way"
 
 int64_t lca_task_item(const struct lca_task *task)
 {
@@ -45,13 +48,26 @@ static int spawn(lua_State *L)
     return lca_error_usage(L, "composio.spawn: expected a function, got %s",
                            luaL_typename(L, 1));
   lca_scheduler_check(L, sched, false);
-  lca_scheduler_spawn(L, sched,
-                      running ? running->scope : lca_scheduler_root(sched),
+  lca_scheduler_spawn(L, sched, running ? running->scope : &sched->root,
                       lua_gettop(L));
   return 1;
 }
 
 /* ---- join ---- */
+
+/* Outside tasks: runs the loop, tasks included, until the flag is set. Raises
+   `deadlock` if that cannot happen. patient: an interrupt does not raise. */
+static void run_until(lua_State *L, struct lca_scheduler *sched,
+                      const bool *flag, bool patient, const char *deadlock)
+{
+  while(!*flag) {
+    lca_scheduler_turn(L, sched, true, TURN_MS);
+    if(!patient)
+      lca_scheduler_check(L, sched, true);
+    if(!*flag && lca_scheduler_is_stuck(sched))
+      lca_error_usage(L, "%s", deadlock);
+  }
+}
 
 /* Returns the results of the task at index, or throws its error. */
 static int push_results(lua_State *L, int index)
@@ -82,22 +98,6 @@ static int after_join(lua_State *L, int status, lua_KContext ctx)
   return push_results(L, 1);
 }
 
-/* A join outside tasks runs the loop itself, tasks included. */
-static int join_here(lua_State *L, struct lca_scheduler *sched,
-                     struct lca_task *task)
-{
-  while(!task->done) {
-    lca_scheduler_turn(L, sched, true, TURN_MS);
-    lca_scheduler_check(L, sched, true);
-    if(!task->done && !lca_scheduler_has_ready(sched) &&
-       !lca_scheduler_has_pump(sched) &&
-       !ca_engine_pending(lca_scheduler_engine(sched)))
-      return lca_error_usage(L, "task:join: deadlock: the tasks wait for each "
-                                "other");
-  }
-  return push_results(L, 1);
-}
-
 static int join(lua_State *L)
 {
   struct lca_task *task = check_task(L);
@@ -110,8 +110,11 @@ static int join(lua_State *L)
     return push_results(L, 1);
   if(self == task)
     return lca_error_usage(L, "task:join: a task cannot join itself");
-  if(!self)
-    return join_here(L, sched, task);
+  if(!self) {
+    run_until(L, sched, &task->done, false,
+              "task:join: deadlock: the tasks wait for each other");
+    return push_results(L, 1);
+  }
   if(!lca_wait_can_suspend(L, sched))
     return lca_error_usage(
         L, "task:join: not from here (inside table.sort, gsub, __tostring, a "
@@ -127,12 +130,13 @@ static int join(lua_State *L)
 
 static int cancel(lua_State *L)
 {
-  struct lca_task *task = check_task(L);
-  double grace = luaL_optnumber(L, 3, GRACE_S);
-  const char *reason = luaL_optstring(L, 2, "no reason given");
+  double grace;
+  const char *reason;
+  check_task(L);
+  grace = luaL_optnumber(L, 3, GRACE_S);
+  reason = luaL_optstring(L, 2, "no reason given");
   if(!(grace >= 0 && grace <= SLEEP_MAX_S))
     return lca_error_usage(L, "task:cancel: expected the grace in seconds");
-  (void)task;
   lua_pushstring(L, reason);
   lca_scheduler_cancel(L, 1, (int64_t)(grace * 1000));
   return 0;
@@ -192,27 +196,30 @@ static int after_sleep(lua_State *L, int status, lua_KContext at)
   return 0;
 }
 
+/* Pushes the op of a sleep that has begun. [-0, +1, e] */
+static struct lca_op *push_sleep(lua_State *L, double seconds)
+{
+  struct lca_op *op = lca_wait_push_op(L);
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(ca_engine_sleep(lca_scheduler_engine(op->sched),
+                     (int64_t)ceil(seconds * 1000), lca_wait_op_done, op, 0,
+                     &op->id, &err))
+    lca_error_throw(L, NULL, NULL, &err);
+  return op;
+}
+
 static int sleep_for(lua_State *L)
 {
-  struct lca_scheduler *sched = lca_scheduler_of(L);
   double seconds = luaL_checknumber(L, 1);
-  struct lca_op *op;
-  struct ca_err err;
-
   if(!(seconds >= 0 && seconds <= SLEEP_MAX_S))
     return lca_error_usage(L,
                            "composio.sleep: %f is not a number of seconds "
                            "to wait",
                            seconds);
-  lca_scheduler_check(L, sched, false);
+  lca_scheduler_check(L, lca_scheduler_of(L), false);
   lua_settop(L, 0);
-  op = lca_wait_push_op(L);
-  ca_err_clear(&err);
-  if(ca_engine_sleep(lca_scheduler_engine(sched),
-                     (int64_t)ceil(seconds * 1000), lca_wait_op_done, op, 0,
-                     &op->id, &err))
-    return lca_error_throw(L, NULL, NULL, &err);
-  return lca_wait_op(L, op, 1, after_sleep);
+  return lca_wait_op(L, push_sleep(L, seconds), 1, after_sleep);
 }
 
 /* ---- for the shipped Lua ---- */
@@ -242,19 +249,12 @@ static int pause_ended(lua_State *L, int status, lua_KContext ctx)
 static int pause_wait(lua_State *L)
 {
   struct lca_ops *ops = luaL_checkudata(L, 1, PAUSE);
-  struct lca_scheduler *sched = lca_scheduler_of(L);
   double seconds = luaL_checknumber(L, 2);
   struct lca_op *op;
-  struct ca_err err;
 
-  lca_scheduler_check(L, sched, false);
+  lca_scheduler_check(L, lca_scheduler_of(L), false);
   lua_settop(L, 1);
-  op = lca_wait_push_op(L);
-  ca_err_clear(&err);
-  if(ca_engine_sleep(lca_scheduler_engine(sched),
-                     (int64_t)ceil(seconds * 1000), lca_wait_op_done, op, 0,
-                     &op->id, &err))
-    return lca_error_throw(L, NULL, NULL, &err);
+  op = push_sleep(L, seconds);
   lca_wait_list_op(op, ops);
   return lca_wait_op(L, op, 0, pause_ended);
 }
@@ -325,7 +325,7 @@ static int run_end(lua_State *L)
   struct lca_task *self = lca_scheduler_running(scope->sched);
 
   if(task->failed && task->count) {
-    lca_scheduler_keep_trace(L, scope->sched, RUN_TASK);
+    lca_scheduler_keep_trace(L, RUN_TASK);
     lua_getiuservalue(L, RUN_TASK, LCA_TASK_RESULT);
     return lua_error(L);
   }
@@ -343,14 +343,7 @@ static int wait_scope(lua_State *L, struct lca_scope *scope)
   struct lca_scheduler *sched = scope->sched;
   if(lca_wait_can_suspend(L, sched))
     return lca_wait_patiently(L, &scope->empty, &scope->token, 1, run_step);
-  while(!scope->empty) {
-    lca_scheduler_turn(L, sched, true, TURN_MS);
-    if(!scope->empty && !lca_scheduler_has_ready(sched) &&
-       !lca_scheduler_has_pump(sched) &&
-       !ca_engine_pending(lca_scheduler_engine(sched)))
-      return lca_error_usage(L, "composio.run: the tasks wait for each other, "
-                                "and nothing else is under way");
-  }
+  run_until(L, sched, &scope->empty, true, RUN_DEADLOCK);
   return run_step(L, LUA_OK, 1);
 }
 
@@ -397,14 +390,7 @@ static int run(lua_State *L)
     return lca_wait_patiently(L, &task->done, &self->joiner_token, 0,
                               run_step);
   }
-  while(!task->done) {
-    lca_scheduler_turn(L, sched, true, TURN_MS);
-    if(!task->done && !lca_scheduler_has_ready(sched) &&
-       !lca_scheduler_has_pump(sched) &&
-       !ca_engine_pending(lca_scheduler_engine(sched)))
-      return lca_error_usage(L, "composio.run: the tasks wait for each other, "
-                                "and nothing else is under way");
-  }
+  run_until(L, sched, &task->done, true, RUN_DEADLOCK);
   return run_step(L, LUA_OK, 0);
 }
 
