@@ -56,7 +56,7 @@ static void count_change(lua_State *L, struct lca_run *run,
   struct lca_count *plan_count;
   int top = lua_gettop(L);
   bool same = change->outcome == CA_SAME;
-  toolkit = lca_account_push_text(L, account, LCA_TOOLKIT, "slug");
+  toolkit = lca_account_push_text(L, account, "toolkit.slug");
   plan_count = find_plan_count(run, change->api, toolkit ? toolkit : "-",
                                change->before ? change->before : "-");
   *(same ? &plan_count->same : &plan_count->planned) += 1;

@@ -68,7 +68,7 @@ static bool has_text(const struct lca_account *account,
   size_t len;
   char *now;
   bool same;
-  if(!lca_account_at(account, field->shown, &shown) || shown.data[0] != '"')
+  if(!lca_account_find(account, field->shown, &shown) || shown.data[0] != '"')
     return ca_json_is(wanted, "");
   now = ca_json_dup(shown, &len);
   same = now && ca_json_is(wanted, now);
@@ -134,7 +134,7 @@ static void add_field(lua_State *L, struct ca_json_write *json,
 {
   struct ca_slice name = { field->name, strlen(field->name) };
   struct ca_slice shown;
-  if(!lca_account_at(account, field->shown, &shown))
+  if(!lca_account_find(account, field->shown, &shown))
     lua_pushnil(L);
   else
     lca_json_decode(L, shown.data, shown.len);
@@ -216,7 +216,7 @@ static void builder_before(lua_State *L, const struct ca_request *request,
   } else {
     if(!own && builder->change.before)
       ca_json_write_text(&json, "status", builder->change.before);
-    if(!own && lca_account_is_true(account, LCA_IS_DISABLED, NULL))
+    if(!own && lca_account_is_true(account, "is_disabled"))
       ca_json_write_bool(&json, "is_disabled", true);
     add_fields(L, &json, request, account, own);
     if(builder->weight > 1)
@@ -234,7 +234,7 @@ static int64_t weight_of(lua_State *L, const struct ca_api *api,
 {
   struct ca_slice count;
   int64_t weight;
-  if(!api->weight || !lca_account_at(account, api->weight, &count))
+  if(!api->weight || !lca_account_find(account, api->weight, &count))
     return 1;
   lca_json_decode(L, count.data, count.len);
   weight = lua_tointeger(L, -1);
@@ -280,8 +280,8 @@ static void builder_protection(lua_State *L, struct lca_run *run,
   if(!run->options.protects)
     return;
   if(account) {
-    user = lca_account_push_text(L, account, LCA_USER_ID, NULL);
-    toolkit = lca_account_push_text(L, account, LCA_TOOLKIT, "slug");
+    user = lca_account_push_text(L, account, "user_id");
+    toolkit = lca_account_push_text(L, account, "toolkit.slug");
   }
   /* what the shipped Lua noted about an auth config (host.note_config) */
   lua_rawgeti(L, LUA_REGISTRYINDEX, run->notes_ref);
@@ -322,7 +322,7 @@ void lca_change_make(lua_State *L, struct lca_run *run,
   change->line = builder->line;
   if(arguments && lua_getfield(L, arguments, "reason") == LUA_TSTRING)
     change->reason = lua_tostring(L, -1); /* the table keeps it alive */
-  change->before = lca_account_push_text(L, account, LCA_STATUS, NULL);
+  change->before = lca_account_push_text(L, account, "status");
   builder->weight = weight_of(L, request->api, account);
   builder_body(L, run, request, builder);
   builder_before(L, request, arguments, account, own, builder);

@@ -29,48 +29,36 @@ struct member {
   bool is_decoded; /* its value was put into the table, or must not be */
 };
 
-/* The names of enum lca_member. The light ones are in every account's table
-   from the start. */
+/* The members that C code and most scripts use, sorted by the length of their
+   names. The light ones are in every account's table from the start. */
 #define NAME(name)         \
   {                        \
     name, sizeof(name) - 1 \
   }
+#define KNOWN     13
 #define KNOWN_LEN 13
 static const struct {
   struct ca_slice name;
   bool is_light;
-} known[LCA_MEMBERS] = {
-  [LCA_ID] = { NAME("id"), true },
-  [LCA_ALIAS] = { NAME("alias"), true },
-  [LCA_STATE] = { NAME("state"), false },
-  [LCA_STATUS] = { NAME("status"), true },
-  [LCA_USER_ID] = { NAME("user_id"), true },
-  [LCA_WORD_ID] = { NAME("word_id"), true },
-  [LCA_TOOLKIT] = { NAME("toolkit"), false },
-  [LCA_CREATED_AT] = { NAME("created_at"), true },
-  [LCA_UPDATED_AT] = { NAME("updated_at"), true },
-  [LCA_IS_DISABLED] = { NAME("is_disabled"), true },
-  [LCA_AUTH_CONFIG] = { NAME("auth_config"), false },
-  [LCA_EXPERIMENTAL] = { NAME("experimental"), false },
-  [LCA_STATUS_REASON] = { NAME("status_reason"), true },
+} known[KNOWN] = {
+  { NAME("id"), true },           { NAME("alias"), true },
+  { NAME("state"), false },       { NAME("status"), true },
+  { NAME("user_id"), true },      { NAME("word_id"), true },
+  { NAME("toolkit"), false },     { NAME("created_at"), true },
+  { NAME("updated_at"), true },   { NAME("is_disabled"), true },
+  { NAME("auth_config"), false }, { NAME("experimental"), false },
+  { NAME("status_reason"), true }
 };
 /* Indexed by length: the first known name that is at least that long. */
-static const unsigned char first_known[KNOWN_LEN + 2] = {
-  LCA_ID,           LCA_ID,
-  LCA_ID,           LCA_ALIAS,
-  LCA_ALIAS,        LCA_ALIAS,
-  LCA_STATUS,       LCA_USER_ID,
-  LCA_CREATED_AT,   LCA_CREATED_AT,
-  LCA_CREATED_AT,   LCA_IS_DISABLED,
-  LCA_EXPERIMENTAL, LCA_STATUS_REASON,
-  LCA_MEMBERS
-};
+static const unsigned char first_known[KNOWN_LEN + 2] = { 0, 0, 0,  1,  1,
+                                                          1, 3, 4,  7,  7,
+                                                          7, 9, 11, 12, 13 };
 
 /* One allocation: the account's text follows the members. */
 struct lca_account {
   size_t len;
   int count;
-  int places[LCA_MEMBERS]; /* by enum lca_member, into members; -1: absent */
+  int places[KNOWN]; /* of the known ones in members; -1: absent */
   struct member members[];
 };
 
@@ -136,7 +124,7 @@ static int find_known_key(struct ca_slice key)
   int place = find_known(key);
   int i;
   if(place < 0 && memchr(key.data, '\\', key.len))
-    for(i = 0; i < LCA_MEMBERS && place < 0; i++)
+    for(i = 0; i < KNOWN && place < 0; i++)
       if(is_name(key, known[i].name))
         place = i;
   return place;
@@ -178,25 +166,8 @@ static bool find_inside(struct ca_slice text, struct ca_slice name,
   return false;
 }
 
-bool lca_account_find(const struct lca_account *account,
-                      enum lca_member member, const char *inner,
+bool lca_account_find(const struct lca_account *account, const char *path,
                       struct ca_slice *value)
-{
-  struct ca_slice name;
-  if(!account || account->places[member] < 0)
-    return false;
-  *value = value_of(account, &account->members[account->places[member]]);
-  if(inner) {
-    name.data = inner;
-    name.len = strlen(inner);
-    if(!find_inside(*value, name, value))
-      return false;
-  }
-  return value->data[0] != 'n';
-}
-
-bool lca_account_at(const struct lca_account *account, const char *path,
-                    struct ca_slice *value)
 {
   struct ca_slice name = { path, strcspn(path, ".") };
   const struct member *member;
@@ -251,23 +222,21 @@ static void push_key(lua_State *L, struct ca_slice key)
 
 const char *lca_account_push_text(lua_State *L,
                                   const struct lca_account *account,
-                                  enum lca_member member, const char *inner)
+                                  const char *path)
 {
   struct ca_slice no_name = { "", 0 };
   struct ca_slice value;
-  if(lca_account_find(account, member, inner, &value) && value.data[0] == '"')
+  if(lca_account_find(account, path, &value) && value.data[0] == '"')
     push_value(L, no_name, value);
   else
     lua_pushnil(L);
   return lua_tostring(L, -1);
 }
 
-bool lca_account_is_true(const struct lca_account *account,
-                         enum lca_member member, const char *inner)
+bool lca_account_is_true(const struct lca_account *account, const char *path)
 {
   struct ca_slice value;
-  return lca_account_find(account, member, inner, &value) &&
-         value.data[0] == 't';
+  return lca_account_find(account, path, &value) && value.data[0] == 't';
 }
 
 /* ---- from table to text ---- */
@@ -305,9 +274,8 @@ const struct lca_account *lca_account_about(lua_State *L, int index,
 {
   const struct lca_account *account = account_of(L, index);
   struct ca_slice own;
-  return lca_account_find(account, LCA_ID, NULL, &own) && is_id(own, id)
-             ? account
-             : NULL;
+  return lca_account_find(account, "id", &own) && is_id(own, id) ? account
+                                                                 : NULL;
 }
 
 /* ---- what a script sees ---- */
@@ -563,7 +531,7 @@ static int find_light(struct lca_account *account)
 {
   int count = 0;
   int i;
-  for(i = 0; i < LCA_MEMBERS; i++)
+  for(i = 0; i < KNOWN; i++)
     account->places[i] = -1;
   for(i = 0; i < account->count; i++) {
     struct member *member = &account->members[i];
@@ -582,7 +550,7 @@ static void push_light(lua_State *L, struct lca_account *account)
 {
   int i;
   lua_createtable(L, 0, find_light(account) + 1);
-  for(i = 0; i < LCA_MEMBERS; i++)
+  for(i = 0; i < KNOWN; i++)
     if(known[i].is_light && account->places[i] >= 0) {
       const struct member *member = &account->members[account->places[i]];
       push_value(L, known[i].name, value_of(account, member));
@@ -603,7 +571,7 @@ bool lca_account_push(lua_State *L, struct ca_json_scan *scan, int depth,
   lua_insert(L, top + 1);
   lua_settop(L, top + 1);
   push_light(L, account); /* text table */
-  if(!lca_account_find(account, LCA_ID, NULL, &id) || id.data[0] != '"')
+  if(!lca_account_find(account, "id", &id) || id.data[0] != '"')
     return false;
   lua_pushvalue(L, class);
   lua_setmetatable(L, -2);
@@ -687,7 +655,7 @@ static const struct lca_account *check_read(lua_State *L)
    config, if target was read from it; else nil. */
 static int status_of(lua_State *L)
 {
-  lca_account_push_text(L, check_read(L), LCA_STATUS, NULL);
+  lca_account_push_text(L, check_read(L), "status");
   return 1;
 }
 

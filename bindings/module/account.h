@@ -45,42 +45,18 @@ const struct lca_account *lca_account_of(lua_State *L, int index);
 const struct lca_account *lca_account_about(lua_State *L, int index,
                                             const char *id);
 
-/* The members that C code and most scripts use. They are sorted by the
-   length of their names; account.c relies on it. */
-enum lca_member {
-  LCA_ID,
-  LCA_ALIAS,
-  LCA_STATE,
-  LCA_STATUS,
-  LCA_USER_ID,
-  LCA_WORD_ID,
-  LCA_TOOLKIT,
-  LCA_CREATED_AT,
-  LCA_UPDATED_AT,
-  LCA_IS_DISABLED,
-  LCA_AUTH_CONFIG,
-  LCA_EXPERIMENTAL,
-  LCA_STATUS_REASON,
-  LCA_MEMBERS
-};
-
-/* Finds the JSON text of the member; if inner is not NULL, of the member
-   `inner` of the object in it. Returns false if it is absent or null, or if
-   account is NULL. */
-bool lca_account_find(const struct lca_account *account,
-                      enum lca_member member, const char *inner,
+/* Finds the JSON text of a member by its path, a name or names joined by
+   dots: "experimental.account_type". Returns false if it is absent or null,
+   or if account is NULL. */
+bool lca_account_find(const struct lca_account *account, const char *path,
                       struct ca_slice *value);
-/* The same for any member, by a dotted path: "experimental.account_type". */
-bool lca_account_at(const struct lca_account *account, const char *path,
-                    struct ca_slice *value);
 /* Pushes the member if it is a string, else nil. Returns the string or
    NULL; it is valid while it is on the stack. [-0, +1, m] */
 const char *lca_account_push_text(lua_State *L,
                                   const struct lca_account *account,
-                                  enum lca_member member, const char *inner);
+                                  const char *path);
 /* Returns whether the member is true. */
-bool lca_account_is_true(const struct lca_account *account,
-                         enum lca_member member, const char *inner);
+bool lca_account_is_true(const struct lca_account *account, const char *path);
 
 /* Pushes a copy of the account at index with this status: the account as a
    planned change will leave it. Pushes nothing and returns false if the
@@ -89,7 +65,8 @@ bool lca_account_is_true(const struct lca_account *account,
    copy. [-0, +0 or 1, m] */
 bool lca_account_push_with_status(lua_State *L, int index, const char *status);
 
-/* Adds status_of and is_account to the table on top. Call after lca_json_open. [-0, +0, m] */
+/* Adds status_of and is_account to the table on top. Call after lca_json_open.
+ * [-0, +0, m] */
 void lca_account_open(lua_State *L);
 /* Pushes the metatable of auth configs. Call after lca_account_open.
    [-0, +1, -] */
