@@ -436,7 +436,7 @@ describe("a plan is refused", function()
     run = place:run { "resume", run.summary.run }
     assert.equal(2, run.code, run.err)
     assert.equal(0, job.writes(emulator))
-    has(run.err, "run it again: composio-lua apply '" .. place.path .. "/plan.json'")
+    has(run.err, "run it again: composio-lua apply " .. place.path .. "/plan.json")
   end)
 
   it("where it would change whom --protect names", function()

@@ -160,7 +160,7 @@ describe("a run that was killed", function()
     has(run.err, "run it again: composio-lua run job.lua")
     has(run.err, "--word 'it'\\''s me'")
     has(run.err, "--apply")
-    has(run.err, "--max-percent '100'")
+    has(run.err, "--max-percent 100")
     assert.equal(0, job.writes(emulator))
   end)
 

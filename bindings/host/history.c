@@ -8,16 +8,13 @@
 #include <unistd.h>
 #include <lauxlib.h>
 #include <lualib.h>
-#include "base/json.h"
-#include "base/json_write.h"
 #include "base/secret.h"
 #include "host/host.h"
 #include "host/table.h"
 #include "job/history.h"
 #include "module/open.h"
 
-#define TABLE_CLASS   "composio.host.table"
-#define LINE_MAX_SIZE (16u << 20)
+#define TABLE_CLASS "composio.host.table"
 
 /* ---- functions that scripts reach, too ----
    Their upvalue is the host. */
@@ -109,8 +106,8 @@ void host_history_add(lua_State *L, struct host *host)
 
 /* ---- stdout: a line ---- */
 
-/* host.print(text): prints a line on stdout, with secrets masked and control
-   bytes escaped. */
+/* host.print(text, is_json): prints a line on stdout, with secrets masked and,
+   except in JSON, control bytes escaped. */
 static int print_line(lua_State *L)
 {
   size_t len;
@@ -119,83 +116,13 @@ static int print_line(lua_State *L)
   size_t size = 4 * len + 1;
   char *clean = lua_newuserdatauv(L, size, 0);
   memcpy(raw, text, len + 1);
-  ca_secret_mask(raw, len);
-  ca_text_printable(clean, size, raw, strlen(raw));
-  (void)printf("%s\n", clean);
+  len = ca_secret_mask(raw, len);
+  if(!lua_toboolean(L, 2)) {
+    ca_text_printable(clean, size, raw, len);
+    raw = clean;
+  }
+  (void)printf("%s\n", raw);
   return 0;
-}
-
-static void add_object(lua_State *L, struct ca_json_write *json, int index);
-
-/* Adds a member to an object. A table { json = text } is written as that JSON,
-   or as a string if the text is not valid JSON. Any other table is an object:
-   a list in which names and values alternate. */
-static void add_member(lua_State *L, struct ca_json_write *json,
-                       const char *name, int index)
-{
-  if(lua_isinteger(L, index)) {
-    ca_json_write_number(json, name, lua_tointeger(L, index));
-  } else if(lua_isboolean(L, index)) {
-    ca_json_write_bool(json, name, lua_toboolean(L, index));
-  } else if(!lua_istable(L, index)) {
-    ca_json_write_text(json, name, lua_tostring(L, index));
-  } else if(lua_getfield(L, index, "json") == LUA_TSTRING) {
-    const char *text = lua_tostring(L, -1);
-    if(ca_json_valid(text, strlen(text)))
-      ca_json_write_raw(json, name, text);
-    else
-      ca_json_write_text(json, name, text);
-    lua_pop(L, 1);
-  } else {
-    lua_pop(L, 1);
-    ca_json_write_open(json, name, '{');
-    add_object(L, json, index);
-    ca_json_write_close(json, '}');
-  }
-}
-
-/* Adds the members in the list at index. */
-static void add_object(lua_State *L, struct ca_json_write *json, int index)
-{
-  lua_Integer i;
-  for(i = 1; lua_rawgeti(L, index, i) == LUA_TSTRING; i += 2) {
-    lua_rawgeti(L, index, i + 1);
-    add_member(L, json, lua_tostring(L, -2), lua_gettop(L));
-    lua_pop(L, 2);
-  }
-  lua_pop(L, 1);
-}
-
-/* host.json(names, row): prints an object as a line on stdout. Its members are
-   these fields of row, in this order; absent ones are null. */
-static int print_json(lua_State *L)
-{
-  struct ca_buf line;
-  struct ca_json_write json;
-  enum ca_code code;
-  lua_Integer i;
-  luaL_checktype(L, 1, LUA_TTABLE);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_settop(L, 2);
-  ca_buf_init(&line, LINE_MAX_SIZE);
-  ca_json_write_begin(&json, &line);
-  for(i = 1; lua_rawgeti(L, 1, i) == LUA_TSTRING; i++) {
-    lua_pushvalue(L, -1);
-    lua_rawget(L, 2);
-    add_member(L, &json, lua_tostring(L, 3), 4);
-    lua_settop(L, 2);
-  }
-  code = ca_json_write_end(&json);
-  if(!code)
-    code = ca_buf_add_text(&line, "\n");
-  if(!code) {
-    (void)ca_secret_mask(line.data, line.len);
-    (void)fputs(line.data, stdout);
-  } else {
-    host_of(L)->exit_code = 1;
-  }
-  ca_buf_clear(&line);
-  return code ? luaL_error(L, "out of memory") : 0;
 }
 
 /* ---- stdout: a table ---- */
@@ -291,17 +218,6 @@ static int complain(lua_State *L)
   return 0;
 }
 
-/* host.command(verb, operand, one more word or "") → the command to type */
-static int command(lua_State *L)
-{
-  char text[1024];
-  host_next_command_verb(host_of(L), luaL_checkstring(L, 1),
-                         luaL_checkstring(L, 2), luaL_checkstring(L, 3), text,
-                         sizeof(text));
-  lua_pushstring(L, text);
-  return 1;
-}
-
 /* host.is_over() → whether a signal arrived or writing to stdout failed. */
 static int is_over(lua_State *L)
 {
@@ -328,10 +244,9 @@ static int number(lua_State *L)
 static void push_host(lua_State *L, struct host *host)
 {
   static const luaL_Reg functions[] = {
-    { "print", print_line }, { "json", print_json },   { "table", new_table },
-    { "log", log_line },     { "complain", complain }, { "command", command },
-    { "is_over", is_over },  { "now", now },           { "number", number },
-    { NULL, NULL }
+    { "print", print_line },  { "table", new_table }, { "log", log_line },
+    { "complain", complain }, { "is_over", is_over }, { "now", now },
+    { "number", number },     { NULL, NULL }
   };
   const struct host_options *options = &host->options;
   open_tables(L);
@@ -349,6 +264,8 @@ static void push_host(lua_State *L, struct host *host)
   lua_setfield(L, -2, "show_all");
   lua_pushinteger(L, options->limit);
   lua_setfield(L, -2, "limit");
+  host_next_command_push_carried(L, host);
+  lua_setfield(L, -2, "carried");
 }
 
 /* Runs the verb. The argument is the host; returns the exit code. */

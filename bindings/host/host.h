@@ -138,11 +138,8 @@ void host_finish_run(struct host *host);
 
 /* ---- replay.c ---- */
 
-/* The verbs that carry out what the ledger or a file holds. They return the
-   exit code. */
-int host_replay_apply(struct host *host);
-int host_replay_resume(struct host *host);
-int host_replay_undo(struct host *host);
+/* Carries out the verb apply, resume or undo and returns the exit code. */
+int host_replay(struct host *host);
 
 /* ---- history.c ---- */
 
@@ -205,22 +202,20 @@ void host_terminal_show_summary(struct host *host);
 
 /* ---- host/next_command.c ---- */
 
-/* Writes the command to type next to out, or "" if there is none. */
+/* Writes the command to type after this run to out, or "" if there is none. */
 void host_next_command(const struct host *host, char *out, size_t size);
-/* Writes a command such as "composio-lua resume RUN --failed", with the
-   options of this command line that it needs. tail is one more word, or "". */
-void host_next_command_verb(const struct host *host, const char *verb,
-                            const char *operand, const char *tail, char *out,
-                            size_t size);
+/* Writes the command that starts an earlier run again. */
+void host_next_command_again(const struct ca_run_info *info, char *out,
+                             size_t size);
+/* Pushes the options of this command line that the next one needs, too: a list
+   in which names and values alternate. [-0, +1, m] */
+void host_next_command_push_carried(lua_State *L, const struct host *host);
 
 /* ---- summary.c ---- */
 
 /* Reads the run's counts from the ledger. If that fails, prints why and sets
    host->counts_unknown. */
 void host_summary_read_counts(struct host *host);
-/* Returns an outcome as a JSON name: "done", "not_tried", …; static storage.
- */
-const char *host_summary_outcome_key(int outcome);
 /* Writes the JSON object of --summary. */
 void host_summary_write(struct host *host);
 

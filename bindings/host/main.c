@@ -148,11 +148,9 @@ static int dispatch(void)
   case HOST_HELP:
     return run_script();
   case HOST_APPLY:
-    return host_replay_apply(&host);
   case HOST_RESUME:
-    return host_replay_resume(&host);
   case HOST_UNDO:
-    return host_replay_undo(&host);
+    return host_replay(&host);
   case HOST_RUNS:
   case HOST_SHOW:
   case HOST_HISTORY:

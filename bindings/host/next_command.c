@@ -1,190 +1,165 @@
-/* The command to type next, as `next:` shows it.
-   Must not know: curl, Lua values. */
-#include <stdio.h>
+/* Asks composio.next_command for the command to type next, in a Lua state of
+   its own: the script's may be out of memory, and its globals may be changed.
+   Must not know: curl, which command follows from what. */
 #include <string.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include "host/host.h"
+#include "module/open.h"
 
-/* ---- words ---- */
-
-static bool needs_quotes(const char *word)
-{
-  return !*word || word[strspn(word, "abcdefghijklmnopqrstuvwxyz"
-                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                     "0123456789-_=./:%+@,")] != '\0';
-}
-
-static void add_word(char *out, size_t size, const char *word)
-{
-  size_t len = strlen(out);
-  if(!needs_quotes(word)) {
-    snprintf(out + len, size - len, " %s", word);
-    return;
-  }
-  if(len + 4 >= size)
-    return;
-  out[len++] = ' ';
-  out[len++] = '\'';
-  for(; *word && len + 8 < size; word++) {
-    if(*word == '\'') {
-      memcpy(out + len, "'\\''", 4);
-      len += 4;
-    } else {
-      out[len++] = *word;
-    }
-  }
-  out[len++] = '\'';
-  out[len] = '\0';
-}
-
-static void add_option(char *out, size_t size, const char *name,
-                       const char *value)
-{
-  char option[64];
-  snprintf(option, sizeof(option), "--%s", name);
-  add_word(out, size, option);
-  add_word(out, size, value);
-}
-
-/* Adds the arguments after "--": the script needs them again. */
-static void add_rest(const struct host *host, char *out, size_t size)
-{
-  int i;
-  if(!host->options.rest)
-    return;
-  add_word(out, size, "--");
-  for(i = 0; i < host->options.rest_count; i++)
-    add_word(out, size, host->options.rest[i]);
-}
-
-/* Adds the --confirm that the preview's irreversible changes need. */
-static void add_confirm(const struct host *host, char *out, size_t size)
-{
-  char numbers[HOST_CONFIRM_MAX * 20] = "";
-  int i;
-  for(i = 0; i < host->irreversible_count; i++) {
-    size_t len = strlen(numbers);
-    snprintf(numbers + len, sizeof(numbers) - len, "%s%lld", i ? "," : "",
-             (long long)host->irreversible[i]);
-  }
-  if(*numbers)
-    add_option(out, size, "confirm", numbers);
-}
-
-/* ---- other verbs ---- */
-
-struct line {
-  char *out;
-  size_t size;
+/* A question: a function of the module, and what pushes its argument. */
+struct question {
+  const char *function;
+  void (*push)(lua_State *L, const void *from);
+  const void *from;
 };
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static void set_bool(lua_State *L, const char *name, bool value)
+{
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* ---- what the host knows of this run ---- */
 
 static void add_carried(void *ctx, const char *name, const char *value)
 {
-  struct line *line = ctx;
-  add_option(line->out, line->size, name, value);
+  lua_State *L = ctx;
+  lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+  lua_pushstring(L, name);
+  lua_rawseti(L, -2, count + 1);
+  lua_pushstring(L, value);
+  lua_rawseti(L, -2, count + 2);
 }
 
-void host_next_command_verb(const struct host *host, const char *verb,
-                            const char *operand, const char *tail, char *out,
-                            size_t size)
+void host_next_command_push_carried(lua_State *L, const struct host *host)
 {
-  struct line line = { out, size };
-  snprintf(out, size, "composio-lua %s", verb);
-  add_word(out, size, operand);
-  host_options_table_carry(&host->options, add_carried, &line);
-  if(*tail)
-    add_word(out, size, tail);
+  lua_newtable(L);
+  host_options_table_carry(&host->options, add_carried, L);
 }
 
-/* ---- the same verb ---- */
-
-static bool is_option(const char *word, const char *name, bool *has_value)
+/* Sets a table of the counts by outcome. */
+static void set_counts(lua_State *L, const char *name,
+                       const int64_t counts[CA_OUTCOME_COUNT])
 {
-  size_t len = strlen(name);
-  if(strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, len) != 0)
-    return false;
-  *has_value = word[2 + len] == '=';
-  return *has_value || !word[2 + len];
-}
-
-/* Repeats this command line without --apply, and without --confirm when the
-   preview found irreversible changes. */
-static void add_same(const struct host *host, char *out, size_t size)
-{
-  bool has_value;
   int i;
-  snprintf(out, size, "composio-lua");
-  for(i = 1; i < host->argc && strcmp(host->argv[i], "--") != 0; i++) {
-    const char *word = host->argv[i];
-    if(is_option(word, "apply", &has_value))
-      continue;
-    if(host->irreversible_count && is_option(word, "confirm", &has_value)) {
-      i += has_value ? 0 : 1;
-      continue;
-    }
-    /* "last" would then name another run */
-    add_word(out, size,
-             word == host->options.operand && host->undoes[0] ? host->undoes
-                                                              : word);
+  lua_createtable(L, 0, CA_OUTCOME_COUNT);
+  for(i = 0; i < CA_OUTCOME_COUNT; i++) {
+    lua_pushinteger(L, counts[i]);
+    lua_setfield(L, -2, ca_change_outcome_key((enum ca_outcome)i));
   }
+  lua_setfield(L, -2, name);
 }
 
-/* ---- which command ---- */
-
-static int64_t changes(const struct host *host, enum ca_outcome outcome)
+static void set_changes(lua_State *L, const struct host_counts *counts)
 {
-  int64_t count = 0;
+  int64_t changes[CA_OUTCOME_COUNT] = { 0 };
   size_t i;
-  for(i = 0; i < host->counts.operation_count; i++)
-    count += host->counts.operations[i].changes[outcome];
-  return count;
+  size_t k;
+  for(i = 0; i < counts->operation_count; i++)
+    for(k = 0; k < CA_OUTCOME_COUNT; k++)
+      changes[k] += counts->operations[i].changes[k];
+  set_counts(L, "changes", changes);
 }
 
-static void after_preview(const struct host *host, char *out, size_t size)
+static void push_facts(lua_State *L, const void *from)
 {
-  if(!changes(host, CA_PLANNED) || host->failed || host->exit_code == 4)
-    return;
-  if(host->options.save_plan && !host->plan_saved)
-    return;
-  if(host->options.save_plan) {
-    host_next_command_verb(host, "apply", host->options.save_plan, "", out,
-                           size);
-    add_confirm(host, out, size);
-  } else {
-    add_same(host, out, size);
-    add_word(out, size, "--apply");
-    add_confirm(host, out, size);
+  const struct host *host = from;
+  const struct host_options *options = &host->options;
+  int i;
+  lua_newtable(L);
+  set_bool(L, "apply", options->apply);
+  set_bool(L, "script", options->script != NULL);
+  set_bool(L, "failed", host->failed);
+  set_bool(L, "plan_saved", host->plan_saved);
+  set_bool(L, "lost",
+           host->stop == LCA_STOP_LEDGER && lca_run_stats(host->L)->written);
+  set_text(L, "run", host->run_id);
+  set_text(L, "save_plan", options->save_plan);
+  set_text(L, "operand", options->operand);
+  set_text(L, "undoes", ca_text_or_null(host->undoes));
+  lua_pushinteger(L, host->exit_code);
+  lua_setfield(L, -2, "exit");
+  set_counts(L, "items", host->counts.items);
+  set_changes(L, &host->counts);
+  lua_newtable(L);
+  for(i = 0; i < host->irreversible_count; i++) {
+    lua_pushinteger(L, host->irreversible[i]);
+    lua_rawseti(L, -2, i + 1);
   }
-  add_rest(host, out, size);
+  lua_setfield(L, -2, "irreversible");
+  host_command_line_push(L, host->argv + 1, host->argc - 1);
+  lua_setfield(L, -2, "argv");
+  host_next_command_push_carried(L, host);
+  lua_setfield(L, -2, "carried");
+  if(!options->rest)
+    return;
+  host_command_line_push(L, options->rest, options->rest_count);
+  lua_setfield(L, -2, "rest");
 }
 
-/* Open changes can be resumed. An item whose action raised has no change: the
-   script has to run again. */
-static void after_apply(const struct host *host, char *out, size_t size)
+/* ---- asking ---- */
+
+/* The argument is the question; returns the command or nil. */
+static int answer(lua_State *L)
 {
-  const int64_t *items = host->counts.items;
-  if(host->exit_code == 4)
-    return; /* a guard refused the plan: it is not sealed */
-  if(host->stop == LCA_STOP_LEDGER && lca_run_stats(host->L)->written)
-    host_next_command_verb(host, "resume", host->run_id, "", out, size);
-  else if(items[CA_FAILED] && changes(host, CA_FAILED))
-    host_next_command_verb(host, "resume", host->run_id, "--failed", out,
-                           size);
-  else if(items[CA_NOT_TRIED] || items[CA_UNKNOWN])
-    host_next_command_verb(host, "resume", host->run_id, "", out, size);
-  else if(items[CA_FAILED] && host->options.script)
-    add_same(host, out, size);
-  else
+  const struct question *question = lua_touserdata(L, 1);
+  luaL_openlibs(L);
+  lca_open_parts(L);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "composio.next_command");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, question->function);
+  question->push(L, question->from);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+/* Without memory there is no command. */
+static void ask(const struct question *question, char *out, size_t size)
+{
+  lua_State *L = luaL_newstate();
+  const char *text = NULL;
+  out[0] = '\0';
+  if(!L)
     return;
-  add_rest(host, out, size);
+  lua_pushcfunction(L, answer);
+  lua_pushlightuserdata(L, (void *)question);
+  if(!lua_pcall(L, 1, 1, 0))
+    text = lua_tostring(L, -1);
+  if(text)
+    ca_err_copy_text(out, size, text, strlen(text));
+  lua_close(L);
 }
 
 void host_next_command(const struct host *host, char *out, size_t size)
 {
+  struct question question = { "after", push_facts, host };
   out[0] = '\0';
-  if(host->emulator.url[0]) /* it has ended before anybody can type this */
-    return;
-  if(host->options.apply)
-    after_apply(host, out, size);
-  else
-    after_preview(host, out, size);
+  /* an emulator has ended before anybody can type a command */
+  if(host->L && !host->emulator.url[0])
+    ask(&question, out, size);
+}
+
+static void push_run(lua_State *L, const void *from)
+{
+  const struct ca_run_info *info = from;
+  lua_newtable(L);
+  set_text(L, "word", info->word);
+  set_text(L, "undoes", info->undoes ? ca_text_or_null(info->undoes) : NULL);
+  set_text(L, "params", info->params);
+  set_text(L, "options", info->options);
+}
+
+void host_next_command_again(const struct ca_run_info *info, char *out,
+                             size_t size)
+{
+  struct question question = { "again", push_run, info };
+  ask(&question, out, size);
 }

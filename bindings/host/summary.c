@@ -53,13 +53,6 @@ void host_summary_read_counts(struct host *host)
 
 /* ---- the object ---- */
 
-const char *host_summary_outcome_key(int outcome)
-{
-  return outcome == CA_NOT_TRIED
-             ? "not_tried"
-             : ca_change_outcome_name((enum ca_outcome)outcome);
-}
-
 /* Adds the seven outcomes if `all`, and every other state that has a count. */
 static void add_outcomes(struct ca_json_write *json, const char *name,
                          const int64_t counts[CA_OUTCOME_COUNT], bool all)
@@ -68,7 +61,8 @@ static void add_outcomes(struct ca_json_write *json, const char *name,
   ca_json_write_open(json, name, '{');
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
     if(counts[i] || (all && i >= CA_DONE))
-      ca_json_write_number(json, host_summary_outcome_key(i), counts[i]);
+      ca_json_write_number(json, ca_change_outcome_key((enum ca_outcome)i),
+                           counts[i]);
   ca_json_write_close(json, '}');
 }
 

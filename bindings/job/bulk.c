@@ -277,9 +277,7 @@ int lca_bulk_counts(lua_State *L)
   lua_newtable(L);
   for(i = 0; i < counts->used; i++) {
     const struct count *count = &counts->list[i];
-    const char *word = count->outcome == CA_NOT_TRIED
-                           ? "not_tried"
-                           : ca_change_outcome_name(count->outcome);
+    const char *word = ca_change_outcome_key(count->outcome);
     lua_pushinteger(L, count->count);
     if(count->operation[0]) {
       luaL_getsubtable(L, -2, count->operation);

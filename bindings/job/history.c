@@ -47,14 +47,6 @@ static void set_time(lua_State *L, const char *name, int64_t ms)
   set_text(L, name, text);
 }
 
-/* Returns an outcome's name for programs; static storage. */
-static const char *outcome_word(int outcome)
-{
-  return outcome == CA_NOT_TRIED
-             ? "not_tried"
-             : ca_change_outcome_name((enum ca_outcome)outcome);
-}
-
 /* ---- rows ---- */
 
 static void set_counts(lua_State *L, const struct ca_run_row *run)
@@ -65,7 +57,8 @@ static void set_counts(lua_State *L, const struct ca_run_row *run)
   lua_createtable(L, 0, 2);
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
     if(run->changes[i])
-      set_integer(L, outcome_word(i), run->changes[i]);
+      set_integer(L, ca_change_outcome_key((enum ca_outcome)i),
+                  run->changes[i]);
   lua_setfield(L, -2, "changes");
 }
 
@@ -143,7 +136,7 @@ static void push_change(lua_State *L, const void *from)
   set_text(L, "account", account && *account ? account : NULL);
   set_text(L, "made", row->change.made);
   set_text(L, "auth_config", change->config);
-  set_text(L, "outcome", outcome_word((int)row->change.outcome));
+  set_text(L, "outcome", ca_change_outcome_key(row->change.outcome));
   set_bool(L, "fallback", change->fallback);
   set_text(L, "class", ca_api_class_name(change->cost));
   set_text(L, "before", change->before);
@@ -257,7 +250,7 @@ static unsigned filter_outcomes(lua_State *L)
   const char *word = filter_text(L, "outcome");
   int i;
   for(i = 0; word && i < CA_OUTCOME_COUNT; i++)
-    if(!strcmp(word, outcome_word(i)))
+    if(!strcmp(word, ca_change_outcome_key((enum ca_outcome)i)))
       return 1u << i;
   return ALL_OUTCOMES;
 }
@@ -445,7 +438,7 @@ static void push_count(lua_State *L, const void *row)
   const struct count *count = row;
   lua_createtable(L, 0, 3);
   set_text(L, "operation", count->operation);
-  set_text(L, "outcome", outcome_word((int)count->outcome));
+  set_text(L, "outcome", ca_change_outcome_key(count->outcome));
   set_integer(L, "place", (int64_t)count->outcome);
   set_integer(L, "count", count->count);
 }

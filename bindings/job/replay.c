@@ -21,6 +21,35 @@ static unsigned open_set(const struct lca_run *run)
   return OPEN_SET | (run->options.replay.failed ? 1u << CA_FAILED : 0);
 }
 
+/* Calls visit for the cursor's rows until it returns false, and closes the
+   cursor. Raises when the ledger cannot be read; visit must not raise. */
+static void
+each_change(lua_State *L, struct lca_run *run, struct ca_changes *changes,
+            bool (*visit)(void *ctx, const struct ca_change_row *row),
+            void *ctx)
+{
+  const struct ca_change_row *row = NULL;
+  struct ca_err err;
+  ca_err_clear(&err);
+  while(!ca_changes_next(changes, &row, &err) && row && visit(ctx, row))
+    ;
+  ca_changes_close(changes);
+  if(err.code)
+    lca_run_ledger_failed(L, run, &err);
+}
+
+/* The same for the rows of a bulk (-1: of all bulks, 0: straight-line
+   changes) with one of these outcomes. */
+static void
+each_of_bulk(lua_State *L, struct lca_run *run, int bulk, unsigned outcomes,
+             bool (*visit)(void *ctx, const struct ca_change_row *row),
+             void *ctx)
+{
+  struct ca_changes changes;
+  ca_changes_open(&changes, run->ledger, bulk, outcomes);
+  each_change(L, run, &changes, visit, ctx);
+}
+
 /* ---- comparing changes ---- */
 
 /* Hashes the text with its NUL, so that "a", "bc" and "ab", "c" differ. */
@@ -94,9 +123,9 @@ static void count_open(struct counting *counting,
   counting->previous_irreversible = irreversible;
 }
 
-static void count_change(struct counting *counting,
-                         const struct ca_change_row *row)
+static bool count_change(void *ctx, const struct ca_change_row *row)
 {
+  struct counting *counting = ctx;
   const struct ca_change *change = &row->change;
   uint64_t account = ca_digest_text(change->account);
   bool active;
@@ -115,24 +144,9 @@ static void count_change(struct counting *counting,
   /* either the change or its fallback takes effect */
   counting->active = lca_guard_leaves_active(change, counting->before) ||
                      (change->fallback && counting->active);
-  if(row->outcome == CA_SAME || row->outcome == CA_SKIPPED)
-    return;
-  lca_guard_add(counting->planned, change, weight_of(change), active);
-}
-
-static void count_changes(lua_State *L, struct lca_run *run, int bulk,
-                          struct counting *counting)
-{
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
-  struct ca_err err;
-  ca_err_clear(&err);
-  ca_changes_open(&changes, run->ledger, bulk, CA_ANY_OUTCOME);
-  while(!ca_changes_next(&changes, &row, &err) && row)
-    count_change(counting, row);
-  ca_changes_close(&changes);
-  if(err.code)
-    lca_run_ledger_failed(L, run, &err);
+  if(row->outcome != CA_SAME && row->outcome != CA_SKIPPED)
+    lca_guard_add(counting->planned, change, weight_of(change), active);
+  return true;
 }
 
 /* host.guard_plan(): checks a whole saved plan against the limits, and asks to
@@ -146,7 +160,7 @@ int lca_replay_guard_plan(lua_State *L)
   struct ca_err err;
   ca_err_clear(&err);
   lca_run_begin(L, run);
-  count_changes(L, run, -1, &counting);
+  each_of_bulk(L, run, -1, CA_ANY_OUTCOME, count_change, &counting);
   if(ca_guard_check(&options->limits, &run->stats.guarded, &err))
     return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
   if(counting.irreversible &&
@@ -157,20 +171,27 @@ int lca_replay_guard_plan(lua_State *L)
   return 0;
 }
 
-/* host.leave_out(number, why): records the change as skipped. */
-int lca_replay_leave_out(lua_State *L)
+/* Records a change that is not sent, with the reason. */
+static void record_unsent(lua_State *L, struct lca_run *run, int64_t number,
+                          enum ca_outcome outcome, const char *why)
 {
-  struct lca_run *run = lca_run_of(L);
-  int64_t number = luaL_checkinteger(L, 1);
   struct ca_err cause;
   struct ca_err err;
   ca_err_clear(&cause);
   ca_err_clear(&err);
-  ca_err_set(&cause, CA_USAGE, "%s", luaL_checkstring(L, 2));
-  lca_run_begin(L, run);
-  if(ca_outcome_record(run->ledger, number, CA_SKIPPED, 0, NULL, NULL, NULL,
+  ca_err_set(&cause, CA_USAGE, "%s", why);
+  if(ca_outcome_record(run->ledger, number, outcome, 0, NULL, NULL, NULL,
                        &cause, &err))
-    return lca_run_ledger_failed(L, run, &err);
+    lca_run_ledger_failed(L, run, &err);
+}
+
+/* host.leave_out(number, why): records the change as skipped. */
+int lca_replay_leave_out(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  lca_run_begin(L, run);
+  record_unsent(L, run, luaL_checkinteger(L, 1), CA_SKIPPED,
+                luaL_checkstring(L, 2));
   return 0;
 }
 
@@ -200,7 +221,7 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
                  plan->name);
   if(!found)
     return false;
-  count_changes(L, run, plan->bulk, &counting);
+  each_of_bulk(L, run, plan->bulk, CA_ANY_OUTCOME, count_change, &counting);
   if(only)
     run->stats.guarded = whole; /* all of it was counted at the start */
   plan->selected = run->standing.selected;
@@ -218,82 +239,60 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
 
 /* ---- straight-line changes ---- */
 
+/* A straight-line change of the run, in a list in the ledger's order. */
 struct lca_recorded {
+  struct lca_recorded *next;
   struct ca_change_row row;
-  char *texts; /* of the row; owned */
   uint64_t hash;
   bool used;
+  char texts[]; /* of the row */
 };
 
 void lca_replay_free(struct lca_run *run)
 {
-  size_t i;
-  for(i = 0; i < run->recorded_count; i++)
-    free(run->recorded[i].texts);
-  free(run->recorded);
-  run->recorded = NULL;
-  run->recorded_count = 0;
-}
-
-/* Makes room for one more, doubling the array when it is full. */
-static bool make_room(struct lca_run *run)
-{
-  size_t count = run->recorded_count;
-  struct lca_recorded *more;
-  if(count & (count - 1) || count == 1)
-    return true;
-  more = realloc(run->recorded, (count ? count * 2 : 2) * sizeof(*more));
-  if(more)
-    run->recorded = more;
-  return more != NULL;
-}
-
-static bool add_recorded(struct lca_run *run, const struct ca_change_row *row)
-{
-  char *texts = malloc(ca_change_row_size(row) + 1); /* + 1: never malloc(0) */
-  struct lca_recorded *one;
-  if(!texts || !make_room(run)) {
-    free(texts);
-    return false;
+  struct lca_recorded *one = run->recorded;
+  while(one) {
+    struct lca_recorded *next = one->next;
+    free(one);
+    one = next;
   }
-  one = &run->recorded[run->recorded_count++];
-  ca_change_row_copy(&one->row, row, texts);
-  one->texts = texts;
+  run->recorded = NULL;
+}
+
+/* ctx: the place of the list's end, NULL when memory has run out */
+static bool add_recorded(void *ctx, const struct ca_change_row *row)
+{
+  struct lca_recorded ***end = ctx;
+  struct lca_recorded *one = malloc(sizeof(*one) + ca_change_row_size(row));
+  **end = one;
+  *end = one ? &one->next : NULL;
+  if(!one)
+    return false;
+  one->next = NULL;
+  ca_change_row_copy(&one->row, row, one->texts);
   one->hash = hash_change(&row->change);
   one->used = false;
   return true;
 }
 
-/* Reads the straight-line changes of the run, once. */
-static void need_recorded(lua_State *L, struct lca_run *run)
-{
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
-  struct ca_err err;
-  bool failed = false;
-  if(run->recorded_read)
-    return;
-  run->recorded_read = true;
-  ca_err_clear(&err);
-  ca_changes_open(&changes, run->ledger, 0, CA_ANY_OUTCOME);
-  while(!failed && !ca_changes_next(&changes, &row, &err) && row)
-    failed = !add_recorded(run, row);
-  ca_changes_close(&changes);
-  if(err.code)
-    lca_run_ledger_failed(L, run, &err);
-  if(failed)
-    luaL_error(L, "out of memory");
-}
-
-static struct lca_recorded *find_recorded(struct lca_run *run,
+/* Finds the first recorded change with the same content that was not used
+   yet. Reads the straight-line changes of the run on the first call. */
+static struct lca_recorded *find_recorded(lua_State *L, struct lca_run *run,
                                           const struct ca_change *change)
 {
+  struct lca_recorded **end = &run->recorded;
+  struct lca_recorded *one;
   uint64_t hash = hash_change(change);
-  size_t i;
-  for(i = 0; i < run->recorded_count; i++)
-    if(!run->recorded[i].used && run->recorded[i].hash == hash)
-      return &run->recorded[i];
-  return NULL;
+  if(!run->recorded_read) {
+    run->recorded_read = true;
+    each_of_bulk(L, run, 0, CA_ANY_OUTCOME, add_recorded, &end);
+    if(!end)
+      luaL_error(L, "out of memory");
+  }
+  for(one = run->recorded; one; one = one->next)
+    if(!one->used && one->hash == hash)
+      break;
+  return one;
 }
 
 static int raise_recorded(lua_State *L,
@@ -346,8 +345,7 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
   const struct ca_change *change = &builder->change;
   const struct ca_change_row *recorded;
   struct lca_recorded *one;
-  need_recorded(L, run);
-  one = find_recorded(run, change);
+  one = find_recorded(L, run, change);
   if(!one && run->options.replay.exact)
     refuse_unplanned(L, run, change);
   if(!one)
@@ -393,34 +391,23 @@ static bool is_like(const struct ca_change *change,
 
 /* A change that an earlier session of the run planned with a secret. */
 struct match {
+  const struct ca_change *wanted;
   int64_t number; /* 0: there is none */
   enum ca_outcome outcome;
   bool same_secret;
 };
 
-/* Finds the item's next recorded change that is like the wanted one. */
-static struct match find_match(lua_State *L, struct lca_run *run,
-                               const struct lca_item *item,
-                               const struct ca_change *wanted)
+/* Takes the first change that is like the wanted one. */
+static bool take_match(void *ctx, const struct ca_change_row *row)
 {
-  struct match match = { 0 };
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
-  struct ca_err err;
-  ca_err_clear(&err);
-  ca_changes_open_item(&changes, run->ledger, item->number, item->recalled);
-  while(!ca_changes_next(&changes, &row, &err) && row)
-    if(is_like(&row->change, wanted)) {
-      match.number = row->number;
-      match.outcome = row->outcome;
-      match.same_secret =
-          is_text(row->change.fingerprint, wanted->fingerprint);
-      break;
-    }
-  ca_changes_close(&changes);
-  if(err.code)
-    lca_run_ledger_failed(L, run, &err);
-  return match;
+  struct match *match = ctx;
+  if(!is_like(&row->change, match->wanted))
+    return true;
+  match->number = row->number;
+  match->outcome = row->outcome;
+  match->same_secret =
+      is_text(row->change.fingerprint, match->wanted->fingerprint);
+  return false;
 }
 
 static void log_other_secret(struct lca_run *run, const char *key,
@@ -434,30 +421,19 @@ static void log_other_secret(struct lca_run *run, const char *key,
   run->options.log_line(run->options.ctx, line);
 }
 
-static void record_other_secret(lua_State *L, struct lca_run *run,
-                                int64_t number)
-{
-  struct ca_err cause;
-  struct ca_err err;
-  ca_err_clear(&cause);
-  ca_err_clear(&err);
-  ca_err_set(&cause, CA_USAGE, "its credentials are not those of the plan");
-  if(ca_outcome_record(run->ledger, number, CA_STALE, 0, NULL, NULL, NULL,
-                       &cause, &err))
-    lca_run_ledger_failed(L, run, &err);
-}
-
 int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
                       const struct lca_change_builder *builder)
 {
   struct lca_item *item = lua_touserdata(L, at);
-  struct match match;
+  struct match match = { .wanted = &builder->change };
+  struct ca_changes changes;
   lua_createtable(L, 0, 1);
   lua_pushboolean(L, 1);
   lua_setfield(L, -2, "planned");
   if(!builder->change.fingerprint)
     return 1; /* the ledger holds all of it */
-  match = find_match(L, run, item, &builder->change);
+  ca_changes_open_item(&changes, run->ledger, item->number, item->recalled);
+  each_change(L, run, &changes, take_match, &match);
   if(!match.number)
     return 1; /* not planned: it is not sent */
   item->recalled = match.number;
@@ -469,7 +445,8 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
     lua_pop(L, 1);
     if(match.outcome !=
        CA_UNKNOWN) /* it may have been sent with the planned secret */
-      record_other_secret(L, run, match.number);
+      record_unsent(L, run, match.number, CA_STALE,
+                    "its credentials are not those of the plan");
     return 1;
   }
   lca_direct_need_apply(L, run);
@@ -479,23 +456,21 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
   return 1;
 }
 
+static bool find_secret(void *ctx, const struct ca_change_row *row)
+{
+  bool *found = ctx;
+  *found = row->change.fingerprint != NULL;
+  return !*found;
+}
+
 /* host.open_secrets(bulk) → whether a change that may still be sent needs a
    secret again. */
 int lca_replay_open_secrets(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  int bulk = (int)luaL_checkinteger(L, 1);
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
   bool found = false;
-  struct ca_err err;
-  ca_err_clear(&err);
-  ca_changes_open(&changes, run->ledger, bulk, open_set(run));
-  while(!found && !ca_changes_next(&changes, &row, &err) && row)
-    found = row->change.fingerprint != NULL;
-  ca_changes_close(&changes);
-  if(err.code)
-    return lca_run_ledger_failed(L, run, &err);
+  each_of_bulk(L, run, (int)luaL_checkinteger(L, 1), open_set(run),
+               find_secret, &found);
   lua_pushboolean(L, found);
   return 1;
 }

@@ -46,7 +46,6 @@ struct lca_run {
   struct ca_bulk standing;     /* in a replay: the bulk's row in the ledger */
   struct lca_applier *applier; /* the bulk being applied, or NULL */
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
-  size_t recorded_count;
   bool recorded_read;
   struct lca_stop_on stop_on;
   char params[4096];

@@ -22,6 +22,12 @@ const char *ca_change_outcome_name(enum ca_outcome outcome)
   return (unsigned)outcome < CA_OUTCOME_COUNT ? names[outcome] : "unknown";
 }
 
+const char *ca_change_outcome_key(enum ca_outcome outcome)
+{
+  return outcome == CA_NOT_TRIED ? "not_tried"
+                                 : ca_change_outcome_name(outcome);
+}
+
 /* Copies of rows. */
 
 /* Collects pointers to the row's texts, so that copying is one loop. */

@@ -30,6 +30,8 @@ enum ca_outcome {
 #define CA_ANY_OUTCOME ((1u << CA_OUTCOME_COUNT) - 1)
 /* "planned", "intended", "not tried", "done", …; static storage. */
 const char *ca_change_outcome_name(enum ca_outcome outcome);
+/* The same for programs: "not_tried", not "not tried". */
+const char *ca_change_outcome_key(enum ca_outcome outcome);
 
 struct ca_change {
   const struct ca_api *api;

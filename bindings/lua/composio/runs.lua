@@ -2,6 +2,8 @@
 -- JSON lines for programs.
 -- Must not know: SQL, how rows are read ahead, terminals, signals.
 
+local next_command = require "composio.next_command"
+
 local FIRST_CHANGES = 50
 
 local OUTCOMES = {
@@ -35,7 +37,7 @@ local SHOWN_RUN = joined({ "kind" }, RUN, "next", "undo")
 local SHOWN_CHANGE = joined({ "kind" }, CHANGE)
 local HISTORY_CHANGE = joined({ "at", "run", "mode", "script", "who", "host" }, CHANGE)
 
--- Wraps a text that is already JSON, for host.json.
+-- Wraps a text that is already JSON, for print_json.
 local function raw(text)
   return text and { json = text }
 end
@@ -99,7 +101,44 @@ local function why(row)
   return reason .. (reason ~= "" and problem ~= "" and "; " or "") .. problem
 end
 
+-- Escapes bytes that are not UTF-8, as log lines do: a path may hold any bytes.
+local function as_utf8(text)
+  local good, at = utf8.len(text)
+  while not good do
+    text = text:sub(1, at - 1) .. ("\\x%02x"):format(text:byte(at)) .. text:sub(at + 1)
+    good, at = utf8.len(text)
+  end
+  return text
+end
+
 return function(core, host)
+  -- Returns a value of print_json's row as JSON. A table is { json = text }, or an object
+  -- in which names and values alternate.
+  local function encoded(value)
+    if value == nil then
+      return "null"
+    elseif type(value) ~= "table" then
+      return core.json_encode(type(value) == "string" and as_utf8(value) or value, "row")
+    elseif value.json then
+      return pcall(core.json_decode, value.json) and value.json or encoded(value.json)
+    end
+    local list = {}
+    for place = 1, #value, 2 do
+      list[#list + 1] = ('"%s":%s'):format(value[place], encoded(value[place + 1]))
+    end
+    return "{" .. table.concat(list, ",") .. "}"
+  end
+
+  -- Prints an object as a line. Its members are these fields of the row, in this order;
+  -- absent ones are null.
+  local function print_json(names, row)
+    local members = {}
+    for _, name in ipairs(names) do
+      members[#members + 1] = ('"%s":%s'):format(name, encoded(row[name]))
+    end
+    host.print("{" .. table.concat(members, ",") .. "}", true)
+  end
+
   local function decoded(text)
     local good, value = pcall(core.json_decode, text or "")
     return good and type(value) == "table" and value or {}
@@ -152,7 +191,7 @@ return function(core, host)
     return run
   end
 
-  -- Converts a completed row for host.json.
+  -- Converts a completed row for print_json.
   local function for_programs(run)
     local changes = run.changes and {}
     for _, word in ipairs(changes and OUTCOMES or {}) do
@@ -183,7 +222,7 @@ return function(core, host)
     for run in ledger:runs {} do
       complete(run)
       if host.wants_json then
-        host.json(RUN, for_programs(run))
+        print_json(RUN, for_programs(run))
       else
         add_run(list, run)
       end
@@ -230,7 +269,7 @@ return function(core, host)
       local began, who = time(session.began), by(session)
       if host.wants_json then
         session.kind = "part"
-        host.json(SESSION, session)
+        print_json(SESSION, session)
       elseif place > 1 and session.ended then
         print_field("resumed", ("%s to %s by %s, exit %d"):format(began, time(session.ended), who,
           session.exit or -1))
@@ -266,7 +305,7 @@ return function(core, host)
     for _, count in ipairs(counts) do
       if host.wants_json then
         count.kind = count.operation and "changes" or "items"
-        host.json(count.operation and COUNT or ITEM_COUNT, count)
+        print_json(count.operation and COUNT or ITEM_COUNT, count)
       else
         list:add(count.operation or "items", outcome(count.outcome), host.number(count.count))
       end
@@ -300,7 +339,7 @@ return function(core, host)
       row.user = row.user or row.item_user
       if host.wants_json then
         row.kind = "change"
-        host.json(SHOWN_CHANGE, for_json(row))
+        print_json(SHOWN_CHANGE, for_json(row))
       else
         add_change(list, row)
       end
@@ -311,8 +350,11 @@ return function(core, host)
     end
   end
 
-  -- Can undo restore anything that these changes did?
-  local function can_be_undone(counts)
+  -- Can undo restore anything that the run did?
+  local function can_be_undone(run, counts)
+    if not next_command.has_changes(run) then
+      return false
+    end
     local undone = {}
     for _, row in ipairs(core.operations()) do
       local is_account = row.resource == "connected_accounts"
@@ -326,30 +368,6 @@ return function(core, host)
     return false
   end
 
-  -- Returns the commands that resume and that undo the run; nil where there is none.
-  local function what_next(run, counts)
-    if run.mode ~= "apply" or run.state == "running" or not run.sealed then
-      return nil, nil
-    end
-    -- An item whose change failed has not failed itself when the fallback succeeded.
-    local failed_change, failed_item, left = false, false, run.state == "interrupted"
-    for _, count in ipairs(counts) do
-      if count.operation then
-        failed_change = failed_change or count.outcome == "failed"
-      else
-        failed_item = failed_item or count.outcome == "failed"
-        left = left or count.outcome == "not_tried" or count.outcome == "unknown"
-      end
-    end
-    local next_command
-    if failed_change and failed_item then
-      next_command = host.command("resume", run.run, "--failed")
-    elseif left then
-      next_command = host.command("resume", run.run, "")
-    end
-    return next_command, can_be_undone(counts) and host.command("undo", run.run, "") or nil
-  end
-
   local function show(ledger)
     local name = ledger:find(host.operand)
     local counts, has_changes = in_order(ledger:counts(name))
@@ -358,10 +376,13 @@ return function(core, host)
       error("the run is gone: " .. name, 0)
     end
     complete(run)
-    local next_command, undo = what_next(run, counts)
+    local next_line = next_command.of_run(run, counts, host.carried)
+    local undo = can_be_undone(run, counts)
+      and next_command.verb("undo", run.run, host.carried)
+      or nil
     if host.wants_json then
-      run.kind, run.next, run.undo = "run", next_command, undo
-      host.json(SHOWN_RUN, for_programs(run))
+      run.kind, run.next, run.undo = "run", next_line, undo
+      print_json(SHOWN_RUN, for_programs(run))
     else
       show_head(run)
     end
@@ -374,12 +395,12 @@ return function(core, host)
       host.print ""
     end
     show_changes(ledger, name)
-    if host.wants_json or not (next_command or undo) then
+    if host.wants_json or not (next_line or undo) then
       return 0
     end
     host.print ""
-    if next_command then
-      host.print("next: " .. next_command)
+    if next_line then
+      host.print("next: " .. next_line)
     end
     if undo then
       host.print("undo: " .. undo)
@@ -413,7 +434,7 @@ return function(core, host)
         shown = shown + 1
         row.user = row.item_user or row.user
         if host.wants_json then
-          host.json(HISTORY_CHANGE, for_json(row))
+          print_json(HISTORY_CHANGE, for_json(row))
         else
           list:add(time(row.at), row.operation, move(row), outcome(row.outcome), why(row), by(row),
             row.line, row.run)

@@ -1,0 +1,203 @@
+-- The command to type next: after a run, from `show RUN`, and for a run that has to be
+-- started again. Every `next:` is made here.
+-- Must not know: the ledger, terminals, how runs are carried out.
+
+-- ---- words of a command line ----
+
+local function quoted(word)
+  if word ~= "" and not word:find "[^%w%-_=./:%%+@,]" then
+    return word
+  end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+local function line(words)
+  local list = {}
+  for place, word in ipairs(words) do
+    list[place] = quoted(word)
+  end
+  return table.concat(list, " ")
+end
+
+local function add(words, ...)
+  for _, word in ipairs { ... } do
+    words[#words + 1] = word
+  end
+end
+
+-- Adds the arguments after "--": the script needs them again.
+local function add_rest(words, rest)
+  if rest then
+    add(words, "--", table.unpack(rest))
+  end
+end
+
+-- ---- a verb with a run or a plan ----
+
+-- carried: the options of this command line that the verb needs, too: a list in which
+-- names and values alternate.
+local function verb_words(verb, operand, carried, ...)
+  local words = { "composio-lua", verb, operand }
+  for place = 1, #carried, 2 do
+    add(words, "--" .. carried[place], carried[place + 1])
+  end
+  add(words, ...)
+  return words
+end
+
+-- Can an earlier run be resumed or undone at all?
+local function has_changes(run)
+  return run.mode == "apply" and run.state ~= "running" and run.sealed
+end
+
+-- Returns the command that resumes a run, or nil. counts: what the ledger counts of it,
+-- rows without an operation being items.
+local function of_run(run, counts, carried)
+  if not has_changes(run) then
+    return nil
+  end
+  -- An item whose change failed has not failed itself when the fallback succeeded.
+  local failed_change, failed_item, left = false, false, run.state == "interrupted"
+  for _, count in ipairs(counts) do
+    if count.operation then
+      failed_change = failed_change or count.outcome == "failed"
+    else
+      failed_item = failed_item or count.outcome == "failed"
+      left = left or count.outcome == "not_tried" or count.outcome == "unknown"
+    end
+  end
+  if failed_change and failed_item then
+    return line(verb_words("resume", run.run, carried, "--failed"))
+  elseif left then
+    return line(verb_words("resume", run.run, carried))
+  end
+end
+
+-- ---- the same command again ----
+
+local function is_option(word, name)
+  return word == "--" .. name or word:find("--" .. name .. "=", 1, true) == 1
+end
+
+-- Repeats the command line without --apply, and without --confirm when the preview found
+-- irreversible changes.
+local function same_words(facts)
+  local words, skipped = { "composio-lua" }, false
+  for _, word in ipairs(facts.argv) do
+    if word == "--" then
+      break
+    elseif skipped then
+      skipped = false
+    elseif is_option(word, "confirm") and facts.irreversible[1] then
+      skipped = word == "--confirm"
+    elseif not is_option(word, "apply") then
+      -- "last" would then name another run
+      add(words, word == facts.operand and facts.undoes or word)
+    end
+  end
+  return words
+end
+
+-- Adds the --confirm that the preview's irreversible changes need.
+local function add_confirm(words, facts)
+  if facts.irreversible[1] then
+    add(words, "--confirm", table.concat(facts.irreversible, ","))
+  end
+end
+
+-- ---- after a run ----
+
+local function after_preview(facts)
+  if facts.changes.planned == 0 or facts.failed or facts.exit == 4 then
+    return nil
+  elseif facts.save_plan and not facts.plan_saved then
+    return nil
+  elseif facts.save_plan then
+    return verb_words("apply", facts.save_plan, facts.carried)
+  end
+  local words = same_words(facts)
+  add(words, "--apply")
+  return words
+end
+
+-- Open changes can be resumed. An item whose action raised has no change: the script has
+-- to run again.
+local function after_apply(facts)
+  local function resume(...)
+    return verb_words("resume", facts.run, facts.carried, ...)
+  end
+  if facts.exit == 4 then
+    return nil -- a guard refused the plan: it is not sealed
+  elseif facts.lost then
+    return resume()
+  elseif facts.items.failed > 0 and facts.changes.failed > 0 then
+    return resume "--failed"
+  elseif facts.items.not_tried > 0 or facts.items.unknown > 0 then
+    return resume()
+  end
+  return facts.items.failed > 0 and facts.script and same_words(facts)
+end
+
+-- Returns the command to type after this run, or nil. facts: what the host knows of it.
+local function after(facts)
+  local words
+  if facts.apply then
+    words = after_apply(facts)
+  else
+    words = after_preview(facts)
+    if words then
+      add_confirm(words, facts)
+    end
+  end
+  if not words then
+    return nil
+  end
+  add_rest(words, facts.rest)
+  return line(words)
+end
+
+-- ---- a run that stopped before its plan was complete ----
+
+-- Adds "--name value" for each member; true stands for an option without a value.
+local function add_members(words, members)
+  local names = {}
+  for name in pairs(members) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local value, option = members[name], name:gsub("_", "-")
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      if type(one) == "boolean" then
+        add(words, (one and "--" or "--no-") .. option)
+      else
+        add(words, "--" .. option, tostring(one))
+      end
+    end
+  end
+end
+
+-- Returns the command that starts a run again. run: its row in the ledger.
+local function again(run)
+  local core = require "composio.core"
+  local words, options = { "composio-lua" }, core.json_decode(run.options)
+  if options.plan then
+    add(words, "apply", options.plan)
+    options.plan = nil
+  else
+    add(words, run.undoes and "undo" or "run", run.undoes or run.word)
+    add_members(words, core.json_decode(run.params))
+  end
+  add_members(words, options)
+  return line(words)
+end
+
+return {
+  after = after,
+  has_changes = has_changes,
+  again = again,
+  of_run = of_run,
+  verb = function(...)
+    return line(verb_words(...))
+  end,
+}
