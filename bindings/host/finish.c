@@ -14,10 +14,7 @@ bool host_finish_check_job(struct host *host)
   if(lca_run_job_seen(host->L) || host->stop || host->failed)
     return true;
   if(host->options.help) {
-    printf("composio-lua %s [--apply] [options]\n\nThis script has no "
-           "parameters.\n\nOptions of composio-lua:\n",
-           host->options.script);
-    host_options_table_print(stdout);
+    (void)host_help_print(host, "script");
     return true;
   }
   if(!host->options.param_count)

@@ -173,13 +173,16 @@ CA_MUST_USE enum ca_code host_confirm_one(struct host *host, int64_t count,
 /* Prints the output of --version. Returns the exit code. */
 int host_versions(void);
 
-/* ---- host/command_line.c ---- */
+/* ---- help.c ---- */
 
 /* Pushes a list of strings. [-0, +1, m] */
-void host_command_line_push(lua_State *L, char **words, int count);
+void host_help_push_words(lua_State *L, char **words, int count);
 /* Adds to composio.host, the table on top, what job.lua needs of the command
    line. [-0, +0, m] */
-void host_command_line_add(lua_State *L, struct host *host);
+void host_help_add(lua_State *L, struct host *host);
+/* Prints a page of help.lua: "usage", "scripts" (the shipped ones), or
+   "script" (one that has no composio.job). Returns the exit code. */
+int host_help_print(struct host *host, const char *page);
 
 /* ---- terminal.c ---- */
 

@@ -58,91 +58,25 @@ static void set_signals(void)
 
 /* ---- verbs ---- */
 
-static void print_usage(FILE *file)
-{
-  fputs(
-      "composio-lua " COMPOSIO_VERSION
-      ": bulk operations on Composio connected accounts\n\n"
-      "  composio-lua run SCRIPT [--apply] [options] [parameters]\n"
-      "  composio-lua SCRIPT …         the same as run\n"
-      "  composio-lua apply PLAN       carry out a plan from --save-plan\n"
-      "  composio-lua resume RUN       finish what a run left undone\n"
-      "  composio-lua undo RUN         reverse what a run changed\n"
-      "  composio-lua runs             list the runs, newest first\n"
-      "  composio-lua show RUN         show what a run did\n"
-      "  composio-lua history ACCOUNT  show who changed an account, and when\n"
-      "  composio-lua scripts          list the shipped scripts\n"
-      "  composio-lua help SCRIPT      show a script's parameters\n\n"
-      "SCRIPT is a path or the name of a shipped script. RUN is an id from "
-      "the list of\n`composio-lua runs`, the first or last characters of "
-      "one, or the word last.\nrun and undo change nothing without --apply: "
-      "they show what would change.\napply and resume make changes.\n\n"
-      "Options may be given before or after SCRIPT, PLAN or RUN:\n\n",
-      file);
-  host_options_table_print_all(file);
-  fputs("\nThe API key is read from --api-key-file, from\n"
-        "$CREDENTIALS_DIRECTORY/composio-api-key, or from COMPOSIO_API_KEY.\n"
-        "\nExit status: 0 all done or nothing to do, 1 the script raised an "
-        "error, 2 wrong\nusage or configuration, 3 some items failed or were "
-        "stale, 4 a guard refused and\nnothing was written, 5 the preview "
-        "has changes (--detailed-exitcode), 6 the API\nkey was rejected, 7 "
-        "the run stopped early, 8 unknown outcomes remain, 9 people\nstill "
-        "have to act, 75 another run holds the lock, 129 130 143 ended by a "
-        "signal.\n",
-        file);
-}
-
-/* Prints a script's name and the summary in its composio.job, found in the
-   text: listing the scripts must not run them. */
-static void print_script(void *ctx, const char *name, const char *path)
-{
-  struct ca_err err;
-  char clean[400] = "";
-  size_t len = 0;
-  char *text;
-  const char *at;
-  (void)ctx;
-  ca_err_clear(&err);
-  text = host_paths_read_file(path, 1u << 20, &len, &err);
-  at = text ? strstr(text, "summary") : NULL;
-  at = at ? strchr(at, '"') : NULL;
-  if(at) {
-    at++;
-    ca_text_printable(clean, sizeof(clean), at, strcspn(at, "\"\n"));
-  }
-  printf("  %-20s %s\n", name, clean);
-  free(text);
-}
-
-static int list_scripts(void)
-{
-  struct ca_err err;
-  ca_err_clear(&err);
-  if(host_paths_scripts(print_script, NULL, &err)) {
-    host_terminal_complain(&host, "%s", err.text);
-    return 2;
-  }
-  return 0;
-}
-
 static int run_script(void)
 {
   if(host.options.verb == HOST_HELP)
     host.options.help = true;
   if(host.options.script)
     return host_run(&host);
-  print_usage(host.options.help ? stdout : stderr);
-  return host.options.help ? 0 : 2;
+  if(host.options.help)
+    return host_help_print(&host, "usage");
+  (void)dup2(STDERR_FILENO, STDOUT_FILENO); /* it is no result */
+  (void)host_help_print(&host, "usage");
+  return 2;
 }
 
 static int dispatch(void)
 {
   bool about_script =
       host.options.verb == HOST_RUN || host.options.verb == HOST_HELP;
-  if(host.options.help && !about_script) {
-    print_usage(stdout);
-    return 0;
-  }
+  if(host.options.help && !about_script)
+    return host_help_print(&host, "usage");
   switch(host.options.verb) {
   case HOST_RUN:
   case HOST_HELP:
@@ -156,7 +90,7 @@ static int dispatch(void)
   case HOST_HISTORY:
     return host_history_verb(&host);
   case HOST_SCRIPTS:
-    return list_scripts();
+    return host_help_print(&host, "scripts");
   case HOST_VERSION:
     break;
   }

@@ -41,7 +41,7 @@ static void add_carried(void *ctx, const char *name, const char *value)
 void host_next_command_push_carried(lua_State *L, const struct host *host)
 {
   lua_newtable(L);
-  host_options_table_carry(&host->options, add_carried, L);
+  host_options_saved_carry(&host->options, add_carried, L);
 }
 
 /* Sets a table of the counts by outcome. */
@@ -94,13 +94,13 @@ static void push_facts(lua_State *L, const void *from)
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "irreversible");
-  host_command_line_push(L, host->argv + 1, host->argc - 1);
+  host_help_push_words(L, host->argv + 1, host->argc - 1);
   lua_setfield(L, -2, "argv");
   host_next_command_push_carried(L, host);
   lua_setfield(L, -2, "carried");
   if(!options->rest)
     return;
-  host_command_line_push(L, options->rest, options->rest_count);
+  host_help_push_words(L, options->rest, options->rest_count);
   lua_setfield(L, -2, "rest");
 }
 

@@ -19,16 +19,6 @@ const char *host_options_verb(enum host_verb verb)
 
 /* ---- words ---- */
 
-static const struct host_option *find_option(const char *name, size_t len)
-{
-  int i;
-  for(i = 0; host_options_table[i].name; i++)
-    if(strlen(host_options_table[i].name) == len &&
-       !memcmp(host_options_table[i].name, name, len))
-      return &host_options_table[i];
-  return NULL;
-}
-
 static const struct host_option *find_letter(char letter)
 {
   int i;
@@ -77,7 +67,7 @@ static enum ca_code read_long(struct host_options *options, char **argv,
   const char *word = argv[*at];
   const char *equals = strchr(word, '=');
   size_t len = equals ? (size_t)(equals - word) - 2 : strlen(word + 2);
-  const struct host_option *option = find_option(word + 2, len);
+  const struct host_option *option = host_options_table_find(word + 2, len);
   const char *value = equals ? equals + 1 : NULL;
   *ours = option != NULL;
   if(!option)
@@ -169,11 +159,11 @@ static void set_defaults(struct host_options *options)
 {
   memset(options, 0, sizeof(*options));
   options->emulator_accounts = 200;
-  options->retries = -1;
-  options->concurrency = 32;
+  options->endpoint.retries = -1;
+  options->endpoint.concurrency = 32;
   options->memory_mb = 512;
-  options->max_changes = 500;
-  options->max_percent = 25;
+  options->limits.max_changes = 500;
+  options->limits.max_percent = 25;
   options->limit = 50;
 }
 
@@ -259,11 +249,11 @@ static enum ca_code check_operand(const struct host_options *options,
 static enum ca_code check_ranges(const struct host_options *options,
                                  struct ca_err *err)
 {
-  if(options->concurrency > 512)
+  if(options->endpoint.concurrency > 512)
     return ca_err_set(err, CA_USAGE, "--concurrency is at most 512");
-  if(options->retries > 20)
+  if(options->endpoint.retries > 20)
     return ca_err_set(err, CA_USAGE, "--retries is at most 20");
-  if(options->emulator && options->base_url)
+  if(options->emulator && options->endpoint.base_url)
     return ca_err_set(
         err, CA_USAGE,
         "--emulator sets the base URL itself: give either --emulator or "

@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "base/buf.h"
-#include "apply/guard.h"
+#include "wire/endpoint.h"
+#include "job/run.h"
 
 enum host_verb {
   HOST_RUN,
@@ -24,18 +25,10 @@ enum host_verb {
 };
 enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 
-#define HOST_OPTION_MAX   64
-#define HOST_CONFIRM_MAX  64
-#define HOST_PROTECT_MAX  16
-#define HOST_SAVED_MAX    32
-#define HOST_OPTIONS_SIZE 8192 /* bytes that the options take in help */
-
-/* The limits of --stop-on. `set` says whether a limit was given. */
-struct host_stop_on {
-  struct ca_stop_limit failed;
-  struct ca_stop_limit unknown;
-  struct ca_stop_limit stale;
-};
+#define HOST_OPTION_MAX  64
+#define HOST_CONFIRM_MAX 64
+#define HOST_PROTECT_MAX 16
+#define HOST_SAVED_MAX   32
 
 /* Texts point into argv. Options that were not given have their defaults. */
 struct host_options {
@@ -44,10 +37,9 @@ struct host_options {
   const char *script;  /* the operand of run and help, else NULL */
   bool help;           /* the script's help when there is a script */
   bool apply;          /* always true for apply and resume */
-  const char *base_url;
+  struct ca_endpoint_options endpoint; /* without the API key */
   const char *api_key_file;
   const char *state_dir;
-  const char *tls_ca;
   const char *log;
   bool log_json;
   const char *summary; /* "-": stdout */
@@ -55,26 +47,18 @@ struct host_options {
   int64_t emulator_accounts;
   bool show_all;
   const char *save_plan;
-  int64_t max_changes;
-  double max_percent;
+  struct ca_limits limits;
   int64_t confirm[HOST_CONFIRM_MAX]; /* the k-th bulk takes the k-th number */
   int confirm_count;
   const char *protect[HOST_PROTECT_MAX];
   int protect_count;
-  bool delete_active;
-  struct host_stop_on stop_on;
+  struct lca_stop_on stop_on;
   bool same_project;
   int64_t lock_wait_ms; /* 0: do not wait */
   bool detailed_exitcode;
   bool failed; /* resume also retries failed changes */
   bool json;
   int64_t limit; /* runs to list; 0: all */
-  int64_t concurrency;
-  double rate_per_second;
-  double budget_percent;
-  int64_t timeout_ms;
-  int64_t max_wait_ms;
-  int64_t retries; /* -1: not given */
   enum host_progress progress;
   bool quiet;
   int verbose;
@@ -99,7 +83,7 @@ struct host_options {
 
 /* Restores the options that belong to the run rather than to one command line:
    limits, --protect, --limit-items, what the script may use. json is what
-   host_options_table_json wrote in an earlier session; relative paths in it
+   host_options_saved_json wrote in an earlier session; relative paths in it
    are relative to dir. Options given on this command line win. CA_USAGE when a
    stored value cannot be read. */
 CA_MUST_USE enum ca_code
@@ -114,24 +98,28 @@ void host_options_clear(struct host_options *options);
 /* Returns "run", "apply", …; static storage. */
 const char *host_options_verb(enum host_verb verb);
 
-/* Prints the help of run's options, by group. */
-void host_options_table_print(FILE *file);
-/* Writes the same text to out, NUL-terminated and cut to size. */
-void host_options_table_text(char *out, size_t size);
-/* Prints the help of every verb's options. */
-void host_options_table_print_all(FILE *file);
-/* Returns the i-th option's name without dashes, or NULL after the last. */
-const char *host_options_table_name(int i);
+/* An option as help shows it. */
+struct host_option_help {
+  const char *name;  /* without dashes */
+  const char *group; /* "Safety:"; groups stand in a row */
+  const char *value; /* its value's name; NULL: takes no value */
+  const char *text;
+  char letter;      /* of its short form, or 0 */
+  bool is_optional; /* the value may be left out */
+  bool is_of_run;   /* run takes it */
+};
+/* Describes the i-th option; static storage. Returns false after the last. */
+bool host_options_table_help(int i, struct host_option_help *help);
 
 /* Adds the given options as a JSON object for the ledger: names to texts, and
    to true for options without a value. */
 CA_MUST_USE enum ca_code
-host_options_table_json(const struct host_options *options,
+host_options_saved_json(const struct host_options *options,
                         struct ca_buf *out);
 /* Calls visit for each given option that `resume` or `apply` needs again on
    its command line: where, pace, --protect, what the script may use. Every one
    has a value. */
-void host_options_table_carry(const struct host_options *options,
+void host_options_saved_carry(const struct host_options *options,
                               void (*visit)(void *ctx, const char *name,
                                             const char *value),
                               void *ctx);

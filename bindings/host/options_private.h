@@ -6,18 +6,6 @@
 #include <stddef.h>
 #include "host/options.h"
 
-enum host_kind {
-  FLAG,   /* bool */
-  MORE,   /* int, incremented */
-  TEXT,   /* const char * */
-  COUNT,  /* int64_t, at least 1 */
-  NUMBER, /* int64_t, at least 0 */
-  TIME,   /* int64_t in ms */
-  SPECIAL /* read by a function */
-};
-
-enum host_group { WHERE, SAFETY, PACE, SIGHT, SLICING, SCRIPT, OTHER, GROUPS };
-
 /* Sets of verbs. */
 #define ON(verb) (1u << HOST_##verb)
 #define PLANS    (ON(RUN) | ON(UNDO))
@@ -29,12 +17,12 @@ enum host_group { WHERE, SAFETY, PACE, SIGHT, SLICING, SCRIPT, OTHER, GROUPS };
 
 struct host_option {
   const char *name;
-  enum host_group group;
+  const char *group;
   unsigned verbs; /* the verbs that take it */
-  enum host_kind kind;
+  /* Parses value into the field at offset. value is NULL only when it is
+     optional or there is none. Returns false when it is not valid. */
+  bool (*read)(void *field, const char *value);
   size_t offset;
-  /* For SPECIAL. value is NULL only when it is optional or there is none. */
-  bool (*read)(struct host_options *options, const char *value);
   char letter;
   unsigned flags;
   const char *value; /* its name in help; NULL: takes no value */
@@ -44,9 +32,13 @@ struct host_option {
 #define CARRIED  2u /* resume needs it again on its command line */
 #define SAVED    4u /* resume restores it from the ledger */
 #define IS_PATH  8u
+#define REPEATED 16u /* each --protect counts */
 
 /* The last entry has a NULL name. */
 extern const struct host_option host_options_table[];
+/* Returns the option of that name, or NULL. */
+const struct host_option *host_options_table_find(const char *name,
+                                                  size_t len);
 /* Parses value into the option's field and notes that the option was given.
    Returns false when value is not valid for it. */
 bool host_options_table_read(struct host_options *options,

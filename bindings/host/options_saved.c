@@ -1,10 +1,11 @@
-/* Restores the options that belong to a run rather than to one command line:
-   resume need not repeat them and cannot forget them.
+/* Stores the given options in the ledger, and restores those that belong to a
+   run rather than to one command line: resume cannot forget them.
    Must not know: the engine, what the options do. */
 #include <stdlib.h>
 #include <string.h>
 #include "host/options_private.h"
 #include "base/json.h"
+#include "base/json_write.h"
 
 /* Copies a JSON string into memory that lives as long as the options. When dir
    is not empty, the string is a path relative to dir. NULL on failure. */
@@ -63,14 +64,12 @@ static bool keep_values(struct host_options *options,
 static const struct host_option *find_saved(const struct host_options *options,
                                             struct ca_slice name)
 {
-  int i;
-  for(i = 0; host_options_table[i].name; i++)
-    if(strlen(host_options_table[i].name) == name.len &&
-       !memcmp(host_options_table[i].name, name.data, name.len))
-      return (host_options_table[i].flags & SAVED) && !options->given[i].seen
-                 ? &host_options_table[i]
-                 : NULL;
-  return NULL;
+  const struct host_option *option =
+      host_options_table_find(name.data, name.len);
+  return option && option->flags & SAVED &&
+                 !options->given[option - host_options_table].seen
+             ? option
+             : NULL;
 }
 
 enum ca_code host_options_saved_restore(struct host_options *options,
@@ -95,4 +94,71 @@ enum ca_code host_options_saved_restore(struct host_options *options,
           option->name);
   }
   return CA_OK;
+}
+
+/* ---- the given options, for the ledger and for a later resume ---- */
+
+/* The k-th value given for option i, or NULL: --protect may be repeated. */
+static const char *given_text(const struct host_options *options, int i, int k)
+{
+  if(host_options_table[i].flags & REPEATED)
+    return k < options->protect_count ? options->protect[k] : NULL;
+  return k ? NULL : options->given[i].value;
+}
+
+static void add_text(struct ca_json_write *json, const char *name,
+                     const char *text)
+{
+  struct ca_slice slice = { text, strlen(text) };
+  if(!ca_text_is_utf8(slice, NULL)) /* a path may hold any bytes */
+    ca_json_write_null(json, name);
+  else
+    ca_json_write_text(json, name, text);
+}
+
+static void add_given(const struct host_options *options, int i,
+                      struct ca_json_write *json)
+{
+  const char *name = host_options_table[i].name;
+  const char *text;
+  int k;
+  if(!options->given[i].value)
+    ca_json_write_bool(json, name, true);
+  else if(!given_text(options, i, 1))
+    add_text(json, name, options->given[i].value);
+  else {
+    ca_json_write_open(json, name, '[');
+    for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
+      add_text(json, NULL, text);
+    ca_json_write_close(json, ']');
+  }
+}
+
+enum ca_code host_options_saved_json(const struct host_options *options,
+                                     struct ca_buf *out)
+{
+  struct ca_json_write json;
+  int i;
+  ca_json_write_begin(&json, out);
+  if(options->verb == HOST_APPLY)
+    /* resume may have to suggest the same `apply PLAN` again */
+    add_text(&json, "plan", options->operand);
+  for(i = 0; host_options_table[i].name; i++)
+    if(options->given[i].seen)
+      add_given(options, i, &json);
+  return ca_json_write_end(&json);
+}
+
+void host_options_saved_carry(const struct host_options *options,
+                              void (*visit)(void *ctx, const char *name,
+                                            const char *value),
+                              void *ctx)
+{
+  const char *text;
+  int i;
+  int k;
+  for(i = 0; host_options_table[i].name; i++)
+    if(host_options_table[i].flags & CARRIED)
+      for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
+        visit(ctx, host_options_table[i].name, text);
 }

@@ -1,404 +1,386 @@
-/* The table of the host's options: the values that each takes, and its help.
+/* The table of the host's options, and the parsers of their values.
    Must not know: the engine, what the options do. */
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/json_write.h"
 #include "host/options_private.h"
-#include "host/option_value.h"
 
-#define HELP_COLUMN 27
-#define HELP_WIDTH  80
+#define PIECE_SIZE 32
 
-static const char *const group_titles[GROUPS] = {
-  "Where:", "Safety:", "Pace:", "Output:", "Slicing:", "The script:", "Other:"
+/* ---- numbers with units ---- */
+
+struct unit {
+  const char *name;
+  double times;
+  double by;
 };
 
-/* ---- values with a parser of their own ---- */
-
-static bool read_emulator(struct host_options *options, const char *value)
+/* Reads a number in plain digits and one of the units, which end with a NULL
+   name. */
+static bool read_units(const char *text, const struct unit *unit, double *out)
 {
-  options->emulator = true;
-  return !value ||
-         (host_option_value_integer(value, &options->emulator_accounts) &&
-          options->emulator_accounts > 0 &&
-          options->emulator_accounts <= 10000000);
+  size_t len = strspn(text, "0123456789.");
+  char *end;
+  errno = 0;
+  *out = strtod(text, &end);
+  if(errno || *text < '0' || *text > '9' || end != text + len ||
+     !isfinite(*out))
+    return false;
+  while(unit->name && strcmp(unit->name, end) != 0)
+    unit++;
+  if(unit->name)
+    *out = *out * unit->times / unit->by;
+  return unit->name != NULL;
 }
 
-static bool read_version(struct host_options *options, const char *value)
+/* Reads "90s", "5m", "20h", "14d", "250ms" or bare seconds, in ms. */
+static bool read_duration(void *field, const char *value)
 {
+  static const struct unit units[] = { { "", 1000, 1 },    { "s", 1000, 1 },
+                                       { "ms", 1, 1 },     { "m", 60e3, 1 },
+                                       { "h", 3600e3, 1 }, { "d", 86400e3, 1 },
+                                       { NULL, 0, 0 } };
+  double ms;
+  if(!read_units(value, units, &ms) || ms > 1e15)
+    return false;
+  *(int64_t *)field = (int64_t)ms;
+  return true;
+}
+
+static bool read_time_limit(void *field, const char *value)
+{
+  return read_duration(field, value) && *(int64_t *)field > 0;
+}
+
+/* Reads "50/s", "3000/m" or a bare number per second. */
+static bool read_rate(void *field, const char *value)
+{
+  static const struct unit units[] = {
+    { "", 1, 1 }, { "/s", 1, 1 }, { "/m", 1, 60 }, { NULL, 0, 0 }
+  };
+  return read_units(value, units, field) && *(double *)field > 0;
+}
+
+/* Reads "25" or "25%", from 0 to 100. */
+static bool read_percent(void *field, const char *value)
+{
+  static const struct unit units[] = { { "", 1, 1 },
+                                       { "%", 1, 1 },
+                                       { NULL, 0, 0 } };
+  return read_units(value, units, field) && *(double *)field <= 100;
+}
+
+static bool read_budget(void *field, const char *value)
+{
+  return read_percent(field, value) && *(double *)field > 0;
+}
+
+/* ---- whole numbers ---- */
+
+static bool read_number(void *field, const char *value)
+{
+  int64_t *out = field;
+  char *end;
+  errno = 0;
+  *out = strtoll(value, &end, 10);
+  return !errno && end != value && !*end && *out >= 0;
+}
+
+static bool read_count(void *field, const char *value)
+{
+  return read_number(field, value) && *(int64_t *)field > 0 &&
+         *(int64_t *)field < 1000000000;
+}
+
+/* Reads a number into an int. */
+static bool read_int_number(void *field, const char *value)
+{
+  int64_t number;
+  if(!read_number(&number, value) || number > INT_MAX)
+    return false;
+  *(int *)field = (int)number;
+  return true;
+}
+
+static bool read_int_count(void *field, const char *value)
+{
+  return read_int_number(field, value) && *(int *)field > 0;
+}
+
+/* ---- texts and words ---- */
+
+static bool read_flag(void *field, const char *value)
+{
+  (void)value;
+  *(bool *)field = true;
+  return true;
+}
+
+static bool read_more(void *field, const char *value)
+{
+  (void)value;
+  ++*(int *)field;
+  return true;
+}
+
+static bool read_text(void *field, const char *value)
+{
+  *(const char **)field = value;
+  return *value != '\0';
+}
+
+static bool read_show(void *field, const char *value)
+{
+  *(bool *)field = true;
+  return !strcmp(value, "all");
+}
+
+static bool read_log_format(void *field, const char *value)
+{
+  bool *is_json = field;
+  *is_json = !strcmp(value, "json");
+  return *is_json || !strcmp(value, "text");
+}
+
+static bool read_progress(void *field, const char *value)
+{
+  static const char *const words[] = { "auto", "always", "never" };
+  int i = 0;
+  while(i < COUNT_OF(words) && strcmp(words[i], value) != 0)
+    i++;
+  *(enum host_progress *)field = (enum host_progress)i;
+  return i < COUNT_OF(words);
+}
+
+/* ---- lists ---- */
+
+/* Copies the list element at *text, up to the comma, and moves *text past it.
+   Returns false for an element that is empty or too long. */
+static bool next_piece(const char **text, char out[PIECE_SIZE])
+{
+  size_t len = strcspn(*text, ",");
+  if(!len || len >= PIECE_SIZE)
+    return false;
+  memcpy(out, *text, len);
+  out[len] = '\0';
+  *text += len;
+  if(**text == ',')
+    *text += (*text)[1] ? 1 : 0; /* a trailing comma stays and is refused */
+  return true;
+}
+
+/* Reads one of the limits "failed=3%", "unknown=5", "stale=1". */
+static bool read_stop(struct lca_stop_on *stop_on, const char *piece)
+{
+  if(!strncmp(piece, "failed=", 7))
+    return ca_guard_limit_read(piece + 7, &stop_on->failed);
+  if(!strncmp(piece, "unknown=", 8))
+    return ca_guard_limit_read(piece + 8, &stop_on->unknown);
+  return !strncmp(piece, "stale=", 6) &&
+         ca_guard_limit_read(piece + 6, &stop_on->stale);
+}
+
+static bool read_stop_on(void *field, const char *value)
+{
+  char piece[PIECE_SIZE];
+  do
+    if(!next_piece(&value, piece) || !read_stop(field, piece))
+      return false;
+  while(*value);
+  return true;
+}
+
+/* ---- values of several fields: the field is the whole struct ---- */
+
+static bool read_emulator(void *field, const char *value)
+{
+  struct host_options *options = field;
+  options->emulator = true;
+  return !value || (read_count(&options->emulator_accounts, value) &&
+                    options->emulator_accounts <= 10000000);
+}
+
+static bool read_version(void *field, const char *value)
+{
+  struct host_options *options = field;
   (void)value;
   options->verb = HOST_VERSION;
   return true;
 }
 
-static bool read_show(struct host_options *options, const char *value)
+/* Reads "12" or "12,3". The last --confirm wins, as with other options. */
+static bool read_confirm(void *field, const char *value)
 {
-  options->show_all = true;
-  return !strcmp(value, "all");
+  struct host_options *options = field;
+  char piece[PIECE_SIZE];
+  options->confirm_count = 0;
+  do {
+    int i = options->confirm_count;
+    if(i == HOST_CONFIRM_MAX || !next_piece(&value, piece) ||
+       !read_number(&options->confirm[i], piece))
+      return false;
+    options->confirm_count++;
+  } while(*value);
+  return true;
 }
 
-static bool read_rate(struct host_options *options, const char *value)
+/* Every --protect counts: none may weaken an earlier one. */
+static bool read_protect(void *field, const char *value)
 {
-  return host_option_value_rate(value, &options->rate_per_second);
-}
-
-static bool read_budget(struct host_options *options, const char *value)
-{
-  return host_option_value_percent(value, &options->budget_percent) &&
-         options->budget_percent > 0;
-}
-
-static bool read_max_percent(struct host_options *options, const char *value)
-{
-  return host_option_value_percent(value, &options->max_percent);
-}
-
-static bool read_confirm(struct host_options *options, const char *value)
-{
-  options->confirm_count =
-      0; /* the last --confirm wins, as with other options */
-  return host_option_value_counts(value, options->confirm,
-                                  &options->confirm_count, HOST_CONFIRM_MAX);
-}
-
-static bool read_protect(struct host_options *options, const char *value)
-{
+  struct host_options *options = field;
   if(!*value || options->protect_count == HOST_PROTECT_MAX)
-    return false; /* every --protect counts: none may weaken an earlier one */
+    return false;
   options->protect[options->protect_count++] = value;
   return true;
 }
 
-static bool read_stop_on(struct host_options *options, const char *value)
+static bool read_allow(void *field, const char *value)
 {
-  return host_option_value_stop_on(value, &options->stop_on);
-}
-
-static bool read_lock_wait(struct host_options *options, const char *value)
-{
-  return host_option_value_duration(value, &options->lock_wait_ms);
-}
-
-static bool read_progress(struct host_options *options, const char *value)
-{
-  static const char *const words[] = { "auto", "always", "never" };
-  int i;
-  for(i = 0; i < COUNT_OF(words); i++) {
-    if(!strcmp(words[i], value)) {
-      options->progress = (enum host_progress)i;
-      return true;
-    }
-  }
-  return false;
-}
-
-static bool read_log_format(struct host_options *options, const char *value)
-{
-  options->log_json = !strcmp(value, "json");
-  return options->log_json || !strcmp(value, "text");
-}
-
-static bool read_allow(struct host_options *options, const char *value)
-{
-  while(*value) {
-    size_t len = strcspn(value, ",");
-    if(len == 2 && !memcmp(value, "io", 2))
-      options->allow_io = true;
-    else if(len == 2 && !memcmp(value, "os", 2))
-      options->allow_os = true;
-    else
+  struct host_options *options = field;
+  char piece[PIECE_SIZE];
+  do {
+    bool is_io;
+    if(!next_piece(&value, piece))
       return false;
-    value += len;
-    if(*value == ',' && value[1])
-      value++;
-    else if(*value)
+    is_io = !strcmp(piece, "io");
+    if(!is_io && strcmp(piece, "os") != 0)
       return false;
-  }
+    options->allow_io |= is_io;
+    options->allow_os |= !is_io;
+  } while(*value);
   return true;
 }
 
 /* ---- the table ---- */
 
+#define WHERE   "Where:"
+#define SAFETY  "Safety:"
+#define PACE    "Pace:"
+#define SIGHT   "Output:"
+#define SLICING "Slicing:"
+#define SCRIPT  "The script:"
+#define OTHER   "Other:"
+
 #define AT(field) offsetof(struct host_options, field)
 
 const struct host_option host_options_table[] = {
-  { "base-url", WHERE, ACTS, TEXT, AT(base_url), NULL, 0, CARRIED, "URL",
-    "base URL of the API (https://backend.composio.dev)" },
-  { "api-key-file", WHERE, ACTS, TEXT, AT(api_key_file), NULL, 0, CARRIED,
+  { "base-url", WHERE, ACTS, read_text, AT(endpoint.base_url), 0, CARRIED,
+    "URL", "base URL of the API (https://backend.composio.dev)" },
+  { "api-key-file", WHERE, ACTS, read_text, AT(api_key_file), 0, CARRIED,
     "FILE", "read the API key from FILE (mode 0600)" },
-  { "tls-ca", WHERE, ACTS, TEXT, AT(tls_ca), NULL, 0, CARRIED, "FILE",
+  { "tls-ca", WHERE, ACTS, read_text, AT(endpoint.ca_file), 0, CARRIED, "FILE",
     "trust the CA certificates in FILE, not the system's" },
-  { "emulator", WHERE, ACTS, SPECIAL, 0, read_emulator, 0, OPTIONAL, "N",
+  { "emulator", WHERE, ACTS, read_emulator, 0, 0, OPTIONAL, "N",
     "run against a private emulator with N accounts (200)" },
-  { "state-dir", WHERE, ACTS | READS, TEXT, AT(state_dir), NULL, 0, CARRIED,
+  { "state-dir", WHERE, ACTS | READS, read_text, AT(state_dir), 0, CARRIED,
     "DIR", "keep the ledger in DIR" },
-  { "apply", SAFETY, ACTS, FLAG, AT(apply), NULL, 0, 0, NULL,
+  { "apply", SAFETY, ACTS, read_flag, AT(apply), 0, 0, NULL,
     "carry out the plan; without --apply it is only shown" },
-  { "save-plan", SAFETY, PLANS, TEXT, AT(save_plan), NULL, 0, 0, "FILE",
+  { "save-plan", SAFETY, PLANS, read_text, AT(save_plan), 0, 0, "FILE",
     "with a preview: write the plan for composio-lua apply FILE" },
-  { "show", SAFETY, ACTS | ON(SHOW) | ON(HISTORY), SPECIAL, 0, read_show, 0, 0,
-    "all", "list every change, not only the first ones" },
-  { "max-changes", SAFETY, ACTS, NUMBER, AT(max_changes), NULL, 0, SAVED, "N",
-    "refuse a run with more than N changes (500)" },
-  { "max-percent", SAFETY, ACTS, SPECIAL, 0, read_max_percent, 0, SAVED, "P",
+  { "show", SAFETY, ACTS | ON(SHOW) | ON(HISTORY), read_show, AT(show_all), 0,
+    0, "all", "list every change, not only the first ones" },
+  { "max-changes", SAFETY, ACTS, read_number, AT(limits.max_changes), 0, SAVED,
+    "N", "refuse a run with more than N changes (500)" },
+  { "max-percent", SAFETY, ACTS, read_percent, AT(limits.max_percent), 0,
+    SAVED, "P",
     "refuse to change more than P of the project's accounts (25%)" },
-  { "confirm", SAFETY, ACTS, SPECIAL, 0, read_confirm, 0, 0, "N",
+  { "confirm", SAFETY, ACTS, read_confirm, 0, 0, 0, "N",
     "confirm exactly N irreversible changes (N,M,… for several bulks)" },
-  { "protect", SAFETY, ACTS, SPECIAL, 0, read_protect, 0,
-    CARRIED | SAVED | IS_PATH, "FILE",
+  { "protect", SAFETY, ACTS, read_protect, 0, 0,
+    CARRIED | SAVED | IS_PATH | REPEATED, "FILE",
     "never change what FILE lists: one id, user:ID or toolkit:SLUG per "
     "line" },
-  { "delete-active", SAFETY, ACTS, FLAG, AT(delete_active), NULL, 0, SAVED,
-    NULL, "allow ACTIVE accounts to be deleted" },
-  { "stop-on", SAFETY, ACTS, SPECIAL, 0, read_stop_on, 0, CARRIED | SAVED,
+  { "delete-active", SAFETY, ACTS, read_flag, AT(limits.delete_active), 0,
+    SAVED, NULL, "allow ACTIVE accounts to be deleted" },
+  { "stop-on", SAFETY, ACTS, read_stop_on, AT(stop_on), 0, CARRIED | SAVED,
     "WORDS", "stop early at these limits: failed=3%,unknown=5,stale=1" },
-  { "same-project", SAFETY, ON(APPLY) | ON(RESUME) | ON(UNDO), FLAG,
-    AT(same_project), NULL, 0, 0, NULL,
+  { "same-project", SAFETY, ON(APPLY) | ON(RESUME) | ON(UNDO), read_flag,
+    AT(same_project), 0, 0, NULL,
     "the API key was rotated: accept a plan or run made with the old key" },
-  { "failed", SAFETY, ON(RESUME), FLAG, AT(failed), NULL, 0, 0, NULL,
+  { "failed", SAFETY, ON(RESUME), read_flag, AT(failed), 0, 0, NULL,
     "with resume: also retry changes that failed" },
-  { "lock-wait", SAFETY, ACTS, SPECIAL, 0, read_lock_wait, 0, 0, "DUR",
+  { "lock-wait", SAFETY, ACTS, read_duration, AT(lock_wait_ms), 0, 0, "DUR",
     "wait up to DUR for another run to end" },
-  { "detailed-exitcode", SAFETY, PLANS, FLAG, AT(detailed_exitcode), NULL, 0,
-    0, NULL, "exit 5 when a preview has changes" },
-  { "concurrency", PACE, ACTS, COUNT, AT(concurrency), NULL, 0, CARRIED, "N",
-    "process up to N items at once (32)" },
-  { "budget", PACE, ACTS, SPECIAL, 0, read_budget, 0, CARRIED, "P%",
-    "use at most P% of the organisation's rate limit (25%)" },
-  { "rate", PACE, ACTS, SPECIAL, 0, read_rate, 0, CARRIED, "N/s",
-    "limit the request rate: 50/s, 3000/m" },
-  { "timeout", PACE, ACTS, TIME, AT(timeout_ms), NULL, 0, CARRIED, "DUR",
-    "limit each request attempt to DUR (60s)" },
-  { "retries", PACE, ACTS, NUMBER, AT(retries), NULL, 0, CARRIED, "N",
-    "retry a request up to N times (2)" },
-  { "max-wait", PACE, ACTS, TIME, AT(max_wait_ms), NULL, 0, CARRIED, "DUR",
-    "wait at most DUR for a Retry-After (120s)" },
-  { "progress", SIGHT, ACTS, SPECIAL, 0, read_progress, 0, 0, "WHEN",
+  { "detailed-exitcode", SAFETY, PLANS, read_flag, AT(detailed_exitcode), 0, 0,
+    NULL, "exit 5 when a preview has changes" },
+  { "concurrency", PACE, ACTS, read_int_count, AT(endpoint.concurrency), 0,
+    CARRIED, "N", "process up to N items at once (32)" },
+  { "budget", PACE, ACTS, read_budget, AT(endpoint.budget_percent), 0, CARRIED,
+    "P%", "use at most P% of the organisation's rate limit (25%)" },
+  { "rate", PACE, ACTS, read_rate, AT(endpoint.rate_per_second), 0, CARRIED,
+    "N/s", "limit the request rate: 50/s, 3000/m" },
+  { "timeout", PACE, ACTS, read_time_limit, AT(endpoint.timeout_ms), 0,
+    CARRIED, "DUR", "limit each request attempt to DUR (60s)" },
+  { "retries", PACE, ACTS, read_int_number, AT(endpoint.retries), 0, CARRIED,
+    "N", "retry a request up to N times (2)" },
+  { "max-wait", PACE, ACTS, read_time_limit, AT(endpoint.max_wait_ms), 0,
+    CARRIED, "DUR", "wait at most DUR for a Retry-After (120s)" },
+  { "progress", SIGHT, ACTS, read_progress, AT(progress), 0, 0, "WHEN",
     "show progress: auto (on a terminal), always or never" },
-  { "quiet", SIGHT, ACTS, FLAG, AT(quiet), NULL, 'q', 0, NULL,
+  { "quiet", SIGHT, ACTS, read_flag, AT(quiet), 'q', 0, NULL,
     "print only warnings and errors" },
-  { "verbose", SIGHT, ACTS, MORE, AT(verbose), NULL, 'v', 0, NULL,
+  { "verbose", SIGHT, ACTS, read_more, AT(verbose), 'v', 0, NULL,
     "print more; -vv prints every request" },
-  { "log", SIGHT, ACTS, TEXT, AT(log), NULL, 0, 0, "FILE",
+  { "log", SIGHT, ACTS, read_text, AT(log), 0, 0, "FILE",
     "append one line per event to FILE" },
-  { "log-format", SIGHT, ACTS, SPECIAL, 0, read_log_format, 0, 0, "FORMAT",
+  { "log-format", SIGHT, ACTS, read_log_format, AT(log_json), 0, 0, "FORMAT",
     "write the log as text or json" },
-  { "summary", SIGHT, ACTS, TEXT, AT(summary), NULL, 0, 0, "FILE",
+  { "summary", SIGHT, ACTS, read_text, AT(summary), 0, 0, "FILE",
     "write a JSON object about the run (-: stdout)" },
-  { "json", SIGHT, READS, FLAG, AT(json), NULL, 0, 0, NULL,
+  { "json", SIGHT, READS, read_flag, AT(json), 0, 0, NULL,
     "with runs, show, history: print JSON lines" },
-  { "limit", SIGHT, ON(RUNS), NUMBER, AT(limit), NULL, 0, 0, "N",
+  { "limit", SIGHT, ON(RUNS), read_number, AT(limit), 0, 0, "N",
     "with runs: list the newest N runs (50; 0: all)" },
-  { "limit-items", SLICING, PLANS, COUNT, AT(limit_items), NULL, 0, SAVED, "N",
+  { "limit-items", SLICING, PLANS, read_count, AT(limit_items), 0, SAVED, "N",
     "take only the first N items of each bulk" },
-  { "memory", SCRIPT, ACTS, COUNT, AT(memory_mb), NULL, 0, CARRIED | SAVED,
+  { "memory", SCRIPT, ACTS, read_count, AT(memory_mb), 0, CARRIED | SAVED,
     "MB", "limit the script's memory to MB megabytes (512)" },
-  { "instructions", SCRIPT, ACTS, NUMBER, AT(instructions), NULL, 0,
+  { "instructions", SCRIPT, ACTS, read_number, AT(instructions), 0,
     CARRIED | SAVED, "N",
     "limit the script to N VM instructions (0: no limit)" },
-  { "allow", SCRIPT, ACTS, SPECIAL, 0, read_allow, 0, CARRIED | SAVED, "io,os",
+  { "allow", SCRIPT, ACTS, read_allow, 0, 0, CARRIED | SAVED, "io,os",
     "let the script use these Lua libraries" },
-  { "help", OTHER, ALL, FLAG, AT(help), NULL, 'h', 0, NULL,
+  { "help", OTHER, ALL, read_flag, AT(help), 'h', 0, NULL,
     "print this text, or a script's own help" },
-  { "version", OTHER, ALL, SPECIAL, 0, read_version, 0, 0, NULL,
+  { "version", OTHER, ALL, read_version, 0, 0, 0, NULL,
     "print the versions of composio-lua and its libraries" },
-  { NULL, OTHER, 0, FLAG, 0, NULL, 0, 0, NULL, NULL }
+  { .name = NULL }
 };
 _Static_assert(COUNT_OF(host_options_table) <= HOST_OPTION_MAX,
                "too many options");
 
-const char *host_options_table_name(int i)
+const struct host_option *host_options_table_find(const char *name, size_t len)
 {
-  return host_options_table[i].name;
+  const struct host_option *option = host_options_table;
+  while(option->name &&
+        (strlen(option->name) != len || memcmp(option->name, name, len) != 0))
+    option++;
+  return option->name ? option : NULL;
 }
 
 bool host_options_table_read(struct host_options *options,
                              const struct host_option *option,
                              const char *value)
 {
-  void *to = (char *)options + option->offset;
-  int64_t *number = to;
   if(!value && option->value && !(option->flags & OPTIONAL))
     return false;
   options->given[option - host_options_table].seen = true;
   options->given[option - host_options_table].value = value;
-  switch(option->kind) {
-  case FLAG:
-    *(bool *)to = true;
-    return true;
-  case MORE:
-    *(int *)to += 1;
-    return true;
-  case TEXT:
-    *(const char **)to = value;
-    return value && *value;
-  case COUNT:
-    return host_option_value_integer(value, number) && *number > 0 &&
-           *number < 1000000000;
-  case NUMBER:
-    return host_option_value_integer(value, number) && *number >= 0;
-  case TIME:
-    return host_option_value_duration(value, number) && *number > 0;
-  case SPECIAL:
-    break;
-  }
-  return option->read(options, value);
+  return option->read((char *)options + option->offset, value);
 }
 
-/* ---- help ---- */
-
-static void option_label(const struct host_option *option, char *out,
-                         size_t size)
+bool host_options_table_help(int i, struct host_option_help *help)
 {
-  char letter[8] = "    ";
-  if(option->letter)
-    snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-  if(!option->value)
-    snprintf(out, size, "%s--%s", letter, option->name);
-  else if(option->flags & OPTIONAL)
-    snprintf(out, size, "%s--%s[=%s]", letter, option->name, option->value);
-  else
-    snprintf(out, size, "%s--%s %s", letter, option->name, option->value);
-}
-
-/* Adds a help text from HELP_COLUMN on, broken between words before
-   HELP_WIDTH. Returns the number of bytes added. */
-static size_t add_help(const char *text, char *out, size_t size)
-{
-  const size_t room = HELP_WIDTH - HELP_COLUMN;
-  size_t used = 0;
-  while(used < size) {
-    size_t len = strlen(text);
-    int written;
-    if(len > room)
-      for(len = room; len && text[len] != ' '; len--)
-        ;
-    written = snprintf(out + used, size - used, "%.*s\n", (int)len, text);
-    used += written > 0 ? (size_t)written : 0;
-    text += len;
-    if(!*text || !len || used >= size)
-      break;
-    text++;
-    written = snprintf(out + used, size - used, "%*s", HELP_COLUMN, "");
-    used += written > 0 ? (size_t)written : 0;
-  }
-  return used;
-}
-
-/* Adds the options of one group that at least one of the verbs takes. Returns
-   the number of bytes added. */
-static size_t add_group(enum host_group group, unsigned verbs, char *out,
-                        size_t size)
-{
-  size_t used = 0;
-  int i;
-  for(i = 0; host_options_table[i].name && used < size; i++) {
-    char label[48];
-    int len;
-    if(host_options_table[i].group != group ||
-       !(host_options_table[i].verbs & verbs))
-      continue;
-    option_label(&host_options_table[i], label, sizeof(label));
-    len = snprintf(out + used, size - used, "%s%s  %-24s ",
-                   used ? "" : group_titles[group], used ? "" : "\n", label);
-    used += len > 0 ? (size_t)len : 0;
-    if(used < size)
-      used += add_help(host_options_table[i].help, out + used, size - used);
-  }
-  return used < size ? used : size - 1;
-}
-
-static void add_options(unsigned verbs, char *out, size_t size)
-{
-  size_t used = 0;
-  int group;
-  out[0] = '\0';
-  for(group = 0; group < GROUPS; group++)
-    used += add_group((enum host_group)group, verbs, out + used, size - used);
-}
-
-void host_options_table_text(char *out, size_t size)
-{
-  add_options(ON(RUN), out, size);
-}
-
-void host_options_table_print(FILE *file)
-{
-  char text[HOST_OPTIONS_SIZE];
-  host_options_table_text(text, sizeof(text));
-  fputs(text, file);
-}
-
-void host_options_table_print_all(FILE *file)
-{
-  char text[HOST_OPTIONS_SIZE];
-  add_options(ALL, text, sizeof(text));
-  fputs(text, file);
-}
-
-/* ---- the given options, for the ledger and for a later resume ---- */
-
-/* The k-th value given for option i, or NULL: --protect may be repeated. */
-static const char *given_text(const struct host_options *options, int i, int k)
-{
-  if(host_options_table[i].read == read_protect)
-    return k < options->protect_count ? options->protect[k] : NULL;
-  return k ? NULL : options->given[i].value;
-}
-
-static void add_text(struct ca_json_write *json, const char *name,
-                     const char *text)
-{
-  struct ca_slice slice = { text, strlen(text) };
-  if(!ca_text_is_utf8(slice, NULL)) /* a path may hold any bytes */
-    ca_json_write_null(json, name);
-  else
-    ca_json_write_text(json, name, text);
-}
-
-static void add_given(const struct host_options *options, int i,
-                      struct ca_json_write *json)
-{
-  const char *name = host_options_table[i].name;
-  const char *text;
-  int k;
-  if(!options->given[i].value)
-    ca_json_write_bool(json, name, true);
-  else if(!given_text(options, i, 1))
-    add_text(json, name, options->given[i].value);
-  else {
-    ca_json_write_open(json, name, '[');
-    for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
-      add_text(json, NULL, text);
-    ca_json_write_close(json, ']');
-  }
-}
-
-enum ca_code host_options_table_json(const struct host_options *options,
-                                     struct ca_buf *out)
-{
-  struct ca_json_write json;
-  int i;
-  ca_json_write_begin(&json, out);
-  if(options->verb == HOST_APPLY)
-    /* resume may have to suggest the same `apply PLAN` again */
-    add_text(&json, "plan", options->operand);
-  for(i = 0; host_options_table[i].name; i++)
-    if(options->given[i].seen)
-      add_given(options, i, &json);
-  return ca_json_write_end(&json);
-}
-
-void host_options_table_carry(const struct host_options *options,
-                              void (*visit)(void *ctx, const char *name,
-                                            const char *value),
-                              void *ctx)
-{
-  const char *text;
-  int i;
-  int k;
-  for(i = 0; host_options_table[i].name; i++)
-    if(host_options_table[i].flags & CARRIED)
-      for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
-        visit(ctx, host_options_table[i].name, text);
+  const struct host_option *option = &host_options_table[i];
+  help->name = option->name;
+  help->group = option->group;
+  help->value = option->value;
+  help->text = option->help;
+  help->letter = option->letter;
+  help->is_optional = option->flags & OPTIONAL;
+  help->is_of_run = option->verbs & ON(RUN);
+  return option->name != NULL;
 }

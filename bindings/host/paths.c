@@ -231,21 +231,18 @@ static void read_names(const char *dir, struct names *names)
 }
 
 enum ca_code host_paths_scripts(void (*visit)(void *ctx, const char *name,
-                                              const char *path),
+                                              const char *dir),
                                 void *ctx, struct ca_err *err)
 {
-  char dir[HOST_PATH_SIZE - 300];
-  char path[HOST_PATH_SIZE];
+  char dir[HOST_PATH_SIZE];
   struct names names;
   size_t i;
   enum ca_code code = scripts_dir(dir, sizeof(dir), err);
   if(code)
     return code;
   read_names(dir, &names);
-  for(i = 0; i < names.used; i++) {
-    snprintf(path, sizeof(path), "%s/%s.lua", dir, names.list[i]);
-    visit(ctx, names.list[i], path);
-  }
+  for(i = 0; i < names.used; i++)
+    visit(ctx, names.list[i], dir);
   free_names(&names);
   return CA_OK;
 }

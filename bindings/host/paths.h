@@ -32,12 +32,10 @@ void host_paths_remove_scratch(const char *dir);
    a shipped script. CA_USAGE with a message if there is none. */
 CA_MUST_USE enum ca_code host_paths_script(const char *word, char *out,
                                            size_t size, struct ca_err *err);
-/* Calls visit for each shipped script, sorted by name; name is without ".lua".
- */
-CA_MUST_USE enum ca_code host_paths_scripts(void (*visit)(void *ctx,
-                                                          const char *name,
-                                                          const char *path),
-                                            void *ctx, struct ca_err *err);
+/* Calls visit for each shipped script, sorted by name: dir/name.lua. */
+CA_MUST_USE enum ca_code
+host_paths_scripts(void (*visit)(void *ctx, const char *name, const char *dir),
+                   void *ctx, struct ca_err *err);
 /* Finds the emulator beside this program, or else in libexec. */
 CA_MUST_USE enum ca_code host_paths_emulator(char *out, size_t size,
                                              struct ca_err *err);

@@ -24,7 +24,7 @@ enum ca_code host_run_begin(struct host *host, const unsigned char *salt,
 {
   struct ca_run_info info;
   enum ca_code code =
-      host_options_table_json(&host->options, &host->options_json);
+      host_options_saved_json(&host->options, &host->options_json);
   if(code)
     return ca_err_set(err, code, "out of memory");
   host_setup_describe_run(host, &info);
@@ -172,15 +172,11 @@ static int open_state(lua_State *L)
   host_sandbox_open(L);
   memset(&options, 0, sizeof(options));
   options.apply = host->options.apply;
-  options.concurrency = (int)host->options.concurrency;
+  options.concurrency = host->options.endpoint.concurrency;
   options.limit_items = host->options.limit_items;
   options.replay = host->replay;
-  options.limits.max_changes = host->options.max_changes;
-  options.limits.max_percent = host->options.max_percent;
-  options.limits.delete_active = host->options.delete_active;
-  options.stop_on.failed = host->options.stop_on.failed;
-  options.stop_on.unknown = host->options.stop_on.unknown;
-  options.stop_on.stale = host->options.stop_on.stale;
+  options.limits = host->options.limits;
+  options.stop_on = host->options.stop_on;
   options.given = host->given;
   options.stop = &host->stop;
   options.ctx = host;
@@ -196,7 +192,7 @@ static int open_state(lua_State *L)
   lca_host_table_open(L, &options);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "composio.host"); /* loaded host */
-  host_command_line_add(L, host);
+  host_help_add(L, host);
   host_history_add(L, host);
   lua_pushstring(L,
                  host->run_id); /* known in a resume and an apply, else "" */
@@ -216,7 +212,7 @@ static int open_state(lua_State *L)
   host_sandbox_hook(L);
   host_sandbox_close(L, host->script_dir, host->options.allow_io,
                      host->options.allow_os, host->undoes[0] != '\0');
-  host_command_line_push(L, host->options.rest, host->options.rest_count);
+  host_help_push_words(L, host->options.rest, host->options.rest_count);
   lua_pushstring(L, host->script);
   lua_rawseti(L, -2, 0);
   lua_setglobal(L, "arg");

@@ -53,17 +53,10 @@ static enum ca_code find_service(struct host *host, struct ca_err *err)
   struct ca_endpoint_options *endpoint = &host->endpoint;
   const struct host_options *options = &host->options;
   enum ca_code code;
-  endpoint->base_url = options->base_url;
-  endpoint->timeout_ms = options->timeout_ms;
-  endpoint->max_wait_ms = options->max_wait_ms;
-  endpoint->retries = (int)options->retries;
-  endpoint->concurrency = (int)options->concurrency;
-  endpoint->budget_percent = options->budget_percent;
-  endpoint->rate_per_second = options->rate_per_second;
-  endpoint->ca_file = options->tls_ca;
-  if(options->tls_ca && access(options->tls_ca, R_OK))
+  *endpoint = options->endpoint;
+  if(endpoint->ca_file && access(endpoint->ca_file, R_OK))
     return ca_err_set(err, CA_USAGE, "cannot read --tls-ca %s: %s",
-                      options->tls_ca, strerror(errno));
+                      endpoint->ca_file, strerror(errno));
   if(options->emulator) {
     host_paths_forget_key();
     code =

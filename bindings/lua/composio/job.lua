@@ -2,6 +2,8 @@
 -- plan, the outcomes that stop it, and its parameters: command line options (argparse).
 -- Must not know: accounts, the ledger.
 
+local require = require -- a script's own finds less
+
 local KNOWN = { "summary", "may", "params", "stop_on" }
 local STOPS = { "failed", "unknown", "stale" }
 local KNOWN_PARAM = { "type", "default", "min", "max", "required", "help", "values" }
@@ -105,9 +107,10 @@ return function(composio, core, host)
     if param.type == "enum" and type(param.values) ~= "table" then
       core.usage(where .. ": an enum needs values = { … }")
     end
-    for _, option in ipairs(host.option_names) do
-      if option_of(name) == "--" .. option or option_of("no_" .. name) == "--" .. option then
-        core.usage(where .. ": composio-lua has an option --" .. option .. "; choose another name")
+    for _, option in ipairs(host.options) do
+      local taken = "--" .. option.name
+      if option_of(name) == taken or option_of("no_" .. name) == taken then
+        core.usage(where .. ": composio-lua has an option " .. taken .. "; choose another name")
       end
     end
   end
@@ -169,7 +172,7 @@ return function(composio, core, host)
       lines[#lines + 1] = ("  %-24s %s"):format(label, describe(param))
     end
     lines[#lines + 1] = "\nOptions of composio-lua:"
-    lines[#lines + 1] = host.options_text
+    lines[#lines + 1] = require("composio.help").of_run(host)
     print(table.concat(lines, "\n"))
     host.stop("help", "")
   end
@@ -197,7 +200,9 @@ return function(composio, core, host)
     for name in pairs(options) do
       all[#all + 1] = name:sub(3)
     end
-    table.move(host.option_names, 1, #host.option_names, #all + 1, all)
+    for _, known in ipairs(host.options) do
+      all[#all + 1] = known.name
+    end
     local near = core.nearest(option, all)
     local hint = near and (" (did you mean '--%s'?)"):format(near) or ""
     host.stop("usage", ("unknown option '--%s'%s"):format(option, hint))

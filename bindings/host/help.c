@@ -1,0 +1,142 @@
+/* What help.lua and job.lua ask of the host: the options, the script's
+   arguments, the shipped scripts. Must not know: curl, the ledger, how runs
+   are carried out. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include "host/host.h"
+#include "module/open.h"
+
+/* ---- lists ---- */
+
+void host_help_push_words(lua_State *L, char **words, int count)
+{
+  int i;
+  lua_createtable(L, count, 1);
+  for(i = 0; i < count; i++) {
+    lua_pushstring(L, words[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+static void set_text(lua_State *L, const char *field, const char *text)
+{
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, field);
+}
+
+static void set_bool(lua_State *L, const char *field, bool value)
+{
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, field);
+}
+
+/* Pushes the options in the order of help. */
+static void push_options(lua_State *L)
+{
+  struct host_option_help help;
+  int i;
+  lua_newtable(L);
+  for(i = 0; host_options_table_help(i, &help); i++) {
+    lua_createtable(L, 0, 7);
+    set_text(L, "name", help.name);
+    set_text(L, "group", help.group);
+    set_text(L, "value", help.value);
+    set_text(L, "text", help.text);
+    if(help.letter)
+      set_text(L, "letter", (char[]){ help.letter, '\0' });
+    set_bool(L, "is_optional", help.is_optional);
+    set_bool(L, "is_of_run", help.is_of_run);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+/* Adds a shipped script to the list on top of the stack ctx. */
+static void add_script(void *ctx, const char *name, const char *dir)
+{
+  lua_State *L = ctx;
+  lua_createtable(L, 0, 2);
+  set_text(L, "name", name);
+  lua_pushfstring(L, "%s/%s.lua", dir, name);
+  lua_setfield(L, -2, "path");
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+/* host.scripts() → list of { name, path }. Raises if there are none. */
+static int list_scripts(lua_State *L)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  lua_newtable(L);
+  if(host_paths_scripts(add_script, L, &err)) {
+    lua_pushstring(L, err.text);
+    return lua_error(L);
+  }
+  return 1;
+}
+
+/* ---- composio.host ---- */
+
+/* host.unreadable(path) → why the file cannot be read, or nil. */
+static int host_unreadable(lua_State *L)
+{
+  if(access(luaL_checkstring(L, 1), R_OK))
+    lua_pushfstring(L, "cannot be read: %s", strerror(errno));
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+void host_help_add(lua_State *L, struct host *host)
+{
+  push_options(L);
+  lua_setfield(L, -2, "options");
+  host_help_push_words(L, host->options.params, host->options.param_count);
+  lua_setfield(L, -2, "params");
+  set_text(L, "script", host->options.script);
+  set_bool(L, "wants_help", host->options.help);
+  lua_pushcfunction(L, host_unreadable);
+  lua_setfield(L, -2, "unreadable");
+}
+
+/* ---- help.lua ---- */
+
+/* Prints the page (argument 2). The first argument is the host. */
+static int print_page(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, 1);
+  luaL_openlibs(L);
+  lca_open_parts(L);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "composio.help");
+  lua_call(L, 1, 1);
+  lua_pushvalue(L, 2);
+  lua_gettable(L, -2);
+  lua_newtable(L);
+  host_help_add(L, host);
+  set_text(L, "version", COMPOSIO_VERSION);
+  lua_pushcfunction(L, list_scripts);
+  lua_setfield(L, -2, "scripts");
+  lua_call(L, 1, 1);
+  (void)fputs(luaL_checkstring(L, -1), stdout);
+  return 0;
+}
+
+int host_help_print(struct host *host, const char *page)
+{
+  lua_State *L = luaL_newstate();
+  int code = 2;
+  if(!L)
+    return code;
+  lua_pushcfunction(L, print_page);
+  lua_pushlightuserdata(L, host);
+  lua_pushstring(L, page);
+  if(lua_pcall(L, 2, 0, 0))
+    host_terminal_complain(host, "%s", lua_tostring(L, -1));
+  else
+    code = 0;
+  lua_close(L);
+  return code;
+}
