@@ -9,7 +9,6 @@
 #include "module/result.h"
 #include "module/table.h"
 #include "base/secret.h"
-#include "base/json_write.h"
 
 #define CALL        "composio.call"
 #define OPTIONS_MAX (CA_FIELDS_MAX + 6)
@@ -152,39 +151,11 @@ static enum ca_code set_integer(lua_State *L, struct call *call,
   return ca_request_integer(&call->request, field, value, err);
 }
 
-/* Adds a list of an ACL. An empty table is an empty list here, whatever its
-   metatable. */
-static void add_acl_list(lua_State *L, struct call *call, int index,
-                         const char *path)
+/* Raises for options of an ACL that there are not. */
+static void check_acl_names(lua_State *L, int index, const char *path,
+                            const char *const *names)
 {
-  if(!lua_istable(L, index))
-    lca_error_usage(L, "%s: expected a list of user ids, got %s", path,
-                    luaL_typename(L, index));
-  if(!lua_rawlen(L, index) &&
-     (lua_pushnil(L), !lua_next(L, index))) { /* {} is a list here */
-    if(ca_buf_add_text(&call->json, "[]"))
-      luaL_error(L, "out of memory");
-    return;
-  }
-  if(!lua_rawlen(L, index))
-    lca_error_usage(L, "%s: expected a list of user ids", path);
-  lca_json_encode(L, index, &call->json, path);
-}
-
-static void encode_acl(lua_State *L, struct call *call,
-                       const struct ca_field *field, int index)
-{
-  static const char *const names[] = { "allow_all_users", "allowed_user_ids",
-                                       "not_allowed_user_ids", NULL };
-  const struct ca_api *api = call->request.api;
-  char path[128];
-  struct ca_json_write json;
   int i;
-
-  if(!lua_istable(L, index))
-    wrong_type(L, api, field, "a table", index);
-  snprintf(path, sizeof(path), "%s.%s: %s", api->resource, api->name,
-           field->name);
   lua_pushnil(L);
   while(lua_next(L, index)) {
     lua_pop(L, 1);
@@ -195,60 +166,75 @@ static void encode_acl(lua_State *L, struct call *call,
     if(!names[i])
       lca_error_unknown_option(L, path, luaL_tolstring(L, -1, NULL), names);
   }
-  ca_json_write_begin(&json, &call->json);
-  for(i = 0; names[i]; i++) {
-    if(lua_getfield(L, index, names[i]) != LUA_TNIL) {
-      struct ca_slice name = { names[i], strlen(names[i]) };
-      ca_json_write_name(&json, name);
-      snprintf(path, sizeof(path), "%s.%s: %s.%s", api->resource, api->name,
-               field->name, names[i]);
-      if(i)
-        add_acl_list(L, call, lua_gettop(L), path);
-      else if(lua_isboolean(L, -1))
-        lca_json_encode(L, -1, &call->json, path);
-      else
-        lca_error_usage(L, "%s: expected true or false, got %s", path,
-                        luaL_typename(L, -1));
-    }
-    lua_pop(L, 1);
-  }
-  if(ca_json_write_end(&json))
-    luaL_error(L, "out of memory");
 }
 
-static void encode_free(lua_State *L, struct call *call,
-                        const struct ca_field *field, int index)
+/* Encodes a copy of the ACL, in which an empty table is an empty list,
+   whatever its metatable. */
+static void encode_acl(lua_State *L, struct call *call, int index,
+                       const char *path)
 {
-  const struct ca_api *api = call->request.api;
-  char path[128];
+  static const char *const names[] = { "allow_all_users", "allowed_user_ids",
+                                       "not_allowed_user_ids", NULL };
+  int copy;
+  int i;
 
-  if(!lua_istable(L, index))
-    wrong_type(L, api, field, "a table", index);
-  snprintf(path, sizeof(path), "%s.%s: %s", api->resource, api->name,
-           field->name);
-  if(field->type == CA_SCHEME) {
-    bool fine = lua_getfield(L, index, "authScheme") == LUA_TSTRING;
-    fine = lua_getfield(L, index, "val") == LUA_TTABLE && fine;
-    lua_pop(L, 2);
-    if(!fine)
-      lca_error_usage(L,
-                      "%s: expected a value of composio.auth_scheme, a table "
-                      "with authScheme and val",
-                      path);
+  check_acl_names(L, index, path, names);
+  lua_newtable(L);
+  copy = lua_gettop(L);
+  for(i = 0; names[i]; i++) {
+    int type = lua_getfield(L, index, names[i]);
+    if(!i && type != LUA_TNIL && type != LUA_TBOOLEAN)
+      lca_error_usage(L, "%s.%s: expected true or false, got %s", path,
+                      names[i], luaL_typename(L, -1));
+    if(i && type != LUA_TNIL && type != LUA_TTABLE)
+      lca_error_usage(L, "%s.%s: expected a list of user ids, got %s", path,
+                      names[i], luaL_typename(L, -1));
+    if(type == LUA_TTABLE && !lua_rawlen(L, -1)) {
+      if((lua_pushnil(L), lua_next(L, -2)))
+        lca_error_usage(L, "%s.%s: expected a list of user ids", path,
+                        names[i]);
+      lca_json_push_list(L);
+      lua_replace(L, -2);
+    }
+    lua_setfield(L, copy, names[i]);
   }
-  lca_json_encode(L, index, &call->json, path);
+  lca_json_encode(L, copy, &call->json, path);
+  lua_settop(L, copy - 1);
+}
+
+/* Raises unless the table is a value of composio.auth_scheme. */
+static void check_scheme(lua_State *L, int index, const char *path)
+{
+  bool fine = lua_getfield(L, index, "authScheme") == LUA_TSTRING;
+  fine = lua_getfield(L, index, "val") == LUA_TTABLE && fine;
+  lua_pop(L, 2);
+  if(!fine)
+    lca_error_usage(L,
+                    "%s: expected a value of composio.auth_scheme, a table "
+                    "with authScheme and val",
+                    path);
 }
 
 static enum ca_code set_json(lua_State *L, struct call *call,
                              const struct ca_field *field, int index,
                              struct ca_err *err)
 {
+  const struct ca_api *api = call->request.api;
+  char path[128];
   struct ca_slice json;
+
+  if(!lua_istable(L, index))
+    wrong_type(L, api, field, "a table", index);
+  snprintf(path, sizeof(path), "%s.%s: %s", api->resource, api->name,
+           field->name);
   ca_buf_reset(&call->json);
   if(field->type == CA_ACL)
-    encode_acl(L, call, field, index);
-  else
-    encode_free(L, call, field, index);
+    encode_acl(L, call, index, path);
+  else {
+    if(field->type == CA_SCHEME)
+      check_scheme(L, index, path);
+    lca_json_encode(L, index, &call->json, path);
+  }
   json.data = call->json.data;
   json.len = call->json.len;
   return ca_request_json(&call->request, field, json, err);
@@ -489,18 +475,27 @@ static int send(lua_State *L, struct lca_client *client, struct call *call)
   return lca_wait_op(L, op, 0, call_ended);
 }
 
-static int call_operation(lua_State *L)
+/* Reads the arguments of the function that is called: client, options,
+   account and call are then on the stack. */
+static struct call *begin_call(lua_State *L)
 {
   const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
-  struct lca_clients *room = lca_client_shared(L);
-  struct lca_client *client;
   struct call *call;
-
   order_arguments(L, api);
   call = push_call(L, api);
   lua_rotate(L, 1, AT_CALL); /* client options account call, positional … */
   lua_toclose(L, AT_CALL);
   read_arguments(L, call);
+  return call;
+}
+
+static int call_operation(lua_State *L)
+{
+  const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
+  struct lca_clients *room = lca_client_shared(L);
+  struct call *call = begin_call(L);
+  struct lca_client *client;
+
   hide_credentials(call);
   if(room->before)
     room->before(L, room->before_ctx);
@@ -526,15 +521,7 @@ static int call_operation(lua_State *L)
    class of the call. */
 static int check_operation(lua_State *L)
 {
-  const struct ca_api *api = lua_touserdata(L, lua_upvalueindex(UP_API));
-  struct call *call;
-
-  order_arguments(L, api);
-  call = push_call(L, api);
-  lua_rotate(L, 1, AT_CALL);
-  lua_toclose(L, AT_CALL);
-  read_arguments(L, call);
-  lua_pushstring(L, ca_api_class_name(call->request.cost));
+  lua_pushstring(L, ca_api_class_name(begin_call(L)->request.cost));
   return 1;
 }
 

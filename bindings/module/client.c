@@ -260,74 +260,41 @@ struct lca_client *lca_client_default(lua_State *L)
 /* Returns the option's string, or NULL; the table keeps it alive. */
 static const char *text_option(lua_State *L, const char *name)
 {
-  const char *text = NULL;
-  if(lua_getfield(L, 1, name) != LUA_TNIL) {
-    if(lua_type(L, -1) != LUA_TSTRING)
-      lca_error_usage(L, "composio.client: %s: expected a string, got %s",
-                      name, luaL_typename(L, -1));
-    text = lua_tostring(L, -1);
-    if(strlen(text) != lua_rawlen(L, -1))
-      lca_error_usage(L, "composio.client: %s: contains a zero byte", name);
-  }
+  const char *text;
+  lua_getfield(L, 1, name);
+  text = lua_tostring(L, -1);
   lua_pop(L, 1);
   return text;
 }
 
 /* Returns the option's number if it is given, else before. */
-static double number_option(lua_State *L, const char *name, double least,
-                            double most, double before)
+static double number_option(lua_State *L, const char *name, double before)
 {
-  double number = before;
-  if(lua_getfield(L, 1, name) != LUA_TNIL) {
-    if(lua_type(L, -1) != LUA_TNUMBER)
-      lca_error_usage(L, "composio.client: %s: expected a number, got %s",
-                      name, luaL_typename(L, -1));
-    number = lua_tonumber(L, -1);
-    if(!(number >= least && number <= most))
-      lca_error_usage(L, "composio.client: %s: %f is not between %f and %f%s",
-                      name, number, least, most,
-                      most == 86400.0 ? " (it is in seconds)" : "");
-  }
+  double number =
+      lua_getfield(L, 1, name) == LUA_TNIL ? before : lua_tonumber(L, -1);
   lua_pop(L, 1);
   return number;
 }
 
-static void check_names(lua_State *L)
+/* Returns the milliseconds of an option in seconds. */
+static int64_t ms_option(lua_State *L, const char *name, int64_t before_ms)
 {
-  static const char *const known[] = {
-    "api_key",     "api_key_file", "base_url", "timeout", "retries",
-    "concurrency", "budget",       "max_wait", NULL
-  };
-  int i;
-  lua_pushnil(L);
-  while(lua_next(L, 1)) {
-    lua_pop(L, 1);
-    for(i = 0; known[i]; i++)
-      if(lua_type(L, -1) == LUA_TSTRING &&
-         !strcmp(lua_tostring(L, -1), known[i]))
-        break;
-    if(!known[i])
-      lca_error_unknown_option(L, "composio.client",
-                               luaL_tolstring(L, -1, NULL), known);
-  }
+  double seconds = number_option(L, name, (double)before_ms / 1000);
+  return (int64_t)ceil(1000 * seconds);
 }
 
 static void read_options(lua_State *L, struct ca_endpoint_options *options)
 {
-  options->timeout_ms =
-      (int64_t)ceil(1000 * number_option(L, "timeout", 0.001, 86400.0,
-                                         (double)options->timeout_ms / 1000));
-  options->max_wait_ms =
-      (int64_t)ceil(1000 * number_option(L, "max_wait", 0.001, 86400.0,
-                                         (double)options->max_wait_ms / 1000));
-  options->retries =
-      (int)number_option(L, "retries", 0, 20, (double)options->retries);
-  options->concurrency = (int)number_option(L, "concurrency", 1, 512,
-                                            (double)options->concurrency);
+  options->timeout_ms = ms_option(L, "timeout", options->timeout_ms);
+  options->max_wait_ms = ms_option(L, "max_wait", options->max_wait_ms);
+  options->retries = (int)number_option(L, "retries", options->retries);
+  options->concurrency =
+      (int)number_option(L, "concurrency", options->concurrency);
   options->budget_percent =
-      number_option(L, "budget", 1, 100, options->budget_percent);
+      number_option(L, "budget", options->budget_percent);
 }
 
+/* client_new(options) → a client. client.lua has checked the options. */
 static int client_new(lua_State *L)
 {
   const struct ca_endpoint_options *defaults = lca_client_shared(L)->defaults;
@@ -338,21 +305,9 @@ static int client_new(lua_State *L)
   const char *file;
 
   lua_settop(L, 1);
-  if(lua_isnil(L, 1)) {
-    lua_newtable(L);
-    lua_replace(L, 1);
-  }
-  if(!lua_istable(L, 1))
-    return lca_error_usage(L, "composio.client: expected a table, got %s",
-                           luaL_typename(L, 1));
-  check_names(L);
   base_url = text_option(L, "base_url");
   api_key = text_option(L, "api_key");
   file = text_option(L, "api_key_file");
-  if(api_key && file)
-    return lca_error_usage(
-        L, "composio.client: give api_key or api_key_file, not "
-           "both");
   if(defaults) {
     options = *defaults;
     /* the host's key is only for the host's base URL */

@@ -57,6 +57,12 @@ void lca_json_push_null(lua_State *L)
   lua_pushlightuserdata(L, NULL);
 }
 
+void lca_json_push_list(lua_State *L)
+{
+  lua_newtable(L);
+  luaL_setmetatable(L, ARRAY);
+}
+
 bool lca_json_is_null(lua_State *L, int index)
 {
   return lua_type(L, index) == LUA_TLIGHTUSERDATA && !lua_touserdata(L, index);
@@ -478,8 +484,8 @@ static int array(lua_State *L)
 {
   lua_settop(L, 1);
   if(lua_isnil(L, 1)) {
-    lua_newtable(L);
-    lua_replace(L, 1);
+    lca_json_push_list(L);
+    return 1;
   }
   if(!lua_istable(L, 1))
     return lca_error_usage(L, "composio.array: expected a table, got %s",

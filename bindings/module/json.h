@@ -33,6 +33,8 @@ void lca_json_encode(lua_State *L, int index, struct ca_buf *out,
 
 /* Pushes composio.null (a light userdata, cjson.null). [-0, +1, -] */
 void lca_json_push_null(lua_State *L);
+/* Pushes an empty list, as composio.array() makes it. [-0, +1, m] */
+void lca_json_push_list(lua_State *L);
 bool lca_json_is_null(lua_State *L, int index);
 
 /* Pushes the lua-cjson module, loaded once per state; if it cannot be

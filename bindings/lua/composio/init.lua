@@ -75,7 +75,7 @@ local function set_class(client)
 end
 
 function composio.client(options)
-  return set_class(core.client_new(options))
+  return set_class(core.client_new(core.client_options(options)))
 end
 
 local function add_part(name)
@@ -106,6 +106,7 @@ local function add_on_demand(name, owner, word)
   owner[word] = first
 end
 
+add_on_demand("client", core, "client_options")
 add_on_demand("csv", composio, "csv")
 add_on_demand("report", composio, "report")
 add_on_demand("bulk", composio, "bulk")
