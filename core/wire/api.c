@@ -96,7 +96,7 @@ static const struct ca_field create_fields[] = {
   OWNER("connection.user_id", "auth_config.id"),
   BODY("callback_url", "connection.callback_url", CA_TEXT, 0),
   BODY("config", "connection.state", CA_SCHEME, CA_SECRET),
-  BODY("alias", "connection.alias", CA_TEXT, 0),
+  BODY("alias", "connection.alias", CA_TEXT, CA_IS_UNIQUE),
   BODY_WORD("account_type", "connection.experimental.account_type",
             share_types, 0),
   BODY("acl", "connection." ACL, CA_ACL, 0),
@@ -106,7 +106,7 @@ static const struct ca_field create_fields[] = {
 static const struct ca_field link_fields[] = {
   OWNER("user_id", "auth_config_id"),
   BODY("callback_url", "callback_url", CA_TEXT, 0),
-  BODY("alias", "alias", CA_TEXT, 0),
+  BODY("alias", "alias", CA_TEXT, CA_IS_UNIQUE),
   BODY("connection_data", "connection_data", CA_OPEN, CA_SECRET),
   BODY_WORD("account_type", "experimental.account_type", share_types, 0),
   BODY("acl", ACL, CA_ACL, 0),
@@ -130,7 +130,7 @@ static const struct ca_field delete_fields[] = { ID,
 static const struct ca_field update_fields[] = {
   ID,
   SHOWN("alias", "alias", CA_TEXT,
-        CA_MAY_BE_EMPTY | CA_PLAN_SEES | CA_ITEM_KEEPS),
+        CA_MAY_BE_EMPTY | CA_PLAN_SEES | CA_ITEM_KEEPS | CA_IS_UNIQUE),
   BODY("credentials", "connection.state", CA_SCHEME,
        CA_SECRET | CA_MAKES_IRREVERSIBLE),
   SHOWN("acl", ACL, CA_ACL, 0), END
@@ -323,28 +323,12 @@ bool ca_api_status_is_disabled(const char *status)
 
 const char *ca_api_method_name(enum ca_method method)
 {
-  switch(method) {
-  case CA_GET:
-    return "GET";
-  case CA_POST:
-    return "POST";
-  case CA_PATCH:
-    return "PATCH";
-  case CA_DELETE:
-    return "DELETE";
-  }
-  return "";
+  static const char *const names[] = { "GET", "POST", "PATCH", "DELETE" };
+  return names[method];
 }
 
 const char *ca_api_class_name(enum ca_class cost)
 {
-  switch(cost) {
-  case CA_READ:
-    return "read";
-  case CA_REVERSIBLE:
-    return "reversible";
-  case CA_IRREVERSIBLE:
-    return "irreversible";
-  }
-  return "";
+  static const char *const names[] = { "read", "reversible", "irreversible" };
+  return names[cost];
 }

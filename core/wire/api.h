@@ -60,7 +60,9 @@ enum ca_field_flag {
   CA_ITEM_KEEPS = 256, /* the ledger's items have a column for it, so the
                           before-image of an item's own account omits it */
   CA_NAMES_USER = 512, /* names the user for whom a create makes an account */
-  CA_NAMES_CONFIG = 1024 /* names the auth config that it uses */
+  CA_NAMES_CONFIG = 1024, /* names the auth config that it uses */
+  CA_IS_UNIQUE = 2048 /* another account may have the value; then the reply is
+                         a 409 that no retry resolves */
 };
 
 struct ca_field {

@@ -4,6 +4,7 @@
    libcurl resends a request by itself when a reused connection dies before the
    reply, so the pre-request callback refuses the second send of a request that
    must not be repeated. By default libcurl has no total timeout. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -62,136 +63,108 @@ static void copy_host(char *to, size_t size, const char *url)
   ca_text_printable(to, size, from, len < size ? len : 0);
 }
 
-enum header {
-  H_LIMIT,
-  H_REMAINING,
-  H_WINDOW,
-  H_REQUEST_ID,
-  H_SHOULD_RETRY,
-  H_RETRY_AFTER,
-  H_RETRY_AFTER_MS,
-  H_CONTENT_TYPE,
-  H_LOCATION,
-  H_DATE,
-  H_DEPRECATION,
-  H_SUNSET
+/* How a header's value is kept. */
+enum kept_as {
+  AS_NUMBER,    /* a count, or milliseconds */
+  AS_WINDOW,    /* "60s", in milliseconds */
+  AS_FLAG,      /* "true" is 1, "false" is 0 */
+  AS_JSON_FLAG, /* is the content type JSON? */
+  AS_SENT,      /* a copy that is parsed later */
+  AS_TEXT,      /* a copy for messages: masked and safe for terminals */
+  AS_HOST       /* the same of a URL's host */
 };
 
-struct header_name {
+struct header {
   const char *name;
-  enum header header;
+  enum kept_as as;
+  size_t at; /* the member of struct ca_headers, and its size */
+  size_t size;
 };
+
+#define IN(member)                     \
+  offsetof(struct ca_headers, member), \
+      sizeof(((struct ca_headers *)NULL)->member)
 
 /* Returns NULL for a header that is not used. A reply has fifteen to twenty
    headers; comparing lengths first rules out nearly all of them. */
-static const struct header_name *find_header(const char *line, size_t len)
+static const struct header *find_header(const char *line, size_t len)
 {
-  static const struct header_name names[][4] = {
-    [4] = { { "date", H_DATE } },
-    [6] = { { "sunset", H_SUNSET } },
-    [8] = { { "location", H_LOCATION } },
-    [11] = { { "x-ratelimit", H_LIMIT },
-             { "retry-after", H_RETRY_AFTER },
-             { "deprecation", H_DEPRECATION } },
-    [12] = { { "content-type", H_CONTENT_TYPE },
-             { "x-request-id", H_REQUEST_ID } },
-    [14] = { { "x-should-retry", H_SHOULD_RETRY },
-             { "retry-after-ms", H_RETRY_AFTER_MS } },
-    [21] = { { "x-ratelimit-remaining", H_REMAINING } },
-    [23] = { { "x-ratelimit-window-size", H_WINDOW } },
+  static const struct header headers[][4] = {
+    [4] = { { "date", AS_SENT, IN(date) } },
+    [6] = { { "sunset", AS_TEXT, IN(sunset) } },
+    [8] = { { "location", AS_HOST, IN(location_host) } },
+    [11] = { { "x-ratelimit", AS_NUMBER, IN(limit) },
+             { "retry-after", AS_SENT, IN(retry_after) },
+             { "deprecation", AS_TEXT, IN(deprecation) } },
+    [12] = { { "content-type", AS_JSON_FLAG, IN(is_json) },
+             { "x-request-id", AS_TEXT, IN(request_id) } },
+    [14] = { { "x-should-retry", AS_FLAG, IN(should_retry) },
+             { "retry-after-ms", AS_NUMBER, IN(retry_after_ms) } },
+    [21] = { { "x-ratelimit-remaining", AS_NUMBER, IN(remaining) } },
+    [23] = { { "x-ratelimit-window-size", AS_WINDOW, IN(window_ms) } },
   };
-  const struct header_name *name;
-  if(len >= sizeof(names) / sizeof(names[0]))
+  const struct header *header;
+  if(len >= sizeof(headers) / sizeof(headers[0]))
     return NULL;
-  for(name = names[len]; name->name; name++)
-    if((name->name[0] | 0x20) == (line[0] | 0x20) &&
-       !strncasecmp(name->name, line, len))
-      return name;
+  for(header = headers[len]; header->name; header++)
+    if((header->name[0] | 0x20) == (line[0] | 0x20) &&
+       !strncasecmp(header->name, line, len))
+      return header;
   return NULL;
 }
 
-/* Is the header's text stored? Of the others only the parsed value is. */
-static bool is_stored(enum header header)
+/* value: writable, and masked here where messages show it: a secret that was
+   cut first would not be recognised. */
+static void take_header(struct ca_headers *said, const struct header *header,
+                        char *value)
 {
-  return header == H_REQUEST_ID || header == H_RETRY_AFTER ||
-         header == H_LOCATION || header == H_DEPRECATION || header == H_SUNSET;
-}
+  char *text = (char *)said + header->at;
+  void *to = text;
 
-/* Copies a value for messages, safe for terminals; the caller has masked
-   secrets. */
-static void copy_value(char *to, size_t size, const char *value)
-{
-  ca_text_printable(to, size, value, strlen(value));
-}
-
-static void take_header(struct ca_headers *said, enum header header,
-                        const char *value)
-{
-  switch(header) {
-  case H_LIMIT:
-    said->limit = to_number(value);
+  switch(header->as) {
+  case AS_NUMBER:
+    *(int64_t *)to = to_number(value);
     break;
-  case H_REMAINING:
-    said->remaining = to_number(value);
+  case AS_WINDOW:
+    *(int64_t *)to = to_window_ms(value);
     break;
-  case H_WINDOW:
-    said->window_ms = to_window_ms(value);
-    break;
-  case H_REQUEST_ID:
-    copy_value(said->request_id, sizeof(said->request_id), value);
-    break;
-  case H_SHOULD_RETRY:
+  case AS_FLAG:
     if(!strcasecmp(value, "true") || !strcasecmp(value, "false"))
-      said->should_retry = (value[0] | 0x20) == 't';
+      *(int *)to = (value[0] | 0x20) == 't';
     break;
-  case H_RETRY_AFTER:
-    ca_err_copy_text(said->retry_after, sizeof(said->retry_after), value,
-                     strlen(value));
+  case AS_JSON_FLAG:
+    *(bool *)to = !strncasecmp(value, "application/json", 16) ||
+                  strstr(value, "+json") != NULL;
     break;
-  case H_RETRY_AFTER_MS:
-    said->retry_after_ms = to_number(value) > 0 ? to_number(value) : -1;
+  case AS_SENT:
+    ca_text_copy(text, header->size, value);
     break;
-  case H_CONTENT_TYPE:
-    said->is_json = !strncasecmp(value, "application/json", 16) ||
-                    strstr(value, "+json") != NULL;
+  case AS_TEXT:
+    ca_text_printable(text, header->size, value,
+                      ca_secret_mask(value, strlen(value)));
     break;
-  case H_LOCATION:
-    copy_host(said->location_host, sizeof(said->location_host), value);
-    break;
-  case H_DATE:
-    ca_err_copy_text(said->date, sizeof(said->date), value, strlen(value));
-    break;
-  case H_DEPRECATION:
-    copy_value(said->deprecation, sizeof(said->deprecation), value);
-    break;
-  case H_SUNSET:
-    copy_value(said->sunset, sizeof(said->sunset), value);
+  case AS_HOST:
+    ca_secret_mask(value, strlen(value));
+    copy_host(text, header->size, value);
     break;
   }
 }
 
 static void forget_headers(struct ca_headers *said)
 {
-  said->limit = -1;
-  said->remaining = -1;
-  said->window_ms = -1;
-  said->retry_after_ms = -1;
-  said->should_retry = -1;
-  said->is_json = false;
-  said->whole = false;
-  said->retry_after[0] = '\0';
-  said->request_id[0] = '\0';
-  said->date[0] = '\0';
-  said->location_host[0] = '\0';
-  said->deprecation[0] = '\0';
-  said->sunset[0] = '\0';
+  static const struct ca_headers none = { .limit = -1,
+                                          .remaining = -1,
+                                          .window_ms = -1,
+                                          .retry_after_ms = -1,
+                                          .should_retry = -1 };
+  *said = none;
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
   struct ca_attempt *attempt = ctx;
   size_t len = size * count;
-  const struct header_name *name;
+  const struct header *header;
   const char *colon;
   char value[256];
 
@@ -202,22 +175,20 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
   if(*line == '\r' || *line == '\n')
     attempt->said.whole = true;
   colon = memchr(line, ':', len);
-  name = colon ? find_header(line, (size_t)(colon - line)) : NULL;
-  if(name) {
+  header = colon ? find_header(line, (size_t)(colon - line)) : NULL;
+  if(header) {
     const char *from = colon + 1;
     const char *end = line + len;
     while(from < end && (*from == ' ' || *from == '\t'))
       from++;
     while(end > from && (end[-1] == '\r' || end[-1] == '\n'))
       end--;
-    /* a secret that is cut in two would not be recognised, so longer values
+    /* a cut secret would not be recognised when masking, so longer values
        are ignored, except the host at the start of a long URL */
-    if((size_t)(end - from) >= sizeof(value) && name->header != H_LOCATION)
+    if((size_t)(end - from) >= sizeof(value) && header->as != AS_HOST)
       return len;
     ca_err_copy_text(value, sizeof(value), from, (size_t)(end - from));
-    if(is_stored(name->header))
-      ca_secret_mask(value, strlen(value));
-    take_header(&attempt->said, name->header, value);
+    take_header(&attempt->said, header, value);
   }
   return len;
 }
@@ -271,60 +242,39 @@ static int on_send(void *ctx, char *remote, char *local, int remote_port,
   return CURL_PREREQFUNC_OK;
 }
 
-/* Sets one option and remembers the first failure. */
-static void set_long(CURL *easy, CURLcode *failed, CURLoption option,
-                     long value)
-{
-  CURLcode code = curl_easy_setopt(easy, option, value);
-  if(code && !*failed)
-    *failed = code;
-}
-
-static void set_ptr(CURL *easy, CURLcode *failed, CURLoption option,
-                    const void *value)
-{
-  CURLcode code = curl_easy_setopt(easy, option, value);
-  if(code && !*failed)
-    *failed = code;
-}
-
-/* Function pointers do not fit through a void pointer in ISO C. */
-static void set_callbacks(CURL *easy, CURLcode *failed)
-{
-  CURLcode code = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  if(!code)
-    code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  if(!code)
-    code = curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_connect);
-  if(!code)
-    code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
-  if(code && !*failed)
-    *failed = code;
-}
+/* Sets one option, unless one was refused before. */
+#define SET(easy, failed, option, value)                \
+  do {                                                  \
+    if(!(failed))                                       \
+      (failed) = curl_easy_setopt(easy, option, value); \
+  } while(0)
 
 static CURLcode set_constants(struct ca_attempt *attempt)
 {
   CURL *easy = attempt->easy;
   CURLcode failed = CURLE_OK;
 
-  set_callbacks(easy, &failed);
-  set_ptr(easy, &failed, CURLOPT_WRITEDATA, attempt);
-  set_ptr(easy, &failed, CURLOPT_HEADERDATA, attempt);
-  set_ptr(easy, &failed, CURLOPT_SOCKOPTDATA, attempt);
-  set_ptr(easy, &failed, CURLOPT_PREREQDATA, attempt);
-  set_ptr(easy, &failed, CURLOPT_PRIVATE, attempt);
-  set_ptr(easy, &failed, CURLOPT_ERRORBUFFER, attempt->error);
-  set_ptr(easy, &failed, CURLOPT_HTTPHEADER, attempt->headers);
-  set_long(easy, &failed, CURLOPT_NOSIGNAL, 1L);
-  set_long(easy, &failed, CURLOPT_FOLLOWLOCATION, 0L);
-  set_long(easy, &failed, CURLOPT_MAXREDIRS, 0L);
-  set_long(easy, &failed, CURLOPT_NETRC, CURL_NETRC_IGNORED);
-  set_long(easy, &failed, CURLOPT_PATH_AS_IS, 1L);
-  set_long(easy, &failed, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-  set_long(easy, &failed, CURLOPT_MAXAGE_CONN, 60L);
-  set_long(easy, &failed, CURLOPT_MAXLIFETIME_CONN, 300L);
-  set_long(easy, &failed, CURLOPT_TCP_KEEPALIVE, 1L);
-  set_long(easy, &failed, CURLOPT_QUICK_EXIT, 1L);
+  SET(easy, failed, CURLOPT_WRITEFUNCTION, on_body);
+  SET(easy, failed, CURLOPT_HEADERFUNCTION, on_header);
+  SET(easy, failed, CURLOPT_SOCKOPTFUNCTION, on_connect);
+  SET(easy, failed, CURLOPT_PREREQFUNCTION, on_send);
+  SET(easy, failed, CURLOPT_WRITEDATA, attempt);
+  SET(easy, failed, CURLOPT_HEADERDATA, attempt);
+  SET(easy, failed, CURLOPT_SOCKOPTDATA, attempt);
+  SET(easy, failed, CURLOPT_PREREQDATA, attempt);
+  SET(easy, failed, CURLOPT_PRIVATE, attempt);
+  SET(easy, failed, CURLOPT_ERRORBUFFER, attempt->error);
+  SET(easy, failed, CURLOPT_HTTPHEADER, attempt->headers);
+  SET(easy, failed, CURLOPT_NOSIGNAL, 1L);
+  SET(easy, failed, CURLOPT_FOLLOWLOCATION, 0L);
+  SET(easy, failed, CURLOPT_MAXREDIRS, 0L);
+  SET(easy, failed, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+  SET(easy, failed, CURLOPT_PATH_AS_IS, 1L);
+  SET(easy, failed, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  SET(easy, failed, CURLOPT_MAXAGE_CONN, 60L);
+  SET(easy, failed, CURLOPT_MAXLIFETIME_CONN, 300L);
+  SET(easy, failed, CURLOPT_TCP_KEEPALIVE, 1L);
+  SET(easy, failed, CURLOPT_QUICK_EXIT, 1L);
   return failed;
 }
 
@@ -344,19 +294,17 @@ static CURLcode set_endpoint(struct ca_attempt *attempt,
     attempt->timeout_ms = 0;
     failed = set_constants(attempt);
   }
-  set_ptr(easy, &failed, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
-  set_ptr(easy, &failed, CURLOPT_REDIR_PROTOCOLS_STR, "https");
-  set_long(easy, &failed, CURLOPT_CONNECTTIMEOUT_MS,
-           (long)endpoint->connect_ms);
+  SET(easy, failed, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
+  SET(easy, failed, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+  SET(easy, failed, CURLOPT_CONNECTTIMEOUT_MS, (long)endpoint->connect_ms);
   /* a proxy from the environment must not be used for loopback */
-  set_ptr(easy, &failed, CURLOPT_PROXY, endpoint->is_loopback ? "" : NULL);
+  SET(easy, failed, CURLOPT_PROXY, endpoint->is_loopback ? "" : NULL);
   if(https) {
-    set_long(easy, &failed, CURLOPT_HTTP_VERSION,
-             (long)CURL_HTTP_VERSION_2TLS);
-    set_long(easy, &failed, CURLOPT_PIPEWAIT, 1L);
+    SET(easy, failed, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    SET(easy, failed, CURLOPT_PIPEWAIT, 1L);
   }
   if(endpoint->ca_file)
-    set_ptr(easy, &failed, CURLOPT_CAINFO, endpoint->ca_file);
+    SET(easy, failed, CURLOPT_CAINFO, endpoint->ca_file);
   if(curl_url_set(attempt->parts, CURLUPART_URL, endpoint->base_url, 0) &&
      !failed)
     failed = CURLE_URL_MALFORMAT;
@@ -396,9 +344,8 @@ static void set_url(struct ca_attempt *attempt, CURLcode *failed)
   bool in_parts =
       !strchr(attempt->url.data, '%') && set_parts(attempt) == CURLUE_OK;
 
-  set_ptr(attempt->easy, failed, CURLOPT_CURLU,
-          in_parts ? attempt->parts : NULL);
-  set_ptr(attempt->easy, failed, CURLOPT_URL, attempt->url.data);
+  SET(attempt->easy, *failed, CURLOPT_CURLU, in_parts ? attempt->parts : NULL);
+  SET(attempt->easy, *failed, CURLOPT_URL, attempt->url.data);
 }
 
 /* Links the header list from nodes in the attempt, so that a request allocates
@@ -436,15 +383,15 @@ static CURLcode set_operation(struct ca_attempt *attempt,
   CURLcode failed = CURLE_OK;
 
   attempt->usual = 0;
-  set_long(easy, &failed, with_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
+  SET(easy, failed, with_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
   /* compression shrinks pages to a tenth; the reply to a change is shorter
      than the header that would ask for it */
-  set_ptr(easy, &failed, CURLOPT_ACCEPT_ENCODING,
-          api->method == CA_GET ? "" : NULL);
-  set_ptr(easy, &failed, CURLOPT_CUSTOMREQUEST,
-          api->method == CA_GET || api->method == CA_POST
-              ? NULL
-              : ca_api_method_name(api->method));
+  SET(easy, failed, CURLOPT_ACCEPT_ENCODING,
+      api->method == CA_GET ? "" : NULL);
+  SET(easy, failed, CURLOPT_CUSTOMREQUEST,
+      api->method == CA_GET || api->method == CA_POST
+          ? NULL
+          : ca_api_method_name(api->method));
   attempt->api = failed ? NULL : api;
   return failed;
 }
@@ -461,14 +408,14 @@ static CURLcode set_request(struct ca_attempt *attempt,
   if(attempt->api != request->api)
     failed = set_operation(attempt, request->api, body.data != NULL);
   if(!failed && body.data) {
-    set_long(easy, &failed, CURLOPT_POSTFIELDSIZE, (long)body.len);
-    set_ptr(easy, &failed, CURLOPT_POSTFIELDS, body.data);
+    SET(easy, failed, CURLOPT_POSTFIELDSIZE, (long)body.len);
+    SET(easy, failed, CURLOPT_POSTFIELDS, body.data);
   }
   chain_headers(attempt, body.data != NULL, body.len > 0);
   if(!failed)
     set_url(attempt, &failed);
   if(attempt->timeout_ms != timeout_ms)
-    set_long(easy, &failed, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    SET(easy, failed, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
   attempt->timeout_ms = failed ? 0 : timeout_ms;
   return failed;
 }
@@ -521,9 +468,8 @@ enum ca_code ca_attempt_prepare(struct ca_attempt *attempt,
   attempt->error[0] = '\0';
   attempt->too_large = false;
   memcpy(attempt->request_id, name, sizeof(name) - 1);
-  ca_err_copy_text(attempt->request_id + sizeof(name) - 1,
-                   sizeof(attempt->request_id) - sizeof(name) + 1, request_id,
-                   strlen(request_id));
+  ca_text_copy(attempt->request_id + sizeof(name) - 1,
+               sizeof(attempt->request_id) - sizeof(name) + 1, request_id);
   code = ca_buf_add_text(&attempt->url, endpoint->base_url);
   if(!code)
     code = ca_request_target(request, &attempt->url);

@@ -152,12 +152,11 @@ static void end_op(struct ca_engine *engine, struct ca_op *op)
   detach(engine, op);
   op->result.attempts = op->attempts;
   op->result.err.attempts = op->attempts;
-  ca_err_copy_text(op->result.request_id, sizeof(op->result.request_id),
-                   op->request_id, strlen(op->request_id));
+  ca_text_copy(op->result.request_id, sizeof(op->result.request_id),
+               op->request_id);
   if(op->result.err.code && !op->result.err.request_id[0] && op->attempts)
-    ca_err_copy_text(op->result.err.request_id,
-                     sizeof(op->result.err.request_id), op->request_id,
-                     strlen(op->request_id));
+    ca_text_copy(op->result.err.request_id, sizeof(op->result.err.request_id),
+                 op->request_id);
   op->state = CA_OP_ENDED;
   append(&engine->ended_first, &engine->ended_last, op);
 }
@@ -225,13 +224,6 @@ static int64_t retry_after(const struct ca_engine *engine,
   return ca_retry_after_ms(said->retry_after, ca_clock_wall_ms(engine->clock));
 }
 
-/* A retry cannot resolve an alias conflict. Only a request that sets an alias
-   can cause one. */
-static bool sets_alias(const struct ca_request *request)
-{
-  return request->body.data && strstr(request->body.data, "\"alias\":");
-}
-
 static void describe_failure(struct ca_op *op, CURLcode curl, int status)
 {
   struct ca_err *err = &op->result.err;
@@ -249,8 +241,7 @@ static void describe_failure(struct ca_op *op, CURLcode curl, int status)
     ca_err_set(err, CA_HTTP, "HTTP %d", status);
   err->status = status;
   if(said->request_id[0])
-    ca_err_copy_text(err->request_id, sizeof(err->request_id),
-                     said->request_id, strlen(said->request_id));
+    ca_text_copy(err->request_id, sizeof(err->request_id), said->request_id);
 }
 
 static enum ca_verdict classify(struct ca_engine *engine, struct ca_op *op,
@@ -265,7 +256,8 @@ static enum ca_verdict classify(struct ca_engine *engine, struct ca_op *op,
   end.never_left = !status && !ca_attempt_may_have_left(op->attempt);
   end.should_retry = status ? op->attempt->said.should_retry : -1;
   end.retry_after_ms = status ? retry_after_ms : -1;
-  end.about_alias = status == 409 && sets_alias(&op->request);
+  end.about_alias =
+      status == 409 && ca_request_sets(&op->request, CA_IS_UNIQUE);
   state.api = op->request.api;
   state.attempt = op->attempts;
   state.retries = engine->stopped ? 0 : op->endpoint->retries;

@@ -2,7 +2,6 @@
    outcomes, who asks. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/json.h"
 #include "wire/proof.h"
@@ -31,22 +30,6 @@ enum ca_json_kind ca_proof_shown(const struct ca_field *field,
                                  struct ca_slice *value)
 {
   return find(account, field->shown, value);
-}
-
-/* Are two JSON values equal? Strings are compared unescaped. */
-static bool same_value(struct ca_slice one, struct ca_slice other)
-{
-  char *text;
-  bool same;
-
-  if(one.len == other.len && !memcmp(one.data, other.data, one.len))
-    return true;
-  if(*one.data != '"' || *other.data != '"')
-    return false;
-  text = ca_json_dup(one, &one.len);
-  same = text && ca_json_is(other, text);
-  free(text);
-  return same;
 }
 
 /* For a text, absent, null and "" are equal: the service clears it on "" and
@@ -87,7 +70,7 @@ bool ca_proof_same(const struct ca_field *field, struct ca_slice wanted,
            same_member(wanted, shown, "not_allowed_user_ids");
   if(is_empty(wanted) || is_empty(shown))
     return is_empty(wanted) && is_empty(shown);
-  return same_value(wanted, shown);
+  return ca_json_same(wanted, shown);
 }
 
 /* ---- the reply to the change itself ---- */
@@ -131,8 +114,7 @@ void ca_proof_take(const struct ca_api *api, const struct ca_result *result,
   memset(finding, 0, sizeof(*finding));
   finding->proof = CA_PROOF_DONE;
   if(api->becomes)
-    ca_err_copy_text(finding->status, sizeof(finding->status), api->becomes,
-                     strlen(api->becomes));
+    ca_text_copy(finding->status, sizeof(finding->status), api->becomes);
   else if(result)
     reply_text(result, "status", finding->status, sizeof(finding->status));
   if(api->makes && result)
@@ -235,7 +217,7 @@ static void find_fields(const struct ca_proof_change *change,
                         const struct ca_reply_account *account,
                         struct ca_finding *finding)
 {
-  struct ca_slice body = { change->body, strlen(change->body) };
+  struct ca_slice body = ca_slice_of(change->body);
   const struct ca_field *field;
   char name[80];
 
@@ -343,7 +325,7 @@ static void note_made(struct ca_proof_list *list,
   if(list->count > 1 && made_ms >= list->made_ms)
     return;
   list->made_ms = made_ms;
-  ca_err_copy_text(list->made, sizeof(list->made), id, strlen(id));
+  ca_text_copy(list->made, sizeof(list->made), id);
   ca_json_copy(account->status, list->status, sizeof(list->status));
 }
 
@@ -396,10 +378,8 @@ static void conclude(const struct ca_proof_change *change,
       set_proof(finding, CA_PROOF_DONE,
                 "%zu accounts were made for this user since: %s", list->count,
                 list->names);
-    ca_err_copy_text(finding->made, sizeof(finding->made), list->made,
-                     strlen(list->made));
-    ca_err_copy_text(finding->status, sizeof(finding->status), list->status,
-                     strlen(list->status));
+    ca_text_copy(finding->made, sizeof(finding->made), list->made);
+    ca_text_copy(finding->status, sizeof(finding->status), list->status);
   } else if(!whole)
     set_proof(finding, CA_PROOF_UNKNOWN,
               "cannot read the list of accounts to its end");

@@ -85,8 +85,7 @@ static bool read_envelope(const struct ca_buf *body, struct ca_err *err,
     err->api_code = code >= 0 && code <= 0x7FFFFFFF ? (int)code : 0;
   /* the request id in the body overrides the one in the headers */
   if(first_text(body, ids, detail, sizeof(err->request_id)))
-    ca_err_copy_text(err->request_id, sizeof(err->request_id), detail,
-                     strlen(detail));
+    ca_text_copy(err->request_id, sizeof(err->request_id), detail);
   /* a code that is not a number is what other replies call the slug */
   if(!first_text(body, slugs, err->slug, sizeof(err->slug)) && !numbered)
     first_text(body, codes, err->slug, sizeof(err->slug));
@@ -96,23 +95,39 @@ static bool read_envelope(const struct ca_buf *body, struct ca_err *err,
   if(first_text(body, details, detail, sizeof(detail))) {
     char both[768];
     snprintf(both, sizeof(both), "%s (%s)", message, detail);
-    ca_err_copy_text(message, size, both, strlen(both));
+    ca_text_copy(message, size, both);
   }
   return true;
 }
 
-static const char *advice(int status)
+/* What the statuses mean: the SDK's class, and what to do if the service does
+   not say. */
+static const struct status {
+  int status;
+  const char *name;
+  const char *advice;
+} statuses[] = {
+  { 400, "BadRequestError", NULL },
+  { 401, "AuthenticationError",
+    "check the API key and its permission for this operation" },
+  { 403, "PermissionDeniedError", "the API key has no permission for this" },
+  { 404, "NotFoundError", NULL },
+  { 409, "ConflictError", NULL },
+  { 422, "UnprocessableEntityError", NULL },
+  { 429, "RateLimitError", "wait, or lower --concurrency or --rate" },
+};
+
+/* Any other status has a row without advice. */
+static const struct status *find_status(int status)
 {
-  switch(status) {
-  case 401:
-    return "check the API key and its permission for this operation";
-  case 403:
-    return "the API key has no permission for this";
-  case 429:
-    return "wait, or lower --concurrency or --rate";
-  default:
-    return "";
-  }
+  static const struct status server = { 0, "InternalServerError", NULL };
+  static const struct status other = { 0, "APIError", NULL };
+  size_t i;
+
+  for(i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+    if(statuses[i].status == status)
+      return &statuses[i];
+  return status >= 500 ? &server : &other;
 }
 
 static void explain_status(struct ca_result *result)
@@ -137,8 +152,7 @@ static void explain_status(struct ca_result *result)
     snprintf(err->text, sizeof(err->text), "HTTP %d with an empty reply",
              err->status);
   if(!err->fix[0])
-    ca_err_copy_text(err->fix, sizeof(err->fix), advice(err->status),
-                     strlen(advice(err->status)));
+    ca_text_copy(err->fix, sizeof(err->fix), find_status(err->status)->advice);
 }
 
 /* Turns a 2xx that is not JSON into an error. It proves nothing: captive
@@ -154,8 +168,8 @@ static void suspect(const struct ca_api *api, struct ca_result *result)
   result->err.status = result->status;
   result->err.attempts = result->attempts;
   result->err.unknown = ca_api_mutates(api);
-  ca_err_copy_text(result->err.request_id, sizeof(result->err.request_id),
-                   result->request_id, strlen(result->request_id));
+  ca_text_copy(result->err.request_id, sizeof(result->err.request_id),
+               result->request_id);
 }
 
 void ca_reply_explain(const struct ca_api *api, struct ca_result *result)
@@ -177,50 +191,29 @@ bool ca_reply_says_gone(const struct ca_result *result)
 static const char *status_name(const struct ca_api *api,
                                const struct ca_err *err)
 {
-  switch(err->status) {
-  case 400:
-    return "BadRequestError";
-  case 401:
-    return "AuthenticationError";
-  case 403:
-    return "PermissionDeniedError";
-  case 404:
-    if(!strncmp(err->slug, "AuthConfig", 10))
-      return "ComposioAuthConfigNotFoundError";
-    if(api && ca_api_of_accounts(api))
-      return "ComposioConnectedAccountNotFoundError";
-    return "NotFoundError";
-  case 409:
-    return "ConflictError";
-  case 422:
-    return "UnprocessableEntityError";
-  case 429:
-    return "RateLimitError";
-  default:
-    return err->status >= 500 ? "InternalServerError" : "APIError";
-  }
+  if(err->status == 404 && !strncmp(err->slug, "AuthConfig", 10))
+    return "ComposioAuthConfigNotFoundError";
+  if(err->status == 404 && api && ca_api_of_accounts(api))
+    return "ComposioConnectedAccountNotFoundError";
+  return find_status(err->status)->name;
 }
 
 const char *ca_reply_error_name(const struct ca_api *api,
                                 const struct ca_err *err)
 {
-  switch(err->code) {
-  case CA_HTTP:
+  static const char *const names[] = {
+    [CA_NETWORK] = "APIConnectionError",
+    [CA_TIMEOUT] = "APIConnectionTimeoutError",
+    [CA_CANCELLED] = "ComposioRequestCancelledError",
+    [CA_CLOSED] = "ComposioRequestCancelledError",
+    [CA_USAGE] = "ValidationError",
+    [CA_GATE] = "ComposioWriteRefusedError",
+    [CA_SYSTEM] = "APIError",
+  };
+
+  if(err->code == CA_HTTP)
     return status_name(api, err);
-  case CA_NETWORK:
-    return "APIConnectionError";
-  case CA_TIMEOUT:
-    return "APIConnectionTimeoutError";
-  case CA_CANCELLED:
-  case CA_CLOSED:
-    return "ComposioRequestCancelledError";
-  case CA_USAGE:
-    return "ValidationError";
-  case CA_GATE:
-    return "ComposioWriteRefusedError";
-  default:
-    return "APIError";
-  }
+  return names[err->code] ? names[err->code] : "APIError";
 }
 
 /* ---- accounts ---- */
@@ -234,29 +227,6 @@ static bool take_string(struct ca_json_scan *scan, struct ca_slice *out)
   if(kind == CA_JSON_STRING)
     *out = value;
   return kind != CA_JSON_BAD;
-}
-
-/* Reads "auth_config" and sets *out to its id. */
-static bool take_config(struct ca_json_scan *scan, struct ca_slice *out)
-{
-  struct ca_slice value;
-  struct ca_slice key;
-  struct ca_json_scan inside;
-  bool first = true;
-
-  if(ca_json_value(scan, &value) == CA_JSON_BAD)
-    return false;
-  inside.at = value.data;
-  inside.end = value.data + value.len;
-  if(!ca_json_enter(&inside, '{'))
-    return true;
-  while(ca_json_member(&inside, &first, &key) > 0)
-    if(ca_slice_is(key, "id")) {
-      if(!take_string(&inside, out))
-        return false;
-    } else if(ca_json_value(&inside, &value) == CA_JSON_BAD)
-      return false;
-  return true;
 }
 
 static bool take_flag(struct ca_json_scan *scan,
@@ -287,11 +257,14 @@ static bool take_member(struct ca_json_scan *scan, struct ca_slice key,
     return take_string(scan, &account->created);
   if(ca_slice_is(key, "updated_at"))
     return take_string(scan, &account->updated);
-  if(ca_slice_is(key, "auth_config"))
-    return take_config(scan, &account->config);
   if(ca_slice_is(key, "is_disabled"))
     return take_flag(scan, account);
-  return ca_json_value(scan, &other) != CA_JSON_BAD;
+  if(ca_json_value(scan, &other) == CA_JSON_BAD)
+    return false;
+  if(ca_slice_is(key, "auth_config") &&
+     ca_json_find(other.data, other.len, "$.id", &other) == CA_JSON_STRING)
+    account->config = other;
+  return true;
 }
 
 /* Reads one account. */

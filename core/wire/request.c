@@ -1,7 +1,9 @@
 /* Builds requests from the operation table.
    Must not know: curl, time, Lua. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include "base/json.h"
 #include "base/json_write.h"
 #include "wire/request.h"
 
@@ -34,31 +36,12 @@ static int field_index(const struct ca_request *request,
   return (int)(field - request->api->fields);
 }
 
-static void mark(struct ca_request *request, const struct ca_field *field)
-{
-  request->seen |= 1U << field_index(request, field);
-  if(field->flags & CA_SECRET)
-    request->secret = true;
-  if(field->flags & CA_MAKES_IRREVERSIBLE)
-    request->cost = CA_IRREVERSIBLE;
-}
-
-static enum ca_code no_memory(enum ca_code code, const struct ca_field *field,
-                              struct ca_err *err)
-{
-  if(!code)
-    return CA_OK;
-  if(code == CA_USAGE)
-    return ca_err_set(err, code, "%s: too long to be sent", field->name);
-  return ca_err_set(err, code, "%s: out of memory", field->name);
-}
-
 bool ca_request_is_masked(struct ca_slice value)
 {
   size_t shown = 0; /* characters before the dots, of one to four bytes */
   size_t i;
 
-  if(value.len == 8 && !memcmp(value.data, "REDACTED", 8))
+  if(ca_slice_is(value, "REDACTED"))
     return true;
   if(value.len < 4 || memcmp(value.data + value.len - 3, "...", 3) != 0)
     return false;
@@ -82,8 +65,7 @@ enum ca_code ca_request_check_id(struct ca_slice value, const char *what,
                         "%s: byte %zu is not printable ASCII; ids look like "
                         "ca_4CkFF_cKATwg",
                         what, i + 1);
-  if((value.len == 1 && value.data[0] == '.') ||
-     (value.len == 2 && !memcmp(value.data, "..", 2)))
+  if(ca_slice_is(value, ".") || ca_slice_is(value, ".."))
     return ca_err_set(err, CA_USAGE, "%s: '%.*s' is not an id", what,
                       (int)value.len, value.data);
   return CA_OK;
@@ -126,14 +108,11 @@ static enum ca_code check_word(const struct ca_field *field,
   const char *const *word;
 
   for(word = field->values; *word; word++) {
-    if(strlen(*word) == value.len && !memcmp(*word, value.data, value.len))
+    if(ca_slice_is(value, *word))
       return CA_OK;
-    if(used + strlen(*word) + 3 < sizeof(known)) {
-      memcpy(known + used, used ? ", " : "", used ? 2 : 0);
-      used += used ? 2 : 0;
-      memcpy(known + used, *word, strlen(*word));
-      used += strlen(*word);
-    }
+    if(used + strlen(*word) + 3 < sizeof(known))
+      used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+                               used ? ", " : "", *word);
   }
   return ca_err_set(err, CA_USAGE, "%s: '%.*s' is not one of %s", field->name,
                     (int)(value.len > 60 ? 60 : value.len), value.data, known);
@@ -153,54 +132,68 @@ static enum ca_code check_value(const struct ca_field *field,
 static enum ca_code query_name(struct ca_request *request,
                                const struct ca_field *field)
 {
+  return ca_buf_printf(&request->query, "%s%s=", request->query.len ? "&" : "",
+                       field->wire);
+}
+
+/* Notes that the field was set, unless code is a failure. */
+static enum ca_code mark(struct ca_request *request,
+                         const struct ca_field *field, enum ca_code code,
+                         struct ca_err *err)
+{
+  if(code == CA_USAGE)
+    return ca_err_set(err, code, "%s: too long to be sent", field->name);
+  if(code)
+    return ca_err_set(err, code, "%s: out of memory", field->name);
+  request->seen |= 1U << field_index(request, field);
+  if(field->flags & CA_SECRET)
+    request->secret = true;
+  if(field->flags & CA_MAKES_IRREVERSIBLE)
+    request->cost = CA_IRREVERSIBLE;
+  return CA_OK;
+}
+
+/* Sets a field to a value that is written as it is: a piece of JSON in the
+   body, or digits or a word in the query. */
+static enum ca_code set_raw(struct ca_request *request,
+                            const struct ca_field *field,
+                            struct ca_slice value, struct ca_err *err)
+{
+  struct ca_buf *out =
+      field->place == CA_IN_BODY ? &request->pieces : &request->query;
   enum ca_code code = CA_OK;
-  if(request->query.len)
-    code = ca_buf_add(&request->query, "&", 1);
-  if(!code)
-    code = ca_buf_add_text(&request->query, field->wire);
-  return code ? code : ca_buf_add(&request->query, "=", 1);
-}
-
-static void piece_begin(struct ca_request *request,
-                        const struct ca_field *field)
-{
-  request->piece[field_index(request, field)].from = request->pieces.len;
-}
-
-static enum ca_code piece_end(struct ca_request *request,
-                              const struct ca_field *field, enum ca_code code,
-                              struct ca_err *err)
-{
   int i = field_index(request, field);
-  request->piece[i].len = request->pieces.len - request->piece[i].from;
+
+  request->piece[i].from = request->pieces.len;
+  if(field->place != CA_IN_BODY)
+    code = query_name(request, field);
   if(!code)
-    mark(request, field);
-  return no_memory(code, field, err);
+    code = ca_buf_add(out, value.data, value.len);
+  request->piece[i].len = request->pieces.len - request->piece[i].from;
+  return mark(request, field, code, err);
 }
 
 enum ca_code ca_request_text(struct ca_request *request,
                              const struct ca_field *field,
                              struct ca_slice value, struct ca_err *err)
 {
+  int i = field_index(request, field);
   enum ca_code code = check_value(field, value, err);
+
   if(code)
     return code;
-  if(field->place == CA_IN_PATH) {
+  if(field->place == CA_IN_PATH)
     ca_err_copy_text(request->id, sizeof(request->id), value.data, value.len);
-    mark(request, field);
-    return CA_OK;
-  }
-  if(field->place == CA_IN_QUERY) {
+  else if(field->place == CA_IN_QUERY) {
     code = query_name(request, field);
     if(!code)
       code = ca_text_encode_query(&request->query, value);
-    if(!code)
-      mark(request, field);
-    return no_memory(code, field, err);
+  } else {
+    request->piece[i].from = request->pieces.len;
+    code = ca_json_write_string(&request->pieces, value);
+    request->piece[i].len = request->pieces.len - request->piece[i].from;
   }
-  piece_begin(request, field);
-  return piece_end(request, field,
-                   ca_json_write_string(&request->pieces, value), err);
+  return mark(request, field, code, err);
 }
 
 enum ca_code ca_request_texts(struct ca_request *request,
@@ -208,7 +201,6 @@ enum ca_code ca_request_texts(struct ca_request *request,
                               const struct ca_slice *values, size_t count,
                               struct ca_err *err)
 {
-  static const struct ca_slice comma = { ",", 1 };
   size_t i;
   enum ca_code code;
 
@@ -225,20 +217,18 @@ enum ca_code ca_request_texts(struct ca_request *request,
   code = query_name(request, field);
   for(i = 0; !code && i < count; i++) {
     if(i)
-      code = ca_text_encode_query(&request->query, comma);
+      code = ca_buf_add_text(&request->query, "%2C");
     if(!code)
       code = ca_text_encode_query(&request->query, values[i]);
   }
-  if(!code)
-    mark(request, field);
-  return no_memory(code, field, err);
+  return mark(request, field, code, err);
 }
 
 enum ca_code ca_request_set(struct ca_request *request, const char *name,
                             const char *value, struct ca_err *err)
 {
   const struct ca_field *field = ca_api_field(request->api, name);
-  struct ca_slice slice = { value, strlen(value) };
+  struct ca_slice slice = ca_slice_of(value);
   return field->type == CA_TEXTS || field->type == CA_WORDS
              ? ca_request_texts(request, field, &slice, 1, err)
              : ca_request_text(request, field, slice, err);
@@ -253,35 +243,20 @@ enum ca_code ca_request_integer(struct ca_request *request,
                                 const struct ca_field *field, int64_t value,
                                 struct ca_err *err)
 {
-  enum ca_code code;
+  char digits[24];
+
   if(value < 1)
     return ca_err_set(err, CA_USAGE, "%s: %" PRId64 " is less than 1",
                       field->name, value);
-  code = query_name(request, field);
-  if(!code)
-    code = ca_buf_printf(&request->query, "%" PRId64, value);
-  if(!code)
-    mark(request, field);
-  return no_memory(code, field, err);
+  snprintf(digits, sizeof(digits), "%" PRId64, value);
+  return set_raw(request, field, ca_slice_of(digits), err);
 }
 
 enum ca_code ca_request_boolean(struct ca_request *request,
                                 const struct ca_field *field, bool value,
                                 struct ca_err *err)
 {
-  const char *word = value ? "true" : "false";
-  enum ca_code code;
-  if(field->place == CA_IN_BODY) {
-    piece_begin(request, field);
-    return piece_end(request, field, ca_buf_add_text(&request->pieces, word),
-                     err);
-  }
-  code = query_name(request, field);
-  if(!code)
-    code = ca_buf_add_text(&request->query, word);
-  if(!code)
-    mark(request, field);
-  return no_memory(code, field, err);
+  return set_raw(request, field, ca_slice_of(value ? "true" : "false"), err);
 }
 
 enum ca_code ca_request_null(struct ca_request *request,
@@ -289,18 +264,14 @@ enum ca_code ca_request_null(struct ca_request *request,
 {
   if(!(field->flags & CA_NULLABLE))
     return ca_err_set(err, CA_USAGE, "%s: cannot be null", field->name);
-  piece_begin(request, field);
-  return piece_end(request, field, ca_buf_add_text(&request->pieces, "null"),
-                   err);
+  return set_raw(request, field, ca_slice_of("null"), err);
 }
 
 enum ca_code ca_request_json(struct ca_request *request,
                              const struct ca_field *field,
                              struct ca_slice json, struct ca_err *err)
 {
-  piece_begin(request, field);
-  return piece_end(request, field,
-                   ca_buf_add(&request->pieces, json.data, json.len), err);
+  return set_raw(request, field, json, err);
 }
 
 /* Writes the members of the object at `prefix` ("connection." or "") in the
@@ -339,19 +310,17 @@ static enum ca_code check_required(const struct ca_request *request,
                                    struct ca_err *err)
 {
   const struct ca_field *field;
-  unsigned body_fields = 0;
-  bool any_body = false;
+  bool takes_body = false;
+  bool has_body = false;
 
   for(field = request->api->fields; field->name; field++) {
     bool set = request->seen & 1U << field_index(request, field);
     if(field->flags & CA_REQUIRED && !set)
       return ca_err_set(err, CA_USAGE, "%s: missing", field->name);
-    if(field->place == CA_IN_BODY) {
-      body_fields++;
-      any_body = any_body || set;
-    }
+    takes_body = takes_body || field->place == CA_IN_BODY;
+    has_body = has_body || (set && field->place == CA_IN_BODY);
   }
-  if(body_fields && !any_body)
+  if(takes_body && !has_body)
     return ca_err_set(err, CA_USAGE, "%s: no field to change was given",
                       request->api->name);
   return CA_OK;
@@ -387,7 +356,7 @@ enum ca_code ca_request_restore(struct ca_request *request,
                                 const char *query, const char *body,
                                 struct ca_err *err)
 {
-  struct ca_slice slice = { id, id ? strlen(id) : 0 };
+  struct ca_slice slice = ca_slice_of(id);
   enum ca_code code = CA_OK;
 
   ca_request_init(request, api);
@@ -432,16 +401,26 @@ enum ca_code ca_request_target(const struct ca_request *request,
 
 struct ca_slice ca_request_body(const struct ca_request *request)
 {
-  struct ca_slice body = { NULL, 0 };
+  struct ca_slice body = { request->body.data, request->body.len };
   if(!request->api->has_body)
-    return body;
-  if(request->body.len) {
-    body.data = request->body.data;
-    body.len = request->body.len;
-  } else if(request->api->body) {
-    body.data = request->api->body;
-    body.len = strlen(request->api->body);
-  } else
-    body.data = "";
-  return body;
+    return ca_slice_of(NULL);
+  return body.len ? body
+                  : ca_slice_of(request->api->body ? request->api->body : "");
+}
+
+bool ca_request_sets(const struct ca_request *request, enum ca_field_flag flag)
+{
+  struct ca_slice body = ca_request_body(request);
+  const struct ca_field *field;
+  struct ca_slice value;
+  char path[120];
+
+  for(field = request->api->fields; field->name; field++) {
+    if(!(field->flags & flag) || field->place != CA_IN_BODY)
+      continue;
+    snprintf(path, sizeof(path), "$.%s", field->wire);
+    if(ca_json_find(body.data, body.len, path, &value) != CA_JSON_BAD)
+      return true;
+  }
+  return false;
 }

@@ -91,6 +91,10 @@ CA_MUST_USE enum ca_code ca_request_target(const struct ca_request *request,
    length 0. Valid until the request changes. */
 struct ca_slice ca_request_body(const struct ca_request *request);
 
+/* Does the body of a finished request set a field that has the flag? */
+bool ca_request_sets(const struct ca_request *request,
+                     enum ca_field_flag flag);
+
 /* Checks that an id may be part of a path. CA_USAGE with a message otherwise;
    `what` names the id in it: "account id". */
 CA_MUST_USE enum ca_code ca_request_check_id(struct ca_slice value,
