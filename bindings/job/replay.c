@@ -10,15 +10,10 @@
 #include "job/run_private.h"
 #include "ledger/verdict.h"
 
-/* Outcomes of changes that may still be sent. */
-#define OPEN_SET                                               \
-  (1u << CA_PLANNED | 1u << CA_NOT_TRIED | 1u << CA_INTENDED | \
-   1u << CA_UNKNOWN)
-
-/* Returns the outcomes of changes that this replay may send. */
-static unsigned open_set(const struct lca_run *run)
+static bool is_open(const struct lca_run *run, const struct ca_api *api,
+                    enum ca_outcome outcome)
 {
-  return OPEN_SET | (run->options.replay.failed ? 1u << CA_FAILED : 0);
+  return ca_verdict_is_open(api, outcome, run->options.replay.failed);
 }
 
 /* Calls visit for the cursor's rows until it returns false, and closes the
@@ -108,7 +103,7 @@ static void add_open(struct counting *counting, bool irreversible, int sign)
 static void count_open(struct counting *counting,
                        const struct ca_change_row *row)
 {
-  bool open = (open_set(counting->run) >> row->outcome) & 1;
+  bool open = is_open(counting->run, row->change.api, row->outcome);
   bool irreversible = row->change.cost == CA_IRREVERSIBLE;
   bool failed = ca_verdict_wants_fallback(&counting->verdict);
   if(row->change.fallback) {
@@ -311,23 +306,6 @@ static int raise_recorded(lua_State *L,
                          &err);
 }
 
-static bool is_to_be_sent(const struct lca_run *run,
-                          const struct ca_change_row *recorded)
-{
-  switch(recorded->outcome) {
-  case CA_PLANNED:
-  case CA_NOT_TRIED:
-    return true;
-  case CA_FAILED:
-    return run->options.replay.failed;
-  case CA_UNKNOWN:
-  case CA_INTENDED:
-    return recorded->change.api->repeat != CA_REPEAT_NEVER;
-  default:
-    return false;
-  }
-}
-
 static int refuse_unplanned(lua_State *L, struct lca_run *run,
                             const struct ca_change *change)
 {
@@ -352,7 +330,7 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
     return false;
   one->used = true;
   recorded = &one->row;
-  if(is_to_be_sent(run, recorded)) {
+  if(is_open(run, recorded->change.api, recorded->outcome)) {
     if(change->cost == CA_IRREVERSIBLE)
       run->stats.irreversible_straight++;
     run->stats.planned++;
@@ -437,7 +415,7 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
   if(!match.number)
     return 1; /* not planned: it is not sent */
   item->recalled = match.number;
-  if(!((open_set(run) >> match.outcome) & 1))
+  if(!is_open(run, builder->change.api, match.outcome))
     return 1;
   if(!match.same_secret) {
     lua_getiuservalue(L, at, LCA_ITEM_KEY);
@@ -456,11 +434,17 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
   return 1;
 }
 
+struct secret_wanted {
+  const struct lca_run *run;
+  bool found;
+};
+
 static bool find_secret(void *ctx, const struct ca_change_row *row)
 {
-  bool *found = ctx;
-  *found = row->change.fingerprint != NULL;
-  return !*found;
+  struct secret_wanted *wanted = ctx;
+  wanted->found = row->change.fingerprint &&
+                  is_open(wanted->run, row->change.api, row->outcome);
+  return !wanted->found;
 }
 
 /* host.open_secrets(bulk) → whether a change that may still be sent needs a
@@ -468,10 +452,10 @@ static bool find_secret(void *ctx, const struct ca_change_row *row)
 int lca_replay_open_secrets(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  bool found = false;
-  each_of_bulk(L, run, (int)luaL_checkinteger(L, 1), open_set(run),
-               find_secret, &found);
-  lua_pushboolean(L, found);
+  struct secret_wanted wanted = { run, false };
+  each_of_bulk(L, run, (int)luaL_checkinteger(L, 1), CA_ANY_OUTCOME,
+               find_secret, &wanted);
+  lua_pushboolean(L, wanted.found);
   return 1;
 }
 

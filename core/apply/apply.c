@@ -1,5 +1,5 @@
 /* Carries out the ledger's changes. Items move from queue to queue:
-     waiting -> unseen (a precheck is due) -> fit -> ready (its intent is
+     read -> unseen (a precheck is due) -> fit -> ready (its intent is
        durable) -> under way -> ended
    and to "begun" when the item has another change. Intents are written in
    groups, for more items than may run at once, so that one sync covers many.
@@ -43,12 +43,12 @@ void ca_apply_free(struct ca_apply *apply)
   }
   ca_precheck_drop_all(apply, true);
   ca_changes_close(&apply->changes);
-  ca_apply_queue_clear(&apply->waiting);
-  ca_apply_queue_clear(&apply->unseen);
-  ca_apply_queue_clear(&apply->direct);
-  ca_apply_queue_clear(&apply->fit);
-  ca_apply_queue_clear(&apply->begun);
-  ca_apply_queue_clear(&apply->ready);
+  ca_apply_item_free(apply->reading);
+  ca_apply_item_clear(&apply->unseen);
+  ca_apply_item_clear(&apply->direct);
+  ca_apply_item_clear(&apply->fit);
+  ca_apply_item_clear(&apply->begun);
+  ca_apply_item_clear(&apply->ready);
   ca_apply_secret_clear(apply);
   free(apply->numbers);
   free(apply);
@@ -70,38 +70,20 @@ static void drop(struct ca_apply *apply)
   if(!apply->stopped || apply->dropping || apply->depth)
     return;
   apply->dropping = true;
-  while((item = ca_apply_queue_pop(&apply->ready)) ||
-        (item = ca_apply_queue_pop(&apply->begun)))
+  while((item = ca_apply_item_pop(&apply->ready)) ||
+        (item = ca_apply_item_pop(&apply->begun)))
     ca_finish_rest(apply, item, CA_NOT_TRIED, ca_finish_why_stopped(apply));
   ca_precheck_drop_all(apply, false);
-  while((item = ca_apply_queue_pop(&apply->fit)) ||
-        (item = ca_apply_queue_pop(&apply->direct)) ||
-        (item = ca_apply_queue_pop(&apply->unseen)))
+  while((item = ca_apply_item_pop(&apply->fit)) ||
+        (item = ca_apply_item_pop(&apply->direct)) ||
+        (item = ca_apply_item_pop(&apply->unseen)))
     ca_finish_drop(apply, item);
-  ca_apply_queue_clear(&apply->waiting);
+  ca_apply_item_free(apply->reading);
+  apply->reading = NULL;
   apply->dropping = false;
 }
 
 /* ---- Single changes, outside a bulk ---- */
-
-static struct ca_apply_item *single_item(const struct ca_change_row *row,
-                                         ca_applied_fn *visit, void *owner)
-{
-  struct ca_apply_item *item = calloc(1, sizeof(*item));
-  struct ca_apply_change *change = item ? ca_apply_item_new_change(row) : NULL;
-
-  if(!change) {
-    free(item);
-    return NULL;
-  }
-  item->number = row->item;
-  item->complete = true;
-  item->single = true;
-  item->visit = visit;
-  item->owner = owner;
-  ca_apply_item_add_change(item, change);
-  return item;
-}
 
 static enum ca_code may_send_one(const struct ca_apply *apply,
                                  struct ca_err *err)
@@ -120,15 +102,20 @@ static enum ca_code push_direct(struct ca_apply *apply,
                                 struct ca_slice secret, ca_applied_fn *visit,
                                 void *owner, struct ca_err *err)
 {
-  struct ca_apply_item *item = single_item(row, visit, owner);
+  struct ca_apply_item *item = calloc(1, sizeof(*item));
 
-  if(!item || (secret.len && ca_apply_secret_keep(apply, row->number,
-                                                  secret.data, secret.len))) {
+  if(!item || !ca_apply_item_add_change(item, row) ||
+     (secret.len &&
+      ca_apply_secret_keep(apply, row->number, secret.data, secret.len))) {
     ca_apply_item_free(item);
     return ca_err_set(err, CA_NOMEM, "out of memory");
   }
+  item->number = row->item;
+  item->single = true;
+  item->visit = visit;
+  item->owner = owner;
   item->precheck = precheck;
-  ca_apply_queue_push(&apply->direct, item);
+  ca_apply_item_push(&apply->direct, item);
   return CA_OK;
 }
 
@@ -156,61 +143,30 @@ enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
   return code;
 }
 
-static enum ca_code check_recorded(const struct ca_change_row *row,
-                                   struct ca_err *err)
-{
-  if(row->outcome == CA_PLANNED || row->outcome == CA_NOT_TRIED ||
-     row->outcome == CA_FAILED)
-    return CA_OK;
-  if(row->outcome == CA_UNKNOWN && row->change.api->repeat != CA_REPEAT_NEVER)
-    return CA_OK;
-  return ca_err_set(
-      err, CA_USAGE, "change %lld is not sent again: its outcome is %s",
-      (long long)row->number, ca_change_outcome_name(row->outcome));
-}
-
-/* Returns the change with that number, owned, if it may be sent; else NULL
-   with err set. */
-static struct ca_apply_change *
-read_recorded(struct ca_apply *apply, int64_t number, struct ca_err *err)
-{
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
-  struct ca_apply_change *change = NULL;
-  enum ca_code code;
-
-  ca_changes_open_one(&changes, apply->ledger, number);
-  code = ca_changes_next(&changes, &row, err);
-  if(!code && !row)
-    code = ca_err_set(err, CA_USAGE, "the run has no change %lld",
-                      (long long)number);
-  if(!code && row)
-    code = check_recorded(row, err);
-  if(!code && row) {
-    change = ca_apply_item_new_change(row);
-    if(!change)
-      ca_err_set(err, CA_NOMEM, "out of memory");
-  }
-  ca_changes_close(&changes);
-  return change;
-}
-
 enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
                                struct ca_slice secret, ca_applied_fn *visit,
                                void *owner, struct ca_err *err)
 {
-  struct ca_apply_change *change;
+  struct ca_changes changes;
+  const struct ca_change_row *row = NULL;
   struct ca_err why;
   enum ca_code code = may_send_one(apply, err);
 
   if(code)
     return code;
   ca_err_clear(&why);
-  change = read_recorded(apply, number, &why);
-  code = change ? push_direct(apply, &change->row, true, secret, visit, owner,
-                              &why)
-                : why.code;
-  free(change);
+  ca_changes_open_one(&changes, apply->ledger, number);
+  code = ca_changes_next(&changes, &row, &why);
+  if(!code && !row)
+    code = ca_err_set(&why, CA_USAGE, "the run has no change %lld",
+                      (long long)number);
+  else if(!code && !ca_verdict_is_open(row->change.api, row->outcome, true))
+    code = ca_err_set(&why, CA_USAGE,
+                      "change %lld is not sent again: its outcome is %s",
+                      (long long)number, ca_change_outcome_name(row->outcome));
+  else if(!code)
+    code = push_direct(apply, row, true, secret, visit, owner, &why);
+  ca_changes_close(&changes);
   if(code && err)
     *err = why;
   return code;
@@ -229,10 +185,10 @@ static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
   if(!queue->first)
     return NULL;
   now = ca_clock_mono_ms(ca_engine_clock(apply->engine));
-  while((item = ca_apply_queue_pop(queue))) {
+  while((item = ca_apply_item_pop(queue))) {
     if(!item->prechecked_ms || now - item->prechecked_ms < PRECHECK_VALID_MS)
       break;
-    ca_apply_queue_push(&apply->unseen, item);
+    ca_apply_item_push(&apply->unseen, item);
   }
   return item;
 }
@@ -242,8 +198,6 @@ static enum ca_code next_item(struct ca_apply *apply,
                               struct ca_apply_item **item, struct ca_err *err)
 {
   enum ca_code code;
-  size_t count;
-  bool alone;
 
   *item = pop_fresh(apply, &apply->begun);
   if(!*item)
@@ -251,52 +205,40 @@ static enum ca_code next_item(struct ca_apply *apply,
   if(*item || apply->prechecks_first)
     return CA_OK;
   code = ca_reader_next(apply, item, err);
-  if(*item && ca_precondition_is_needed(apply, *item, &count, &alone)) {
+  if(*item && ca_precondition_count(apply, *item, NULL)) {
     apply->prechecks_first = true; /* from now on ca_precheck_ahead reads */
-    ca_apply_queue_push(&apply->unseen, *item);
+    ca_apply_item_push(&apply->unseen, *item);
     *item = NULL;
   }
   return code;
 }
 
-/* A group of items and the numbers of their changes: changes that get their
-   first intent come first; from index `size` on, those that get another. */
-struct group {
-  struct ca_apply_queue items_taken;
-  int64_t *numbers;
-  size_t size;
-  size_t fresh;
-  size_t others;
-};
-
-static void join(struct group *group, struct ca_apply_item *item)
-{
-  if(item->first->fresh)
-    group->numbers[group->fresh++] = item->first->row.number;
-  else
-    group->numbers[group->size + group->others++] = item->first->row.number;
-  ca_apply_queue_push(&group->items_taken, item);
-}
-
-/* Writes the group's intents durably and moves its items to the queue
-   `intended`. If that fails, nothing may be sent: the items go to `begun`, and
-   are reported when the queues are dropped. */
-static enum ca_code intend(struct ca_apply *apply, struct group *group,
+/* Writes the intents of the items' first changes durably and moves the items
+   to the queue `intended`. If that fails, nothing may be sent: the items go to
+   `begun`, and are reported when the queues are dropped. numbers: room for one
+   of each item. Changes that get their first intent are put at its beginning,
+   those that get another at its end. */
+static enum ca_code intend(struct ca_apply *apply,
+                           struct ca_apply_queue *group, int64_t *numbers,
                            struct ca_apply_queue *intended, struct ca_err *err)
 {
   struct ca_apply_item *item;
+  size_t fresh = 0;
+  size_t others = group->count;
   enum ca_code code = CA_OK;
 
-  if(group->fresh)
-    code = ca_outcome_intend(apply->ledger, group->numbers, group->fresh, err);
-  if(!code && group->others)
-    code = ca_outcome_reintend(apply->ledger, group->numbers + group->size,
-                               group->others, err);
-  if(!code && group->items_taken.count)
+  for(item = group->first; item; item = item->next)
+    numbers[item->first->fresh ? fresh++ : --others] = item->first->row.number;
+  if(fresh)
+    code = ca_outcome_intend(apply->ledger, numbers, fresh, err);
+  if(!code && others < group->count)
+    code = ca_outcome_reintend(apply->ledger, numbers + others,
+                               group->count - others, err);
+  if(!code && group->count)
     apply->unsynced_ms = 0;
-  while((item = ca_apply_queue_pop(&group->items_taken))) {
+  while((item = ca_apply_item_pop(group))) {
     item->intended = !code;
-    ca_apply_queue_push(code ? &apply->begun : intended, item);
+    ca_apply_item_push(code ? &apply->begun : intended, item);
   }
   return code;
 }
@@ -305,43 +247,43 @@ static enum ca_code intend(struct ca_apply *apply, struct group *group,
    the same as those that were. Where sending twice does harm, only a few are
    intended ahead. */
 static bool is_far_ahead(const struct ca_apply *apply,
-                         const struct group *group,
+                         const struct ca_apply_queue *group,
                          const struct ca_apply_item *item)
 {
-  return apply->ready.count + group->items_taken.count >= apply->careful &&
+  return apply->ready.count + group->count >= apply->careful &&
          item->first->row.change.api->repeat == CA_REPEAT_NEVER;
 }
 
-static enum ca_code gather(struct ca_apply *apply, struct group *group,
-                           struct ca_err *err)
+static enum ca_code gather(struct ca_apply *apply,
+                           struct ca_apply_queue *group, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
 
   while(!code && !apply->stopped &&
-        apply->ready.count + group->items_taken.count < apply->group) {
+        apply->ready.count + group->count < apply->group) {
     struct ca_apply_item *item;
     code = next_item(apply, &item, err);
     if(!item)
       break;
     if(is_far_ahead(apply, group, item)) {
-      ca_apply_queue_push(&apply->begun, item); /* first in the next group */
+      ca_apply_item_push(&apply->begun, item); /* first in the next group */
       break;
     }
-    join(group, item);
+    ca_apply_item_push(group, item);
   }
   return code;
 }
 
 static enum ca_code intend_group(struct ca_apply *apply, struct ca_err *err)
 {
-  struct group group = { .numbers = apply->numbers, .size = apply->group };
+  struct ca_apply_queue group = { NULL, NULL, 0 };
   struct ca_apply_item *item;
   enum ca_code code = gather(apply, &group, err);
 
   if(!code && !apply->stopped)
-    return intend(apply, &group, &apply->ready, err);
-  while((item = ca_apply_queue_pop(&group.items_taken)))
-    ca_apply_queue_push(&apply->begun, item);
+    return intend(apply, &group, apply->numbers, &apply->ready, err);
+  while((item = ca_apply_item_pop(&group)))
+    ca_apply_item_push(&apply->begun, item);
   return code;
 }
 
@@ -349,26 +291,26 @@ static enum ca_code intend_group(struct ca_apply *apply, struct ca_err *err)
    concurrency. */
 static enum ca_code send_direct(struct ca_apply *apply, struct ca_err *err)
 {
-  int64_t numbers[2 * GROUP_LEAST];
-  struct group group = { .numbers = numbers, .size = GROUP_LEAST };
+  int64_t numbers[GROUP_LEAST];
+  struct ca_apply_queue group = { NULL, NULL, 0 };
   struct ca_apply_queue intended = { NULL, NULL, 0 };
   struct ca_apply_item *item;
   enum ca_code code = CA_OK;
 
-  while(!apply->stopped && group.items_taken.count < GROUP_LEAST &&
-        (item = ca_apply_queue_pop(&apply->direct))) {
+  while(!apply->stopped && group.count < GROUP_LEAST &&
+        (item = ca_apply_item_pop(&apply->direct))) {
     if(item->precheck && !item->prechecked_ms)
       ca_precheck_single(apply, item);
     else
-      join(&group, item);
+      ca_apply_item_push(&group, item);
   }
   if(!apply->stopped)
-    code = intend(apply, &group, &intended, err);
-  while((item = ca_apply_queue_pop(&group.items_taken)))
-    ca_apply_queue_push(&apply->begun, item);
-  while((item = ca_apply_queue_pop(&intended)))
+    code = intend(apply, &group, numbers, &intended, err);
+  while((item = ca_apply_item_pop(&group)))
+    ca_apply_item_push(&apply->begun, item);
+  while((item = ca_apply_item_pop(&intended)))
     if(apply->stopped)
-      ca_apply_queue_push(&apply->ready, item); /* drop() ends it */
+      ca_apply_item_push(&apply->ready, item); /* drop() ends it */
     else
       ca_send_submit(apply, item);
   return code;
@@ -392,7 +334,7 @@ static enum ca_code sync_if_due(struct ca_apply *apply, struct ca_err *err)
 
 static bool has_queued(const struct ca_apply *apply)
 {
-  return apply->waiting.count || apply->unseen.count || apply->fit.count ||
+  return apply->reading || apply->unseen.count || apply->fit.count ||
          apply->begun.count;
 }
 
@@ -422,7 +364,7 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
   code = ca_ledger_sync(apply->ledger, err);
   if(code)
     return code;
-  numbers = realloc(apply->numbers, group * 2 * sizeof(*numbers));
+  numbers = realloc(apply->numbers, group * sizeof(*numbers));
   if(!numbers)
     return ca_err_set(err, CA_NOMEM, "out of memory");
   apply->numbers = numbers;
@@ -492,7 +434,7 @@ enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
   if(!code && !apply->failed.code) {
     while(!apply->stopped && apply->active < apply->concurrency &&
           apply->ready.first)
-      ca_send_submit(apply, ca_apply_queue_pop(&apply->ready));
+      ca_send_submit(apply, ca_apply_item_pop(&apply->ready));
     code = sync_if_due(apply, &why);
   }
   if(code)
@@ -511,7 +453,7 @@ bool ca_apply_paused(const struct ca_apply *apply)
   return !apply->stopped && apply->items && apply->pulled >= apply->items &&
          !apply->active && !apply->prechecking && !apply->ready.count &&
          !apply->begun.count && !apply->fit.count && !apply->unseen.count &&
-         (apply->waiting.count || !apply->read_all);
+         !apply->read_all;
 }
 
 void ca_apply_go_on(struct ca_apply *apply)

@@ -25,7 +25,6 @@ struct ca_apply_item {
   int64_t number;                 /* the item's, in the ledger */
   struct ca_apply_change *first;
   struct ca_apply_change *last;
-  bool complete; /* all its changes have been read */
   bool single;   /* from ca_apply_one or ca_apply_recorded, which set its own
                     owner and visit */
   bool precheck; /* single items: a precheck is due */
@@ -95,18 +94,16 @@ struct ca_apply {
   int64_t items;             /* pause after this many, 0: never */
   int64_t pulled;            /* items read, less those a precheck has ended */
 
-  struct ca_apply_queue
-      waiting; /* read, in order; the last may be incomplete */
-  struct ca_apply_queue unseen; /* a precheck is due */
-  struct ca_apply_queue direct; /* single items, sent on the next turn */
-  struct ca_apply_queue fit;    /* passed or need no precheck; no intent yet */
-  struct ca_apply_queue begun;  /* begun; the next change needs its intent */
-  struct ca_apply_queue ready;  /* intent durable, not submitted */
+  struct ca_apply_item *reading; /* its last changes are not read yet */
+  struct ca_apply_queue unseen;  /* a precheck is due */
+  struct ca_apply_queue direct;  /* single items, sent on the next turn */
+  struct ca_apply_queue fit;   /* passed or need no precheck; no intent yet */
+  struct ca_apply_queue begun; /* begun; the next change needs its intent */
+  struct ca_apply_queue ready; /* intent durable, not submitted */
   struct ca_apply_item *under_way;
   size_t active; /* items under way, single ones not counted */
   size_t singles;
-  int64_t
-      *numbers; /* two arrays of `group` entries: for intend and reintend */
+  int64_t *numbers; /* of a group, for its intents */
 
   bool prechecks_first; /* the bulk's items need prechecks */
   struct ca_precheck *prechecks;
@@ -127,9 +124,9 @@ struct ca_apply {
   size_t secret_size;
 };
 
-/* apply/reader.c: sets *item to the next item, in the ledger's order, that has
-   something to send; NULL when there is none or the bulk pauses. Reports
-   changes that need no sending. */
+/* apply/reader.c: reads the next item, in the ledger's order, that has
+   something to send; *item: NULL when there is none or the bulk pauses.
+   Reports changes that need no sending. */
 CA_MUST_USE enum ca_code ca_reader_next(struct ca_apply *apply,
                                         struct ca_apply_item **item,
                                         struct ca_err *err);
@@ -143,17 +140,6 @@ void ca_finish_fail(struct ca_apply *apply, const struct ca_err *why);
 void ca_finish_lose_ledger(struct ca_apply *apply, const struct ca_err *why);
 /* Why nothing more is sent, as a text for people. */
 const char *ca_finish_why_stopped(const struct ca_apply *apply);
-/* The outcome of a change that was sent. */
-enum ca_outcome ca_finish_classify(const struct ca_apply_change *change,
-                                   const struct ca_result *result);
-/* The outcome of a change that has an intent but could not be submitted. A
-   change that may have happened before stays unknown. */
-enum ca_outcome ca_finish_unsent_outcome(const struct ca_apply_change *change,
-                                         enum ca_code code);
-void ca_finish_record(struct ca_apply *apply,
-                      const struct ca_apply_change *change,
-                      enum ca_outcome outcome, const struct ca_result *result,
-                      const struct ca_err *cause);
 /* Reports the changes that need no sending, up to the next one to be sent.
    Returns false when there is none: the item is then freed. */
 bool ca_finish_decided(struct ca_apply *apply, struct ca_apply_item *item);
@@ -193,18 +179,14 @@ void ca_precheck_drop_all(struct ca_apply *apply, bool quietly);
 
 /* apply/precondition.c */
 
-/* May the change still be sent, as far as its outcome says? */
-bool ca_precondition_is_open(const struct ca_apply *apply,
-                             const struct ca_apply_item *item,
-                             const struct ca_apply_change *change);
-/* Does the item need a precheck? *count becomes the most preconditions it can
-   have; *alone whether one of them needs a request of its own. */
-bool ca_precondition_is_needed(struct ca_apply *apply,
-                               const struct ca_apply_item *item, size_t *count,
-                               bool *alone);
+/* Returns the most preconditions that the item can have; 0 when it needs no
+   precheck. *alone, unless NULL: whether one of them needs a request of its
+   own. */
+size_t ca_precondition_count(const struct ca_apply *apply,
+                             const struct ca_apply_item *item, bool *alone);
 /* Appends the item's preconditions from index *count on; the array must have
    room for them. */
-void ca_precondition_list(struct ca_apply *apply,
+void ca_precondition_list(const struct ca_apply *apply,
                           const struct ca_apply_item *item,
                           struct ca_precondition *preconditions,
                           size_t *count);
@@ -218,24 +200,52 @@ void ca_precondition_check_create(struct ca_precondition *precondition,
 void ca_precondition_fail(struct ca_precondition *precondition,
                           const char *why);
 
+/* apply/probe.c. Each begins and finishes a request; clear it also after a
+   failure. cursor: the page's, "" for the first. */
+
+#define CA_PROBE_PAGE 100 /* accounts in one page, so ids in one request */
+
+/* Gets the account or auth config that the change is about. */
+CA_MUST_USE enum ca_code ca_probe_get(struct ca_request *request,
+                                      const struct ca_change *change,
+                                      struct ca_err *err);
+/* Lists accounts by their ids, at most CA_PROBE_PAGE. changed: an operation on
+   such accounts. */
+CA_MUST_USE enum ca_code ca_probe_ids(struct ca_request *request,
+                                      const struct ca_api *changed,
+                                      const struct ca_slice *ids, size_t count,
+                                      const char *cursor, struct ca_err *err);
+/* List accounts of the create's user and auth config: the ACTIVE ones, and all
+   of them, newest first. They list everybody's when the user's id cannot be a
+   filter. */
+CA_MUST_USE enum ca_code ca_probe_active(struct ca_request *request,
+                                         const struct ca_change *change,
+                                         const char *cursor,
+                                         struct ca_err *err);
+CA_MUST_USE enum ca_code ca_probe_newest(struct ca_request *request,
+                                         const struct ca_change *change,
+                                         const char *cursor,
+                                         struct ca_err *err);
+
 /* apply/item.c */
 
-/* A copy of the row with all its texts; NULL when out of memory. */
-struct ca_apply_change *
-ca_apply_item_new_change(const struct ca_change_row *row);
-/* Frees the item with all its changes; safe with NULL. */
-void ca_apply_item_free(struct ca_apply_item *item);
-void ca_apply_item_add_change(struct ca_apply_item *item,
-                              struct ca_apply_change *change);
+/* Adds a copy of the row, with its texts, as the item's last change; false
+   when out of memory. */
+bool ca_apply_item_add_change(struct ca_apply_item *item,
+                              const struct ca_change_row *row);
 /* Removes and returns the first change, which the caller then owns. */
 struct ca_apply_change *ca_apply_item_take_change(struct ca_apply_item *item);
-
-/* apply/queue.c */
-
-void ca_apply_queue_push(struct ca_apply_queue *queue,
-                         struct ca_apply_item *item);
-struct ca_apply_item *ca_apply_queue_pop(struct ca_apply_queue *queue);
-void ca_apply_queue_clear(struct ca_apply_queue *queue);
+/* Frees the item with all its changes; safe with NULL. */
+void ca_apply_item_free(struct ca_apply_item *item);
+/* May the item's change still be sent? */
+bool ca_apply_item_is_open(const struct ca_apply *apply,
+                           const struct ca_apply_item *item,
+                           const struct ca_apply_change *change);
+/* Queues, first in, first out; ca_apply_item_clear frees the items. */
+void ca_apply_item_push(struct ca_apply_queue *queue,
+                        struct ca_apply_item *item);
+struct ca_apply_item *ca_apply_item_pop(struct ca_apply_queue *queue);
+void ca_apply_item_clear(struct ca_apply_queue *queue);
 
 /* apply/secret.c; ca_apply_secret_keep is in apply.h. */
 

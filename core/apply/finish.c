@@ -30,38 +30,10 @@ const char *ca_finish_why_stopped(const struct ca_apply *apply)
                              : "the run stopped before this change";
 }
 
-static enum ca_outcome outcome_of(enum ca_proof proof)
-{
-  switch(proof) {
-  case CA_PROOF_DONE:
-    return CA_DONE;
-  case CA_PROOF_FAILED:
-    return CA_FAILED;
-  case CA_PROOF_UNSENT:
-    return CA_NOT_TRIED;
-  default:
-    return CA_UNKNOWN;
-  }
-}
-
-enum ca_outcome ca_finish_classify(const struct ca_apply_change *change,
-                                   const struct ca_result *result)
-{
-  return outcome_of(ca_proof_of_reply(change->row.change.api, result,
-                                      change->row.outcome == CA_UNKNOWN));
-}
-
-enum ca_outcome ca_finish_unsent_outcome(const struct ca_apply_change *change,
-                                         enum ca_code code)
-{
-  return outcome_of(
-      ca_proof_of_unsent(code, change->row.outcome == CA_UNKNOWN));
-}
-
-void ca_finish_record(struct ca_apply *apply,
-                      const struct ca_apply_change *change,
-                      enum ca_outcome outcome, const struct ca_result *result,
-                      const struct ca_err *cause)
+static void record(struct ca_apply *apply,
+                   const struct ca_apply_change *change,
+                   enum ca_outcome outcome, const struct ca_result *result,
+                   const struct ca_err *cause)
 {
   struct ca_finding finding = { .proof = CA_PROOF_UNKNOWN };
   struct ca_err err;
@@ -134,7 +106,7 @@ void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *item,
     ca_err_set(&cause, CA_CANCELLED, "%s%s",
                left == CA_UNKNOWN ? "not sent again: " : "", why);
     if(left != change->row.outcome || left == CA_NOT_TRIED || item->intended)
-      ca_finish_record(apply, change, left, NULL, &cause);
+      record(apply, change, left, NULL, &cause);
     item->intended = false;
     report(apply, item, change, left, NULL, &cause);
     free(change);
@@ -144,13 +116,6 @@ void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *item,
 
 /* What to do with an item's next change. */
 enum move { MOVE_SEND, MOVE_REPORT, MOVE_SKIP_FALLBACK, MOVE_END };
-
-static bool may_repeat(const struct ca_apply *apply,
-                       const struct ca_apply_change *change)
-{
-  return apply->which != CA_APPLY_PLANNED &&
-         change->row.change.api->repeat != CA_REPEAT_NEVER;
-}
 
 /* The change failed in an earlier session. It is retried only where the caller
    asked for that, and not if its fallback has succeeded or may have; otherwise
@@ -193,9 +158,6 @@ static enum move next_move(const struct ca_apply *apply,
   if(fallback && !ca_verdict_wants_fallback(&item->verdict))
     return skip_fallback(change->row.outcome);
   switch(change->row.outcome) {
-  case CA_PLANNED:
-  case CA_NOT_TRIED:
-    return MOVE_SEND;
   case CA_DONE:
   case CA_SAME:
     return MOVE_REPORT;
@@ -203,11 +165,8 @@ static enum move next_move(const struct ca_apply *apply,
     return fallback ? MOVE_END : MOVE_REPORT;
   case CA_FAILED:
     return after_failure(apply, change);
-  case CA_UNKNOWN:
-  case CA_INTENDED:
-    return may_repeat(apply, change) ? MOVE_SEND : MOVE_END;
   default:
-    return MOVE_END;
+    return ca_apply_item_is_open(apply, item, change) ? MOVE_SEND : MOVE_END;
   }
 }
 
@@ -223,7 +182,7 @@ static void pass(struct ca_apply *apply, struct ca_apply_item *item,
 
   if(why) {
     ca_err_set(&cause, CA_CANCELLED, "%s", why);
-    ca_finish_record(apply, change, outcome, NULL, &cause);
+    record(apply, change, outcome, NULL, &cause);
   }
   report(apply, item, change, outcome, NULL, why ? &cause : NULL);
   free(change);
@@ -275,7 +234,7 @@ static void end_item(struct ca_apply *apply, struct ca_apply_item *item,
   if(fallback && result && result->status != 401) {
     open_fallback(apply, item);
     if(ca_finish_decided(apply, item))
-      ca_apply_queue_push(&apply->begun, item);
+      ca_apply_item_push(&apply->begun, item);
     return;
   }
   if(fallback && (item->first->row.outcome == CA_PLANNED ||
@@ -297,7 +256,7 @@ void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
   struct ca_result sent = { .status = result ? result->status : 0 };
 
   item->intended = false;
-  ca_finish_record(apply, change, outcome, result, cause);
+  record(apply, change, outcome, result, cause);
   if(sent.status == 401) {
     apply->key_rejected = true;
     apply->stopped = true;
@@ -307,7 +266,7 @@ void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
   if(outcome != CA_DONE)
     end_item(apply, item, outcome, result ? &sent : NULL);
   else if(ca_finish_decided(apply, item))
-    ca_apply_queue_push(&apply->begun, item);
+    ca_apply_item_push(&apply->begun, item);
 }
 
 void ca_finish_drop(struct ca_apply *apply, struct ca_apply_item *item)

@@ -7,50 +7,37 @@
 #include <string.h>
 #include "apply/apply_private.h"
 
-#define LISTED_IDS        100  /* ids in one list request */
 #define LISTED_BYTES      4000 /* of ids in one: proxies limit lines to 8 KB */
 #define LISTED_PAGES      100
 #define PRECHECKS_AT_ONCE 8
 
-enum precheck_mode { PRECHECK_LIST, PRECHECK_SINGLE };
-
-/* One precheck, with one op at a time. A list asks for the ids of the
-   preconditions [from, to). */
+/* One precheck, with one op at a time, which asks about the preconditions
+   [from, to): one list for all that are of the kind LISTED there, or a request
+   for a single one of another kind. */
 struct ca_precheck {
   struct ca_precheck *next;
   struct ca_apply *apply;
   struct ca_apply_queue items_taken;
-  struct ca_precondition *preconditions;
-  size_t count;
-  enum precheck_mode mode;
   size_t from;
   size_t to;
-  size_t at; /* PRECHECK_SINGLE: the precondition's index */
   int pages;
   char cursor[256]; /* for the next page, "" for none */
   const struct ca_api *api;
   uint64_t op; /* 0: none */
+  size_t count;
+  struct ca_precondition preconditions[];
 };
 
 /* ---- Requests ---- */
 
-static enum ca_code set_page(struct ca_request *request, int64_t limit,
-                             const char *cursor, struct ca_err *err)
-{
-  enum ca_code code = ca_request_integer(
-      request, ca_api_field(request->api, "limit"), limit, err);
-  if(!code && *cursor)
-    code = ca_request_set(request, "cursor", cursor, err);
-  return code;
-}
-
 static enum ca_code list_ids(const struct ca_precheck *precheck,
                              struct ca_request *request, struct ca_err *err)
 {
-  struct ca_slice ids[LISTED_IDS];
+  const struct ca_precondition *first =
+      &precheck->preconditions[precheck->from];
+  struct ca_slice ids[CA_PROBE_PAGE];
   size_t count = 0;
   size_t i;
-  enum ca_code code;
 
   for(i = precheck->from; i < precheck->to; i++)
     if(precheck->preconditions[i].kind == CA_PRECONDITION_LISTED) {
@@ -58,55 +45,26 @@ static enum ca_code list_ids(const struct ca_precheck *precheck,
       ids[count].len = strlen(ids[count].data);
       count++;
     }
-  code = ca_request_texts(request,
-                          ca_api_field(request->api, "connected_account_ids"),
-                          ids, count, err);
-  if(!code)
-    code = ca_request_set(request, "account_type", "ALL", err);
-  return code ? code : set_page(request, LISTED_IDS, precheck->cursor, err);
+  return ca_probe_ids(request, first->change->row.change.api, ids, count,
+                      precheck->cursor, err);
 }
 
-/* Lists the user's ACTIVE accounts, as planning did. A user id with a comma
-   cannot be a filter; then everybody's are listed. */
-static enum ca_code list_user(const struct ca_precheck *precheck,
-                              const struct ca_change *change,
-                              struct ca_request *request, struct ca_err *err)
-{
-  bool comma = !ca_request_can_list(change->user);
-  enum ca_code code = ca_request_set(request, "statuses", "ACTIVE", err);
-
-  if(!code && !comma)
-    code = ca_request_set(request, "user_ids", change->user, err);
-  if(!code)
-    code = ca_request_set(request, "auth_config_ids", change->config, err);
-  return code ? code
-              : set_page(request, comma ? LISTED_IDS : 1, precheck->cursor,
-                         err);
-}
-
-static enum ca_code make_request(struct ca_precheck *precheck,
+static enum ca_code make_request(const struct ca_precheck *precheck,
                                  struct ca_request *request,
                                  struct ca_err *err)
 {
-  const struct ca_precondition *precondition =
-      &precheck->preconditions[precheck->mode == PRECHECK_LIST ? precheck->from
-                                                               : precheck->at];
-  const struct ca_api *changed = precondition->change->row.change.api;
-  bool list = precheck->mode == PRECHECK_LIST ||
-              precondition->kind == CA_PRECONDITION_CREATE;
-  enum ca_code code;
+  const struct ca_precondition *first =
+      &precheck->preconditions[precheck->from];
+  const struct ca_change *change = &first->change->row.change;
 
-  precheck->api = list ? ca_api_list(changed) : ca_api_get(changed);
-  ca_request_init(request, precheck->api);
-  if(precheck->mode == PRECHECK_LIST)
-    code = list_ids(precheck, request, err);
-  else if(list)
-    code =
-        list_user(precheck, &precondition->change->row.change, request, err);
-  else
-    code = ca_request_set(request, "id",
-                          precondition->change->row.change.account, err);
-  return code ? code : ca_request_finish(request, err);
+  switch(first->kind) {
+  case CA_PRECONDITION_LISTED:
+    return list_ids(precheck, request, err);
+  case CA_PRECONDITION_CREATE:
+    return ca_probe_active(request, change, precheck->cursor, err);
+  default:
+    return ca_probe_get(request, change, err);
+  }
 }
 
 static void precheck_done(void *owner, uint64_t token,
@@ -118,6 +76,7 @@ static enum ca_code ask(struct ca_precheck *precheck, struct ca_err *err)
   struct ca_request request;
   enum ca_code code = make_request(precheck, &request, err);
 
+  precheck->api = request.api;
   if(!code)
     code = ca_engine_submit(apply->engine, apply->endpoint, &request, 0,
                             precheck_done, precheck, 0, &precheck->op, err);
@@ -128,43 +87,50 @@ static enum ca_code ask(struct ca_precheck *precheck, struct ca_err *err)
 
 /* ---- Choosing the next request ---- */
 
+/* Chooses as many preconditions as fit one list. */
 static bool choose_list(struct ca_precheck *precheck)
 {
   size_t bytes = 0;
   size_t ids = 0;
   size_t i;
 
-  precheck->from = precheck->to;
-  for(i = precheck->from; i < precheck->count; i++) {
+  for(i = 0; i < precheck->count; i++) {
     struct ca_precondition *precondition = &precheck->preconditions[i];
-    if(precondition->kind != CA_PRECONDITION_LISTED)
+    if(precondition->kind != CA_PRECONDITION_LISTED ||
+       precondition->state != CA_PRECONDITION_WAITS)
       continue;
     bytes += strlen(precondition->change->row.change.account) + 3;
-    if(ids == LISTED_IDS || (ids && bytes > LISTED_BYTES))
+    if(ids == CA_PROBE_PAGE || (ids && bytes > LISTED_BYTES))
       break;
+    if(!ids++)
+      precheck->from = i;
     precondition->state = CA_PRECONDITION_ASKED;
-    ids++;
   }
   precheck->to = i;
-  precheck->mode = PRECHECK_LIST;
-  precheck->pages = 0;
   return ids > 0;
 }
 
 static bool choose_single(struct ca_precheck *precheck)
 {
-  precheck->mode = PRECHECK_SINGLE;
-  precheck->pages = 0;
-  for(precheck->at = 0; precheck->at < precheck->count; precheck->at++)
-    if(precheck->preconditions[precheck->at].state == CA_PRECONDITION_WAITS)
-      return true;
-  return false;
+  size_t i = 0;
+
+  while(i < precheck->count &&
+        precheck->preconditions[i].state != CA_PRECONDITION_WAITS)
+    i++;
+  if(i == precheck->count)
+    return false;
+  precheck->preconditions[i].state = CA_PRECONDITION_ASKED;
+  precheck->from = i;
+  precheck->to = i + 1;
+  return true;
 }
 
 static bool choose(struct ca_precheck *precheck)
 {
-  return precheck->cursor[0] || choose_list(precheck) ||
-         choose_single(precheck);
+  if(precheck->cursor[0])
+    return true;
+  precheck->pages = 0;
+  return choose_list(precheck) || choose_single(precheck);
 }
 
 /* The current request failed: so do its preconditions. */
@@ -173,10 +139,6 @@ static void fail_asked(struct ca_precheck *precheck, const char *why)
   size_t i;
 
   precheck->cursor[0] = '\0';
-  if(precheck->mode == PRECHECK_SINGLE) {
-    ca_precondition_fail(&precheck->preconditions[precheck->at], why);
-    return;
-  }
   for(i = precheck->from; i < precheck->to; i++)
     if(precheck->preconditions[i].state == CA_PRECONDITION_ASKED)
       ca_precondition_fail(&precheck->preconditions[i], why);
@@ -196,14 +158,13 @@ static void unlink_precheck(struct ca_precheck *precheck)
 
 static void free_precheck(struct ca_precheck *precheck)
 {
-  ca_apply_queue_clear(&precheck->items_taken);
-  free(precheck->preconditions);
+  ca_apply_item_clear(&precheck->items_taken);
   free(precheck);
 }
 
 static struct ca_apply_item *take_item(struct ca_precheck *precheck)
 {
-  struct ca_apply_item *item = ca_apply_queue_pop(&precheck->items_taken);
+  struct ca_apply_item *item = ca_apply_item_pop(&precheck->items_taken);
 
   if(item && !item->single)
     precheck->apply->prechecking--;
@@ -236,7 +197,7 @@ static void end_item(struct ca_precheck *precheck, struct ca_apply_item *item)
 
   if(!bad) {
     item->prechecked_ms = ca_clock_mono_ms(ca_engine_clock(apply->engine));
-    ca_apply_queue_push(item->single ? &apply->direct : &apply->fit, item);
+    ca_apply_item_push(item->single ? &apply->direct : &apply->fit, item);
     return;
   }
   if(!item->single)
@@ -380,31 +341,27 @@ static bool user_ended(struct ca_precheck *precheck,
 }
 
 static bool single_ended(struct ca_precheck *precheck,
-                         struct ca_result *result)
+                         struct ca_precondition *precondition,
+                         const struct ca_result *result, bool gone)
 {
-  struct ca_apply *apply = precheck->apply;
-  struct ca_precondition *precondition =
-      &precheck->preconditions[precheck->at];
   struct ca_reply_account account;
-  bool gone = result->status == 404;
 
-  if(precondition->kind == CA_PRECONDITION_CREATE)
-    return user_ended(precheck, precondition, result);
   if(!gone &&
      (!ca_reply_account(result->body.data, result->body.len, &account) ||
       !ca_json_is(account.id, precondition->change->row.change.account) ||
       (precondition->kind == CA_PRECONDITION_CONFIG && !account.status.data)))
     return false;
-  ca_precondition_check(apply, precondition, gone ? NULL : &account);
+  ca_precondition_check(precheck->apply, precondition, gone ? NULL : &account);
   return true;
 }
 
 /* Sets the states of the preconditions that the reply is about. */
 static void take_reply(struct ca_precheck *precheck, struct ca_result *result)
 {
-  bool gone =
-      ca_reply_says_gone(result) && precheck->mode == PRECHECK_SINGLE &&
-      precheck->preconditions[precheck->at].kind != CA_PRECONDITION_CREATE;
+  struct ca_precondition *first = &precheck->preconditions[precheck->from];
+  bool gone = ca_reply_says_gone(result) &&
+              first->kind != CA_PRECONDITION_LISTED &&
+              first->kind != CA_PRECONDITION_CREATE;
   bool read;
 
   ca_reply_explain(precheck->api, result);
@@ -412,8 +369,12 @@ static void take_reply(struct ca_precheck *precheck, struct ca_result *result)
     fail_asked(precheck, result->err.text);
     return;
   }
-  read = precheck->mode == PRECHECK_LIST ? list_ended(precheck, result)
-                                         : single_ended(precheck, result);
+  if(first->kind == CA_PRECONDITION_LISTED)
+    read = list_ended(precheck, result);
+  else if(first->kind == CA_PRECONDITION_CREATE)
+    read = user_ended(precheck, first, result);
+  else
+    read = single_ended(precheck, first, result, gone);
   if(!read)
     fail_asked(precheck, "the reply cannot be parsed");
 }
@@ -453,20 +414,15 @@ void ca_precheck_drop_all(struct ca_apply *apply, bool quietly)
 
 /* ---- The beginning ---- */
 
-static struct ca_precheck *new_precheck(struct ca_apply *apply,
-                                        size_t preconditions)
+/* NULL when out of memory. */
+static struct ca_precheck *new_precheck(struct ca_apply *apply, size_t most)
 {
-  struct ca_precheck *precheck = calloc(1, sizeof(*precheck));
+  struct ca_precheck *precheck =
+      calloc(1, sizeof(*precheck) + most * sizeof(precheck->preconditions[0]));
 
   if(!precheck)
     return NULL;
   precheck->apply = apply;
-  precheck->preconditions =
-      malloc(preconditions * sizeof(*precheck->preconditions));
-  if(!precheck->preconditions) {
-    free(precheck);
-    return NULL;
-  }
   precheck->next = apply->prechecks;
   apply->prechecks = precheck;
   apply->precheck_count++;
@@ -477,65 +433,50 @@ static void add_item(struct ca_precheck *precheck, struct ca_apply_item *item)
 {
   ca_precondition_list(precheck->apply, item, precheck->preconditions,
                        &precheck->count);
-  ca_apply_queue_push(&precheck->items_taken, item);
+  ca_apply_item_push(&precheck->items_taken, item);
   if(!item->single)
     precheck->apply->prechecking++;
 }
 
-/* Takes the items for one precheck from the queue: as many as fit one list, or
-   one item that needs requests of its own. Returns how many preconditions they
-   may have. */
-static size_t take_batch(struct ca_apply *apply, struct ca_apply_queue *batch)
-{
-  size_t total = 0;
-
-  while(apply->unseen.first) {
-    size_t count;
-    bool alone;
-    ca_precondition_is_needed(apply, apply->unseen.first, &count, &alone);
-    if(batch->first && (alone || total + count > LISTED_IDS))
-      break;
-    ca_apply_queue_push(batch, ca_apply_queue_pop(&apply->unseen));
-    total += count;
-    if(alone)
-      break;
-  }
-  return total;
-}
-
+/* Begins a precheck for as many items as fit one list, or for one item that
+   needs requests of its own. */
 static enum ca_code begin_precheck(struct ca_apply *apply, struct ca_err *err)
 {
-  struct ca_apply_queue batch = { NULL, NULL, 0 };
-  size_t preconditions = take_batch(apply, &batch);
-  struct ca_precheck *precheck = new_precheck(apply, preconditions);
-  struct ca_apply_item *item;
+  const struct ca_apply_item *item;
+  struct ca_precheck *precheck;
+  size_t items = 0;
+  size_t total = 0;
+  bool alone = false;
 
-  while((item = ca_apply_queue_pop(&batch)))
-    if(precheck)
-      add_item(precheck, item);
-    else
-      ca_apply_queue_push(&apply->unseen, item);
+  for(item = apply->unseen.first; item && !alone; item = item->next) {
+    size_t count = ca_precondition_count(apply, item, &alone);
+    if(items && (alone || total + count > CA_PROBE_PAGE))
+      break;
+    total += count;
+    items++;
+  }
+  precheck = new_precheck(apply, total);
   if(!precheck)
     return ca_err_set(err, CA_NOMEM, "out of memory");
+  while(items--)
+    add_item(precheck, ca_apply_item_pop(&apply->unseen));
   go_on(precheck);
   return CA_OK;
 }
 
 void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item)
 {
-  size_t count;
-  bool alone;
-  bool needs = ca_precondition_is_needed(apply, item, &count, &alone);
-  struct ca_precheck *precheck = needs ? new_precheck(apply, count) : NULL;
+  size_t count = ca_precondition_count(apply, item, NULL);
+  struct ca_precheck *precheck = count ? new_precheck(apply, count) : NULL;
 
   if(precheck) {
     add_item(precheck, item);
     go_on(precheck);
-  } else if(needs) {
+  } else if(count) {
     ca_finish_rest(apply, item, CA_NOT_TRIED, "out of memory");
   } else {
     item->precheck = false;
-    ca_apply_queue_push(&apply->direct, item);
+    ca_apply_item_push(&apply->direct, item);
   }
 }
 
@@ -547,19 +488,17 @@ static enum ca_code pull_unseen(struct ca_apply *apply, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
 
-  while(!code && apply->unseen.count < LISTED_IDS &&
+  while(!code && apply->unseen.count < CA_PROBE_PAGE &&
         apply->fit.count < apply->group) {
     struct ca_apply_item *item;
-    size_t count;
-    bool alone;
 
     code = ca_reader_next(apply, &item, err);
     if(!item)
       break;
-    ca_apply_queue_push(ca_precondition_is_needed(apply, item, &count, &alone)
-                            ? &apply->unseen
-                            : &apply->fit,
-                        item);
+    ca_apply_item_push(ca_precondition_count(apply, item, NULL)
+                           ? &apply->unseen
+                           : &apply->fit,
+                       item);
   }
   return code;
 }

@@ -8,26 +8,6 @@
 #include "base/text.h"
 #include "wire/proof.h"
 
-bool ca_precondition_is_open(const struct ca_apply *apply,
-                             const struct ca_apply_item *item,
-                             const struct ca_apply_change *change)
-{
-  if(item->single)
-    return true;
-  switch(change->row.outcome) {
-  case CA_PLANNED:
-  case CA_NOT_TRIED:
-    return true;
-  case CA_FAILED:
-    return apply->which == CA_APPLY_FAILED;
-  case CA_UNKNOWN:
-    return apply->which != CA_APPLY_PLANNED &&
-           change->row.change.api->repeat != CA_REPEAT_NEVER;
-  default:
-    return false;
-  }
-}
-
 /* Does the before-image say that the user had no ACTIVE account? */
 static bool had_none(const char *before_image)
 {
@@ -39,12 +19,16 @@ static bool had_none(const char *before_image)
          active == 0;
 }
 
-static enum ca_precondition_kind kind_of(const struct ca_apply_change *change)
+static enum ca_precondition_kind kind_of(const struct ca_apply *apply,
+                                         const struct ca_apply_item *item,
+                                         const struct ca_apply_change *change)
 {
   const struct ca_change *planned = &change->row.change;
   const char *account = planned->account ? planned->account : "";
   struct ca_slice id = { account, strlen(account) };
 
+  if(!ca_apply_item_is_open(apply, item, change))
+    return CA_PRECONDITION_NONE;
   if(planned->api->probe == CA_PROBE_LISTED)
     return planned->user && planned->config && had_none(planned->before_image)
                ? CA_PRECONDITION_CREATE
@@ -64,30 +48,26 @@ static bool is_irreversible(const struct ca_apply_change *change)
          change->row.change.api->cost == CA_IRREVERSIBLE;
 }
 
-bool ca_precondition_is_needed(struct ca_apply *apply,
-                               const struct ca_apply_item *item, size_t *count,
-                               bool *alone)
+size_t ca_precondition_count(const struct ca_apply *apply,
+                             const struct ca_apply_item *item, bool *alone)
 {
   bool needs =
       item->single || apply->precheck || apply->which != CA_APPLY_PLANNED;
   const struct ca_apply_change *change;
+  size_t count = 0;
 
-  *count = 0;
-  *alone = false;
   for(change = item->first; change && !needs; change = change->next)
-    needs = is_irreversible(change) &&
-            ca_precondition_is_open(apply, item, change);
-  if(!needs)
-    return false;
-  for(change = item->first; change; change = change->next) {
-    enum ca_precondition_kind kind =
-        ca_precondition_is_open(apply, item, change) ? kind_of(change)
-                                                     : CA_PRECONDITION_NONE;
-    *count += kind != CA_PRECONDITION_NONE;
-    *alone = *alone ||
-             (kind != CA_PRECONDITION_NONE && kind != CA_PRECONDITION_LISTED);
+    needs =
+        is_irreversible(change) && ca_apply_item_is_open(apply, item, change);
+  if(alone)
+    *alone = false;
+  for(change = needs ? item->first : NULL; change; change = change->next) {
+    enum ca_precondition_kind kind = kind_of(apply, item, change);
+    count += kind != CA_PRECONDITION_NONE;
+    if(alone && kind != CA_PRECONDITION_NONE && kind != CA_PRECONDITION_LISTED)
+      *alone = true;
   }
-  return *count > 0;
+  return count;
 }
 
 static bool same_precondition(const struct ca_precondition *precondition,
@@ -104,7 +84,7 @@ static bool same_precondition(const struct ca_precondition *precondition,
   return !strcmp(known->account, planned->account);
 }
 
-void ca_precondition_list(struct ca_apply *apply,
+void ca_precondition_list(const struct ca_apply *apply,
                           const struct ca_apply_item *item,
                           struct ca_precondition *preconditions, size_t *count)
 {
@@ -112,22 +92,17 @@ void ca_precondition_list(struct ca_apply *apply,
   const struct ca_apply_change *change;
 
   for(change = item->first; change; change = change->next) {
-    const struct ca_change *planned = &change->row.change;
-    enum ca_precondition_kind kind =
-        ca_precondition_is_open(apply, item, change) ? kind_of(change)
-                                                     : CA_PRECONDITION_NONE;
+    enum ca_precondition_kind kind = kind_of(apply, item, change);
     size_t i = from;
     if(kind == CA_PRECONDITION_NONE)
       continue;
-    while(i < *count && !same_precondition(&preconditions[i], planned, kind))
+    while(i < *count &&
+          !same_precondition(&preconditions[i], &change->row.change, kind))
       i++;
-    if(i == *count) {
-      memset(&preconditions[i], 0, sizeof(preconditions[i]));
-      preconditions[i].item = item;
-      preconditions[i].change = change;
-      preconditions[i].kind = kind;
-      ++*count;
-    }
+    if(i == *count)
+      preconditions[(*count)++] = (struct ca_precondition){ .item = item,
+                                                            .change = change,
+                                                            .kind = kind };
     /* a request that was sent may still be carried out, whatever a later
        probe found */
     if((change->row.outcome == CA_UNKNOWN || change->row.sent_ms) &&
@@ -267,7 +242,7 @@ static void check_fields(struct ca_apply *apply,
   for(change = precondition->change; change; change = change->next) {
     const struct ca_change *planned = &change->row.change;
     if(!planned->account ||
-       !ca_precondition_is_open(apply, precondition->item, change) ||
+       !ca_apply_item_is_open(apply, precondition->item, change) ||
        strcmp(planned->account, id) != 0)
       continue;
     for(field = planned->api->fields; field->name; field++)

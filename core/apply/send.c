@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "apply/apply_private.h"
+#include "wire/proof.h"
 
 void ca_send_leave(struct ca_apply *apply, struct ca_apply_item *item)
 {
@@ -44,6 +45,20 @@ static void report_well(struct ca_result *result)
   result->is_json = !ca_buf_add_text(&result->body, "{\"success\":true}");
 }
 
+static enum ca_outcome outcome_of(enum ca_proof proof)
+{
+  switch(proof) {
+  case CA_PROOF_DONE:
+    return CA_DONE;
+  case CA_PROOF_FAILED:
+    return CA_FAILED;
+  case CA_PROOF_UNSENT:
+    return CA_NOT_TRIED;
+  default:
+    return CA_UNKNOWN;
+  }
+}
+
 static void op_done(void *owner, uint64_t token, struct ca_result *result)
 {
   struct ca_apply *apply = owner;
@@ -56,7 +71,9 @@ static void op_done(void *owner, uint64_t token, struct ca_result *result)
   if(result->err.request_id[0])
     ca_err_copy_text(result->request_id, sizeof(result->request_id),
                      result->err.request_id, strlen(result->err.request_id));
-  outcome = ca_finish_classify(item->first, result);
+  outcome =
+      outcome_of(ca_proof_of_reply(item->first->row.change.api, result,
+                                   item->first->row.outcome == CA_UNKNOWN));
   if(outcome == CA_DONE && result->err.code)
     report_well(result);
   ca_finish_change(apply, item, outcome, result, &result->err);
@@ -105,7 +122,10 @@ void ca_send_submit(struct ca_apply *apply, struct ca_apply_item *item)
     ca_finish_fail(apply, &why);
   }
   ca_request_clear(&request);
-  ca_finish_change(apply, item, ca_finish_unsent_outcome(item->first, code),
+  /* a change that may have happened before stays unknown */
+  ca_finish_change(apply, item,
+                   outcome_of(ca_proof_of_unsent(
+                       code, item->first->row.outcome == CA_UNKNOWN)),
                    NULL, &why);
 }
 

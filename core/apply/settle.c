@@ -6,10 +6,47 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "apply/settle_private.h"
+#include "apply/apply_private.h"
+#include "apply/settle.h"
+#include "wire/proof.h"
 
 #define QUIET_MS     5000
+#define SLACK_MS     2000 /* error allowed in comparing the two clocks */
 #define FAILURES_MAX 3
+
+/* One change. The row's texts follow the struct in the same allocation. */
+struct ca_probing {
+  struct ca_probing *next;
+  struct ca_settle *settle;
+  uint64_t op; /* 0: none */
+  bool sleeps;
+  int64_t asked_mono_ms;
+  const struct ca_api *api; /* the probe's operation */
+  struct ca_proof_list list;
+  int64_t since_ms; /* as in struct ca_proof_change; 0: no reply yet */
+  struct ca_change_row row;
+};
+
+struct ca_settle {
+  struct ca_engine *engine; /* borrowed, like the next two */
+  struct ca_endpoint *endpoint;
+  struct ca_ledger *ledger;
+  struct ca_settle_options options;
+  ca_settled_fn *visit;
+  void *owner;
+  int64_t born_mono_ms;
+
+  struct ca_changes changes; /* cursor over changes of unknown outcome */
+  bool read_all;             /* the cursor is at its end */
+  struct ca_probing *under_way;
+  size_t active;
+
+  int failures;     /* probes that failed in a row */
+  const char *dead; /* why no probe is started any more, or NULL */
+  bool stopped;
+  bool unsynced;
+  struct ca_err failed; /* code set once settling cannot continue */
+};
 
 struct ca_settle *ca_settle_new(struct ca_engine *engine,
                                 struct ca_endpoint *endpoint,
@@ -95,6 +132,86 @@ static void fail(struct ca_settle *settle, const struct ca_err *why)
   if(!settle->failed.code)
     settle->failed = *why;
   ca_settle_stop(settle);
+}
+
+/* ---- Facts ---- */
+
+/* The facts that the ledger's row has about the change. Borrows its texts. */
+static struct ca_proof_change facts_of(const struct ca_change_row *row)
+{
+  const struct ca_change *change = &row->change;
+  struct ca_proof_change facts = { .api = change->api,
+                                   .account = change->account,
+                                   .user = change->user,
+                                   .config = change->config,
+                                   .body = change->body,
+                                   .before = change->before,
+                                   .sent_ms = row->sent_ms };
+
+  return facts;
+}
+
+/* The earliest time at which the change may have begun, by the service's
+   clock. The Date header is cut to seconds and was delayed on its way, so the
+   result is early rather than late. */
+static int64_t service_time(const struct ca_probing *probing,
+                            const struct ca_result *result)
+{
+  int64_t at_ms = probing->row.sent_ms - SLACK_MS;
+  int64_t date_ms;
+
+  if(result->date[0] && ca_clock_parse_http(result->date, &date_ms))
+    at_ms +=
+        date_ms - ca_clock_wall_ms(ca_engine_clock(probing->settle->engine));
+  return at_ms;
+}
+
+/* Adds the status before the change, as the run's own earlier changes left it,
+   and its updated_at. */
+static enum ca_code add_before(const struct ca_probing *probing,
+                               struct ca_before *before_image,
+                               struct ca_proof_change *facts,
+                               struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_before(
+      probing->settle->ledger, probing->row.number, NULL, before_image, err);
+
+  if(!code && before_image->known && before_image->status[0])
+    facts->before = before_image->status;
+  facts->before_ms = before_image->updated_ms;
+  return code;
+}
+
+static enum ca_code knows_made(void *ctx, const char *id, bool *known,
+                               struct ca_err *err)
+{
+  const struct ca_probing *probing = ctx;
+
+  return ca_read_knows_made(probing->settle->ledger, id, probing->row.sent_ms,
+                            known, err);
+}
+
+/* Reads a reply: a 2xx, or the service's own 404. Fails only when the ledger
+   cannot be read. */
+static enum ca_code find_out(struct ca_probing *probing,
+                             const struct ca_result *result,
+                             struct ca_finding *finding, struct ca_err *err)
+{
+  struct ca_proof_change facts = facts_of(&probing->row);
+  struct ca_before before_image;
+  enum ca_code code = CA_OK;
+
+  if(!probing->since_ms) /* from the first page of a list */
+    probing->since_ms = service_time(probing, result);
+  facts.since_ms = probing->since_ms;
+  if(facts.api->probe == CA_PROBE_LISTED)
+    return ca_proof_of_page(&facts, &probing->list, result, knows_made,
+                            probing, finding, err);
+  if(facts.api->probe == CA_PROBE_MOVED)
+    code = add_before(probing, &before_image, &facts, err);
+  if(!code)
+    ca_proof_of_get(&facts, result, finding);
+  return code;
 }
 
 /* ---- Ends of probes ----
@@ -197,7 +314,11 @@ static void ask(struct ca_probing *probing)
   ca_err_clear(&why);
   if(!probing->list.cursor[0])
     probing->asked_mono_ms = ca_clock_mono_ms(ca_engine_clock(settle->engine));
-  code = ca_probe_request(probing, &request, &why);
+  code = probing->row.change.api->probe == CA_PROBE_LISTED
+             ? ca_probe_newest(&request, &probing->row.change,
+                               probing->list.cursor, &why)
+             : ca_probe_get(&request, &probing->row.change, &why);
+  probing->api = request.api;
   if(!code)
     code = ca_engine_submit(settle->engine, settle->endpoint, &request, 0,
                             probe_done, probing, 0, &probing->op, &why);
@@ -279,7 +400,7 @@ static void take_answer(struct ca_probing *probing, struct ca_result *result)
     return;
   }
   ca_err_clear(&err);
-  if(ca_probe_read(probing, result, &finding, &err)) {
+  if(find_out(probing, result, &finding, &err)) {
     free(probing);
     fail(settle, &err);
     return;
@@ -355,7 +476,7 @@ static enum ca_code read_change(struct ca_settle *settle,
 static void start(struct ca_probing *probing)
 {
   struct ca_settle *settle = probing->settle;
-  struct ca_proof_change facts = ca_probe_facts(&probing->row);
+  struct ca_proof_change facts = facts_of(&probing->row);
   const char *missing = ca_proof_missing(&facts);
 
   if(missing)

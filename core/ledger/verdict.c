@@ -78,3 +78,20 @@ bool ca_verdict_makes_up(enum ca_outcome fallback)
   return fallback == CA_DONE || fallback == CA_SAME ||
          fallback == CA_UNKNOWN || fallback == CA_INTENDED;
 }
+
+bool ca_verdict_is_open(const struct ca_api *api, enum ca_outcome outcome,
+                        bool failed)
+{
+  switch(outcome) {
+  case CA_PLANNED:
+  case CA_NOT_TRIED:
+    return true;
+  case CA_FAILED:
+    return failed;
+  case CA_INTENDED:
+  case CA_UNKNOWN:
+    return api->repeat != CA_REPEAT_NEVER;
+  default:
+    return false;
+  }
+}

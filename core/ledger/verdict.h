@@ -37,4 +37,10 @@ bool ca_verdict_wants_fallback(const struct ca_verdict *verdict);
    have? Then the change is not sent again. */
 bool ca_verdict_makes_up(enum ca_outcome fallback);
 
+/* May a resumed run send the change of this operation? One that may have been
+   sent before only if sending it twice does no harm. failed: failed changes
+   are retried, too. */
+bool ca_verdict_is_open(const struct ca_api *api, enum ca_outcome outcome,
+                        bool failed);
+
 #endif

@@ -144,10 +144,31 @@ static void when_a_fallback_is_due(void)
   CHECK(!ca_verdict_makes_up(CA_FAILED));
 }
 
+/* Every operation, every outcome, with and without --failed. */
+static void what_may_still_be_sent(void)
+{
+  size_t count = 0;
+  const struct ca_api *rows = ca_api_rows(&count);
+  int outcome;
+  size_t i;
+
+  for(i = 0; i < count; i++)
+    for(outcome = 0; outcome < CA_OUTCOME_COUNT; outcome++) {
+      bool unsent = outcome == CA_PLANNED || outcome == CA_NOT_TRIED;
+      bool lost = outcome == CA_UNKNOWN || outcome == CA_INTENDED;
+      bool open = unsent || (lost && rows[i].repeat != CA_REPEAT_NEVER);
+      CHECK(ca_verdict_is_open(&rows[i], (enum ca_outcome)outcome, false) ==
+            open);
+      CHECK(ca_verdict_is_open(&rows[i], (enum ca_outcome)outcome, true) ==
+            (open || outcome == CA_FAILED));
+    }
+}
+
 int main(void)
 {
   check_case("all items of up to four changes", all_small_items);
   check_case("a few by hand", a_few_by_hand);
   check_case("when a fallback is due", when_a_fallback_is_due);
+  check_case("what may still be sent", what_may_still_be_sent);
   return check_end();
 }
