@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "job/csv.h"
 #include "module/error.h"
+#include "module/table.h"
 
 #define READER_CLASS "composio.host.csv"
 #define BLOCK        16384
@@ -20,7 +21,7 @@
 #define BUFFER_MAX   (8u << 20)
 #define COLUMNS_MAX  1024
 
-enum { READER_PATH = 1, READER_NAMES, READER_NEEDED, READER_VALUES = 3 };
+enum { READER_PATH = 1, READER_VALUES = 1 };
 
 /* A file that is being read, with the rows that are parsed but not yet
    returned. */
@@ -37,7 +38,6 @@ struct reader {
   size_t cell_at;      /* read position in cells */
   size_t open_cells;   /* cells so far of the row being parsed */
   int64_t row;         /* the last one returned; the header is row 1 */
-  int columns;
 };
 
 /* ---- callbacks of libcsv: no Lua ---- */
@@ -89,11 +89,10 @@ static int parse_failed(lua_State *L, struct reader *reader, int index)
   int64_t row =
       reader->row + 1 +
       (int64_t)((reader->rows.len - reader->row_at) / sizeof(size_t));
-  if(reader->trouble)
-    return lca_error_usage(L, "%s: row %I is too long", path_of(L, index),
-                           (LUAI_UACINT)row);
-  return lca_error_usage(L, "%s: row %I: a quote is misplaced or not closed",
-                         path_of(L, index), (LUAI_UACINT)row);
+  return lca_error_usage(
+      L, "%s: row %I%s", path_of(L, index), (LUAI_UACINT)row,
+      reader->trouble ? " is too long"
+                      : ": a quote is misplaced or not closed");
 }
 
 /* Parses the next block. All rows before it have been returned. */
@@ -188,91 +187,43 @@ static const char *what_is_wrong(struct ca_slice cell)
   return ca_text_is_utf8(cell, NULL) ? NULL : "is not valid UTF-8";
 }
 
-/* ---- the header ---- */
+/* ---- what the shipped Lua calls ---- */
 
-static void read_header(lua_State *L, struct reader *reader, int index)
+/* reader:header() → the cells of the next row as a list. */
+static int reader_header(lua_State *L)
 {
-  size_t count = next_row(L, reader, index);
+  struct reader *reader = luaL_checkudata(L, 1, READER_CLASS);
+  size_t count = next_row(L, reader, 1);
   size_t i;
   if(!count)
-    lca_error_usage(L, "%s: the file has no header line", path_of(L, index));
+    return lca_error_usage(L, "%s: the file has no header line",
+                           path_of(L, 1));
   if(count > COLUMNS_MAX)
-    lca_error_usage(L, "%s: the file has more than %d columns",
-                    path_of(L, index), COLUMNS_MAX);
-  lua_createtable(L, (int)count, (int)count); /* names, and the set of them */
+    return lca_error_usage(L, "%s: the file has more than %d columns",
+                           path_of(L, 1), COLUMNS_MAX);
+  lua_createtable(L, (int)count, 0);
   for(i = 1; i <= count; i++) {
     struct ca_slice cell = next_cell(reader);
-    if(!cell.len)
-      lca_error_usage(L, "%s: column %d of the header has no name",
-                      path_of(L, index), (int)i);
-    if(what_is_wrong(cell))
-      lca_error_usage(L, "%s: column %d of the header %s", path_of(L, index),
-                      (int)i, what_is_wrong(cell));
-    lua_pushlstring(L, cell.data, cell.len); /* names name */
-    lua_pushvalue(L, -1);
-    if(lua_rawget(L, -3) != LUA_TNIL)
-      lca_error_usage(L, "%s: two columns are called '%s'", path_of(L, index),
-                      lua_tostring(L, -2));
-    lua_pop(L, 1);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, (lua_Integer)i);
-    lua_pushboolean(L, 1);
-    lua_rawset(L, -3);
+    const char *wrong = cell.len ? what_is_wrong(cell) : "has no name";
+    if(wrong)
+      return lca_error_usage(L, "%s: column %d of the header %s",
+                             path_of(L, 1), (int)i, wrong);
+    lua_pushlstring(L, cell.data, cell.len);
+    lua_rawseti(L, -2, (lua_Integer)i);
   }
-  reader->columns = (int)count;
-  lua_setiuservalue(L, index, READER_NAMES);
+  return 1;
 }
 
-static int no_column(lua_State *L, int index, const char *name)
-{
-  const char *list;
-  int i;
-  lua_getiuservalue(L, index, READER_NAMES);
-  lua_pushliteral(L, "");
-  for(i = 1; lua_rawgeti(L, index + 1, i) != LUA_TNIL; i++) {
-    lua_pushfstring(L, "%s%s%s", lua_tostring(L, -2), i > 1 ? ", " : "",
-                    lua_tostring(L, -1));
-    lua_replace(L, -3);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-  list = lua_tostring(L, -1);
-  return lca_error_usage(L, "%s: there is no column '%s', only: %s",
-                         path_of(L, index), name, list);
-}
-
-/* Raises unless the header has every column that the script names; columns:
-   the stack index of their list. */
-static void check_columns(lua_State *L, int index, int columns)
-{
-  lua_Integer n = luaL_len(L, columns);
-  lua_Integer i;
-  lua_getiuservalue(L, index, READER_NAMES);
-  lua_newtable(L); /* names needed */
-  for(i = 1; i <= n; i++) {
-    lua_rawgeti(L, columns, i);
-    lua_pushvalue(L, -1); /* names needed name name */
-    if(lua_rawget(L, -4) == LUA_TNIL) {
-      lua_pop(L, 1);
-      lua_replace(L, index + 1); /* keeps the name for the message */
-      lua_settop(L, index + 1);
-      lua_insert(L, index);
-      no_column(L, index + 1, lua_tostring(L, index));
-    }
-    lua_rawset(L, -3);
-  }
-  lua_setiuservalue(L, index, READER_NEEDED);
-  lua_pop(L, 1);
-}
-
-/* ---- what scripts call ---- */
-
+/* reader:next(names, needed) → the next row as a table with its cells by those
+   names, a list; nil after the last. needed: the set of the names whose cells
+   must not be empty. */
 static int reader_next(lua_State *L)
 {
   struct reader *reader = luaL_checkudata(L, 1, READER_CLASS);
+  int columns = (int)luaL_len(L, 2);
   size_t count;
   int i;
-  lua_settop(L, 1);
+  lua_settop(L, 3);
   if(reader->fd < 0)
     return 0;
   count = next_row(L, reader, 1);
@@ -280,14 +231,12 @@ static int reader_next(lua_State *L)
     reader_close(L);
     return 0;
   }
-  if(count != (size_t)reader->columns)
+  if(count != (size_t)columns)
     return lca_error_usage(L, "%s: row %I has %d cells, the header has %d",
                            path_of(L, 1), (LUAI_UACINT)reader->row, (int)count,
-                           reader->columns);
-  lua_getiuservalue(L, 1, READER_NAMES);
-  lua_getiuservalue(L, 1, READER_NEEDED);
-  lua_createtable(L, 0, reader->columns); /* reader names needed row */
-  for(i = 1; i <= reader->columns; i++) {
+                           columns);
+  lua_createtable(L, 0, columns); /* reader names needed row */
+  for(i = 1; i <= columns; i++) {
     struct ca_slice cell = next_cell(reader);
     const char *wrong = what_is_wrong(cell);
     lua_rawgeti(L, 2, i);
@@ -309,8 +258,7 @@ static int csv_new(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
   struct reader *reader;
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_settop(L, 2);
+  lua_settop(L, 1);
   reader = lua_newuserdatauv(L, sizeof(*reader), READER_VALUES);
   memset(reader, 0, sizeof(*reader));
   reader->fd = -1;
@@ -318,7 +266,7 @@ static int csv_new(lua_State *L)
   ca_buf_init(&reader->rows, BUFFER_MAX);
   luaL_setmetatable(L, READER_CLASS);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, 3, READER_PATH);
+  lua_setiuservalue(L, 2, READER_PATH);
   if(csv_init(&reader->parser, CSV_STRICT | CSV_STRICT_FINI))
     return luaL_error(L, "out of memory");
   reader->parser_made = true;
@@ -326,22 +274,17 @@ static int csv_new(lua_State *L)
   if(reader->fd < 0)
     return lca_error_usage(L, "composio.csv: cannot read %s: %s", path,
                            strerror(errno));
-  read_header(L, reader, 3);
-  check_columns(L, 3, 2);
-  lua_settop(L, 3);
   return 1;
 }
 
 void lca_csv_open(lua_State *L)
 {
-  luaL_newmetatable(L, READER_CLASS);
-  lua_pushcfunction(L, reader_close);
-  lua_setfield(L, -2, "__gc");
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, reader_next);
-  lua_setfield(L, -2, "next");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  static const luaL_Reg events[] = { { "__gc", reader_close },
+                                     { NULL, NULL } };
+  static const luaL_Reg methods[] = { { "header", reader_header },
+                                      { "next", reader_next },
+                                      { NULL, NULL } };
+  lca_table_class(L, READER_CLASS, events, methods);
   lua_pushcfunction(L, csv_new);
   lua_setfield(L, -2, "csv");
 }

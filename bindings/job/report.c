@@ -1,4 +1,4 @@
-/* Reports: writes the rows of CSV files and renames the files into place.
+/* Reports: writes the lines of CSV files and renames the files into place.
    Must not know: accounts, the ledger. */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +9,11 @@
 #include <unistd.h>
 #include <lauxlib.h>
 #include "base/digest.h"
-#include "module/error.h"
-#include "job/report.h"
+#include "base/text.h"
 #include "base/os_sync.h"
+#include "job/report.h"
+#include "module/error.h"
+#include "module/table.h"
 
 #define REPORT_CLASS "composio.host.report"
 #define LIST_CLASS   "composio.host.reports"
@@ -21,8 +23,6 @@ struct report {
   char *path;
   char *temporary; /* NULL in a preview */
   FILE *file;
-  int columns;
-  bool raw;
   int64_t rows;
   struct ca_err err; /* the first failure */
 };
@@ -75,67 +75,26 @@ static void fail(struct report *report, const char *what)
                report->path, what, strerror(errno));
 }
 
-/* Would a spreadsheet read this cell as a formula? */
-static bool is_formula(const char *text, size_t len)
+static void put_line(struct report *report, struct ca_slice line)
 {
-  return len && strchr("=+-@\t\r", text[0]) != NULL && text[0];
-}
-
-static bool put_cell(struct report *report, const char *text, size_t len,
-                     bool neutral)
-{
-  bool guard = neutral && is_formula(text, len);
-  bool quote = guard || memchr(text, '"', len) || memchr(text, ',', len) ||
-               memchr(text, '\n', len) || memchr(text, '\r', len) ||
-               (len && (text[0] == ' ' || text[len - 1] == ' '));
-  size_t i;
-  if(!quote)
-    return fwrite(text, 1, len, report->file) == len;
-  if(fputc('"', report->file) == EOF ||
-     (guard && fputc('\'', report->file) == EOF))
-    return false;
-  for(i = 0; i < len; i++) {
-    if(text[i] == '"' && fputc('"', report->file) == EOF)
-      return false;
-    if(fputc(text[i], report->file) == EOF)
-      return false;
-  }
-  return fputc('"', report->file) != EOF;
-}
-
-/* Writes the list at index as one line. Numbers are never treated as formulas.
- */
-static void put_line(lua_State *L, struct report *report, int index)
-{
-  int i;
-  for(i = 1; i <= report->columns; i++) {
-    size_t len;
-    const char *text;
-    bool neutral = !report->raw && lua_rawgeti(L, index, i) != LUA_TNUMBER;
-    if(report->raw)
-      lua_rawgeti(L, index, i);
-    text = luaL_tolstring(L, -1, &len);
-    if((i > 1 && fputc(',', report->file) == EOF) ||
-       !put_cell(report, text, len, neutral))
-      fail(report, "written");
-    lua_pop(L, 2);
-  }
-  if(fputs("\r\n", report->file) == EOF)
+  if(fwrite(line.data, 1, line.len, report->file) != line.len)
     fail(report, "written");
 }
 
-/* ---- what scripts call ---- */
+/* ---- what the shipped Lua calls ---- */
 
+/* report:add(line) */
 static int report_add(lua_State *L)
 {
   struct report **box = luaL_checkudata(L, 1, REPORT_CLASS);
   struct report *report = *box;
-  luaL_checktype(L, 2, LUA_TTABLE);
+  struct ca_slice line;
+  line.data = luaL_checklstring(L, 2, &line.len);
   if(!report)
     return lca_error_usage(L,
                            "report: the run has ended, no row can be added");
   if(report->file && !report->err.code)
-    put_line(L, report, 2);
+    put_line(report, line);
   if(report->err.code)
     return lca_error_usage(L, "%s", report->err.text);
   report->rows++;
@@ -191,15 +150,16 @@ static const char *why_no_target(const char *path)
   return S_ISDIR(info.st_mode) ? "a directory" : "not a plain file";
 }
 
-/* report(path, columns, raw) */
+/* report(path, header) → an object with :add(line) */
 static int report_new(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
   struct reports *reports = reports_of(L);
   struct report **box;
   struct report *report;
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_settop(L, 3);
+  struct ca_slice header;
+  header.data = luaL_checklstring(L, 2, &header.len);
+  lua_settop(L, 2);
   if(strlen(path) >= sizeof(((struct lca_report_end *)0)->path))
     return lca_error_usage(L, "composio.report: the path is too long");
   if(why_no_target(path))
@@ -218,14 +178,12 @@ static int report_new(lua_State *L)
   reports->first = report;
   *box = report;
   report->path = strdup(path);
-  report->columns = (int)lua_rawlen(L, 2);
-  report->raw = lua_toboolean(L, 3);
   if(!report->path)
     return luaL_error(L, "out of memory");
   if(reports->writes) {
     open_file(report);
     if(!report->err.code)
-      put_line(L, report, 2);
+      put_line(report, header);
   }
   if(report->err.code) {
     lua_pushstring(L, report->err.text);
@@ -279,20 +237,14 @@ bool lca_report_finish(lua_State *L, bool keep, struct lca_report_end *end)
 
 void lca_report_open(lua_State *L, bool writes)
 {
+  static const luaL_Reg methods[] = { { "add", report_add }, { NULL, NULL } };
   struct reports *reports = lua_newuserdatauv(L, sizeof(*reports), 0);
   reports->first = NULL;
   reports->writes = writes;
-  luaL_newmetatable(L, LIST_CLASS);
-  lua_pushcfunction(L, free_reports);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
+  lca_table_owner_class(L, LIST_CLASS, free_reports);
+  luaL_setmetatable(L, LIST_CLASS);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &reports_key);
-  luaL_newmetatable(L, REPORT_CLASS);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, report_add);
-  lua_setfield(L, -2, "add");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  lca_table_class(L, REPORT_CLASS, NULL, methods);
   lua_pushcfunction(L, report_new);
   lua_setfield(L, -2, "report");
 }

@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include "base/err.h"
 
-/* Adds report(path, columns, raw) to the table on top; it returns an object
-   with :add(cells). writes: false in a preview, where nothing is written.
+/* Adds report(path, header) to the table on top; it returns an object with
+   :add(line). writes: false in a preview, where nothing is written.
    [-0, +0, m] */
 void lca_report_open(lua_State *L, bool writes);
 

@@ -27,6 +27,25 @@ return function(composio, core, host)
     return list
   end
 
+  -- Returns the names of the file's columns, and the set of those that the script needs.
+  local function read_header(reader, path, columns)
+    local names, has, needed = reader:header(), {}, {}
+    for _, name in ipairs(names) do
+      if has[name] then
+        core.usage(("%s: two columns are called '%s'"):format(path, name))
+      end
+      has[name] = true
+    end
+    for _, name in ipairs(columns) do
+      if not has[name] then
+        local all = table.concat(names, ", ")
+        core.usage(("%s: there is no column '%s', only: %s"):format(path, name, all))
+      end
+      needed[name] = true
+    end
+    return names, needed
+  end
+
   -- composio.csv("staff.csv", { "user", "key" }, { secret = { "key" } }):
   -- callable, returns one table per row. The named columns must exist and must not be
   -- empty; secret columns stay out of ledger, logs and plans.
@@ -40,13 +59,15 @@ return function(composio, core, host)
       end
     end
     local secret = check_list("secret", options and options.secret or {})
-    local reader = host.csv(path, check_list("columns", columns or {}))
+    check_list("columns", columns or {})
+    local reader = host.csv(path)
+    local names, needed = read_header(reader, path, columns or {})
     local selection = { is_rows = true, secret = secret, path = path }
     return setmetatable(selection, {
       __name = "composio.csv",
       __metatable = false,
       __call = function()
-        local row = reader:next()
+        local row = reader:next(names, needed)
         for _, name in ipairs(row and secret or {}) do
           if row[name] and row[name] ~= "" then
             host.secret(row[name])

@@ -4,6 +4,28 @@
 
 local KNOWN = { "raw" }
 
+-- Returns the value as a cell. A spreadsheet would execute a text that begins like a
+-- formula: unless raw, such a text gets a leading quote. Numbers are never formulas.
+local function to_cell(value, raw)
+  local text = tostring(value)
+  local guard = not raw and type(value) ~= "number" and text:find "^[=+@\t\r-]"
+  if guard then
+    text = "'" .. text
+  end
+  if guard or text:find '[",\n\r]' or text:find "^ " or text:find " $" then
+    text = '"' .. text:gsub('"', '""') .. '"'
+  end
+  return text
+end
+
+local function to_line(values, raw)
+  local cells = {}
+  for place, value in ipairs(values) do
+    cells[place] = to_cell(value, raw)
+  end
+  return table.concat(cells, ",") .. "\r\n"
+end
+
 return function(composio, core, host)
   if not host then
     function composio.report()
@@ -32,7 +54,8 @@ return function(composio, core, host)
     for _, name in ipairs(columns) do
       known[name] = true
     end
-    local file = host.report(path, columns, options ~= nil and options.raw == true)
+    local raw = options ~= nil and options.raw == true
+    local file = host.report(path, to_line(columns, raw))
     local report = { path = path }
 
     function report:add(row)
@@ -49,7 +72,7 @@ return function(composio, core, host)
         local value = row[name]
         cells[place] = value == nil and "" or value
       end
-      file:add(cells)
+      file:add(to_line(cells, raw))
     end
 
     return report
