@@ -11,7 +11,7 @@
 
 bool host_finish_check_job(struct host *host)
 {
-  if(lca_run_job_seen(host->L) || host->stop || host->failed)
+  if(lca_run_stats(host->L)->job_seen || host->stop || host->failed)
     return true;
   if(host->options.help) {
     (void)host_help_print(host, "script");
@@ -57,8 +57,8 @@ static int outcome_code(const struct host *host)
     return 3;
   if(any(host, CA_PENDING))
     return 9;
-  if(host->stop == LCA_STOP_EXIT && lca_run_exit_code(host->L))
-    return lca_run_exit_code(host->L);
+  if(host->stop == LCA_STOP_EXIT && lca_run_stats(host->L)->exit_code)
+    return lca_run_stats(host->L)->exit_code;
   return preview_code(host);
 }
 

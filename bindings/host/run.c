@@ -131,7 +131,7 @@ static void before_call(lua_State *L, void *ctx)
   lca_run_check(L);
   if(host->over) /* a finalizer: its changes would not be recorded */
     luaL_error(L, "the script has ended: no call is possible any more");
-  if(lca_run_job_seen(L))
+  if(lca_run_stats(L)->job_seen)
     return;
   if(host->options.help)
     lca_run_stop(L, LCA_STOP_USAGE,

@@ -174,8 +174,7 @@ static int run_exit(lua_State *L)
     code = lua_isboolean(L, 1) && !lua_toboolean(L, 1) ? 1 : 0;
   else
     code = (int)luaL_checkinteger(L, 1) & 0xff;
-  lca_run_set_exit_code(L, code);
-  return lca_run_stop(L, LCA_STOP_EXIT, "os.exit");
+  return lca_run_exit(L, code);
 }
 
 /* ---- libraries ---- */

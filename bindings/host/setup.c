@@ -184,7 +184,7 @@ void host_setup_describe_run(struct host *host, struct ca_run_info *info)
   info->undoes = host->undoes[0] ? host->undoes : NULL;
   info->script_sha = host->script_sha;
   info->params = host->given       ? host->given
-                 : host->L != NULL ? lca_run_params(host->L)
+                 : host->L != NULL ? lca_run_stats(host->L)->params
                                    : "{}";
   info->options = ca_buf_text(&host->options_json);
   info->mode = host->options.apply ? "apply" : "preview";

@@ -207,28 +207,29 @@ void host_terminal_show_plan(struct host *host, const struct lca_plan *plan)
   char planned[32];
   char selected[32];
   char extra[200] = "";
-  add_part(extra, sizeof(extra), plan->irreversible, "irreversible");
-  add_part(extra, sizeof(extra), plan->same, "already in that state");
-  add_part(extra, sizeof(extra), plan->skipped, "protected");
+  add_part(extra, sizeof(extra), plan->totals.irreversible, "irreversible");
+  add_part(extra, sizeof(extra), plan->totals.same, "already in that state");
+  add_part(extra, sizeof(extra), plan->totals.skipped, "protected");
   add_part(extra, sizeof(extra), plan->failed, "failed");
-  host_terminal_print(
-      host,
-      plan->replayed ? "plan%s%s: %s change%s left, %s item%s looked at%s"
-                     : "plan%s%s: %s change%s for %s item%s looked at%s",
-      plan->name[0] ? " " : "", plan->name,
-      ca_text_number(plan->planned, planned), plan->planned == 1 ? "" : "s",
-      ca_text_number(plan->selected, selected), plan->selected == 1 ? "" : "s",
-      extra);
+  host_terminal_print(host,
+                      plan->replayed
+                          ? "plan%s%s: %s change%s left, %s item%s looked at%s"
+                          : "plan%s%s: %s change%s for %s item%s looked at%s",
+                      plan->name[0] ? " " : "", plan->name,
+                      ca_text_number(plan->totals.planned, planned),
+                      plan->totals.planned == 1 ? "" : "s",
+                      ca_text_number(plan->selected, selected),
+                      plan->selected == 1 ? "" : "s", extra);
   if(plan->listing)
     print_kind(host, "  the listing is incomplete: %s", plan->listing);
   if(host->options.quiet)
     return;
   show_kinds(host, plan);
-  if(plan->planned && !plan->replayed)
-    show_lines(host, plan->bulk, CA_PLANNED, plan->planned);
-  if(plan->skipped && !plan->replayed) {
+  if(plan->totals.planned && !plan->replayed)
+    show_lines(host, plan->bulk, CA_PLANNED, plan->totals.planned);
+  if(plan->totals.skipped && !plan->replayed) {
     host_terminal_print(host, "  left out of the plan:");
-    show_lines(host, plan->bulk, CA_SKIPPED, plan->skipped);
+    show_lines(host, plan->bulk, CA_SKIPPED, plan->totals.skipped);
   }
 }
 
@@ -347,7 +348,7 @@ static void show_failures(struct host *host)
 /* Prints why the run ended before the script did. */
 static void show_stop(struct host *host)
 {
-  const char *text = lca_run_stop_text(host->L);
+  const char *text = lca_run_stats(host->L)->end_text;
   if(!host->stop)
     return;
   if(host->stop < LCA_STOP_PREVIEW)

@@ -271,7 +271,7 @@ int lca_apply_bulk(lua_State *L)
   run->applier = applier;
   run->stats.applying = true;
   run->stats.written = true;
-  run->stats.to_apply = run->plan.planned;
+  run->stats.to_apply = run->plan.totals.planned;
   run->stats.ended = 0;
   lua_pushvalue(L, -1); /* anchored while core/apply may call back */
   lua_rawsetp(L, LUA_REGISTRYINDEX, applier);

@@ -49,21 +49,19 @@ static struct lca_count *find_plan_count(struct lca_run *run,
 }
 
 static void count_change(lua_State *L, struct lca_run *run,
-                         struct lca_item *item, const struct ca_change *change,
-                         const struct lca_account *account)
+                         const struct ca_change *change,
+                         const struct lca_account *account,
+                         struct lca_counted *counted)
 {
   const char *toolkit;
-  struct lca_count *plan_count;
   int top = lua_gettop(L);
-  bool same = change->outcome == CA_SAME;
   toolkit = lca_account_push_text(L, account, "toolkit.slug");
-  plan_count = find_plan_count(run, change->api, toolkit ? toolkit : "-",
-                               change->before ? change->before : "-");
-  *(same ? &plan_count->same : &plan_count->planned) += 1;
-  if(item->changes < (int)(sizeof(item->counted) / sizeof(item->counted[0]))) {
-    item->counted[item->changes].plan_count = plan_count;
-    item->counted[item->changes].same = same;
-  }
+  counted->plan_count =
+      find_plan_count(run, change->api, toolkit ? toolkit : "-",
+                      change->before ? change->before : "-");
+  counted->same = change->outcome == CA_SAME;
+  *(counted->same ? &counted->plan_count->same
+                  : &counted->plan_count->planned) += 1;
   lua_settop(L, top);
 }
 
@@ -75,6 +73,16 @@ static void count_straight(struct lca_run_stats *stats)
     stats->irreversible_straight_at = stats->irreversible_bulk_count;
 }
 
+/* Adds the part to the totals; sign -1 takes it back. */
+static void add_totals(struct lca_totals *totals,
+                       const struct lca_totals *part, int sign)
+{
+  totals->planned += sign * part->planned;
+  totals->same += sign * part->same;
+  totals->skipped += sign * part->skipped;
+  totals->irreversible += sign * part->irreversible;
+}
+
 void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
                     const struct lca_change_builder *builder,
                     const struct lca_account *account)
@@ -82,35 +90,30 @@ void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
   const struct ca_change *change = &builder->change;
   struct lca_run_stats *stats = &run->stats;
   bool planned = change->outcome == CA_PLANNED;
-  if(planned) {
-    stats->planned++;
+  bool irreversible = planned && change->cost == CA_IRREVERSIBLE;
+  struct lca_counted uncounted;
+  struct lca_totals one = { .planned = planned,
+                            .same = change->outcome == CA_SAME,
+                            .skipped = change->outcome == CA_SKIPPED,
+                            .irreversible = irreversible };
+  stats->planned += planned;
+  if(planned)
     lca_guard_add(&stats->guarded, change, builder->weight,
                   builder->ends_active);
-    if(!item && change->cost == CA_IRREVERSIBLE)
+  if(!item) {
+    if(irreversible)
       count_straight(stats);
-  } else
-    *(change->outcome == CA_SAME ? &stats->same : &stats->skipped) += 1;
-  if(!item)
     return;
-  if(planned) {
-    run->plan.planned++;
-    item->planned++;
-    if(change->cost == CA_IRREVERSIBLE)
-      run->plan.irreversible++;
+  }
+  if(planned)
     lca_guard_add(&item->guarded, change, builder->weight,
                   builder->ends_active);
-  } else if(change->outcome == CA_SAME) {
-    run->plan.same++;
-    item->same++;
-  } else {
-    run->plan.skipped++;
-    item->skipped++;
-  }
-  if(change->outcome != CA_SKIPPED)
-    count_change(L, run, item, change, account);
-  else if(item->changes <
-          (int)(sizeof(item->counted) / sizeof(item->counted[0])))
-    item->counted[item->changes].plan_count = NULL;
+  add_totals(&run->plan.totals, &one, 1);
+  add_totals(&item->totals, &one, 1);
+  if(!one.skipped)
+    count_change(L, run, change, account,
+                 item->changes < LCA_COUNTED ? &item->counted[item->changes]
+                                             : &uncounted);
   item->changes++;
 }
 
@@ -126,19 +129,14 @@ void lca_bulk_take_back(lua_State *L, struct lca_run *run,
   ca_err_clear(&err);
   ca_err_clear(&cause);
   ca_err_set(&cause, CA_CANCELLED, "the item's action raised");
-  run->stats.planned -= item->planned;
-  run->stats.same -= item->same;
-  run->stats.skipped -= item->skipped;
-  run->plan.planned -= item->planned;
-  run->plan.same -= item->same;
-  run->plan.skipped -= item->skipped;
-  run->plan.irreversible -= item->guarded.irreversible;
+  run->stats.planned -= item->totals.planned;
+  add_totals(&run->plan.totals, &item->totals, -1);
   lca_guard_take_back(&run->stats.guarded, &item->guarded);
   for(i = 0; i < item->changes; i++) {
-    if(i < (int)(sizeof(item->counted) / sizeof(item->counted[0])) &&
-       item->counted[i].plan_count)
-      *(item->counted[i].same ? &item->counted[i].plan_count->same
-                              : &item->counted[i].plan_count->planned) -= 1;
+    struct lca_counted *counted = &item->counted[i];
+    if(i < LCA_COUNTED && counted->plan_count)
+      *(counted->same ? &counted->plan_count->same
+                      : &counted->plan_count->planned) -= 1;
     if(ca_outcome_record(run->ledger, item->first_change + i, CA_SKIPPED, 0,
                          NULL, NULL, NULL, &cause, &err))
       lca_run_ledger_failed(L, run, &err);
@@ -197,14 +195,14 @@ int lca_bulk_end_plan(lua_State *L)
   run->plan.listing = luaL_optstring(L, 1, NULL);
   run->options.show(run->options.ctx, &run->plan);
   run->plan.listing = NULL;
-  if(run->plan.irreversible &&
+  if(run->plan.totals.irreversible &&
      run->stats.irreversible_bulk_count <
          (int)(sizeof(run->stats.irreversible_bulks) /
                sizeof(run->stats.irreversible_bulks[0])))
     run->stats.irreversible_bulks[run->stats.irreversible_bulk_count++] =
-        run->plan.irreversible;
-  lua_pushinteger(L, run->plan.planned);
-  lua_pushinteger(L, run->plan.same);
+        run->plan.totals.irreversible;
+  lua_pushinteger(L, run->plan.totals.planned);
+  lua_pushinteger(L, run->plan.totals.same);
   return 2;
 }
 
@@ -223,9 +221,9 @@ int lca_bulk_seal(lua_State *L)
                    strlen(run->plan.name));
   ca_err_copy_text(bulk.kind, sizeof(bulk.kind), kind, strlen(kind));
   bulk.selected = run->plan.selected;
-  bulk.planned = run->plan.planned;
-  bulk.same = run->plan.same;
-  bulk.skipped = run->plan.skipped;
+  bulk.planned = run->plan.totals.planned;
+  bulk.same = run->plan.totals.same;
+  bulk.skipped = run->plan.totals.skipped;
   bulk.failed = run->plan.failed;
   if(ca_plan_rows_seal(run->ledger, &bulk, &err))
     lca_run_ledger_failed(L, run, &err);

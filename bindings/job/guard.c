@@ -85,7 +85,7 @@ int lca_guard_check(lua_State *L)
   const struct lca_run_options *options = &run->options;
   struct ca_err err;
   ca_err_clear(&err);
-  if(!run->plan.planned)
+  if(!run->plan.totals.planned)
     return 0;
   if(ca_guard_check(&options->limits, &run->stats.guarded, &err)) {
     if(options->apply)
@@ -95,10 +95,10 @@ int lca_guard_check(lua_State *L)
     run->stats.refused = true;
     return 0;
   }
-  if(!options->apply || !run->plan.irreversible)
+  if(!options->apply || !run->plan.totals.irreversible)
     return 0;
-  if(options->confirm(options->ctx, run->plan.irreversible, &run->plan, NULL,
-                      &err))
+  if(options->confirm(options->ctx, run->plan.totals.irreversible, &run->plan,
+                      NULL, &err))
     return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
   return 0;
 }

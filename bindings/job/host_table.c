@@ -7,6 +7,7 @@
 #include "job/run_private.h"
 #include "module/account.h"
 #include "module/error.h"
+#include "module/table.h"
 #include "module/wait.h"
 
 #define SIGNAL_CLASS "composio.host.signal"
@@ -23,11 +24,11 @@ static int host_job(lua_State *L)
   const char *params;
   run->may = (enum ca_class)luaL_checkoption(L, 1, NULL, words);
   params = luaL_checklstring(L, 2, &len);
-  if(len >= sizeof(run->params))
+  if(len >= sizeof(run->stats.params))
     return lca_error_usage(L, "the parameters are longer than %d bytes",
-                           (int)sizeof(run->params) - 1);
-  memcpy(run->params, params, len + 1);
-  run->job_seen = true;
+                           (int)sizeof(run->stats.params) - 1);
+  memcpy(run->stats.params, params, len + 1);
+  run->stats.job_seen = true;
   return 0;
 }
 
@@ -114,23 +115,10 @@ static int host_note_config(lua_State *L)
   lua_settop(L, 3);
   lua_rawgeti(L, LUA_REGISTRYINDEX, run->notes_ref);
   lua_createtable(L, 0, 2);
-  lua_pushvalue(L, 2);
-  lua_setfield(L, -2, "toolkit");
-  lua_pushvalue(L, 3);
-  lua_setfield(L, -2, "protected");
+  lca_table_set_text(L, "toolkit", luaL_optstring(L, 2, NULL));
+  lca_table_set_text(L, "protected", luaL_optstring(L, 3, NULL));
   lua_setfield(L, -2, luaL_checkstring(L, 1));
   return 0;
-}
-
-/* host.can_suspend() → whether the caller may yield: it runs on a task's own
-   thread, outside any coroutine of the script. */
-static int host_can_suspend(lua_State *L)
-{
-  struct lca_run *run = lca_run_of(L);
-  struct lca_task *task = lca_scheduler_running(run->sched);
-  lua_pushboolean(L, task && lca_scheduler_thread(task) == L &&
-                         lua_isyieldable(L));
-  return 1;
 }
 
 /* ---- signals: one task waits until another sets them ---- */
@@ -175,16 +163,9 @@ static int signal_set(lua_State *L)
   return 0;
 }
 
-static void open_signals(lua_State *L)
-{
-  static const luaL_Reg methods[] = { { "wait", signal_wait },
-                                      { "set", signal_set },
-                                      { NULL, NULL } };
-  luaL_newmetatable(L, SIGNAL_CLASS);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-}
+static const luaL_Reg signal_methods[] = { { "wait", signal_wait },
+                                           { "set", signal_set },
+                                           { NULL, NULL } };
 
 /* ---- life ---- */
 
@@ -212,7 +193,6 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "secret", host_secret },
     { "key_rejected", host_key_rejected },
     { "listing", host_listing },
-    { "can_suspend", host_can_suspend },
     { "signal", signal_new },
     { "begin_bulk", lca_bulk_begin },
     { "plan_item", lca_item_plan },
@@ -240,27 +220,20 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { NULL, NULL }
   };
   lca_run_make(L, options);
-  open_signals(L);
+  lca_table_class(L, SIGNAL_CLASS, NULL, signal_methods);
   lca_plan_rows_open(L);
   lca_change_open(L);
   lca_apply_open(L);
   lca_settle_open(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   luaL_newlib(L, functions);
-  lua_pushboolean(L, options->apply);
-  lua_setfield(L, -2, "is_apply");
-  lua_pushboolean(L, options->replay.only_plan);
-  lua_setfield(L, -2, "only_plan");
-  lua_pushboolean(L, options->protects);
-  lua_setfield(L, -2, "protects");
-  lua_pushboolean(L, options->replay.failed);
-  lua_setfield(L, -2, "with_failed");
-  lua_pushstring(L, options->given);
-  lua_setfield(L, -2, "given");
-  lua_pushinteger(L, options->concurrency);
-  lua_setfield(L, -2, "concurrency");
-  lua_pushinteger(L, options->limit_items);
-  lua_setfield(L, -2, "limit_items");
+  lca_table_set_bool(L, "is_apply", options->apply);
+  lca_table_set_bool(L, "only_plan", options->replay.only_plan);
+  lca_table_set_bool(L, "protects", options->protects);
+  lca_table_set_bool(L, "with_failed", options->replay.failed);
+  lca_table_set_text(L, "given", options->given);
+  lca_table_set_integer(L, "concurrency", options->concurrency);
+  lca_table_set_integer(L, "limit_items", options->limit_items);
   lua_setfield(L, -2, "composio.host");
   lua_pop(L, 1);
 }

@@ -220,15 +220,14 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
   if(only)
     run->stats.guarded = whole; /* all of it was counted at the start */
   plan->selected = run->standing.selected;
-  plan->planned = counting.open;
-  plan->same = run->standing.same;
-  plan->skipped = run->standing.skipped;
+  plan->totals.planned = counting.open;
+  plan->totals.same = run->standing.same;
+  plan->totals.skipped = run->standing.skipped;
   plan->failed = run->standing.failed;
-  plan->irreversible = counting.irreversible;
+  plan->totals.irreversible = counting.irreversible;
   plan->replayed = true;
   run->stats.selected += plan->selected;
-  run->stats.planned += plan->planned;
-  run->stats.same += plan->same;
+  run->stats.planned += plan->totals.planned;
   return true;
 }
 

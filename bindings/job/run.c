@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
+#include "module/table.h"
 #include "job/run_private.h"
 
 static const char run_key; /* its address is the run's key in the registry */
@@ -31,13 +32,6 @@ static void end_hook(lua_State *L, lua_Debug *debug)
   lca_run_check(L);
 }
 
-static const char *stop_text(const struct lca_run *run)
-{
-  if(run->stop_text[0])
-    return run->stop_text;
-  return "the run was interrupted";
-}
-
 void lca_run_check(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -50,7 +44,8 @@ void lca_run_check(lua_State *L)
   lua_sethook(L, end_hook, LUA_MASKCOUNT, 1);
   if(thread && thread != L)
     lua_sethook(thread, end_hook, LUA_MASKCOUNT, 1);
-  lua_pushstring(L, stop_text(run));
+  lua_pushstring(L, run->stats.end_text[0] ? run->stats.end_text
+                                           : "the run was interrupted");
   lua_error(L);
 }
 
@@ -60,14 +55,15 @@ static void keep_reason(struct lca_run *run, enum lca_stop reason,
 {
   if(*run->options.stop)
     return;
-  ca_err_copy_text(run->stop_text, sizeof(run->stop_text), text, strlen(text));
+  ca_err_copy_text(run->stats.end_text, sizeof(run->stats.end_text), text,
+                   strlen(text));
   *run->options.stop = (int)reason;
 }
 
 int lca_run_stop(lua_State *L, enum lca_stop reason, const char *fmt, ...)
 {
   struct lca_run *run = lca_run_of(L);
-  char text[sizeof(run->stop_text)];
+  char text[sizeof(run->stats.end_text)];
   va_list args;
   va_start(args, fmt);
   vsnprintf(text, sizeof(text), fmt, args);
@@ -77,29 +73,10 @@ int lca_run_stop(lua_State *L, enum lca_stop reason, const char *fmt, ...)
   return 0;
 }
 
-const char *lca_run_stop_text(lua_State *L)
+int lca_run_exit(lua_State *L, int code)
 {
-  return lca_run_of(L)->stop_text;
-}
-
-int lca_run_exit_code(lua_State *L)
-{
-  return lca_run_of(L)->exit_code;
-}
-
-void lca_run_set_exit_code(lua_State *L, int code)
-{
-  lca_run_of(L)->exit_code = code;
-}
-
-const char *lca_run_params(lua_State *L)
-{
-  return lca_run_of(L)->params;
-}
-
-bool lca_run_job_seen(lua_State *L)
-{
-  return lca_run_of(L)->job_seen;
+  lca_run_of(L)->stats.exit_code = code;
+  return lca_run_stop(L, LCA_STOP_EXIT, "os.exit");
 }
 
 const struct lca_run_stats *lca_run_stats(lua_State *L)
@@ -121,7 +98,7 @@ int lca_run_ledger_failed(lua_State *L, struct lca_run *run,
 void lca_run_lose_ledger(lua_State *L, const struct ca_err *err)
 {
   struct lca_run *run = lca_run_of(L);
-  char text[sizeof(run->stop_text)];
+  char text[sizeof(run->stats.end_text)];
   snprintf(text, sizeof(text),
            "%.500s; no change is sent before "
            "the ledger holds it",
@@ -162,10 +139,8 @@ void lca_run_note_failure(struct lca_run *run, const char *key,
 int lca_run_push_same(lua_State *L)
 {
   lua_createtable(L, 0, 2);
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, "success");
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, "same");
+  lca_table_set_bool(L, "success", true);
+  lca_table_set_bool(L, "same", true);
   return 1;
 }
 
@@ -175,22 +150,12 @@ void lca_run_push_earlier(lua_State *L, const struct ca_api *api,
 {
   const char *id = made ? made : account;
   lua_createtable(L, 0, 5);
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, "success");
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, "earlier");
-  if(id && *id) {
-    lua_pushstring(L, id);
-    lua_setfield(L, -2, "id");
-  }
-  if(api->makes && made) { /* under the name it has in the create's reply */
-    lua_pushstring(L, made);
-    lua_setfield(L, -2, api->makes);
-  }
-  if(status_after) {
-    lua_pushstring(L, status_after);
-    lua_setfield(L, -2, "status");
-  }
+  lca_table_set_bool(L, "success", true);
+  lca_table_set_bool(L, "earlier", true);
+  lca_table_set_text(L, "id", id && *id ? id : NULL);
+  if(api->makes) /* under the name it has in the create's reply */
+    lca_table_set_text(L, api->makes, made);
+  lca_table_set_text(L, "status", status_after);
 }
 
 /* ---- life ---- */
@@ -202,7 +167,7 @@ void lca_run_make(lua_State *L, const struct lca_run_options *options)
   run->options = *options;
   run->client_ref = LUA_NOREF;
   run->may = CA_REVERSIBLE;
-  memcpy(run->params, "{}", 3);
+  memcpy(run->stats.params, "{}", 3);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &run_key);
   lua_newtable(L);
   run->live_ref = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -37,16 +37,21 @@ struct lca_count {
 };
 #define LCA_COUNTS 1024
 
-/* The totals of a bulk's plan, for display. */
+/* Numbers of changes in a plan. */
+struct lca_totals {
+  int64_t planned;      /* they would be sent */
+  int64_t same;         /* their account is already in that state */
+  int64_t skipped;      /* their account is protected */
+  int64_t irreversible; /* irreversible ones among `planned` */
+};
+
+/* A bulk's plan, for display. */
 struct lca_plan {
   int bulk;
-  const char *name;     /* the bulk's */
-  int64_t selected;     /* items in the selection */
-  int64_t planned;      /* changes that would be sent */
-  int64_t same;         /* changes whose account is already in that state */
-  int64_t skipped;      /* changes of protected accounts */
-  int64_t irreversible; /* irreversible ones among `planned` */
-  int64_t failed;       /* items whose action raised */
+  const char *name; /* the bulk's */
+  int64_t selected; /* items in the selection */
+  struct lca_totals totals;
+  int64_t failed;      /* items whose action raised */
   bool replayed;       /* the ledger already had it; counts are what is left */
   const char *listing; /* why the selection is incomplete, or NULL */
   const struct lca_count *plan_counts; /* LCA_COUNTS entries */
@@ -84,8 +89,6 @@ struct lca_run_stats {
   int sealed; /* bulks whose plan was sealed */
   int64_t selected;
   int64_t planned; /* recorded changes that would be, or were, sent */
-  int64_t same;
-  int64_t skipped;                /* changes of protected accounts */
   struct ca_planned guarded;      /* what the guard counts */
   int64_t irreversible_bulks[64]; /* per irreversible bulk, for --confirm */
   int irreversible_bulk_count;
@@ -109,6 +112,10 @@ struct lca_run_stats {
   int64_t listing_pages;
   size_t failure_count;
   struct lca_failure failures[LCA_FAILURES]; /* the first ones */
+  bool job_seen;                             /* composio.job was called */
+  char params[4096];  /* its parameters as JSON; "{}" before that call */
+  int exit_code;      /* what the script passed to os.exit */
+  char end_text[640]; /* given with the reason to end, or "" */
 };
 
 struct lca_run_options {
@@ -163,19 +170,13 @@ void lca_host_table_install(lua_State *L);
    change the reason. [-0, +0, e] */
 int lca_run_stop(lua_State *L, enum lca_stop reason, const char *fmt, ...)
     CA_PRINTF(3, 4);
-/* The text that was given with the reason; "" when there is none. */
-const char *lca_run_stop_text(lua_State *L);
-/* The code that the script passed to os.exit. */
-int lca_run_exit_code(lua_State *L);
-void lca_run_set_exit_code(lua_State *L, int code);
+/* The same for os.exit: the run exits with this code. [-0, +0, e] */
+int lca_run_exit(lua_State *L, int code);
 /* Throws when the run is ending, and sets a hook that makes every further
    instruction of this thread throw, so that pcall cannot catch it.
    [-0, +0, e] */
 void lca_run_check(lua_State *L);
 
-/* Parameters as JSON, as composio.job set them; "{}" before that call. */
-const char *lca_run_params(lua_State *L);
-bool lca_run_job_seen(lua_State *L);
 const struct lca_run_stats *lca_run_stats(lua_State *L);
 
 /* After the script: waits for changes in progress until deadline_ms (on the

@@ -38,8 +38,6 @@ struct lca_run {
   int64_t last_item;
   int64_t last_call; /* number in the last straight-line change's key */
   enum ca_class may;
-  bool job_seen;
-  int exit_code;
   struct lca_count *plan_counts; /* owned; counts of the bulk being planned */
   size_t plan_counts_used;
   struct lca_plan plan;        /* the same bulk's totals */
@@ -48,11 +46,16 @@ struct lca_run {
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
   bool recorded_read;
   struct lca_stop_on stop_on;
-  char params[4096];
   char bulk_name[80];
   struct lca_line line; /* the last change's */
-  char stop_text[640];
 };
+
+/* What to subtract from the plan counts if the item's action raises. */
+struct lca_counted {
+  struct lca_count *plan_count; /* NULL: it was not counted */
+  bool same;
+};
+#define LCA_COUNTED 16
 
 /* An item while its action runs: a full userdata with the user values
    1 account as it was read or nil, 2 key, 3 row as JSON or nil. */
@@ -64,18 +67,12 @@ struct lca_item {
   struct lca_touched touched[6]; /* accounts this item changes */
   size_t touched_count;
   int64_t first_change; /* the ledger's number; the item's others follow it */
-  int64_t planned;
-  int64_t same;
-  int64_t skipped;
+  struct lca_totals totals;  /* its share of the plan's */
   struct ca_planned guarded; /* its share of the run's guarded counts */
   bool follows_first;        /* its account is that of its first change */
   bool recall;      /* the plan is sealed: the action runs only for secrets */
   int64_t recalled; /* number of the last change that was matched */
-  /* what to subtract from the plan counts if the action raises */
-  struct {
-    struct lca_count *plan_count;
-    bool same;
-  } counted[16];
+  struct lca_counted counted[LCA_COUNTED]; /* its first changes */
 };
 enum { LCA_ITEM_ACCOUNT = 1, LCA_ITEM_KEY, LCA_ITEM_ROW, LCA_ITEM_VALUES = 3 };
 

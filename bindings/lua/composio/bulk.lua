@@ -299,7 +299,7 @@ return function(composio, core, given)
     if type(action) ~= "function" then
       core.usage("composio.bulk: expected a function as action, got " .. type(action))
     end
-    if not host.can_suspend() then
+    if not core.can_suspend() then
       core.usage "composio.bulk: call it in the script itself, not in a coroutine or a callback"
     end
     return options, selection, action
