@@ -55,25 +55,31 @@ static const unsigned char stops[256] = {
   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['"'] = 1, ['\\'] = 1
 };
 
+#ifdef __SSE2__
+/* Returns a bit for each of the sixteen bytes that ends a run of plain
+   characters. */
+static inline unsigned stops_in_block(const char *at)
+{
+  __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+  __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+  __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  __m128i control =
+      _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+  return (unsigned)_mm_movemask_epi8(
+      _mm_or_si128(_mm_or_si128(quote, backslash), control));
+}
+#endif
+
 /* Returns the first byte that ends a run of plain characters, or end.
    Nearly all bytes of a reply are in strings, so sixteen are tested at a
    time where SSE2 is available. */
 static const char *after_plain(const char *at, const char *end)
 {
 #ifdef __SSE2__
-  const __m128i quote = _mm_set1_epi8('"');
-  const __m128i backslash = _mm_set1_epi8('\\');
-  const __m128i last_control = _mm_set1_epi8(0x1F);
-  while(end - at >= 16) {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    __m128i hits =
-        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
-                                  _mm_cmpeq_epi8(bytes, backslash)),
-                     _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes));
-    int mask = _mm_movemask_epi8(hits);
-    if(mask)
-      return at + __builtin_ctz((unsigned)mask);
-    at += 16;
+  for(; end - at >= 16; at += 16) {
+    unsigned found = stops_in_block(at);
+    if(found)
+      return at + __builtin_ctz(found);
   }
 #endif
   while(at < end && !stops[(unsigned char)*at])
@@ -82,7 +88,7 @@ static const char *after_plain(const char *at, const char *end)
 }
 
 /* at: after the opening quote. */
-static const char *after_string(const char *at, const char *end)
+static const char *after_any_string(const char *at, const char *end)
 {
   for(;;) {
     at = after_plain(at, end);
@@ -96,6 +102,23 @@ static const char *after_string(const char *at, const char *end)
     if(!at)
       return NULL;
   }
+}
+
+/* The same. Most strings end within sixteen bytes and have no escapes: those
+   need no loop. */
+static inline const char *after_string(const char *at, const char *end)
+{
+#ifdef __SSE2__
+  if(end - at >= 16) {
+    unsigned found = stops_in_block(at);
+    if(!found)
+      return after_any_string(at + 16, end);
+    at += __builtin_ctz(found);
+    if(*at == '"')
+      return at + 1;
+  }
+#endif
+  return after_any_string(at, end);
 }
 
 /* Requires at least one digit. */
