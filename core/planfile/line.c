@@ -1,220 +1,301 @@
-/* Reads a plan file line by line, and a line's members: each must be known, of
-   the right kind, and given once. Must not know: which lines there are. */
-#include <errno.h>
-#include <fcntl.h>
+/* The lines of a plan: one table says which members each kind of line has, and
+   both writing and reading follow it. A member that is read must be known, of
+   the right kind, and given once.
+   Must not know: files, whether a line makes sense. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/json.h"
+#include "base/json_write.h"
 #include "planfile/plan_private.h"
 
-#define PIECE (64 * 1024)
+enum value_kind {
+  TEXT,     /* const char * */
+  JSON,     /* const char *: any value, as it stands */
+  NOT_JSON, /* a text at the place of the JSON field before it */
+  NUMBER,   /* int64_t of at least 0 */
+  FLAG,     /* bool */
+  BIT       /* one bit of an unsigned */
+};
 
-enum ca_code ca_line_bad(const struct ca_lines *lines, const char *why,
-                         struct ca_err *err)
-{
-  return ca_err_set(
-      err, CA_USAGE,
-      "the plan %s is damaged or was edited: line %lld: %s; save "
-      "it again with run --save-plan",
-      lines->path, (long long)lines->number, why);
-}
+struct field {
+  const char *name;
+  enum value_kind kind;
+  bool needed; /* others are left out when they are NULL, 0 or false */
+  size_t at;   /* offset in struct ca_plan_line */
+  unsigned bit;
+};
 
-enum ca_code ca_lines_open(struct ca_lines *lines, const char *path,
-                           struct ca_err *err)
-{
-  struct stat info;
+#define AT(member) offsetof(struct ca_plan_line, member)
 
-  memset(lines, 0, sizeof(*lines));
-  ca_buf_init(&lines->line, CA_PLAN_LINE);
-  lines->path = path;
-  /* without O_NONBLOCK, open would wait for a pipe's writer */
-  lines->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if(lines->fd < 0 || fstat(lines->fd, &info))
-    return ca_err_set(err, CA_USAGE,
-                      "cannot read the plan %s: %s; give a file that run "
-                      "--save-plan has written",
-                      path, strerror(errno));
-  if(!S_ISREG(info.st_mode))
-    return ca_err_set(
-        err, CA_USAGE,
-        "cannot read the plan %s: it is %s; give a file that "
-        "run --save-plan has written",
-        path, S_ISDIR(info.st_mode) ? "a directory" : "not a plain file");
-  lines->piece = malloc(PIECE);
-  return lines->piece ? CA_OK : ca_err_set(err, CA_NOMEM, "out of memory");
-}
+static const struct field head_fields[] = {
+  { "plan", NUMBER, true, AT(number), 0 },
+  { "program", TEXT, true, AT(program), 0 },
+  { "run", TEXT, true, AT(head.run), 0 },
+  { "made", TEXT, true, AT(made), 0 },
+  { "script", TEXT, true, AT(head.script), 0 },
+  { "word", TEXT, true, AT(head.word), 0 },
+  { "script_sha", TEXT, true, AT(head.script_sha), 0 },
+  { "params", JSON, true, AT(head.params), 0 },
+  { "undoes", TEXT, false, AT(head.undoes), 0 },
+  { "project", TEXT, true, AT(head.project), 0 },
+  { "base_url", TEXT, true, AT(head.base_url), 0 },
+  { "salt", TEXT, true, AT(salt), 0 },
+  { "salt_check", TEXT, true, AT(salt_check), 0 },
+};
+static const struct field bulk_fields[] = {
+  { "bulk", NUMBER, true, AT(number), 0 },
+  { "name", TEXT, true, AT(bulk_name), 0 },
+  { "kind", TEXT, true, AT(bulk_kind), 0 },
+  { "selected", NUMBER, true, AT(bulk.selected), 0 },
+  { "planned", NUMBER, true, AT(bulk.planned), 0 },
+  { "same", NUMBER, true, AT(bulk.same), 0 },
+  { "skipped", NUMBER, true, AT(bulk.skipped), 0 },
+  { "failed", NUMBER, true, AT(bulk.failed), 0 },
+};
+static const struct field item_fields[] = {
+  { "item", NUMBER, true, AT(number), 0 },
+  { "bulk", NUMBER, true, AT(item_bulk), 0 },
+  { "key", TEXT, true, AT(item.key), 0 },
+  { "account", TEXT, false, AT(item.account), 0 },
+  { "user", TEXT, false, AT(item.user), 0 },
+  { "toolkit", TEXT, false, AT(item.toolkit), 0 },
+  { "scheme", TEXT, false, AT(item.scheme), 0 },
+  { "status", TEXT, false, AT(item.status), 0 },
+  { "status_reason", TEXT, false, AT(item.status_reason), 0 },
+  { "alias", TEXT, false, AT(item.alias), 0 },
+  { "disabled", BIT, false, AT(item.flags), CA_ITEM_DISABLED },
+  { "config_disabled", BIT, false, AT(item.flags), CA_ITEM_CONFIG_DISABLED },
+  { "shared", BIT, false, AT(item.flags), CA_ITEM_SHARED },
+  { "managed", BIT, false, AT(item.flags), CA_ITEM_MANAGED },
+  { "created_ms", NUMBER, false, AT(item.created_ms), 0 },
+  { "updated_ms", NUMBER, false, AT(item.updated_ms), 0 },
+  { "row", JSON, false, AT(item.row), 0 },
+  { "row_text", NOT_JSON, false, AT(item.row), 0 },
+  { "verdict", TEXT, false, AT(outcome), 0 },
+};
+static const struct field change_fields[] = {
+  { "change", TEXT, true, AT(operation), 0 },
+  { "account", TEXT, true, AT(change.account), 0 },
+  { "class", TEXT, true, AT(cost), 0 },
+  { "outcome", TEXT, false, AT(outcome), 0 },
+  { "fallback", FLAG, false, AT(change.fallback), 0 },
+  { "reason", TEXT, false, AT(change.reason), 0 },
+  { "before", TEXT, false, AT(change.before), 0 },
+  { "user", TEXT, false, AT(change.user), 0 },
+  { "config", TEXT, false, AT(change.config), 0 },
+  { "query", TEXT, false, AT(change.query), 0 },
+  { "body", JSON, false, AT(change.body), 0 },
+  { "body_text", NOT_JSON, false, AT(change.body), 0 },
+  { "fingerprint", TEXT, false, AT(change.fingerprint), 0 },
+  { "image", JSON, false, AT(change.before_image), 0 },
+  { "image_text", NOT_JSON, false, AT(change.before_image), 0 },
+  { "line", TEXT, false, AT(change.line), 0 },
+};
+static const struct field end_fields[] = {
+  { "end", FLAG, true, AT(end), 0 },
+  { "bulks", NUMBER, true, AT(counts.bulks), 0 },
+  { "items", NUMBER, true, AT(counts.items), 0 },
+  { "changes", NUMBER, true, AT(counts.changes), 0 },
+  { "same", NUMBER, true, AT(counts.same), 0 },
+  { "skipped", NUMBER, true, AT(counts.skipped), 0 },
+  { "irreversible", NUMBER, true, AT(counts.irreversible), 0 },
+  { "sha256", TEXT, true, AT(digest), 0 },
+};
 
-void ca_lines_close(struct ca_lines *lines)
-{
-  if(lines->fd >= 0)
-    close(lines->fd);
-  free(lines->piece);
-  ca_buf_clear(&lines->line);
-}
-
-/* Reads the next bytes; *more is false at the end of the file. */
-static enum ca_code read_piece(struct ca_lines *lines, bool *more,
-                               struct ca_err *err)
-{
-  ssize_t got;
-
-  do
-    got = read(lines->fd, lines->piece, PIECE);
-  while(got < 0 && errno == EINTR);
-  if(got < 0)
-    return ca_err_set(err, CA_SYSTEM, "cannot read the plan %s: %s",
-                      lines->path, strerror(errno));
-  lines->at = 0;
-  lines->end = (size_t)got;
-  *more = got > 0;
-  return CA_OK;
-}
-
-/* Appends the line's bytes that were read. *whole: its newline was among them;
-   the newline is not appended. */
-static enum ca_code add_piece(struct ca_lines *lines, bool *whole,
-                              struct ca_err *err)
-{
-  const char *from = lines->piece + lines->at;
-  size_t len = lines->end - lines->at;
-  const char *newline = memchr(from, '\n', len);
-  enum ca_code code;
-
-  *whole = newline != NULL;
-  if(newline)
-    len = (size_t)(newline - from);
-  code = ca_buf_add(&lines->line, from, len);
-  if(code == CA_USAGE)
-    return ca_line_bad(lines, "it is longer than any line of a plan", err);
-  if(code)
-    return ca_err_set(err, code, "out of memory");
-  lines->at += len + (newline ? 1 : 0);
-  return CA_OK;
-}
-
-/* Checks that the file may end here. */
-static enum ca_code check_end(const struct ca_lines *lines, struct ca_err *err)
-{
-  if(lines->line.len)
-    return ca_line_bad(lines, "the file ends in this line", err);
-  if(lines->may_end)
-    return CA_OK;
-  return ca_line_bad(lines,
-                     lines->number == 1 ? "the file is empty"
-                                        : "the file ends before its last line",
-                     err);
-}
-
-enum ca_code ca_lines_next(struct ca_lines *lines, bool *more,
-                           struct ca_err *err)
-{
-  bool whole = false;
-  enum ca_code code = CA_OK;
-
-  *more = true;
-  ca_buf_reset(&lines->line);
-  lines->number++;
-  while(!code && !whole) {
-    if(lines->at == lines->end)
-      code = read_piece(lines, more, err);
-    if(code || !*more)
-      break;
-    code = add_piece(lines, &whole, err);
+#define TABLE(fields)                            \
+  {                                              \
+    fields, sizeof(fields) / sizeof((fields)[0]) \
   }
-  return code || *more ? code : check_end(lines, err);
+
+static const struct {
+  const struct field *fields; /* the first one's name tells the kind */
+  size_t count;
+} tables[CA_PLAN_KINDS] = {
+  [CA_PLAN_HEAD] = TABLE(head_fields),     [CA_PLAN_BULK] = TABLE(bulk_fields),
+  [CA_PLAN_ITEM] = TABLE(item_fields),     [CA_PLAN_END] = TABLE(end_fields),
+  [CA_PLAN_CHANGE] = TABLE(change_fields),
+};
+
+enum ca_plan_kind ca_line_kind(struct ca_slice first)
+{
+  int kind = 0;
+
+  while(kind < CA_PLAN_KINDS && !ca_slice_is(first, tables[kind].fields->name))
+    kind++;
+  return (enum ca_plan_kind)kind;
 }
 
-/* ---- members ---- */
+void ca_line_count(struct ca_plan_counts *counts, enum ca_outcome outcome,
+                   enum ca_class cost)
+{
+  if(outcome == CA_SAME)
+    counts->same++;
+  else if(outcome == CA_SKIPPED)
+    counts->skipped++;
+  else {
+    counts->changes++;
+    counts->irreversible += cost == CA_IRREVERSIBLE;
+  }
+}
 
-static bool refuse(char why[160], const char *what, struct ca_slice name)
+/* ---- writing ---- */
+
+bool ca_line_can_hold(const char *json)
+{
+  struct ca_slice text = { json, strlen(json) };
+
+  return ca_json_valid(text.data, text.len) && !strpbrk(json, "\r\n") &&
+         ca_text_is_utf8(text, NULL);
+}
+
+/* Returns false for a text that is not UTF-8. */
+static bool write_text(struct ca_json_write *json, const struct field *field,
+                       const char *value)
+{
+  struct ca_slice text = { value, value ? strlen(value) : 0 };
+
+  if(field->kind == JSON && value && ca_line_can_hold(value))
+    ca_json_write_raw(json, field->name, value);
+  else if(field->kind == NOT_JSON && value && !ca_line_can_hold(value))
+    ca_json_write_text(json, field->name, value);
+  else if(field->kind == TEXT && (value || field->needed))
+    ca_json_write_text(json, field->name, value ? value : "");
+  else
+    return true;
+  return ca_text_is_utf8(text, NULL);
+}
+
+static bool write_value(struct ca_json_write *json, const struct field *field,
+                        const void *from)
+{
+  switch(field->kind) {
+  case NUMBER:
+    if(field->needed || *(const int64_t *)from > 0)
+      ca_json_write_number(json, field->name, *(const int64_t *)from);
+    return true;
+  case FLAG:
+    if(*(const bool *)from)
+      ca_json_write_bool(json, field->name, true);
+    return true;
+  case BIT:
+    if(*(const unsigned *)from & field->bit)
+      ca_json_write_bool(json, field->name, true);
+    return true;
+  case TEXT:
+  case JSON:
+  case NOT_JSON:
+    break;
+  }
+  return write_text(json, field, *(const char *const *)from);
+}
+
+enum ca_code ca_line_write(const struct ca_plan_line *line, struct ca_buf *out,
+                           struct ca_err *err)
+{
+  struct ca_json_write json;
+  enum ca_code code;
+  size_t i;
+
+  ca_buf_reset(out);
+  ca_json_write_begin(&json, out);
+  for(i = 0; i < tables[line->kind].count; i++) {
+    const struct field *field = &tables[line->kind].fields[i];
+    if(!write_value(&json, field, (const char *)line + field->at))
+      return ca_err_set(err, CA_USAGE,
+                        "the plan cannot be saved: \"%s\" in one of its "
+                        "lines is not valid UTF-8",
+                        field->name);
+  }
+  code = ca_json_write_end(&json);
+  if(!code)
+    code = ca_buf_add(out, "\n", 1);
+  if(code == CA_USAGE)
+    return ca_err_set(err, CA_USAGE,
+                      "the plan cannot be saved: one of its lines is longer "
+                      "than %u MiB",
+                      CA_PLAN_LINE >> 20);
+  return code ? ca_err_set(err, code, "out of memory") : CA_OK;
+}
+
+/* ---- reading ---- */
+
+static bool refuse(struct ca_err *why, const char *what, struct ca_slice name)
 {
   char said[64];
 
   ca_text_printable(said, sizeof(said), name.data, name.len);
-  snprintf(why, 160, "\"%s\" %s", said, what);
-  return false;
+  return !ca_err_set(why, CA_USAGE, "\"%s\" %s", said, what);
 }
 
 /* Reads a non-negative integer of at most 18 digits and nothing else. */
 static bool take_number(struct ca_slice value, int64_t *number)
 {
   char digits[24];
-  size_t i;
 
   if(value.len > 18 || (value.len > 1 && value.data[0] == '0'))
     return false;
-  for(i = 0; i < value.len; i++)
-    if(value.data[i] < '0' || value.data[i] > '9')
-      return false;
   ca_err_copy_text(digits, sizeof(digits), value.data, value.len);
   *number = strtoll(digits, NULL, 10);
-  return true;
+  return strspn(digits, "0123456789") == value.len;
 }
 
 /* Unescapes a text, or copies another value, into room. Returns how many bytes
-   were used, 0 when the value is not of the field's kind. A room as long as
+   were used, 0 for a text with a lone surrogate or a NUL. A room as long as
    the line is enough: the NUL after a text takes less than its quotes, and
    after another value no more than the comma or bracket that follows it. */
-static size_t take_text(enum ca_json_kind kind, struct ca_slice value,
-                        const struct ca_plan_field *field, char *room)
+static size_t take_text(bool unescape, struct ca_slice value, char *room)
 {
   int64_t len = (int64_t)value.len;
 
-  if(field->kind == CA_PLAN_JSON)
-    memcpy(room, value.data, value.len);
-  else if(kind != CA_JSON_STRING)
-    return 0;
-  else
+  if(unescape)
     len = ca_json_unescape(value, room);
+  else
+    memcpy(room, value.data, value.len);
   if(len < 0 || memchr(room, 0, (size_t)len))
-    return 0; /* a lone surrogate, or a NUL */
+    return 0;
   room[len] = '\0';
-  *(const char **)field->to = room;
   return (size_t)len + 1;
 }
 
-/* Stores the value. False when it is not of the field's kind. */
-static bool take_value(enum ca_json_kind kind, struct ca_slice value,
-                       const struct ca_plan_field *field, char **room)
+/* Stores the value. Returns what is wrong with it, or NULL. */
+static const char *take_value(enum ca_json_kind kind, struct ca_slice value,
+                              const struct field *field, void *to, char **room)
 {
+  static const char wrong[] = "has a value of the wrong kind";
+  bool is_text = field->kind == TEXT || field->kind == NOT_JSON;
   size_t used;
 
   switch(field->kind) {
-  case CA_PLAN_NUMBER:
-    return kind == CA_JSON_NUMBER && take_number(value, field->to);
-  case CA_PLAN_FLAG:
-    *(bool *)field->to = true;
-    return kind == CA_JSON_TRUE;
-  case CA_PLAN_TEXT:
-  case CA_PLAN_JSON:
+  case NUMBER:
+    return kind == CA_JSON_NUMBER && take_number(value, to) ? NULL : wrong;
+  case FLAG:
+    *(bool *)to = true;
+    return kind == CA_JSON_TRUE ? NULL : wrong;
+  case BIT:
+    *(unsigned *)to |= field->bit;
+    return kind == CA_JSON_TRUE ? NULL : wrong;
+  case TEXT:
+  case JSON:
+  case NOT_JSON:
     break;
   }
-  used = take_text(kind, value, field, *room);
+  if(*(const char **)to) /* the other name of its place was there */
+    return "is given twice";
+  if(is_text && kind != CA_JSON_STRING)
+    return wrong;
+  used = take_text(is_text, value, *room);
+  *(const char **)to = *room;
   *room += used;
-  return used != 0;
+  return used ? NULL : wrong;
 }
 
-/* Returns the field's index, `count` when there is none. */
-static size_t find_field(struct ca_slice key,
-                         const struct ca_plan_field *fields, size_t count)
+bool ca_line_read(struct ca_slice text, struct ca_plan_line *line, char *room,
+                  struct ca_err *why)
 {
-  size_t i;
-
-  for(i = 0; i < count; i++)
-    if(strlen(fields[i].name) == key.len &&
-       !memcmp(fields[i].name, key.data, key.len))
-      break;
-  return i;
-}
-
-bool ca_line_members(struct ca_slice object,
-                     const struct ca_plan_field *fields, size_t count,
-                     char *room, char why[160])
-{
-  struct ca_json_scan scan = { object.data, object.data + object.len };
+  const struct field *fields = tables[line->kind].fields;
+  size_t count = tables[line->kind].count;
+  struct ca_json_scan scan = { text.data, text.data + text.len };
   struct ca_slice key, value;
   unsigned seen = 0; /* no line has more than 32 fields */
   bool first = true;
@@ -223,21 +304,24 @@ bool ca_line_members(struct ca_slice object,
 
   while(more == 1 && (more = ca_json_member(&scan, &first, &key)) == 1) {
     enum ca_json_kind kind = ca_json_value(&scan, &value);
-    i = find_field(key, fields, count);
+    const char *wrong = NULL;
+    for(i = 0; i < count && !ca_slice_is(key, fields[i].name);)
+      i++;
     if(kind == CA_JSON_BAD)
-      more = -1;
-    else if(i == count)
-      return refuse(why, "is not known", key);
+      break;
+    if(i == count)
+      wrong = "is not known";
     else if(seen & 1U << i)
-      return refuse(why, "is given twice", key);
-    else if(!take_value(kind, value, &fields[i], &room))
-      return refuse(why, "has a value of the wrong kind", key);
+      wrong = "is given twice";
+    else
+      wrong = take_value(kind, value, &fields[i], (char *)line + fields[i].at,
+                         &room);
+    if(wrong)
+      return refuse(why, wrong, key);
     seen |= 1U << i;
   }
-  if(more < 0 || !ca_json_at_end(&scan)) {
-    snprintf(why, 160, "it is not a JSON object");
-    return false;
-  }
+  if(more || !ca_json_at_end(&scan))
+    return !ca_err_set(why, CA_USAGE, "it is not a JSON object");
   for(i = 0; i < count; i++)
     if(fields[i].needed && !(seen & 1U << i)) {
       struct ca_slice name = { fields[i].name, strlen(fields[i].name) };

@@ -1,7 +1,7 @@
 /* Saved plans: a run's bulks, items and changes, written as readable JSON
    lines to a file of mode 0600 and loaded into a ledger on this machine or
    another. The file has no secret: bodies with credentials are replaced by
-   fingerprints, and the salt of the fingerprints is sealed with the API key.
+   fingerprints, and the salt of the fingerprints is wrapped with the API key.
    Must not know: Lua, how changes are sent. */
 #ifndef CA_PLAN_H
 #define CA_PLAN_H
@@ -12,19 +12,20 @@
 /* The version of the file's format; any other is refused. */
 #define CA_PLAN_VERSION 1
 
-/* The first line. The head owns its texts; ca_plan_head_clear frees them. */
+/* The first line. ca_plan_head_clear frees its texts. */
 struct ca_plan_head {
-  char *run;    /* the preview that made it */
-  char *script; /* absolute path, or "undo:RUN" */
-  char *word;   /* the script as named on the command line */
-  char *script_sha;
-  char *params; /* JSON object */
-  char *project;
-  char *base_url;
-  char *undoes;    /* or NULL */
-  int64_t changes; /* number of changes, from the last line */
+  const char *run;    /* the preview that made it */
+  const char *script; /* absolute path, or "undo:RUN" */
+  const char *word;   /* the script as named on the command line */
+  const char *script_sha;
+  const char *params; /* JSON object */
+  const char *project;
+  const char *base_url;
+  const char *undoes; /* or NULL */
+  char *texts;        /* owned: what the members above point into */
+  int64_t changes;    /* number of changes, from the last line */
   unsigned char salt[CA_SALT_SIZE];
-  bool salt_known; /* false: the salt is sealed with another API key */
+  bool salt_known; /* false: the salt is wrapped with another API key */
 };
 void ca_plan_head_clear(struct ca_plan_head *head);
 

@@ -1,5 +1,5 @@
-/* Declarations for the files of this room alone: reading lines, their members,
-   the seal of the salt. */
+/* Declarations for the files of this room alone: lines and their fields, the
+   reader, the wrapped salt. */
 #ifndef CA_PLAN_PRIVATE_H
 #define CA_PLAN_PRIVATE_H
 
@@ -8,8 +8,19 @@
 /* The longest line that is written or read. */
 #define CA_PLAN_LINE (16U << 20)
 
-/* The last line. */
-struct ca_plan_end {
+/* ---- line.c ---- */
+
+enum ca_plan_kind {
+  CA_PLAN_HEAD,
+  CA_PLAN_BULK,
+  CA_PLAN_ITEM,
+  CA_PLAN_CHANGE,
+  CA_PLAN_END,
+  CA_PLAN_KINDS
+};
+
+/* Counts of a plan's lines, as its last line has them. */
+struct ca_plan_counts {
   int64_t bulks;
   int64_t items;
   int64_t changes; /* planned */
@@ -17,79 +28,95 @@ struct ca_plan_end {
   int64_t skipped;
   int64_t irreversible; /* irreversible ones among the planned changes */
 };
+void ca_line_count(struct ca_plan_counts *counts, enum ca_outcome outcome,
+                   enum ca_class cost);
 
-/* A sealed salt as in the file, in hex. */
-struct ca_plan_seal {
-  char sealed[CA_SALT_SIZE * 2 + 1];
+/* One line of any kind; only the members of its kind are set. Texts are
+   borrowed. */
+struct ca_plan_line {
+  enum ca_plan_kind kind;
+  int64_t number; /* of a bulk or item; in the head, the format's version */
+
+  struct ca_plan_head head; /* its texts alone */
+  const char *program;
+  const char *made; /* time */
+  const char *salt; /* wrapped */
+  const char *salt_check;
+
+  struct ca_bulk bulk; /* its counts alone */
+  const char *bulk_name;
+  const char *bulk_kind;
+
+  struct ca_item item;
+  int64_t item_bulk;
+  const char *outcome;     /* of an item or a change; NULL: it is planned */
+  enum ca_outcome verdict; /* the item's, once read */
+
+  struct ca_change change;
+  const char *operation; /* label of the change's operation */
+  const char *cost;      /* name of its class */
+
+  bool end;
+  struct ca_plan_counts counts;
+  const char *digest;
+};
+
+/* Writes the line with its newline, after emptying `out`. CA_USAGE for a text
+   that is not UTF-8 and for a line that is too long. */
+CA_MUST_USE enum ca_code ca_line_write(const struct ca_plan_line *line,
+                                       struct ca_buf *out, struct ca_err *err);
+/* Returns the kind of the lines that begin with this member, or CA_PLAN_KINDS.
+ */
+enum ca_plan_kind ca_line_kind(struct ca_slice first);
+/* Reads the members of a line of the kind in `line`, and sets them there: each
+   at most once, and no unknown ones. Texts go into `room`, of text.len + 1
+   bytes. Returns false with the reason in why. */
+CA_MUST_USE bool ca_line_read(struct ca_slice text, struct ca_plan_line *line,
+                              char *room, struct ca_err *why);
+/* Is the text one JSON value that can be part of a line unchanged? */
+bool ca_line_can_hold(const char *json);
+
+/* ---- plan.c ---- */
+
+/* A wrapped salt as in the file, in hex. */
+struct ca_plan_salt {
+  char wrapped[CA_SALT_SIZE * 2 + 1];
   char check[CA_SALT_SIZE * 2 + 1];
 };
-void ca_plan_seal(const unsigned char salt[CA_SALT_SIZE], const char *run,
-                  struct ca_slice api_key, struct ca_plan_seal *seal);
-/* Returns false if it was sealed with another key or is not a seal. */
-bool ca_plan_unseal(const struct ca_plan_seal *seal, const char *run,
-                    struct ca_slice api_key, unsigned char salt[CA_SALT_SIZE]);
+void ca_plan_salt_wrap(const unsigned char salt[CA_SALT_SIZE], const char *run,
+                       struct ca_slice api_key, struct ca_plan_salt *out);
 
-/* Callbacks for the lines of a plan, in order; texts are borrowed for the
-   call. A code other than CA_OK, with err set, ends the reading. NULL: not
-   called. */
-struct ca_plan_visitor {
-  enum ca_code (*head)(void *ctx, const struct ca_plan_head *head,
-                       const struct ca_plan_seal *seal, struct ca_err *err);
-  enum ca_code (*bulk)(void *ctx, const struct ca_bulk *bulk,
-                       struct ca_err *err);
-  enum ca_code (*item)(void *ctx, const struct ca_item *item,
-                       enum ca_outcome verdict, struct ca_err *err);
-  enum ca_code (*change)(void *ctx, const struct ca_change *change,
-                         struct ca_err *err);
-  enum ca_code (*end)(void *ctx, const struct ca_plan_end *end,
-                      struct ca_err *err);
-};
-/* Reads and checks the whole file. CA_USAGE for a wrong line. */
-CA_MUST_USE enum ca_code
-ca_planfile_read(const char *path, const struct ca_plan_visitor *visitor,
-                 void *ctx, struct ca_err *err);
+/* ---- read.c ---- */
 
-/* A file, line by line. */
-struct ca_lines {
+/* Reads a file line by line. */
+struct ca_plan_reader {
+  struct ca_plan_line line; /* the current one */
+
   const char *path;
   int fd;
-  char *piece; /* its bytes from at to end are not yet read */
+  char piece[16 * 1024]; /* its bytes from at to end are not yet read */
   size_t at;
   size_t end;
-  struct ca_buf line; /* the current line without its newline */
+  struct ca_buf text; /* the current line without its newline */
   int64_t number;     /* its, from 1 */
-  bool may_end;       /* set by the reader after the last line */
-};
-/* Close the lines even if open failed. */
-CA_MUST_USE enum ca_code ca_lines_open(struct ca_lines *lines,
-                                       const char *path, struct ca_err *err);
-void ca_lines_close(struct ca_lines *lines);
-/* Reads the next line. *more is false at the end of the file; CA_USAGE if the
-   file must not end there. */
-CA_MUST_USE enum ca_code ca_lines_next(struct ca_lines *lines, bool *more,
-                                       struct ca_err *err);
-/* Reports what is wrong with the current line. Returns CA_USAGE. */
-enum ca_code ca_line_bad(const struct ca_lines *lines, const char *why,
-                         struct ca_err *err);
+  char *room;         /* for the line's texts; may be taken */
+  size_t room_size;
+  struct ca_digest *digest;
 
-/* Members of a line, by kind. */
-enum ca_plan_kind {
-  CA_PLAN_TEXT,   /* const char * */
-  CA_PLAN_JSON,   /* const char *: any value, as it stands */
-  CA_PLAN_NUMBER, /* int64_t of at least 0 */
-  CA_PLAN_FLAG    /* bool, only ever true */
+  struct ca_bulk *bulks; /* all so far, by ascending number */
+  bool any_change;       /* the item has a change that a fallback can follow */
+  struct ca_plan_counts seen;
+  bool ended; /* the last line was read */
+  struct ca_err why;
 };
-struct ca_plan_field {
-  const char *name;
-  enum ca_plan_kind kind;
-  bool needed;
-  void *to;
-};
-/* Reads the members of an object: each at most once, and no unknown ones.
-   Texts go into `room`, of object.len + 1 bytes. Returns false with the reason
-   in why. */
-CA_MUST_USE bool ca_line_members(struct ca_slice object,
-                                 const struct ca_plan_field *fields,
-                                 size_t count, char *room, char why[160]);
+/* Opens a plan. Close the reader even if that failed. */
+CA_MUST_USE enum ca_code ca_planfile_read_open(struct ca_plan_reader *reader,
+                                               const char *path,
+                                               struct ca_err *err);
+void ca_planfile_read_close(struct ca_plan_reader *reader);
+/* Reads and checks the next line. *more is false when that was the last one
+   and nothing follows it. CA_USAGE for a wrong line. */
+CA_MUST_USE enum ca_code ca_planfile_read_next(struct ca_plan_reader *reader,
+                                               bool *more, struct ca_err *err);
 
 #endif
