@@ -191,12 +191,13 @@ void ca_precondition_list(const struct ca_apply *apply,
                           struct ca_precondition *preconditions,
                           size_t *count);
 /* The next three set the precondition's state. account: what a get or list
-   shows of the account or auth config; NULL: it is gone. */
+   shows of the account or auth config; NULL: it is gone. For a create: the
+   ACTIVE account that was found. */
 void ca_precondition_check(struct ca_apply *apply,
                            struct ca_precondition *precondition,
                            const struct ca_reply_account *account);
 void ca_precondition_check_create(struct ca_precondition *precondition,
-                                  const char *found);
+                                  const struct ca_reply_account *account);
 void ca_precondition_fail(struct ca_precondition *precondition,
                           const char *why);
 
@@ -215,13 +216,8 @@ CA_MUST_USE enum ca_code ca_probe_ids(struct ca_request *request,
                                       const struct ca_api *changed,
                                       const struct ca_slice *ids, size_t count,
                                       const char *cursor, struct ca_err *err);
-/* List accounts of the create's user and auth config: the ACTIVE ones, and all
-   of them, newest first. They list everybody's when the user's id cannot be a
-   filter. */
-CA_MUST_USE enum ca_code ca_probe_active(struct ca_request *request,
-                                         const struct ca_change *change,
-                                         const char *cursor,
-                                         struct ca_err *err);
+/* Lists all accounts of the create's user and auth config, newest first;
+   everybody's when the user's id cannot be a filter. */
 CA_MUST_USE enum ca_code ca_probe_newest(struct ca_request *request,
                                          const struct ca_change *change,
                                          const char *cursor,

@@ -61,7 +61,7 @@ static enum ca_code make_request(const struct ca_precheck *precheck,
   case CA_PRECONDITION_LISTED:
     return list_ids(precheck, request, err);
   case CA_PRECONDITION_CREATE:
-    return ca_probe_active(request, change, precheck->cursor, err);
+    return ca_probe_newest(request, change, precheck->cursor, err);
   default:
     return ca_probe_get(request, change, err);
   }
@@ -238,6 +238,19 @@ static void go_on(struct ca_precheck *precheck)
 
 /* ---- Replies ---- */
 
+/* Is it an ACTIVE account for which the create need not be sent? Checks the
+   filters again, on the fields that the service shows. */
+static bool makes_needless(const struct ca_change *create,
+                           const struct ca_reply_account *account)
+{
+  if((account->user.data && !ca_json_is(account->user, create->user)) ||
+     (account->config.data && !ca_json_is(account->config, create->config)) ||
+     (account->status.data && !ca_json_is(account->status, "ACTIVE")))
+    return false;
+  /* else it may be anybody's */
+  return account->user.data || ca_request_can_list(create->user);
+}
+
 static bool see_listed(void *ctx, const struct ca_reply_account *account)
 {
   struct ca_precheck *precheck = ctx;
@@ -245,8 +258,13 @@ static bool see_listed(void *ctx, const struct ca_reply_account *account)
 
   for(i = precheck->from; i < precheck->to; i++) {
     struct ca_precondition *precondition = &precheck->preconditions[i];
-    if(precondition->state == CA_PRECONDITION_ASKED &&
-       ca_json_is(account->id, precondition->change->row.change.account))
+    const struct ca_change *change = &precondition->change->row.change;
+    if(precondition->state != CA_PRECONDITION_ASKED)
+      continue;
+    if(precondition->kind == CA_PRECONDITION_CREATE) {
+      if(makes_needless(change, account))
+        ca_precondition_check_create(precondition, account);
+    } else if(ca_json_is(account->id, change->account))
       ca_precondition_check(precheck->apply, precondition, account);
   }
   return true;
@@ -254,15 +272,22 @@ static bool see_listed(void *ctx, const struct ca_reply_account *account)
 
 /* The list has ended. Missing from a list is not proof of deletion: the list
    may be truncated. Get each missing account by id. */
-static void ask_missing(struct ca_precheck *precheck)
+static void end_list(struct ca_precheck *precheck)
 {
   size_t i;
 
-  for(i = precheck->from; i < precheck->to; i++)
-    if(precheck->preconditions[i].state == CA_PRECONDITION_ASKED) {
-      precheck->preconditions[i].kind = CA_PRECONDITION_ACCOUNT;
-      precheck->preconditions[i].state = CA_PRECONDITION_WAITS;
+  precheck->cursor[0] = '\0';
+  for(i = precheck->from; i < precheck->to; i++) {
+    struct ca_precondition *precondition = &precheck->preconditions[i];
+    if(precondition->state != CA_PRECONDITION_ASKED)
+      continue;
+    if(precondition->kind == CA_PRECONDITION_CREATE) {
+      precondition->state = CA_PRECONDITION_FINE;
+      continue;
     }
+    precondition->kind = CA_PRECONDITION_ACCOUNT;
+    precondition->state = CA_PRECONDITION_WAITS;
+  }
 }
 
 static bool any_asked(const struct ca_precheck *precheck)
@@ -275,15 +300,9 @@ static bool any_asked(const struct ca_precheck *precheck)
   return false;
 }
 
-/* May the next page be asked for? A cursor that does not change would loop for
-   ever. */
-static bool may_turn_page(struct ca_precheck *precheck, const char *before)
-{
-  return precheck->cursor[0] && ++precheck->pages < LISTED_PAGES &&
-         strcmp(precheck->cursor, before) != 0;
-}
-
-static bool list_ended(struct ca_precheck *precheck,
+/* Sees a page. The next one is asked for if it is needed; a cursor that does
+   not change would loop for ever. */
+static bool page_ended(struct ca_precheck *precheck,
                        const struct ca_result *result)
 {
   char before[sizeof(precheck->cursor)];
@@ -292,51 +311,9 @@ static bool list_ended(struct ca_precheck *precheck,
   if(!ca_reply_accounts(result->body.data, result->body.len, see_listed,
                         precheck, precheck->cursor, sizeof(precheck->cursor)))
     return false;
-  if(any_asked(precheck) && may_turn_page(precheck, before))
-    return true;
-  precheck->cursor[0] = '\0';
-  ask_missing(precheck);
-  return true;
-}
-
-struct seen_user {
-  const struct ca_change *change;
-  char found[160];
-};
-
-/* Checks the filters again, on the fields that the service shows, and stops at
-   the first account that matches. */
-static bool see_user(void *ctx, const struct ca_reply_account *account)
-{
-  struct seen_user *seen = ctx;
-
-  if((account->user.data && !ca_json_is(account->user, seen->change->user)) ||
-     (account->config.data &&
-      !ca_json_is(account->config, seen->change->config)))
-    return true;
-  if(!account->user.data && !ca_request_can_list(seen->change->user))
-    return true; /* not filtered by user, so it may be anybody's */
-  ca_json_copy(account->id, seen->found, sizeof(seen->found));
-  return false;
-}
-
-static bool user_ended(struct ca_precheck *precheck,
-                       struct ca_precondition *precondition,
-                       const struct ca_result *result)
-{
-  struct seen_user seen = { &precondition->change->row.change, "" };
-  char before[sizeof(precheck->cursor)];
-
-  memcpy(before, precheck->cursor, sizeof(before));
-  if(!ca_reply_accounts(result->body.data, result->body.len, see_user, &seen,
-                        precheck->cursor, sizeof(precheck->cursor)))
-    return false;
-  if(!seen.found[0] && !ca_request_can_list(seen.change->user) &&
-     may_turn_page(precheck, before))
-    return true;
-  precheck->cursor[0] = '\0';
-  ca_precondition_check_create(precondition,
-                               seen.found[0] ? seen.found : NULL);
+  if(!any_asked(precheck) || !precheck->cursor[0] ||
+     ++precheck->pages == LISTED_PAGES || !strcmp(precheck->cursor, before))
+    end_list(precheck);
   return true;
 }
 
@@ -369,10 +346,9 @@ static void take_reply(struct ca_precheck *precheck, struct ca_result *result)
     fail_asked(precheck, result->err.text);
     return;
   }
-  if(first->kind == CA_PRECONDITION_LISTED)
-    read = list_ended(precheck, result);
-  else if(first->kind == CA_PRECONDITION_CREATE)
-    read = user_ended(precheck, first, result);
+  if(first->kind == CA_PRECONDITION_LISTED ||
+     first->kind == CA_PRECONDITION_CREATE)
+    read = page_ended(precheck, result);
   else
     read = single_ended(precheck, first, result, gone);
   if(!read)

@@ -287,13 +287,14 @@ void ca_precondition_check(struct ca_apply *apply,
 }
 
 void ca_precondition_check_create(struct ca_precondition *precondition,
-                                  const char *found)
+                                  const struct ca_reply_account *account)
 {
-  precondition->state = found ? CA_PRECONDITION_DIFFERS : CA_PRECONDITION_FINE;
-  if(found) {
-    char shown[170];
-    ca_text_printable(shown, sizeof(shown), found, strlen(found));
-    snprintf(precondition->text, sizeof(precondition->text),
-             "the user has connected after the plan was made (%s)", shown);
-  }
+  char id[160];
+  char shown[170];
+
+  ca_json_copy(account->id, id, sizeof(id));
+  ca_text_printable(shown, sizeof(shown), id, strlen(id));
+  precondition->state = CA_PRECONDITION_DIFFERS;
+  snprintf(precondition->text, sizeof(precondition->text),
+           "the user has connected after the plan was made (%s)", shown);
 }

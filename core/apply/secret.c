@@ -72,46 +72,39 @@ void ca_apply_secret_clear(struct ca_apply *apply)
   apply->secret_size = 0;
 }
 
-static bool make_room(struct ca_apply *apply)
+/* Inserts an entry without a body; NULL when out of memory. */
+static struct ca_apply_secret *insert(struct ca_apply *apply, int64_t change)
 {
-  size_t size = apply->secret_size ? apply->secret_size * 2 : 16;
-  struct ca_apply_secret *more;
+  size_t place = secret_place(apply, change);
+  struct ca_apply_secret *secrets =
+      ca_buf_grow(apply->secrets, apply->secret_count, &apply->secret_size,
+                  sizeof(*secrets));
+  struct ca_apply_secret *entry;
 
-  if(apply->secret_count < apply->secret_size)
-    return true;
-  more = realloc(apply->secrets, size * sizeof(*more));
-  if(!more)
-    return false;
-  apply->secrets = more;
-  apply->secret_size = size;
-  return true;
+  if(!secrets)
+    return NULL;
+  apply->secrets = secrets;
+  entry = &secrets[place];
+  memmove(entry + 1, entry, (apply->secret_count - place) * sizeof(*entry));
+  apply->secret_count++;
+  *entry = (struct ca_apply_secret){ .change = change };
+  return entry;
 }
 
 enum ca_code ca_apply_secret_keep(struct ca_apply *apply, int64_t change,
                                   const char *body, size_t len)
 {
   struct ca_apply_secret *entry = secret_at(apply, change);
-  char *copy = malloc(len + 1);
-  size_t place;
+  char *copy;
 
+  if(!entry)
+    entry = insert(apply, change);
+  copy = entry ? malloc(len + 1) : NULL;
   if(!copy)
     return CA_NOMEM;
   memcpy(copy, body, len);
   copy[len] = '\0';
-  if(!entry) {
-    if(!make_room(apply)) {
-      ca_buf_wipe_memory(copy, len);
-      free(copy);
-      return CA_NOMEM;
-    }
-    place = secret_place(apply, change);
-    entry = &apply->secrets[place];
-    memmove(entry + 1, entry, (apply->secret_count - place) * sizeof(*entry));
-    apply->secret_count++;
-    entry->body = NULL;
-  }
   give_up(entry);
-  entry->change = change;
   entry->body = copy;
   entry->len = len;
   ca_secret_add_json(copy, len);

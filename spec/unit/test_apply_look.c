@@ -625,11 +625,18 @@ static void creates_look_for_a_connection(void)
   begin_looking(8);
   fill();
   CHECK_INT(sent_count, 4); /* those two need not be looked at */
-  CHECK_TEXT(target_of(0), ACCOUNTS "?statuses=ACTIVE&user_ids=u1&"
-                                    "auth_config_ids=ac_1&limit=1");
+  CHECK_TEXT(target_of(0),
+             ACCOUNTS "?user_ids=u1&auth_config_ids=ac_1&account_type=ALL&"
+                      "order_by=created_at&order_direction=desc&limit=100");
   CHECK_HOLDS(target_of(1), "user_ids=u2");
-  reply(1, 200, "{\"items\":[]}", true);
-  reply(0, 200, "{\"items\":[{\"id\":\"ca_7\",\"user_id\":\"u1\"}]}", true);
+  reply(1, 200,
+        "{\"items\":[{\"id\":\"ca_6\",\"user_id\":\"u2\","
+        "\"status\":\"INITIATED\"}]}",
+        true);
+  reply(0, 200,
+        "{\"items\":[{\"id\":\"ca_7\",\"user_id\":\"u1\","
+        "\"status\":\"ACTIVE\"}]}",
+        true);
   fill();
   CHECK_INT(sent_count, 5);
   CHECK_TEXT(told, "one link stale unsent last; ");
@@ -655,7 +662,7 @@ static void only_the_user_counts(void)
   reply(0, 200,
         "{\"items\":[{\"id\":\"ca_8\",\"user_id\":\"u2\"},"
         "{\"id\":\"ca_9\",\"user_id\":\"u1\",\"auth_config\":"
-        "{\"is_disabled\":false,\"id\":\"ac_2\"}}],\"next_cursor\":\"x\"}",
+        "{\"is_disabled\":false,\"id\":\"ac_2\"}}],\"next_cursor\":null}",
         true);
   fill();
   CHECK_INT(sent_count, 2);
@@ -671,8 +678,9 @@ static void users_with_a_comma_are_compared_here(void)
   plan_link("one", "u,1", "{\"active\":0}");
   begin_looking(8);
   fill();
-  CHECK_TEXT(target_of(0), ACCOUNTS "?statuses=ACTIVE&auth_config_ids=ac_1&"
-                                    "limit=100");
+  CHECK_TEXT(target_of(0),
+             ACCOUNTS "?auth_config_ids=ac_1&account_type=ALL&"
+                      "order_by=created_at&order_direction=desc&limit=100");
   reply(0, 200,
         "{\"items\":[{\"id\":\"ca_8\",\"user_id\":\"u,2\"},"
         "{\"id\":\"ca_7\"}],\"next_cursor\":\"p2\"}",
