@@ -108,14 +108,8 @@ static enum ca_code wrong(const struct host_protect_row *row,
 
 static struct ca_slice trimmed(const char *text, size_t len)
 {
-  struct ca_slice out = { text, len };
-  while(out.len && *out.data == ' ') {
-    out.data++;
-    out.len--;
-  }
-  while(out.len && out.data[out.len - 1] == ' ')
-    out.len--;
-  return out;
+  struct ca_slice slice = { text, len };
+  return ca_slice_trimmed(slice, " ");
 }
 
 static bool begins(struct ca_slice line, const char *word)

@@ -188,7 +188,7 @@ static int open_state(lua_State *L)
   options.show = show;
   options.tick = tick;
   options.log_line = log_line;
-  lca_client_set_defaults(L, &host->endpoint);
+  lca_client_shared(L)->defaults = &host->endpoint;
   lca_host_table_open(L, &options);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "composio.host"); /* loaded host */
@@ -207,7 +207,8 @@ static int open_state(lua_State *L)
   luaL_requiref(L, "composio", lca_open, 0);
   lua_pop(L, 1);
   lca_host_table_install(L);
-  lca_client_set_before(L, before_call, host);
+  lca_client_shared(L)->before = before_call;
+  lca_client_shared(L)->before_ctx = host;
   set_log(host);
   host_sandbox_hook(L);
   host_sandbox_close(L, host->script_dir, host->options.allow_io,

@@ -247,7 +247,8 @@ void lca_host_table_install(lua_State *L)
   run->sched = lca_scheduler_of(L);
   if(ca_engine_set_gate(lca_scheduler_engine(run->sched), gate, &err))
     luaL_error(L, "%s", err.text);
-  lca_client_set_recorder(L, lca_plan_rows_record, run);
+  lca_client_shared(L)->recorder = lca_plan_rows_record;
+  lca_client_shared(L)->recorder_ctx = run;
   lca_scheduler_set_pump(run->sched, lca_apply_pump, run);
   lca_scheduler_set_interrupt(run->sched, run->options.stop);
 }

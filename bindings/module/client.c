@@ -37,52 +37,15 @@ struct lca_clients *lca_client_shared(lua_State *L)
   return room;
 }
 
-void lca_client_set_recorder(lua_State *L, lca_recorder_fn *recorder,
-                             void *ctx)
-{
-  struct lca_clients *room = lca_client_shared(L);
-  room->recorder = recorder;
-  room->recorder_ctx = ctx;
-}
-
-void lca_client_set_before(lua_State *L, lca_before_fn *before, void *ctx)
-{
-  struct lca_clients *room = lca_client_shared(L);
-  room->before = before;
-  room->before_ctx = ctx;
-}
-
-void lca_client_set_defaults(lua_State *L,
-                             const struct ca_endpoint_options *options)
-{
-  lca_client_shared(L)->defaults = options;
-}
-
 /* ---- the API key; never an argument, which every user can read ---- */
 
-static bool is_blank(char c)
-{
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Returns the text without surrounding blanks: key files end with a
-   newline. */
-static struct ca_slice trimmed(const char *text, size_t len)
-{
-  struct ca_slice slice = { text, len };
-  while(slice.len && is_blank(slice.data[slice.len - 1]))
-    slice.len--;
-  while(slice.len && is_blank(*slice.data)) {
-    slice.data++;
-    slice.len--;
-  }
-  return slice;
-}
+static const char blanks[] = " \t\r\n"; /* key files end with a newline */
 
 static enum ca_code add_trimmed(struct ca_buf *key, const char *text,
                                 size_t len, struct ca_err *err)
 {
-  struct ca_slice slice = trimmed(text, len);
+  struct ca_slice whole = { text, len };
+  struct ca_slice slice = ca_slice_trimmed(whole, blanks);
   enum ca_code code =
       slice.len ? ca_buf_add(key, slice.data, slice.len) : CA_OK;
   if(code)
@@ -321,7 +284,8 @@ static int client_new(lua_State *L)
     options.base_url = base_url;
   read_options(L, &options);
   if(api_key) {
-    struct ca_slice slice = trimmed(api_key, strlen(api_key));
+    struct ca_slice slice = { api_key, strlen(api_key) };
+    slice = ca_slice_trimmed(slice, blanks);
     options.api_key = lua_pushlstring(L, slice.data, slice.len);
   }
   client = push_client(L);

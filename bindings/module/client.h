@@ -32,15 +32,11 @@ struct lca_client {
 typedef int lca_recorder_fn(lua_State *L, void *ctx, struct lca_client *client,
                             struct ca_request *request, int arguments,
                             int account);
-/* job installs one in the host. NULL: calls are sent at once. */
-void lca_client_set_recorder(lua_State *L, lca_recorder_fn *recorder,
-                             void *ctx);
 
 /* Called before every call, reads included, after its arguments were read.
    May throw: the host uses it to stop calls that must not reach the
    service. NULL: no check. */
 typedef void lca_before_fn(lua_State *L, void *ctx);
-void lca_client_set_before(lua_State *L, lca_before_fn *before, void *ctx);
 
 /* Returns the client at index. Raises if it is closed; on the first use of
    the default client, reads its key and makes its endpoint. [-0, +0, e] */
@@ -51,22 +47,20 @@ struct lca_client *lca_client_default(lua_State *L);
 
 /* State that all clients of a Lua state share; in its registry. */
 struct lca_clients {
-  lca_recorder_fn *recorder;
+  lca_recorder_fn *recorder; /* job's, in the host; NULL: calls are sent at
+                                once */
   void *recorder_ctx;
   lca_before_fn *before;
   void *before_ctx;
-  const struct ca_endpoint_options *defaults; /* borrowed, may be NULL */
+  /* Of the default client, borrowed until the state closes. composio.client
+     also starts from them, but does not send their key to another base URL.
+     NULL: the default client reads the environment. */
+  const struct ca_endpoint_options *defaults;
 };
 
-/* Returns that state; the first call creates it. [-0, +0, m] */
+/* Returns that state; the first call creates it. The host fills it before
+   the first use of a client. [-0, +0, m] */
 struct lca_clients *lca_client_shared(lua_State *L);
-
-/* Sets the options of the default client, borrowed until the state closes.
-   composio.client also starts from them, but does not send their key to
-   another base URL. Without them the default client reads the environment.
-   Call before the first use. */
-void lca_client_set_defaults(lua_State *L,
-                             const struct ca_endpoint_options *options);
 
 /* Finds the API key of this process: in `file` if it is not NULL (refused
    if group or others can read it), else in
@@ -83,7 +77,7 @@ void lca_client_open(lua_State *L);
 /* Adds operation and check to the table on top: they make the functions of
    the operation table's rows. Call after lca_client_open. [-0, +0, m] */
 void lca_call_open(lua_State *L);
-/* module/operations.c: adds operations, row, value_at and same_field to the
+/* module/operations.c: adds operations and same_field to the
    table on top. [-0, +0, m] */
 void lca_operations_open(lua_State *L);
 

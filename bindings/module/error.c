@@ -47,16 +47,10 @@ void lca_error_push_named(lua_State *L, const char *name,
   lca_table_set_text(L, "outcome", err->unknown ? "unknown" : "failed");
 }
 
-void lca_error_push(lua_State *L, const struct ca_api *api,
-                    const char *account, const struct ca_err *err)
-{
-  lca_error_push_named(L, ca_reply_error_name(api, err), api, account, err);
-}
-
 int lca_error_throw(lua_State *L, const struct ca_api *api,
                     const char *account, const struct ca_err *err)
 {
-  lca_error_push(L, api, account, err);
+  lca_error_push_named(L, ca_reply_error_name(api, err), api, account, err);
   return lua_error(L);
 }
 
@@ -203,33 +197,21 @@ static int least(int a, int b, int c)
    are shorter than WORD_MAX. */
 static int distance(const char *a, const char *b)
 {
-  int rows[3][WORD_MAX + 1];
-  int *before = rows[0];
-  int *last = rows[1];
-  int *row = rows[2];
-  int la = (int)strlen(a);
-  int lb = (int)strlen(b);
+  int far[WORD_MAX][WORD_MAX]; /* of the first i letters and the first j */
   int i;
   int j;
-
-  for(j = 0; j <= lb; j++)
-    before[j] = last[j] = j;
-  for(i = 1; i <= la; i++) {
-    int *swap;
-    row[0] = i;
-    for(j = 1; j <= lb; j++) {
-      int cost = a[i - 1] != b[j - 1];
-      row[j] = least(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost);
-      if(i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-         before[j - 2] + 1 < row[j])
-        row[j] = before[j - 2] + 1;
-    }
-    swap = before;
-    before = last;
-    last = row;
-    row = swap;
-  }
-  return last[lb];
+  for(i = 0; !i || a[i - 1]; i++)
+    for(j = 0; !j || b[j - 1]; j++)
+      if(!i || !j)
+        far[i][j] = i + j;
+      else {
+        far[i][j] = least(far[i - 1][j] + 1, far[i][j - 1] + 1,
+                          far[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+        if(i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+           far[i - 2][j - 2] + 1 < far[i][j])
+          far[i][j] = far[i - 2][j - 2] + 1;
+      }
+  return far[i - 1][j - 1];
 }
 
 const char *lca_error_nearest(const char *word, const char *const *known)

@@ -8,17 +8,15 @@
 #include "base/err.h"
 #include "module/lua_version.h"
 
-/* Pushes an error object. api and account may be NULL. Fields: name,
-   message, code, slug, status, request_id, suggested_fix, operation,
-   account_id, attempts, retryable, outcome. A field without a value is
-   absent; retryable and outcome are always there. [-0, +1, m] */
-void lca_error_push(lua_State *L, const struct ca_api *api,
-                    const char *account, const struct ca_err *err);
-/* The same with a given name, such as ConnectionRequestTimeoutError. */
+/* Pushes an error object. api and account may be NULL. Fields: name (such as
+   ConnectionRequestTimeoutError), message, code, slug, status, request_id,
+   suggested_fix, operation, account_id, attempts, retryable, outcome. A field
+   without a value is absent; retryable and outcome are always there.
+   [-0, +1, m] */
 void lca_error_push_named(lua_State *L, const char *name,
                           const struct ca_api *api, const char *account,
                           const struct ca_err *err);
-/* Pushes and throws. */
+/* Throws one whose name follows from the cause. */
 int lca_error_throw(lua_State *L, const struct ca_api *api,
                     const char *account, const struct ca_err *err);
 /* Returns whether the value at index is an error object. */

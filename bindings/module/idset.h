@@ -6,8 +6,7 @@
 #include <lua.h>
 
 /* Adds idset to the table on top. idset() returns an object with add(text),
-   true if the text is new; take(list), which removes known ids from the
-   list; and count(). [-0, +0, m] */
+   true if the text is new, and count(). [-0, +0, m] */
 void lca_idset_open(lua_State *L);
 
 #endif

@@ -91,35 +91,6 @@ static int operations(lua_State *L)
   return 1;
 }
 
-/* row(resource, name) → the row of one operation, nil if there is none. */
-static int row(lua_State *L)
-{
-  const struct ca_api *api =
-      ca_api_find(luaL_checkstring(L, 1), luaL_checkstring(L, 2));
-  if(!api)
-    return 0;
-  push_row(L, api);
-  return 1;
-}
-
-/* value_at(table, path) → the value at a dotted path, as in the rows; nil
-   if there is none. */
-static int value_at(lua_State *L)
-{
-  const char *path = luaL_checkstring(L, 2);
-  lua_settop(L, 1);
-  for(;;) {
-    size_t len = strcspn(path, ".");
-    if(!lua_istable(L, -1))
-      return 0;
-    lua_pushlstring(L, path, len);
-    lua_gettable(L, -2);
-    if(!path[len])
-      return 1;
-    path += len + 1;
-  }
-}
-
 /* same_field(row, name, wanted, shown) → whether the row's field has the
    wanted value. Both are JSON texts; nil if absent. */
 static int same_field(lua_State *L)
@@ -145,8 +116,6 @@ static int same_field(lua_State *L)
 void lca_operations_open(lua_State *L)
 {
   static const luaL_Reg functions[] = { { "operations", operations },
-                                        { "row", row },
-                                        { "value_at", value_at },
                                         { "same_field", same_field },
                                         { NULL, NULL } };
   luaL_setfuncs(L, functions, 0);

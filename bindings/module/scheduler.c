@@ -21,24 +21,24 @@
 static const char sched_key;
 
 /* [-0, +1, -] */
-struct lca_scheduler *lca_scheduler_push(lua_State *L)
+static struct lca_scheduler *push_scheduler(lua_State *L)
 {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &sched_key);
   return lua_touserdata(L, -1);
 }
 
 /* Pushes a user value of the scheduler. [-0, +1, -] */
-void lca_scheduler_push_field(lua_State *L, int part)
+static void push_field(lua_State *L, int part)
 {
-  lca_scheduler_push(L);
+  push_scheduler(L);
   lua_getiuservalue(L, -1, part);
   lua_remove(L, -2);
 }
 
 /* Pushes a live task. [-0, +1, -] */
-void lca_scheduler_push_task(lua_State *L, const struct lca_task *task)
+static void push_task(lua_State *L, const struct lca_task *task)
 {
-  lca_scheduler_push_field(L, LCA_SCHED_LIVE);
+  push_field(L, LCA_SCHED_LIVE);
   lua_rawgeti(L, -1, (lua_Integer)task->slot + 1);
   lua_remove(L, -2);
 }
@@ -96,7 +96,7 @@ static void start_log(struct ca_log *log)
 
 struct lca_scheduler *lca_scheduler_of(lua_State *L)
 {
-  struct lca_scheduler *s = lca_scheduler_push(L);
+  struct lca_scheduler *s = push_scheduler(L);
   struct ca_err err;
   int part;
 
@@ -136,7 +136,7 @@ struct ca_log *lca_scheduler_log(struct lca_scheduler *s)
   return &s->log;
 }
 
-int64_t lca_scheduler_now_ms(const struct lca_scheduler *s)
+static int64_t now_ms(const struct lca_scheduler *s)
 {
   return ca_clock_mono_ms(ca_engine_clock(s->engine));
 }
@@ -149,11 +149,6 @@ struct lca_task *lca_scheduler_running(struct lca_scheduler *s)
 lua_State *lca_scheduler_thread(struct lca_task *task)
 {
   return task->thread;
-}
-
-size_t lca_scheduler_live(const struct lca_scheduler *s)
-{
-  return s->live;
 }
 
 bool lca_scheduler_is_stuck(const struct lca_scheduler *s)
@@ -189,25 +184,15 @@ void lca_scheduler_trip(struct lca_scheduler *s)
     lua_sethook(task->thread, s->hook, LUA_MASKCOUNT, s->hook_count);
 }
 
-void lca_scheduler_init_scope(struct lca_scheduler *s, struct lca_scope *scope,
-                              struct lca_task *owner)
-{
-  memset(scope, 0, sizeof(*scope));
-  scope->sched = s;
-  scope->id = ++s->scopes;
-  scope->up = owner ? owner->scope : &s->root;
-  scope->owner = owner;
-}
-
 /* ---- errors of cancelled tasks ---- */
 
-void lca_scheduler_push_cancelled(lua_State *L, struct lca_scheduler *s,
-                                  struct lca_task *task, bool unknown)
+static void push_cancelled(lua_State *L, struct lca_scheduler *s,
+                           struct lca_task *task, bool unknown)
 {
   struct ca_err err;
   ca_err_clear(&err);
   if(task && task->cancelled) {
-    lca_scheduler_push_task(L, task);
+    push_task(L, task);
     lua_getiuservalue(L, -1, LCA_TASK_REASON);
     ca_err_set(&err, CA_CANCELLED, "the task was cancelled: %s",
                lua_isstring(L, -1) ? lua_tostring(L, -1) : "no reason given");
@@ -242,11 +227,11 @@ bool lca_scheduler_raises(lua_State *L, struct lca_scheduler *s, bool waiting)
    not while the task unwinds, so that its `__close` handlers still work. */
 static void end_hook(lua_State *L, lua_Debug *at)
 {
-  struct lca_scheduler *s = lca_scheduler_push(L);
+  struct lca_scheduler *s = push_scheduler(L);
   (void)at;
   lua_pop(L, 1);
   if(!s->running || !s->running->unwinding) {
-    lca_scheduler_push_cancelled(L, s, s->running, false);
+    push_cancelled(L, s, s->running, false);
     lua_error(L);
   }
 }
@@ -258,7 +243,7 @@ int lca_scheduler_throw(lua_State *L, struct lca_scheduler *s, bool unknown)
     lua_sethook(task->thread, end_hook, LUA_MASKCOUNT, 1);
     lua_sethook(L, end_hook, LUA_MASKCOUNT, 1);
   }
-  lca_scheduler_push_cancelled(L, s, task, unknown);
+  push_cancelled(L, s, task, unknown);
   return lua_error(L);
 }
 
@@ -269,6 +254,8 @@ void lca_scheduler_check(lua_State *L, struct lca_scheduler *s, bool waiting)
 }
 
 /* ---- life of a task ---- */
+
+static int task_body(lua_State *L);
 
 /* Called by on_error, the message handler of a task's bottom frame: returns
    whether the error on top ends the task. Lua also calls that handler for
@@ -288,20 +275,20 @@ static bool ends_task(lua_State *L, const struct lca_task *task)
     function = lua_tocfunction(L, -1);
     lua_pop(L, 1);
     if(function)
-      return function == lca_scheduler_task_body;
+      return function == task_body;
   }
   return false;
 }
 
 static int on_error(lua_State *L)
 {
-  struct lca_scheduler *s = lca_scheduler_push(L);
+  struct lca_scheduler *s = push_scheduler(L);
   lua_pop(L, 1);
   if(s && s->running && s->running->cancelled && ends_task(L, s->running))
     s->running->unwinding = true;
   /* error objects need no traceback, and there may be many */
   if(s && s->running && lua_type(L, 1) == LUA_TSTRING) {
-    lca_scheduler_push_task(L, s->running);
+    push_task(L, s->running);
     luaL_traceback(L, L, NULL, 1);
     lua_setiuservalue(L, -2, LCA_TASK_TRACE);
     lua_pop(L, 1);
@@ -320,7 +307,7 @@ static int after_body(lua_State *L, int status, lua_KContext ctx)
 /* Stack: task (light userdata), f, arguments. The errors of f unwind here,
    inside the coroutine, so that its __close handlers may still wait for
    I/O. */
-int lca_scheduler_task_body(lua_State *L)
+static int task_body(lua_State *L)
 {
   struct lca_task *task = lua_touserdata(L, 1);
   lua_pushcfunction(L, on_error);
@@ -356,13 +343,13 @@ struct lca_task *lca_scheduler_spawn(lua_State *L, struct lca_scheduler *s,
     luaL_error(L, "composio.spawn: too many arguments");
   if(!lca_taskset_find_slot(s, &slot))
     luaL_error(L, "composio.spawn: out of memory");
-  lca_scheduler_push_field(L, LCA_SCHED_LIVE);
+  push_field(L, LCA_SCHED_LIVE);
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, (lua_Integer)slot + 1);
   lua_pop(L, 1);
   /* nothing throws from here on */
   lua_rotate(L, base, 1); /* task f … */
-  lua_pushcfunction(thread, lca_scheduler_task_body);
+  lua_pushcfunction(thread, task_body);
   lua_pushlightuserdata(thread, task);
   lua_xmove(L, thread, count);
   task->sched = s;
@@ -402,7 +389,7 @@ static void retire(lua_State *L, struct lca_scheduler *s,
   if(task->cancelled)
     s->cancelled--;
   lca_taskset_stop_joining(task);
-  lca_scheduler_push_field(L, LCA_SCHED_LIVE);
+  push_field(L, LCA_SCHED_LIVE);
   lua_pushnil(L);
   lua_rawseti(L, -2, (lua_Integer)task->slot + 1);
   lua_pop(L, 1);
@@ -433,7 +420,7 @@ static void store(lua_State *L, struct lca_scheduler *s, struct lca_task *task,
     lua_setiuservalue(L, -2, LCA_TASK_RESULT);
   task->count = count;
   if(task->unseen) {
-    lca_scheduler_push_field(L, LCA_SCHED_FAILED);
+    push_field(L, LCA_SCHED_FAILED);
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, s->failures + 1);
     s->failures++;
@@ -445,19 +432,19 @@ static void store(lua_State *L, struct lca_scheduler *s, struct lca_task *task,
   lua_pop(L, 1);
 }
 
-void lca_scheduler_kill(lua_State *L, struct lca_scheduler *s,
-                        struct lca_task *task)
+static void kill_task(lua_State *L, struct lca_scheduler *s,
+                      struct lca_task *task)
 {
   struct lca_task *before = s->running;
   lca_taskset_leave_queue(s, task);
-  lca_scheduler_push_task(L, task);
+  push_task(L, task);
   task->killed = true;
   task->failed = true;
   task->state = LCA_RUNNING; /* from now on completions are dropped */
   s->running = task;
   reset_thread(task->thread, L);
   s->running = before;
-  lca_scheduler_push_cancelled(L, s, task, false); /* retire drops the task */
+  push_cancelled(L, s, task, false); /* retire drops the task */
   retire(L, s, task);
   store(L, s, task, 1);
 }
@@ -470,7 +457,7 @@ static void end_task(lua_State *L, struct lca_scheduler *s,
   lua_State *thread = task->thread;
   bool many = count > SAVED_RESULTS || !lua_checkstack(L, count + 10);
 
-  lca_scheduler_push_task(L, task);
+  push_task(L, task);
   if(status != LUA_OK) { /* a script closed the task's coroutine */
     lua_xmove(thread, L, 1);
     reset_thread(thread, L);
@@ -510,7 +497,7 @@ static void resume(lua_State *L, struct lca_scheduler *s,
   int status;
 
   if(!task->started && task->cancelled) {
-    lca_scheduler_kill(L, s, task);
+    kill_task(L, s, task);
     return;
   }
   start_running(s, task);
@@ -550,7 +537,7 @@ void lca_scheduler_cancel(lua_State *L, int index, int64_t grace_ms)
   lua_setiuservalue(L, index, LCA_TASK_REASON);
   task->cancelled = true;
   task->grace_ms = grace_ms;
-  task->kill_at_ms = lca_scheduler_now_ms(s) + grace_ms;
+  task->kill_at_ms = now_ms(s) + grace_ms;
   s->cancelled++;
   if(task->state != LCA_WAITING)
     return;
@@ -561,7 +548,7 @@ void lca_scheduler_cancel(lua_State *L, int index, int64_t grace_ms)
   /* it waits in composio.run: cancel the tasks of that run instead */
   for(i = 0; i < s->size; i++)
     if(s->tasks[i] && is_owned(s->tasks[i]->scope, task)) {
-      lca_scheduler_push_task(L, s->tasks[i]);
+      push_task(L, s->tasks[i]);
       lua_getiuservalue(L, index, LCA_TASK_REASON);
       lca_scheduler_cancel(L, -2, grace_ms);
       lua_pop(L, 1);
@@ -583,7 +570,7 @@ void lca_scheduler_cancel_scope(lua_State *L, struct lca_scheduler *s,
   uint32_t i;
   for(i = 0; i < s->size; i++)
     if(s->tasks[i] && is_within(s->tasks[i]->scope, scope)) {
-      lca_scheduler_push_task(L, s->tasks[i]);
+      push_task(L, s->tasks[i]);
       lua_pushstring(L, reason);
       lca_scheduler_cancel(L, -2, GRACE_MS);
       lua_pop(L, 1);
@@ -600,7 +587,7 @@ void lca_scheduler_kill_scope(lua_State *L, struct lca_scheduler *s,
   for(i = 0; i < s->size; i++)
     if(s->tasks[i] && is_within(s->tasks[i]->scope, scope) &&
        s->tasks[i]->state != LCA_RUNNING)
-      lca_scheduler_kill(L, s, s->tasks[i]);
+      kill_task(L, s, s->tasks[i]);
   /* a running task that closed its own run's coroutine moves to the outer
      scope */
   for(i = 0; i < s->size; i++)
@@ -611,9 +598,9 @@ void lca_scheduler_kill_scope(lua_State *L, struct lca_scheduler *s,
     }
 }
 
-void lca_scheduler_kill_overdue(lua_State *L, struct lca_scheduler *s)
+static void kill_overdue(lua_State *L, struct lca_scheduler *s)
 {
-  int64_t now = lca_scheduler_now_ms(s);
+  int64_t now = now_ms(s);
   uint32_t i;
   for(i = 0; i < s->size; i++) {
     struct lca_task *task = s->tasks[i];
@@ -623,7 +610,7 @@ void lca_scheduler_kill_overdue(lua_State *L, struct lca_scheduler *s)
                    "a cancelled task did not end within %.1f s and was "
                    "stopped",
                    (double)task->grace_ms / 1000.0);
-      lca_scheduler_kill(L, s, task);
+      kill_task(L, s, task);
     }
   }
 }
@@ -638,7 +625,7 @@ bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *s,
 
   if(!count)
     return false;
-  lca_scheduler_push_field(L, LCA_SCHED_FAILED); /* failed */
+  push_field(L, LCA_SCHED_FAILED); /* failed */
   s->failures = 0;
   for(i = 1; i <= count; i++) {
     struct lca_task *task;
@@ -671,7 +658,7 @@ bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *s,
 void lca_scheduler_keep_trace(lua_State *L, int task)
 {
   task = lua_absindex(L, task);
-  lca_scheduler_push(L);
+  push_scheduler(L);
   lua_getiuservalue(L, task, LCA_TASK_TRACE);
   lua_setiuservalue(L, -2, LCA_SCHED_TRACE);
   lua_pop(L, 1);
@@ -680,7 +667,7 @@ void lca_scheduler_keep_trace(lua_State *L, int task)
 void lca_scheduler_push_traceback(lua_State *L, struct lca_scheduler *s)
 {
   (void)s;
-  lca_scheduler_push(L);
+  push_scheduler(L);
   lua_getiuservalue(L, -1, LCA_SCHED_TRACE);
   lua_remove(L, -2);
 }
@@ -710,10 +697,9 @@ static void check_signal(lua_State *L, struct lca_scheduler *s)
     return;
   if(!s->interrupted) {
     s->interrupted = *s->interrupt;
-    s->interrupted_ms = lca_scheduler_now_ms(s);
+    s->interrupted_ms = now_ms(s);
     ca_engine_stop(s->engine, true);
-  } else if(!s->gave_up &&
-            lca_scheduler_now_ms(s) - s->interrupted_ms >= GRACE_MS) {
+  } else if(!s->gave_up && now_ms(s) - s->interrupted_ms >= GRACE_MS) {
     s->gave_up = true;
     lca_scheduler_cancel_scope(L, s, &s->root, "the run was interrupted");
   }
@@ -748,7 +734,7 @@ void lca_scheduler_turn(lua_State *L, struct lca_scheduler *s, bool may_resume,
     luaL_error(L, "composio: %s", err.text);
   check_signal(L, s);
   if(s->cancelled && top)
-    lca_scheduler_kill_overdue(L, s);
+    kill_overdue(L, s);
   /* the stand-alone interpreter handles Ctrl-C by a hook, and hooks need a
      call */
   if(lua_gethookmask(L) & LUA_MASKCALL) {

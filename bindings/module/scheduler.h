@@ -75,9 +75,6 @@ void lca_scheduler_set_hook(struct lca_scheduler *sched, lua_Hook hook,
    call lua_sethook. */
 void lca_scheduler_trip(struct lca_scheduler *sched);
 
-/* Returns the number of tasks that have not ended. */
-size_t lca_scheduler_live(const struct lca_scheduler *sched);
-
 /* Pushes the traceback of the error that the last composio.run raised, or nil.
    [-0, +1, m] */
 void lca_scheduler_push_traceback(lua_State *L, struct lca_scheduler *sched);

@@ -126,25 +126,6 @@ void lca_taskset_stop_joining(struct lca_task *task);
 
 /* ---- module/scheduler.c ---- */
 
-/* Pushes the scheduler's userdata; nil and NULL before lca_scheduler_of.
-   [-0, +1, -] */
-struct lca_scheduler *lca_scheduler_push(lua_State *L);
-/* Pushes one of its user values. [-0, +1, -] */
-void lca_scheduler_push_field(lua_State *L, int part);
-/* Pushes the userdata of a live task. [-0, +1, -] */
-void lca_scheduler_push_task(lua_State *L, const struct lca_task *task);
-int64_t lca_scheduler_now_ms(const struct lca_scheduler *sched);
-
-/* The bottom frame of every task. */
-int lca_scheduler_task_body(lua_State *L);
-/* Stops a task from outside: closes its thread, and the task counts as
-   failed. [-0, +0, m] */
-void lca_scheduler_kill(lua_State *L, struct lca_scheduler *sched,
-                        struct lca_task *task);
-/* Initialises the scope of a new run. owner: the task that called it, whose
-   scope is the outer one; NULL: outside tasks. */
-void lca_scheduler_init_scope(struct lca_scheduler *sched,
-                              struct lca_scope *scope, struct lca_task *owner);
 /* Returns whether the loop would wait for ever: nothing is ready or under
    way, and nothing can begin. */
 bool lca_scheduler_is_stuck(const struct lca_scheduler *sched);
@@ -164,8 +145,6 @@ void lca_scheduler_cancel_scope(lua_State *L, struct lca_scheduler *sched,
    and calls in their __close handlers raise. */
 void lca_scheduler_kill_scope(lua_State *L, struct lca_scheduler *sched,
                               struct lca_scope *scope);
-/* Kills the cancelled tasks whose grace period is over. */
-void lca_scheduler_kill_overdue(lua_State *L, struct lca_scheduler *sched);
 /* Removes the failures of the scope that nobody joined. Pushes the first
    one's error and returns true; logs the others. [-0, +(0|1), m] */
 bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *sched,
@@ -173,10 +152,6 @@ bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *sched,
 /* Stores the traceback of the task at index for
    lca_scheduler_push_traceback. [-0, +0, m] */
 void lca_scheduler_keep_trace(lua_State *L, int task);
-/* Pushes the error object of a cancelled task, or of an interrupted run if
-   task is NULL. unknown: a request may have been sent. [-0, +1, m] */
-void lca_scheduler_push_cancelled(lua_State *L, struct lca_scheduler *sched,
-                                  struct lca_task *task, bool unknown);
 /* Returns whether lca_scheduler_check would throw. [-0, +0, e] */
 bool lca_scheduler_raises(lua_State *L, struct lca_scheduler *sched,
                           bool waiting);

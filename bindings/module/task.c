@@ -298,7 +298,7 @@ static int now(lua_State *L)
 /* live_tasks() → the number of tasks that have not ended. */
 static int live_tasks(lua_State *L)
 {
-  lua_pushinteger(L, (lua_Integer)lca_scheduler_live(lca_scheduler_of(L)));
+  lua_pushinteger(L, (lua_Integer)lca_scheduler_of(L)->live);
   return 1;
 }
 
@@ -378,7 +378,11 @@ static int run(lua_State *L)
         L, "composio.run: not from here (inside table.sort, gsub, __tostring, "
            "a coroutine of your own, …): run in the task's own code");
   scope = lua_newuserdatauv(L, sizeof(*scope), 0);
-  lca_scheduler_init_scope(sched, scope, self);
+  memset(scope, 0, sizeof(*scope));
+  scope->sched = sched;
+  scope->id = ++sched->scopes;
+  scope->up = self ? self->scope : &sched->root;
+  scope->owner = self;
   luaL_setmetatable(L, SCOPE);
   lua_insert(L, 1); /* scope f … */
   lua_toclose(L, 1);

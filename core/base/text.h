@@ -33,6 +33,21 @@ static inline void ca_text_copy(char *to, size_t size, const char *text)
   ca_err_copy_text(to, size, text, text ? strlen(text) : 0);
 }
 
+/* Returns the slice without the blanks around it: the characters in
+   `blanks`. */
+static inline struct ca_slice ca_slice_trimmed(struct ca_slice slice,
+                                               const char *blanks)
+{
+  size_t count = strlen(blanks);
+  while(slice.len && memchr(blanks, slice.data[slice.len - 1], count))
+    slice.len--;
+  while(slice.len && memchr(blanks, *slice.data, count)) {
+    slice.data++;
+    slice.len--;
+  }
+  return slice;
+}
+
 /* Returns the text, or NULL when it is empty or NULL. */
 static inline const char *ca_text_or_null(const char *text)
 {

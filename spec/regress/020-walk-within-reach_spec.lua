@@ -32,10 +32,11 @@ it("a script reaches nothing inside of walks and selections", function()
   assert.matches("false\tbad argument #1.-table expected", run.out)
 end)
 
-it("the set of ids raises an error for what is no account", function()
+it("the set of ids raises an error for what is no id", function()
   local ids = core.idset()
-  for _, wrong in ipairs { 1, "s", true, print } do
-    assert.has_error(function() ids:take { wrong } end)
+  for _, wrong in ipairs { true, print, {} } do
+    assert.has_error(function() ids:add(wrong) end)
   end
-  assert.equal(1, ids:take { { id = "a" }, { id = "a" } })
+  assert.is_true(ids:add "a")
+  assert.is_false(ids:add "a")
 end)

@@ -24,6 +24,17 @@ function core.row(resource, name)
   end
 end
 
+-- Returns the value at a dotted path, as in the rows; nil if there is none.
+function core.value_at(value, path)
+  for name in path:gmatch "[^.]+" do
+    if type(value) ~= "table" then
+      return nil
+    end
+    value = value[name]
+  end
+  return value
+end
+
 local composio = {
   _VERSION = core.version,
   versions = core.versions,
