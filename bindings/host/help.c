@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include <lauxlib.h>
 #include <lualib.h>
 #include "host/host.h"
 #include "module/open.h"
+#include "module/table.h"
 
 /* ---- lists ---- */
 
@@ -21,18 +21,6 @@ void host_help_push_words(lua_State *L, char **words, int count)
   }
 }
 
-static void set_text(lua_State *L, const char *field, const char *text)
-{
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, field);
-}
-
-static void set_bool(lua_State *L, const char *field, bool value)
-{
-  lua_pushboolean(L, value);
-  lua_setfield(L, -2, field);
-}
-
 /* Pushes the options in the order of help. */
 static void push_options(lua_State *L)
 {
@@ -41,14 +29,14 @@ static void push_options(lua_State *L)
   lua_newtable(L);
   for(i = 0; host_options_table_help(i, &help); i++) {
     lua_createtable(L, 0, 7);
-    set_text(L, "name", help.name);
-    set_text(L, "group", help.group);
-    set_text(L, "value", help.value);
-    set_text(L, "text", help.text);
+    lca_table_set_text(L, "name", help.name);
+    lca_table_set_text(L, "group", help.group);
+    lca_table_set_text(L, "value", help.value);
+    lca_table_set_text(L, "text", help.text);
     if(help.letter)
-      set_text(L, "letter", (char[]){ help.letter, '\0' });
-    set_bool(L, "is_optional", help.is_optional);
-    set_bool(L, "is_of_run", help.is_of_run);
+      lca_table_set_text(L, "letter", (char[]){ help.letter, '\0' });
+    lca_table_set_bool(L, "is_optional", help.is_optional);
+    lca_table_set_bool(L, "is_of_run", help.is_of_run);
     lua_rawseti(L, -2, i + 1);
   }
 }
@@ -58,7 +46,7 @@ static void add_script(void *ctx, const char *name, const char *dir)
 {
   lua_State *L = ctx;
   lua_createtable(L, 0, 2);
-  set_text(L, "name", name);
+  lca_table_set_text(L, "name", name);
   lua_pushfstring(L, "%s/%s.lua", dir, name);
   lua_setfield(L, -2, "path");
   lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
@@ -95,8 +83,8 @@ void host_help_add(lua_State *L, struct host *host)
   lua_setfield(L, -2, "options");
   host_help_push_words(L, host->options.params, host->options.param_count);
   lua_setfield(L, -2, "params");
-  set_text(L, "script", host->options.script);
-  set_bool(L, "wants_help", host->options.help);
+  lca_table_set_text(L, "script", host->options.script);
+  lca_table_set_bool(L, "wants_help", host->options.help);
   lua_pushcfunction(L, host_unreadable);
   lua_setfield(L, -2, "unreadable");
 }
@@ -116,7 +104,7 @@ static int print_page(lua_State *L)
   lua_gettable(L, -2);
   lua_newtable(L);
   host_help_add(L, host);
-  set_text(L, "version", COMPOSIO_VERSION);
+  lca_table_set_text(L, "version", COMPOSIO_VERSION);
   lua_pushcfunction(L, list_scripts);
   lua_setfield(L, -2, "scripts");
   lua_call(L, 1, 1);

@@ -8,13 +8,31 @@
 #include "module/error.h"
 #include "host/options_private.h"
 
-static const char *const verb_names[] = { "run",     "apply", "resume",
-                                          "undo",    "runs",  "show",
-                                          "history", "help",  "scripts" };
+/* The verbs by enum host_verb. */
+static const struct verb {
+  const char *name;
+  const char *needs; /* what to say without an operand; NULL: needs none */
+  bool takes_operand;
+  bool takes_rest; /* words after -- */
+} verbs[] = {
+  { "run", NULL, true, true },
+  { "apply", "a plan: a file written by a preview with --save-plan FILE", true,
+    true },
+  { "resume", "a run: `composio-lua runs` lists them", true, true },
+  { "undo", "a run: `composio-lua runs` lists them", true, false },
+  { "runs", NULL, false, false },
+  { "show", "a run: `composio-lua runs` lists them", true, false },
+  { "history", "the id of an account (ca_…) or an auth config (ac_…)", true,
+    false },
+  { "help", NULL, true, true },
+  { "scripts", NULL, false, false },
+  { "version", NULL, true, true }, /* only as --version */
+};
+_Static_assert(COUNT_OF(verbs) == HOST_VERSION + 1, "one row for each verb");
 
 const char *host_options_verb(enum host_verb verb)
 {
-  return (unsigned)verb < COUNT_OF(verb_names) ? verb_names[verb] : "version";
+  return verbs[verb].name;
 }
 
 /* ---- words ---- */
@@ -101,8 +119,8 @@ static bool read_letters(struct host_options *options, const char *word)
 static bool take_verb(struct host_options *options, const char *word)
 {
   int i;
-  for(i = 0; i < COUNT_OF(verb_names); i++) {
-    if(!strcmp(verb_names[i], word)) {
+  for(i = 0; i < HOST_VERSION; i++) {
+    if(!strcmp(verbs[i].name, word)) {
       if(options->verb != HOST_VERSION) /* --version came first and wins */
         options->verb = (enum host_verb)i;
       return true;
@@ -115,11 +133,6 @@ static bool runs_script(const struct host_options *options)
 {
   return options->verb == HOST_RUN || options->verb == HOST_HELP ||
          options->verb == HOST_VERSION;
-}
-
-static bool takes_operand(enum host_verb verb)
-{
-  return verb != HOST_RUNS && verb != HOST_SCRIPTS;
 }
 
 /* Takes a word that is not one of the host's options: the verb, its operand,
@@ -143,7 +156,7 @@ static enum ca_code take_word(struct host_options *options, char *word,
     if(take_verb(options, word))
       return CA_OK;
   }
-  if(!takes_operand(options->verb))
+  if(!verbs[options->verb].takes_operand)
     return ca_err_set(err, CA_USAGE, "%s takes no operand: '%s'", verb, word);
   if(options->operand)
     return ca_err_set(err, CA_USAGE,
@@ -170,21 +183,21 @@ static void set_defaults(struct host_options *options)
 /* ---- checks ---- */
 
 /* Writes the names of a set of verbs: "runs, show and history". */
-static void name_verbs(unsigned verbs, char *out, size_t size)
+static void name_verbs(unsigned set, char *out, size_t size)
 {
   size_t used = 0;
   int i;
   out[0] = '\0';
-  for(i = 0; i < COUNT_OF(verb_names) && used < size; i++) {
+  for(i = 0; i < HOST_VERSION && used < size; i++) {
     const char *between = ", ";
     int len;
-    if(!(verbs & (1u << i)))
+    if(!(set & (1u << i)))
       continue;
     if(!used)
       between = "";
-    else if(!(verbs >> (i + 1)))
+    else if(!(set >> (i + 1)))
       between = " and ";
-    len = snprintf(out + used, size - used, "%s%s", between, verb_names[i]);
+    len = snprintf(out + used, size - used, "%s%s", between, verbs[i].name);
     used += len > 0 ? (size_t)len : 0;
   }
 }
@@ -194,15 +207,15 @@ static enum ca_code check_verb(const struct host_options *options,
                                struct ca_err *err)
 {
   enum host_verb verb = options->verb == HOST_HELP ? HOST_RUN : options->verb;
-  char verbs[80];
+  char owners[80];
   int i;
   for(i = 0; host_options_table[i].name; i++) {
     if(!options->given[i].seen || host_options_table[i].verbs & (1u << verb))
       continue;
-    name_verbs(host_options_table[i].verbs, verbs, sizeof(verbs));
+    name_verbs(host_options_table[i].verbs, owners, sizeof(owners));
     return ca_err_set(err, CA_USAGE, "%s takes no --%s; it belongs to %s",
                       host_options_verb(verb), host_options_table[i].name,
-                      verbs);
+                      owners);
   }
   return CA_OK;
 }
@@ -210,39 +223,12 @@ static enum ca_code check_verb(const struct host_options *options,
 static enum ca_code check_operand(const struct host_options *options,
                                   struct ca_err *err)
 {
-  bool empty = !options->operand || !*options->operand;
-  const char *verb = host_options_verb(options->verb);
-  switch(options->verb) {
-  case HOST_APPLY:
-    if(empty)
-      return ca_err_set(err, CA_USAGE,
-                        "apply needs a plan: a file written by a preview with "
-                        "--save-plan FILE");
-    break;
-  case HOST_RESUME:
-  case HOST_UNDO:
-  case HOST_SHOW:
-    if(empty)
-      return ca_err_set(err, CA_USAGE,
-                        "%s needs a run: `composio-lua runs` lists them",
-                        verb);
-    break;
-  case HOST_HISTORY:
-    if(empty)
-      return ca_err_set(err, CA_USAGE,
-                        "history needs the id of an account (ca_…) or an auth "
-                        "config (ac_…)");
-    break;
-  case HOST_RUN:
-  case HOST_RUNS:
-  case HOST_HELP:
-  case HOST_SCRIPTS:
-  case HOST_VERSION:
-    break;
-  }
-  if(options->rest && !runs_script(options) && options->verb != HOST_APPLY &&
-     options->verb != HOST_RESUME)
-    return ca_err_set(err, CA_USAGE, "%s takes no arguments after --", verb);
+  const struct verb *verb = &verbs[options->verb];
+  if(verb->needs && (!options->operand || !*options->operand))
+    return ca_err_set(err, CA_USAGE, "%s needs %s", verb->name, verb->needs);
+  if(options->rest && !verb->takes_rest)
+    return ca_err_set(err, CA_USAGE, "%s takes no arguments after --",
+                      verb->name);
   return CA_OK;
 }
 

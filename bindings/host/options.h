@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "base/buf.h"
 #include "wire/endpoint.h"
+#include "host/protect.h"
 #include "job/run.h"
 
 enum host_verb {
@@ -27,7 +28,6 @@ enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 
 #define HOST_OPTION_MAX  64
 #define HOST_CONFIRM_MAX 64
-#define HOST_PROTECT_MAX 16
 #define HOST_SAVED_MAX   32
 
 /* Texts point into argv. Options that were not given have their defaults. */

@@ -3,7 +3,6 @@
    Must not know: the engine, what a run is. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,42 +21,20 @@
 char *host_paths_read_file(const char *path, size_t max, size_t *len,
                            struct ca_err *err)
 {
-  struct stat info;
-  char *bytes = NULL;
-  size_t used = 0;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if(fd < 0 || fstat(fd, &info)) {
-    ca_err_set(err, CA_SYSTEM, "cannot read %s: %s", path, strerror(errno));
-    goto out;
-  }
-  if(S_ISDIR(info.st_mode)) {
-    ca_err_set(err, CA_SYSTEM, "cannot read %s: it is a directory", path);
-    goto out;
-  }
-  bytes = malloc(max + 2);
-  if(!bytes) {
+  char *bytes = malloc(max + 2);
+  FILE *file = bytes ? fopen(path, "re") : NULL;
+  if(!bytes)
     ca_err_set(err, CA_NOMEM, "out of memory");
-    goto out;
+  if(file) {
+    *len = fread(bytes, 1, max + 1, file);
+    bytes[*len] = '\0';
   }
-  for(;;) {
-    ssize_t got = read(fd, bytes + used, max + 1 - used);
-    if(got < 0 && errno == EINTR)
-      continue;
-    if(got < 0) {
-      ca_err_set(err, CA_SYSTEM, "cannot read %s: %s", path, strerror(errno));
-      break;
-    }
-    used += (size_t)got;
-    if(!got || used > max)
-      break;
-  }
-  if(used > max)
+  if(bytes && (!file || ferror(file)))
+    ca_err_set(err, CA_SYSTEM, "cannot read %s: %s", path, strerror(errno));
+  else if(bytes && *len > max)
     ca_err_set(err, CA_SYSTEM, "%s is larger than %zu bytes", path, max);
-  bytes[used <= max ? used : max] = '\0';
-  *len = used;
-out:
-  if(fd >= 0)
-    close(fd);
+  if(file)
+    (void)fclose(file);
   if(err->code) {
     free(bytes);
     bytes = NULL;
@@ -70,17 +47,32 @@ static bool exists(const char *path)
   return access(path, F_OK) == 0;
 }
 
-/* Finds the directory of this program's file. */
-static bool own_dir(char *out, size_t size)
+static enum ca_code join(char *out, size_t size, const char *dir,
+                         const char *name, struct ca_err *err)
 {
-  char *slash;
-  if(!host_os_path_own(out, size))
-    return false;
-  slash = strrchr(out, '/');
+  int len = snprintf(out, size, "%s%s", dir, name);
+  if(len < 0 || (size_t)len >= size)
+    return ca_err_set(err, CA_USAGE, "the path is too long: %s", dir);
+  return CA_OK;
+}
+
+/* Finds one of the files, named from the directory of this program's file: the
+   first that this mode of access(2) allows. The list ends with NULL. Sets
+   *known to whether that directory could be found. */
+static bool find_installed(const char *const names[], int mode, char *out,
+                           size_t size, bool *known)
+{
+  char own[HOST_PATH_SIZE];
+  struct ca_err ignored;
+  char *slash = host_os_path_own(own, sizeof(own)) ? strrchr(own, '/') : NULL;
+  *known = slash != NULL;
   if(!slash)
     return false;
   *slash = '\0';
-  return true;
+  for(; *names; names++)
+    if(!join(out, size, own, *names, &ignored) && !access(out, mode))
+      return true;
+  return false;
 }
 
 /* ---- the key ---- */
@@ -107,15 +99,6 @@ enum ca_code host_paths_read_key(const char *file, struct ca_buf *key,
 }
 
 /* ---- the state directory ---- */
-
-static enum ca_code join(char *out, size_t size, const char *dir,
-                         const char *name, struct ca_err *err)
-{
-  int len = snprintf(out, size, "%s%s", dir, name);
-  if(len < 0 || (size_t)len >= size)
-    return ca_err_set(err, CA_USAGE, "the path is too long: %s", dir);
-  return CA_OK;
-}
 
 static bool is_absolute(const char *path)
 {
@@ -175,21 +158,17 @@ void host_paths_remove_scratch(const char *dir)
 static enum ca_code scripts_dir(char *out, size_t size, struct ca_err *err)
 {
   static const char *const places[] = { "/scripts",
-                                        "/../share/composio-lua/scripts" };
-  char own[HOST_PATH_SIZE];
-  struct ca_err ignored;
-  size_t i;
-  if(!own_dir(own, sizeof(own)))
-    return ca_err_set(err, CA_USAGE,
-                      "cannot find the directory of this program, where the "
-                      "shipped scripts are: start it by its path, or give a "
-                      "file such as ./job.lua");
-  for(i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-    if(!join(out, size, own, places[i], &ignored) && exists(out))
-      return CA_OK;
+                                        "/../share/composio-lua/scripts",
+                                        NULL };
+  bool known;
+  if(find_installed(places, F_OK, out, size, &known))
+    return CA_OK;
   return ca_err_set(err, CA_USAGE,
-                    "the shipped scripts are not installed: "
-                    "give a file such as ./job.lua");
+                    known ? "the shipped scripts are not installed: give a "
+                            "file such as ./job.lua"
+                          : "cannot find the directory of this program, where "
+                            "the shipped scripts are: start it by its path, "
+                            "or give a file such as ./job.lua");
 }
 
 struct names {
@@ -254,17 +233,12 @@ static enum ca_code no_script(const char *word, const char *dir,
   const char *near;
   read_names(dir, &names);
   near = lca_error_nearest(word, (const char *const *)names.list);
-  if(near)
-    ca_err_set(err, CA_USAGE,
-               "no shipped script or verb is called '%s' (did you mean "
-               "'%s'?); for a file, give its path: ./%s.lua",
-               word, near, word);
-  else
-    ca_err_set(err, CA_USAGE,
-               "no shipped script or verb is called '%s'; `composio-lua "
-               "scripts` lists the scripts; for a file, give its path: "
-               "./%s.lua",
-               word, word);
+  ca_err_set(err, CA_USAGE,
+             "no shipped script or verb is called '%s'%s%s%s; for a file, "
+             "give its path: ./%s.lua",
+             word, near ? " (did you mean '" : "", near ? near : "",
+             near ? "'?)" : "; `composio-lua scripts` lists the scripts",
+             word);
   free_names(&names);
   return CA_USAGE;
 }
@@ -294,13 +268,9 @@ enum ca_code host_paths_emulator(char *out, size_t size, struct ca_err *err)
     "/composio-emulator", "/../libexec/composio-lua/composio-emulator",
     "/../libexec/composio-emulator", NULL
   };
-  char own[HOST_PATH_SIZE];
-  struct ca_err ignored;
-  int i;
-  for(i = 0; places[i]; i++)
-    if(own_dir(own, sizeof(own)) &&
-       !join(out, size, own, places[i], &ignored) && !access(out, X_OK))
-      return CA_OK;
+  bool known;
+  if(find_installed(places, X_OK, out, size, &known))
+    return CA_OK;
   return ca_err_set(err, CA_USAGE,
                     "composio-emulator is installed neither beside "
                     "composio-lua nor in libexec");

@@ -22,11 +22,6 @@ struct host_protect_row {
   size_t number; /* counts the rows in the order of their files and lines */
 };
 
-struct host_protect_file {
-  struct host_protect_file *next;
-  char *text; /* owned */
-};
-
 /* ---- the rows ---- */
 
 /* The order of what rows name: by sort, then by text. Toolkits' slugs are the
@@ -72,14 +67,11 @@ static enum ca_code add(struct host_protect *protect,
                         struct host_protect_row row, struct ca_slice text,
                         struct ca_err *err)
 {
-  if(protect->count == protect->size) {
-    size_t size = protect->size ? protect->size * 2 : 64;
-    void *rows = realloc(protect->rows, size * sizeof(*protect->rows));
-    if(!rows)
-      return ca_err_set(err, CA_NOMEM, "out of memory");
-    protect->rows = rows;
-    protect->size = size;
-  }
+  void *rows =
+      ca_buf_grow(protect->rows, protect->count, &protect->size, sizeof(row));
+  if(!rows)
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  protect->rows = rows;
   row.text = text;
   row.number = protect->added++;
   protect->rows[protect->count++] = row;
@@ -88,12 +80,8 @@ static enum ca_code add(struct host_protect *protect,
 
 void host_protect_free(struct host_protect *protect)
 {
-  while(protect->files) {
-    struct host_protect_file *file = protect->files;
-    protect->files = file->next;
-    free(file->text);
-    free(file);
-  }
+  while(protect->file_count)
+    free(protect->files[--protect->file_count]);
   free(protect->rows);
   memset(protect, 0, sizeof(*protect));
 }
@@ -183,7 +171,7 @@ static enum ca_code add_line(struct host_protect *protect,
   if(!*counts)
     return CA_OK;
   if(begins(line, "user:")) {
-    raw.data = line.data + 5;
+    raw.data = line.data + 5; /* the blanks at the end belong to it */
     raw.len = (size_t)(end - raw.data);
     row->sort = USER;
     return add_user(protect, row, raw, err);
@@ -221,31 +209,16 @@ static enum ca_code add_lines(struct host_protect *protect, const char *path,
   return err->code;
 }
 
-/* Reads the file and keeps its text, because the rows point into it. */
-static enum ca_code keep_file(struct host_protect *protect, const char *path,
-                              struct ca_slice *text, struct ca_err *err)
-{
-  struct host_protect_file *file = calloc(1, sizeof(*file));
-  if(!file)
-    return ca_err_set(err, CA_NOMEM, "out of memory");
-  file->text = host_paths_read_file(path, FILE_MAX, &text->len, err);
-  if(!file->text) {
-    free(file);
-    return err->code;
-  }
-  text->data = file->text;
-  file->next = protect->files;
-  protect->files = file;
-  return CA_OK;
-}
-
 enum ca_code host_protect_load(struct host_protect *protect, const char *path,
                                size_t *rows, struct ca_err *err)
 {
-  struct ca_slice text = { NULL, 0 };
+  size_t len;
+  char *text = host_paths_read_file(path, FILE_MAX, &len, err);
   *rows = 0;
-  if(!keep_file(protect, path, &text, err) &&
-     !add_lines(protect, path, text, rows, err))
+  if(!text)
+    return err->code;
+  protect->files[protect->file_count++] = text;
+  if(!add_lines(protect, path, (struct ca_slice){ text, len }, rows, err))
     sort_rows(protect);
   return err->code;
 }
@@ -258,8 +231,7 @@ static const struct host_protect_row *find(const struct host_protect *protect,
   struct host_protect_row row = { .sort = sort };
   if(!text || !*text || !protect->count)
     return NULL;
-  row.text.data = text;
-  row.text.len = strlen(text);
+  row.text = ca_slice_of(text);
   return bsearch(&row, protect->rows, protect->count, sizeof(row),
                  compare_names);
 }

@@ -7,16 +7,18 @@
 #include <stddef.h>
 #include "base/buf.h"
 
+#define HOST_PROTECT_MAX 16 /* files */
+
 struct host_protect_row;
-struct host_protect_file;
 
 /* All zero: protects nothing. */
 struct host_protect {
   struct host_protect_row *rows; /* owned; sorted once a file is loaded */
   size_t size;                   /* number of rows allocated */
   size_t count;
-  size_t added;                    /* rows added so far, duplicates included */
-  struct host_protect_file *files; /* owned */
+  size_t added;                  /* rows added so far, duplicates included */
+  char *files[HOST_PROTECT_MAX]; /* the texts, owned */
+  int file_count;
 };
 
 /* Adds the lines of a file; path is borrowed until host_protect_free. *rows is

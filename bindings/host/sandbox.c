@@ -12,6 +12,7 @@
 #include "job/run.h"
 #include "module/open.h"
 #include "module/scheduler.h"
+#include "module/table.h"
 
 #define HOOK_STEP 10000
 
@@ -129,41 +130,16 @@ void host_sandbox_trip(struct host_sandbox *limits)
 
 /* ---- functions for scripts ---- */
 
-/* print, with control bytes escaped on a terminal: the text may come from
-   anywhere. */
-static int safe_print(lua_State *L)
+/* printable(line) → the line with control bytes escaped. */
+static int printable(lua_State *L)
 {
-  bool terminal = isatty(STDOUT_FILENO);
-  int n = lua_gettop(L);
-  int i;
-  for(i = 1; i <= n; i++) {
-    size_t len;
-    const char *text = luaL_tolstring(L, i, &len);
-    if(i > 1)
-      (void)fputc('\t', stdout);
-    if(terminal) {
-      size_t size = len * 6 + 1;
-      char *clean = lua_newuserdatauv(L, size, 0);
-      const char *line = text;
-      const char *end = text + len;
-      while(line < end) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        ca_text_printable(clean, size, line,
-                          (size_t)((stop ? stop : end) - line));
-        (void)fputs(clean, stdout);
-        if(stop)
-          (void)fputc('\n', stdout);
-        line = stop ? stop + 1 : end;
-      }
-      lua_pop(L, 1);
-    } else {
-      (void)fwrite(text, 1, len, stdout);
-    }
-    lua_pop(L, 1);
-  }
-  (void)fputc('\n', stdout);
-  (void)fflush(stdout);
-  return 0;
+  size_t len;
+  const char *line = luaL_checklstring(L, 1, &len);
+  luaL_Buffer clean;
+  char *to = luaL_buffinitsize(L, &clean, len * 6 + 1);
+  ca_text_printable(to, len * 6 + 1, line, len);
+  luaL_pushresultsize(&clean, strlen(to));
+  return 1;
 }
 
 /* os.exit(code): ends the run, so that the ledger is closed. */
@@ -201,21 +177,17 @@ void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
                         bool allow_os, bool is_ours)
 {
   push_function(L, "close");
-  lua_createtable(L, 0, 7);
-  lua_pushstring(L, dir);
-  lua_setfield(L, -2, "dir");
-  lua_pushliteral(L, LUA_PATH_DEFAULT);
-  lua_setfield(L, -2, "library_path");
-  lua_pushboolean(L, allow_io);
-  lua_setfield(L, -2, "allow_io");
-  lua_pushboolean(L, allow_os);
-  lua_setfield(L, -2, "allow_os");
-  lua_pushboolean(L, is_ours);
-  lua_setfield(L, -2, "is_ours");
+  lua_createtable(L, 0, 8);
+  lca_table_set_text(L, "dir", dir);
+  lca_table_set_text(L, "library_path", LUA_PATH_DEFAULT);
+  lca_table_set_bool(L, "allow_io", allow_io);
+  lca_table_set_bool(L, "allow_os", allow_os);
+  lca_table_set_bool(L, "is_ours", is_ours);
+  lca_table_set_bool(L, "on_terminal", isatty(STDOUT_FILENO));
   lua_pushcfunction(L, run_exit);
   lua_setfield(L, -2, "exit");
-  lua_pushcfunction(L, safe_print);
-  lua_setfield(L, -2, "print");
+  lua_pushcfunction(L, printable);
+  lua_setfield(L, -2, "printable");
   lua_call(L, 1, 0);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/digest.h"
+#include "base/text.h"
 #include "host/host.h"
 
 #define GRACE_MS 10000
@@ -23,12 +24,10 @@ enum ca_code host_setup_script(struct host *host, const char *path,
   if(!host->script_text)
     return CA_USAGE;
   if(path != host->script)
-    ca_err_copy_text(host->script, sizeof(host->script), path, strlen(path));
+    ca_text_copy(host->script, sizeof(host->script), path);
   if(!realpath(path, host->script_path))
-    ca_err_copy_text(host->script_path, sizeof(host->script_path), path,
-                     strlen(path));
-  ca_err_copy_text(host->script_dir, sizeof(host->script_dir), host->script,
-                   strlen(host->script));
+    ca_text_copy(host->script_path, sizeof(host->script_path), path);
+  ca_text_copy(host->script_dir, sizeof(host->script_dir), host->script);
   slash = strrchr(host->script_dir, '/');
   if(slash)
     *slash = '\0';
@@ -42,8 +41,7 @@ static enum ca_code read_named_script(struct host *host, struct ca_err *err)
 {
   enum ca_code code = host_paths_script(host->options.script, host->script,
                                         sizeof(host->script), err);
-  ca_err_copy_text(host->word, sizeof(host->word), host->options.script,
-                   strlen(host->options.script));
+  ca_text_copy(host->word, sizeof(host->word), host->options.script);
   return code ? code : host_setup_script(host, host->script, err);
 }
 
@@ -82,15 +80,13 @@ static enum ca_code check_service(struct host *host, struct ca_err *err)
   struct ca_endpoint *endpoint = ca_endpoint_new(&host->endpoint, err);
   if(!endpoint)
     return err->code;
-  ca_err_copy_text(host->project, sizeof(host->project), endpoint->fingerprint,
-                   strlen(endpoint->fingerprint));
-  ca_err_copy_text(host->base_url, sizeof(host->base_url), endpoint->base_url,
-                   strlen(endpoint->base_url));
+  ca_text_copy(host->project, sizeof(host->project), endpoint->fingerprint);
+  ca_text_copy(host->base_url, sizeof(host->base_url), endpoint->base_url);
   ca_endpoint_free(endpoint);
   return CA_OK;
 }
 
-static enum ca_code find_state(struct host *host, struct ca_err *err)
+enum ca_code host_setup_state(struct host *host, struct ca_err *err)
 {
   if(host->options.emulator && !host->options.state_dir) {
     enum ca_code code =
@@ -110,11 +106,6 @@ static enum ca_code open_log(struct host *host, struct ca_err *err)
   return host->log ? CA_OK
                    : ca_err_set(err, CA_USAGE, "cannot write to --log %s: %s",
                                 host->options.log, strerror(errno));
-}
-
-enum ca_code host_setup_state(struct host *host, struct ca_err *err)
-{
-  return find_state(host, err);
 }
 
 enum ca_code host_setup_service(struct host *host, struct ca_err *err)
@@ -149,7 +140,7 @@ enum ca_code host_setup_run(struct host *host, struct ca_err *err)
   }
   code = host_setup_service(host, err);
   if(!code)
-    code = find_state(host, err);
+    code = host_setup_state(host, err);
   return code ? code : host_setup_lock(host, err);
 }
 
@@ -170,8 +161,7 @@ void host_setup_machine(struct host *host)
     host->cwd[0] = '\0';
   if(gethostname(host->machine, sizeof(host->machine) - 1))
     host->machine[0] = '\0';
-  ca_err_copy_text(host->user, sizeof(host->user), user ? user->pw_name : "",
-                   user ? strlen(user->pw_name) : 0);
+  ca_text_copy(host->user, sizeof(host->user), user ? user->pw_name : NULL);
 }
 
 void host_setup_describe_run(struct host *host, struct ca_run_info *info)

@@ -95,6 +95,22 @@ local function library_in(path, searchpath, loadfile)
   end
 end
 
+-- Returns a print that escapes control bytes on a terminal: a text may come from anywhere.
+local function printer(limits, stdout)
+  local pack, concat, gsub, tostring = table.pack, table.concat, string.gsub, tostring
+  return function(...)
+    local words = pack(...)
+    for i = 1, words.n do
+      words[i] = tostring(words[i])
+      if limits.on_terminal then
+        words[i] = gsub(words[i], "[^\n]+", limits.printable)
+      end
+    end
+    stdout:write(concat(words, "\t"), "\n")
+    stdout:flush()
+  end
+end
+
 local sandbox = {}
 
 -- Makes require search absolute directories only.
@@ -103,10 +119,10 @@ function sandbox.open()
 end
 
 -- Removes what scripts may not use. limits: dir (the script's directory), library_path,
--- allow_io, allow_os, is_ours (the script is compiled in), and the functions exit and
--- print that scripts get.
+-- allow_io, allow_os, is_ours (the script is compiled in), on_terminal (stdout is one),
+-- exit (their os.exit), and printable, which escapes control bytes.
 function sandbox.close(limits)
-  local loaded, host = package.loaded, package.loaded["composio.host"]
+  local loaded, host, stdout = package.loaded, package.loaded["composio.host"], io.stdout
   host.library = library_in(limits.library_path, package.searchpath, loadfile)
   package.searchers = { package.searchers[1], searcher_in(limits.dir, host, loadfile) }
   narrow_os(limits)
@@ -124,7 +140,7 @@ function sandbox.close(limits)
   forget "debug"
   forget "package"
   loaded["composio.host"] = nil
-  print = limits.print
+  print = printer(limits, stdout)
 end
 
 return sandbox
