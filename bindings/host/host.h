@@ -95,8 +95,8 @@ struct host {
 int host_run(struct host *host);
 /* Runs what `ready` prepares: the script's text, the service, the state
    directory, the lock, and for a replay the ledger. ready fails with the
-   reason in err, or with host->exit_code set if the reason is already printed.
-   If it sets host->finished there is nothing to run. Returns the exit code. */
+   reason in err, and with host->exit_code set if that is not 2. If it sets
+   host->finished there is nothing to run. Returns the exit code. */
 int host_run_prepared(struct host *host,
                       enum ca_code (*ready)(struct host *host,
                                             struct ca_err *err));
@@ -119,7 +119,7 @@ CA_MUST_USE enum ca_code host_setup_state(struct host *host,
                                           struct ca_err *err);
 CA_MUST_USE enum ca_code host_setup_lock(struct host *host,
                                          struct ca_err *err);
-/* Sets user, machine and cwd. */
+/* Sets user, machine and cwd: the first step. */
 void host_setup_machine(struct host *host);
 /* Describes this run for the ledger; the texts belong to host. */
 void host_setup_describe_run(struct host *host, struct ca_run_info *info);

@@ -7,7 +7,6 @@
    otherwise two runs could lock two files of the same name. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,34 +66,31 @@ static void read_holder(int fd, struct host_lock_holder *holder)
 
 /* Returns false if there is no name, or the name of a process of this machine
    that is dead. */
-static bool is_current(const struct host_lock_holder *holder)
+static bool is_current(const struct host *host,
+                       const struct host_lock_holder *holder)
 {
-  char machine[256] = "";
-  if(!holder->pid)
-    return false;
-  (void)gethostname(machine, sizeof(machine) - 1);
-  return strcmp(machine, holder->host) != 0 || !kill((pid_t)holder->pid, 0) ||
-         errno != ESRCH;
+  return holder->pid && (strcmp(host->machine, holder->host) != 0 ||
+                         !kill((pid_t)holder->pid, 0) || errno != ESRCH);
 }
 
 /* Writes "refresh_expired (run …, pid 123) by root@host since 06:00:01Z". */
-static void describe(const struct host_lock_holder *holder, int64_t now_ms,
-                     char *out, size_t size)
+static void describe(const struct host *host,
+                     const struct host_lock_holder *holder, char *out,
+                     size_t size)
 {
   char today[32];
-  char since[32];
-  ca_clock_format(now_ms, today, sizeof(today));
-  ca_err_copy_text(since, sizeof(since), holder->since,
-                   strcspn(holder->since, "."));
-  if(!holder->pid) {
+  bool is_today;
+  ca_clock_format(ca_clock_wall_ms(host->clock), today, sizeof(today));
+  is_today = strlen(holder->since) > 11 && !strncmp(holder->since, today, 11);
+  if(!holder->pid)
     snprintf(out, size, "a process that has not written its name");
-    return;
-  }
-  snprintf(
-      out, size, "%s (%s%s%spid %lld) by %s@%s since %sZ", holder->script,
-      holder->run[0] ? "run " : "", holder->run, holder->run[0] ? ", " : "",
-      (long long)holder->pid, holder->who, holder->host,
-      strncmp(since, today, 11) || strlen(since) < 11 ? since : since + 11);
+  else
+    snprintf(out, size, "%s (%s%s%spid %lld) by %s@%s since %.*sZ",
+             holder->script, holder->run[0] ? "run " : "", holder->run,
+             holder->run[0] ? ", " : "", (long long)holder->pid, holder->who,
+             holder->host,
+             (int)strcspn(holder->since, ".") - (is_today ? 11 : 0),
+             holder->since + (is_today ? 11 : 0));
 }
 
 /* Writes the script's name without its directory; for other verbs, the verb
@@ -105,24 +101,20 @@ static void name_script(const struct host *host, char *out, size_t size)
   const char *word = options->operand ? options->operand : "";
   const char *slash = strrchr(word, '/');
   if(options->verb == HOST_RUN)
-    ca_err_copy_text(out, size, slash ? slash + 1 : word,
-                     strlen(slash ? slash + 1 : word));
+    ca_text_copy(out, size, slash ? slash + 1 : word);
   else
     snprintf(out, size, "%s %.200s", host_options_verb(options->verb), word);
 }
 
 void host_lock_name(struct host *host)
 {
-  const struct passwd *user = getpwuid(getuid());
   struct host_lock *lock = &host->lock;
-  char machine[256] = "";
   char script[256];
   char since[32];
   struct ca_json_write json;
   struct ca_buf line;
   if(!lock->held)
     return;
-  (void)gethostname(machine, sizeof(machine) - 1);
   name_script(host, script, sizeof(script));
   ca_clock_format(lock->since_ms, since, sizeof(since));
   ca_buf_init(&line, NOTE_SIZE - 1);
@@ -130,8 +122,8 @@ void host_lock_name(struct host *host)
   ca_json_write_number(&json, "pid", getpid());
   ca_json_write_text(&json, "run", host->run_id);
   ca_json_write_text(&json, "script", script);
-  ca_json_write_text(&json, "who", user ? user->pw_name : "");
-  ca_json_write_text(&json, "host", machine);
+  ca_json_write_text(&json, "who", host->user);
+  ca_json_write_text(&json, "host", host->machine);
   ca_json_write_text(&json, "since", since);
   /* The lock holds even if its name cannot be written: run on. */
   if(!ca_json_write_end(&json) && !ca_buf_add(&line, "\n", 1) &&
@@ -188,74 +180,66 @@ static bool interrupted(const struct host *host)
   return host->stop > 0 && host->stop < LCA_STOP_PREVIEW;
 }
 
-static int refuse(struct host *host, struct host_lock_holder *holder)
+static enum ca_code refuse(struct host *host, struct host_lock_holder *holder,
+                           struct ca_err *err)
 {
   char who[1024];
-  if(!is_current(holder)) /* the name is of an earlier holder */
+  bool waited = host->options.lock_wait_ms > 0;
+  if(!is_current(host, holder)) /* the name is of an earlier holder */
     memset(holder, 0, sizeof(*holder));
-  describe(holder, ca_clock_wall_ms(host->clock), who, sizeof(who));
-  if(host->options.lock_wait_ms)
-    host_terminal_complain(host, "another run still holds the lock: %s", who);
-  else
-    host_terminal_complain(
-        host, "another run holds the lock: %s; --lock-wait 5m waits for it",
-        who);
-  return 75;
+  describe(host, holder, who, sizeof(who));
+  host->exit_code = 75;
+  return ca_err_set(err, CA_USAGE, "another run %s the lock: %s%s",
+                    waited ? "still holds" : "holds", who,
+                    waited ? "" : "; --lock-wait 5m waits for it");
 }
 
-/* Waits until the lock is taken or cannot be. Returns 0 or the exit code. */
-static int wait_for(struct host *host)
+/* Waits until the lock is taken or cannot be. */
+static enum ca_code wait_for(struct host *host, struct ca_err *err)
 {
   struct host_lock *lock = &host->lock;
   int64_t began_ms = ca_clock_mono_ms(host->clock);
   struct host_lock_holder holder;
   bool reported = false;
   char who[1024];
-  for(;;) {
-    enum taken taken = try(lock, &holder);
+  enum taken taken;
+  while((taken = try(lock, &holder)) == HELD) {
     int64_t waited_ms = ca_clock_mono_ms(host->clock) - began_ms;
-    if(taken == TAKEN)
-      return 0;
-    if(taken == BROKEN) {
-      host_terminal_complain(host, "cannot use the lock file %s: %s",
-                             lock->path, strerror(errno));
-      return 2;
-    }
     if(interrupted(host)) {
-      host_terminal_complain(host,
-                             "interrupted by SIG%s while waiting for the lock",
-                             host_os_process_signal_name(host->stop));
-      return 128 + host->stop;
+      host->exit_code = 128 + host->stop;
+      return ca_err_set(err, CA_CANCELLED,
+                        "interrupted by SIG%s while waiting for the lock",
+                        host_os_process_signal_name(host->stop));
     }
-    if(waited_ms >= NAMELESS_MS || is_current(&holder)) {
+    if(waited_ms >= NAMELESS_MS || is_current(host, &holder)) {
       if(waited_ms >= host->options.lock_wait_ms)
-        return refuse(host, &holder);
-      describe(&holder, ca_clock_wall_ms(host->clock), who, sizeof(who));
+        return refuse(host, &holder, err);
+      describe(host, &holder, who, sizeof(who));
       if(!reported)
         host_terminal_print(host, "waiting for the lock that %s holds", who);
       reported = true;
     }
     pause_ms(POLL_MS);
   }
+  if(taken == BROKEN)
+    return ca_err_set(err, CA_SYSTEM, "cannot use the lock file %s: %s",
+                      lock->path, strerror(errno));
+  return CA_OK;
 }
 
-int host_lock_take(struct host *host)
+enum ca_code host_lock_take(struct host *host, struct ca_err *err)
 {
   struct host_lock *lock = &host->lock;
-  int code;
   if(!make_path(host->state_dir, host->project, lock->path,
-                sizeof(lock->path))) {
-    host_terminal_complain(host,
-                           "the path of the state directory is too long: %s",
-                           host->state_dir);
-    return 2;
-  }
-  code = wait_for(host);
-  if(code)
-    return code;
+                sizeof(lock->path)))
+    return ca_err_set(err, CA_USAGE,
+                      "the path of the state directory is too long: %s",
+                      host->state_dir);
+  if(wait_for(host, err))
+    return err->code;
   lock->since_ms = ca_clock_wall_ms(host->clock);
   host_lock_name(host);
-  return 0;
+  return CA_OK;
 }
 
 void host_lock_release(struct host_lock *lock)

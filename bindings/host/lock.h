@@ -30,9 +30,9 @@ struct host_lock_holder {
 struct host;
 
 /* Takes the lock of host->project in host->state_dir, which must exist. Waits
-   as long as --lock-wait says. Returns 0, or the exit code (2, 75, or a
-   signal's) after printing the reason. */
-int host_lock_take(struct host *host);
+   as long as --lock-wait says. Fails with the reason in err, and with
+   host->exit_code set to 2, 75, or a signal's. */
+CA_MUST_USE enum ca_code host_lock_take(struct host *host, struct ca_err *err);
 /* Writes the holder's name again, once host->run_id is known. */
 void host_lock_name(struct host *host);
 /* Does nothing if it is not held. */

@@ -349,7 +349,6 @@ static enum ca_code reopen(struct host *host, const struct former *former,
                            struct ca_err *err)
 {
   enum ca_code code;
-  host_setup_machine(host);
   host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
   if(!host->ledger)
     return err->code ? err->code : CA_SYSTEM;

@@ -338,13 +338,11 @@ static void clean_up(struct host *host)
     (void)fclose(host->log);
 }
 
-/* An exit code that is already set has had its message. */
 static void refuse(struct host *host, const struct ca_err *err)
 {
-  if(host->exit_code)
-    return;
   host_terminal_complain(host, "%s", err->text);
-  host->exit_code = 2;
+  if(!host->exit_code)
+    host->exit_code = 2;
 }
 
 int host_run_prepared(struct host *host,
@@ -353,6 +351,7 @@ int host_run_prepared(struct host *host,
 {
   struct ca_err err;
   ca_err_clear(&err);
+  host_setup_machine(host);
   ca_buf_init(&host->key, 1);
   ca_buf_init(&host->options_json, 1u << 16);
   if(ready(host, &err)) {

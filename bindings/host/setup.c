@@ -124,11 +124,7 @@ enum ca_code host_setup_lock(struct host *host, struct ca_err *err)
   if(!host->options.apply)
     return CA_OK;
   code = ca_store_make_dir(host->state_dir, err);
-  if(code)
-    return code;
-  host->exit_code = host_lock_take(host);
-  return host->exit_code ? CA_CANCELLED
-                         : CA_OK; /* the message is already printed */
+  return code ? code : host_lock_take(host, err);
 }
 
 enum ca_code host_setup_run(struct host *host, struct ca_err *err)
@@ -157,7 +153,7 @@ int64_t host_setup_deadline_ms(void *ctx)
 void host_setup_machine(struct host *host)
 {
   const struct passwd *user = getpwuid(getuid());
-  if(!host->cwd[0] && !getcwd(host->cwd, sizeof(host->cwd)))
+  if(!getcwd(host->cwd, sizeof(host->cwd)))
     host->cwd[0] = '\0';
   if(gethostname(host->machine, sizeof(host->machine) - 1))
     host->machine[0] = '\0';
@@ -166,7 +162,6 @@ void host_setup_machine(struct host *host)
 
 void host_setup_describe_run(struct host *host, struct ca_run_info *info)
 {
-  host_setup_machine(host);
   memset(info, 0, sizeof(*info));
   info->script = host->script_path;
   info->word = host->word;
