@@ -21,48 +21,22 @@ void host_help_push_words(lua_State *L, char **words, int count)
   }
 }
 
-/* Pushes the options in the order of help. */
-static void push_options(lua_State *L)
-{
-  struct host_option_help help;
-  int i;
-  lua_newtable(L);
-  for(i = 0; host_options_table_help(i, &help); i++) {
-    lua_createtable(L, 0, 7);
-    lca_table_set_text(L, "name", help.name);
-    lca_table_set_text(L, "group", help.group);
-    lca_table_set_text(L, "value", help.value);
-    lca_table_set_text(L, "text", help.text);
-    if(help.letter)
-      lca_table_set_text(L, "letter", (char[]){ help.letter, '\0' });
-    lca_table_set_bool(L, "is_optional", help.is_optional);
-    lca_table_set_bool(L, "is_of_run", help.is_of_run);
-    lua_rawseti(L, -2, i + 1);
-  }
-}
-
-/* Adds a shipped script to the list on top of the stack ctx. */
-static void add_script(void *ctx, const char *name, const char *dir)
-{
-  lua_State *L = ctx;
-  lua_createtable(L, 0, 2);
-  lca_table_set_text(L, "name", name);
-  lua_pushfstring(L, "%s/%s.lua", dir, name);
-  lua_setfield(L, -2, "path");
-  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-}
-
-/* host.scripts() → list of { name, path }. Raises if there are none. */
+/* host.scripts() → the directory of the shipped scripts, and their names.
+   Raises if there are none. */
 static int list_scripts(lua_State *L)
 {
+  char dir[HOST_PATH_SIZE];
+  struct host_paths_names names;
   struct ca_err err;
   ca_err_clear(&err);
-  lua_newtable(L);
-  if(host_paths_scripts(add_script, L, &err)) {
+  if(host_paths_scripts(dir, sizeof(dir), &names, &err)) {
     lua_pushstring(L, err.text);
     return lua_error(L);
   }
-  return 1;
+  lua_pushstring(L, dir);
+  host_help_push_words(L, names.list, names.count);
+  host_paths_free_names(&names);
+  return 2;
 }
 
 /* ---- composio.host ---- */
@@ -79,7 +53,7 @@ static int host_unreadable(lua_State *L)
 
 void host_help_add(lua_State *L, struct host *host)
 {
-  push_options(L);
+  host_options_table_push(L);
   lua_setfield(L, -2, "options");
   host_help_push_words(L, host->options.params, host->options.param_count);
   lua_setfield(L, -2, "params");

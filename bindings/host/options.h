@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <lua.h>
 #include "base/buf.h"
 #include "wire/endpoint.h"
 #include "host/protect.h"
@@ -98,18 +99,11 @@ void host_options_clear(struct host_options *options);
 /* Returns "run", "apply", …; static storage. */
 const char *host_options_verb(enum host_verb verb);
 
-/* An option as help shows it. */
-struct host_option_help {
-  const char *name;  /* without dashes */
-  const char *group; /* "Safety:"; groups stand in a row */
-  const char *value; /* its value's name; NULL: takes no value */
-  const char *text;
-  char letter;      /* of its short form, or 0 */
-  bool is_optional; /* the value may be left out */
-  bool is_of_run;   /* run takes it */
-};
-/* Describes the i-th option; static storage. Returns false after the last. */
-bool host_options_table_help(int i, struct host_option_help *help);
+/* Pushes the list of all options for help.lua and job.lua: name, group
+   ("Safety:"; those of one group stand in a row), value (its name, or nil),
+   is_optional (the value), text, letter (of the short form, or nil), is_of_run
+   (run takes it). [-0, +1, m] */
+void host_options_table_push(lua_State *L);
 
 /* Adds the given options as a JSON object for the ledger: names to texts, and
    to true for options without a value. */

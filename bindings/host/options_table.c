@@ -5,7 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/text.h"
 #include "host/options_private.h"
+#include "module/table.h"
 
 #define PIECE_SIZE 32
 
@@ -372,15 +374,20 @@ bool host_options_table_read(struct host_options *options,
   return option->read((char *)options + option->offset, value);
 }
 
-bool host_options_table_help(int i, struct host_option_help *help)
+void host_options_table_push(lua_State *L)
 {
-  const struct host_option *option = &host_options_table[i];
-  help->name = option->name;
-  help->group = option->group;
-  help->value = option->value;
-  help->text = option->help;
-  help->letter = option->letter;
-  help->is_optional = option->flags & OPTIONAL;
-  help->is_of_run = option->verbs & ON(RUN);
-  return option->name != NULL;
+  const struct host_option *option;
+  lua_newtable(L);
+  for(option = host_options_table; option->name; option++) {
+    const char letter[] = { option->letter, '\0' };
+    lua_createtable(L, 0, 7);
+    lca_table_set_text(L, "name", option->name);
+    lca_table_set_text(L, "group", option->group);
+    lca_table_set_text(L, "value", option->value);
+    lca_table_set_bool(L, "is_optional", option->flags & OPTIONAL);
+    lca_table_set_text(L, "text", option->help);
+    lca_table_set_text(L, "letter", ca_text_or_null(letter));
+    lca_table_set_bool(L, "is_of_run", option->verbs & ON(RUN));
+    lua_rawseti(L, -2, option - host_options_table + 1);
+  }
 }

@@ -14,8 +14,6 @@
 #include "host/os.h"
 #include "host/paths.h"
 
-#define SCRIPTS_MAX 256
-
 /* ---- files ---- */
 
 char *host_paths_read_file(const char *path, size_t max, size_t *len,
@@ -40,11 +38,6 @@ char *host_paths_read_file(const char *path, size_t max, size_t *len,
     bytes = NULL;
   }
   return bytes;
-}
-
-static bool exists(const char *path)
-{
-  return access(path, F_OK) == 0;
 }
 
 static enum ca_code join(char *out, size_t size, const char *dir,
@@ -119,7 +112,7 @@ enum ca_code host_paths_state_dir(const char *named, char *out, size_t size,
     user = getpwuid(getuid());
     home = user ? user->pw_dir : NULL;
   }
-  if(!is_absolute(home) || !exists(home))
+  if(!is_absolute(home) || access(home, F_OK))
     return ca_err_set(err, CA_USAGE,
                       "no home directory to keep the ledger in; give "
                       "--state-dir DIR");
@@ -171,93 +164,72 @@ static enum ca_code scripts_dir(char *out, size_t size, struct ca_err *err)
                             "or give a file such as ./job.lua");
 }
 
-struct names {
-  char *list[SCRIPTS_MAX];
-  size_t used;
-};
-
 static int by_name(const void *a, const void *b)
 {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void free_names(struct names *names)
+enum ca_code host_paths_scripts(char *dir, size_t size,
+                                struct host_paths_names *names,
+                                struct ca_err *err)
 {
-  while(names->used)
-    free(names->list[--names->used]);
-}
-
-/* Reads the names of the *.lua files in dir, without ".lua" and sorted. */
-static void read_names(const char *dir, struct names *names)
-{
-  DIR *list = opendir(dir);
   const struct dirent *entry;
-  names->used = 0;
-  if(!list)
-    return;
-  while((entry = readdir(list)) != NULL && names->used < SCRIPTS_MAX - 1) {
+  enum ca_code code = scripts_dir(dir, size, err);
+  DIR *list = code ? NULL : opendir(dir);
+  names->count = 0;
+  while(list && (entry = readdir(list)) != NULL &&
+        names->count < HOST_SCRIPTS_MAX - 1) {
     size_t len = strlen(entry->d_name);
-    char *name;
     if(len < 5 || strcmp(entry->d_name + len - 4, ".lua") != 0)
       continue;
-    name = strndup(entry->d_name, len - 4);
-    if(name)
-      names->list[names->used++] = name;
+    names->list[names->count] = strndup(entry->d_name, len - 4);
+    names->count += names->list[names->count] != NULL;
   }
-  closedir(list);
-  names->list[names->used] = NULL;
-  qsort(names->list, names->used, sizeof(names->list[0]), by_name);
+  if(list)
+    closedir(list);
+  names->list[names->count] = NULL;
+  qsort(names->list, (size_t)names->count, sizeof(names->list[0]), by_name);
+  return code;
 }
 
-enum ca_code host_paths_scripts(void (*visit)(void *ctx, const char *name,
-                                              const char *dir),
-                                void *ctx, struct ca_err *err)
+void host_paths_free_names(struct host_paths_names *names)
 {
-  char dir[HOST_PATH_SIZE];
-  struct names names;
-  size_t i;
-  enum ca_code code = scripts_dir(dir, sizeof(dir), err);
-  if(code)
-    return code;
-  read_names(dir, &names);
-  for(i = 0; i < names.used; i++)
-    visit(ctx, names.list[i], dir);
-  free_names(&names);
-  return CA_OK;
+  while(names->count)
+    free(names->list[--names->count]);
 }
 
-static enum ca_code no_script(const char *word, const char *dir,
+static enum ca_code no_script(const char *word,
+                              const struct host_paths_names *names,
                               struct ca_err *err)
 {
-  struct names names;
-  const char *near;
-  read_names(dir, &names);
-  near = lca_error_nearest(word, (const char *const *)names.list);
-  ca_err_set(err, CA_USAGE,
-             "no shipped script or verb is called '%s'%s%s%s; for a file, "
-             "give its path: ./%s.lua",
-             word, near ? " (did you mean '" : "", near ? near : "",
-             near ? "'?)" : "; `composio-lua scripts` lists the scripts",
-             word);
-  free_names(&names);
-  return CA_USAGE;
+  const char *near = lca_error_nearest(word, (const char *const *)names->list);
+  return ca_err_set(
+      err, CA_USAGE,
+      "no shipped script or verb is called '%s'%s%s%s; for a file, "
+      "give its path: ./%s.lua",
+      word, near ? " (did you mean '" : "", near ? near : "",
+      near ? "'?)" : "; `composio-lua scripts` lists the scripts", word);
 }
 
 enum ca_code host_paths_script(const char *word, char *out, size_t size,
                                struct ca_err *err)
 {
   char dir[HOST_PATH_SIZE - 300];
+  struct host_paths_names names;
   size_t len = strlen(word);
   enum ca_code code;
   if(strchr(word, '/') || (len > 4 && !strcmp(word + len - 4, ".lua")))
     return join(out, size, word, "", err);
   if(len > 200)
     return ca_err_set(err, CA_USAGE, "the script's name is too long");
-  code = scripts_dir(dir, sizeof(dir), err);
+  code = host_paths_scripts(dir, sizeof(dir), &names, err);
   if(code)
     return code;
   snprintf(out, size, "%s/%s.lua", dir, word);
-  return exists(out) ? CA_OK : no_script(word, dir, err);
+  if(access(out, F_OK))
+    code = no_script(word, &names, err);
+  host_paths_free_names(&names);
+  return code;
 }
 
 /* ---- the emulator ---- */

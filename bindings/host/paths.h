@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include "base/buf.h"
 
-#define HOST_PATH_SIZE 4096
+#define HOST_PATH_SIZE   4096
+#define HOST_SCRIPTS_MAX 256
 
 /* Reads the API key from the file if one is given, else from
    $CREDENTIALS_DIRECTORY/composio-api-key, else from COMPOSIO_API_KEY, which
@@ -32,10 +33,17 @@ void host_paths_remove_scratch(const char *dir);
    a shipped script. CA_USAGE with a message if there is none. */
 CA_MUST_USE enum ca_code host_paths_script(const char *word, char *out,
                                            size_t size, struct ca_err *err);
-/* Calls visit for each shipped script, sorted by name: dir/name.lua. */
-CA_MUST_USE enum ca_code
-host_paths_scripts(void (*visit)(void *ctx, const char *name, const char *dir),
-                   void *ctx, struct ca_err *err);
+/* The names of the shipped scripts, without ".lua" and sorted. */
+struct host_paths_names {
+  char *list[HOST_SCRIPTS_MAX]; /* owned; a NULL ends it */
+  int count;
+};
+/* Finds their directory and reads their names; free those. CA_USAGE when they
+   are not installed. */
+CA_MUST_USE enum ca_code host_paths_scripts(char *dir, size_t size,
+                                            struct host_paths_names *names,
+                                            struct ca_err *err);
+void host_paths_free_names(struct host_paths_names *names);
 /* Finds the emulator beside this program, or else in libexec. */
 CA_MUST_USE enum ca_code host_paths_emulator(char *out, size_t size,
                                              struct ca_err *err);

@@ -109,8 +109,9 @@ end
 
 function help.scripts(host)
   local lines = {}
-  for _, script in ipairs(host.scripts()) do
-    lines[#lines + 1] = ("  %-20s %s\n"):format(script.name, summary_of(script.path))
+  local dir, names = host.scripts()
+  for i, name in ipairs(names) do
+    lines[i] = ("  %-20s %s\n"):format(name, summary_of(("%s/%s.lua"):format(dir, name)))
   end
   return table.concat(lines)
 end
