@@ -7,6 +7,7 @@ local composio = require "composio"
 local both = require "spec.support.both"
 local host = require "spec.support.host"
 local scene = require "spec.support.scene"
+local library_versions = require "composio.versions"
 
 local BAD_CURL = { COMPOSIO_OTHER_LIBCURL = "8.11.1" }
 local CURL_WARNING = "libcurl 8.11.1: it closes a file descriptor twice"
@@ -52,6 +53,72 @@ local function version_of(env)
   assert.equal("", run.err)
   return run.out
 end
+
+describe("the table of versions", function()
+  local function warning(library, runs)
+    return library_versions.warning { library = library, built = "9.9.9", runs = runs }
+  end
+
+  it("compares the numbers between the dots", function()
+    assert.equal(0, library_versions.compare("7.88.1", "7.88.1"))
+    assert.equal(0, library_versions.compare("7.88", "7.88.0"))
+    assert.equal(0, library_versions.compare("8.12.0-DEV", "8.12.0"))
+    assert.is_true(library_versions.compare("7.9.0", "7.10.0") < 0)
+    assert.is_true(library_versions.compare("8.0", "7.99.99") > 0)
+    assert.is_true(library_versions.compare("3.40.1", "3.40.1.1") < 0)
+  end)
+
+  it("warns of what is known to do harm", function()
+    assert.matches("^libcurl 7%.86%.0: it does not", warning("libcurl", "7.86.0"))
+    assert.matches("; run with libcurl 7%.88%.1 or later$", warning("libcurl", "7.86.0"))
+    for runs, words in pairs {
+      ["7.88.0"] = "10525", ["8.0.0"] = "10795", ["8.2.0"] = "11485",
+      ["8.11.1"] = "CVE%-2025%-0665",
+    } do
+      assert.matches(words, warning("libcurl", runs))
+    end
+    assert.matches("window functions", warning("SQLite", "3.24.0"))
+  end)
+
+  it("lets all others be", function()
+    for _, runs in ipairs {
+      "7.87.0", "7.88.1", "8.0.1", "8.1.2", "8.2.1", "8.5.0", "8.11.0", "8.12.0", "8.14.1",
+      "8.21.0", "9.0.0", "", "unknown",
+    } do
+      assert.is_nil(warning("libcurl", runs))
+    end
+    assert.is_nil(warning("libcurl", nil))
+    assert.is_nil(warning("SQLite", "3.25.0"))
+    assert.is_nil(warning("nettle", "7.88.0"))
+  end)
+
+  it("may also ask for the headers that the program was built with", function()
+    local one = { library = "Lua", runs = { "5.4.0", "5.4.6" }, built = { "5.4.6", false },
+                  what = "one", way_out = "" }
+    local two = { library = "Lua", built = { false, "5.4.0" }, what = "two", way_out = "" }
+    local function found(built, runs)
+      local text = library_versions.warning({ library = "Lua", built = built, runs = runs }, { one, two })
+      return text and text:match ": (%l+);"
+    end
+    assert.equal("one", found("5.4.6", "5.4.4"))
+    assert.equal("two", found("5.3.6", nil))
+    assert.is_nil(found("5.4.4", "5.4.4"))
+    assert.is_nil(found("5.4.6", "5.4.6"))
+    assert.is_nil(found(nil, "5.4.4"))
+  end)
+
+  it("prints a line for each library", function()
+    for line, version in pairs {
+      ["libcurl    built with 7.88.1, runs with 8.14.1 (OpenSSL/3.5.1)"] =
+        { library = "libcurl", built = "7.88.1", runs = "8.14.1", more = "OpenSSL/3.5.1" },
+      ["lua-cjson  runs with 2.1.0"] = { library = "lua-cjson", runs = "2.1.0" },
+      ["libcsv     built with 3.0.3"] = { library = "libcsv", built = "3.0.3" },
+      ["lua-cjson  not found"] = { library = "lua-cjson", more = "not found" },
+    } do
+      assert.equal(line, library_versions.line(version))
+    end
+  end)
+end)
 
 describe("the warning in a run", function()
   it("does not stand behind the progress on its line", function()

@@ -1,6 +1,6 @@
 /* `composio-lua --version`: the versions of the program and of its libraries,
    as built and as running. Must not know: which versions do harm
-   (base/version). */
+   (versions.lua). */
 #include <csv.h>
 #include <lauxlib.h>
 #include <stdio.h>
@@ -30,45 +30,34 @@ static void mimalloc_text(int number, char *out, size_t size)
            number / patch % minor, number % patch);
 }
 
-static size_t add_mimalloc(struct ca_version *out)
+static void add_mimalloc(lua_State *L)
 {
-  char built[24] = "";
+  char built[24];
   char runs[24];
+  struct ca_library mimalloc = { "mimalloc", NULL, runs, "" };
   if(!mi_version)
-    return 0;
+    return;
 #ifdef MI_MALLOC_VERSION
   mimalloc_text(MI_MALLOC_VERSION, built, sizeof(built));
+  mimalloc.built = built;
 #endif
   mimalloc_text(mi_version(), runs, sizeof(runs));
-  ca_version_set(out, "mimalloc", built, runs);
-  return 1;
-}
-
-static void print_one(const struct ca_version *version)
-{
-  char line[200];
-  ca_version_line(version, line, sizeof(line));
-  puts(line);
+  lca_versions_add(L, mimalloc);
 }
 
 static int print_all(lua_State *L)
 {
-  struct ca_version versions[CA_VERSIONS_MAX];
-  char warning[400];
-  size_t count;
-  size_t i;
-  host_sandbox_open(L);
-  count = lca_versions_list(L, versions);
   /* libcsv cannot report the version that is loaded */
-  ca_version_set(&versions[count++], "libcsv",
-                 TEXT(CSV_MAJOR) "." TEXT(CSV_MINOR) "." TEXT(CSV_RELEASE),
-                 NULL);
-  count += add_mimalloc(&versions[count]);
-  for(i = 0; i < count; i++)
-    print_one(&versions[i]);
-  for(i = 0; i < count; i++)
-    if(ca_version_warning(&versions[i], warning, sizeof(warning)))
-      printf("warning: %s\n", warning);
+  struct ca_library csv = {
+    "libcsv", TEXT(CSV_MAJOR) "." TEXT(CSV_MINOR) "." TEXT(CSV_RELEASE), NULL,
+    ""
+  };
+  host_sandbox_open(L);
+  lca_versions_push(L);
+  lca_versions_add(L, csv);
+  add_mimalloc(L);
+  lca_versions_call(L, "text");
+  puts(lua_tostring(L, -1));
   return 0;
 }
 

@@ -1,9 +1,8 @@
 /* Versions of the libraries in use, for scripts and for warnings.
-   Must not know: curl, what a version means (base/version.h). */
+   Must not know: curl, what a version means (versions.lua). */
 #include <string.h>
 #include <lauxlib.h>
 #include "base/text.h"
-#include "wire/libraries.h"
 #include "module/json.h"
 #include "module/table.h"
 #include "module/versions.h"
@@ -21,10 +20,21 @@ static void copy_number(char *to, size_t size, const char *text)
   ca_err_copy_text(to, size, from, strspn(from, "0123456789."));
 }
 
-static void set_lua(lua_State *L, struct ca_version *version)
+void lca_versions_add(lua_State *L, struct ca_library version)
+{
+  lua_createtable(L, 0, 4);
+  lca_table_set_text(L, "library", version.name);
+  lca_table_set_text(L, "built", version.built);
+  lca_table_set_text(L, "runs", version.runs);
+  lca_table_set_text(L, "more", ca_text_or_null(version.more));
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+static void add_lua(lua_State *L)
 {
   char built[24];
   char runs[24] = "";
+  struct ca_library version = { "Lua", built, runs, "" };
   copy_number(built, sizeof(built), LUA_RELEASE);
   lua_getglobal(L, "_VERSION");
   if(lua_ident)
@@ -32,12 +42,14 @@ static void set_lua(lua_State *L, struct ca_version *version)
   else if(lua_type(L, -1) == LUA_TSTRING) /* only "Lua 5.4" */
     copy_number(runs, sizeof(runs), lua_tostring(L, -1));
   lua_pop(L, 1);
-  ca_version_set(version, "Lua", built, runs);
+  version.runs = ca_text_or_null(runs);
+  lca_versions_add(L, version);
 }
 
 /* lua-cjson is a Lua module: there is no version that we were built with. */
-static void set_cjson(lua_State *L, struct ca_version *version)
+static void add_cjson(lua_State *L)
 {
+  struct ca_library version = { "lua-cjson", NULL, NULL, "" };
   bool found = lca_json_push_library(L); /* the library, or the reason */
   const char *text;
   if(found)
@@ -45,83 +57,88 @@ static void set_cjson(lua_State *L, struct ca_version *version)
   else
     lca_json_push_missing(L);
   text = luaL_tolstring(L, -1, NULL);
-  ca_version_set(version, "lua-cjson", NULL, found ? text : NULL);
-  if(!found)
-    ca_err_copy_text(version->more, sizeof(version->more), text, strlen(text));
-  lua_pop(L, 3);
+  if(found)
+    version.runs = text;
+  else
+    ca_text_copy(version.more, sizeof(version.more), text);
+  lua_pushvalue(L, -4); /* the list */
+  lca_versions_add(L, version);
+  lua_pop(L, 4);
 }
 
-static lca_version_fn *also; /* the host's library, or NULL */
+static lca_versions_fn *also; /* the host's library, or NULL */
 
-void lca_versions_also(lca_version_fn *version)
+void lca_versions_also(lca_versions_fn *version)
 {
   also = version;
 }
 
 /* Lists all but lua-cjson, which would have to be loaded. */
-static size_t list_linked(lua_State *L, struct ca_version *out)
+static void push_linked(lua_State *L)
 {
-  size_t count = ca_libraries(out);
+  struct ca_library list[CA_LIBRARIES];
+  size_t count = ca_libraries(list);
+  size_t i;
+  lua_newtable(L);
+  for(i = 0; i < count; i++)
+    lca_versions_add(L, list[i]);
   if(also)
-    also(&out[count++]);
-  set_lua(L, &out[count++]);
-  return count;
+    lca_versions_add(L, also());
+  add_lua(L);
 }
 
-size_t lca_versions_list(lua_State *L, struct ca_version *out)
+void lca_versions_push(lua_State *L)
 {
-  size_t count = list_linked(L, out);
-  set_cjson(L, &out[count++]);
-  return count;
+  push_linked(L);
+  add_cjson(L);
 }
 
-static void warn_in_lua(lua_State *L, const char *text)
+void lca_versions_call(lua_State *L, const char *name)
 {
-  lua_warning(L, lua_pushfstring(L, "composio: %s", text), 0);
-  lua_pop(L, 1);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  lua_getfield(L, -1, "composio.versions");
+  lua_pushliteral(L, "composio.versions");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, name);
+  lua_pushvalue(L, -4); /* the list */
+  lua_call(L, 1, 1);
+  lua_replace(L, -4);
+  lua_pop(L, 2);
+}
+
+static void warn(lua_State *L, const struct ca_log *log, const char *text)
+{
+  if(log)
+    ca_log_event(log, CA_LOG_WARN, "library", "%s", text);
+  else {
+    lua_warning(L, lua_pushfstring(L, "composio: %s", text), 0);
+    lua_pop(L, 1);
+  }
 }
 
 void lca_versions_warn(lua_State *L, const struct ca_log *log)
 {
-  struct ca_version versions[CA_VERSIONS_MAX];
-  char text[400];
-  size_t count;
-  size_t i;
+  lua_Integer i;
   if(lua_rawgetp(L, LUA_REGISTRYINDEX, &warned_key) != LUA_TNIL) {
     lua_pop(L, 1);
     return;
   }
-  lua_pop(L, 1);
   lua_pushboolean(L, true);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &warned_key);
-  count = list_linked(L, versions);
-  for(i = 0; i < count; i++) {
-    if(!ca_version_warning(&versions[i], text, sizeof(text)))
-      continue;
-    if(log)
-      ca_log_event(log, CA_LOG_WARN, "library", "%s", text);
-    else
-      warn_in_lua(L, text);
+  push_linked(L);
+  lca_versions_call(L, "check");
+  for(i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; i++) {
+    if(lua_getfield(L, -1, "warning") == LUA_TSTRING)
+      warn(L, log, lua_tostring(L, -1));
+    lua_pop(L, 2);
   }
+  lua_pop(L, 3);
 }
 
 static int versions(lua_State *L)
 {
-  struct ca_version list[CA_VERSIONS_MAX];
-  size_t count = lca_versions_list(L, list);
-  char warning[400];
-  size_t i;
-  lua_createtable(L, (int)count, 0);
-  for(i = 0; i < count; i++) {
-    lua_createtable(L, 0, 5);
-    lca_table_set_text(L, "library", list[i].library);
-    lca_table_set_text(L, "built", ca_text_or_null(list[i].built));
-    lca_table_set_text(L, "runs", ca_text_or_null(list[i].runs));
-    lca_table_set_text(L, "more", ca_text_or_null(list[i].more));
-    (void)ca_version_warning(&list[i], warning, sizeof(warning));
-    lca_table_set_text(L, "warning", ca_text_or_null(warning));
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
+  lca_versions_push(L);
+  lca_versions_call(L, "check");
   return 1;
 }
 

@@ -9,9 +9,11 @@ void ca_sqlite_single_thread(void)
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-void ca_sqlite_version(struct ca_version *out)
+struct ca_library ca_sqlite_version(void)
 {
-  ca_version_set(out, "SQLite", SQLITE_VERSION, sqlite3_libversion());
+  struct ca_library sqlite = { "SQLite", SQLITE_VERSION, sqlite3_libversion(),
+                               "" };
+  return sqlite;
 }
 
 enum ca_code ca_sqlite_fail(sqlite3 *db, const char *path, int rc,

@@ -5,7 +5,7 @@
 
 #include <sqlite3.h>
 #include "base/err.h"
-#include "base/version.h"
+#include "wire/libraries.h"
 
 /* How long a statement waits for another process's lock, in milliseconds. */
 #define CA_SQLITE_BUSY_MS 10000
@@ -14,8 +14,8 @@
    without locks and statistics. Call this before any other use of SQLite. */
 void ca_sqlite_single_thread(void);
 
-/* Gives SQLite's version, as compiled with and as loaded. */
-void ca_sqlite_version(struct ca_version *out);
+/* SQLite's version, as compiled with and as loaded. */
+struct ca_library ca_sqlite_version(void);
 
 /* Turns SQLite's code into a struct ca_err that names the file, the cause
    and the remedy. db may be NULL. */

@@ -63,8 +63,8 @@ static void copy_host(char *to, size_t size, const char *url)
   ca_text_printable(to, size, from, len < size ? len : 0);
 }
 
-/* How a header's value is kept. */
-enum kept_as {
+/* How a header's value is stored. */
+enum stored_as {
   AS_NUMBER,    /* a count, or milliseconds */
   AS_WINDOW,    /* "60s", in milliseconds */
   AS_FLAG,      /* "true" is 1, "false" is 0 */
@@ -76,7 +76,7 @@ enum kept_as {
 
 struct header {
   const char *name;
-  enum kept_as as;
+  enum stored_as as;
   size_t at; /* the member of struct ca_headers, and its size */
   size_t size;
 };

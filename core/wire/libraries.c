@@ -9,32 +9,35 @@
 #define TEXT_OF(number) #number
 #define TEXT(number)    TEXT_OF(number)
 
-static void set_curl(struct ca_version *version)
+static struct ca_library curl(void)
 {
   const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+  struct ca_library curl = { "libcurl", LIBCURL_VERSION, info->version, "" };
   const char *http2 = NULL;
-  ca_version_set(version, "libcurl", LIBCURL_VERSION, info->version);
   /* an older library's struct is shorter; `age` tells */
   if(info->age >= CURLVERSION_SIXTH)
     http2 = info->nghttp2_version;
-  snprintf(version->more, sizeof(version->more), "%s, %s%s",
+  snprintf(curl.more, sizeof(curl.more), "%s, %s%s",
            info->ssl_version ? info->ssl_version : "no TLS",
            http2 ? "nghttp2/" : "no HTTP/2", http2 ? http2 : "");
+  return curl;
 }
 
-static void set_nettle(struct ca_version *version)
+static struct ca_library nettle(void)
 {
-  char runs[24];
+  static char runs[24];
+  struct ca_library nettle = {
+    "nettle", TEXT(NETTLE_VERSION_MAJOR) "." TEXT(NETTLE_VERSION_MINOR), runs,
+    ""
+  };
   snprintf(runs, sizeof(runs), "%d.%d", nettle_version_major(),
            nettle_version_minor());
-  ca_version_set(version, "nettle",
-                 TEXT(NETTLE_VERSION_MAJOR) "." TEXT(NETTLE_VERSION_MINOR),
-                 runs);
+  return nettle;
 }
 
-size_t ca_libraries(struct ca_version *out)
+size_t ca_libraries(struct ca_library *out)
 {
-  set_curl(&out[0]);
-  set_nettle(&out[1]);
+  out[0] = curl();
+  out[1] = nettle();
   return CA_LIBRARIES;
 }
