@@ -146,26 +146,6 @@ static struct member *find_member(struct lca_account *account,
   return NULL;
 }
 
-/* Finds the member in the object in text; the first one if there are
-   several. */
-static bool find_inside(struct ca_slice text, struct ca_slice name,
-                        struct ca_slice *found)
-{
-  struct ca_json_scan scan = { text.data, text.data + text.len };
-  struct ca_slice key;
-  struct ca_slice value;
-  bool first = true;
-  if(!ca_json_enter(&scan, '{'))
-    return false;
-  while(ca_json_member(&scan, &first, &key) > 0 &&
-        ca_json_value(&scan, &value) != CA_JSON_BAD)
-    if(is_same(key, name)) {
-      *found = value;
-      return true;
-    }
-  return false;
-}
-
 bool lca_account_find(const struct lca_account *account, const char *path,
                       struct ca_slice *value)
 {
@@ -180,7 +160,7 @@ bool lca_account_find(const struct lca_account *account, const char *path,
   while(name.data[name.len]) {
     name.data += name.len + 1;
     name.len = strcspn(name.data, ".");
-    if(!find_inside(*value, name, value))
+    if(!ca_json_member_of(*value, name, value))
       return false;
   }
   return value->data[0] != 'n';

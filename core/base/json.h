@@ -52,6 +52,12 @@ int ca_json_member(struct ca_json_scan *scan, bool *first,
    when the text is not JSON. */
 int ca_json_element(struct ca_json_scan *scan, bool *first);
 
+/* Finds the object's first member with that name, which is compared as it is
+   written. Returns false when there is none, and when the text, which must be
+   valid JSON, is not an object. *value may be the object itself. */
+bool ca_json_member_of(struct ca_slice object, struct ca_slice name,
+                       struct ca_slice *value);
+
 /* Is only white space left? */
 bool ca_json_at_end(struct ca_json_scan *scan);
 
