@@ -16,18 +16,8 @@
 #include "host/paths.h"
 #include "host/protect.h"
 
-#define HOST_OPERATIONS 24
 
 /* Items by outcome, and changes by operation and outcome. */
-struct host_counts {
-  int64_t items[CA_OUTCOME_COUNT];
-  struct {
-    char name[64];
-    int64_t changes[CA_OUTCOME_COUNT];
-  } operations[HOST_OPERATIONS];
-  size_t operation_count;
-};
-
 struct host {
   struct host_options options;
   int argc;
@@ -79,7 +69,7 @@ struct host {
   bool plan_saved;
   bool report_failed;
   char error[1200]; /* what it raised */
-  struct host_counts counts;
+  struct ca_counts counts;
   bool counts_unknown; /* the ledger could not be read: counts are all 0 */
   /* items by outcome: before this session, and what it added */
   int64_t before[CA_OUTCOME_COUNT];

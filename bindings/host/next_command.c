@@ -57,7 +57,7 @@ static void set_counts(lua_State *L, const char *name,
   lua_setfield(L, -2, name);
 }
 
-static void set_changes(lua_State *L, const struct host_counts *counts)
+static void set_changes(lua_State *L, const struct ca_counts *counts)
 {
   int64_t changes[CA_OUTCOME_COUNT] = { 0 };
   size_t i;

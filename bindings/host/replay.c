@@ -18,8 +18,6 @@
 
 /* What the ledger, or a plan file, says about an earlier run. */
 struct former {
-  const char *wanted;    /* the run's id; NULL: the newest that is no preview,
-                            because a preview can be neither resumed nor undone */
   struct ca_run_row row; /* absent texts are "" */
   char *texts[TEXTS];    /* of the row, owned; none for a plan */
   int64_t failed_items;  /* not those that a fallback made good */
@@ -41,10 +39,10 @@ static void forget(struct former *former)
 
 /* ---- finding the run ---- */
 
-/* Copies the row of the wanted run; `found` stays false without memory. */
-static bool take_run(void *ctx, const struct ca_run_row *row)
+/* Copies the row of the run, which is borrowed; `found` stays false without
+   memory. */
+static void take_run(struct former *former, const struct ca_run_row *row)
 {
-  struct former *former = ctx;
   struct ca_run_info *info = &former->row.info;
   const char **texts[TEXTS] = {
     &former->row.name, &info->script,  &info->word,    &info->cwd,
@@ -52,55 +50,52 @@ static bool take_run(void *ctx, const struct ca_run_row *row)
     &info->mode,       &info->project, &info->base_url
   };
   int i;
-  if(former->wanted ? strcmp(row->name, former->wanted) != 0
-                    : strcmp(row->info.mode, "apply") != 0)
-    return true;
   former->row = *row;
   for(i = 0; i < TEXTS && texts[i]; i++) {
     former->texts[i] = strdup(*texts[i] ? *texts[i] : "");
     if(!former->texts[i])
-      return false;
+      return;
     *texts[i] = former->texts[i];
   }
   former->found = true;
-  return false;
-}
-
-static void count_failed_items(void *ctx, const char *operation,
-                               enum ca_outcome outcome, int64_t count)
-{
-  struct former *former = ctx;
-  if(!operation && outcome == CA_FAILED)
-    former->failed_items += count;
 }
 
 /* A failed change is not retried if its item ended well by a fallback. */
 static enum ca_code read_failures(struct ca_ledger *ledger,
                                   struct former *former, struct ca_err *err)
 {
+  struct ca_counts counts;
   enum ca_code code;
   if(!former->row.changes[CA_FAILED])
     return CA_OK;
   code = ca_run_select(ledger, former->row.name, err);
-  return code ? code
-              : ca_count_outcomes(ledger, -1, count_failed_items, former, err);
+  if(!code)
+    code = ca_count_outcomes(ledger, -1, &counts, err);
+  if(!code)
+    former->failed_items = counts.items[CA_FAILED];
+  return code;
 }
 
+/* "last" is the newest run that is no preview, because a preview can be
+   neither resumed nor undone. */
 static enum ca_code find_run(struct host *host, struct ca_ledger *ledger,
                              struct former *former, struct ca_err *err)
 {
+  const bool last = !strcmp(host->options.operand, "last");
   char name[96];
-  enum ca_code code = CA_OK;
-  if(strcmp(host->options.operand, "last") != 0) {
-    former->wanted = name;
-    code = ca_history_find_run(ledger, host->options.operand, name,
-                               sizeof(name), err);
-  }
-  if(!code)
-    code = ca_history_runs(ledger, NULL, take_run, former, err);
-  former->wanted = NULL;
-  if(code || former->found)
-    return code;
+  const struct ca_run_filter filter = { .name = last ? NULL : name,
+                                        .mode = last ? "apply" : NULL,
+                                        .limit = 1 };
+  struct ca_query query;
+  struct ca_run_row row;
+  if(!last && ca_history_find_run(ledger, host->options.operand, name,
+                                  sizeof(name), err))
+    return err->code;
+  ca_history_open_runs(&query, ledger, &filter, err);
+  if(ca_history_next_run(&query, &row))
+    take_run(former, &row);
+  if(ca_history_close(&query) || former->found)
+    return query.code;
   if(former->row.id)
     return ca_err_set(err, CA_NOMEM, "out of memory");
   return ca_err_set(err, CA_USAGE,

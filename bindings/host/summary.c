@@ -13,29 +13,6 @@
 
 /* ---- counts ---- */
 
-static void add_count(void *ctx, const char *operation,
-                      enum ca_outcome outcome, int64_t count)
-{
-  struct host_counts *counts = ctx;
-  size_t i;
-  if(!operation) {
-    counts->items[outcome] += count;
-    return;
-  }
-  for(i = 0; i < counts->operation_count; i++)
-    if(!strcmp(counts->operations[i].name, operation))
-      break;
-  if(i == HOST_OPERATIONS)
-    return;
-  if(i == counts->operation_count) {
-    ca_err_copy_text(counts->operations[i].name,
-                     sizeof(counts->operations[i].name), operation,
-                     strlen(operation));
-    counts->operation_count++;
-  }
-  counts->operations[i].changes[outcome] += count;
-}
-
 void host_summary_read_counts(struct host *host)
 {
   struct ca_err err;
@@ -43,9 +20,8 @@ void host_summary_read_counts(struct host *host)
   memset(&host->counts, 0, sizeof(host->counts));
   host->counts_unknown = false;
   if(!host->ledger ||
-     !ca_count_outcomes(host->ledger, -1, add_count, &host->counts, &err))
+     !ca_count_outcomes(host->ledger, -1, &host->counts, &err))
     return;
-  memset(&host->counts, 0, sizeof(host->counts)); /* drop partial counts */
   host->counts_unknown = true;
   if(host->stop != LCA_STOP_LEDGER) /* its message gives the same reason */
     host_terminal_complain(host, "the ledger cannot be read: %s", err.text);
@@ -67,7 +43,7 @@ static void add_outcomes(struct ca_json_write *json, const char *name,
 }
 
 static void add_operations(struct ca_json_write *json,
-                           const struct host_counts *counts)
+                           const struct ca_counts *counts)
 {
   size_t i;
   ca_json_write_open(json, "operations", '{');

@@ -231,29 +231,15 @@ int lca_bulk_seal(lua_State *L)
   return 0;
 }
 
-struct count {
-  char operation[32]; /* "" for items */
-  enum ca_outcome outcome;
-  int64_t count;
-};
-struct counts {
-  struct count list[160];
-  size_t used;
-};
-
-static void add_count(void *ctx, const char *operation,
-                      enum ca_outcome outcome, int64_t number)
+/* Sets the counts that are not 0 in the table on top. */
+static void set_counts(lua_State *L, const int64_t counts[CA_OUTCOME_COUNT])
 {
-  struct counts *counts = ctx;
-  struct count *count;
-  if(counts->used == sizeof(counts->list) / sizeof(counts->list[0]))
-    return;
-  count = &counts->list[counts->used++];
-  ca_err_copy_text(count->operation, sizeof(count->operation),
-                   operation ? operation : "",
-                   operation ? strlen(operation) : 0);
-  count->outcome = outcome;
-  count->count = number;
+  int i;
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    if(counts[i]) {
+      lua_pushinteger(L, counts[i]);
+      lua_setfield(L, -2, ca_change_outcome_key((enum ca_outcome)i));
+    }
 }
 
 /* host.counts(bulk) → { done = n, …, selected = n, operations = { refresh =
@@ -261,30 +247,22 @@ static void add_count(void *ctx, const char *operation,
 int lca_bulk_counts(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  struct counts *counts = lua_newuserdatauv(L, sizeof(*counts), 0);
+  struct ca_counts counts;
   struct ca_err err;
   size_t i;
   int bulk = (int)luaL_checkinteger(L, 1);
   ca_err_clear(&err);
-  counts->used = 0;
-  if(ca_count_outcomes(run->ledger, bulk, add_count, counts, &err))
+  if(ca_count_outcomes(run->ledger, bulk, &counts, &err))
     lca_run_ledger_failed(L, run, &err);
   lua_newtable(L);
+  set_counts(L, counts.items);
   lua_pushinteger(L, run->plan.selected);
   lua_setfield(L, -2, "selected");
   lua_newtable(L);
-  for(i = 0; i < counts->used; i++) {
-    const struct count *count = &counts->list[i];
-    const char *word = ca_change_outcome_key(count->outcome);
-    lua_pushinteger(L, count->count);
-    if(count->operation[0]) {
-      luaL_getsubtable(L, -2, count->operation);
-      lua_insert(L, -2);
-      lua_setfield(L, -2, word);
-      lua_pop(L, 1);
-    } else {
-      lua_setfield(L, -3, word);
-    }
+  for(i = 0; i < counts.operation_count; i++) {
+    lua_newtable(L);
+    set_counts(L, counts.operations[i].changes);
+    lua_setfield(L, -2, counts.operations[i].name);
   }
   lua_setfield(L, -2, "operations");
   return 1;

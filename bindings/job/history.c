@@ -13,7 +13,6 @@
 #define LEDGER_CLASS "composio.host.ledger"
 #define ROWS_CLASS   "composio.host.rows"
 #define BATCH        128
-#define ALL_OUTCOMES ((1u << CA_OUTCOME_COUNT) - 1)
 
 /* ---- fields of a row, which is the table on top ---- */
 
@@ -62,9 +61,8 @@ static void set_counts(lua_State *L, const struct ca_run_row *run)
   lua_setfield(L, -2, "changes");
 }
 
-static void push_run(lua_State *L, const void *row)
+static void push_run(lua_State *L, const struct ca_run_row *run)
 {
-  const struct ca_run_row *run = row;
   const struct ca_run_info *info = &run->info;
   lua_createtable(L, 0, 24);
   set_text(L, "run", run->name);
@@ -92,9 +90,8 @@ static void push_run(lua_State *L, const void *row)
   set_counts(L, run);
 }
 
-static void push_session(lua_State *L, const void *row)
+static void push_session(lua_State *L, const struct ca_session *session)
 {
-  const struct ca_session *session = row;
   lua_createtable(L, 0, 5);
   set_time(L, "began", session->began_ms);
   set_time(L, "ended", session->ended_ms);
@@ -118,9 +115,8 @@ static void set_operation(lua_State *L, const struct ca_api *api)
   set_bool(L, "deletes", api->method == CA_DELETE);
 }
 
-static void push_change(lua_State *L, const void *from)
+static void push_change(lua_State *L, const struct ca_history_row *row)
 {
-  const struct ca_history_row *row = from;
   const struct ca_change *change = &row->change.change;
   const char *account = change->account;
   lua_createtable(L, 0, 40);
@@ -157,56 +153,10 @@ static void push_change(lua_State *L, const void *from)
   set_text(L, "alias", row->alias);
 }
 
-/* ---- from the ledger into a list ---- */
-
-/* Where visitors append their rows. They run while a statement is open, so an
-   error from Lua (it may run out of memory) is caught, and raised again once
-   the statement has been reset. */
-struct list {
-  lua_State *L;
-  int index; /* stack index of the list, a table */
-  int count;
-  int status; /* of the last append; if not LUA_OK, its error is on top */
-};
-
-/* append(list, place, push, row) */
-static int append(lua_State *L)
-{
-  void (*const *push)(lua_State * L, const void *row) = lua_touserdata(L, 3);
-  (*push)(L, lua_touserdata(L, 4));
-  lua_rawseti(L, 1, lua_tointeger(L, 2));
-  return 0;
-}
-
-static bool add(struct list *list, void (*push)(lua_State *L, const void *row),
-                const void *row)
-{
-  lua_State *L = list->L;
-  if(list->status)
-    return false;
-  lua_pushcfunction(L, append);
-  lua_pushvalue(L, list->index);
-  lua_pushinteger(L, ++list->count);
-  lua_pushlightuserdata(L, &push);
-  lua_pushlightuserdata(L, (void *)row);
-  list->status = lua_pcall(L, 4, 0, 0);
-  return !list->status;
-}
-
 static int raise(lua_State *L, const struct ca_err *err)
 {
   lua_pushstring(L, err->text);
   return lua_error(L);
-}
-
-/* Raises the error of the list or of the ledger, if there is one. */
-static void check(struct list *list, enum ca_code code,
-                  const struct ca_err *err)
-{
-  if(list->status)
-    lua_error(list->L);
-  if(code)
-    raise(list->L, err);
 }
 
 /* ---- iterators ---- */
@@ -222,7 +172,6 @@ struct rows {
   int next;
   int64_t last; /* id of the last row that was read */
   int64_t last_ms;
-  struct list list; /* valid while a batch is read */
 };
 
 /* Returns a text of the filter, the table at 3, which keeps it alive. */
@@ -252,23 +201,12 @@ static unsigned filter_outcomes(lua_State *L)
   for(i = 0; word && i < CA_OUTCOME_COUNT; i++)
     if(!strcmp(word, ca_change_outcome_key((enum ca_outcome)i)))
       return 1u << i;
-  return ALL_OUTCOMES;
+  return CA_ANY_OUTCOME;
 }
 
-static bool take_run(void *ctx, const struct ca_run_row *run)
-{
-  struct rows *rows = ctx;
-  rows->last = run->id;
-  return add(&rows->list, push_run, run);
-}
-
-static bool take_change(void *ctx, const struct ca_history_row *row)
-{
-  struct rows *rows = ctx;
-  rows->last = row->id;
-  rows->last_ms = row->at_ms;
-  return add(&rows->list, push_change, row);
-}
+/* Both read the next batch into the list on top. An error that Lua raises
+   meanwhile (it may run out of memory) leaves the query open; the next one,
+   or closing the ledger, ends it. */
 
 static enum ca_code read_runs(lua_State *L, struct ca_ledger *ledger,
                               struct rows *rows, struct ca_err *err)
@@ -279,7 +217,15 @@ static enum ca_code read_runs(lua_State *L, struct ca_ledger *ledger,
                                   .since_ms = filter_integer(L, "since_ms"),
                                   .before = rows->last,
                                   .limit = BATCH };
-  return ca_history_runs(ledger, &filter, take_run, rows, err);
+  struct ca_query query;
+  struct ca_run_row run;
+  ca_history_open_runs(&query, ledger, &filter, err);
+  while(ca_history_next_run(&query, &run)) {
+    push_run(L, &run);
+    lua_rawseti(L, -2, ++rows->count);
+    rows->last = run.id;
+  }
+  return ca_history_close(&query);
 }
 
 static enum ca_code read_changes(lua_State *L, struct ca_ledger *ledger,
@@ -299,9 +245,18 @@ static enum ca_code read_changes(lua_State *L, struct ca_ledger *ledger,
                                       .after_ms = rows->last_ms,
                                       .after = rows->last,
                                       .limit = BATCH };
+  struct ca_query query;
+  struct ca_history_row row;
   if(run && ca_run_select(ledger, run, err))
     return err->code;
-  return ca_ledger_history(ledger, &filter, take_change, rows, err);
+  ca_history_open_changes(&query, ledger, &filter, err);
+  while(ca_history_next_change(&query, &row)) {
+    push_change(L, &row);
+    lua_rawseti(L, -2, ++rows->count);
+    rows->last = row.id;
+    rows->last_ms = row.at_ms;
+  }
+  return ca_history_close(&query);
 }
 
 static struct ca_ledger *ledger_at(lua_State *L, int index)
@@ -318,7 +273,6 @@ static void fill(lua_State *L, struct rows *rows)
   struct ca_ledger *ledger;
   struct ca_err err;
   enum ca_code code;
-  ca_err_clear(&err);
   lua_settop(L, 1);
   lua_getiuservalue(L, 1, OWNER);
   lua_getiuservalue(L, 1, FILTER);
@@ -326,13 +280,13 @@ static void fill(lua_State *L, struct rows *rows)
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, 1, READ_AHEAD);
   ledger = ledger_at(L, 2);
-  rows->list = (struct list){ .L = L, .index = 4 };
+  rows->next = 0;
+  rows->count = 0;
   code = rows->of_runs ? read_runs(L, ledger, rows, &err)
                        : read_changes(L, ledger, rows, &err);
-  rows->next = 0;
-  rows->count = rows->list.count;
   rows->ended = rows->count < BATCH;
-  check(&rows->list, code, &err);
+  if(code)
+    raise(L, &err);
 }
 
 /* rows() → the next row, nil after the last. */
@@ -387,8 +341,8 @@ static int ledger_gather(lua_State *L)
 {
   struct ca_err err;
   ca_err_clear(&err);
-  if(ca_ledger_history_gather(ledger_at(L, 1), luaL_optstring(L, 2, NULL),
-                              luaL_optstring(L, 3, NULL), &err))
+  if(ca_history_gather(ledger_at(L, 1), luaL_optstring(L, 2, NULL),
+                       luaL_optstring(L, 3, NULL), &err))
     raise(L, &err);
   return 0;
 }
@@ -406,48 +360,41 @@ static int ledger_find(lua_State *L)
   return 1;
 }
 
-static bool take_session(void *ctx, const struct ca_session *session)
-{
-  return add(ctx, push_session, session);
-}
-
 /* ledger:sessions(run) → list */
 static int ledger_sessions(lua_State *L)
 {
   struct ca_ledger *ledger = ledger_at(L, 1);
   const char *run = luaL_checkstring(L, 2);
-  struct list list = { .L = L, .index = 3 };
+  struct ca_query query;
+  struct ca_session session;
   struct ca_err err;
-  ca_err_clear(&err);
-  lua_settop(L, 2);
+  int count = 0;
   lua_newtable(L);
-  check(&list, ca_history_sessions(ledger, run, take_session, &list, &err),
-        &err);
-  lua_settop(L, 3);
+  ca_history_open_sessions(&query, ledger, run, &err);
+  while(ca_history_next_session(&query, &session)) {
+    push_session(L, &session);
+    lua_rawseti(L, -2, ++count);
+  }
+  if(ca_history_close(&query))
+    raise(L, &err);
   return 1;
 }
 
-struct count {
-  const char *operation;
-  enum ca_outcome outcome;
-  int64_t count;
-};
-
-static void push_count(lua_State *L, const void *row)
+/* Appends to the list on top one row for each count that is not 0. */
+static void add_counts(lua_State *L, const char *operation,
+                       const int64_t counts[CA_OUTCOME_COUNT])
 {
-  const struct count *count = row;
-  lua_createtable(L, 0, 3);
-  set_text(L, "operation", count->operation);
-  set_text(L, "outcome", ca_change_outcome_key(count->outcome));
-  set_integer(L, "place", (int64_t)count->outcome);
-  set_integer(L, "count", count->count);
-}
-
-static void take_count(void *ctx, const char *operation,
-                       enum ca_outcome outcome, int64_t count)
-{
-  struct count row = { operation, outcome, count };
-  (void)add(ctx, push_count, &row);
+  int i;
+  for(i = 0; i < CA_OUTCOME_COUNT; i++) {
+    if(!counts[i])
+      continue;
+    lua_createtable(L, 0, 4);
+    set_text(L, "operation", operation);
+    set_text(L, "outcome", ca_change_outcome_key(i));
+    set_integer(L, "place", i);
+    set_integer(L, "count", counts[i]);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  }
 }
 
 /* ledger:counts(run) → list of { operation, outcome, count, place }; rows
@@ -456,17 +403,16 @@ static int ledger_counts(lua_State *L)
 {
   struct ca_ledger *ledger = ledger_at(L, 1);
   const char *run = luaL_checkstring(L, 2);
-  struct list list = { .L = L, .index = 3 };
+  struct ca_counts counts;
   struct ca_err err;
-  enum ca_code code;
-  ca_err_clear(&err);
-  lua_settop(L, 2);
+  size_t i;
+  if(ca_run_select(ledger, run, &err) ||
+     ca_count_outcomes(ledger, -1, &counts, &err))
+    raise(L, &err);
   lua_newtable(L);
-  code = ca_run_select(ledger, run, &err);
-  if(!code)
-    code = ca_count_outcomes(ledger, -1, take_count, &list, &err);
-  check(&list, code, &err);
-  lua_settop(L, 3);
+  for(i = 0; i < counts.operation_count; i++)
+    add_counts(L, counts.operations[i].name, counts.operations[i].changes);
+  add_counts(L, NULL, counts.items);
   return 1;
 }
 

@@ -197,12 +197,17 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
   struct counting counting = { .run = run, .planned = &run->stats.guarded };
   struct lca_plan *plan = &run->plan;
   bool only = run->options.replay.only_plan;
-  bool found = false;
+  struct ca_bulk bulk;
+  bool found;
   struct ca_planned whole = run->stats.guarded;
   struct ca_err err;
   ca_err_clear(&err);
-  if(ca_read_bulk(run->ledger, plan->bulk, &run->standing, &found, &err))
+  if(ca_read_bulk(run->ledger, plan->bulk, &bulk, &err))
     lca_run_ledger_failed(L, run, &err);
+  found = bulk.number == plan->bulk;
+  memset(&run->standing, 0, sizeof(run->standing));
+  if(found)
+    run->standing = bulk;
   if(found && strcmp(run->standing.name, plan->name) != 0)
     lca_run_stop(L, LCA_STOP_REFUSED,
                  "refused: bulk %d of the plan is '%s', but the script's is "

@@ -1,5 +1,6 @@
 /* Counting a run: changes by operation and outcome, items by outcome.
    Must not know: how changes are sent. */
+#include <stdio.h>
 #include <string.h>
 #include "ledger/ledger_private.h"
 #include "ledger/verdict.h"
@@ -112,42 +113,35 @@ static void count_row(struct count *count, sqlite3_stmt *statement)
                  sqlite3_column_int(statement, 3) != 0);
 }
 
-#define ACCOUNTS "connected_accounts."
-
-static enum ca_code
-report(struct ca_ledger *ledger, const struct ca_tally *tally,
-       void (*visit)(void *ctx, const char *operation, enum ca_outcome outcome,
-                     int64_t count),
-       void *ctx, struct ca_err *err)
+/* Gives the counts the names that scripts use. Nearly all operations are on
+   accounts: they go by the bare name. */
+static enum ca_code name_counts(struct ca_ledger *ledger,
+                                const struct ca_tally *tally,
+                                struct ca_counts *counts, struct ca_err *err)
 {
-  char name[CA_OPERATION_SIZE];
-  const char *bare;
+  static const int64_t none[CA_OUTCOME_COUNT];
   int64_t id;
-  int k;
 
-  for(id = 0; id < CA_OPERATION_MAX; id++)
-    for(k = 0; k < CA_OUTCOME_COUNT; k++) {
-      const struct ca_api *api;
-      enum ca_code code;
+  memset(counts, 0, sizeof(*counts));
+  memcpy(counts->items, tally->items, sizeof(counts->items));
+  for(id = 0; id < CA_OPERATION_MAX; id++) {
+    struct ca_operation_counts *to =
+        &counts->operations[counts->operation_count];
+    const struct ca_api *api;
+    enum ca_code code;
 
-      if(!tally->changes[id][k])
-        continue;
-      code = ca_ledger_operation(ledger, id, &api, err);
-      if(code)
-        return code;
-      code = ca_ledger_operation_name(api, name, sizeof(name), err);
-      if(code)
-        return code;
-      /* nearly all operations are on accounts: they go by the bare name, as
-         in scripts */
-      bare = strncmp(name, ACCOUNTS, sizeof(ACCOUNTS) - 1)
-                 ? name
-                 : name + sizeof(ACCOUNTS) - 1;
-      visit(ctx, bare, (enum ca_outcome)k, tally->changes[id][k]);
-    }
-  for(k = 0; k < CA_OUTCOME_COUNT; k++)
-    if(tally->items[k])
-      visit(ctx, NULL, (enum ca_outcome)k, tally->items[k]);
+    if(!memcmp(tally->changes[id], none, sizeof(none)) ||
+       counts->operation_count == CA_COUNTED_OPERATIONS)
+      continue;
+    code = ca_ledger_operation(ledger, id, &api, err);
+    if(code)
+      return code;
+    snprintf(to->name, sizeof(to->name), "%s%s%s",
+             ca_api_of_accounts(api) ? "" : api->resource,
+             ca_api_of_accounts(api) ? "" : ".", api->name);
+    memcpy(to->changes, tally->changes[id], sizeof(to->changes));
+    counts->operation_count++;
+  }
   return CA_OK;
 }
 
@@ -236,18 +230,15 @@ static enum ca_code tally_up(struct ca_ledger *ledger, int bulk,
 }
 
 enum ca_code ca_count_outcomes(struct ca_ledger *ledger, int bulk,
-                               void (*visit)(void *ctx, const char *operation,
-                                             enum ca_outcome outcome,
-                                             int64_t count),
-                               void *ctx, struct ca_err *err)
+                               struct ca_counts *counts, struct ca_err *err)
 {
   struct count count;
   enum ca_code code = bulk < 0 ? ca_ledger_count_changes(ledger, err)
                                : tally_up(ledger, bulk, &count, err);
 
   return code ? code
-              : report(ledger, bulk < 0 ? &ledger->tally : &count.of_bulk,
-                       visit, ctx, err);
+              : name_counts(ledger, bulk < 0 ? &ledger->tally : &count.of_bulk,
+                            counts, err);
 }
 
 enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,

@@ -7,31 +7,33 @@
 #include "ledger/ledger_private.h"
 #include "base/text.h"
 
-/* Gives the statement of a query over all runs, ready to be stepped. */
-static sqlite3_stmt *begin_reading(struct ca_ledger *ledger, enum ca_sql which,
-                                   struct ca_err *err)
+/* Begins a query over all runs: false if it has failed already. */
+static bool begin(struct ca_query *query, struct ca_ledger *ledger,
+                  struct ca_err *err)
 {
-  sqlite3_stmt *statement;
-
-  if(ca_ledger_flush(ledger, -1, err))
-    return NULL;
-  statement = ca_statement_get(ledger, which, err);
-  if(statement && sqlite3_stmt_busy(statement)) {
-    ca_err_set(err, CA_USAGE, "the history is already being read");
-    return NULL;
-  }
-  return statement;
+  *query = (struct ca_query){ .ledger = ledger, .err = err };
+  query->code = ca_ledger_flush(ledger, -1, err);
+  return !query->code;
 }
 
-/* Ends the query, after the last row or when a visitor returned false. */
-static enum ca_code end_reading(struct ca_ledger *ledger,
-                                sqlite3_stmt *statement, int rc,
-                                enum ca_code code, struct ca_err *err)
+static bool next(struct ca_query *query)
 {
-  if(rc != SQLITE_ROW && rc != SQLITE_DONE)
-    code = ca_statement_fail(ledger, rc, err);
-  sqlite3_reset(statement);
-  return code;
+  return ca_statement_next(query->ledger, query->statement, &query->code,
+                           query->err);
+}
+
+enum ca_code ca_history_close(struct ca_query *query)
+{
+  sqlite3_reset(query->statement);
+  return query->code;
+}
+
+/* NULL is -1, as in struct ca_run_row. */
+static int exit_code(sqlite3_stmt *statement, int column)
+{
+  return sqlite3_column_type(statement, column) == SQLITE_NULL
+             ? -1
+             : sqlite3_column_int(statement, column);
 }
 
 /* Runs. */
@@ -68,9 +70,7 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
     *texts[i] = ca_ledger_text(statement, i);
   run->began_ms = sqlite3_column_int64(statement, at);
   run->ended_ms = sqlite3_column_int64(statement, at + 1);
-  run->exit_code = sqlite3_column_type(statement, at + 2) == SQLITE_NULL
-                       ? -1
-                       : sqlite3_column_int(statement, at + 2);
+  run->exit_code = exit_code(statement, at + 2);
   run->has_counts =
       read_counts(ca_ledger_text(statement, at + 3), run->changes);
   run->sessions = sqlite3_column_int(statement, at + 4);
@@ -78,33 +78,23 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
   run->id = sqlite3_column_int64(statement, at + 6);
 }
 
-enum ca_code
-ca_history_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
-                bool (*visit)(void *ctx, const struct ca_run_row *run),
-                void *ctx, struct ca_err *err)
+void ca_history_open_runs(struct ca_query *query, struct ca_ledger *ledger,
+                          const struct ca_run_filter *filter,
+                          struct ca_err *err)
 {
-  static const struct ca_run_filter all;
-  sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_RUNS, err);
-  struct ca_run_row run;
-  int rc;
+  if(begin(query, ledger, err))
+    query->statement = ca_statement_start(
+        ledger, CA_SQL_RUNS, err, "iittti",
+        filter->limit ? (int64_t)filter->limit : -1, filter->before,
+        filter->name, filter->project, filter->mode, filter->since_ms);
+}
 
-  if(!statement)
-    return CA_SYSTEM;
-  if(!filter)
-    filter = &all;
-  sqlite3_bind_int64(statement, 1,
-                     filter->limit ? (int64_t)filter->limit : -1);
-  sqlite3_bind_int64(statement, 2, filter->before);
-  ca_statement_bind(statement, 3, filter->name);
-  ca_statement_bind(statement, 4, filter->project);
-  ca_statement_bind(statement, 5, filter->mode);
-  sqlite3_bind_int64(statement, 6, filter->since_ms);
-  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    take_run(statement, &run);
-    if(!visit(ctx, &run))
-      break;
-  }
-  return end_reading(ledger, statement, rc, CA_OK, err);
+bool ca_history_next_run(struct ca_query *query, struct ca_run_row *run)
+{
+  if(!next(query))
+    return false;
+  take_run(query->statement, run);
+  return true;
 }
 
 /* Finding a run by a part of its id. */
@@ -112,37 +102,33 @@ ca_history_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
 #define NAMES_LISTED 4
 
 /* Takes the only match, or reports the candidates. */
-static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
-                               sqlite3_stmt *statement, char *name,
-                               size_t size, struct ca_err *err)
+static enum ca_code choose_run(struct ca_query *query, const char *text,
+                               char *name, size_t size)
 {
   char names[480] = "";
   char said[96];
   bool exact = false;
   int count = 0;
-  int rc;
 
-  while(!exact && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    const char *one = ca_ledger_text(statement, 0);
+  while(!exact && next(query)) {
+    const char *one = ca_ledger_text(query->statement, 0);
     size_t used = strlen(names);
-    exact = sqlite3_column_int(statement, 1) != 0;
+    exact = sqlite3_column_int(query->statement, 1) != 0;
     if(!count++)
       ca_err_copy_text(name, size, one, strlen(one));
     if(count <= NAMES_LISTED)
       snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
                one);
   }
-  if(!exact && rc != SQLITE_DONE)
-    return ca_statement_fail(ledger, rc, err);
-  if(exact || count == 1)
-    return CA_OK;
+  if(ca_history_close(query) || exact || count == 1)
+    return query->code;
   ca_text_printable(said, sizeof(said), text, strlen(text));
   if(!count)
-    return ca_err_set(err, CA_USAGE,
+    return ca_err_set(query->err, CA_USAGE,
                       "there is no run \"%s\"; composio-lua runs lists "
                       "them",
                       said);
-  return ca_err_set(err, CA_USAGE,
+  return ca_err_set(query->err, CA_USAGE,
                     "\"%s\" is not unique, it matches %s%s; give more of "
                     "the id",
                     said, names, count > NAMES_LISTED ? ", …" : "");
@@ -151,51 +137,43 @@ static enum ca_code choose_run(struct ca_ledger *ledger, const char *text,
 enum ca_code ca_history_find_run(struct ca_ledger *ledger, const char *text,
                                  char *name, size_t size, struct ca_err *err)
 {
-  bool last = !strcmp(text, "last");
-  sqlite3_stmt *statement =
-      begin_reading(ledger, last ? CA_SQL_RUN_LAST : CA_SQL_RUN_NAMED, err);
-  enum ca_code code;
+  struct ca_query query;
 
   if(size < 96)
     return ca_err_set(err, CA_USAGE, "the buffer for a run's id is too small");
-  if(!statement)
-    return CA_SYSTEM;
   if(!*text)
     return ca_err_set(err, CA_USAGE, "the run's id is empty");
-  if(!last)
-    ca_statement_bind(statement, 1, text);
-  code = choose_run(ledger, text, statement, name, size, err);
-  sqlite3_reset(statement);
-  return code;
+  if(begin(&query, ledger, err))
+    query.statement =
+        ca_statement_start(ledger, CA_SQL_RUN_NAMED, err, "t", text);
+  return choose_run(&query, text, name, size);
 }
 
 /* Sessions. */
 
-enum ca_code
-ca_history_sessions(struct ca_ledger *ledger, const char *name,
-                    bool (*visit)(void *ctx, const struct ca_session *session),
-                    void *ctx, struct ca_err *err)
+void ca_history_open_sessions(struct ca_query *query, struct ca_ledger *ledger,
+                              const char *run, struct ca_err *err)
 {
-  sqlite3_stmt *statement = begin_reading(ledger, CA_SQL_SESSIONS, err);
-  int rc;
+  if(begin(query, ledger, err))
+    query->statement =
+        ca_statement_start(ledger, CA_SQL_SESSIONS, err, "t", run);
+}
 
-  if(!statement)
-    return CA_SYSTEM;
-  ca_statement_bind(statement, 1, name);
-  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    struct ca_session session = {
-      .began_ms = sqlite3_column_int64(statement, 0),
-      .ended_ms = sqlite3_column_int64(statement, 1),
-      .exit_code = sqlite3_column_type(statement, 2) == SQLITE_NULL
-                       ? -1
-                       : sqlite3_column_int(statement, 2),
-      .who = ca_ledger_text(statement, 3),
-      .host = ca_ledger_text(statement, 4),
-    };
-    if(!visit(ctx, &session))
-      break;
-  }
-  return end_reading(ledger, statement, rc, CA_OK, err);
+bool ca_history_next_session(struct ca_query *query,
+                             struct ca_session *session)
+{
+  sqlite3_stmt *statement = query->statement;
+
+  if(!next(query))
+    return false;
+  *session = (struct ca_session){
+    .began_ms = sqlite3_column_int64(statement, 0),
+    .ended_ms = sqlite3_column_int64(statement, 1),
+    .exit_code = exit_code(statement, 2),
+    .who = ca_ledger_text(statement, 3),
+    .host = ca_ledger_text(statement, 4),
+  };
+  return true;
 }
 
 /* History. */
@@ -216,67 +194,42 @@ static void take_history(sqlite3_stmt *statement, struct ca_history_row *row)
   row->id = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 10);
 }
 
-static void bind_filter(sqlite3_stmt *statement,
-                        const struct ca_ledger *ledger,
-                        const struct ca_history_filter *filter)
+void ca_history_open_changes(struct ca_query *query, struct ca_ledger *ledger,
+                             const struct ca_history_filter *filter,
+                             struct ca_err *err)
 {
+  bool about = filter->account != NULL;
   int64_t after = filter->after;
-  int64_t last = INT64_MAX;
+  int64_t last = about ? filter->after_ms : INT64_MAX;
 
-  ca_statement_bind(statement, 1, filter->project);
-  ca_statement_bind(statement, 2, filter->except);
-  ca_statement_bind(statement, 3, filter->operation);
-  sqlite3_bind_int64(statement, 4, filter->outcomes);
-  sqlite3_bind_int(statement, 5, filter->previews);
-  sqlite3_bind_int64(statement, 6, filter->since_ms);
-  sqlite3_bind_int64(statement, 7, (int64_t)filter->limit);
-  if(filter->account) {
-    ca_statement_bind(statement, 8, filter->account);
-    sqlite3_bind_int64(statement, 9, filter->after_ms);
-    sqlite3_bind_int64(statement, 10, after);
-    return;
-  }
-  if(filter->selected) {
+  if(!about && filter->selected) {
     last = ca_ledger_change_id(ledger, CA_CHANGE_MAX);
     if(after < ca_ledger_change_id(ledger, 0))
       after = ca_ledger_change_id(ledger, 0);
   }
-  sqlite3_bind_int64(statement, 8, after);
-  sqlite3_bind_int64(statement, 9, last);
+  if(begin(query, ledger, err))
+    query->statement = ca_statement_start(
+        ledger, about ? CA_SQL_HISTORY_ACCOUNT : CA_SQL_HISTORY, err,
+        about ? "tttiiiiiit" : "tttiiiiii", filter->project, filter->except,
+        filter->operation, (int64_t)filter->outcomes,
+        (int64_t)filter->previews, filter->since_ms, (int64_t)filter->limit,
+        after, last, filter->account);
 }
 
-enum ca_code ca_ledger_history(struct ca_ledger *ledger,
-                               const struct ca_history_filter *filter,
-                               bool (*visit)(void *ctx,
-                                             const struct ca_history_row *row),
-                               void *ctx, struct ca_err *err)
+bool ca_history_next_change(struct ca_query *query, struct ca_history_row *row)
 {
-  enum ca_sql which =
-      filter->account ? CA_SQL_HISTORY_ACCOUNT : CA_SQL_HISTORY;
-  sqlite3_stmt *statement = begin_reading(ledger, which, err);
-  struct ca_history_row row;
-  enum ca_code code = CA_OK;
-  int rc;
-
-  if(!statement)
-    return CA_SYSTEM;
-  bind_filter(statement, ledger, filter);
-  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    code = ca_change_take(ledger, statement, &row.change, err);
-    if(code)
-      break;
-    take_history(statement, &row);
-    if(!visit(ctx, &row))
-      break;
-  }
-  return end_reading(ledger, statement, rc, code, err);
+  if(!next(query))
+    return false;
+  query->code = ca_change_take(query->ledger, query->statement, &row->change,
+                               query->err);
+  take_history(query->statement, row);
+  return !query->code;
 }
 
-enum ca_code ca_ledger_history_gather(struct ca_ledger *ledger,
-                                      const char *account, const char *project,
-                                      struct ca_err *err)
+enum ca_code ca_history_gather(struct ca_ledger *ledger, const char *account,
+                               const char *project, struct ca_err *err)
 {
-  sqlite3_stmt *statement;
+  struct ca_query query;
   int rc = sqlite3_exec(ledger->db,
                         "CREATE TEMP TABLE IF NOT EXISTS about(account TEXT,"
                         " at_ms INTEGER, id INTEGER,"
@@ -286,11 +239,8 @@ enum ca_code ca_ledger_history_gather(struct ca_ledger *ledger,
 
   if(rc)
     return ca_statement_fail(ledger, rc, err);
-  statement = begin_reading(ledger, CA_SQL_HISTORY_GATHER, err);
-  if(!statement)
-    return CA_SYSTEM;
-  ca_statement_bind(statement, 1, account);
-  ca_statement_bind(statement, 2, project);
-  rc = ca_statement_run(statement);
-  return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
+  if(!begin(&query, ledger, err))
+    return query.code;
+  return ca_statement_write(ledger, CA_SQL_HISTORY_GATHER, err, "tt", account,
+                            project);
 }

@@ -108,7 +108,7 @@ CA_MUST_USE enum ca_code ca_run_select(struct ca_ledger *ledger,
                                        const char *name, struct ca_err *err);
 /* Ends the run. In an applied run, changes that are still CA_PLANNED become
    CA_NOT_TRIED and those still CA_INTENDED become CA_UNKNOWN. Writes the
-   end time, the exit code and the counts that ca_history_runs reports; they
+   end time, the exit code and the counts that ca_run_row reports; they
    are on disk on return. The run can still be read until the next one
    begins. */
 CA_MUST_USE enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
@@ -135,16 +135,11 @@ ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
 CA_MUST_USE enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
                                            const struct ca_bulk *bulk,
                                            struct ca_err *err);
-/* Reads the run's bulk with that number; *found is false when it is not
-   sealed. */
-CA_MUST_USE enum ca_code ca_read_bulk(struct ca_ledger *ledger, int number,
-                                      struct ca_bulk *bulk, bool *found,
+/* Reads the run's first sealed bulk whose number is `from` or higher; its
+   number is 0 when there is none. */
+CA_MUST_USE enum ca_code ca_read_bulk(struct ca_ledger *ledger, int from,
+                                      struct ca_bulk *bulk,
                                       struct ca_err *err);
-/* Visits the run's sealed bulks in order. The visit returns false to stop. */
-CA_MUST_USE enum ca_code
-ca_read_bulks(struct ca_ledger *ledger,
-              bool (*visit)(void *ctx, const struct ca_bulk *bulk), void *ctx,
-              struct ca_err *err);
 /* Finds the bulk's item with this key; *number is 0 when there is none. */
 CA_MUST_USE enum ca_code ca_read_find_item(struct ca_ledger *ledger, int bulk,
                                            const char *key, int64_t *number,
@@ -223,18 +218,25 @@ CA_MUST_USE enum ca_code ca_ledger_before(struct ca_ledger *ledger,
                                           const struct ca_field *field,
                                           struct ca_before *before_image,
                                           struct ca_err *err);
-/* Counts changes by (operation, outcome), and items by outcome with
-   operation NULL. An operation has the name that scripts use ("disable");
-   operations on auth configs include their resource
-   ("auth_configs.disable"). An item's outcome is its own verdict, else the
-   worst outcome of its changes; an item with neither is not counted. Within
-   an item a change and its fallback count as one: as the fallback when that
-   was sent, else as the change. */
-CA_MUST_USE enum ca_code
-ca_count_outcomes(struct ca_ledger *ledger, int bulk,
-                  void (*visit)(void *ctx, const char *operation,
-                                enum ca_outcome outcome, int64_t count),
-                  void *ctx, struct ca_err *err);
+/* Counts of a run or a bulk by outcome: changes of each operation, and
+   items. An operation has the name that scripts use ("disable"); operations
+   on auth configs include their resource ("auth_configs.disable"). */
+#define CA_COUNTED_OPERATIONS 24
+struct ca_counts {
+  int64_t items[CA_OUTCOME_COUNT];
+  size_t operation_count;
+  struct ca_operation_counts {
+    char name[64];
+    int64_t changes[CA_OUTCOME_COUNT];
+  } operations[CA_COUNTED_OPERATIONS];
+};
+/* Counts the bulk with that number, or the run (-1). An item's outcome is
+   its own verdict, else the worst outcome of its changes; an item with
+   neither is not counted. Within an item a change and its fallback count as
+   one: as the fallback when that was sent, else as the change. */
+CA_MUST_USE enum ca_code ca_count_outcomes(struct ca_ledger *ledger, int bulk,
+                                           struct ca_counts *counts,
+                                           struct ca_err *err);
 
 /* Counts the run's changes that are intended or unknown. */
 CA_MUST_USE enum ca_code ca_ledger_count_open(struct ca_ledger *ledger,
@@ -250,7 +252,7 @@ CA_MUST_USE enum ca_code ca_read_knows_made(struct ca_ledger *ledger,
 
 /* ---- many runs ---- */
 
-/* One run in a listing. Texts are borrowed for the call. */
+/* One run in a listing. */
 struct ca_run_row {
   int64_t id; /* larger for later runs; valid in this ledger only */
   const char *name;
@@ -272,19 +274,32 @@ struct ca_run_filter {
   int64_t before;      /* runs older than the one with this ca_run_row.id */
   size_t limit;        /* at most this many; 0: all */
 };
-/* Visits runs, newest first. filter NULL: all. The visit returns false to
-   stop. */
-CA_MUST_USE enum ca_code
-ca_history_runs(struct ca_ledger *ledger, const struct ca_run_filter *filter,
-                bool (*visit)(void *ctx, const struct ca_run_row *run),
-                void *ctx, struct ca_err *err);
+/* A query over all runs. Open it, read rows until there are no more, close
+   it: close returns how it ended, with err set by the step that failed. A
+   row's texts are borrowed until the next call with the query, or until
+   another of the kind is opened, which ends this one. A read transaction
+   stays open from the first row until the last one or close. Members are
+   private. */
+struct sqlite3_stmt;
+struct ca_query {
+  struct ca_ledger *ledger;
+  struct sqlite3_stmt *statement;
+  struct ca_err *err;
+  enum ca_code code;
+};
+enum ca_code ca_history_close(struct ca_query *query);
+/* Runs, newest first. */
+void ca_history_open_runs(struct ca_query *query, struct ca_ledger *ledger,
+                          const struct ca_run_filter *filter,
+                          struct ca_err *err);
+bool ca_history_next_run(struct ca_query *query, struct ca_run_row *run);
 /* Finds the full id of the run that `text` means: the id itself, a unique
    prefix or suffix of it, or "last". CA_USAGE when no run or more than one
    matches; the error text names the candidates. */
 CA_MUST_USE enum ca_code ca_history_find_run(struct ca_ledger *ledger,
                                              const char *text, char *name,
                                              size_t size, struct ca_err *err);
-/* When each session of the run began and ended, and who ran it. */
+/* A session of a run. */
 struct ca_session {
   int64_t began_ms;
   int64_t ended_ms; /* 0: it has not ended */
@@ -292,12 +307,12 @@ struct ca_session {
   const char *who;
   const char *host;
 };
-CA_MUST_USE enum ca_code
-ca_history_sessions(struct ca_ledger *ledger, const char *name,
-                    bool (*visit)(void *ctx, const struct ca_session *session),
-                    void *ctx, struct ca_err *err);
-/* One change of any run, with its run and its item. Texts are borrowed for
-   the call. */
+/* The sessions of the run with that id, in order. */
+void ca_history_open_sessions(struct ca_query *query, struct ca_ledger *ledger,
+                              const char *run, struct ca_err *err);
+bool ca_history_next_session(struct ca_query *query,
+                             struct ca_session *session);
+/* One change of any run, with its run and its item. */
 struct ca_history_row {
   int64_t id; /* of the change, in this ledger */
   const char *run;
@@ -315,7 +330,7 @@ struct ca_history_row {
 /* Selects changes. A text that is NULL or a time that is 0 excludes
    nothing. */
 struct ca_history_filter {
-  const char *account; /* changes about it; see ca_ledger_history_gather */
+  const char *account; /* changes about it; see ca_history_gather */
   bool selected; /* only changes of the run that ca_run_select selected */
   const char *project;   /* only this project, a fingerprint */
   const char *except;    /* excludes changes of the run with this id */
@@ -327,23 +342,23 @@ struct ca_history_filter {
   int64_t after; /* at_ms and id; without one: after the one with this id */
   size_t limit;  /* at most this many */
 };
-/* Visits the changes: those of one account oldest first, by at_ms; others
-   in the order of runs and plans. The visit returns false to stop. */
-CA_MUST_USE enum ca_code
-ca_ledger_history(struct ca_ledger *ledger,
-                  const struct ca_history_filter *filter,
-                  bool (*visit)(void *ctx, const struct ca_history_row *row),
-                  void *ctx, struct ca_err *err);
+/* Changes: those of one account oldest first, by at_ms; others in the order
+   of runs and plans. */
+void ca_history_open_changes(struct ca_query *query, struct ca_ledger *ledger,
+                             const struct ca_history_filter *filter,
+                             struct ca_err *err);
+bool ca_history_next_change(struct ca_query *query,
+                            struct ca_history_row *row);
 /* Reads all changes of a project (NULL: of all) once and stores, in a
    temporary table of this connection, which ones are about the account
    (NULL: about any account). An auth config counts as an account. A change
    is about an account if it targets it, is the create that made it, or is a
-   create for its user. ca_ledger_history with an account finds only the
+   create for its user. ca_history_open_changes with an account finds only the
    changes stored here. Each call replaces what the one before stored. */
-CA_MUST_USE enum ca_code ca_ledger_history_gather(struct ca_ledger *ledger,
-                                                  const char *account,
-                                                  const char *project,
-                                                  struct ca_err *err);
+CA_MUST_USE enum ca_code ca_history_gather(struct ca_ledger *ledger,
+                                           const char *account,
+                                           const char *project,
+                                           struct ca_err *err);
 
 /* Reads the salt of the run's fingerprints, for saving its plan. */
 CA_MUST_USE enum ca_code ca_run_salt(struct ca_ledger *ledger,

@@ -110,7 +110,7 @@ enum ca_code ca_read_find_item(struct ca_ledger *ledger, int bulk,
   return code;
 }
 
-/* One bulk. */
+/* Bulks. */
 
 static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)
 {
@@ -127,58 +127,23 @@ static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)
   bulk->number = sqlite3_column_int(statement, 7);
 }
 
-enum ca_code ca_read_bulk(struct ca_ledger *ledger, int number,
-                          struct ca_bulk *bulk, bool *found,
-                          struct ca_err *err)
+enum ca_code ca_read_bulk(struct ca_ledger *ledger, int from,
+                          struct ca_bulk *bulk, struct ca_err *err)
 {
   sqlite3_stmt *statement;
   enum ca_code code = ca_ledger_has_run(ledger, err);
 
-  *found = false;
   memset(bulk, 0, sizeof(*bulk));
-  bulk->number = number;
   if(!code)
     code = ca_ledger_flush_rows(ledger, err);
   if(code)
     return code;
   statement =
-      ca_statement_start(ledger, CA_SQL_BULK_READ, err, "ri", (int64_t)number);
-  *found = ca_statement_next(ledger, statement, &code, err);
-  if(*found)
+      ca_statement_start(ledger, CA_SQL_BULK_READ, err, "ri", (int64_t)from);
+  if(ca_statement_next(ledger, statement, &code, err))
     take_bulk(statement, bulk);
   sqlite3_reset(statement);
   return code;
-}
-
-enum ca_code ca_read_bulks(struct ca_ledger *ledger,
-                           bool (*visit)(void *ctx,
-                                         const struct ca_bulk *bulk),
-                           void *ctx, struct ca_err *err)
-{
-  struct ca_bulk bulk;
-  sqlite3_stmt *statement;
-  enum ca_code code = ca_ledger_has_run(ledger, err);
-  int rc;
-
-  if(!code)
-    code = ca_ledger_flush_rows(ledger, err);
-  if(code)
-    return code;
-  statement = ca_statement_get(ledger, CA_SQL_BULKS, err);
-  if(!statement)
-    return CA_SYSTEM;
-  if(sqlite3_stmt_busy(statement))
-    return ca_err_set(err, CA_USAGE, "the bulks are already being read");
-  sqlite3_bind_int64(statement, 1, ledger->run);
-  while((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    take_bulk(statement, &bulk);
-    if(!visit(ctx, &bulk))
-      break;
-  }
-  sqlite3_reset(statement);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE
-             ? CA_OK
-             : ca_statement_fail(ledger, rc, err);
 }
 
 /* Accounts that this ledger's creates have made. There is no index for

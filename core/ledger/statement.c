@@ -40,8 +40,8 @@
 
 /* When a change ended, was sent, or was planned. */
 #define WHEN "coalesce(o.ended_ms, n.sent_ms, r.began_ms)"
-/* Changes of all runs, as ca_ledger_history returns them, with their runs,
-   sessions and items. */
+/* Changes of all runs, as ca_history_next_change returns them, with their
+   runs, sessions and items. */
 #define HISTORY(from, where, order)                                       \
   "SELECT " CHANGE_ROW ", r.name, coalesce(p.who, r.who),"                \
   " coalesce(p.host, r.host), r.script, r.mode = 'apply', " WHEN          \
@@ -55,8 +55,6 @@
   " (SELECT id FROM operation WHERE name = ?3))"                          \
   " AND (?4 >> " STATE ") & 1 AND (?5 OR r.mode = 'apply')"               \
   " AND " WHEN " >= ?6 ORDER BY " order " LIMIT ?7"
-
-#define BULK_ROW "name, kind, selected, planned, same, skipped, failed, number"
 
 /* Rows of multi-row statements; SQLite gives each '?' its own number, and
    ?1 is shared. */
@@ -148,17 +146,16 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " FROM run r WHERE (?2 = 0 OR r.id < ?2) AND (?3 IS NULL OR r.name = ?3)"
       " AND (?4 IS NULL OR r.project = ?4) AND (?5 IS NULL OR r.mode = ?5)"
       " AND r.began_ms >= ?6 ORDER BY r.id DESC LIMIT ?1",
-  [CA_SQL_RUN_LAST] = "SELECT name FROM run ORDER BY id DESC LIMIT 1",
   /* exact match first: the name may also be a prefix of another */
   [CA_SQL_RUN_NAMED] =
-      "SELECT name, name = ?1 FROM run WHERE substr(name, 1, length(?1)) = ?1"
-      " OR substr(name, -length(?1)) = ?1 ORDER BY name = ?1 DESC, id DESC"
-      " LIMIT 5",
+      "SELECT name, name = ?1 OR ?1 = 'last' FROM run WHERE ?1 = 'last' OR"
+      " substr(name, 1, length(?1)) = ?1 OR substr(name, -length(?1)) = ?1"
+      " ORDER BY name = ?1 DESC, id DESC LIMIT 5",
   [CA_SQL_HISTORY] =
       HISTORY(" FROM change c", "c.id > ?8 AND c.id <= ?9", "c.id"),
   [CA_SQL_HISTORY_ACCOUNT] = HISTORY(
       " FROM temp.about a CROSS JOIN change c ON c.id = a.id",
-      "a.account = ?8 AND (a.at_ms, a.id) > (?9, ?10)", "a.at_ms, a.id"),
+      "a.account = ?10 AND (a.at_ms, a.id) > (?9, ?8)", "a.at_ms, a.id"),
   /* No index leads from an account to its changes: every run would pay for
      a query that is rare. So all changes are read once. A change that made
      an account is about two accounts. */
@@ -191,9 +188,8 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " skipped, failed, stood_ms)"
       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
   [CA_SQL_BULK_READ] =
-      "SELECT " BULK_ROW " FROM bulk WHERE run = ?1 AND number = ?2",
-  [CA_SQL_BULKS] =
-      "SELECT " BULK_ROW " FROM bulk WHERE run = ?1 ORDER BY number",
+      "SELECT name, kind, selected, planned, same, skipped, failed, number"
+      " FROM bulk WHERE run = ?1 AND number >= ?2 ORDER BY number LIMIT 1",
   [CA_SQL_KEY_FIND] = "SELECT id FROM item WHERE id BETWEEN ?1 AND ?2"
                       " AND key = ?3 AND bulk = ?4 ORDER BY id LIMIT 1",
   [CA_SQL_ITEM_ACCOUNT] =
@@ -395,8 +391,11 @@ static sqlite3_stmt *start(struct ca_ledger *ledger, enum ca_sql which,
 {
   sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
 
-  if(statement)
-    bind_all(ledger, statement, types, values);
+  if(!statement)
+    return NULL;
+  if(sqlite3_stmt_busy(statement)) /* a reader stopped before the last row */
+    sqlite3_reset(statement);
+  bind_all(ledger, statement, types, values);
   return statement;
 }
 
@@ -417,9 +416,9 @@ bool ca_statement_next(struct ca_ledger *ledger, sqlite3_stmt *statement,
 {
   int rc = SQLITE_DONE;
 
-  if(!statement)
+  if(!statement && !*code)
     *code = CA_SYSTEM;
-  else if(!*code)
+  if(!*code)
     rc = sqlite3_step(statement);
   if(rc == SQLITE_ROW)
     return true;

@@ -20,7 +20,6 @@ struct writer {
   struct ca_buf text; /* of the current line */
   struct ca_digest *digest;
   struct ca_err *err;
-  enum ca_code code; /* the first error while visiting bulks */
 
   struct ca_bulk bulk;             /* the one of the last item, */
   bool is_sealed;                  /* and whether it is sealed */
@@ -84,9 +83,8 @@ static enum ca_code put_head(struct writer *writer,
   return put_line(writer, &line);
 }
 
-static bool put_bulk(void *ctx, const struct ca_bulk *bulk)
+static enum ca_code put_bulk(struct writer *writer, const struct ca_bulk *bulk)
 {
-  struct writer *writer = ctx;
   const struct ca_plan_line line = { .kind = CA_PLAN_BULK,
                                      .number = bulk->number,
                                      .bulk = *bulk,
@@ -94,8 +92,7 @@ static bool put_bulk(void *ctx, const struct ca_bulk *bulk)
                                      .bulk_kind = bulk->kind };
 
   writer->counts.bulks++;
-  writer->code = put_line(writer, &line);
-  return !writer->code;
+  return put_line(writer, &line);
 }
 
 static const char *outcome_name(enum ca_outcome outcome)
@@ -170,7 +167,8 @@ static enum ca_code put_item(struct writer *writer, int64_t number,
     return code;
   if(line.item.bulk && line.item.bulk != writer->bulk.number) {
     code = ca_read_bulk(writer->ledger, line.item.bulk, &writer->bulk,
-                        &writer->is_sealed, writer->err);
+                        writer->err);
+    writer->is_sealed = writer->bulk.number == line.item.bulk;
     writer->bulk.number = line.item.bulk;
     if(!code) /* that was a read: the item's texts are gone */
       code = ca_read_item(writer->ledger, number, &line.item, writer->err);
@@ -205,11 +203,14 @@ static enum ca_code put_items(struct writer *writer)
 
 static enum ca_code put_rows(struct writer *writer)
 {
-  enum ca_code code =
-      ca_read_bulks(writer->ledger, put_bulk, writer, writer->err);
+  struct ca_bulk bulk = { 0 };
+  enum ca_code code;
 
-  if(!code)
-    code = writer->code;
+  do {
+    code = ca_read_bulk(writer->ledger, bulk.number + 1, &bulk, writer->err);
+    if(!code && bulk.number)
+      code = put_bulk(writer, &bulk);
+  } while(!code && bulk.number);
   ca_changes_open(&writer->changes, writer->ledger, -1, STORED);
   if(!code)
     code = put_items(writer);

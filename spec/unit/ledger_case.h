@@ -138,21 +138,29 @@ static inline const struct ca_change_row *change_row(int64_t number)
   return row;
 }
 
-static inline void add_count(void *ctx, const char *operation,
-                             enum ca_outcome outcome, int64_t count)
+static inline void add_counts(char *text, const char *operation,
+                              const int64_t counts[CA_OUTCOME_COUNT])
 {
-  char *text = ctx;
-  size_t used = strlen(text);
-  snprintf(text + used, 2048 - used, "%s %s %lld; ",
-           operation ? operation : "items", ca_change_outcome_name(outcome),
-           (long long)count);
+  int i;
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    if(counts[i]) {
+      size_t used = strlen(text);
+      snprintf(text + used, 2048 - used, "%s %s %lld; ", operation,
+               ca_change_outcome_name((enum ca_outcome)i),
+               (long long)counts[i]);
+    }
 }
 
 static inline const char *counts(int bulk)
 {
   static char text[2048];
+  struct ca_counts counts;
+  size_t i;
   text[0] = '\0';
-  CHECK_INT(ca_count_outcomes(ledger, bulk, add_count, text, &err), CA_OK);
+  CHECK_INT(ca_count_outcomes(ledger, bulk, &counts, &err), CA_OK);
+  for(i = 0; i < counts.operation_count; i++)
+    add_counts(text, counts.operations[i].name, counts.operations[i].changes);
+  add_counts(text, "items", counts.items);
   return text;
 }
 

@@ -40,9 +40,8 @@ static enum ca_code stand(int number)
 static bool stands(int number)
 {
   struct ca_bulk bulk;
-  bool found = false;
-  CHECK_INT(ca_read_bulk(ledger, number, &bulk, &found, &err), CA_OK);
-  return found;
+  CHECK_INT(ca_read_bulk(ledger, number, &bulk, &err), CA_OK);
+  return bulk.number == number;
 }
 
 /* ---- bulks and items ---- */
@@ -50,18 +49,15 @@ static bool stands(int number)
 static void bulk_stands_on_disk(void)
 {
   struct ca_bulk bulk;
-  bool found = true;
 
   start("apply");
   add_both(1, "one", "disable");
-  CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
-  CHECK(!found);
+  CHECK(!stands(1));
   CHECK_INT(ask(ITEMS), 0);
   CHECK_INT(stand(1), CA_OK);
   CHECK_INT(ask(ITEMS), 1); /* with its rows */
   CHECK_INT(ask("SELECT count(*) FROM bulk"), 1);
-  CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &found, &err), CA_OK);
-  CHECK(found);
+  CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &err), CA_OK);
   CHECK_INT(bulk.number, 1);
   CHECK_TEXT(bulk.name, "idle");
   CHECK_TEXT(bulk.kind, "accounts");
@@ -295,32 +291,28 @@ static void a_killed_run_goes_on(void)
   stop();
 }
 
-struct parts {
-  char text[512];
-  int stop_after;
-};
-
-static bool add_part(void *ctx, const struct ca_session *part)
-{
-  struct parts *parts = ctx;
-  size_t used = strlen(parts->text);
-  snprintf(parts->text + used, sizeof(parts->text) - used,
-           "%s@%s +%lld %s%lld %d; ", part->who, part->host,
-           (long long)(part->began_ms - INT64_C(1795327212000)),
-           part->ended_ms ? "+" : "",
-           (long long)(part->ended_ms ? part->ended_ms - INT64_C(1795327212000)
-                                      : 0),
-           part->exit_code);
-  return --parts->stop_after != 0;
-}
-
 static const char *parts(int stop_after)
 {
-  static struct parts all;
-  memset(&all, 0, sizeof(all));
-  all.stop_after = stop_after;
-  CHECK_INT(ca_history_sessions(ledger, run_id, add_part, &all, &err), CA_OK);
-  return all.text;
+  static char text[512];
+  struct ca_query query;
+  struct ca_session part;
+
+  text[0] = '\0';
+  ca_history_open_sessions(&query, ledger, run_id, &err);
+  while(ca_history_next_session(&query, &part)) {
+    size_t used = strlen(text);
+    snprintf(text + used, sizeof(text) - used, "%s@%s +%lld %s%lld %d; ",
+             part.who, part.host,
+             (long long)(part.began_ms - INT64_C(1795327212000)),
+             part.ended_ms ? "+" : "",
+             (long long)(part.ended_ms ? part.ended_ms - INT64_C(1795327212000)
+                                       : 0),
+             part.exit_code);
+    if(--stop_after == 0)
+      break;
+  }
+  CHECK_INT(ca_history_close(&query), CA_OK);
+  return text;
 }
 
 static void parts_of_a_run(void)
@@ -713,39 +705,29 @@ static void images_of_a_later_bulk(void)
 
 /* ---- the past ---- */
 
-struct told {
-  char text[2048];
-  int stop_after;
-};
-
-static void add_text(struct told *told, const char *text)
-{
-  size_t used = strlen(told->text);
-  snprintf(told->text + used, sizeof(told->text) - used, "%s", text);
-}
-
-static bool add_run(void *ctx, const struct ca_run_row *run)
-{
-  struct told *told = ctx;
-  char line[256];
-
-  snprintf(line, sizeof(line), "%s %s %s %s%s exit %d parts %d%s done %lld; ",
-           run->info.script, run->info.mode, run->info.who,
-           run->ended_ms ? "ended" : "open", run->info.undoes ? " undoes" : "",
-           run->exit_code, run->sessions, run->sealed ? " stands" : "",
-           (long long)(run->has_counts ? run->changes[CA_DONE] : -1));
-  add_text(told, line);
-  return --told->stop_after != 0;
-}
+static char told[2048];
 
 static const char *runs(size_t limit, int stop_after)
 {
   struct ca_run_filter filter = { .limit = limit };
-  static struct told told;
-  memset(&told, 0, sizeof(told));
-  told.stop_after = stop_after;
-  CHECK_INT(ca_history_runs(ledger, &filter, add_run, &told, &err), CA_OK);
-  return told.text;
+  struct ca_query query;
+  struct ca_run_row run;
+
+  told[0] = '\0';
+  ca_history_open_runs(&query, ledger, &filter, &err);
+  while(ca_history_next_run(&query, &run)) {
+    size_t used = strlen(told);
+    snprintf(told + used, sizeof(told) - used,
+             "%s %s %s %s%s exit %d parts %d%s done %lld; ", run.info.script,
+             run.info.mode, run.info.who, run.ended_ms ? "ended" : "open",
+             run.info.undoes ? " undoes" : "", run.exit_code, run.sessions,
+             run.sealed ? " stands" : "",
+             (long long)(run.has_counts ? run.changes[CA_DONE] : -1));
+    if(--stop_after == 0)
+      break;
+  }
+  CHECK_INT(ca_history_close(&query), CA_OK);
+  return told;
 }
 
 static void begin_named(const char *script, const char *mode,
@@ -787,13 +769,13 @@ static void runs_are_listed(void)
              "a.lua apply kim ended exit 3 parts 2 stands done 1; ");
   CHECK_TEXT(runs(1, 0), "undo:x apply kim open undoes exit -1 parts 1 "
                          "stands done -1; ");
-  CHECK_TEXT(runs(0, 1), runs(1, 0));
+  CHECK_TEXT(runs(0, 1), "undo:x apply kim open undoes exit -1 parts 1 "
+                         "stands done -1; ");
   stop();
 }
 
-static bool check_run(void *ctx, const struct ca_run_row *run)
+static void check_run(const struct ca_run_row *run)
 {
-  *(int *)ctx += 1;
   CHECK_TEXT(run->name, run_id);
   CHECK_TEXT(run->info.word, "refresh_expired");
   CHECK_TEXT(run->info.cwd, "/srv/jobs");
@@ -809,12 +791,13 @@ static bool check_run(void *ctx, const struct ca_run_row *run)
   CHECK_INT(run->ended_ms, 1795327212009);
   CHECK_INT(run->changes[CA_SAME], 1);
   CHECK_INT(run->changes[CA_NOT_TRIED], 2);
-  return true;
 }
 
 static void all_of_a_run_is_listed(void)
 {
-  int count = 0;
+  const struct ca_run_filter filter = { .limit = 0 };
+  struct ca_query query;
+  struct ca_run_row run;
 
   start("apply");
   add_change(add_item(1, "same"), "disable", "same", CA_SAME);
@@ -822,8 +805,11 @@ static void all_of_a_run_is_listed(void)
   add_both(1, "two", "disable");
   fake_clock_pass(&fake, 9);
   CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
-  CHECK_INT(ca_history_runs(ledger, NULL, check_run, &count, &err), CA_OK);
-  CHECK_INT(count, 1);
+  ca_history_open_runs(&query, ledger, &filter, &err);
+  CHECK(ca_history_next_run(&query, &run));
+  check_run(&run);
+  CHECK(!ca_history_next_run(&query, &run));
+  CHECK_INT(ca_history_close(&query), CA_OK);
   stop();
 }
 
@@ -910,36 +896,32 @@ static void which_run_is_meant(void)
   stop();
 }
 
-#define ALL_OUTCOMES ((1u << CA_OUTCOME_COUNT) - 1)
-
-static bool add_change_told(void *ctx, const struct ca_history_row *row)
-{
-  struct told *told = ctx;
-  char line[256];
-
-  snprintf(line, sizeof(line), "%s %s %s %s %s%s +%lld user %s; ", row->script,
-           row->who, row->host, row->change.change.api->name,
-           ca_change_outcome_name(row->change.outcome),
-           row->applies ? "" : " preview",
-           (long long)(row->at_ms - INT64_C(1795327212000)),
-           row->user ? row->user : "-");
-  add_text(told, line);
-  return --told->stop_after != 0;
-}
-
 static const char *history(const char *account, int stop_after)
 {
   struct ca_history_filter filter = { .account = account,
-                                      .outcomes = ALL_OUTCOMES,
+                                      .outcomes = CA_ANY_OUTCOME,
                                       .previews = true,
                                       .limit = 1000 };
-  static struct told told;
-  memset(&told, 0, sizeof(told));
-  told.stop_after = stop_after;
-  CHECK_INT(ca_ledger_history_gather(ledger, account, NULL, &err), CA_OK);
-  CHECK_INT(ca_ledger_history(ledger, &filter, add_change_told, &told, &err),
-            CA_OK);
-  return told.text;
+  struct ca_query query;
+  struct ca_history_row row;
+
+  told[0] = '\0';
+  CHECK_INT(ca_history_gather(ledger, account, NULL, &err), CA_OK);
+  ca_history_open_changes(&query, ledger, &filter, &err);
+  while(ca_history_next_change(&query, &row)) {
+    size_t used = strlen(told);
+    snprintf(told + used, sizeof(told) - used,
+             "%s %s %s %s %s%s +%lld user %s; ", row.script, row.who, row.host,
+             row.change.change.api->name,
+             ca_change_outcome_name(row.change.outcome),
+             row.applies ? "" : " preview",
+             (long long)(row.at_ms - INT64_C(1795327212000)),
+             row.user ? row.user : "-");
+    if(--stop_after == 0)
+      break;
+  }
+  CHECK_INT(ca_history_close(&query), CA_OK);
+  return told;
 }
 
 static void what_happened_to_an_account(void)
