@@ -472,7 +472,8 @@ static int next_ready(lua_State *L, int status, lua_KContext ctx)
   waiter->queued = true;
   *applier->waiters_end = waiter;
   applier->waiters_end = &waiter->next;
-  return lca_wait_flag(L, &waiter->ready, &waiter->token, 0, next_ready);
+  return lca_wait_flag(L, &waiter->ready, &waiter->token, false, 0,
+                       next_ready);
 }
 
 /* applier:next() → number, key, row, account and results of an item that ended

@@ -137,7 +137,7 @@ static void add_field(lua_State *L, struct ca_json_write *json,
   if(!lca_account_find(account, field->shown, &shown))
     lua_pushnil(L);
   else
-    lca_json_decode(L, shown.data, shown.len);
+    lca_json_decode(L, LCA_JSON_UNNAMED, shown);
   if(field->type == CA_TEXT)
     ca_json_write_text(json, field->name,
                        lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
@@ -236,7 +236,7 @@ static int64_t weight_of(lua_State *L, const struct ca_api *api,
   int64_t weight;
   if(!api->weight || !lca_account_find(account, api->weight, &count))
     return 1;
-  lca_json_decode(L, count.data, count.len);
+  lca_json_decode(L, LCA_JSON_UNNAMED, count);
   weight = lua_tointeger(L, -1);
   lua_pop(L, 1);
   return weight > 1 ? weight : 1;

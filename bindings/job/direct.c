@@ -183,7 +183,7 @@ int lca_direct_carry_out(lua_State *L, struct lca_run *run,
       return lca_run_stop(L, LCA_STOP_EARLY, "%s", run->stats.stop_text);
     return lca_run_ledger_failed(L, run, &err);
   }
-  return lca_wait_flag(L, &one->ended, &one->token, at, one_ended);
+  return lca_wait_flag(L, &one->ended, &one->token, false, at, one_ended);
 }
 
 void lca_direct_open(lua_State *L)

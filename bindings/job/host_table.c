@@ -150,7 +150,7 @@ static int signal_wait(lua_State *L)
   struct lca_signal *gate = luaL_checkudata(L, 1, SIGNAL_CLASS);
   if(gate->set)
     return 0;
-  return lca_wait_flag(L, &gate->set, &gate->token, 0, signal_waited);
+  return lca_wait_flag(L, &gate->set, &gate->token, false, 0, signal_waited);
 }
 
 static int signal_set(lua_State *L)

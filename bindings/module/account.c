@@ -12,7 +12,6 @@
 #include "module/table.h"
 
 #define ARRAY             "composio.array"
-#define CONFIG_CLASS      "composio.auth_config"
 #define MEMBERS           64 /* with more, an account is scanned twice */
 #define STATUS_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 #define METHODS           lua_upvalueindex(1)
@@ -146,10 +145,20 @@ static struct member *find_member(struct lca_account *account,
   return NULL;
 }
 
+/* Returns the first name of a path. Names are short: a loop costs less than
+   strcspn. */
+static struct ca_slice first_name(const char *path)
+{
+  struct ca_slice name = { path, 0 };
+  while(path[name.len] && path[name.len] != '.')
+    name.len++;
+  return name;
+}
+
 bool lca_account_find(const struct lca_account *account, const char *path,
                       struct ca_slice *value)
 {
-  struct ca_slice name = { path, strcspn(path, ".") };
+  struct ca_slice name = first_name(path);
   const struct member *member;
   if(!account)
     return false;
@@ -158,8 +167,7 @@ bool lca_account_find(const struct lca_account *account, const char *path,
     return false;
   *value = value_of(account, member);
   while(name.data[name.len]) {
-    name.data += name.len + 1;
-    name.len = strcspn(name.data, ".");
+    name = first_name(name.data + name.len + 1);
     if(!ca_json_member_of(*value, name, value))
       return false;
   }
@@ -189,7 +197,7 @@ static void push_value(lua_State *L, struct ca_slice name,
   default:
     break;
   }
-  lca_json_decode_member(L, name, value);
+  lca_json_decode(L, name, value);
 }
 
 /* Pushes a member's key; in the text there are quotes around it.
@@ -204,10 +212,9 @@ const char *lca_account_push_text(lua_State *L,
                                   const struct lca_account *account,
                                   const char *path)
 {
-  struct ca_slice no_name = { "", 0 };
   struct ca_slice value;
   if(lca_account_find(account, path, &value) && value.data[0] == '"')
-    push_value(L, no_name, value);
+    push_value(L, LCA_JSON_UNNAMED, value);
   else
     lua_pushnil(L);
   return lua_tostring(L, -1);
@@ -482,8 +489,8 @@ static struct lca_account *push_text(lua_State *L, struct ca_json_scan *scan,
   struct member *members = few;
   struct lca_account *account;
   struct ca_json_scan reader = *scan;
+  struct ca_slice text;
   size_t size;
-  size_t len;
   int count = find_members(scan, depth, members, MEMBERS);
   if(count > MEMBERS) {
     struct ca_json_scan once_more = reader;
@@ -493,15 +500,16 @@ static struct lca_account *push_text(lua_State *L, struct ca_json_scan *scan,
   if(count < 0 || !ca_json_enter(&reader, '{'))
     return NULL;
   reader.at--;
-  len = (size_t)(scan->at - reader.at);
+  text.data = reader.at;
+  text.len = (size_t)(scan->at - reader.at);
   if(may_be_half(reader.at, scan->at))
-    lca_json_decode(L, reader.at, len); /* raises if it has */
+    lca_json_decode(L, LCA_JSON_UNNAMED, text); /* raises if it has */
   size = (size_t)count * sizeof(*members);
-  account = lua_newuserdatauv(L, sizeof(*account) + size + len, 0);
-  account->len = len;
+  account = lua_newuserdatauv(L, sizeof(*account) + size + text.len, 0);
+  account->len = text.len;
   account->count = count;
   memcpy(account->members, members, size);
-  memcpy(&account->members[count], reader.at, len);
+  memcpy(&account->members[count], text.data, text.len);
   return account;
 }
 
@@ -644,7 +652,7 @@ static int is_account(lua_State *L)
 {
   bool is = check_read(L) != NULL && lua_getmetatable(L, 1);
   if(is) {
-    luaL_getmetatable(L, CONFIG_CLASS);
+    luaL_getmetatable(L, LCA_ACCOUNT_CONFIG_CLASS);
     is = !lua_rawequal(L, -1, -2);
   }
   lua_pushboolean(L, is);
@@ -673,11 +681,6 @@ bool lca_account_push_with_status(lua_State *L, int index, const char *status)
   return pushed;
 }
 
-void lca_account_push_config_class(lua_State *L)
-{
-  luaL_getmetatable(L, CONFIG_CLASS);
-}
-
 void lca_account_open(lua_State *L)
 {
   static const luaL_Reg functions[] = { { "is_account", is_account },
@@ -691,8 +694,8 @@ void lca_account_open(lua_State *L)
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &texts_key);
     lua_newtable(L);
-    lca_account_push_class(L, CONFIG_CLASS, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, CONFIG_CLASS);
+    lca_account_push_class(L, LCA_ACCOUNT_CONFIG_CLASS, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, LCA_ACCOUNT_CONFIG_CLASS);
     lua_pop(L, 1);
   }
   lua_pop(L, 1);

@@ -65,11 +65,11 @@ bool lca_account_is_true(const struct lca_account *account, const char *path);
    copy. [-0, +0 or 1, m] */
 bool lca_account_push_with_status(lua_State *L, int index, const char *status);
 
+/* The metatable of auth configs, after lca_account_open. */
+#define LCA_ACCOUNT_CONFIG_CLASS "composio.auth_config"
+
 /* Adds status_of and is_account to the table on top. Call after lca_json_open.
  * [-0, +0, m] */
 void lca_account_open(lua_State *L);
-/* Pushes the metatable of auth configs. Call after lca_account_open.
-   [-0, +1, -] */
-void lca_account_push_config_class(lua_State *L);
 
 #endif

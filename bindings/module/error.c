@@ -69,17 +69,9 @@ bool lca_error_is(lua_State *L, int index)
    or NULL. */
 static const char *advice(const char *name)
 {
-  static const char *const known[][2] = {
-    { "ComposioConnectedAccountNotFoundError",
-      "it was deleted, or belongs to another project" },
-    { "InternalServerError", "try again later" },
-    { NULL, NULL }
-  };
-  int i;
-  for(i = 0; known[i][0]; i++)
-    if(!strcmp(known[i][0], name))
-      return known[i][1];
-  return NULL;
+  if(!strcmp(name, "ComposioConnectedAccountNotFoundError"))
+    return "it was deleted, or belongs to another project";
+  return strcmp(name, "InternalServerError") ? NULL : "try again later";
 }
 
 /* Pushes the string field of the object at 1 and returns it; "" if it is

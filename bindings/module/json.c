@@ -72,36 +72,29 @@ bool lca_json_is_null(lua_State *L, int index)
 
 bool lca_json_push_library(lua_State *L)
 {
+  const char *why = "the module 'cjson' that was found is not lua-cjson";
   int status;
   if(lua_rawgetp(L, LUA_REGISTRYINDEX, &library_key) == LUA_TTABLE)
     return true;
-  lua_pop(L, 1);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "cjson");
   status = lua_pcall(L, 1, 1, 0);
   if(status == LUA_ERRMEM)
     lua_error(L);
   if(status)
-    return false;
-  if(!lua_istable(L, -1) || lua_getfield(L, -1, "new") != LUA_TFUNCTION) {
-    lua_pushliteral(L, "the module 'cjson' that was found is not lua-cjson");
-    return false;
+    why = luaL_tolstring(L, -1, NULL);
+  else if(lua_istable(L, -1) && lua_getfield(L, -1, "new") == LUA_TFUNCTION) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &library_key);
+    return true;
   }
-  lua_pop(L, 1);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &library_key);
-  return true;
-}
-
-void lca_json_push_missing(lua_State *L)
-{
-  const char *why = luaL_tolstring(L, -1, NULL);
   if(strncmp(why, NOT_FOUND, strlen(NOT_FOUND)) != 0)
     lua_pushfstring(L, "cannot be loaded: %s", why);
   else
     lua_pushliteral(L, "not found; install it (Debian: apt install "
                        "lua-cjson; elsewhere: luarocks install lua-cjson)");
-  lua_remove(L, -2);
+  return false;
 }
 
 /* Makes a cjson instance of our own and stores its decode function. Called
@@ -110,10 +103,8 @@ void lca_json_push_missing(lua_State *L)
 static void load_decoder(lua_State *L)
 {
   int top = lua_gettop(L);
-  if(!lca_json_push_library(L)) {
-    lca_json_push_missing(L);
+  if(!lca_json_push_library(L))
     luaL_error(L, "composio needs lua-cjson: %s", lua_tostring(L, -1));
-  }
   lua_getfield(L, -1, "new");
   lua_call(L, 0, 1);
   /* nan, Infinity, 0x10: numbers for cjson, not in JSON */
@@ -198,15 +189,7 @@ static void correct(lua_State *L, int array)
   }
 }
 
-void lca_json_decode(lua_State *L, const char *text, size_t len)
-{
-  struct ca_slice value = { text, len };
-  struct ca_slice no_name = { "", 0 };
-  lca_json_decode_member(L, no_name, value);
-}
-
-void lca_json_decode_member(lua_State *L, struct ca_slice name,
-                            struct ca_slice value)
+void lca_json_decode(lua_State *L, struct ca_slice name, struct ca_slice value)
 {
   int top = lua_gettop(L);
   luaL_getmetatable(L, ARRAY);
@@ -503,9 +486,9 @@ static int array(lua_State *L)
 
 static int decode(lua_State *L)
 {
-  size_t len;
-  const char *text = luaL_checklstring(L, 1, &len);
-  lca_json_decode(L, text, len);
+  struct ca_slice text;
+  text.data = luaL_checklstring(L, 1, &text.len);
+  lca_json_decode(L, LCA_JSON_UNNAMED, text);
   return 1;
 }
 

@@ -12,16 +12,14 @@
 /* Deeper nesting is refused in both directions. */
 #define LCA_JSON_DEPTH 128
 
-/* Decodes the text and corrects the result: whole numbers up to 2^53 become
+/* Decodes the value and corrects the result: whole numbers up to 2^53 become
    integers, null members are absent, and known lists stay lists when empty
-   (they get the metatable of composio.array). Throws a string if the text
-   is not JSON or is nested deeper than 128. [-0, +1, e] */
-void lca_json_decode(lua_State *L, const char *text, size_t len);
-
-/* The same for the value of an object's member: if the member has the name
-   of a known list, an empty list stays a list. [-0, +1, e] */
-void lca_json_decode_member(lua_State *L, struct ca_slice name,
-                            struct ca_slice value);
+   (they get the metatable of composio.array). name is that of the member whose
+   value it is. Throws a string if the value is not JSON or is nested deeper
+   than 128. [-0, +1, e] */
+#define LCA_JSON_UNNAMED ((struct ca_slice){ "", 0 })
+void lca_json_decode(lua_State *L, struct ca_slice name,
+                     struct ca_slice value);
 
 /* Appends the value at index to out as JSON, with the keys of objects
    sorted. composio.null is written as null. Raises for what cannot be
@@ -38,10 +36,9 @@ void lca_json_push_list(lua_State *L);
 bool lca_json_is_null(lua_State *L, int index);
 
 /* Pushes the lua-cjson module, loaded once per state; if it cannot be
-   loaded, returns false and pushes the reason. [-0, +1, m] */
+   loaded, returns false and pushes the reason for people. May leave more on
+   the stack below it. [-0, +n, e] */
 bool lca_json_push_library(lua_State *L);
-/* Pushes a message for people, made from that reason. [-0, +1, e] */
-void lca_json_push_missing(lua_State *L);
 
 /* Adds composio.null, composio.array and the private json_decode and
    json_encode to the table on top. Throws if lua-cjson cannot be loaded.

@@ -47,7 +47,7 @@ static void push_class(lua_State *L, const struct lca_client *client,
   if(ca_api_of_accounts(api))
     lua_rawgetp(L, LUA_REGISTRYINDEX, client);
   else
-    lca_account_push_config_class(L);
+    luaL_getmetatable(L, LCA_ACCOUNT_CONFIG_CLASS);
 }
 
 /* Pushes one account, or a page of accounts; false if the body is neither. */
@@ -67,10 +67,13 @@ static int read_reply(lua_State *L)
   const struct ca_buf *body = lua_touserdata(L, 1);
   const struct ca_api *api = lua_touserdata(L, 2);
   bool reads = !ca_api_mutates(api);
+  struct ca_slice text;
   if(reads && push_read(L, body, api, 3))
     return 1;
   lua_settop(L, 3);
-  lca_json_decode(L, body->data, body->len);
+  text.data = body->data;
+  text.len = body->len;
+  lca_json_decode(L, LCA_JSON_UNNAMED, text);
   return !reads && lua_istable(L, -1);
 }
 

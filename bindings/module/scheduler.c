@@ -65,14 +65,12 @@ static int sched_gc(lua_State *L)
     ca_log_event(&s->log, CA_LOG_WARN, "task",
                  "%d tasks failed and were never joined", unjoined);
   for(i = 0; i < s->size; i++)
-    if(s->tasks[i])
-      s->tasks[i]->sched = NULL;
+    if(s->slots[i].task)
+      s->slots[i].task->sched = NULL;
   ca_engine_free(s->engine);
   s->engine = NULL;
-  free(s->tasks);
-  free(s->generations);
-  s->tasks = NULL;
-  s->generations = NULL;
+  free(s->slots);
+  s->slots = NULL;
   s->size = 0;
   return 0;
 }
@@ -547,8 +545,8 @@ void lca_scheduler_cancel(lua_State *L, int index, int64_t grace_ms)
   }
   /* it waits in composio.run: cancel the tasks of that run instead */
   for(i = 0; i < s->size; i++)
-    if(s->tasks[i] && is_owned(s->tasks[i]->scope, task)) {
-      push_task(L, s->tasks[i]);
+    if(s->slots[i].task && is_owned(s->slots[i].task->scope, task)) {
+      push_task(L, s->slots[i].task);
       lua_getiuservalue(L, index, LCA_TASK_REASON);
       lca_scheduler_cancel(L, -2, grace_ms);
       lua_pop(L, 1);
@@ -569,8 +567,8 @@ void lca_scheduler_cancel_scope(lua_State *L, struct lca_scheduler *s,
 {
   uint32_t i;
   for(i = 0; i < s->size; i++)
-    if(s->tasks[i] && is_within(s->tasks[i]->scope, scope)) {
-      push_task(L, s->tasks[i]);
+    if(s->slots[i].task && is_within(s->slots[i].task->scope, scope)) {
+      push_task(L, s->slots[i].task);
       lua_pushstring(L, reason);
       lca_scheduler_cancel(L, -2, GRACE_MS);
       lua_pop(L, 1);
@@ -585,14 +583,14 @@ void lca_scheduler_kill_scope(lua_State *L, struct lca_scheduler *s,
   if(!s->engine)
     return;
   for(i = 0; i < s->size; i++)
-    if(s->tasks[i] && is_within(s->tasks[i]->scope, scope) &&
-       s->tasks[i]->state != LCA_RUNNING)
-      kill_task(L, s, s->tasks[i]);
+    if(s->slots[i].task && is_within(s->slots[i].task->scope, scope) &&
+       s->slots[i].task->state != LCA_RUNNING)
+      kill_task(L, s, s->slots[i].task);
   /* a running task that closed its own run's coroutine moves to the outer
      scope */
   for(i = 0; i < s->size; i++)
-    if(s->tasks[i] && up && s->tasks[i]->scope == scope) {
-      s->tasks[i]->scope = up;
+    if(s->slots[i].task && up && s->slots[i].task->scope == scope) {
+      s->slots[i].task->scope = up;
       up->live++;
       up->empty = false;
     }
@@ -603,7 +601,7 @@ static void kill_overdue(lua_State *L, struct lca_scheduler *s)
   int64_t now = now_ms(s);
   uint32_t i;
   for(i = 0; i < s->size; i++) {
-    struct lca_task *task = s->tasks[i];
+    struct lca_task *task = s->slots[i].task;
     if(task && task->cancelled && task->kill_at_ms <= now &&
        task->state != LCA_RUNNING && !task->wait.patient) {
       ca_log_event(&s->log, CA_LOG_WARN, "task",

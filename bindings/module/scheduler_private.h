@@ -79,11 +79,15 @@ enum {
   LCA_SCHED_TRACE
 };
 
+struct lca_slot {
+  struct lca_task *task; /* NULL: free */
+  uint32_t generation;   /* kept when a task ends */
+};
+
 struct lca_scheduler {
   struct ca_engine *engine; /* NULL when the state is closing */
   struct ca_log log;
-  struct lca_task **tasks; /* by slot; NULL: free */
-  uint32_t *generations;   /* by slot; kept when a task ends */
+  struct lca_slot *slots;
   uint32_t size;
   uint32_t free_hint;
   size_t live;

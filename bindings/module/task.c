@@ -123,7 +123,8 @@ static int join(lua_State *L)
   self->joining = task;
   self->next_joiner = task->joiners;
   task->joiners = self;
-  return lca_wait_flag(L, &task->done, &self->joiner_token, 0, after_join);
+  return lca_wait_flag(L, &task->done, &self->joiner_token, false, 0,
+                       after_join);
 }
 
 /* ---- cancel and the rest of the class ---- */
@@ -342,7 +343,7 @@ static int wait_scope(lua_State *L, struct lca_scope *scope)
 {
   struct lca_scheduler *sched = scope->sched;
   if(lca_wait_can_suspend(L, sched))
-    return lca_wait_patiently(L, &scope->empty, &scope->token, 1, run_step);
+    return lca_wait_flag(L, &scope->empty, &scope->token, true, 1, run_step);
   run_until(L, sched, &scope->empty, true, RUN_DEADLOCK);
   return run_step(L, LUA_OK, 1);
 }
@@ -391,8 +392,8 @@ static int run(lua_State *L)
   if(self) {           /* it can suspend: checked above */
     task->joiners = self;
     self->joining = task;
-    return lca_wait_patiently(L, &task->done, &self->joiner_token, 0,
-                              run_step);
+    return lca_wait_flag(L, &task->done, &self->joiner_token, true, 0,
+                         run_step);
   }
   run_until(L, sched, &task->done, true, RUN_DEADLOCK);
   return run_step(L, LUA_OK, 0);

@@ -36,22 +36,15 @@ void lca_taskset_leave_queue(struct lca_scheduler *s, struct lca_task *task)
 bool lca_taskset_find_slot(struct lca_scheduler *s, uint32_t *found)
 {
   uint32_t slot = s->free_hint;
-  while(slot < s->size && s->tasks[slot])
+  while(slot < s->size && s->slots[slot].task)
     slot++;
   if(slot == s->size) {
     uint32_t size = s->size ? s->size * 2 : 64;
-    struct lca_task **tasks =
-        realloc(s->tasks, size * sizeof(struct lca_task *));
-    uint32_t *generations;
-    if(!tasks)
+    struct lca_slot *slots = realloc(s->slots, size * sizeof(*slots));
+    if(!slots)
       return false;
-    s->tasks = tasks;
-    generations = realloc(s->generations, size * sizeof(*generations));
-    if(!generations)
-      return false;
-    s->generations = generations;
-    memset(tasks + s->size, 0, (size - s->size) * sizeof(struct lca_task *));
-    memset(generations + s->size, 0, (size - s->size) * sizeof(*generations));
+    memset(slots + s->size, 0, (size - s->size) * sizeof(*slots));
+    s->slots = slots;
     s->size = size;
   }
   *found = slot;
@@ -61,17 +54,17 @@ bool lca_taskset_find_slot(struct lca_scheduler *s, uint32_t *found)
 void lca_taskset_take_slot(struct lca_scheduler *s, struct lca_task *task,
                            uint32_t slot)
 {
-  s->tasks[slot] = task;
+  s->slots[slot].task = task;
   s->free_hint = slot + 1;
   s->live++;
   task->slot = slot;
-  task->generation = ++s->generations[slot];
+  task->generation = ++s->slots[slot].generation;
 }
 
 void lca_taskset_free_slot(struct lca_scheduler *s, struct lca_task *task)
 {
-  s->tasks[task->slot] = NULL;
-  s->generations[task->slot] = task->generation + 1;
+  s->slots[task->slot].task = NULL;
+  s->slots[task->slot].generation = task->generation + 1;
   if(task->slot < s->free_hint)
     s->free_hint = task->slot;
   s->live--;
@@ -91,7 +84,7 @@ void lca_taskset_wake(struct lca_scheduler *s, uint64_t token)
   struct lca_task *task;
   if(!token)
     return;
-  task = slot < s->size ? s->tasks[slot] : NULL;
+  task = slot < s->size ? s->slots[slot].task : NULL;
   if(task && task->state == LCA_WAITING &&
      task->generation == (uint32_t)(token >> 32))
     lca_taskset_make_ready(s, task);

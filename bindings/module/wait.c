@@ -191,15 +191,8 @@ int lca_wait_op(lua_State *L, struct lca_op *op, lua_KContext ctx,
 }
 
 int lca_wait_flag(lua_State *L, const bool *flag, uint64_t *token,
-                  lua_KContext ctx, lua_KFunction k)
+                  bool patient, lua_KContext ctx, lua_KFunction k)
 {
-  struct lca_wait wait = { flag, NULL, token, ctx, k, 0, false };
-  return wait_for(L, lca_scheduler_of(L), &wait);
-}
-
-int lca_wait_patiently(lua_State *L, const bool *flag, uint64_t *token,
-                       lua_KContext ctx, lua_KFunction k)
-{
-  struct lca_wait wait = { flag, NULL, token, ctx, k, 0, true };
+  struct lca_wait wait = { flag, NULL, token, ctx, k, 0, patient };
   return wait_for(L, lca_scheduler_of(L), &wait);
 }

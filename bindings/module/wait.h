@@ -47,15 +47,11 @@ int lca_wait_op(lua_State *L, struct lca_op *op, lua_KContext ctx,
 
 /* Waits until *flag is true, as lca_wait_op does. Whoever sets the flag
    calls lca_taskset_wake with the token that this function stores in
-   *token. Flag and token must outlive the wait: they are in a userdata on
-   the stack, or in static or owned memory. [-?, +?, e] */
+   *token. patient: a cancel or an interrupt neither wakes the wait nor
+   raises in it. Flag and token must outlive the wait: they are in a userdata
+   on the stack, or in static or owned memory. [-?, +?, e] */
 int lca_wait_flag(lua_State *L, const bool *flag, uint64_t *token,
-                  lua_KContext ctx, lua_KFunction k);
-
-/* The same, but a cancel or an interrupt neither wakes the wait nor raises
-   in it. */
-int lca_wait_patiently(lua_State *L, const bool *flag, uint64_t *token,
-                       lua_KContext ctx, lua_KFunction k);
+                  bool patient, lua_KContext ctx, lua_KFunction k);
 
 /* Returns whether the caller can suspend: L is the running task's own
    thread and can yield. */
