@@ -5,16 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include "base/secret.h"
 #include "host/host.h"
-#include "host/table.h"
 #include "job/history.h"
 #include "module/open.h"
-
-#define TABLE_CLASS "composio.host.table"
 
 /* ---- functions that scripts reach, too ----
    Their upvalue is the host. */
@@ -104,102 +102,55 @@ void host_history_add(lua_State *L, struct host *host)
   lua_setfield(L, -2, "own_project");
 }
 
-/* ---- stdout: a line ---- */
+/* ---- lines and columns ---- */
 
-/* host.print(text, is_json): prints a line on stdout, with secrets masked and,
-   except in JSON, control bytes escaped. */
-static int print_line(lua_State *L)
+/* host.clean(text, is_json) → the text with secrets masked and, except in
+   JSON, control bytes escaped */
+static int clean(lua_State *L)
 {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
+  bool is_json = lua_toboolean(L, 2);
   char *raw = lua_newuserdatauv(L, len + 1, 0);
   size_t size = 4 * len + 1;
-  char *clean = lua_newuserdatauv(L, size, 0);
+  char *out = lua_newuserdatauv(L, size, 0);
   memcpy(raw, text, len + 1);
   len = ca_secret_mask(raw, len);
-  if(!lua_toboolean(L, 2)) {
-    ca_text_printable(clean, size, raw, len);
-    raw = clean;
+  if(!is_json) {
+    ca_text_printable(out, size, raw, len);
+    raw = out;
   }
-  (void)printf("%s\n", raw);
-  return 0;
-}
-
-/* ---- stdout: a table ---- */
-
-struct table {
-  struct host_column columns[HOST_COLUMNS];
-  char titles[HOST_COLUMNS][32];
-  struct host_table table;
-};
-
-/* host.table { title, least, title, least, … } → a table (host/table.h) */
-static int new_table(lua_State *L)
-{
-  struct table *table;
-  lua_Integer place = 1;
-  size_t count = 0;
-  luaL_checktype(L, 1, LUA_TTABLE);
-  table = lua_newuserdatauv(L, sizeof(*table), 0);
-  memset(table, 0, sizeof(*table));
-  for(; count < HOST_COLUMNS; count++) {
-    lua_rawgeti(L, 1, place++);
-    if(lua_isnil(L, -1))
-      break;
-    lua_rawgeti(L, 1, place++);
-    snprintf(table->titles[count], sizeof(table->titles[count]), "%s",
-             luaL_checkstring(L, -2));
-    table->columns[count].title = table->titles[count];
-    table->columns[count].least = (size_t)luaL_checkinteger(L, -1);
-    lua_pop(L, 2);
-  }
-  lua_settop(L, 2);
-  host_table_init(&table->table, NULL, table->columns, count);
-  luaL_setmetatable(L, TABLE_CLASS);
+  lua_pushstring(L, raw);
   return 1;
 }
 
-/* table:add(text, …): adds one text per column; nil and "" are shown as "-".
- */
-static int table_add(lua_State *L)
+/* host.print(text, is_json): cleans a line and prints it on stdout. */
+static int print_line(lua_State *L)
 {
-  struct table *table = luaL_checkudata(L, 1, TABLE_CLASS);
-  const char *texts[HOST_COLUMNS] = { NULL };
-  int i;
-  for(i = 0; i < HOST_COLUMNS; i++) {
-    const char *text = luaL_optstring(L, i + 2, "");
-    texts[i] = *text ? text : NULL;
-  }
-  host_table_add(&table->table, texts);
+  (void)clean(L);
+  (void)printf("%s\n", lua_tostring(L, -1));
   return 0;
 }
 
-/* table:finish(): prints rows that are still buffered. */
-static int table_finish(lua_State *L)
+/* host.print_error(text): the same on stderr. */
+static int print_error(lua_State *L)
 {
-  struct table *table = luaL_checkudata(L, 1, TABLE_CLASS);
-  host_table_end(&table->table);
+  (void)clean(L);
+  (void)fprintf(stderr, "%s\n", lua_tostring(L, -1));
   return 0;
 }
 
-static int table_free(lua_State *L)
+/* host.screen(of_stderr) → the terminal's width, or nil if there is none */
+static int screen(lua_State *L)
 {
-  struct table *table = luaL_checkudata(L, 1, TABLE_CLASS);
-  host_table_free(&table->table);
-  return 0;
-}
-
-static void open_tables(lua_State *L)
-{
-  static const luaL_Reg methods[] = { { "add", table_add },
-                                      { "finish", table_finish },
-                                      { NULL, NULL } };
-  luaL_newmetatable(L, TABLE_CLASS);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, table_free);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  struct winsize size;
+  int fd = lua_toboolean(L, 1) ? STDERR_FILENO : STDOUT_FILENO;
+  if(!isatty(fd))
+    return 0;
+  if(ioctl(fd, TIOCGWINSZ, &size) || !size.ws_col)
+    size.ws_col = 80;
+  lua_pushinteger(L, size.ws_col);
+  return 1;
 }
 
 /* ---- the verbs ---- */
@@ -244,12 +195,13 @@ static int number(lua_State *L)
 static void push_host(lua_State *L, struct host *host)
 {
   static const luaL_Reg functions[] = {
-    { "print", print_line },  { "table", new_table }, { "log", log_line },
-    { "complain", complain }, { "is_over", is_over }, { "now", now },
-    { "number", number },     { NULL, NULL }
+    { "print", print_line }, { "print_error", print_error },
+    { "clean", clean },      { "screen", screen },
+    { "log", log_line },     { "complain", complain },
+    { "is_over", is_over },  { "now", now },
+    { "number", number },    { NULL, NULL }
   };
   const struct host_options *options = &host->options;
-  open_tables(L);
   lua_newtable(L);
   host_history_add(L, host);
   lua_pushlightuserdata(L, host);
@@ -268,20 +220,46 @@ static void push_host(lua_State *L, struct host *host)
   lua_setfield(L, -2, "carried");
 }
 
-/* Runs the verb. The argument is the host; returns the exit code. */
-static int run_verb(lua_State *L)
+void host_history_push(lua_State *L, struct host *host, const char *module)
 {
-  struct host *host = lua_touserdata(L, 1);
   luaL_openlibs(L);
   lca_open_parts(L);
   lua_getglobal(L, "require");
-  lua_pushliteral(L, "composio.runs");
+  lua_pushstring(L, module);
   lua_call(L, 1, 1);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "composio.core");
   lua_call(L, 1, 1);
   push_host(L, host);
-  lua_call(L, 2, 1); /* the verbs */
+  lua_call(L, 2, 1);
+}
+
+int host_history_call(struct host *host, lua_CFunction function, void *ctx)
+{
+  lua_State *L = luaL_newstate();
+  int status = LUA_ERRMEM;
+  int result = 0;
+  if(L) {
+    lua_pushcfunction(L, function);
+    lua_pushlightuserdata(L, ctx);
+    status = lua_pcall(L, 1, 1, 0);
+  }
+  if(status == LUA_OK)
+    result = (int)lua_tointeger(L, -1);
+  else if(status == LUA_ERRMEM)
+    host_terminal_complain(host, "out of memory");
+  else
+    host_terminal_complain(host, "%s", lua_tostring(L, -1));
+  if(L)
+    lua_close(L);
+  return status == LUA_OK ? result : -status;
+}
+
+/* Runs the verb. The argument is the host; returns the exit code. */
+static int run_verb(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, 1);
+  host_history_push(L, host, "composio.runs");
   lua_getfield(L, -1, host_options_verb(host->options.verb));
   lua_call(L, 0, 1);
   return 1;
@@ -318,10 +296,8 @@ static void hide_key(void)
 
 int host_history_verb(struct host *host)
 {
-  lua_State *L;
   struct ca_err err;
-  int status = LUA_ERRMEM;
-  int code = 1;
+  int code;
   ca_err_clear(&err);
   hide_key();
   if(host_paths_state_dir(host->options.state_dir, host->state_dir,
@@ -329,21 +305,8 @@ int host_history_verb(struct host *host)
     host_terminal_complain(host, "%s", err.text);
     return 2;
   }
-  L = luaL_newstate();
-  if(L) {
-    lua_pushcfunction(L, run_verb);
-    lua_pushlightuserdata(L, host);
-    status = lua_pcall(L, 1, 1, 0);
-  }
-  if(status == LUA_OK)
-    code = (int)lua_tointeger(L, -1);
-  else if(status == LUA_ERRMEM)
-    host_terminal_complain(host, "out of memory");
-  else
-    host_terminal_complain(host, "%s", lua_tostring(L, -1));
-  if(status == LUA_ERRRUN && !host->exit_code)
-    code = 2;
-  if(L)
-    lua_close(L);
+  code = host_history_call(host, run_verb, host);
+  if(code < 0)
+    code = code == -LUA_ERRRUN && !host->exit_code ? 2 : 1;
   return end_output(host, code);
 }

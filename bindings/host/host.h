@@ -140,6 +140,21 @@ int host_history_verb(struct host *host);
    host. [-0, +0, m] */
 void host_history_add(lua_State *L, struct host *host);
 
+/* Calls the function with ctx in a Lua state of its own, which no script
+   reaches. Returns the integer that it returns; prints an error, and returns
+   its status negated: -LUA_ERRRUN. */
+int host_history_call(struct host *host, lua_CFunction function, void *ctx);
+/* In such a state: loads the shipped Lua module, calls what it returns with
+   composio.core and the functions of the host, and pushes the result.
+   [-0, +1, e] */
+void host_history_push(lua_State *L, struct host *host, const char *module);
+
+/* ---- preview.c ---- */
+
+/* Prints the plan of a bulk, or without plan_counts the lines of straight-line
+   changes. */
+void host_preview_show(struct host *host, const struct lca_plan *plan);
+
 /* ---- confirm.c ---- */
 
 /* Reads the files of --protect into host->protect. CA_USAGE for a line that
@@ -181,12 +196,14 @@ int host_help_print(struct host *host, const char *page);
    ignored. */
 void host_terminal_print(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
+/* The same, also with -q: for lines about failures. */
+void host_terminal_print_always(struct host *host, const char *fmt, ...)
+    CA_PRINTF(2, 3);
 /* Prints a warning or error, also with -q, after the program's name. */
 void host_terminal_complain(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
 /* Prints a question without a line end. */
 void host_terminal_prompt(struct host *host, const char *text);
-void host_terminal_show_plan(struct host *host, const struct lca_plan *plan);
 /* Draws the progress line, at most ten times a second. */
 void host_terminal_show_progress(struct host *host);
 void host_terminal_clear_progress(struct host *host);

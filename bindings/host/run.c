@@ -105,7 +105,7 @@ static enum ca_code let_through(void *ctx, struct ca_err *err)
 
 static void show(void *ctx, const struct lca_plan *plan)
 {
-  host_terminal_show_plan(ctx, plan);
+  host_preview_show(ctx, plan);
 }
 
 static void tick(void *ctx)

@@ -2,6 +2,7 @@
 -- JSON lines for programs.
 -- Must not know: SQL, how rows are read ahead, terminals, signals.
 
+local columns = require "composio.columns"
 local next_command = require "composio.next_command"
 
 local FIRST_CHANGES = 50
@@ -112,6 +113,15 @@ local function as_utf8(text)
 end
 
 return function(core, host)
+  -- Begins a table on stdout, of columns given as title, least width, title, …
+  local function columns_of(list)
+    local all = {}
+    for at = 1, #list, 2 do
+      all[#all + 1] = { title = list[at], least = list[at + 1] > 0 and list[at + 1] or nil }
+    end
+    return columns(host, { columns = all, dashes = true })
+  end
+
   -- Returns a value of print_json's row as JSON. A table is { json = text }, or an object
   -- in which names and values alternate.
   local function encoded(value)
@@ -215,7 +225,7 @@ return function(core, host)
   end
 
   local function runs(ledger)
-    local list = host.table {
+    local list = columns_of {
       "run", 0, "state", 11, "what", 7, "changes", 12, "took", 6, "by", 8, "began", 20,
     }
     local shown = 0
@@ -301,7 +311,7 @@ return function(core, host)
   end
 
   local function show_counts(counts)
-    local list = host.table { "operation", 10, "outcome", 0, "changes", 0 }
+    local list = columns_of { "operation", 10, "outcome", 0, "changes", 0 }
     for _, count in ipairs(counts) do
       if host.wants_json then
         count.kind = count.operation and "changes" or "items"
@@ -325,7 +335,7 @@ return function(core, host)
 
   local function show_changes(ledger, name)
     local all = host.show_all or host.wants_json
-    local list = host.table {
+    local list = columns_of {
       "operation", 9, "account", 0, "outcome", 9, "from and to", 17, "why", 8, "user", 6,
       "toolkit", 6, "line", 8, "request", 8,
     }
@@ -421,7 +431,7 @@ return function(core, host)
   end
 
   local function history(ledger)
-    local list = host.table {
+    local list = columns_of {
       "when", 0, "operation", 9, "from and to", 17, "outcome", 9, "why", 8, "by", 6, "line", 8,
       "run", 12,
     }

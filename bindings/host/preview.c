@@ -1,0 +1,143 @@
+/* Shows a plan: hands what preview.lua prints to a Lua state of its own. Must
+   not know: how it is printed, curl. */
+#include <stdio.h>
+#include <lauxlib.h>
+#include "host/host.h"
+#include "base/text.h"
+
+#define CURSOR_CLASS "composio.host.changes"
+
+struct shown {
+  struct host *host;
+  const struct lca_plan *plan;
+};
+
+static int close_cursor(lua_State *L)
+{
+  ca_changes_close(lua_touserdata(L, 1));
+  return 0;
+}
+
+/* The iterator that changes returns. */
+static int next_change(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+  struct ca_changes *changes = lua_touserdata(L, lua_upvalueindex(2));
+  const struct ca_change_row *row = NULL;
+  const struct ca_change *change;
+  const char *account;
+  struct ca_item item;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(ca_changes_next(changes, &row, &err) ||
+     (row && ca_read_item(host->ledger, row->item, &item, &err)))
+    return luaL_error(L, "the ledger cannot be read: %s", err.text);
+  if(!row)
+    return 0;
+  change = &row->change;
+  account = ca_text_or_null(change->account);
+  lua_pushstring(L, change->api->name);
+  lua_pushstring(L, account ? account : item.key);
+  lua_pushstring(L, ca_text_or_null(item.toolkit));
+  lua_pushstring(L, ca_text_or_null(change->user ? change->user : item.user));
+  lua_pushstring(L, ca_text_or_null(change->before));
+  lua_pushfstring(L, "%s%s%s%s", change->line ? change->line : "",
+                  change->fallback ? "  otherwise" : "",
+                  ca_text_or_null(change->reason) ? "  " : "",
+                  change->reason ? change->reason : "");
+  return 6;
+}
+
+/* changes(bulk, "planned" or "skipped") → an iterator over the bulk's
+   changes with that outcome: operation, account, toolkit, user, status before,
+   and the line with what else there is to say */
+static int changes(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+  int bulk = (int)luaL_checkinteger(L, 1);
+  bool skipped = *luaL_checkstring(L, 2) == 's';
+  struct ca_changes *cursor;
+  lua_pushlightuserdata(L, host);
+  cursor = lua_newuserdatauv(L, sizeof(*cursor), 0);
+  ca_changes_open(cursor, host->ledger, bulk,
+                  1u << (skipped ? CA_SKIPPED : CA_PLANNED));
+  if(luaL_newmetatable(L, CURSOR_CLASS)) {
+    lua_pushcfunction(L, close_cursor);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  lua_pushcclosure(L, next_change, 2);
+  return 1;
+}
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, int64_t value)
+{
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void push_kinds(lua_State *L, const struct lca_count *counts)
+{
+  lua_Integer used = 0;
+  size_t i;
+  lua_newtable(L);
+  for(i = 0; i < LCA_COUNTS; i++) {
+    if(!counts[i].planned && !counts[i].same)
+      continue;
+    lua_newtable(L);
+    set_text(L, "operation", counts[i].api->name);
+    set_text(L, "toolkit", counts[i].toolkit);
+    set_text(L, "status", counts[i].status);
+    set_number(L, "planned", counts[i].planned);
+    set_number(L, "same", counts[i].same);
+    lua_rawseti(L, -2, ++used);
+  }
+}
+
+static void push_plan(lua_State *L, const struct lca_plan *plan)
+{
+  lua_newtable(L);
+  set_text(L, "name", plan->name);
+  set_text(L, "listing", plan->listing);
+  set_number(L, "bulk", plan->bulk);
+  set_number(L, "selected", plan->selected);
+  set_number(L, "planned", plan->totals.planned);
+  set_number(L, "same", plan->totals.same);
+  set_number(L, "skipped", plan->totals.skipped);
+  set_number(L, "irreversible", plan->totals.irreversible);
+  set_number(L, "failed", plan->failed);
+  lua_pushboolean(L, plan->replayed);
+  lua_setfield(L, -2, "replayed");
+  if(plan->plan_counts) {
+    push_kinds(L, plan->plan_counts);
+    lua_setfield(L, -2, "kinds");
+  }
+}
+
+static int show(lua_State *L)
+{
+  struct shown *shown = lua_touserdata(L, 1);
+  host_history_push(L, shown->host, "composio.preview");
+  push_plan(L, shown->plan);
+  lua_pushlightuserdata(L, shown->host);
+  lua_pushcclosure(L, changes, 1);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+void host_preview_show(struct host *host, const struct lca_plan *plan)
+{
+  struct shown shown = { host, plan };
+  host_terminal_clear_progress(host);
+  if(!host->options.quiet)
+    (void)host_history_call(host, show, &shown);
+  else if(plan->listing)
+    host_terminal_print_always(host, "  the listing is incomplete: %s",
+                               plan->listing);
+}
