@@ -49,30 +49,20 @@ static void add_lua(lua_State *L)
 /* lua-cjson is a Lua module: there is no version that we were built with. */
 static void add_cjson(lua_State *L)
 {
-<<<<<<< HEAD
   struct ca_library version = { "lua-cjson", NULL, NULL, "" };
-=======
   int top = lua_gettop(L);
->>>>>>> ab963ab (Decode JSON by one function, wait for flags by one, and keep tasks in one array of slots)
   bool found = lca_json_push_library(L); /* the library, or the reason */
   const char *text;
   if(found)
     lua_getfield(L, -1, "_VERSION");
   text = luaL_tolstring(L, -1, NULL);
-<<<<<<< HEAD
   if(found)
     version.runs = text;
   else
     ca_text_copy(version.more, sizeof(version.more), text);
-  lua_pushvalue(L, -4); /* the list */
+  lua_pushvalue(L, top); /* the list */
   lca_versions_add(L, version);
-  lua_pop(L, 4);
-=======
-  ca_version_set(version, "lua-cjson", NULL, found ? text : NULL);
-  if(!found)
-    ca_err_copy_text(version->more, sizeof(version->more), text, strlen(text));
   lua_settop(L, top);
->>>>>>> ab963ab (Decode JSON by one function, wait for flags by one, and keep tasks in one array of slots)
 }
 
 static lca_versions_fn *also; /* the host's library, or NULL */
