@@ -4,6 +4,7 @@
 
    core/apply calls back inside the engine's step, where no Lua may run, so the
    callbacks below only copy, queue and wake. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
@@ -17,15 +18,13 @@
 
 /* ---- changes and items that ended ---- */
 
+/* The row's texts follow the struct in the same allocation. */
 struct ended_change {
   struct ended_change *next;
-  const struct ca_api *api;
+  struct ca_change_row row;
   enum ca_outcome outcome;
   bool earlier;            /* done in an earlier session: there is no result */
   struct ca_result result; /* owned; empty where no request was made */
-  char account[160];
-  char made[160];
-  char status_after[32];
 };
 
 struct ended_item {
@@ -44,17 +43,16 @@ struct waiter {
 
 /* A bulk that is being applied. */
 struct lca_applier {
-  struct lca_run *run; /* NULL once it has ended */
-  bool keep;           /* an `after` needs the results */
-  bool failed;
-  struct ca_err err;
+  struct lca_run *run;     /* NULL once it has ended */
+  bool keep;               /* an `after` needs the results */
+  struct ca_err err;       /* code set once it has failed */
   struct ended_item *open; /* items with some changes ended, some not */
   struct ended_item *first;
   struct ended_item *last;
   size_t queued;
-  int64_t bad; /* items that did not end well */
+  int64_t bad;              /* items that did not end well */
+  struct ended_item *taken; /* the last one that a task took */
   struct waiter *waiters;
-  struct waiter **waiters_end;
 };
 
 static void free_item(struct ended_item *item)
@@ -68,14 +66,21 @@ static void free_item(struct ended_item *item)
   free(item);
 }
 
+static void free_items(struct ended_item **items)
+{
+  while(*items) {
+    struct ended_item *item = *items;
+    *items = item->next;
+    free_item(item);
+  }
+}
+
 static void wake_one(struct lca_applier *applier)
 {
   struct waiter *waiter = applier->waiters;
   if(!waiter)
     return;
   applier->waiters = waiter->next;
-  if(!applier->waiters)
-    applier->waiters_end = &applier->waiters;
   waiter->queued = false;
   waiter->ready = true;
   lca_taskset_wake(applier->run->sched, waiter->token);
@@ -106,16 +111,18 @@ static struct ended_item *open_item(struct lca_applier *applier,
   return item;
 }
 
-static void close_item(struct lca_applier *applier, struct ended_item *item,
-                       bool well)
+void lca_apply_end_item(struct lca_applier *applier, int64_t number, bool well)
 {
   struct ended_item **at = &applier->open;
-  while(*at != item)
+  struct ended_item *item;
+  while(*at && (*at)->number != number)
     at = &(*at)->next;
+  item = *at;
+  if(!item)
+    return;
   *at = item->next;
   item->next = NULL;
   if(!well) {
-    applier->bad++;
     free_item(item);
     return;
   }
@@ -128,38 +135,27 @@ static void close_item(struct lca_applier *applier, struct ended_item *item,
   wake_one(applier);
 }
 
-static void keep_text(char *to, size_t size, const char *from)
-{
-  ca_err_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
-}
-
 void lca_apply_report(struct lca_applier *applier,
                       const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
   struct ended_item *item = open_item(applier, row->item);
-  struct ended_change *change = calloc(1, sizeof(*change));
+  struct ended_change *change =
+      calloc(1, sizeof(*change) + ca_change_row_size(row));
   if(!item || !change) {
     free(change);
-    applier->failed = true;
     ca_err_set(&applier->err, CA_NOMEM, "out of memory");
     return;
   }
-  change->api = row->change.api;
+  ca_change_row_copy(&change->row, row, (char *)(change + 1));
   change->outcome = applied->outcome;
   change->earlier = applied->outcome == CA_DONE && !applied->result;
-  keep_text(change->account, sizeof(change->account), row->change.account);
-  keep_text(change->made, sizeof(change->made), row->made);
-  keep_text(change->status_after, sizeof(change->status_after),
-            row->status_after);
   lca_direct_move_result(&change->result, applied->result);
   if(item->last)
     item->last->next = change;
   else
     item->first = change;
   item->last = change;
-  if(applied->last)
-    close_item(applier, item, applied->well);
 }
 
 static void bulk_visit(void *owner, const struct ca_applied *applied)
@@ -168,8 +164,13 @@ static void bulk_visit(void *owner, const struct ca_applied *applied)
   if(!applier->run)
     return;
   lca_direct_count(applier->run, applied);
-  if(applier->keep)
-    lca_apply_report(applier, applied);
+  if(!applier->keep)
+    return;
+  lca_apply_report(applier, applied);
+  if(!applied->last)
+    return;
+  applier->bad += !applied->well;
+  lca_apply_end_item(applier, applied->row->item, applied->well);
 }
 
 /* ---- before each step of the engine ---- */
@@ -184,14 +185,11 @@ static void fill(struct lca_run *run)
   if(ca_apply_key_rejected(run->apply)) /* perhaps by a precheck */
     run->stats.key_rejected = true;
   ca_apply_turn(run->apply);
-  if(!applier || applier->failed)
+  if(!applier || applier->err.code)
     return;
-  if(applier->queued < FULL_ITEMS &&
-     ca_apply_fill(run->apply, &applier->err)) {
-    applier->failed = true;
+  if(applier->queued < FULL_ITEMS && ca_apply_fill(run->apply, &applier->err))
     ca_apply_stop(run->apply);
-  }
-  if(applier->failed || ca_apply_finished(run->apply) ||
+  if(applier->err.code || ca_apply_finished(run->apply) ||
      ca_apply_paused(run->apply))
     wake_all(applier);
 }
@@ -220,16 +218,9 @@ int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
 static void drop_applier(struct lca_applier *applier)
 {
   struct lca_run *run = applier->run;
-  while(applier->first) {
-    struct ended_item *item = applier->first;
-    applier->first = item->next;
-    free_item(item);
-  }
-  while(applier->open) {
-    struct ended_item *item = applier->open;
-    applier->open = item->next;
-    free_item(item);
-  }
+  free_items(&applier->first);
+  free_items(&applier->open);
+  free_items(&applier->taken);
   applier->last = NULL;
   applier->queued = 0;
   applier->keep = false;
@@ -263,7 +254,6 @@ int lca_apply_bulk(lua_State *L)
     return lca_error_usage(L, "a preview cannot carry out changes");
   applier = lua_newuserdatauv(L, sizeof(*applier), 0);
   memset(applier, 0, sizeof(*applier));
-  applier->waiters_end = &applier->waiters;
   applier->keep = lua_toboolean(L, 3);
   luaL_setmetatable(L, APPLIER_CLASS);
   lca_direct_need_apply(L, run);
@@ -295,15 +285,9 @@ static int waiter_close(lua_State *L)
   lua_getiuservalue(L, 1, 1);
   applier = lua_touserdata(L, -1);
   waiter->queued = false;
-  for(at = &applier->waiters; *at; at = &(*at)->next) {
-    if(*at != waiter)
-      continue;
-    *at = waiter->next;
-    break;
-  }
-  applier->waiters_end = &applier->waiters;
-  while(*applier->waiters_end)
-    applier->waiters_end = &(*applier->waiters_end)->next;
+  for(at = &applier->waiters; *at != waiter; at = &(*at)->next)
+    ;
+  *at = waiter->next;
   return 0;
 }
 
@@ -312,13 +296,13 @@ static int waiter_close(lua_State *L)
 static void push_result(lua_State *L, struct lca_run *run,
                         struct ended_change *change)
 {
+  const struct ca_change *planned = &change->row.change;
   if(change->earlier) {
-    lca_run_push_earlier(L, change->api, change->account,
-                         change->status_after[0] ? change->status_after : NULL,
-                         change->made[0] ? change->made : NULL);
+    lca_run_push_earlier(L, planned->api, planned->account,
+                         change->row.status_after, change->row.made);
   } else if(change->outcome == CA_DONE) {
-    lca_result_push(L, run->client, change->api, &change->result,
-                    change->account);
+    lca_result_push(L, run->client, planned->api, &change->result,
+                    planned->account);
   } else if(change->outcome == CA_SAME) {
     lca_run_push_same(L);
   } else {
@@ -346,21 +330,33 @@ static void push_results(lua_State *L, struct lca_run *run,
     push_result(L, run, change);
     lua_pushvalue(L, -1);
     lua_rawseti(L, -3, ++n);
-    if(lua_getfield(L, -2, change->api->name) == LUA_TNIL) {
+    if(lua_getfield(L, -2, change->row.change.api->name) == LUA_TNIL) {
       lua_pushvalue(L, -2);
-      lua_setfield(L, -4, change->api->name);
+      lua_setfield(L, -4, change->row.change.api->name);
     }
     lua_pop(L, 2);
   }
 }
 
-static void set_text(lua_State *L, const char *name, const char *text)
-{
-  if(!text)
-    return;
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
+static const struct {
+  const char *name;
+  size_t at;
+} item_texts[] = { { "id", offsetof(struct ca_item, account) },
+                   { "user_id", offsetof(struct ca_item, user) },
+                   { "status", offsetof(struct ca_item, status) },
+                   { "alias", offsetof(struct ca_item, alias) },
+                   { "status_reason",
+                     offsetof(struct ca_item, status_reason) },
+                   { "toolkit", offsetof(struct ca_item, toolkit) },
+                   { "auth_scheme", offsetof(struct ca_item, scheme) } };
+
+static const struct {
+  const char *name;
+  enum ca_item_flag flag;
+} item_flags[] = { { "is_disabled", CA_ITEM_DISABLED },
+                   { "config_disabled", CA_ITEM_CONFIG_DISABLED },
+                   { "managed", CA_ITEM_MANAGED },
+                   { "shared", CA_ITEM_SHARED } };
 
 static void set_time(lua_State *L, const char *name, int64_t wall_ms)
 {
@@ -368,81 +364,55 @@ static void set_time(lua_State *L, const char *name, int64_t wall_ms)
   if(!wall_ms)
     return;
   ca_clock_format(wall_ms, text, sizeof(text));
-  set_text(L, name, text);
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
 }
 
 /* Pushes the account as the plan saw it, from the columns that the ledger
-   stores. */
+   stores, all in one table; composio/bulk.lua gives it the service's shape. */
 static void push_account(lua_State *L, const struct lca_run *run,
                          const struct ca_item *item)
 {
-  lua_createtable(L, 0, 12);
-  set_text(L, "id", item->account);
-  set_text(L, "user_id", item->user);
-  set_text(L, "status", item->status);
-  set_text(L, "alias", item->alias);
-  set_text(L, "status_reason", item->status_reason);
+  size_t i;
+  lua_createtable(L, 0, 14);
+  for(i = 0; i < sizeof(item_texts) / sizeof(item_texts[0]); i++) {
+    lua_pushstring(L, *(const char *const *)(const void *)((const char *)item +
+                                                           item_texts[i].at));
+    lua_setfield(L, -2, item_texts[i].name);
+  }
+  for(i = 0; i < sizeof(item_flags) / sizeof(item_flags[0]); i++) {
+    lua_pushboolean(L, (item->flags & item_flags[i].flag) != 0);
+    lua_setfield(L, -2, item_flags[i].name);
+  }
   set_time(L, "created_at", item->created_ms);
   set_time(L, "updated_at", item->updated_ms);
-  lua_pushboolean(L, (item->flags & CA_ITEM_DISABLED) != 0);
-  lua_setfield(L, -2, "is_disabled");
-  lua_createtable(L, 0, 1);
-  set_text(L, "slug", item->toolkit);
-  lua_setfield(L, -2, "toolkit");
-  lua_createtable(L, 0, 3);
-  set_text(L, "auth_scheme", item->scheme);
-  lua_pushboolean(L, (item->flags & CA_ITEM_CONFIG_DISABLED) != 0);
-  lua_setfield(L, -2, "is_disabled");
-  lua_pushboolean(L, (item->flags & CA_ITEM_MANAGED) != 0);
-  lua_setfield(L, -2, "is_composio_managed");
-  lua_setfield(L, -2, "auth_config");
-  lua_createtable(L, 0, 1);
-  set_text(L, "account_type",
-           item->flags & CA_ITEM_SHARED ? "SHARED" : "PRIVATE");
-  lua_setfield(L, -2, "experimental");
   if(lua_rawgetp(L, LUA_REGISTRYINDEX, run->client) == LUA_TTABLE)
     lua_setmetatable(L, -2); /* methods of this client's accounts */
   else
     lua_pop(L, 1);
 }
 
-struct item_box {
-  struct ended_item *item;
-};
-
-static int item_box_close(lua_State *L)
-{
-  struct item_box *box = lua_touserdata(L, 1);
-  if(box->item)
-    free_item(box->item);
-  box->item = NULL;
-  return 0;
-}
-
 static int push_item(lua_State *L, struct lca_applier *applier)
 {
-  struct item_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
   struct lca_run *run = applier->run;
+  struct ended_item *item = applier->first;
   struct ca_item row;
   struct ca_err err;
-  box->item = NULL;
-  luaL_setmetatable(L, WAITER_CLASS ".item");
   ca_err_clear(&err);
-  box->item = applier->first;
-  applier->first = box->item->next;
+  free_items(&applier->taken);
+  applier->first = item->next;
   if(!applier->first)
     applier->last = NULL;
   applier->queued--;
-  if(ca_read_item(run->ledger, box->item->number, &row, &err))
+  item->next = NULL;
+  applier->taken = item;
+  if(ca_read_item(run->ledger, item->number, &row, &err))
     return lca_run_ledger_failed(L, run, &err);
-  lua_pushinteger(L, box->item->number);
+  lua_pushinteger(L, item->number);
   lua_pushstring(L, row.key);
-  if(row.row)
-    lua_pushstring(L, row.row);
-  else
-    lua_pushnil(L);
+  lua_pushstring(L, row.row);
   push_account(L, run, &row);
-  push_results(L, run, box->item);
+  push_results(L, run, item);
   return 5; /* number key row account results */
 }
 
@@ -458,7 +428,7 @@ static int next_ready(lua_State *L, int status, lua_KContext ctx)
     return 0;
   if(applier->first && applier->keep)
     return push_item(L, applier);
-  if(applier->failed)
+  if(applier->err.code)
     return lca_run_ledger_failed(L, run, &applier->err);
   if(ca_apply_finished(run->apply) || ca_apply_paused(run->apply))
     return 0;
@@ -470,8 +440,8 @@ static int next_ready(lua_State *L, int status, lua_KContext ctx)
   lua_setiuservalue(L, -2, 1);
   lua_toclose(L, -1);
   waiter->queued = true;
-  *applier->waiters_end = waiter;
-  applier->waiters_end = &waiter->next;
+  waiter->next = applier->waiters;
+  applier->waiters = waiter;
   return lca_wait_flag(L, &waiter->ready, &waiter->token, false, 0,
                        next_ready);
 }
@@ -521,29 +491,6 @@ static int applier_close(lua_State *L)
   return 0;
 }
 
-static void open_class(lua_State *L, const char *class, lua_CFunction close,
-                       const luaL_Reg *methods)
-{
-  luaL_newmetatable(L, class);
-  lua_pushcfunction(L, close);
-  lua_setfield(L, -2, "__close");
-  lua_pushcfunction(L, close);
-  lua_setfield(L, -2, "__gc");
-  if(methods) {
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-  }
-  lua_pop(L, 1);
-}
-
-void lca_apply_push_methods(lua_State *L)
-{
-  luaL_getmetatable(L, APPLIER_CLASS);
-  lua_getfield(L, -1, "__index");
-  lua_remove(L, -2);
-}
-
 void lca_apply_open(lua_State *L)
 {
   static const luaL_Reg methods[] = {
@@ -551,13 +498,19 @@ void lca_apply_open(lua_State *L)
     { "bad", applier_bad },     { "stop", applier_stop },
     { "close", applier_close }, { NULL, NULL }
   };
-  open_class(L, APPLIER_CLASS, applier_close, methods);
+  lca_direct_open_class(L, APPLIER_CLASS, applier_close, methods);
   lca_direct_open(L);
-  open_class(L, WAITER_CLASS, waiter_close, NULL);
-  open_class(L, WAITER_CLASS ".item", item_box_close, NULL);
+  lca_direct_open_class(L, WAITER_CLASS, waiter_close, NULL);
 }
 
 /* ---- after the script ---- */
+
+bool lca_apply_is_past(const struct ca_engine *engine,
+                       int64_t (*deadline_ms)(void *ctx), void *ctx)
+{
+  int64_t until = deadline_ms(ctx);
+  return until >= 0 && ca_clock_mono_ms(ca_engine_clock(engine)) >= until;
+}
 
 void lca_apply_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx),
                      void *ctx)
@@ -571,8 +524,7 @@ void lca_apply_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx),
   engine = lca_scheduler_engine(run->sched);
   ca_apply_stop(run->apply);
   while(!ca_apply_finished(run->apply)) {
-    int64_t until = deadline_ms(ctx);
-    if(until >= 0 && ca_clock_mono_ms(ca_engine_clock(engine)) >= until)
+    if(lca_apply_is_past(engine, deadline_ms, ctx))
       break;
     run->options.tick(run->options.ctx);
     if(ca_engine_step(engine, 100, &err))

@@ -98,15 +98,11 @@ static void one_visit(void *owner, const struct ca_applied *applied)
     lca_taskset_wake(one->run->sched, one->token);
 }
 
-struct one_box {
-  struct lca_direct *one;
-};
-
 static int one_close(lua_State *L)
 {
-  struct one_box *box = lua_touserdata(L, 1);
-  struct lca_direct *one = box->one;
-  box->one = NULL;
+  struct lca_direct **box = lua_touserdata(L, 1);
+  struct lca_direct *one = *box;
+  *box = NULL;
   if(!one)
     return 0;
   if(one->ended) {
@@ -121,8 +117,7 @@ static int one_close(lua_State *L)
 
 static int one_ended(lua_State *L, int status, lua_KContext ctx)
 {
-  struct one_box *box = lua_touserdata(L, (int)ctx);
-  struct lca_direct *one = box->one;
+  struct lca_direct *one = *(struct lca_direct **)lua_touserdata(L, (int)ctx);
   struct lca_run *run = one->run;
   struct ca_err err;
   (void)status;
@@ -158,16 +153,16 @@ int lca_direct_carry_out(lua_State *L, struct lca_run *run,
                          const struct ca_change *change, int64_t item,
                          int64_t number, struct ca_slice secret)
 {
-  struct one_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
+  struct lca_direct **box = lua_newuserdatauv(L, sizeof(*box), 0);
   struct lca_direct *one;
   struct ca_err err;
   int at = lua_gettop(L);
   ca_err_clear(&err);
-  box->one = NULL;
+  *box = NULL;
   luaL_setmetatable(L, DIRECT_CLASS);
   lua_toclose(L, at);
   lca_direct_need_apply(L, run);
-  one = box->one = calloc(1, sizeof(*one));
+  one = *box = calloc(1, sizeof(*one));
   if(!one)
     return luaL_error(L, "out of memory");
   one->run = run;
@@ -177,7 +172,7 @@ int lca_direct_carry_out(lua_State *L, struct lca_run *run,
                    strlen(change->account));
   run->stats.written = true;
   if(begin(run, one, change, item, number, secret, &err)) {
-    box->one = NULL;
+    *box = NULL;
     free(one);
     if(run->stats.stopped_early)
       return lca_run_stop(L, LCA_STOP_EARLY, "%s", run->stats.stop_text);
@@ -186,12 +181,23 @@ int lca_direct_carry_out(lua_State *L, struct lca_run *run,
   return lca_wait_flag(L, &one->ended, &one->token, false, at, one_ended);
 }
 
+void lca_direct_open_class(lua_State *L, const char *class,
+                           lua_CFunction close, const luaL_Reg *methods)
+{
+  luaL_newmetatable(L, class);
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "__close");
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "__gc");
+  if(methods) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_pop(L, 1);
+}
+
 void lca_direct_open(lua_State *L)
 {
-  luaL_newmetatable(L, DIRECT_CLASS);
-  lua_pushcfunction(L, one_close);
-  lua_setfield(L, -2, "__close");
-  lua_pushcfunction(L, one_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  lca_direct_open_class(L, DIRECT_CLASS, one_close, NULL);
 }

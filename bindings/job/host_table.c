@@ -200,6 +200,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "end_plan", lca_bulk_end_plan },
     { "seal", lca_bulk_seal },
     { "apply", lca_apply_bulk },
+    { "settle", lca_settle_bulk },
     { "after_item", lca_item_after },
     { "item_account", lca_item_account },
     { "item_kind", lca_item_kind },
@@ -224,7 +225,6 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
   lca_plan_rows_open(L);
   lca_change_open(L);
   lca_apply_open(L);
-  lca_settle_open(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   luaL_newlib(L, functions);
   lca_table_set_bool(L, "is_apply", options->apply);

@@ -259,6 +259,10 @@ void lca_direct_need_apply(lua_State *L, struct lca_run *run);
 int lca_direct_carry_out(lua_State *L, struct lca_run *run,
                          const struct ca_change *change, int64_t item,
                          int64_t number, struct ca_slice secret);
+/* Registers a class whose objects `close` ends, with these methods or NULL.
+   [-0, +0, m] */
+void lca_direct_open_class(lua_State *L, const char *class,
+                           lua_CFunction close, const luaL_Reg *methods);
 /* [-0, +0, m] */
 void lca_direct_open(lua_State *L);
 
@@ -267,18 +271,22 @@ void lca_direct_open(lua_State *L);
 /* host.apply and its object. */
 int lca_apply_bulk(lua_State *L);
 void lca_apply_open(lua_State *L);
-/* Pushes the table of the applier's methods. [-0, +1, m] */
-void lca_apply_push_methods(lua_State *L);
+/* Has the deadline passed? -1 means that there is none. */
+bool lca_apply_is_past(const struct ca_engine *engine,
+                       int64_t (*deadline_ms)(void *ctx), void *ctx);
 /* Queues one ended change for `after`. Calls no Lua. */
 void lca_apply_report(struct lca_applier *applier,
                       const struct ca_applied *applied);
+/* Ends the item whose changes were queued: for `after` if it ended well, else
+   they are dropped. Calls no Lua. */
+void lca_apply_end_item(struct lca_applier *applier, int64_t item, bool well);
 /* The scheduler's pump, called before each step of the engine; returns how
    long the step may wait. */
 int lca_apply_pump(void *ctx, lua_State *L, int wait_ms);
 
 /* job/settle.c */
 
-/* Adds applier:settle to the class that lca_apply_open made. [-0, +0, m] */
-void lca_settle_open(lua_State *L);
+/* host.settle. */
+int lca_settle_bulk(lua_State *L);
 
 #endif

@@ -16,8 +16,24 @@ struct settling {
   int64_t done;
   int64_t not_done;
   int64_t open;
-  int reported; /* lines logged */
+  int reported;   /* lines logged */
+  int64_t *items; /* owned; those with a change that has happened */
+  bool no_memory; /* for all of them */
+  size_t count;
+  size_t size;
 };
+
+static void add_item(struct settling *settling, int64_t item)
+{
+  int64_t *items = ca_buf_grow(settling->items, settling->count,
+                               &settling->size, sizeof(*items));
+  if(!items) {
+    settling->no_memory = true;
+    return;
+  }
+  settling->items = items;
+  items[settling->count++] = item;
+}
 
 /* Updates the summary's list of failures with the settled outcome. */
 static void mend_failures(struct lca_run_stats *stats, const char *key,
@@ -49,12 +65,14 @@ static void reported(void *owner, const struct ca_settled *settled)
   const char *key = change->account && change->account[0] ? change->account
                                                           : settled->row->key;
   char line[900];
-  if(settled->outcome == CA_UNKNOWN)
+  if(settled->outcome == CA_UNKNOWN) {
     settling->open++;
-  else if(settled->outcome == CA_DONE)
+  } else if(settled->outcome == CA_DONE) {
     settling->done++;
-  else
+    add_item(settling, settled->row->item);
+  } else {
     settling->not_done++;
+  }
   mend_failures(&run->stats, key, settled);
   if(!settled->text[0] || settling->reported == FIRST_LINES)
     return;
@@ -65,17 +83,18 @@ static void reported(void *owner, const struct ca_settled *settled)
   run->options.log_line(run->options.ctx, line);
 }
 
+static bool is_interrupted(const struct lca_run *run)
+{
+  return *run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW;
+}
+
 static void drive(struct lca_run *run, struct ca_settle *settle,
                   int64_t (*deadline_ms)(void *ctx), void *ctx,
                   struct ca_err *err)
 {
   struct ca_engine *engine = lca_scheduler_engine(run->sched);
   while(!ca_settle_finished(settle)) {
-    int64_t until = deadline_ms(ctx);
-    bool unsettled =
-        until >= 0 && ca_clock_mono_ms(ca_engine_clock(engine)) >= until;
-    if(unsettled ||
-       (*run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW))
+    if(lca_apply_is_past(engine, deadline_ms, ctx) || is_interrupted(run))
       ca_settle_stop(settle);
     run->options.tick(run->options.ctx);
     if(ca_settle_fill(settle, err) || ca_settle_finished(settle) ||
@@ -106,12 +125,13 @@ static int need_client(lua_State *L)
   return 0;
 }
 
-void lca_settle_run(lua_State *L, enum ca_outcome not_done,
-                    int64_t (*deadline_ms)(void *ctx), void *ctx)
+/* Settles the run's unknown changes, and counts and collects them. */
+static void settle_all(lua_State *L, struct settling *settling,
+                       enum ca_outcome not_done,
+                       int64_t (*deadline_ms)(void *ctx), void *ctx)
 {
-  struct lca_run *run = lca_run_of(L);
+  struct lca_run *run = settling->run;
   struct ca_settle_options options = { 8, not_done };
-  struct settling settling = { .run = run };
   struct ca_settle *settle;
   struct ca_err err;
   int64_t open = 0;
@@ -122,7 +142,7 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
     run->ledger = run->options.begin(run->options.ctx, &err);
   if(!run->ledger)
     return;
-  if(*run->options.stop > 0 && *run->options.stop < LCA_STOP_PREVIEW)
+  if(is_interrupted(run))
     return; /* after a signal nothing is probed */
   if(!run->options.replay.on && !run->stats.outcomes[CA_UNKNOWN])
     return; /* no need to search the ledger */
@@ -137,102 +157,50 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
   ca_engine_stop(lca_scheduler_engine(run->sched), false);
   settle =
       ca_settle_new(lca_scheduler_engine(run->sched), run->client->endpoint,
-                    run->ledger, &options, reported, &settling, &err);
+                    run->ledger, &options, reported, settling, &err);
   if(settle)
     drive(run, settle, deadline_ms, ctx, &err);
   ca_settle_free(settle);
   if(err.code)
     run->options.log_line(run->options.ctx, err.text);
-  log_sum(&settling);
+  log_sum(settling);
 }
 
-/* ---- items that are settled before their bulk ends ----
-   Those that turn out to have ended well are reported to the applier like any
+void lca_settle_run(lua_State *L, enum ca_outcome not_done,
+                    int64_t (*deadline_ms)(void *ctx), void *ctx)
+{
+  struct settling settling = { .run = lca_run_of(L) };
+  settle_all(L, &settling, not_done, deadline_ms, ctx);
+  free(settling.items);
+}
+
+/* ---- the end of a bulk ----
+   Items that turn out to have ended well are reported to the applier like any
    other, so that `after` runs for them. */
 
-/* ---- which items ---- */
-
-struct unsettled {
-  int64_t *items; /* owned */
-  size_t count;
-  size_t size;
-};
-
-static bool add_item(struct unsettled *unsettled, int64_t item)
-{
-  size_t size = unsettled->size ? unsettled->size * 2 : 64;
-  if(unsettled->count && unsettled->items[unsettled->count - 1] == item)
-    return true;
-  if(unsettled->count == unsettled->size) {
-    int64_t *items = realloc(unsettled->items, size * sizeof(*items));
-    if(!items)
-      return false;
-    unsettled->items = items;
-    unsettled->size = size;
-  }
-  unsettled->items[unsettled->count++] = item;
-  return true;
-}
-
-/* Finds the bulk's items that have a change of unknown outcome. */
-static enum ca_code find_items(struct lca_run *run, int bulk,
-                               struct unsettled *unsettled, struct ca_err *err)
-{
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
-  enum ca_code code = ca_ledger_sync(run->ledger, err);
-  ca_changes_open(&changes, run->ledger, bulk, 1u << CA_UNKNOWN);
-  while(!code && !(code = ca_changes_next(&changes, &row, err)) && row)
-    if(!add_item(unsettled, row->item))
-      code = ca_err_set(err, CA_NOMEM, "out of memory");
-  ca_changes_close(&changes);
-  return code;
-}
-
-/* ---- one item of a bulk ---- */
-
-static enum ca_code find_verdict(struct lca_run *run, int64_t item,
-                                 struct ca_verdict *verdict, size_t *count,
-                                 struct ca_err *err)
-{
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
-  enum ca_code code;
-  ca_changes_open_item(&changes, run->ledger, item, 0);
-  while(!(code = ca_changes_next(&changes, &row, err)) && row) {
-    ca_verdict_add(verdict, row->outcome, row->change.fallback);
-    ++*count;
-  }
-  ca_changes_close(&changes);
-  return code;
-}
-
-/* Reports the item's changes to the applier if the item ended well; *reported
-   is set to whether it did. */
-static enum ca_code report_item(struct lca_run *run,
-                                struct lca_applier *applier, int64_t item,
+/* Reports the item's changes to the applier if it is one of the bulk's and
+   ended well; *reported is set to whether it did. */
+static enum ca_code report_item(struct lca_run *run, int bulk, int64_t number,
                                 bool *reported, struct ca_err *err)
 {
   struct ca_verdict verdict = { 0 };
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
-  size_t left = 0;
-  enum ca_code code = find_verdict(run, item, &verdict, &left, err);
-  *reported = !code && ca_verdict_is_good(&verdict);
-  if(!*reported)
+  struct ca_item item;
+  enum ca_code code = ca_read_item(run->ledger, number, &item, err);
+  if(code || item.bulk != bulk)
     return code;
-  ca_changes_open_item(&changes, run->ledger, item, 0);
+  ca_changes_open_item(&changes, run->ledger, number, 0);
   while(!(code = ca_changes_next(&changes, &row, err)) && row) {
-    struct ca_applied applied = {
-      .row = row, .outcome = row->outcome, .last = !--left, .well = true
-    };
-    lca_apply_report(applier, &applied);
+    struct ca_applied applied = { .row = row, .outcome = row->outcome };
+    ca_verdict_add(&verdict, row->outcome, row->change.fallback);
+    lca_apply_report(run->applier, &applied);
   }
   ca_changes_close(&changes);
+  *reported = !code && ca_verdict_is_good(&verdict);
+  lca_apply_end_item(run->applier, number, *reported);
   return code;
 }
-
-/* ---- the end of a bulk ---- */
 
 static int64_t no_deadline(void *ctx)
 {
@@ -240,41 +208,31 @@ static int64_t no_deadline(void *ctx)
   return -1;
 }
 
-/* applier:settle(bulk): settles the run's unknown changes, and returns how
-   many of the bulk's items ended well after all; applier:next returns those.
+/* host.settle(bulk): settles the run's unknown changes, and returns how many
+   of the bulk's items ended well after all; its applier's next returns those.
  */
-static int applier_settle(lua_State *L)
+int lca_settle_bulk(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  struct lca_applier *applier = run->applier;
-  struct unsettled unsettled = { 0 };
+  int bulk = (int)luaL_checkinteger(L, 1);
+  struct settling settling = { .run = run };
   struct ca_err err;
   lua_Integer count = 0;
   size_t i;
   ca_err_clear(&err);
-  if(!applier || !run->stats.outcomes[CA_UNKNOWN] || run->stats.key_rejected ||
-     find_items(run, (int)luaL_checkinteger(L, 2), &unsettled, &err) ||
-     !unsettled.count)
-    goto out;
-  lca_settle_run(L, CA_FAILED, no_deadline, NULL);
-  for(i = 0; i < unsettled.count && !err.code; i++) {
+  if(run->applier && run->stats.outcomes[CA_UNKNOWN] &&
+     !run->stats.key_rejected)
+    settle_all(L, &settling, CA_FAILED, no_deadline, NULL);
+  if(settling.no_memory)
+    ca_err_set(&err, CA_NOMEM, "out of memory");
+  for(i = 0; i < settling.count && !err.code; i++) {
     bool reported = false;
-    if(!report_item(run, applier, unsettled.items[i], &reported, &err))
+    if(!report_item(run, bulk, settling.items[i], &reported, &err))
       count += reported;
   }
-out:
-  free(unsettled.items);
+  free(settling.items);
   if(err.code)
     return lca_run_ledger_failed(L, run, &err);
   lua_pushinteger(L, count);
   return 1;
-}
-
-void lca_settle_open(lua_State *L)
-{
-  static const luaL_Reg methods[] = { { "settle", applier_settle },
-                                      { NULL, NULL } };
-  lca_apply_push_methods(L);
-  luaL_setfuncs(L, methods, 0);
-  lua_pop(L, 1);
 }

@@ -438,6 +438,20 @@ return function(composio, core, given)
     return results
   end
 
+  -- Gives an account of the ledger's columns the shape that the service shows.
+  local function account_of(columns)
+    columns.toolkit = { slug = columns.toolkit }
+    columns.auth_config = {
+      auth_scheme = columns.auth_scheme,
+      is_disabled = columns.config_disabled,
+      is_composio_managed = columns.managed,
+    }
+    columns.experimental = { account_type = columns.shared and "SHARED" or "PRIVATE" }
+    columns.auth_scheme, columns.config_disabled = nil, nil
+    columns.managed, columns.shared = nil, nil
+    return columns
+  end
+
   -- Runs the canary's check on the first items, before the rest is changed.
   local function check_canary(applier, canary, ended)
     local bad = applier:bad()
@@ -468,7 +482,8 @@ return function(composio, core, given)
     local applier <close> = host.apply(bulk, workers, keep, canary and canary.count or 0)
     local ended = {}
     local function work()
-      for number, key, row, account, results in applier.next, applier do
+      for number, key, row, columns, results in applier.next, applier do
+        local account = account_of(columns)
         local subject = row and core.json_decode(row) or account
         local good = true
         if after then
@@ -492,7 +507,7 @@ return function(composio, core, given)
       applier:go_on()
       together(workers, work)
     end
-    if after and applier:settle(bulk) > 0 then -- items whose unknown changes turned out to be done
+    if after and host.settle(bulk) > 0 then -- items whose unknown changes turned out to be done
       together(workers, work)
     end
   end
