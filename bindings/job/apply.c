@@ -4,12 +4,12 @@
 
    core/apply calls back inside the engine's step, where no Lua may run, so the
    callbacks below only copy, queue and wake. */
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
 #include "job/run_private.h"
 #include "module/result.h"
+#include "module/table.h"
 #include "module/wait.h"
 
 #define APPLIER_CLASS "composio.host.applier"
@@ -307,14 +307,9 @@ static void push_result(lua_State *L, struct lca_run *run,
     lca_run_push_same(L);
   } else {
     lua_createtable(L, 0, 3);
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "success");
-    lua_pushstring(L, ca_change_outcome_name(change->outcome));
-    lua_setfield(L, -2, "outcome");
-    if(change->result.err.text[0]) {
-      lua_pushstring(L, change->result.err.text);
-      lua_setfield(L, -2, "message");
-    }
+    lca_table_set_bool(L, "success", false);
+    lca_table_set_text(L, "outcome", ca_change_outcome_name(change->outcome));
+    lca_table_set_text(L, "message", ca_text_or_null(change->result.err.text));
   }
 }
 
@@ -338,54 +333,26 @@ static void push_results(lua_State *L, struct lca_run *run,
   }
 }
 
-static const struct {
-  const char *name;
-  size_t at;
-} item_texts[] = { { "id", offsetof(struct ca_item, account) },
-                   { "user_id", offsetof(struct ca_item, user) },
-                   { "status", offsetof(struct ca_item, status) },
-                   { "alias", offsetof(struct ca_item, alias) },
-                   { "status_reason",
-                     offsetof(struct ca_item, status_reason) },
-                   { "toolkit", offsetof(struct ca_item, toolkit) },
-                   { "auth_scheme", offsetof(struct ca_item, scheme) } };
-
-static const struct {
-  const char *name;
-  enum ca_item_flag flag;
-} item_flags[] = { { "is_disabled", CA_ITEM_DISABLED },
-                   { "config_disabled", CA_ITEM_CONFIG_DISABLED },
-                   { "managed", CA_ITEM_MANAGED },
-                   { "shared", CA_ITEM_SHARED } };
-
-static void set_time(lua_State *L, const char *name, int64_t wall_ms)
-{
-  char text[40];
-  if(!wall_ms)
-    return;
-  ca_clock_format(wall_ms, text, sizeof(text));
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
-
 /* Pushes the account as the plan saw it, from the columns that the ledger
    stores, all in one table; composio/bulk.lua gives it the service's shape. */
 static void push_account(lua_State *L, const struct lca_run *run,
                          const struct ca_item *item)
 {
-  size_t i;
   lua_createtable(L, 0, 14);
-  for(i = 0; i < sizeof(item_texts) / sizeof(item_texts[0]); i++) {
-    lua_pushstring(L, *(const char *const *)(const void *)((const char *)item +
-                                                           item_texts[i].at));
-    lua_setfield(L, -2, item_texts[i].name);
-  }
-  for(i = 0; i < sizeof(item_flags) / sizeof(item_flags[0]); i++) {
-    lua_pushboolean(L, (item->flags & item_flags[i].flag) != 0);
-    lua_setfield(L, -2, item_flags[i].name);
-  }
-  set_time(L, "created_at", item->created_ms);
-  set_time(L, "updated_at", item->updated_ms);
+  lca_table_set_text(L, "id", item->account);
+  lca_table_set_text(L, "user_id", item->user);
+  lca_table_set_text(L, "status", item->status);
+  lca_table_set_text(L, "alias", item->alias);
+  lca_table_set_text(L, "status_reason", item->status_reason);
+  lca_table_set_text(L, "toolkit", item->toolkit);
+  lca_table_set_text(L, "auth_scheme", item->scheme);
+  lca_table_set_bool(L, "is_disabled", item->flags & CA_ITEM_DISABLED);
+  lca_table_set_bool(L, "config_disabled",
+                     item->flags & CA_ITEM_CONFIG_DISABLED);
+  lca_table_set_bool(L, "managed", item->flags & CA_ITEM_MANAGED);
+  lca_table_set_bool(L, "shared", item->flags & CA_ITEM_SHARED);
+  lca_table_set_time(L, "created_at", item->created_ms);
+  lca_table_set_time(L, "updated_at", item->updated_ms);
   if(lua_rawgetp(L, LUA_REGISTRYINDEX, run->client) == LUA_TTABLE)
     lua_setmetatable(L, -2); /* methods of this client's accounts */
   else
@@ -493,14 +460,17 @@ static int applier_close(lua_State *L)
 
 void lca_apply_open(lua_State *L)
 {
+  static const luaL_Reg events[] = { { "__close", applier_close },
+                                     { "__gc", applier_close },
+                                     { NULL, NULL } };
   static const luaL_Reg methods[] = {
     { "next", applier_next },   { "go_on", applier_go_on },
     { "bad", applier_bad },     { "stop", applier_stop },
     { "close", applier_close }, { NULL, NULL }
   };
-  lca_direct_open_class(L, APPLIER_CLASS, applier_close, methods);
+  lca_table_class(L, APPLIER_CLASS, events, methods);
   lca_direct_open(L);
-  lca_direct_open_class(L, WAITER_CLASS, waiter_close, NULL);
+  lca_table_owner_class(L, WAITER_CLASS, waiter_close);
 }
 
 /* ---- after the script ---- */

@@ -6,6 +6,7 @@
 #include "module/error.h"
 #include "job/run_private.h"
 #include "module/result.h"
+#include "module/table.h"
 #include "module/wait.h"
 
 #define DIRECT_CLASS "composio.host.change"
@@ -181,23 +182,7 @@ int lca_direct_carry_out(lua_State *L, struct lca_run *run,
   return lca_wait_flag(L, &one->ended, &one->token, false, at, one_ended);
 }
 
-void lca_direct_open_class(lua_State *L, const char *class,
-                           lua_CFunction close, const luaL_Reg *methods)
-{
-  luaL_newmetatable(L, class);
-  lua_pushcfunction(L, close);
-  lua_setfield(L, -2, "__close");
-  lua_pushcfunction(L, close);
-  lua_setfield(L, -2, "__gc");
-  if(methods) {
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-  }
-  lua_pop(L, 1);
-}
-
 void lca_direct_open(lua_State *L)
 {
-  lca_direct_open_class(L, DIRECT_CLASS, one_close, NULL);
+  lca_table_owner_class(L, DIRECT_CLASS, one_close);
 }

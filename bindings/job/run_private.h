@@ -259,10 +259,6 @@ void lca_direct_need_apply(lua_State *L, struct lca_run *run);
 int lca_direct_carry_out(lua_State *L, struct lca_run *run,
                          const struct ca_change *change, int64_t item,
                          int64_t number, struct ca_slice secret);
-/* Registers a class whose objects `close` ends, with these methods or NULL.
-   [-0, +0, m] */
-void lca_direct_open_class(lua_State *L, const char *class,
-                           lua_CFunction close, const luaL_Reg *methods);
 /* [-0, +0, m] */
 void lca_direct_open(lua_State *L);
 

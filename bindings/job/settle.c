@@ -140,12 +140,11 @@ static void settle_all(lua_State *L, struct settling *settling,
     return;
   if(!run->ledger && run->options.replay.on)
     run->ledger = run->options.begin(run->options.ctx, &err);
-  if(!run->ledger)
+  /* after a signal nothing is probed; without an unknown change there is no
+     need to search the ledger of a fresh run */
+  if(!run->ledger || is_interrupted(run) ||
+     (!run->options.replay.on && !run->stats.outcomes[CA_UNKNOWN]))
     return;
-  if(is_interrupted(run))
-    return; /* after a signal nothing is probed */
-  if(!run->options.replay.on && !run->stats.outcomes[CA_UNKNOWN])
-    return; /* no need to search the ledger */
   if(ca_ledger_count_open(run->ledger, &open, &err) || !open)
     return;
   lua_pushcfunction(L, need_client);
