@@ -97,7 +97,8 @@ describe("the table of versions", function()
                   what = "one", way_out = "" }
     local two = { library = "Lua", built = { false, "5.4.0" }, what = "two", way_out = "" }
     local function found(built, runs)
-      local text = library_versions.warning({ library = "Lua", built = built, runs = runs }, { one, two })
+      local lua = { library = "Lua", built = built, runs = runs }
+      local text = library_versions.warning(lua, { one, two })
       return text and text:match ": (%l+);"
     end
     assert.equal("one", found("5.4.6", "5.4.4"))

@@ -20,71 +20,40 @@ static const char *const config_types[] = { "default", "custom", NULL };
 
 #define ACL "experimental.acl_config_for_shared"
 
-#define ID                                                                  \
-  {                                                                         \
-    .name = "id", .place = CA_IN_PATH, .flags = CA_REQUIRED | CA_POSITIONAL \
+/* A field at a place, of a type; then its other members, if any. */
+#define FIELD(field, path, in, is, ...)                                       \
+  {                                                                           \
+    .name = (field), .wire = (path), .place = (in), .type = (is), __VA_ARGS__ \
   }
+#define ID \
+  FIELD("id", NULL, CA_IN_PATH, CA_ID, .flags = CA_REQUIRED | CA_POSITIONAL)
+#define QUERY(field, is, ...) FIELD(field, field, CA_IN_QUERY, is, __VA_ARGS__)
+#define BODY(field, path, is, ...) \
+  FIELD(field, path, CA_IN_BODY, is, __VA_ARGS__)
+/* A create's user and auth config: two arguments before the options. */
+#define OWNER(user, config)                                   \
+  BODY("user_id", user, CA_TEXT,                              \
+       .flags = CA_REQUIRED | CA_POSITIONAL | CA_NAMES_USER), \
+      BODY("auth_config_id", config, CA_ID,                   \
+           .flags = CA_REQUIRED | CA_POSITIONAL | CA_NAMES_CONFIG)
+/* A field that a get shows at the path at which it is sent. */
+#define SHOWN(field, path, is, ...) \
+  BODY(field, path, is, .shown = (path), __VA_ARGS__)
 #define END      \
   {              \
     .name = NULL \
   }
-#define QUERY(field, is)                                                 \
-  {                                                                      \
-    .name = (field), .wire = (field), .place = CA_IN_QUERY, .type = (is) \
-  }
-#define QUERY_WORD(field, words)                                             \
-  {                                                                          \
-    .name = (field), .wire = (field), .place = CA_IN_QUERY, .type = CA_WORD, \
-    .values = (words)                                                        \
-  }
-/* A filter by texts, comma-joined in one parameter: no commas in values. */
-#define FILTER(field)                                                         \
-  {                                                                           \
-    .name = (field), .wire = (field), .place = CA_IN_QUERY, .type = CA_TEXTS, \
-    .flags = CA_NO_COMMA                                                      \
-  }
-/* A create's user and auth config: two arguments before the options. */
-#define OWNER(user, config)                                               \
-  { .name = "user_id",                                                    \
-    .wire = (user),                                                       \
-    .place = CA_IN_BODY,                                                  \
-    .type = CA_TEXT,                                                      \
-    .flags = CA_REQUIRED | CA_POSITIONAL | CA_NAMES_USER },               \
-  {                                                                       \
-    .name = "auth_config_id", .wire = (config), .place = CA_IN_BODY,      \
-    .type = CA_ID, .flags = CA_REQUIRED | CA_POSITIONAL | CA_NAMES_CONFIG \
-  }
-#define BODY(field, path, is, flag)                                     \
-  {                                                                     \
-    .name = (field), .wire = (path), .place = CA_IN_BODY, .type = (is), \
-    .flags = (flag)                                                     \
-  }
-#define BODY_WORD(field, path, words, flag)                                \
-  {                                                                        \
-    .name = (field), .wire = (path), .place = CA_IN_BODY, .type = CA_WORD, \
-    .flags = (flag), .values = (words)                                     \
-  }
-/* A field that a get shows at the path at which it is sent. */
-#define SHOWN(field, path, is, flag)                                    \
-  {                                                                     \
-    .name = (field), .wire = (path), .place = CA_IN_BODY, .type = (is), \
-    .flags = (flag), .shown = (path)                                    \
-  }
 
 static const struct ca_field list_fields[] = {
-  FILTER("toolkit_slugs"),
-  { .name = "statuses",
-    .wire = "statuses",
-    .place = CA_IN_QUERY,
-    .type = CA_WORDS,
-    .flags = CA_NO_COMMA,
-    .values = statuses },
-  FILTER("user_ids"),
-  FILTER("auth_config_ids"),
-  FILTER("connected_account_ids"),
-  QUERY_WORD("account_type", account_types),
-  QUERY_WORD("order_by", order_columns),
-  QUERY_WORD("order_direction", directions),
+  /* commas join the values of a list, so a value may have none */
+  QUERY("toolkit_slugs", CA_TEXTS, .flags = CA_NO_COMMA),
+  QUERY("statuses", CA_WORDS, .flags = CA_NO_COMMA, .values = statuses),
+  QUERY("user_ids", CA_TEXTS, .flags = CA_NO_COMMA),
+  QUERY("auth_config_ids", CA_TEXTS, .flags = CA_NO_COMMA),
+  QUERY("connected_account_ids", CA_TEXTS, .flags = CA_NO_COMMA),
+  QUERY("account_type", CA_WORD, .values = account_types),
+  QUERY("order_by", CA_WORD, .values = order_columns),
+  QUERY("order_direction", CA_WORD, .values = directions),
   QUERY("limit", CA_INTEGER),
   QUERY("cursor", CA_TEXT),
   END
@@ -94,22 +63,23 @@ static const struct ca_field id_fields[] = { ID, END };
 
 static const struct ca_field create_fields[] = {
   OWNER("connection.user_id", "auth_config.id"),
-  BODY("callback_url", "connection.callback_url", CA_TEXT, 0),
-  BODY("config", "connection.state", CA_SCHEME, CA_SECRET),
-  BODY("alias", "connection.alias", CA_TEXT, CA_IS_UNIQUE),
-  BODY_WORD("account_type", "connection.experimental.account_type",
-            share_types, 0),
-  BODY("acl", "connection." ACL, CA_ACL, 0),
+  BODY("callback_url", "connection.callback_url", CA_TEXT),
+  BODY("config", "connection.state", CA_SCHEME, .flags = CA_SECRET),
+  BODY("alias", "connection.alias", CA_TEXT, .flags = CA_IS_UNIQUE),
+  BODY("account_type", "connection.experimental.account_type", CA_WORD,
+       .values = share_types),
+  BODY("acl", "connection." ACL, CA_ACL),
   END
 };
 
 static const struct ca_field link_fields[] = {
   OWNER("user_id", "auth_config_id"),
-  BODY("callback_url", "callback_url", CA_TEXT, 0),
-  BODY("alias", "alias", CA_TEXT, CA_IS_UNIQUE),
-  BODY("connection_data", "connection_data", CA_OPEN, CA_SECRET),
-  BODY_WORD("account_type", "experimental.account_type", share_types, 0),
-  BODY("acl", ACL, CA_ACL, 0),
+  BODY("callback_url", "callback_url", CA_TEXT),
+  BODY("alias", "alias", CA_TEXT, .flags = CA_IS_UNIQUE),
+  BODY("connection_data", "connection_data", CA_OPEN, .flags = CA_SECRET),
+  BODY("account_type", "experimental.account_type", CA_WORD,
+       .values = share_types),
+  BODY("acl", ACL, CA_ACL),
   END
 };
 
@@ -117,12 +87,9 @@ static const struct ca_field refresh_fields[] = {
   ID, QUERY("redirect_url", CA_TEXT), END
 };
 
-static const struct ca_field delete_fields[] = { ID,
-                                                 { .name = "revoke",
-                                                   .wire = "revoke_on_delete",
-                                                   .place = CA_IN_QUERY,
-                                                   .type = CA_BOOLEAN },
-                                                 END };
+static const struct ca_field delete_fields[] = {
+  ID, FIELD("revoke", "revoke_on_delete", CA_IN_QUERY, CA_BOOLEAN), END
+};
 
 /* Credentials are shown masked, so they cannot be compared. An ACL is shown
    only to the project's keys and to the creator, and its lists may be long, so
@@ -130,31 +97,28 @@ static const struct ca_field delete_fields[] = { ID,
 static const struct ca_field update_fields[] = {
   ID,
   SHOWN("alias", "alias", CA_TEXT,
-        CA_MAY_BE_EMPTY | CA_PLAN_SEES | CA_ITEM_KEEPS | CA_IS_UNIQUE),
+        .flags =
+            CA_MAY_BE_EMPTY | CA_PLAN_SEES | CA_ITEM_KEEPS | CA_IS_UNIQUE),
   BODY("credentials", "connection.state", CA_SCHEME,
-       CA_SECRET | CA_MAKES_IRREVERSIBLE),
-  SHOWN("acl", ACL, CA_ACL, 0), END
+       .flags = CA_SECRET | CA_MAKES_IRREVERSIBLE),
+  SHOWN("acl", ACL, CA_ACL), END
 };
 
 static const struct ca_field config_list_fields[] = {
-  QUERY("cursor", CA_TEXT),
-  QUERY("is_composio_managed", CA_BOOLEAN),
-  QUERY("limit", CA_INTEGER),
-  QUERY("search", CA_TEXT),
+  QUERY("cursor", CA_TEXT), QUERY("is_composio_managed", CA_BOOLEAN),
+  QUERY("limit", CA_INTEGER), QUERY("search", CA_TEXT),
   QUERY("show_disabled", CA_BOOLEAN),
   /* sent as one string, a comma-separated list */
-  { .name = "toolkit_slugs",
-    .wire = "toolkit_slug",
-    .place = CA_IN_QUERY,
-    .type = CA_TEXTS,
-    .flags = CA_NO_COMMA },
+  FIELD("toolkit_slugs", "toolkit_slug", CA_IN_QUERY, CA_TEXTS,
+        .flags = CA_NO_COMMA),
   END
 };
 
 static const struct ca_field config_update_fields[] = {
-  ID, BODY_WORD("type", "type", config_types, CA_REQUIRED),
+  ID,
+  BODY("type", "type", CA_WORD, .flags = CA_REQUIRED, .values = config_types),
   BODY("credentials", "credentials", CA_OPEN,
-       CA_SECRET | CA_MAKES_IRREVERSIBLE | CA_REQUIRED),
+       .flags = CA_SECRET | CA_MAKES_IRREVERSIBLE | CA_REQUIRED),
   END
 };
 

@@ -8,8 +8,6 @@
 #include "wire/endpoint.h"
 #include "base/secret.h"
 
-#define MAX_CONCURRENCY 512
-
 struct url_parts {
   const char *host;
   size_t host_len;
@@ -30,7 +28,6 @@ static enum ca_code split_url(const char *url, struct url_parts *parts,
                               struct ca_err *err)
 {
   const char *rest;
-  size_t len;
 
   if(has_control(url))
     return ca_err_set(err, CA_USAGE,
@@ -51,9 +48,8 @@ static enum ca_code split_url(const char *url, struct url_parts *parts,
     parts->host = rest + 1;
     parts->host_len = (size_t)(close - rest - 1);
   } else {
-    len = strcspn(rest, ":/");
     parts->host = rest;
-    parts->host_len = len;
+    parts->host_len = strcspn(rest, ":/");
   }
   if(!parts->host_len)
     return ca_err_set(err, CA_USAGE, "base URL: '%.80s' has no host", url);
@@ -99,24 +95,29 @@ static enum ca_code check_key(const char *key, struct ca_err *err)
 static enum ca_code check_numbers(const struct ca_endpoint_options *options,
                                   struct ca_err *err)
 {
-  if(options->timeout_ms < 0 || options->timeout_ms > 86400000)
-    return ca_err_set(err, CA_USAGE,
-                      "timeout: must be above 0 and at most 24 hours; it is "
-                      "in seconds");
-  if(options->max_wait_ms < 0 || options->max_wait_ms > 86400000)
-    return ca_err_set(err, CA_USAGE,
-                      "max wait: must be above 0 and at most 24 hours");
-  if(options->concurrency < 0 || options->concurrency > MAX_CONCURRENCY)
-    return ca_err_set(err, CA_USAGE, "concurrency: must be 1 to %d",
-                      MAX_CONCURRENCY);
-  if(options->retries < -1 || options->retries > 20)
-    return ca_err_set(err, CA_USAGE, "retries: must be 0 to 20");
-  if(!(options->budget_percent >= 0 && options->budget_percent <= 100))
-    return ca_err_set(err, CA_USAGE,
-                      "budget: must be above 0 and at most 100 percent");
-  if(!(options->rate_per_second >= 0 && options->rate_per_second <= 100000))
-    return ca_err_set(err, CA_USAGE,
-                      "rate: must be above 0 and at most 100000 per second");
+  const struct {
+    double value;
+    double least;
+    double most;
+    const char *refusal;
+  } checks[] = {
+    { (double)options->timeout_ms, 0, 86400000,
+      "timeout: must be above 0 and at most 24 hours; it is in seconds" },
+    { (double)options->max_wait_ms, 0, 86400000,
+      "max wait: must be above 0 and at most 24 hours" },
+    { options->concurrency, 0, 512, "concurrency: must be 1 to 512" },
+    { options->retries, -1, 20, "retries: must be 0 to 20" },
+    { options->budget_percent, 0, 100,
+      "budget: must be above 0 and at most 100 percent" },
+    { options->rate_per_second, 0, 100000,
+      "rate: must be above 0 and at most 100000 per second" },
+  };
+  size_t i;
+
+  for(i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    if(!(checks[i].value >= checks[i].least &&
+         checks[i].value <= checks[i].most))
+      return ca_err_set(err, CA_USAGE, "%s", checks[i].refusal);
   return CA_OK;
 }
 
@@ -157,20 +158,17 @@ static enum ca_code fill(struct ca_endpoint *endpoint, const char *url,
                          const struct ca_endpoint_options *options)
 {
   size_t len = strlen(url);
-  size_t header_size = strlen(options->api_key) + 16;
 
   while(len && url[len - 1] == '/')
     len--;
   endpoint->base_url = strndup(url, len);
-  endpoint->key_header =
-      calloc(1, header_size); /* ca_endpoint_free reads it all */
+  if(asprintf(&endpoint->key_header, "x-api-key: %s", options->api_key) < 0)
+    endpoint->key_header = NULL;
   if(options->ca_file)
     endpoint->ca_file = strdup(options->ca_file);
   if(!endpoint->base_url || !endpoint->key_header ||
      (options->ca_file && !endpoint->ca_file))
     return CA_NOMEM;
-  snprintf(endpoint->key_header, header_size, "x-api-key: %s",
-           options->api_key);
   ca_secret_add(options->api_key, strlen(options->api_key));
   return set_fingerprint(endpoint, options->api_key);
 }
@@ -216,6 +214,7 @@ void ca_endpoint_free(struct ca_endpoint *endpoint)
       ca_secret_remove(key + 1, strlen(key + 1));
     ca_buf_wipe_memory(endpoint->key_header, strlen(endpoint->key_header));
   }
+  ca_hashset_clear(&endpoint->notices);
   free(endpoint->key_header);
   free(endpoint->base_url);
   free(endpoint->ca_file);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/err.h"
+#include "base/hashset.h"
 #include "wire/rate.h"
 
 struct ca_op;
@@ -41,9 +42,8 @@ struct ca_endpoint {
   struct ca_endpoint
       *next; /* the next endpoint with queued ops; the engine's */
   struct ca_rate rate;
-  uint64_t notices[8]; /* hashes of the notices that were logged */
-  int notice_count;
-  char fingerprint[17]; /* id of the project, from base URL and key */
+  struct ca_hashset notices; /* hashes of the notices that were logged */
+  char fingerprint[17];      /* id of the project, from base URL and key */
 };
 
 /* Returns NULL with CA_USAGE for: a scheme other than http(s), http to a host

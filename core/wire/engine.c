@@ -169,20 +169,16 @@ static void end_with(struct ca_engine *engine, struct ca_op *op,
   end_op(engine, op);
 }
 
-/* Returns true the first time; false, too, once the table of notices is full.
- */
-static bool is_new_notice(struct ca_endpoint *endpoint, const char *notice)
+/* A host that makes up a new notice for every reply must not fill the log. */
+#define NOTICES_MAX 8
+
+/* Returns true the first time, for the first few notices. */
+static bool is_new_notice(struct ca_hashset *notices, const char *notice)
 {
-  uint64_t hash = ca_digest_text(notice);
-  int i;
-  for(i = 0; i < endpoint->notice_count; i++)
-    if(endpoint->notices[i] == hash)
-      return false;
-  if(endpoint->notice_count ==
-     (int)(sizeof(endpoint->notices) / sizeof(endpoint->notices[0])))
-    return false;
-  endpoint->notices[endpoint->notice_count++] = hash;
-  return true;
+  bool present;
+  return notices->count < NOTICES_MAX &&
+         !ca_hashset_add(notices, ca_digest_text(notice), &present) &&
+         !present;
 }
 
 /* Logs each notice once per endpoint and run, not once per reply, also when
@@ -197,7 +193,7 @@ static void note_deprecation(struct ca_engine *engine,
   snprintf(notice, sizeof(notice), "%s%s%s%s",
            said->deprecation[0] ? "Deprecation: " : "", said->deprecation,
            said->sunset[0] ? " Sunset: " : "", said->sunset);
-  if(is_new_notice(endpoint, notice))
+  if(is_new_notice(&endpoint->notices, notice))
     ca_log_event(engine->log, CA_LOG_WARN, "deprecated",
                  "the service announces the end of an API route: %s", notice);
 }
@@ -590,9 +586,22 @@ enum ca_code ca_engine_set_gate(struct ca_engine *engine, enum ca_gate gate,
   return CA_OK;
 }
 
-enum ca_gate ca_engine_gate(const struct ca_engine *engine)
+/* due_ms: when its timer fires; 0 none. NULL when out of memory. */
+static struct ca_op *new_op(struct ca_engine *engine, ca_done_fn *done,
+                            void *owner, uint64_t token, int64_t due_ms)
 {
-  return engine->gate;
+  struct ca_op *op = ca_op_new(&engine->ops);
+  if(!op)
+    return NULL;
+  op->timer.owner = op;
+  op->done = done;
+  op->owner = owner;
+  op->token = token;
+  if(due_ms && ca_timer_heap_set(&engine->timers, &op->timer, due_ms)) {
+    ca_op_free(&engine->ops, op);
+    return NULL;
+  }
+  return op;
 }
 
 static enum ca_code submit(struct ca_engine *engine,
@@ -601,24 +610,15 @@ static enum ca_code submit(struct ca_engine *engine,
                            ca_done_fn *done, void *owner, uint64_t token,
                            uint64_t *id, struct ca_err *err)
 {
+  int64_t deadline_ms = timeout_ms > 0 ? now_ms(engine) + timeout_ms : 0;
   struct ca_op *op;
 
   if(engine->stopped)
     return ca_err_set(err, CA_CANCELLED, "stopped; nothing was sent");
-  op = ca_op_new(&engine->ops);
+  op = new_op(engine, done, owner, token, deadline_ms);
   if(!op)
     return ca_err_set(err, CA_NOMEM, "out of memory");
-  op->timer.owner = op;
-  op->done = done;
-  op->owner = owner;
-  op->token = token;
-  if(timeout_ms > 0) {
-    op->deadline_ms = now_ms(engine) + timeout_ms;
-    if(ca_timer_heap_set(&engine->timers, &op->timer, op->deadline_ms)) {
-      ca_op_free(&engine->ops, op);
-      return ca_err_set(err, CA_NOMEM, "out of memory");
-    }
-  }
+  op->deadline_ms = deadline_ms;
   make_uuid(engine, op->request_id);
   op->endpoint = endpoint;
   op->request = *request;
@@ -664,21 +664,11 @@ enum ca_code ca_engine_sleep(struct ca_engine *engine, int64_t delay_ms,
   struct ca_op *op;
   if(engine->stopped)
     return ca_err_set(err, CA_CANCELLED, "stopped");
-  op = ca_op_new(&engine->ops);
-  if(op) {
-    op->timer.owner = op;
-    op->done = done;
-    op->owner = owner;
-    op->token = token;
-    op->state = CA_OP_SLEEPING;
-  }
-  if(!op ||
-     ca_timer_heap_set(&engine->timers, &op->timer,
-                       now_ms(engine) + (delay_ms > 0 ? delay_ms : 0))) {
-    if(op)
-      ca_op_free(&engine->ops, op);
+  op = new_op(engine, done, owner, token,
+              now_ms(engine) + (delay_ms > 0 ? delay_ms : 0));
+  if(!op)
     return ca_err_set(err, CA_NOMEM, "out of memory");
-  }
+  op->state = CA_OP_SLEEPING;
   *id = op->id;
   return CA_OK;
 }

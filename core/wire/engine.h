@@ -35,7 +35,6 @@ void ca_engine_free(struct ca_engine *engine);
 CA_MUST_USE enum ca_code ca_engine_set_gate(struct ca_engine *engine,
                                             enum ca_gate gate,
                                             struct ca_err *err);
-enum ca_gate ca_engine_gate(const struct ca_engine *engine);
 
 /* Queues an op. On success it takes the content of request and leaves it
    cleared. timeout_ms > 0 limits the op over all attempts; 0 leaves the

@@ -382,7 +382,7 @@ enum ca_code ca_request_target(const struct ca_request *request,
 {
   const char *path = request->api->path;
   const char *hole = strstr(path, "{id}");
-  struct ca_slice id = { request->id, strlen(request->id) };
+  struct ca_slice id = ca_slice_of(request->id);
   enum ca_code code = ca_buf_add_text(out, PREFIX);
 
   if(!code)
