@@ -134,7 +134,7 @@ static void ask(const struct question *question, char *out, size_t size)
   if(!lua_pcall(L, 1, 1, 0))
     text = lua_tostring(L, -1);
   if(text)
-    ca_err_copy_text(out, size, text, strlen(text));
+    ca_text_copy(out, size, text);
   lua_close(L);
 }
 

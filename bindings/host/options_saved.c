@@ -109,7 +109,7 @@ static const char *given_text(const struct host_options *options, int i, int k)
 static void add_text(struct ca_json_write *json, const char *name,
                      const char *text)
 {
-  struct ca_slice slice = { text, strlen(text) };
+  struct ca_slice slice = ca_slice_of(text);
   if(!ca_text_is_utf8(slice, NULL)) /* a path may hold any bytes */
     ca_json_write_null(json, name);
   else

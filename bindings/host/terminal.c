@@ -51,7 +51,7 @@ void host_terminal_prompt(struct host *host, const char *text)
 {
   char raw[LINE_SIZE];
   char clean[2 * LINE_SIZE];
-  ca_err_copy_text(raw, sizeof(raw), text, strlen(text));
+  ca_text_copy(raw, sizeof(raw), text);
   ca_secret_mask(raw, strlen(raw));
   ca_text_printable(clean, sizeof(clean), raw, strlen(raw));
   host_terminal_clear_progress(host);

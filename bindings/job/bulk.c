@@ -41,10 +41,8 @@ static struct lca_count *find_plan_count(struct lca_run *run,
     return find_plan_count(run, api, "others", status);
   run->plan_counts_used++;
   plan_count->api = api;
-  ca_err_copy_text(plan_count->toolkit, sizeof(plan_count->toolkit), toolkit,
-                   strlen(toolkit));
-  ca_err_copy_text(plan_count->status, sizeof(plan_count->status), status,
-                   strlen(status));
+  ca_text_copy(plan_count->toolkit, sizeof(plan_count->toolkit), toolkit);
+  ca_text_copy(plan_count->status, sizeof(plan_count->status), status);
   return plan_count;
 }
 
@@ -174,7 +172,7 @@ int lca_bulk_begin(lua_State *L)
   memset(run->plan_counts, 0, LCA_COUNTS * sizeof(run->plan_counts[0]));
   memset(&run->plan, 0, sizeof(run->plan));
   run->plan_counts_used = 0;
-  ca_err_copy_text(run->bulk_name, sizeof(run->bulk_name), name, strlen(name));
+  ca_text_copy(run->bulk_name, sizeof(run->bulk_name), name);
   run->plan.bulk = ++run->stats.bulks;
   run->plan.name = run->bulk_name;
   run->plan.plan_counts = run->plan_counts;
@@ -217,9 +215,8 @@ int lca_bulk_seal(lua_State *L)
   memset(&bulk, 0, sizeof(bulk));
   ca_err_clear(&err);
   bulk.number = run->plan.bulk;
-  ca_err_copy_text(bulk.name, sizeof(bulk.name), run->plan.name,
-                   strlen(run->plan.name));
-  ca_err_copy_text(bulk.kind, sizeof(bulk.kind), kind, strlen(kind));
+  ca_text_copy(bulk.name, sizeof(bulk.name), run->plan.name);
+  ca_text_copy(bulk.kind, sizeof(bulk.kind), kind);
   bulk.selected = run->plan.selected;
   bulk.planned = run->plan.totals.planned;
   bulk.same = run->plan.totals.same;

@@ -30,7 +30,7 @@ static void find_line(lua_State *L, struct lca_line *line)
     name = name ? name + 1 : debug.source + 1;
     if(line->number != debug.currentline || strcmp(line->file, name) != 0) {
       line->number = debug.currentline;
-      ca_err_copy_text(line->file, sizeof(line->file), name, strlen(name));
+      ca_text_copy(line->file, sizeof(line->file), name);
       snprintf(line->text, sizeof(line->text), "%s:%d", line->file,
                line->number);
     }
@@ -132,7 +132,7 @@ static void add_field(lua_State *L, struct ca_json_write *json,
                       const struct ca_field *field,
                       const struct lca_account *account)
 {
-  struct ca_slice name = { field->name, strlen(field->name) };
+  struct ca_slice name = ca_slice_of(field->name);
   struct ca_slice shown;
   if(!lca_account_find(account, field->shown, &shown))
     lua_pushnil(L);
@@ -295,8 +295,7 @@ static void builder_protection(lua_State *L, struct lca_run *run,
     why = run->options.protect(run->options.ctx, id, user, toolkit,
                                builder->reason, sizeof(builder->reason));
   else
-    ca_err_copy_text(builder->reason, sizeof(builder->reason), why,
-                     strlen(why));
+    ca_text_copy(builder->reason, sizeof(builder->reason), why);
   if(why) {
     change->reason = builder->reason;
     change->outcome = CA_SKIPPED;
@@ -317,8 +316,7 @@ void lca_change_make(lua_State *L, struct lca_run *run,
   change->outcome = CA_PLANNED;
   find_owner(request, builder);
   find_line(L, &run->line);
-  ca_err_copy_text(builder->line, sizeof(builder->line), run->line.text,
-                   strlen(run->line.text));
+  ca_text_copy(builder->line, sizeof(builder->line), run->line.text);
   change->line = builder->line;
   if(arguments && lua_getfield(L, arguments, "reason") == LUA_TSTRING)
     change->reason = lua_tostring(L, -1); /* the table keeps it alive */

@@ -169,8 +169,7 @@ int lca_direct_carry_out(lua_State *L, struct lca_run *run,
   one->run = run;
   one->api = change->api;
   ca_buf_init(&one->result.body, 0);
-  ca_err_copy_text(one->account, sizeof(one->account), change->account,
-                   strlen(change->account));
+  ca_text_copy(one->account, sizeof(one->account), change->account);
   run->stats.written = true;
   if(begin(run, one, change, item, number, secret, &err)) {
     *box = NULL;

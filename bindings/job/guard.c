@@ -48,8 +48,7 @@ int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
   struct lca_run_stats *stats = &run->stats;
   stats->refused = true;
   if(!stats->refusal[0])
-    ca_err_copy_text(stats->refusal, sizeof(stats->refusal), text,
-                     strlen(text));
+    ca_text_copy(stats->refusal, sizeof(stats->refusal), text);
   return lca_error_usage(L, "%s", text);
 }
 

@@ -226,8 +226,7 @@ bool lca_report_finish(lua_State *L, bool keep, struct lca_report_end *end)
     at = &(*at)->next;
   report = *at;
   *at = NULL;
-  ca_err_copy_text(end->path, sizeof(end->path), report->path,
-                   strlen(report->path));
+  ca_text_copy(end->path, sizeof(end->path), report->path);
   end->rows = report->rows;
   if(report->file && (keep || report->rows))
     put_in_place(report, end);

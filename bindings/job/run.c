@@ -55,8 +55,7 @@ static void keep_reason(struct lca_run *run, enum lca_stop reason,
 {
   if(*run->options.stop)
     return;
-  ca_err_copy_text(run->stats.end_text, sizeof(run->stats.end_text), text,
-                   strlen(text));
+  ca_text_copy(run->stats.end_text, sizeof(run->stats.end_text), text);
   *run->options.stop = (int)reason;
 }
 
@@ -125,12 +124,10 @@ void lca_run_note_failure(struct lca_run *run, const char *key,
   if(run->stats.failure_count >= LCA_FAILURES)
     return;
   failure = &run->stats.failures[run->stats.failure_count++];
-  ca_err_copy_text(failure->key, sizeof(failure->key), key, strlen(key));
-  ca_err_copy_text(failure->operation, sizeof(failure->operation), operation,
-                   strlen(operation));
-  ca_err_copy_text(failure->request_id, sizeof(failure->request_id),
-                   request_id, strlen(request_id));
-  ca_err_copy_text(failure->text, sizeof(failure->text), text, strlen(text));
+  ca_text_copy(failure->key, sizeof(failure->key), key);
+  ca_text_copy(failure->operation, sizeof(failure->operation), operation);
+  ca_text_copy(failure->request_id, sizeof(failure->request_id), request_id);
+  ca_text_copy(failure->text, sizeof(failure->text), text);
   failure->outcome = outcome;
 }
 

@@ -252,7 +252,7 @@ const struct lca_account *lca_account_of(lua_State *L, int index)
 static bool is_id(struct ca_slice text, const char *id)
 {
   struct ca_slice key = { text.data + 1, text.len - 2 };
-  struct ca_slice name = { id, strlen(id) };
+  struct ca_slice name = ca_slice_of(id);
   return is_name(key, name);
 }
 

@@ -96,7 +96,7 @@ static int refused(lua_State *L, const struct ca_api *api, const char *account,
                    struct ca_err *err)
 {
   char text[sizeof(err->text)];
-  ca_err_copy_text(text, sizeof(text), err->text, strlen(err->text));
+  ca_text_copy(text, sizeof(text), err->text);
   lca_error_where(L);
   snprintf(err->text, sizeof(err->text), "%s%s", lua_tostring(L, -1), text);
   return lca_error_throw(L, api, account, err);

@@ -284,7 +284,7 @@ static int client_new(lua_State *L)
     options.base_url = base_url;
   read_options(L, &options);
   if(api_key) {
-    struct ca_slice slice = { api_key, strlen(api_key) };
+    struct ca_slice slice = ca_slice_of(api_key);
     slice = ca_slice_trimmed(slice, blanks);
     options.api_key = lua_pushlstring(L, slice.data, slice.len);
   }

@@ -27,8 +27,8 @@ static void suspect(const struct ca_api *api, struct ca_result *result,
   result->err.status = result->status;
   result->err.attempts = result->attempts;
   result->err.unknown = ca_api_mutates(api);
-  ca_err_copy_text(result->err.request_id, sizeof(result->err.request_id),
-                   result->request_id, strlen(result->request_id));
+  ca_text_copy(result->err.request_id, sizeof(result->err.request_id),
+               result->request_id);
 }
 
 static int fail(lua_State *L, const struct ca_api *api,

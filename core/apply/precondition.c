@@ -25,7 +25,7 @@ static enum ca_precondition_kind kind_of(const struct ca_apply *apply,
 {
   const struct ca_change *planned = &change->row.change;
   const char *account = planned->account ? planned->account : "";
-  struct ca_slice id = { account, strlen(account) };
+  struct ca_slice id = ca_slice_of(account);
 
   if(!ca_apply_item_is_open(apply, item, change))
     return CA_PRECONDITION_NONE;

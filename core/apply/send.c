@@ -69,8 +69,8 @@ static void op_done(void *owner, uint64_t token, struct ca_result *result)
   ca_reply_explain(item->first->row.change.api, result);
   /* the reply's request id, where the service gave one of its own */
   if(result->err.request_id[0])
-    ca_err_copy_text(result->request_id, sizeof(result->request_id),
-                     result->err.request_id, strlen(result->err.request_id));
+    ca_text_copy(result->request_id, sizeof(result->request_id),
+                 result->err.request_id);
   outcome =
       outcome_of(ca_proof_of_reply(item->first->row.change.api, result,
                                    item->first->row.outcome == CA_UNKNOWN));

@@ -53,8 +53,7 @@ static void take_text(struct ca_before *before_image, enum ca_json_kind kind,
 
 static void set_status(struct ca_before *before_image, const char *status)
 {
-  ca_err_copy_text(before_image->status, sizeof(before_image->status), status,
-                   strlen(status));
+  ca_text_copy(before_image->status, sizeof(before_image->status), status);
 }
 
 /* Members of the change's before_image take precedence over the item's
@@ -123,7 +122,7 @@ static void take_effect(const struct before *before, const struct ca_api *api,
   struct ca_before *before_image = before->before_image;
   const struct ca_field *field =
       before->field ? ca_api_field(api, before->field->name) : NULL;
-  struct ca_slice text = { body, body ? strlen(body) : 0 };
+  struct ca_slice text = ca_slice_of(body);
   struct ca_slice value;
   enum ca_json_kind kind;
 

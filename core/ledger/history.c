@@ -115,7 +115,7 @@ static enum ca_code choose_run(struct ca_query *query, const char *text,
     size_t used = strlen(names);
     exact = sqlite3_column_int(query->statement, 1) != 0;
     if(!count++)
-      ca_err_copy_text(name, size, one, strlen(one));
+      ca_text_copy(name, size, one);
     if(count <= NAMES_LISTED)
       snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
                one);

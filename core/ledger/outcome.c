@@ -126,15 +126,13 @@ enum ca_code ca_outcome_record(struct ca_ledger *ledger, int64_t change,
   entry->attempts = attempts < 0 ? 0 : attempts;
   entry->at_ms = ca_clock_wall_ms(ledger->clock);
   if(request_id)
-    ca_err_copy_text(entry->request_id, sizeof(entry->request_id), request_id,
-                     strlen(request_id));
+    ca_text_copy(entry->request_id, sizeof(entry->request_id), request_id);
   if(status_after)
-    ca_err_copy_text(entry->status_after, sizeof(entry->status_after),
-                     status_after, strlen(status_after));
+    ca_text_copy(entry->status_after, sizeof(entry->status_after),
+                 status_after);
   if(cause) {
     entry->http = cause->status;
-    ca_err_copy_text(entry->slug, sizeof(entry->slug), cause->slug,
-                     strlen(cause->slug));
+    ca_text_copy(entry->slug, sizeof(entry->slug), cause->slug);
   }
   ledger->outcome_count++;
   return CA_OK;

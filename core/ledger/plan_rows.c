@@ -118,8 +118,7 @@ enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
   if(repeated)
     return repeated_key(item, err);
   if(item->status_reason) {
-    ca_err_copy_text(reason, sizeof(reason), item->status_reason,
-                     strlen(item->status_reason));
+    ca_text_copy(reason, sizeof(reason), item->status_reason);
     row.status_reason = reason;
   }
   ledger->txn_rows++;

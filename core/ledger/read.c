@@ -117,8 +117,8 @@ static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)
   const char *name = ca_ledger_text(statement, 0);
   const char *kind = ca_ledger_text(statement, 1);
 
-  ca_err_copy_text(bulk->name, sizeof(bulk->name), name, strlen(name));
-  ca_err_copy_text(bulk->kind, sizeof(bulk->kind), kind, strlen(kind));
+  ca_text_copy(bulk->name, sizeof(bulk->name), name);
+  ca_text_copy(bulk->kind, sizeof(bulk->kind), kind);
   bulk->selected = sqlite3_column_int64(statement, 2);
   bulk->planned = sqlite3_column_int64(statement, 3);
   bulk->same = sqlite3_column_int64(statement, 4);

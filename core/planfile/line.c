@@ -143,7 +143,7 @@ void ca_line_count(struct ca_plan_counts *counts, enum ca_outcome outcome,
 
 bool ca_line_can_hold(const char *json)
 {
-  struct ca_slice text = { json, strlen(json) };
+  struct ca_slice text = ca_slice_of(json);
 
   return ca_json_valid(text.data, text.len) && !strpbrk(json, "\r\n") &&
          ca_text_is_utf8(text, NULL);
@@ -153,7 +153,7 @@ bool ca_line_can_hold(const char *json)
 static bool write_text(struct ca_json_write *json, const struct field *field,
                        const char *value)
 {
-  struct ca_slice text = { value, value ? strlen(value) : 0 };
+  struct ca_slice text = ca_slice_of(value);
 
   if(field->kind == JSON && value && ca_line_can_hold(value))
     ca_json_write_raw(json, field->name, value);

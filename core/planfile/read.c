@@ -147,10 +147,8 @@ static const char *check_bulk(struct ca_plan_reader *reader)
   if(!bulks)
     return no_memory;
   bulk->number = (int)line->number;
-  ca_err_copy_text(bulk->name, sizeof(bulk->name), line->bulk_name,
-                   strlen(line->bulk_name));
-  ca_err_copy_text(bulk->kind, sizeof(bulk->kind), line->bulk_kind,
-                   strlen(line->bulk_kind));
+  ca_text_copy(bulk->name, sizeof(bulk->name), line->bulk_name);
+  ca_text_copy(bulk->kind, sizeof(bulk->kind), line->bulk_kind);
   bulks[count] = *bulk;
   reader->bulks = bulks;
   reader->seen.bulks++;
@@ -234,7 +232,7 @@ static const char *take_words(struct ca_plan_line *line)
 static const char *check_change(struct ca_plan_reader *reader)
 {
   const struct ca_change *change = &reader->line.change;
-  struct ca_slice id = { change->account, strlen(change->account) };
+  struct ca_slice id = ca_slice_of(change->account);
   const char *why = take_words(&reader->line);
 
   if(!reader->seen.items)
