@@ -220,5 +220,5 @@ void host_finish_run(struct host *host)
   }
   if(open) /* only then: counting reads every item again */
     host_summary_read_counts(host);
-  host_terminal_show_summary(host);
+  host_result_show(host);
 }

@@ -207,8 +207,11 @@ void host_terminal_prompt(struct host *host, const char *text);
 /* Draws the progress line, at most ten times a second. */
 void host_terminal_show_progress(struct host *host);
 void host_terminal_clear_progress(struct host *host);
+
+/* ---- result.c ---- */
+
 /* Prints the summary of a run. */
-void host_terminal_show_summary(struct host *host);
+void host_result_show(struct host *host);
 
 /* ---- host/next_command.c ---- */
 
