@@ -54,13 +54,6 @@ void ca_apply_free(struct ca_apply *apply)
   free(apply);
 }
 
-static enum ca_code give(const struct ca_err *why, struct ca_err *err)
-{
-  if(err)
-    *err = *why;
-  return why->code;
-}
-
 /* After a stop: items that have an intent or have begun end as CA_NOT_TRIED;
    items that were only read keep their rows in the ledger as they are. */
 static void drop(struct ca_apply *apply)
@@ -88,12 +81,12 @@ static void drop(struct ca_apply *apply)
 static enum ca_code may_send_one(const struct ca_apply *apply,
                                  struct ca_err *err)
 {
-  if(apply->failed.code)
-    return give(&apply->failed, err);
-  if(apply->stopped)
+  enum ca_code code = ca_apply_failed(apply, err);
+
+  if(!code && apply->stopped)
     return ca_err_set(err, CA_CANCELLED, "not sent: %s",
                       ca_finish_why_stopped(apply));
-  return CA_OK;
+  return code;
 }
 
 /* Queues the row's change: the next turn prechecks or sends it. */
@@ -125,22 +118,17 @@ enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
                           void *owner, int64_t *number, struct ca_err *err)
 {
   struct ca_change_row row = { .item = item, .change = *change, .key = "" };
-  struct ca_err why;
   enum ca_code code = may_send_one(apply, err);
 
+  if(!code && change->outcome != CA_PLANNED)
+    code = ca_err_set(err, CA_USAGE, "only a planned change can be sent");
+  if(!code)
+    code = ca_plan_rows_add_change(apply->ledger, item, change, number, err);
   if(code)
     return code;
-  if(change->outcome != CA_PLANNED)
-    return ca_err_set(err, CA_USAGE, "only a planned change can be sent");
-  ca_err_clear(&why);
-  code = ca_plan_rows_add_change(apply->ledger, item, change, number, &why);
   row.number = *number;
-  if(!code)
-    code = push_direct(apply, &row, change->cost == CA_IRREVERSIBLE, secret,
-                       visit, owner, &why);
-  if(code && err)
-    *err = why;
-  return code;
+  return push_direct(apply, &row, change->cost == CA_IRREVERSIBLE, secret,
+                     visit, owner, err);
 }
 
 enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
@@ -149,26 +137,22 @@ enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
 {
   struct ca_changes changes;
   const struct ca_change_row *row = NULL;
-  struct ca_err why;
   enum ca_code code = may_send_one(apply, err);
 
   if(code)
     return code;
-  ca_err_clear(&why);
   ca_changes_open_one(&changes, apply->ledger, number);
-  code = ca_changes_next(&changes, &row, &why);
+  code = ca_changes_next(&changes, &row, err);
   if(!code && !row)
-    code = ca_err_set(&why, CA_USAGE, "the run has no change %lld",
+    code = ca_err_set(err, CA_USAGE, "the run has no change %lld",
                       (long long)number);
   else if(!code && !ca_verdict_is_open(row->change.api, row->outcome, true))
-    code = ca_err_set(&why, CA_USAGE,
+    code = ca_err_set(err, CA_USAGE,
                       "change %lld is not sent again: its outcome is %s",
                       (long long)number, ca_change_outcome_name(row->outcome));
   else if(!code)
-    code = push_direct(apply, row, true, secret, visit, owner, &why);
+    code = push_direct(apply, row, true, secret, visit, owner, err);
   ca_changes_close(&changes);
-  if(code && err)
-    *err = why;
   return code;
 }
 
@@ -316,20 +300,24 @@ static enum ca_code send_direct(struct ca_apply *apply, struct ca_err *err)
   return code;
 }
 
-static enum ca_code sync_if_due(struct ca_apply *apply, struct ca_err *err)
+static void sync_outcomes(struct ca_apply *apply)
+{
+  struct ca_err why;
+
+  ca_err_clear(&why);
+  if(ca_ledger_sync(apply->ledger, &why))
+    ca_finish_lose_ledger(apply, &why);
+  else
+    apply->unsynced_ms = 0;
+}
+
+static bool is_sync_due(const struct ca_apply *apply)
 {
   bool idle = !apply->active && !apply->singles && !apply->ready.count;
-  enum ca_code code;
 
-  if(!apply->unsynced_ms)
-    return CA_OK;
-  if(!idle &&
-     ca_clock_mono_ms(ca_engine_clock(apply->engine)) < apply->unsynced_ms)
-    return CA_OK;
-  code = ca_ledger_sync(apply->ledger, err);
-  if(!code)
-    apply->unsynced_ms = 0;
-  return code;
+  return apply->unsynced_ms &&
+         (idle || ca_clock_mono_ms(ca_engine_clock(apply->engine)) >=
+                      apply->unsynced_ms);
 }
 
 static bool has_queued(const struct ca_apply *apply)
@@ -354,8 +342,9 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
   int64_t *numbers;
   enum ca_code code;
 
-  if(apply->failed.code)
-    return give(&apply->failed, err);
+  code = ca_apply_failed(apply, err);
+  if(code)
+    return code;
   if(apply->active || apply->prechecking || apply->ready.count ||
      has_queued(apply))
     return ca_err_set(err, CA_USAGE,
@@ -425,22 +414,18 @@ void ca_apply_turn(struct ca_apply *apply)
 enum ca_code ca_apply_fill(struct ca_apply *apply, struct ca_err *err)
 {
   struct ca_err why;
-  enum ca_code code = CA_OK;
 
   ca_err_clear(&why);
   ca_apply_turn(apply);
-  if(!apply->stopped && has_more(apply))
-    code = prepare(apply, &why);
-  if(!code && !apply->failed.code) {
-    while(!apply->stopped && apply->active < apply->concurrency &&
-          apply->ready.first)
-      ca_send_submit(apply, ca_apply_item_pop(&apply->ready));
-    code = sync_if_due(apply, &why);
-  }
-  if(code)
+  if(!apply->stopped && has_more(apply) && prepare(apply, &why))
     ca_finish_lose_ledger(apply, &why);
+  while(!apply->stopped && apply->active < apply->concurrency &&
+        apply->ready.first)
+    ca_send_submit(apply, ca_apply_item_pop(&apply->ready));
+  if(!apply->failed.code && is_sync_due(apply))
+    sync_outcomes(apply);
   drop(apply);
-  return apply->failed.code ? give(&apply->failed, err) : CA_OK;
+  return ca_apply_failed(apply, err);
 }
 
 uint64_t ca_apply_visits(const struct ca_apply *apply)
@@ -471,7 +456,9 @@ bool ca_apply_finished(const struct ca_apply *apply)
 
 enum ca_code ca_apply_failed(const struct ca_apply *apply, struct ca_err *err)
 {
-  return apply->failed.code ? give(&apply->failed, err) : CA_OK;
+  if(apply->failed.code && err)
+    *err = apply->failed;
+  return apply->failed.code;
 }
 
 bool ca_apply_key_rejected(const struct ca_apply *apply)
@@ -487,20 +474,11 @@ void ca_apply_stop(struct ca_apply *apply)
 
 enum ca_code ca_apply_abandon(struct ca_apply *apply, struct ca_err *err)
 {
-  struct ca_err why;
-  enum ca_code code;
-
   apply->stopped = true;
   while(apply->under_way)
     ca_send_abandon(apply, apply->under_way);
   drop(apply);
-  if(apply->failed.code)
-    return give(&apply->failed, err);
-  ca_err_clear(&why);
-  code = ca_ledger_sync(apply->ledger, &why);
-  if(!code)
-    apply->unsynced_ms = 0;
-  else
-    ca_finish_lose_ledger(apply, &why);
-  return code ? give(&why, err) : CA_OK;
+  if(!apply->failed.code)
+    sync_outcomes(apply);
+  return ca_apply_failed(apply, err);
 }

@@ -146,16 +146,6 @@ static void fail_asked(struct ca_precheck *precheck, const char *why)
 
 /* ---- The end ---- */
 
-static void unlink_precheck(struct ca_precheck *precheck)
-{
-  struct ca_precheck **at = &precheck->apply->prechecks;
-
-  while(*at != precheck)
-    at = &(*at)->next;
-  *at = precheck->next;
-  precheck->apply->precheck_count--;
-}
-
 static void free_precheck(struct ca_precheck *precheck)
 {
   ca_apply_item_clear(&precheck->items_taken);
@@ -210,9 +200,13 @@ static void end_item(struct ca_precheck *precheck, struct ca_apply_item *item)
 
 static void finish(struct ca_precheck *precheck)
 {
+  struct ca_precheck **at = &precheck->apply->prechecks;
   struct ca_apply_item *item;
 
-  unlink_precheck(precheck);
+  while(*at != precheck)
+    at = &(*at)->next;
+  *at = precheck->next;
+  precheck->apply->precheck_count--;
   while((item = take_item(precheck)))
     end_item(precheck, item);
   free_precheck(precheck);

@@ -253,50 +253,33 @@ static void write_outcome(struct ca_settle *settle,
     fail(settle, &err);
 }
 
-static void end(struct ca_probing *probing, enum ca_outcome outcome,
-                const struct ca_finding *finding)
+/* Ends the change as it was found out; one that was not probed to an end stays
+   as it is in the ledger. */
+static void end(struct ca_probing *probing, const struct ca_finding *finding,
+                bool probed)
 {
+  struct ca_settle *settle = probing->settle;
   struct ca_settled settled = { .row = &probing->row,
-                                .outcome = outcome,
+                                .outcome = CA_UNKNOWN,
                                 .text = finding->text };
 
-  probing->settle->visit(probing->settle->owner, &settled);
+  if(finding->proof == CA_PROOF_DONE)
+    settled.outcome = CA_DONE;
+  else if(finding->proof == CA_PROOF_FAILED)
+    settled.outcome = settle->options.not_done;
+  if(probed)
+    write_outcome(settle, &probing->row, settled.outcome, finding);
+  if(!settle->failed.code) /* else the ledger does not have this outcome */
+    settle->visit(settle->owner, &settled);
   free(probing);
 }
 
-/* Reports a change that was not probed to an end; the ledger is unchanged. */
 static void end_unasked(struct ca_probing *probing, const char *why)
-{
-  struct ca_finding finding;
-
-  memset(&finding, 0, sizeof(finding));
-  snprintf(finding.text, sizeof(finding.text), "not settled: %.380s", why);
-  end(probing, CA_UNKNOWN, &finding);
-}
-
-static void end_found(struct ca_probing *probing,
-                      const struct ca_finding *finding)
-{
-  struct ca_settle *settle = probing->settle;
-  enum ca_outcome outcome = finding->proof == CA_PROOF_DONE ? CA_DONE
-                            : finding->proof == CA_PROOF_FAILED
-                                ? settle->options.not_done
-                                : CA_UNKNOWN;
-
-  write_outcome(settle, &probing->row, outcome, finding);
-  if(settle->failed.code)
-    free(probing); /* not reported: the ledger does not have this outcome */
-  else
-    end(probing, outcome, finding);
-}
-
-/* Ends a change about which no probe can prove anything. */
-static void end_missing(struct ca_probing *probing, const char *why)
 {
   struct ca_finding finding = { .proof = CA_PROOF_UNKNOWN };
 
-  snprintf(finding.text, sizeof(finding.text), "%s", why);
-  end_found(probing, &finding);
+  snprintf(finding.text, sizeof(finding.text), "not settled: %.380s", why);
+  end(probing, &finding, false);
 }
 
 /* ---- Requests ---- */
@@ -413,7 +396,7 @@ static void take_answer(struct ca_probing *probing, struct ca_result *result)
   if(finding.proof == CA_PROOF_MORE)
     ask(probing);
   else if(finding.proof != CA_PROOF_FAILED || !ask_later(probing))
-    end_found(probing, &finding);
+    end(probing, &finding, true);
 }
 
 static void sync_at_end(struct ca_settle *settle)
@@ -475,14 +458,15 @@ static enum ca_code read_change(struct ca_settle *settle,
 /* Takes the probing. */
 static void start(struct ca_probing *probing)
 {
-  struct ca_settle *settle = probing->settle;
   struct ca_proof_change facts = facts_of(&probing->row);
   const char *missing = ca_proof_missing(&facts);
+  struct ca_finding finding = { .proof = CA_PROOF_UNKNOWN };
 
-  if(missing)
-    end_missing(probing, missing);
-  else if(settle->dead)
-    end_unasked(probing, settle->dead);
+  if(missing) {
+    snprintf(finding.text, sizeof(finding.text), "%s", missing);
+    end(probing, &finding, true);
+  } else if(probing->settle->dead)
+    end_unasked(probing, probing->settle->dead);
   else
     ask(probing);
 }
