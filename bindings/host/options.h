@@ -53,7 +53,7 @@ struct host_options {
   int confirm_count;
   const char *protect[HOST_PROTECT_MAX];
   int protect_count;
-  struct lca_stop_on stop_on;
+  struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   bool same_project;
   int64_t lock_wait_ms; /* 0: do not wait */
   bool detailed_exitcode;

@@ -174,14 +174,14 @@ static bool next_piece(const char **text, char out[PIECE_SIZE])
 }
 
 /* Reads one of the limits "failed=3%", "unknown=5", "stale=1". */
-static bool read_stop(struct lca_stop_on *stop_on, const char *piece)
+static bool read_stop(struct ca_stop_limit *stop_on, const char *piece)
 {
   if(!strncmp(piece, "failed=", 7))
-    return ca_guard_limit_read(piece + 7, &stop_on->failed);
+    return ca_guard_limit_read(piece + 7, &stop_on[CA_FAILED]);
   if(!strncmp(piece, "unknown=", 8))
-    return ca_guard_limit_read(piece + 8, &stop_on->unknown);
+    return ca_guard_limit_read(piece + 8, &stop_on[CA_UNKNOWN]);
   return !strncmp(piece, "stale=", 6) &&
-         ca_guard_limit_read(piece + 6, &stop_on->stale);
+         ca_guard_limit_read(piece + 6, &stop_on[CA_STALE]);
 }
 
 static bool read_stop_on(void *field, const char *value)

@@ -176,7 +176,7 @@ static int open_state(lua_State *L)
   options.limit_items = host->options.limit_items;
   options.replay = host->replay;
   options.limits = host->options.limits;
-  options.stop_on = host->options.stop_on;
+  memcpy(options.stop_on, host->options.stop_on, sizeof(options.stop_on));
   options.given = host->given;
   options.stop = &host->stop;
   options.ctx = host;

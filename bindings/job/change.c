@@ -7,6 +7,7 @@
 #include "module/account.h"
 #include "module/error.h"
 #include "module/json.h"
+#include "module/table.h"
 #include "job/run_private.h"
 #include "base/json_write.h"
 #include "wire/proof.h"
@@ -134,19 +135,15 @@ static void add_field(lua_State *L, struct ca_json_write *json,
 {
   struct ca_slice name = ca_slice_of(field->name);
   struct ca_slice shown;
-  if(!lca_account_find(account, field->shown, &shown))
-    lua_pushnil(L);
-  else
-    lca_json_decode(L, LCA_JSON_UNNAMED, shown);
-  if(field->type == CA_TEXT)
-    ca_json_write_text(json, field->name,
-                       lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
-                                                      : "");
-  else if(!lua_isnil(L, -1)) {
+  const char *text;
+  if(field->type == CA_TEXT) {
+    text = lca_account_push_text(L, account, field->shown);
+    ca_json_write_text(json, field->name, text ? text : "");
+    lua_pop(L, 1);
+  } else if(lca_account_find(account, field->shown, &shown)) {
     ca_json_write_name(json, name);
-    lca_json_encode(L, lua_gettop(L), json->out, field->name);
+    ca_json_write_add(json, shown);
   }
-  lua_pop(L, 1);
 }
 
 /* Does the request replace a value that the before-image must store? The
@@ -334,6 +331,7 @@ other_operation(lua_State *L, const struct ca_api *api, int arguments)
   const struct ca_api *other;
   const struct ca_field *field;
   const char *name;
+  bool needs_more;
   if(!arguments || lua_getfield(L, arguments, "otherwise") == LUA_TNIL)
     return NULL;
   name = lua_tostring(L, -1);
@@ -345,11 +343,11 @@ other_operation(lua_State *L, const struct ca_api *api, int arguments)
                     api->resource, api->name, name);
     return NULL; /* not reached */
   }
+  needs_more = !other->body && other->has_body;
   for(field = other->fields; field->name; field++)
     if((field->flags & CA_REQUIRED) && field->place != CA_IN_PATH)
-      lca_error_usage(L, "%s.%s: otherwise: %s needs more than an id",
-                      api->resource, api->name, name);
-  if(other->body == NULL && other->has_body)
+      needs_more = true;
+  if(needs_more)
     lca_error_usage(L, "%s.%s: otherwise: %s needs more than an id",
                     api->resource, api->name, name);
   return other;
@@ -371,7 +369,6 @@ bool lca_change_fallback(lua_State *L, const struct ca_request *request,
   fallback->change.body = NULL;
   fallback->change.fingerprint = NULL;
   fallback->change.fallback = true;
-  fallback->change.outcome = builder->change.outcome;
   fallback->secret.data = NULL;
   fallback->secret.len = 0;
   fallback->weight = weight_of(L, other, account);
@@ -387,8 +384,5 @@ bool lca_change_fallback(lua_State *L, const struct ca_request *request,
 
 void lca_change_open(lua_State *L)
 {
-  luaL_newmetatable(L, BEFORE_CLASS);
-  lua_pushcfunction(L, buf_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  lca_table_owner_class(L, BEFORE_CLASS, buf_close);
 }

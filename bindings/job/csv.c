@@ -20,6 +20,7 @@
 #define ROW_MAX      (1u << 20)
 #define BUFFER_MAX   (8u << 20)
 #define COLUMNS_MAX  1024
+#define ROW_END      SIZE_MAX
 
 enum { READER_PATH = 1, READER_VALUES = 1 };
 
@@ -32,12 +33,12 @@ struct reader {
   bool started; /* the first block was read */
   enum ca_code trouble;
   struct csv_parser parser;
-  struct ca_buf cells; /* each cell: its length as size_t, then its bytes */
-  struct ca_buf rows;  /* each waiting row: its number of cells, as size_t */
-  size_t row_at;       /* read position in rows */
-  size_t cell_at;      /* read position in cells */
-  size_t open_cells;   /* cells so far of the row being parsed */
-  int64_t row;         /* the last one returned; the header is row 1 */
+  struct ca_buf
+      cells;       /* each cell: its length as size_t, then its bytes; after
+                      the last of a row ROW_END instead of a length */
+  size_t at;       /* read position in cells */
+  int64_t waiting; /* whole rows from there on */
+  int64_t row;     /* the last one returned; the header is row 1 */
 };
 
 /* ---- callbacks of libcsv: no Lua ---- */
@@ -49,17 +50,16 @@ static void on_cell(void *text, size_t len, void *ctx)
     reader->trouble = ca_buf_add(&reader->cells, &len, sizeof(len));
   if(!reader->trouble && len)
     reader->trouble = ca_buf_add(&reader->cells, text, len);
-  reader->open_cells++;
 }
 
 static void on_row(int end, void *ctx)
 {
+  static const size_t row_end = ROW_END;
   struct reader *reader = ctx;
   (void)end;
   if(!reader->trouble)
-    reader->trouble = ca_buf_add(&reader->rows, &reader->open_cells,
-                                 sizeof(reader->open_cells));
-  reader->open_cells = 0;
+    reader->trouble = ca_buf_add(&reader->cells, &row_end, sizeof(row_end));
+  reader->waiting++;
 }
 
 /* ---- reading ---- */
@@ -74,7 +74,6 @@ static int reader_close(lua_State *L)
     csv_free(&reader->parser);
   reader->parser_made = false;
   ca_buf_wipe(&reader->cells);
-  ca_buf_wipe(&reader->rows);
   return 0;
 }
 
@@ -86,13 +85,11 @@ static const char *path_of(lua_State *L, int index)
 
 static int parse_failed(lua_State *L, struct reader *reader, int index)
 {
-  int64_t row =
-      reader->row + 1 +
-      (int64_t)((reader->rows.len - reader->row_at) / sizeof(size_t));
-  return lca_error_usage(
-      L, "%s: row %I%s", path_of(L, index), (LUAI_UACINT)row,
-      reader->trouble ? " is too long"
-                      : ": a quote is misplaced or not closed");
+  return lca_error_usage(L, "%s: row %I%s", path_of(L, index),
+                         (LUAI_UACINT)(reader->row + reader->waiting + 1),
+                         reader->trouble
+                             ? " is too long"
+                             : ": a quote is misplaced or not closed");
 }
 
 /* Parses the next block. All rows before it have been returned. */
@@ -129,49 +126,35 @@ static void read_block(lua_State *L, struct reader *reader, int index)
   }
 }
 
-/* Once every waiting row was returned, discards them and keeps the cells of
-   the row being parsed. */
-static void compact(struct reader *reader)
+/* Goes to the next row; false after the last. */
+static bool next_row(lua_State *L, struct reader *reader, int index)
 {
-  size_t rest = reader->cells.len - reader->cell_at;
-  if(reader->row_at < reader->rows.len)
-    return;
-  ca_buf_reset(&reader->rows);
-  reader->row_at = 0;
-  if(rest)
-    memmove(reader->cells.data, reader->cells.data + reader->cell_at, rest);
-  reader->cells.len = rest;
-  reader->cell_at = 0;
-}
-
-static size_t take_size(const struct ca_buf *buf, size_t *at)
-{
-  size_t value;
-  memcpy(&value, buf->data + *at, sizeof(value));
-  *at += sizeof(value);
-  return value;
-}
-
-/* Returns the number of cells in the next row, 0 after the last. */
-static size_t next_row(lua_State *L, struct reader *reader, int index)
-{
-  compact(reader);
-  while(reader->row_at == reader->rows.len) {
+  while(!reader->waiting) {
     if(reader->ended)
-      return 0;
+      return false;
+    /* keep the cells of the row that is being parsed */
+    reader->cells.len -= reader->at;
+    if(reader->cells.len)
+      memmove(reader->cells.data, reader->cells.data + reader->at,
+              reader->cells.len);
+    reader->at = 0;
     read_block(L, reader, index);
   }
+  reader->waiting--;
   reader->row++;
-  return take_size(&reader->rows, &reader->row_at);
+  return true;
 }
 
-static struct ca_slice next_cell(struct reader *reader)
+/* Returns the row's next cell; false after the last. */
+static bool next_cell(struct reader *reader, struct ca_slice *cell)
 {
-  struct ca_slice cell;
-  cell.len = take_size(&reader->cells, &reader->cell_at);
-  cell.data = reader->cells.data + reader->cell_at;
-  reader->cell_at += cell.len;
-  return cell;
+  memcpy(&cell->len, reader->cells.data + reader->at, sizeof(cell->len));
+  reader->at += sizeof(cell->len);
+  if(cell->len == ROW_END)
+    return false;
+  cell->data = reader->cells.data + reader->at;
+  reader->at += cell->len;
+  return true;
 }
 
 /* Returns why a cell is refused, or NULL: control bytes and invalid UTF-8 mean
@@ -193,23 +176,22 @@ static const char *what_is_wrong(struct ca_slice cell)
 static int reader_header(lua_State *L)
 {
   struct reader *reader = luaL_checkudata(L, 1, READER_CLASS);
-  size_t count = next_row(L, reader, 1);
-  size_t i;
-  if(!count)
+  struct ca_slice cell;
+  int i;
+  if(!next_row(L, reader, 1))
     return lca_error_usage(L, "%s: the file has no header line",
                            path_of(L, 1));
-  if(count > COLUMNS_MAX)
-    return lca_error_usage(L, "%s: the file has more than %d columns",
-                           path_of(L, 1), COLUMNS_MAX);
-  lua_createtable(L, (int)count, 0);
-  for(i = 1; i <= count; i++) {
-    struct ca_slice cell = next_cell(reader);
+  lua_newtable(L);
+  for(i = 1; next_cell(reader, &cell); i++) {
     const char *wrong = cell.len ? what_is_wrong(cell) : "has no name";
+    if(i > COLUMNS_MAX)
+      return lca_error_usage(L, "%s: the file has more than %d columns",
+                             path_of(L, 1), COLUMNS_MAX);
     if(wrong)
       return lca_error_usage(L, "%s: column %d of the header %s",
-                             path_of(L, 1), (int)i, wrong);
+                             path_of(L, 1), i, wrong);
     lua_pushlstring(L, cell.data, cell.len);
-    lua_rawseti(L, -2, (lua_Integer)i);
+    lua_rawseti(L, -2, i);
   }
   return 1;
 }
@@ -221,36 +203,40 @@ static int reader_next(lua_State *L)
 {
   struct reader *reader = luaL_checkudata(L, 1, READER_CLASS);
   int columns = (int)luaL_len(L, 2);
-  size_t count;
+  const char *wrong = NULL;
+  struct ca_slice cell;
   int i;
   lua_settop(L, 3);
   if(reader->fd < 0)
     return 0;
-  count = next_row(L, reader, 1);
-  if(!count) {
+  if(!next_row(L, reader, 1)) {
     reader_close(L);
     return 0;
   }
-  if(count != (size_t)columns)
-    return lca_error_usage(L, "%s: row %I has %d cells, the header has %d",
-                           path_of(L, 1), (LUAI_UACINT)reader->row, (int)count,
-                           columns);
   lua_createtable(L, 0, columns); /* reader names needed row */
-  for(i = 1; i <= columns; i++) {
-    struct ca_slice cell = next_cell(reader);
-    const char *wrong = what_is_wrong(cell);
+  for(i = 1; next_cell(reader, &cell); i++) {
+    if(i > columns || wrong)
+      continue;
+    lua_settop(L, 4);
     lua_rawgeti(L, 2, i);
     lua_pushvalue(L, -1);
+    wrong = what_is_wrong(cell);
     if(!cell.len && lua_rawget(L, 3) != LUA_TNIL)
       wrong = "is empty";
-    if(wrong)
-      return lca_error_usage(L, "%s: row %I, column '%s' %s", path_of(L, 1),
-                             (LUAI_UACINT)reader->row, lua_tostring(L, 5),
-                             wrong);
     lua_settop(L, 5); /* reader names needed row name */
+    lua_pushvalue(L, 5);
     lua_pushlstring(L, cell.data, cell.len);
     lua_rawset(L, 4);
   }
+  if(i - 1 != columns)
+    return lca_error_usage(L, "%s: row %I has %d cells, the header has %d",
+                           path_of(L, 1), (LUAI_UACINT)reader->row, i - 1,
+                           columns);
+  if(wrong)
+    return lca_error_usage(L, "%s: row %I, column '%s' %s", path_of(L, 1),
+                           (LUAI_UACINT)reader->row, lua_tostring(L, 5),
+                           wrong);
+  lua_settop(L, 4);
   return 1;
 }
 
@@ -263,7 +249,6 @@ static int csv_new(lua_State *L)
   memset(reader, 0, sizeof(*reader));
   reader->fd = -1;
   ca_buf_init(&reader->cells, BUFFER_MAX);
-  ca_buf_init(&reader->rows, BUFFER_MAX);
   luaL_setmetatable(L, READER_CLASS);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 2, READER_PATH);

@@ -126,15 +126,14 @@ int lca_guard_project(lua_State *L)
 int lca_guard_stop_on(lua_State *L)
 {
   static const char *const words[] = { "failed", "unknown", "stale", NULL };
-  struct lca_run *run = lca_run_of(L);
-  struct ca_stop_limit *limits[] = { &run->stop_on.failed,
-                                     &run->stop_on.unknown,
-                                     &run->stop_on.stale };
+  static const enum ca_outcome outcomes[] = { CA_FAILED, CA_UNKNOWN,
+                                              CA_STALE };
+  struct ca_stop_limit *limits = lca_run_of(L)->stop_on;
   struct ca_stop_limit limit;
-  int word = luaL_checkoption(L, 1, NULL, words);
+  enum ca_outcome outcome = outcomes[luaL_checkoption(L, 1, NULL, words)];
   bool good = ca_guard_limit_read(luaL_checkstring(L, 2), &limit);
-  if(good && !limits[word]->set)
-    *limits[word] = limit;
+  if(good && !limits[outcome].set)
+    limits[outcome] = limit;
   lua_pushboolean(L, good);
   return 1;
 }
@@ -153,14 +152,9 @@ int lca_guard_stopped(lua_State *L)
 void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome)
 {
   struct lca_run_stats *stats = &run->stats;
-  const struct ca_stop_limit *limit =
-      outcome == CA_FAILED    ? &run->stop_on.failed
-      : outcome == CA_UNKNOWN ? &run->stop_on.unknown
-                              : &run->stop_on.stale;
+  const struct ca_stop_limit *limit = &run->stop_on[outcome];
   int64_t total = stats->to_apply ? stats->to_apply : stats->planned;
-  if(outcome != CA_FAILED && outcome != CA_UNKNOWN && outcome != CA_STALE)
-    return;
-  if(stats->stopped_early ||
+  if(!limit->set || stats->stopped_early ||
      !ca_guard_limit_reached(limit, stats->outcomes[outcome], total))
     return;
   stats->stopped_early = true;

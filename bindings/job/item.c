@@ -8,6 +8,7 @@
 #include <string.h>
 #include "module/account.h"
 #include "module/error.h"
+#include "module/table.h"
 #include "job/run_private.h"
 #include "module/task.h"
 
@@ -190,21 +191,28 @@ struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
   return item;
 }
 
+/* Pushes what lca_item_push_live pushes for the running task. *id: what the
+   task carries, 0 outside a bulk. */
+static struct lca_item *push_running(lua_State *L, int64_t *id)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_task *task = lca_scheduler_running(run->sched);
+  *id = task ? lca_task_item(task) : 0;
+  return *id > 0 ? lca_item_push_live(L, run, *id) : NULL;
+}
+
 /* host.item_account(id) → the account of the item whose action runs, if this
    is its id; a table with only the id if the action runs again for its
    secrets; else nil. It saves the shipped Lua a request. */
 int lca_item_account(lua_State *L)
 {
-  struct lca_run *run = lca_run_of(L);
-  struct lca_task *task = lca_scheduler_running(run->sched);
-  int64_t id = task ? lca_task_item(task) : 0;
-  struct lca_item *item = id > 0 ? lca_item_push_live(L, run, id) : NULL;
+  int64_t id;
+  struct lca_item *item = push_running(L, &id);
   if(!item)
     return 0;
   if(item->recall) {
     lua_createtable(L, 0, 1);
-    lua_pushvalue(L, 1);
-    lua_setfield(L, -2, "id");
+    lca_table_set_text(L, "id", luaL_checkstring(L, 1));
     return 1;
   }
   if(lua_getiuservalue(L, -1, LCA_ITEM_ACCOUNT) == LUA_TNIL)
@@ -215,18 +223,12 @@ int lca_item_account(lua_State *L)
 /* host.item_kind() → "plan", "recall", "after", or nil outside a bulk. */
 int lca_item_kind(lua_State *L)
 {
-  struct lca_run *run = lca_run_of(L);
-  struct lca_task *task = lca_scheduler_running(run->sched);
-  int64_t id = task ? lca_task_item(task) : 0;
-  struct lca_item *item = id > 0 ? lca_item_push_live(L, run, id) : NULL;
-  if(id < 0)
-    lua_pushliteral(L, "after");
-  else if(item && item->recall)
-    lua_pushliteral(L, "recall");
-  else if(item)
-    lua_pushliteral(L, "plan");
-  else
-    lua_pushnil(L);
+  int64_t id;
+  struct lca_item *item = push_running(L, &id);
+  lua_pushstring(L, id < 0         ? "after"
+                    : !item        ? NULL
+                    : item->recall ? "recall"
+                                   : "plan");
   return 1;
 }
 

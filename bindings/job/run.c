@@ -172,6 +172,6 @@ void lca_run_make(lua_State *L, const struct lca_run_options *options)
   run->names_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_newtable(L);
   run->notes_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  run->stop_on = options->stop_on;
+  memcpy(run->stop_on, options->stop_on, sizeof(run->stop_on));
   run->stats.guarded.project = -1;
 }

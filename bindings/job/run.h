@@ -67,13 +67,6 @@ struct lca_failure {
 };
 #define LCA_FAILURES 10
 
-/* Limits on outcomes that stop a run: --stop-on, the job's stop_on. */
-struct lca_stop_on {
-  struct ca_stop_limit failed;
-  struct ca_stop_limit unknown;
-  struct ca_stop_limit stale;
-};
-
 /* Options of a replay; all false in a fresh run. */
 struct lca_replay {
   bool on;
@@ -124,7 +117,8 @@ struct lca_run_options {
   int64_t limit_items; /* per bulk; 0: all */
   struct lca_replay replay;
   struct ca_limits limits;
-  struct lca_stop_on stop_on; /* the job may set limits left open here */
+  /* from --stop-on, by outcome; the job may set limits left open here */
+  struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   const char *given;  /* parameters as JSON instead of the command line's, or
                          NULL */
   volatile int *stop; /* enum lca_stop or a signal; owned by the host */

@@ -45,7 +45,7 @@ struct lca_run {
   struct lca_applier *applier; /* the bulk being applied, or NULL */
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
   bool recorded_read;
-  struct lca_stop_on stop_on;
+  struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   char bulk_name[80];
   struct lca_line line; /* the last change's */
 };
