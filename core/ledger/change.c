@@ -30,60 +30,51 @@ const char *ca_change_outcome_key(enum ca_outcome outcome)
 
 /* Copies of rows. */
 
-/* Collects pointers to the row's texts, so that copying is one loop. */
-#define TEXTS 15
+/* The row's texts, in the order of CHANGE_ROW's last columns. */
+#define AT(member) offsetof(struct ca_change_row, member)
+static const size_t texts[] = {
+  AT(change.account),      AT(change.user),  AT(change.config),
+  AT(change.query),        AT(change.body),  AT(change.fingerprint),
+  AT(change.reason),       AT(change.line),  AT(change.before),
+  AT(change.before_image), AT(key),          AT(error),
+  AT(request_id),          AT(status_after), AT(made),
+};
+#define TEXTS   (int)(sizeof(texts) / sizeof(texts[0]))
+#define NUMBERS (CA_CHANGE_COLUMNS - TEXTS)
 
-static void collect(struct ca_change_row *row, const char **at[TEXTS])
+static const char **text_of(struct ca_change_row *row, int i)
 {
-  struct ca_change *change = &row->change;
-  int n = 0;
-
-  at[n++] = &change->account;
-  at[n++] = &change->user;
-  at[n++] = &change->config;
-  at[n++] = &change->query;
-  at[n++] = &change->body;
-  at[n++] = &change->fingerprint;
-  at[n++] = &change->reason;
-  at[n++] = &change->line;
-  at[n++] = &change->before;
-  at[n++] = &change->before_image;
-  at[n++] = &row->key;
-  at[n++] = &row->error;
-  at[n++] = &row->request_id;
-  at[n++] = &row->status_after;
-  at[n] = &row->made;
+  return (const char **)(void *)((char *)row + texts[i]);
 }
 
 size_t ca_change_row_size(const struct ca_change_row *row)
 {
   struct ca_change_row copy = *row;
-  const char **at[TEXTS];
   size_t size = 0;
   int i;
 
-  collect(&copy, at);
   for(i = 0; i < TEXTS; i++)
-    if(*at[i])
-      size += strlen(*at[i]) + 1;
+    if(*text_of(&copy, i))
+      size += strlen(*text_of(&copy, i)) + 1;
   return size;
 }
 
 void ca_change_row_copy(struct ca_change_row *to,
-                        const struct ca_change_row *row, char *texts)
+                        const struct ca_change_row *row, char *texts_to)
 {
-  const char **at[TEXTS];
   int i;
 
   *to = *row;
-  collect(to, at);
-  for(i = 0; i < TEXTS; i++)
-    if(*at[i]) {
-      size_t len = strlen(*at[i]) + 1;
-      memcpy(texts, *at[i], len);
-      *at[i] = texts;
-      texts += len;
-    }
+  for(i = 0; i < TEXTS; i++) {
+    const char **text = text_of(to, i);
+    size_t len = *text ? strlen(*text) + 1 : 0;
+
+    if(!*text)
+      continue;
+    memcpy(texts_to, *text, len);
+    *text = texts_to;
+    texts_to += len;
+  }
 }
 
 /* Rows of a statement. */
@@ -92,6 +83,7 @@ enum ca_code ca_change_take(struct ca_ledger *ledger, sqlite3_stmt *statement,
                             struct ca_change_row *row, struct ca_err *err)
 {
   struct ca_change *change = &row->change;
+  int i;
 
   memset(row, 0, sizeof(*row));
   row->number = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
@@ -99,23 +91,10 @@ enum ca_code ca_change_take(struct ca_ledger *ledger, sqlite3_stmt *statement,
   change->cost = (enum ca_class)sqlite3_column_int(statement, 2);
   row->outcome = (enum ca_outcome)sqlite3_column_int(statement, 3);
   change->outcome = row->outcome;
-  row->key = ca_ledger_text(statement, 4);
-  change->account = ca_ledger_text(statement, 5);
-  change->user = ca_ledger_text(statement, 6);
-  change->config = ca_ledger_text(statement, 7);
-  change->query = ca_ledger_text(statement, 8);
-  change->body = ca_ledger_text(statement, 9);
-  change->fingerprint = ca_ledger_text(statement, 10);
-  change->reason = ca_ledger_text(statement, 11);
-  change->line = ca_ledger_text(statement, 12);
-  change->before = ca_ledger_text(statement, 13);
-  row->error = ca_ledger_text(statement, 14);
-  row->request_id = ca_ledger_text(statement, 15);
-  row->status_after = ca_ledger_text(statement, 16);
-  row->made = ca_ledger_text(statement, 17);
-  row->sent_ms = sqlite3_column_int64(statement, 18);
-  change->fallback = sqlite3_column_int(statement, 19) != 0;
-  change->before_image = ca_ledger_text(statement, 20);
+  change->fallback = sqlite3_column_int(statement, 4) != 0;
+  row->sent_ms = sqlite3_column_int64(statement, 5);
+  for(i = 0; i < TEXTS; i++)
+    *text_of(row, i) = ca_ledger_text(statement, NUMBERS + i);
   return ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
                              &change->api, err);
 }

@@ -11,7 +11,6 @@ struct stream {
   int64_t id; /* of the current row; 0 before the first, INT64_MAX after the
                  last */
   unsigned value;
-  int rc;
 };
 
 /* Changes, their outcomes and the items' verdicts are read side by side,
@@ -27,23 +26,26 @@ struct count {
   struct stream outcomes;
   struct stream intents; /* from the first change without an outcome on */
   struct stream verdicts;
+  struct ca_ledger *ledger;
+  struct ca_err *err;
+  enum ca_code code; /* the first error of any stream */
 };
 
-static void advance(struct stream *stream)
+static void advance(struct count *count, struct stream *stream)
 {
   stream->id = INT64_MAX;
-  stream->rc = sqlite3_step(stream->statement);
-  if(stream->rc != SQLITE_ROW)
+  if(!ca_statement_next(count->ledger, stream->statement, &count->code,
+                        count->err))
     return;
   stream->id = sqlite3_column_int64(stream->statement, 0);
   stream->value = (unsigned)sqlite3_column_int(stream->statement, 1);
 }
 
 /* Is there a row with that id? Ids must be asked for in ascending order. */
-static bool find(struct stream *stream, int64_t id)
+static bool find(struct count *count, struct stream *stream, int64_t id)
 {
   while(stream->id < id)
-    advance(stream);
+    advance(count, stream);
   return stream->id == id;
 }
 
@@ -65,7 +67,7 @@ static void pass_verdicts(struct count *count, int64_t item)
     if(verdicts->id)
       add_item(count, verdicts->value,
                sqlite3_column_int(verdicts->statement, 2) == count->bulk);
-    advance(verdicts);
+    advance(count, verdicts);
   }
 }
 
@@ -81,10 +83,11 @@ static void close_item(struct count *count)
 /* The same rule as STATE of ledger/statement.c. */
 static unsigned state_of(struct count *count, int64_t id, unsigned recorded)
 {
-  if(find(&count->outcomes, id))
+  if(find(count, &count->outcomes, id))
     return count->outcomes.value;
-  return recorded == CA_PLANNED && find(&count->intents, id) ? CA_INTENDED
-                                                             : recorded;
+  return recorded == CA_PLANNED && find(count, &count->intents, id)
+             ? CA_INTENDED
+             : recorded;
 }
 
 static void count_row(struct count *count, sqlite3_stmt *statement)
@@ -145,38 +148,14 @@ static enum ca_code name_counts(struct ca_ledger *ledger,
   return CA_OK;
 }
 
-static sqlite3_stmt *ready(struct ca_ledger *ledger, enum ca_sql which,
-                           int64_t from, int64_t to, struct ca_err *err)
+static void count_all(struct count *count, sqlite3_stmt *changes)
 {
-  sqlite3_stmt *statement = ca_statement_get(ledger, which, err);
-
-  if(statement) {
-    sqlite3_bind_int64(statement, 1, from);
-    sqlite3_bind_int64(statement, 2, to);
-  }
-  return statement;
-}
-
-/* Returns SQLITE_DONE when all was counted. */
-static int count_all(struct count *count, sqlite3_stmt *changes)
-{
-  const struct stream *streams[] = { &count->outcomes, &count->intents,
-                                     &count->verdicts };
-  size_t i;
-  int rc;
-
-  while((rc = sqlite3_step(changes)) == SQLITE_ROW)
+  while(ca_statement_next(count->ledger, changes, &count->code, count->err))
     count_row(count, changes);
   close_item(count);
   pass_verdicts(count, INT64_MAX);
-  sqlite3_reset(changes);
-  for(i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
-    int stream_rc = streams[i]->rc;
-    sqlite3_reset(streams[i]->statement);
-    if(rc == SQLITE_DONE && stream_rc && stream_rc != SQLITE_ROW)
-      rc = stream_rc;
-  }
-  return rc;
+  sqlite3_reset(count->outcomes.statement);
+  sqlite3_reset(count->intents.statement);
 }
 
 /* Keeps the counts for the end of the run, which then need not count again. */
@@ -197,36 +176,30 @@ static void keep_counts(struct ca_ledger *ledger, const struct ca_tally *tally)
 static enum ca_code tally_up(struct ca_ledger *ledger, int bulk,
                              struct count *count, struct ca_err *err)
 {
-  int64_t from = ca_ledger_change_id(ledger, 0);
-  int64_t to = ca_ledger_change_id(ledger, CA_CHANGE_MAX);
   sqlite3_stmt *changes;
   enum ca_code code = ca_ledger_has_run(ledger, err);
-  int rc;
 
   if(!code)
     code = ca_ledger_flush(ledger, -1, err);
   if(code)
     return code;
   memset(count, 0, sizeof(*count));
+  count->ledger = ledger;
+  count->err = err;
   count->bulk = bulk;
-  changes = ready(ledger, CA_SQL_COUNTS, from, to, err);
+  changes = ca_statement_start(ledger, CA_SQL_COUNTS, err, "C");
   count->outcomes.statement =
-      ready(ledger, CA_SQL_COUNT_OUTCOMES, from, to, err);
+      ca_statement_start(ledger, CA_SQL_COUNT_OUTCOMES, err, "C");
   count->intents.statement =
-      ready(ledger, CA_SQL_COUNT_INTENTS, from, to, err);
+      ca_statement_start(ledger, CA_SQL_COUNT_INTENTS, err, "C");
   count->verdicts.statement =
-      ready(ledger, CA_SQL_VERDICTS, ca_ledger_item_id(ledger, 0),
-            ca_ledger_item_id(ledger, CA_ITEM_MAX), err);
+      ca_statement_start(ledger, CA_SQL_VERDICTS, err, "I");
   if(!ledger->has_verdicts) /* saves a scan of all items */
     count->verdicts.id = INT64_MAX;
-  if(!changes || !count->outcomes.statement || !count->intents.statement ||
-     !count->verdicts.statement)
-    return CA_SYSTEM;
-  rc = count_all(count, changes);
-  if(rc != SQLITE_DONE)
-    return ca_statement_fail(ledger, rc, err);
-  keep_counts(ledger, &count->run);
-  return CA_OK;
+  count_all(count, changes);
+  if(!count->code)
+    keep_counts(ledger, &count->run);
+  return count->code;
 }
 
 enum ca_code ca_count_outcomes(struct ca_ledger *ledger, int bulk,

@@ -59,8 +59,8 @@ static enum ca_code set_sync_off(struct ca_ledger *ledger, bool sync_off,
   return CA_OK;
 }
 
-static enum ca_code begin_txn(struct ca_ledger *ledger, bool plan_only,
-                              struct ca_err *err)
+enum ca_code ca_ledger_begin_txn(struct ca_ledger *ledger, bool plan_only,
+                                 struct ca_err *err)
 {
   enum ca_code code = set_sync_off(ledger, plan_only, err);
 
@@ -115,11 +115,6 @@ enum ca_code ca_ledger_undo_txn(struct ca_ledger *ledger, enum ca_code code,
   return code;
 }
 
-enum ca_code ca_ledger_plan_txn(struct ca_ledger *ledger, struct ca_err *err)
-{
-  return ledger->in_txn ? CA_OK : begin_txn(ledger, true, err);
-}
-
 enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
@@ -128,10 +123,10 @@ enum ca_code ca_ledger_txn(struct ca_ledger *ledger, struct ca_err *err)
     return ca_ledger_flush_rows(ledger, err);
   if(ledger->in_txn)
     code = ca_ledger_undo_txn(ledger, end_txn(ledger, err), err);
-  return code ? code : begin_txn(ledger, false, err);
+  return code ? code : ca_ledger_begin_txn(ledger, false, err);
 }
 
-enum ca_code ca_ledger_commit(struct ca_ledger *ledger, struct ca_err *err)
+enum ca_code ca_ledger_sync(struct ca_ledger *ledger, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
 
@@ -163,13 +158,8 @@ enum ca_code ca_ledger_flush(struct ca_ledger *ledger, int64_t after,
   for(i = 0; i < ledger->outcome_count; i++)
     if(after < 0 || (ledger->outcomes[i].kind == CA_QUEUED_OF_CHANGE &&
                      ledger->outcomes[i].number > after))
-      return ca_ledger_commit(ledger, err);
+      return ca_ledger_sync(ledger, err);
   return ca_ledger_flush_rows(ledger, err);
-}
-
-enum ca_code ca_ledger_sync(struct ca_ledger *ledger, struct ca_err *err)
-{
-  return ca_ledger_commit(ledger, err);
 }
 
 enum ca_code ca_ledger_commit_before_wait(struct ca_ledger *ledger,
@@ -177,7 +167,7 @@ enum ca_code ca_ledger_commit_before_wait(struct ca_ledger *ledger,
 {
   if(!ledger->in_txn && !ca_queued_outcomes_due(ledger))
     return CA_OK;
-  return ca_ledger_commit(ledger, err);
+  return ca_ledger_sync(ledger, err);
 }
 
 enum ca_code ca_ledger_commit_or_shorten_wait(struct ca_ledger *ledger,
@@ -326,7 +316,7 @@ void ca_ledger_close(struct ca_ledger *ledger)
 
   if(!ledger)
     return;
-  if(ledger->db && ca_ledger_commit(ledger, &ignored))
+  if(ledger->db && ca_ledger_sync(ledger, &ignored))
     ca_queued_forget_outcomes(ledger);
   for(i = 0; i < CA_SQL_COUNT; i++)
     sqlite3_finalize(ledger->statements[i]);

@@ -193,8 +193,8 @@ CA_MUST_USE enum ca_code ca_ledger_commit_before_wait(struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code
 ca_ledger_commit_or_shorten_wait(struct ca_ledger *ledger, int *wait_ms,
                                  struct ca_err *err);
-/* Commits the open transaction, and syncs it unless it holds nothing but a
-   bulk's plan rows. */
+/* Writes the queued outcomes and commits. When it returns CA_OK, everything
+   but unsealed plan rows is on disk. */
 CA_MUST_USE enum ca_code ca_ledger_sync(struct ca_ledger *ledger,
                                         struct ca_err *err);
 

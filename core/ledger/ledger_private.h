@@ -136,31 +136,20 @@ struct ca_queued_outcome {
 };
 
 /* Plan rows that are not in the database yet, though their transaction is
-   open. Texts are in the order of the columns; data is NULL for an absent
-   one. */
+   open. Values are in the order of the statement's columns; data of an
+   absent text is NULL. */
 #define CA_ITEM_TEXTS   9
 #define CA_CHANGE_TEXTS 3
-struct ca_queued_item {
-  int64_t id;
-  int bulk;
-  unsigned flags;
-  int64_t created_ms;
-  int64_t updated_ms;
+#define CA_ROW_NUMBERS  5
+struct ca_queued_row {
+  int64_t numbers[CA_ROW_NUMBERS];
   struct ca_slice texts[CA_ITEM_TEXTS];
 };
-struct ca_queued_change {
-  int64_t id;
-  int bulk;
-  int64_t operation;
-  enum ca_class cost;
-  enum ca_outcome outcome;
-  struct ca_slice texts[CA_CHANGE_TEXTS];
-};
 struct ca_queued_rows {
-  struct ca_queued_item items[CA_QUEUED_ROWS];
-  struct ca_queued_change changes[CA_QUEUED_ROWS];
-  size_t item_count;
-  size_t change_count;
+  struct ca_queued_table {
+    struct ca_queued_row rows[CA_QUEUED_ROWS];
+    size_t count;
+  } items, changes;
   size_t used; /* bytes of texts */
   char texts[8192];
 };
@@ -310,7 +299,7 @@ enum ca_code ca_statement_fail(const struct ca_ledger *ledger, int rc,
                                struct ca_err *err);
 
 /* ledger/queued.c: queues a row for the open transaction. A change must be
-   plain: it uses only the columns of struct ca_queued_change. */
+   plain: it uses only the columns of CA_SQL_CHANGE_ADD_PLAIN. */
 CA_MUST_USE enum ca_code ca_queued_add_item(struct ca_ledger *ledger,
                                             int64_t id,
                                             const struct ca_item *item,
@@ -351,15 +340,12 @@ CA_MUST_USE enum ca_code ca_ledger_flush(struct ca_ledger *ledger,
    when it returns CA_OK. */
 CA_MUST_USE enum ca_code ca_ledger_txn(struct ca_ledger *ledger,
                                        struct ca_err *err);
-/* Opens a transaction for a bulk's plan rows, unless one is open. Its
-   commit is synced with the next commit of anything else; nothing depends
-   on these rows before. */
-CA_MUST_USE enum ca_code ca_ledger_plan_txn(struct ca_ledger *ledger,
-                                            struct ca_err *err);
-/* Writes the queued outcomes and commits. When it returns, everything but
-   unsealed plan rows is on disk. */
-CA_MUST_USE enum ca_code ca_ledger_commit(struct ca_ledger *ledger,
-                                          struct ca_err *err);
+/* The same when no transaction is open. plan_only: it will hold only rows of
+   a bulk's plan; its commit is synced with the next commit of anything else,
+   because nothing depends on these rows before. */
+CA_MUST_USE enum ca_code ca_ledger_begin_txn(struct ca_ledger *ledger,
+                                             bool plan_only,
+                                             struct ca_err *err);
 /* Rolls back unless code is CA_OK; err says what went wrong. When plan rows
    are lost by it, nothing more can be added to the run, and later calls
    return that error. Returns code. */

@@ -18,7 +18,7 @@ static enum ca_code new_outcome(struct ca_ledger *ledger,
   enum ca_code code = ca_ledger_open_run(ledger, err);
 
   if(!code && ca_queued_outcomes_due(ledger))
-    code = ca_ledger_commit(ledger, err);
+    code = ca_ledger_sync(ledger, err);
   if(code)
     return code;
   ledger->counted = false;
@@ -169,7 +169,7 @@ static enum ca_code end_intents(struct ca_ledger *ledger, enum ca_code code,
 {
   ledger->counted = false;
   return code ? ca_ledger_undo_txn(ledger, code, err)
-              : ca_ledger_commit(ledger, err);
+              : ca_ledger_sync(ledger, err);
 }
 
 enum ca_code ca_outcome_intend(struct ca_ledger *ledger,
@@ -219,7 +219,7 @@ enum ca_code ca_outcome_reintend(struct ca_ledger *ledger,
   /* a queued outcome that is written after its row was deleted would end a
      change that is being sent again */
   if(!code && has_queued(ledger, changes, count))
-    code = ca_ledger_commit(ledger, err);
+    code = ca_ledger_sync(ledger, err);
   if(code)
     return code;
   code = ca_ledger_txn(ledger, err);

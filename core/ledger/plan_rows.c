@@ -18,10 +18,10 @@ static enum ca_code plan_txn(struct ca_ledger *ledger, int bulk,
   if(!code && ledger->in_txn &&
      (ledger->txn_rows >= CA_PLAN_ROWS ||
       ca_clock_mono_ms(ledger->clock) - ledger->txn_ms >= CA_PLAN_MS))
-    code = ca_ledger_commit(ledger, err);
+    code = ca_ledger_sync(ledger, err);
   if(code || ledger->in_txn)
     return code;
-  return bulk ? ca_ledger_plan_txn(ledger, err) : ca_ledger_txn(ledger, err);
+  return ca_ledger_begin_txn(ledger, bulk != 0, err);
 }
 
 /* A plan statement failed: rolls back its transaction. */
@@ -169,7 +169,7 @@ enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
   code = add_bulk(ledger, bulk, err);
   if(code == CA_USAGE) /* nothing was lost */
     return code;
-  return code ? plan_fail(ledger, code, err) : ca_ledger_commit(ledger, err);
+  return code ? plan_fail(ledger, code, err) : ca_ledger_sync(ledger, err);
 }
 
 /* Changes. */

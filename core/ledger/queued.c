@@ -9,153 +9,137 @@
 #include "base/text.h"
 #include "ledger/ledger_private.h"
 
-/* Number of bound values in a row, in the order of the statements. */
-#define ITEM_VALUES   14
-#define CHANGE_VALUES 8
+/* Plan rows. */
 
-static void bind_text(sqlite3_stmt *statement, int place, struct ca_slice text)
-{
-  if(text.data)
-    sqlite3_bind_text(statement, place, text.data, (int)text.len,
-                      SQLITE_STATIC);
-  else
-    sqlite3_bind_null(statement, place);
-}
+/* What a table's rows look like; the values are bound in the order of their
+   statement, numbers first. */
+struct shape {
+  enum ca_sql one;
+  enum ca_sql many; /* writes CA_QUEUED_ROWS rows */
+  int texts;
+  int nullable; /* from this number on, 0 becomes NULL */
+};
+static const struct shape item_shape = { CA_SQL_ITEM_ADD, CA_SQL_ITEMS_ADD,
+                                         CA_ITEM_TEXTS, 3 };
+static const struct shape change_shape = { CA_SQL_CHANGE_ADD_PLAIN,
+                                           CA_SQL_CHANGES_ADD_PLAIN,
+                                           CA_CHANGE_TEXTS, CA_ROW_NUMBERS };
 
-static void bind_time(sqlite3_stmt *statement, int place, int64_t ms)
-{
-  if(ms)
-    sqlite3_bind_int64(statement, place, ms);
-  else
-    sqlite3_bind_null(statement, place);
-}
-
-static void bind_item(sqlite3_stmt *statement, int place,
-                      const struct ca_queued_item *row)
+static void bind_row(sqlite3_stmt *statement, int place,
+                     const struct shape *shape,
+                     const struct ca_queued_row *row)
 {
   int i;
 
-  sqlite3_bind_int64(statement, place++, row->id);
-  sqlite3_bind_int(statement, place++, row->bulk);
-  sqlite3_bind_int64(statement, place++, (int64_t)row->flags);
-  for(i = 0; i < CA_ITEM_TEXTS - 1; i++)
-    bind_text(statement, place++, row->texts[i]);
-  bind_time(statement, place++, row->created_ms);
-  bind_time(statement, place++, row->updated_ms);
-  bind_text(statement, place, row->texts[i]);
-}
-
-static void bind_change(sqlite3_stmt *statement, int place,
-                        const struct ca_queued_change *row)
-{
-  int i;
-
-  sqlite3_bind_int64(statement, place++, row->id);
-  sqlite3_bind_int(statement, place++, row->bulk);
-  sqlite3_bind_int64(statement, place++, row->operation);
-  sqlite3_bind_int(statement, place++, (int)row->cost);
-  sqlite3_bind_int(statement, place++, (int)row->outcome);
-  for(i = 0; i < CA_CHANGE_TEXTS; i++)
-    bind_text(statement, place++, row->texts[i]);
+  for(i = 0; i < CA_ROW_NUMBERS; i++, place++)
+    if(row->numbers[i] || i < shape->nullable)
+      sqlite3_bind_int64(statement, place, row->numbers[i]);
+    else
+      sqlite3_bind_null(statement, place);
+  for(i = 0; i < shape->texts; i++, place++)
+    if(row->texts[i].data)
+      sqlite3_bind_text(statement, place, row->texts[i].data,
+                        (int)row->texts[i].len, SQLITE_STATIC);
+    else
+      sqlite3_bind_null(statement, place);
 }
 
 /* Writes count rows in one statement: CA_QUEUED_ROWS or one. */
-static enum ca_code write_items(struct ca_ledger *ledger,
-                                const struct ca_queued_item *rows,
-                                size_t count, struct ca_err *err)
+static enum ca_code write_rows(struct ca_ledger *ledger,
+                               const struct shape *shape,
+                               const struct ca_queued_row *rows, size_t count,
+                               struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(
-      ledger, count > 1 ? CA_SQL_ITEMS_ADD : CA_SQL_ITEM_ADD, err);
+  sqlite3_stmt *statement =
+      ca_statement_get(ledger, count > 1 ? shape->many : shape->one, err);
   size_t i;
 
   for(i = 0; statement && i < count; i++)
-    bind_item(statement, (int)i * ITEM_VALUES + 1, &rows[i]);
+    bind_row(statement, (int)i * (CA_ROW_NUMBERS + shape->texts) + 1, shape,
+             &rows[i]);
   return ca_statement_finish(ledger, statement, err);
 }
 
-static enum ca_code write_changes(struct ca_ledger *ledger,
-                                  const struct ca_queued_change *rows,
-                                  size_t count, struct ca_err *err)
+static enum ca_code write_table(struct ca_ledger *ledger,
+                                const struct shape *shape,
+                                const struct ca_queued_table *table,
+                                struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_get(
-      ledger, count > 1 ? CA_SQL_CHANGES_ADD_PLAIN : CA_SQL_CHANGE_ADD_PLAIN,
-      err);
+  size_t many = table->count == CA_QUEUED_ROWS ? table->count : 1;
+  enum ca_code code = CA_OK;
   size_t i;
 
-  for(i = 0; statement && i < count; i++)
-    bind_change(statement, (int)i * CHANGE_VALUES + 1, &rows[i]);
-  return ca_statement_finish(ledger, statement, err);
+  for(i = 0; !code && i < table->count; i += many)
+    code = write_rows(ledger, shape, &table->rows[i], many, err);
+  return code;
 }
 
 void ca_queued_forget_rows(struct ca_ledger *ledger)
 {
-  ledger->queued.item_count = 0;
-  ledger->queued.change_count = 0;
+  ledger->queued.items.count = 0;
+  ledger->queued.changes.count = 0;
   ledger->queued.used = 0;
 }
 
 bool ca_queued_has_rows(const struct ca_ledger *ledger)
 {
-  return ledger->queued.item_count || ledger->queued.change_count;
+  return ledger->queued.items.count || ledger->queued.changes.count;
 }
 
 enum ca_code ca_queued_write_rows(struct ca_ledger *ledger, struct ca_err *err)
 {
-  const struct ca_queued_rows *queued = &ledger->queued;
-  size_t items = queued->item_count;
-  size_t changes = queued->change_count;
-  enum ca_code code = CA_OK;
-  size_t many;
-  size_t i;
+  enum ca_code code =
+      write_table(ledger, &item_shape, &ledger->queued.items, err);
 
-  many = items == CA_QUEUED_ROWS ? items : 1;
-  for(i = 0; !code && i < items; i += many)
-    code = write_items(ledger, &queued->items[i], many, err);
-  many = changes == CA_QUEUED_ROWS ? changes : 1;
-  for(i = 0; !code && i < changes; i += many)
-    code = write_changes(ledger, &queued->changes[i], many, err);
+  if(!code)
+    code = write_table(ledger, &change_shape, &ledger->queued.changes, err);
   if(!code)
     ca_queued_forget_rows(ledger);
   return code;
 }
 
-/* Copies a row's texts into the queue; queued rows are written first if
-   `full`, or if they leave no room. *copied is false when the texts are too
-   large even for an empty queue; `to` then borrows them. */
-static enum ca_code keep_texts(struct ca_ledger *ledger,
-                               const char *const *from, int count, bool full,
-                               struct ca_slice *to, bool *copied,
-                               struct ca_err *err)
+/* Copies the row's texts into the queue, which is written first when it is
+   full or has no room for them. A row whose texts are too large even for an
+   empty queue is written at once. */
+static enum ca_code add_row(struct ca_ledger *ledger,
+                            const struct shape *shape,
+                            struct ca_queued_table *table,
+                            struct ca_queued_row *row,
+                            const char *const *texts, struct ca_err *err)
 {
   struct ca_queued_rows *queued = &ledger->queued;
   size_t len = 0;
   int i;
 
-  for(i = 0; i < count; i++) {
-    to[i].data = from[i];
-    to[i].len = from[i] ? strlen(from[i]) : 0;
-    len += to[i].len;
+  for(i = 0; i < shape->texts; i++) {
+    row->texts[i].data = texts[i];
+    row->texts[i].len = texts[i] ? strlen(texts[i]) : 0;
+    len += row->texts[i].len;
   }
-  *copied = len <= sizeof(queued->texts);
-  if(full || len > sizeof(queued->texts) - queued->used) {
+  if(table->count == CA_QUEUED_ROWS ||
+     len > sizeof(queued->texts) - queued->used) {
     enum ca_code code = ca_queued_write_rows(ledger, err);
     if(code)
       return code;
   }
-  for(i = 0; *copied && i < count; i++)
-    if(to[i].data) {
-      memcpy(queued->texts + queued->used, to[i].data, to[i].len);
-      to[i].data = queued->texts + queued->used;
-      queued->used += to[i].len;
+  if(len > sizeof(queued->texts))
+    return write_rows(ledger, shape, row, 1, err);
+  for(i = 0; i < shape->texts; i++)
+    if(row->texts[i].data) {
+      memcpy(queued->texts + queued->used, row->texts[i].data,
+             row->texts[i].len);
+      row->texts[i].data = queued->texts + queued->used;
+      queued->used += row->texts[i].len;
     }
+  table->rows[table->count++] = *row;
   return CA_OK;
 }
 
 enum ca_code ca_queued_add_item(struct ca_ledger *ledger, int64_t id,
                                 const struct ca_item *item, struct ca_err *err)
 {
-  struct ca_queued_rows *queued = &ledger->queued;
   bool keyed = item->account && !strcmp(item->account, item->key);
+  unsigned flags = item->flags | (keyed ? CA_ITEM_KEYED : 0U);
   const char *const texts[CA_ITEM_TEXTS] = { item->key,
                                              keyed ? NULL : item->account,
                                              item->user,
@@ -165,22 +149,11 @@ enum ca_code ca_queued_add_item(struct ca_ledger *ledger, int64_t id,
                                              item->status_reason,
                                              item->alias,
                                              item->row };
-  struct ca_queued_item row = { .id = id,
-                                .bulk = item->bulk,
-                                .created_ms = item->created_ms,
-                                .updated_ms = item->updated_ms };
-  bool copied;
-  enum ca_code code = keep_texts(ledger, texts, CA_ITEM_TEXTS,
-                                 queued->item_count == CA_QUEUED_ROWS,
-                                 row.texts, &copied, err);
+  struct ca_queued_row row = {
+    .numbers = { id, item->bulk, flags, item->created_ms, item->updated_ms }
+  };
 
-  if(code)
-    return code;
-  row.flags = item->flags | (keyed ? CA_ITEM_KEYED : 0U);
-  if(!copied)
-    return write_items(ledger, &row, 1, err);
-  queued->items[queued->item_count++] = row;
-  return CA_OK;
+  return add_row(ledger, &item_shape, &ledger->queued.items, &row, texts, err);
 }
 
 enum ca_code ca_queued_add_change(struct ca_ledger *ledger, int64_t id,
@@ -188,25 +161,13 @@ enum ca_code ca_queued_add_change(struct ca_ledger *ledger, int64_t id,
                                   const struct ca_change *change,
                                   struct ca_err *err)
 {
-  struct ca_queued_rows *queued = &ledger->queued;
   const char *const texts[CA_CHANGE_TEXTS] = { change->reason, change->line,
                                                change->before };
-  struct ca_queued_change row = { .id = id,
-                                  .bulk = ledger->bulk,
-                                  .operation = operation,
-                                  .cost = change->cost,
-                                  .outcome = change->outcome };
-  bool copied;
-  enum ca_code code = keep_texts(ledger, texts, CA_CHANGE_TEXTS,
-                                 queued->change_count == CA_QUEUED_ROWS,
-                                 row.texts, &copied, err);
+  struct ca_queued_row row = { .numbers = { id, ledger->bulk, operation,
+                                            change->cost, change->outcome } };
 
-  if(code)
-    return code;
-  if(!copied)
-    return write_changes(ledger, &row, 1, err);
-  queued->changes[queued->change_count++] = row;
-  return CA_OK;
+  return add_row(ledger, &change_shape, &ledger->queued.changes, &row, texts,
+                 err);
 }
 
 /* Outcomes. */

@@ -144,7 +144,7 @@ static enum ca_code find_salt(struct ca_ledger *ledger, struct ca_err *err)
   if(code)
     return code;
   code = ca_ledger_undo_txn(ledger, begin_salt(ledger, NULL, err), err);
-  return !code && ours ? ca_ledger_commit(ledger, err) : code;
+  return !code && ours ? ca_ledger_sync(ledger, err) : code;
 }
 
 enum ca_code ca_run_salt(struct ca_ledger *ledger,
@@ -257,7 +257,7 @@ static enum ca_code end_opening(struct ca_ledger *ledger, enum ca_code code,
                                 struct ca_err *err)
 {
   if(!code)
-    code = ca_ledger_commit(ledger, err);
+    code = ca_ledger_sync(ledger, err);
   ca_ledger_undo_txn(ledger, code, err);
   if(code)
     forget_run(ledger);
@@ -455,7 +455,7 @@ enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
   if(code)
     return code;
   /* commit queued outcomes before looking for changes without one */
-  code = ca_ledger_commit(ledger, err);
+  code = ca_ledger_sync(ledger, err);
   if(!code)
     code = ca_ledger_txn(ledger, err);
   if(!code)
@@ -468,7 +468,7 @@ enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
     code = ca_statement_write(ledger, CA_SQL_SESSION_END, err, "rii", now_ms,
                               (int64_t)exit_code);
   if(!code)
-    code = ca_ledger_commit(ledger, err);
+    code = ca_ledger_sync(ledger, err);
   ledger->ended = !code;
   return ca_ledger_undo_txn(ledger, code, err);
 }

@@ -22,16 +22,16 @@
 
 /* Columns of a change as it is read back, in the order of
    ca_change_take. */
-#define CHANGE_ROW                                                   \
-  "c.id, c.operation, c.cost, " STATE ", i.key, " AIM ", c.user,"    \
-  " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"     \
-  " c.status_before, o.error, o.request_id, o.status_after, o.made," \
-  " n.sent_ms, c.fallback, c.image"
+#define CHANGE_ROW                                                        \
+  "c.id, c.operation, c.cost, " STATE ", c.fallback, n.sent_ms, " AIM "," \
+  " c.user, c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"  \
+  " c.status_before, c.image, i.key, o.error, o.request_id,"              \
+  " o.status_after, o.made"
 /* The same for a change without intent and outcome. */
-#define FRESH_ROW                                                 \
-  "c.id, c.operation, c.cost, c.outcome, i.key, " AIM ", c.user," \
-  " c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"  \
-  " c.status_before, NULL, NULL, NULL, NULL, NULL, c.fallback, c.image"
+#define FRESH_ROW                                                        \
+  "c.id, c.operation, c.cost, c.outcome, c.fallback, NULL, " AIM ","     \
+  " c.user, c.config, c.query, c.body, c.fingerprint, c.reason, c.line," \
+  " c.status_before, c.image, i.key, NULL, NULL, NULL, NULL"
 #define CHANGE_MORE                     \
   " LEFT JOIN outcome o ON o.id = c.id" \
   " LEFT JOIN intent n ON n.id = c.id"  \
@@ -58,27 +58,18 @@
 
 /* Rows of multi-row statements; SQLite gives each '?' its own number, and
    ?1 is shared. */
-#define INTENT    "(?1, ?)"
-#define INTENT_4  INTENT "," INTENT "," INTENT "," INTENT
-#define INTENT_16 INTENT_4 "," INTENT_4 "," INTENT_4 "," INTENT_4
-#define INTENT_32 INTENT_16 "," INTENT_16
+#define ROWS_4(row)  row "," row "," row "," row
+#define ROWS_16(row) ROWS_4(ROWS_4(row))
 
-#define ITEM    "(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-#define ITEM_4  ITEM "," ITEM "," ITEM "," ITEM
-#define ITEM_16 ITEM_4 "," ITEM_4 "," ITEM_4 "," ITEM_4
+#define INTENT  "(?1, ?)"
+#define ITEM    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+#define PLAIN   "(?, ?, ?, ?, ?, ?, ?, ?)"
+#define OUTCOME "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
-#define PLAIN    "(?, ?, ?, ?, ?, ?, ?, ?)"
-#define PLAIN_4  PLAIN "," PLAIN "," PLAIN "," PLAIN
-#define PLAIN_16 PLAIN_4 "," PLAIN_4 "," PLAIN_4 "," PLAIN_4
-
-#define OUTCOME    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-#define OUTCOME_4  OUTCOME "," OUTCOME "," OUTCOME "," OUTCOME
-#define OUTCOME_16 OUTCOME_4 "," OUTCOME_4 "," OUTCOME_4 "," OUTCOME_4
-
-#define INSERT_ITEM                                                \
-  "INSERT INTO item(id, bulk, outcome, flags, key, account, user," \
-  " toolkit, scheme, status, status_reason, alias, created_ms,"    \
-  " updated_ms, row) VALUES"
+#define INSERT_ITEM                                                         \
+  "INSERT INTO item(id, bulk, flags, created_ms, updated_ms, key, account," \
+  " user, toolkit, scheme, status, status_reason, alias, row, outcome)"     \
+  " VALUES"
 #define INSERT_PLAIN                                                     \
   "INSERT INTO change(id, bulk, operation, cost, outcome, reason, line," \
   " status_before) VALUES"
@@ -182,7 +173,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_SINGLE_KEYS] =
       "SELECT key FROM item WHERE id BETWEEN ?1 AND ?2 AND bulk = 0",
   [CA_SQL_ITEM_ADD] = INSERT_ITEM ITEM,
-  [CA_SQL_ITEMS_ADD] = INSERT_ITEM ITEM_16,
+  [CA_SQL_ITEMS_ADD] = INSERT_ITEM ROWS_16(ITEM),
   [CA_SQL_BULK_ADD] =
       "INSERT INTO bulk(run, number, name, kind, selected, planned, same,"
       " skipped, failed, stood_ms)"
@@ -209,15 +200,15 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " fallback, image) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
       " ?12, ?13, ?14, ?15, ?16)",
   [CA_SQL_CHANGE_ADD_PLAIN] = INSERT_PLAIN PLAIN,
-  [CA_SQL_CHANGES_ADD_PLAIN] = INSERT_PLAIN PLAIN_16,
+  [CA_SQL_CHANGES_ADD_PLAIN] = INSERT_PLAIN ROWS_16(PLAIN),
   [CA_SQL_CHANGE_LAST] =
       "SELECT max(id) FROM change WHERE id BETWEEN ?1 AND ?2",
   [CA_SQL_CHANGE_INTEND] = INSERT_INTENT INTENT,
-  [CA_SQL_CHANGES_INTEND] = INSERT_INTENT INTENT_32,
+  [CA_SQL_CHANGES_INTEND] = INSERT_INTENT ROWS_16(INTENT) "," ROWS_16(INTENT),
   [CA_SQL_CHANGE_REINTEND] = "REPLACE INTO intent(sent_ms, id) VALUES" INTENT,
   [CA_SQL_CHANGE_REOPEN] = "DELETE FROM outcome WHERE id = ?1",
   [CA_SQL_OUTCOME_ADD] = INSERT_OUTCOME OUTCOME,
-  [CA_SQL_OUTCOMES_ADD] = INSERT_OUTCOME OUTCOME_16,
+  [CA_SQL_OUTCOMES_ADD] = INSERT_OUTCOME ROWS_16(OUTCOME),
   [CA_SQL_CHANGES] =
       "SELECT " CHANGE_ROW CHANGE_JOINS
       " WHERE c.id > ?1 AND c.id <= ?2 AND (?4 < 0 OR c.bulk = ?4)"

@@ -16,8 +16,7 @@
 #include "ledger/sqlite.h"
 #include "base/os_sync.h"
 
-#define CACHE_KIB 3072
-#define POLL_MS   1
+#define POLL_MS 1
 
 static enum ca_code dir_fail(const char *dir, struct ca_err *err)
 {
@@ -187,20 +186,14 @@ static int open_queue(const char *dir)
 static const char settings[] = "PRAGMA synchronous=FULL;"
                                "PRAGMA fullfsync=ON;" /* macOS only */
                                "PRAGMA secure_delete=OFF;"
-                               "PRAGMA trusted_schema=OFF;";
+                               "PRAGMA trusted_schema=OFF;"
+                               "PRAGMA cache_size=-3072;"; /* KiB */
 
 static int configure(sqlite3 *db)
 {
-  char cache[48];
-  int rc;
-
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_handler(db, poll_lock, NULL);
-  rc = sqlite3_exec(db, settings, NULL, NULL, NULL);
-  snprintf(cache, sizeof(cache), "PRAGMA cache_size=-%d;", CACHE_KIB);
-  if(!rc)
-    rc = sqlite3_exec(db, cache, NULL, NULL, NULL);
-  return rc;
+  return sqlite3_exec(db, settings, NULL, NULL, NULL);
 }
 
 static int is_wal(void *ctx, int count, char **values, char **names)

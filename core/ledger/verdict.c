@@ -4,36 +4,19 @@
 #include "ledger/verdict.h"
 
 /* Ranks outcomes: the higher one prevails. */
-static int badness(enum ca_outcome outcome)
+static int rank_of(enum ca_outcome outcome)
 {
-  switch(outcome) {
-  case CA_SAME:
-    return 1;
-  case CA_DONE:
-    return 2;
-  case CA_SKIPPED:
-    return 3;
-  case CA_PLANNED:
-    return 4;
-  case CA_NOT_TRIED:
-    return 5;
-  case CA_PENDING:
-    return 6;
-  case CA_STALE:
-    return 7;
-  case CA_FAILED:
-    return 8;
-  case CA_INTENDED:
-    return 9;
-  case CA_UNKNOWN:
-    return 10;
-  }
-  return 0;
+  static const int ranks[CA_OUTCOME_COUNT] = {
+    [CA_SAME] = 1,      [CA_DONE] = 2,    [CA_SKIPPED] = 3, [CA_PLANNED] = 4,
+    [CA_NOT_TRIED] = 5, [CA_PENDING] = 6, [CA_STALE] = 7,   [CA_FAILED] = 8,
+    [CA_INTENDED] = 9,  [CA_UNKNOWN] = 10
+  };
+  return (unsigned)outcome < CA_OUTCOME_COUNT ? ranks[outcome] : 0;
 }
 
 static enum ca_outcome worse(enum ca_outcome a, enum ca_outcome b)
 {
-  return badness(b) > badness(a) ? b : a;
+  return rank_of(b) > rank_of(a) ? b : a;
 }
 
 static bool was_tried(enum ca_outcome fallback)
