@@ -142,20 +142,6 @@ static void take_effect(const struct before *before, const struct ca_api *api,
   take_text(before_image, kind, value);
 }
 
-/* A queued outcome is later than the one in the database. */
-static const struct ca_queued_outcome *
-find_queued(const struct ca_ledger *ledger, int64_t change)
-{
-  size_t i;
-
-  for(i = ledger->outcome_count; i > 0; i--) {
-    const struct ca_queued_outcome *entry = &ledger->outcomes[i - 1];
-    if(entry->kind == CA_QUEUED_OF_CHANGE && entry->number == change)
-      return entry;
-  }
-  return NULL;
-}
-
 static enum ca_code take_effects(struct ca_ledger *ledger,
                                  sqlite3_stmt *statement,
                                  const struct before *before,
@@ -165,7 +151,8 @@ static enum ca_code take_effects(struct ca_ledger *ledger,
 
   while(ca_statement_next(ledger, statement, &code, err)) {
     int64_t number = sqlite3_column_int64(statement, 0) & CA_CHANGE_MAX;
-    const struct ca_queued_outcome *entry = find_queued(ledger, number);
+    const struct ca_queued_outcome *entry =
+        ca_queued_find_outcome(ledger, CA_QUEUED_OF_CHANGE, number);
     const char *status = ca_ledger_text(statement, 3);
     const struct ca_api *api;
 

@@ -58,7 +58,6 @@ enum ca_sql {
   CA_SQL_ROLLBACK,
   CA_SQL_RUN_ADD,
   CA_SQL_RUN_FIND,
-  CA_SQL_RUN_SALT,
   CA_SQL_RUN_UNKNOWN,
   CA_SQL_RUN_REOPEN,
   CA_SQL_RUN_REST,
@@ -113,6 +112,7 @@ enum ca_sql {
   CA_SQL_OPERATION_NAME,
   CA_SQL_SALT_ADD,
   CA_SQL_SALT,
+  CA_SQL_KNOWS_MADE,
   CA_SQL_COUNT
 };
 
@@ -318,6 +318,11 @@ void ca_queued_forget_rows(struct ca_ledger *ledger);
 CA_MUST_USE enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
                                                   struct ca_err *err);
 void ca_queued_forget_outcomes(struct ca_ledger *ledger);
+/* The latest queued outcome of the change or item, NULL if there is none; it
+   is later than the one in the database. */
+const struct ca_queued_outcome *
+ca_queued_find_outcome(const struct ca_ledger *ledger,
+                       enum ca_queued_kind kind, int64_t number);
 /* Have outcomes waited long enough, or are there too many? */
 bool ca_queued_outcomes_due(const struct ca_ledger *ledger);
 

@@ -74,13 +74,13 @@ enum ca_code ca_outcome_record_item(struct ca_ledger *ledger, int64_t item,
   return CA_OK;
 }
 
-/* A queued verdict is later than the one in the database. */
 enum ca_code ca_outcome_of_item(struct ca_ledger *ledger, int64_t item,
                                 enum ca_outcome *verdict, struct ca_err *err)
 {
+  const struct ca_queued_outcome *queued =
+      ca_queued_find_outcome(ledger, CA_QUEUED_OF_ITEM, item);
   sqlite3_stmt *statement;
   enum ca_code code = ca_ledger_flush_rows(ledger, err);
-  size_t i;
 
   if(code)
     return code;
@@ -90,13 +90,9 @@ enum ca_code ca_outcome_of_item(struct ca_ledger *ledger, int64_t item,
     return code ? code
                 : ca_err_set(err, CA_USAGE, "the run has no item %lld",
                              (long long)item);
-  *verdict = (enum ca_outcome)sqlite3_column_int(statement, 0);
+  *verdict = queued ? queued->outcome
+                    : (enum ca_outcome)sqlite3_column_int(statement, 0);
   sqlite3_reset(statement);
-  for(i = 0; i < ledger->outcome_count; i++) {
-    const struct ca_queued_outcome *entry = &ledger->outcomes[i];
-    if(entry->kind == CA_QUEUED_OF_ITEM && entry->number == item)
-      *verdict = entry->outcome;
-  }
   return CA_OK;
 }
 
@@ -198,13 +194,10 @@ static bool has_queued(const struct ca_ledger *ledger, const int64_t *changes,
                        size_t count)
 {
   size_t i;
-  size_t k;
 
-  for(i = 0; i < ledger->outcome_count; i++)
-    for(k = 0; k < count; k++)
-      if(ledger->outcomes[i].kind == CA_QUEUED_OF_CHANGE &&
-         ledger->outcomes[i].number == changes[k])
-        return true;
+  for(i = 0; i < count; i++)
+    if(ca_queued_find_outcome(ledger, CA_QUEUED_OF_CHANGE, changes[i]))
+      return true;
   return false;
 }
 

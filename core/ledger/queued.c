@@ -185,6 +185,20 @@ void ca_queued_forget_outcomes(struct ca_ledger *ledger)
   ledger->outcome_count = 0;
 }
 
+const struct ca_queued_outcome *
+ca_queued_find_outcome(const struct ca_ledger *ledger,
+                       enum ca_queued_kind kind, int64_t number)
+{
+  size_t i;
+
+  for(i = ledger->outcome_count; i > 0; i--) {
+    const struct ca_queued_outcome *entry = &ledger->outcomes[i - 1];
+    if(entry->kind == kind && entry->number == number)
+      return entry;
+  }
+  return NULL;
+}
+
 #define OUTCOME_VALUES 10
 
 /* Binds the values of one outcome, beginning at the given place. */

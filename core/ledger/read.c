@@ -146,16 +146,7 @@ enum ca_code ca_read_bulk(struct ca_ledger *ledger, int from,
   return code;
 }
 
-/* Accounts that this ledger's creates have made. There is no index for
-   them: the query runs only for creates of unknown outcome, and only over
-   runs that were under way since then. */
-
-/* A session without an end is still running, or died. */
-static const char made_by[] =
-    "SELECT EXISTS (SELECT 1 FROM part p JOIN outcome o"
-    " ON o.id BETWEEN p.run << ?3 AND (p.run + 1 << ?3) - 1"
-    " WHERE (p.ended_ms IS NULL OR p.ended_ms >= ?2)"
-    " AND o.made = ?1)";
+/* Creates. */
 
 /* Does a queued outcome name the account? */
 static bool is_queued(const struct ca_ledger *ledger, const char *account)
@@ -174,24 +165,16 @@ enum ca_code ca_read_knows_made(struct ca_ledger *ledger, const char *account,
                                 int64_t since_ms, bool *known,
                                 struct ca_err *err)
 {
-  sqlite3_stmt *statement = NULL;
+  int64_t exists = 0;
   enum ca_code code = CA_OK;
-  int rc;
 
   *known = is_queued(ledger, account);
   if(*known)
     return CA_OK;
-  rc = sqlite3_prepare_v2(ledger->db, made_by, -1, &statement, NULL);
-  if(!rc) {
-    ca_statement_bind(statement, 1, account);
-    sqlite3_bind_int64(statement, 2, since_ms);
-    sqlite3_bind_int(statement, 3, CA_ITEM_BITS + CA_PLACE_BITS);
-    rc = sqlite3_step(statement);
-  }
-  if(rc == SQLITE_ROW)
-    *known = sqlite3_column_int(statement, 0) != 0;
-  else
-    code = ca_statement_fail(ledger, rc, err);
-  sqlite3_finalize(statement);
+  code = ca_ledger_flush_rows(ledger, err);
+  if(!code)
+    code = ca_statement_ask(ledger, CA_SQL_KNOWS_MADE, &exists, err, "ti",
+                            account, since_ms);
+  *known = exists != 0;
   return code;
 }

@@ -67,12 +67,12 @@ static enum ca_code check_free(const struct ca_ledger *ledger,
    plan. A salt leaves the database only in a saved plan, encrypted with the
    API key; reports contain fingerprints only. */
 
-/* Reads the run's salt or the state directory's, if there is one. */
-static enum ca_code read_salt(struct ca_ledger *ledger, enum ca_sql which,
-                              struct ca_err *err)
+/* Reads the salt of the run, if one is open, else that of the state
+   directory, if there is one. Runs of schema version 1 have none of their
+   own. */
+static enum ca_code read_salt(struct ca_ledger *ledger, struct ca_err *err)
 {
-  sqlite3_stmt *statement = ca_statement_start(
-      ledger, which, err, which == CA_SQL_RUN_SALT ? "r" : "");
+  sqlite3_stmt *statement = ca_statement_start(ledger, CA_SQL_SALT, err, "r");
   enum ca_code code = CA_OK;
   bool there = ca_statement_next(ledger, statement, &code, err) &&
                sqlite3_column_type(statement, 0) != SQLITE_NULL;
@@ -114,16 +114,15 @@ static enum ca_code begin_salt(struct ca_ledger *ledger,
     ledger->has_salt = true;
     return CA_OK;
   }
-  code = read_salt(ledger, CA_SQL_SALT, err);
+  code = read_salt(ledger, err);
   if(!code && !ledger->has_salt)
     code = add_salt(ledger, err);
   if(!code && !ledger->has_salt)
-    code = read_salt(ledger, CA_SQL_SALT, err);
+    code = read_salt(ledger, err);
   return code;
 }
 
-/* Finds the run's salt, else the state directory's: runs of schema version
-   1 have none of their own. */
+/* Reads the salt, and makes one if there is none yet. */
 static enum ca_code find_salt(struct ca_ledger *ledger, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
@@ -132,10 +131,8 @@ static enum ca_code find_salt(struct ca_ledger *ledger, struct ca_err *err)
   if(ledger->has_salt)
     return CA_OK;
   code = ca_ledger_flush_rows(ledger, err);
-  if(!code && ledger->run)
-    code = read_salt(ledger, CA_SQL_RUN_SALT, err);
-  if(!code && !ledger->has_salt)
-    code = read_salt(ledger, CA_SQL_SALT, err);
+  if(!code)
+    code = read_salt(ledger, err);
   if(code || ledger->has_salt)
     return code;
   code = ca_ledger_check_writer(ledger, err);

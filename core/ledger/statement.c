@@ -99,7 +99,6 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " ?15, ?16)"
       " ON CONFLICT DO NOTHING",
   [CA_SQL_RUN_FIND] = "SELECT id, mode = 'apply' FROM run WHERE name = ?1",
-  [CA_SQL_RUN_SALT] = "SELECT salt FROM run WHERE id = ?1",
   [CA_SQL_RUN_UNKNOWN] =
       "INSERT INTO outcome(id, outcome) SELECT n.id, 7 FROM intent n"
       " LEFT JOIN outcome o ON o.id = n.id"
@@ -260,7 +259,17 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_OPERATION_NAME] = "SELECT name FROM operation WHERE id = ?1",
   [CA_SQL_SALT_ADD] = "INSERT INTO salt SELECT ?1"
                       " WHERE NOT EXISTS (SELECT 1 FROM salt)",
-  [CA_SQL_SALT] = "SELECT value FROM salt LIMIT 1",
+  [CA_SQL_SALT] = "SELECT coalesce((SELECT salt FROM run WHERE id = ?1),"
+                  " (SELECT value FROM salt LIMIT 1))",
+  /* Accounts that creates of this ledger have made. There is no index for
+     them: the query runs only for creates of unknown outcome, and only over
+     runs that were under way since then. A session without an end is still
+     running, or died. */
+  [CA_SQL_KNOWS_MADE] =
+      "SELECT EXISTS (SELECT 1 FROM part p JOIN outcome o"
+      " ON o.id BETWEEN p.run << 41 AND (p.run + 1 << 41) - 1"
+      " WHERE (p.ended_ms IS NULL OR p.ended_ms >= ?2)"
+      " AND o.made = ?1)",
 };
 
 #ifndef NDEBUG
