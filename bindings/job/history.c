@@ -7,46 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <lauxlib.h>
-#include "base/clock.h"
 #include "job/history.h"
+#include "module/table.h"
 
 #define LEDGER_CLASS "composio.host.ledger"
 #define ROWS_CLASS   "composio.host.rows"
 #define BATCH        128
 
-/* ---- fields of a row, which is the table on top ---- */
-
-static void set_text(lua_State *L, const char *name, const char *text)
-{
-  if(!text)
-    return;
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
-
-static void set_integer(lua_State *L, const char *name, int64_t value)
-{
-  lua_pushinteger(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_bool(lua_State *L, const char *name, bool value)
-{
-  lua_pushboolean(L, value);
-  lua_setfield(L, -2, name);
-}
-
-/* Sets ms as ISO 8601, or nothing for 0. */
-static void set_time(lua_State *L, const char *name, int64_t ms)
-{
-  char text[32];
-  if(!ms)
-    return;
-  ca_clock_format(ms, text, sizeof(text));
-  set_text(L, name, text);
-}
-
-/* ---- rows ---- */
+/* ---- rows: each function fills or pushes the table on top ---- */
 
 static void set_counts(lua_State *L, const struct ca_run_row *run)
 {
@@ -56,8 +24,8 @@ static void set_counts(lua_State *L, const struct ca_run_row *run)
   lua_createtable(L, 0, 2);
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
     if(run->changes[i])
-      set_integer(L, ca_change_outcome_key((enum ca_outcome)i),
-                  run->changes[i]);
+      lca_table_set_integer(L, ca_change_outcome_key((enum ca_outcome)i),
+                            run->changes[i]);
   lua_setfield(L, -2, "changes");
 }
 
@@ -65,54 +33,54 @@ static void push_run(lua_State *L, const struct ca_run_row *run)
 {
   const struct ca_run_info *info = &run->info;
   lua_createtable(L, 0, 24);
-  set_text(L, "run", run->name);
-  set_text(L, "mode", info->mode);
-  set_text(L, "script", info->script);
-  set_text(L, "word", info->word);
-  set_text(L, "script_sha256", info->script_sha);
-  set_text(L, "cwd", info->cwd);
-  set_text(L, "undoes", info->undoes);
-  set_text(L, "params", info->params);
-  set_text(L, "options", info->options);
-  set_text(L, "who", info->who);
-  set_text(L, "host", info->host);
-  set_text(L, "project", info->project);
-  set_text(L, "base_url", info->base_url);
-  set_text(L, "version", info->version);
-  set_time(L, "began", run->began_ms);
-  set_time(L, "ended", run->ended_ms);
-  set_integer(L, "began_ms", run->began_ms);
-  set_integer(L, "ended_ms", run->ended_ms);
+  lca_table_set_text(L, "run", run->name);
+  lca_table_set_text(L, "mode", info->mode);
+  lca_table_set_text(L, "script", info->script);
+  lca_table_set_text(L, "word", info->word);
+  lca_table_set_text(L, "script_sha256", info->script_sha);
+  lca_table_set_text(L, "cwd", info->cwd);
+  lca_table_set_text(L, "undoes", info->undoes);
+  lca_table_set_text(L, "params", info->params);
+  lca_table_set_text(L, "options", info->options);
+  lca_table_set_text(L, "who", info->who);
+  lca_table_set_text(L, "host", info->host);
+  lca_table_set_text(L, "project", info->project);
+  lca_table_set_text(L, "base_url", info->base_url);
+  lca_table_set_text(L, "version", info->version);
+  lca_table_set_time(L, "began", run->began_ms);
+  lca_table_set_time(L, "ended", run->ended_ms);
+  lca_table_set_integer(L, "began_ms", run->began_ms);
+  lca_table_set_integer(L, "ended_ms", run->ended_ms);
   if(run->exit_code >= 0)
-    set_integer(L, "exit", run->exit_code);
-  set_integer(L, "sessions", run->sessions);
-  set_bool(L, "sealed", run->sealed);
+    lca_table_set_integer(L, "exit", run->exit_code);
+  lca_table_set_integer(L, "sessions", run->sessions);
+  lca_table_set_bool(L, "sealed", run->sealed);
   set_counts(L, run);
 }
 
 static void push_session(lua_State *L, const struct ca_session *session)
 {
   lua_createtable(L, 0, 5);
-  set_time(L, "began", session->began_ms);
-  set_time(L, "ended", session->ended_ms);
+  lca_table_set_time(L, "began", session->began_ms);
+  lca_table_set_time(L, "ended", session->ended_ms);
   if(session->exit_code >= 0)
-    set_integer(L, "exit", session->exit_code);
-  set_text(L, "who", session->who);
-  set_text(L, "host", session->host);
+    lca_table_set_integer(L, "exit", session->exit_code);
+  lca_table_set_text(L, "who", session->who);
+  lca_table_set_text(L, "host", session->host);
 }
 
 static void set_operation(lua_State *L, const struct ca_api *api)
 {
   bool is_account = ca_api_of_accounts(api);
-  set_text(L, "resource", api->resource);
-  set_text(L, "name", api->name);
+  lca_table_set_text(L, "resource", api->resource);
+  lca_table_set_text(L, "name", api->name);
   lua_pushfstring(L, "%s%s%s", is_account ? "" : api->resource,
                   is_account ? "" : ".", api->name);
   lua_setfield(L, -2, "operation");
-  set_text(L, "becomes", api->becomes);
-  set_bool(L, "creates", !ca_api_has_id(api));
-  set_bool(L, "updates", api->method == CA_PATCH && !api->becomes);
-  set_bool(L, "deletes", api->method == CA_DELETE);
+  lca_table_set_text(L, "becomes", api->becomes);
+  lca_table_set_bool(L, "creates", !ca_api_has_id(api));
+  lca_table_set_bool(L, "updates", api->method == CA_PATCH && !api->becomes);
+  lca_table_set_bool(L, "deletes", api->method == CA_DELETE);
 }
 
 static void push_change(lua_State *L, const struct ca_history_row *row)
@@ -120,37 +88,37 @@ static void push_change(lua_State *L, const struct ca_history_row *row)
   const struct ca_change *change = &row->change.change;
   const char *account = change->account;
   lua_createtable(L, 0, 40);
-  set_text(L, "run", row->run);
-  set_text(L, "mode", row->applies ? "apply" : "preview");
-  set_text(L, "script", row->script);
-  set_text(L, "who", row->who);
-  set_text(L, "host", row->host);
-  set_time(L, "at", row->at_ms);
-  set_integer(L, "number", row->change.number);
-  set_text(L, "key", row->change.key);
+  lca_table_set_text(L, "run", row->run);
+  lca_table_set_text(L, "mode", row->applies ? "apply" : "preview");
+  lca_table_set_text(L, "script", row->script);
+  lca_table_set_text(L, "who", row->who);
+  lca_table_set_text(L, "host", row->host);
+  lca_table_set_time(L, "at", row->at_ms);
+  lca_table_set_integer(L, "number", row->change.number);
+  lca_table_set_text(L, "key", row->change.key);
   set_operation(L, change->api);
-  set_text(L, "account", account && *account ? account : NULL);
-  set_text(L, "made", row->change.made);
-  set_text(L, "auth_config", change->config);
-  set_text(L, "outcome", ca_change_outcome_key(row->change.outcome));
-  set_bool(L, "fallback", change->fallback);
-  set_text(L, "class", ca_api_class_name(change->cost));
-  set_text(L, "before", change->before);
-  set_text(L, "after", row->change.status_after);
-  set_text(L, "image", change->before_image);
-  set_text(L, "query", change->query);
-  set_text(L, "body", change->body);
-  set_text(L, "fingerprint", change->fingerprint);
-  set_text(L, "reason", change->reason);
-  set_text(L, "line", change->line);
-  set_text(L, "error", row->change.error);
-  set_text(L, "request_id", row->change.request_id);
-  set_time(L, "sent", row->change.sent_ms);
-  set_text(L, "user", change->user);
-  set_text(L, "item_user", row->user);
-  set_text(L, "item_account", row->account);
-  set_text(L, "toolkit", row->toolkit);
-  set_text(L, "alias", row->alias);
+  lca_table_set_text(L, "account", account && *account ? account : NULL);
+  lca_table_set_text(L, "made", row->change.made);
+  lca_table_set_text(L, "auth_config", change->config);
+  lca_table_set_text(L, "outcome", ca_change_outcome_key(row->change.outcome));
+  lca_table_set_bool(L, "fallback", change->fallback);
+  lca_table_set_text(L, "class", ca_api_class_name(change->cost));
+  lca_table_set_text(L, "before", change->before);
+  lca_table_set_text(L, "after", row->change.status_after);
+  lca_table_set_text(L, "image", change->before_image);
+  lca_table_set_text(L, "query", change->query);
+  lca_table_set_text(L, "body", change->body);
+  lca_table_set_text(L, "fingerprint", change->fingerprint);
+  lca_table_set_text(L, "reason", change->reason);
+  lca_table_set_text(L, "line", change->line);
+  lca_table_set_text(L, "error", row->change.error);
+  lca_table_set_text(L, "request_id", row->change.request_id);
+  lca_table_set_time(L, "sent", row->change.sent_ms);
+  lca_table_set_text(L, "user", change->user);
+  lca_table_set_text(L, "item_user", row->user);
+  lca_table_set_text(L, "item_account", row->account);
+  lca_table_set_text(L, "toolkit", row->toolkit);
+  lca_table_set_text(L, "alias", row->alias);
 }
 
 static int raise(lua_State *L, const struct ca_err *err)
@@ -389,10 +357,10 @@ static void add_counts(lua_State *L, const char *operation,
     if(!counts[i])
       continue;
     lua_createtable(L, 0, 4);
-    set_text(L, "operation", operation);
-    set_text(L, "outcome", ca_change_outcome_key(i));
-    set_integer(L, "place", i);
-    set_integer(L, "count", counts[i]);
+    lca_table_set_text(L, "operation", operation);
+    lca_table_set_text(L, "outcome", ca_change_outcome_key(i));
+    lca_table_set_integer(L, "place", i);
+    lca_table_set_integer(L, "count", counts[i]);
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
   }
 }
@@ -424,8 +392,11 @@ static int ledger_close(lua_State *L)
   return 0;
 }
 
-static void open_classes(lua_State *L)
+struct ca_ledger **lca_history_new(lua_State *L)
 {
+  static const luaL_Reg ledger_events[] = { { "__gc", ledger_close },
+                                            { "__close", ledger_close },
+                                            { NULL, NULL } };
   static const luaL_Reg methods[] = { { "runs", ledger_runs },
                                       { "changes", ledger_changes },
                                       { "gather", ledger_gather },
@@ -433,24 +404,12 @@ static void open_classes(lua_State *L)
                                       { "sessions", ledger_sessions },
                                       { "counts", ledger_counts },
                                       { NULL, NULL } };
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, ledger_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, ledger_close);
-  lua_setfield(L, -2, "__close");
-  luaL_newmetatable(L, ROWS_CLASS);
-  lua_pushcfunction(L, rows_next);
-  lua_setfield(L, -2, "__call");
-  lua_pop(L, 1);
-}
-
-struct ca_ledger **lca_history_new(lua_State *L)
-{
+  static const luaL_Reg rows_events[] = { { "__call", rows_next },
+                                          { NULL, NULL } };
   struct ca_ledger **place = lua_newuserdatauv(L, sizeof(*place), 0);
   *place = NULL;
-  if(luaL_newmetatable(L, LEDGER_CLASS))
-    open_classes(L);
-  lua_setmetatable(L, -2);
+  lca_table_class(L, LEDGER_CLASS, ledger_events, methods);
+  lca_table_class(L, ROWS_CLASS, rows_events, NULL);
+  luaL_setmetatable(L, LEDGER_CLASS);
   return place;
 }
