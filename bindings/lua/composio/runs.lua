@@ -113,6 +113,8 @@ local function as_utf8(text)
 end
 
 return function(core, host)
+  require "composio.operations"(core)
+
   -- Begins a table on stdout, of columns given as title, least width, title, …
   local function columns_of(list)
     local all = {}
@@ -154,23 +156,13 @@ return function(core, host)
     return good and type(value) == "table" and value or {}
   end
 
-  -- The fields of the row's operation that a reply shows. The verbs run without init.lua,
-  -- which has core.row.
-  local function shown_of(row)
-    for _, known in ipairs(core.operations()) do
-      if known.resource == row.resource and known.name == row.name then
-        return known.shown
-      end
-    end
-  end
-
   -- Describes an update by the first text field that it sets: old and new value.
   local function update_move(row)
     local body, image = decoded(row.body), decoded(row.image)
     if row.fingerprint then
       return "credentials replaced"
     end
-    for _, field in ipairs(shown_of(row)) do
+    for _, field in ipairs(core.row(row.resource, row.name).shown) do
       local after = core.value_at(body, field.wire)
       if type(after) == "string" then
         local before = image[field.name] or field.item_keeps and row[field.name] or ""
