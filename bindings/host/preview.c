@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include "host/host.h"
 #include "base/text.h"
+#include "module/table.h"
 
 #define CURSOR_CLASS "composio.host.changes"
 
@@ -61,25 +62,10 @@ static int changes(lua_State *L)
   cursor = lua_newuserdatauv(L, sizeof(*cursor), 0);
   ca_changes_open(cursor, host->ledger, bulk,
                   1u << (skipped ? CA_SKIPPED : CA_PLANNED));
-  if(luaL_newmetatable(L, CURSOR_CLASS)) {
-    lua_pushcfunction(L, close_cursor);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  lca_table_owner_class(L, CURSOR_CLASS, close_cursor);
+  luaL_setmetatable(L, CURSOR_CLASS);
   lua_pushcclosure(L, next_change, 2);
   return 1;
-}
-
-static void set_text(lua_State *L, const char *name, const char *text)
-{
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, int64_t value)
-{
-  lua_pushinteger(L, value);
-  lua_setfield(L, -2, name);
 }
 
 static void push_kinds(lua_State *L, const struct lca_count *counts)
@@ -91,11 +77,11 @@ static void push_kinds(lua_State *L, const struct lca_count *counts)
     if(!counts[i].planned && !counts[i].same)
       continue;
     lua_newtable(L);
-    set_text(L, "operation", counts[i].api->name);
-    set_text(L, "toolkit", counts[i].toolkit);
-    set_text(L, "status", counts[i].status);
-    set_number(L, "planned", counts[i].planned);
-    set_number(L, "same", counts[i].same);
+    lca_table_set_text(L, "operation", counts[i].api->name);
+    lca_table_set_text(L, "toolkit", counts[i].toolkit);
+    lca_table_set_text(L, "status", counts[i].status);
+    lca_table_set_integer(L, "planned", counts[i].planned);
+    lca_table_set_integer(L, "same", counts[i].same);
     lua_rawseti(L, -2, ++used);
   }
 }
@@ -103,17 +89,16 @@ static void push_kinds(lua_State *L, const struct lca_count *counts)
 static void push_plan(lua_State *L, const struct lca_plan *plan)
 {
   lua_newtable(L);
-  set_text(L, "name", plan->name);
-  set_text(L, "listing", plan->listing);
-  set_number(L, "bulk", plan->bulk);
-  set_number(L, "selected", plan->selected);
-  set_number(L, "planned", plan->totals.planned);
-  set_number(L, "same", plan->totals.same);
-  set_number(L, "skipped", plan->totals.skipped);
-  set_number(L, "irreversible", plan->totals.irreversible);
-  set_number(L, "failed", plan->failed);
-  lua_pushboolean(L, plan->replayed);
-  lua_setfield(L, -2, "replayed");
+  lca_table_set_text(L, "name", plan->name);
+  lca_table_set_text(L, "listing", plan->listing);
+  lca_table_set_integer(L, "bulk", plan->bulk);
+  lca_table_set_integer(L, "selected", plan->selected);
+  lca_table_set_integer(L, "planned", plan->totals.planned);
+  lca_table_set_integer(L, "same", plan->totals.same);
+  lca_table_set_integer(L, "skipped", plan->totals.skipped);
+  lca_table_set_integer(L, "irreversible", plan->totals.irreversible);
+  lca_table_set_integer(L, "failed", plan->failed);
+  lca_table_set_bool(L, "replayed", plan->replayed);
   if(plan->plan_counts) {
     push_kinds(L, plan->plan_counts);
     lua_setfield(L, -2, "kinds");

@@ -196,7 +196,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "signal", signal_new },
     { "begin_bulk", lca_bulk_begin },
     { "plan_item", lca_item_plan },
-    { "check_class", lca_plan_rows_check_class },
+    { "check_class", lca_recorder_check_class },
     { "end_plan", lca_bulk_end_plan },
     { "seal", lca_bulk_seal },
     { "apply", lca_apply_bulk },
@@ -222,7 +222,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
   };
   lca_run_make(L, options);
   lca_table_class(L, SIGNAL_CLASS, NULL, signal_methods);
-  lca_plan_rows_open(L);
+  lca_recorder_open(L);
   lca_change_open(L);
   lca_apply_open(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -247,7 +247,7 @@ void lca_host_table_install(lua_State *L)
   run->sched = lca_scheduler_of(L);
   if(ca_engine_set_gate(lca_scheduler_engine(run->sched), gate, &err))
     luaL_error(L, "%s", err.text);
-  lca_client_shared(L)->recorder = lca_plan_rows_record;
+  lca_client_shared(L)->recorder = lca_recorder_record;
   lca_client_shared(L)->recorder_ctx = run;
   lca_scheduler_set_pump(run->sched, lca_apply_pump, run);
   lca_scheduler_set_interrupt(run->sched, run->options.stop);

@@ -117,7 +117,7 @@ int lca_item_account(lua_State *L);
 int lca_item_fail_straight(lua_State *L);
 int lca_item_kind(lua_State *L);
 
-/* job/plan_rows.c */
+/* job/recorder.c */
 
 /* A change that is being built for the ledger, with texts that `change` points
    to. */
@@ -134,16 +134,16 @@ struct lca_change_builder {
 };
 
 /* The recorder (see module/client.h). */
-int lca_plan_rows_record(lua_State *L, void *ctx, struct lca_client *client,
+int lca_recorder_record(lua_State *L, void *ctx, struct lca_client *client,
                          struct ca_request *request, int arguments,
                          int target);
 /* host.check_class. */
-int lca_plan_rows_check_class(lua_State *L);
+int lca_recorder_check_class(lua_State *L);
 /* Pushes the result of a change whose account was already in that state.
    [-0, +1, m] */
 int lca_run_push_same(lua_State *L);
 /* Makes the metatables of planned changes. [-0, +0, m] */
-void lca_plan_rows_open(lua_State *L);
+void lca_recorder_open(lua_State *L);
 
 /* job/change.c */
 

@@ -8,6 +8,7 @@
 #include "module/error.h"
 #include "base/digest.h"
 #include "job/run_private.h"
+#include "module/table.h"
 #include "module/task.h"
 
 #define PLANNED_CLASS  "composio.planned"
@@ -60,34 +61,25 @@ static int push_planned(lua_State *L, const struct ca_change *change,
                         const char *class)
 {
   lua_createtable(L, 0, 3);
-  lua_pushboolean(L, 1);
-  lua_setfield(L, -2, "planned");
-  lua_pushstring(L, change->api->name);
-  lua_setfield(L, -2, "operation");
-  lua_pushstring(L, change->account);
-  lua_setfield(L, -2, "account_id");
+  lca_table_set_bool(L, "planned", true);
+  lca_table_set_text(L, "operation", change->api->name);
+  lca_table_set_text(L, "account_id", change->account);
   luaL_setmetatable(L, class);
   return 1;
 }
 
-static void open_class(lua_State *L, const char *class, lua_CFunction index)
+void lca_recorder_open(lua_State *L)
 {
-  luaL_newmetatable(L, class);
-  lua_pushcfunction(L, index);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, index);
-  lua_setfield(L, -2, "__pairs");
-  lua_pushcfunction(L, planned_text);
-  lua_setfield(L, -2, "__tostring");
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
-  lua_pop(L, 1);
-}
-
-void lca_plan_rows_open(lua_State *L)
-{
-  open_class(L, PLANNED_CLASS, planned_index);
-  open_class(L, STRAIGHT_CLASS, straight_index);
+  const luaL_Reg planned[] = { { "__index", planned_index },
+                               { "__pairs", planned_index },
+                               { "__tostring", planned_text },
+                               { NULL, NULL } };
+  const luaL_Reg straight[] = { { "__index", straight_index },
+                                { "__pairs", straight_index },
+                                { "__tostring", planned_text },
+                                { NULL, NULL } };
+  lca_table_class(L, PLANNED_CLASS, planned, NULL);
+  lca_table_class(L, STRAIGHT_CLASS, straight, NULL);
 }
 
 /* ---- accounts that an item changes ---- */
@@ -182,7 +174,7 @@ static void check_cost(lua_State *L, struct lca_run *run,
 
 /* host.check_class(operation, id, class): the same check, before the shipped
    Lua sends any request that prepares the call. */
-int lca_plan_rows_check_class(lua_State *L)
+int lca_recorder_check_class(lua_State *L)
 {
   static const char *const words[] = { "read", "reversible", "irreversible",
                                        NULL };
@@ -330,8 +322,8 @@ static int record_straight(lua_State *L, struct lca_run *run,
   return push_planned(L, &builder.change, STRAIGHT_CLASS);
 }
 
-int lca_plan_rows_record(lua_State *L, void *ctx, struct lca_client *client,
-                         struct ca_request *request, int arguments, int target)
+int lca_recorder_record(lua_State *L, void *ctx, struct lca_client *client,
+                        struct ca_request *request, int arguments, int target)
 {
   struct lca_run *run = ctx;
   const struct lca_account *account;
