@@ -161,42 +161,6 @@ static bool has_open_changes(const struct host *host)
   return false;
 }
 
-static void add_irreversible(struct host *host, int64_t count)
-{
-  if(host->irreversible_count < HOST_CONFIRM_MAX)
-    host->irreversible[host->irreversible_count++] = count;
-}
-
-/* Counts what this session added to the items by outcome. */
-static void count_this_time(struct host *host)
-{
-  int i;
-  for(i = 0; i < CA_OUTCOME_COUNT; i++)
-    host->this_time[i] = host->counts.items[i] > host->before[i]
-                             ? host->counts.items[i] - host->before[i]
-                             : 0;
-}
-
-/* Collects the numbers that --confirm will need, in the order of asking. */
-static void count_irreversible(struct host *host)
-{
-  const struct lca_run_stats *stats = lca_run_stats(host->L);
-  int i;
-  host->irreversible_count = 0;
-  for(i = 0; i <= stats->irreversible_bulk_count; i++) {
-    if(stats->irreversible_straight && i == stats->irreversible_straight_at)
-      add_irreversible(host, stats->irreversible_straight);
-    if(i < stats->irreversible_bulk_count)
-      add_irreversible(host, stats->irreversible_bulks[i]);
-  }
-  if(host->options.save_plan && host->irreversible_count > 1) {
-    /* a saved plan is confirmed as a whole */
-    for(i = 1; i < host->irreversible_count; i++)
-      host->irreversible[0] += host->irreversible[i];
-    host->irreversible_count = 1;
-  }
-}
-
 void host_finish_run(struct host *host)
 {
   bool open;
@@ -209,8 +173,6 @@ void host_finish_run(struct host *host)
   finish_reports(host);
   host_summary_read_counts(host);
   save_plan(host);
-  count_irreversible(host);
-  count_this_time(host);
   host->exit_code = exit_code(host);
   open = has_open_changes(host);
   if(host->ledger && ca_run_end(host->ledger, host->exit_code, &err)) {

@@ -216,7 +216,7 @@ static void push_host(lua_State *L, struct host *host)
   lua_setfield(L, -2, "show_all");
   lua_pushinteger(L, options->limit);
   lua_setfield(L, -2, "limit");
-  host_next_command_push_carried(L, host);
+  host_summary_push_carried(L, host);
   lua_setfield(L, -2, "carried");
 }
 

@@ -58,8 +58,6 @@ struct host {
   bool confirm_one_seen; /* straight-line changes have asked for theirs */
   int confirm_one_place; /* its index in --confirm */
   int64_t confirm_most;  /* straight-line changes allowed; -1: none given */
-  int64_t irreversible[HOST_CONFIRM_MAX]; /* numbers that --apply will ask */
-  int irreversible_count;
   FILE *log;
   struct host_sandbox sandbox;
   lua_State *L;
@@ -71,9 +69,7 @@ struct host {
   char error[1200]; /* what it raised */
   struct ca_counts counts;
   bool counts_unknown; /* the ledger could not be read: counts are all 0 */
-  /* items by outcome: before this session, and what it added */
-  int64_t before[CA_OUTCOME_COUNT];
-  int64_t this_time[CA_OUTCOME_COUNT];
+  int64_t before[CA_OUTCOME_COUNT]; /* items before this session */
   int exit_code;
   bool progress_shown;
   int64_t progress_ms; /* when the progress line was last drawn */
@@ -213,22 +209,19 @@ void host_terminal_clear_progress(struct host *host);
 /* Prints the summary of a run. */
 void host_result_show(struct host *host);
 
-/* ---- host/next_command.c ---- */
-
-/* Writes the command to type after this run to out, or "" if there is none. */
-void host_next_command(const struct host *host, char *out, size_t size);
-/* Writes the command that starts an earlier run again. */
-void host_next_command_again(const struct ca_run_info *info, char *out,
-                             size_t size);
-/* Pushes the options of this command line that the next one needs, too: a list
-   in which names and values alternate. [-0, +1, m] */
-void host_next_command_push_carried(lua_State *L, const struct host *host);
-
 /* ---- summary.c ---- */
 
 /* Reads the run's counts from the ledger. If that fails, prints why and sets
    host->counts_unknown. */
 void host_summary_read_counts(struct host *host);
+/* Writes the command to type after this run to out, or "" if there is none. */
+void host_summary_next(const struct host *host, char *out, size_t size);
+/* Writes the command that starts an earlier run again. */
+void host_summary_restart(const struct ca_run_info *info, char *out,
+                          size_t size);
+/* Pushes the options of this command line that the next one needs, too: a list
+   in which names and values alternate. [-0, +1, m] */
+void host_summary_push_carried(lua_State *L, const struct host *host);
 /* Writes the JSON object of --summary. */
 void host_summary_write(struct host *host);
 

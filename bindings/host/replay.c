@@ -300,7 +300,7 @@ static enum ca_code report_no_plan(const struct former *former,
                                    struct ca_err *err)
 {
   char command[4096];
-  host_next_command_again(&former->row.info, command, sizeof(command));
+  host_summary_restart(&former->row.info, command, sizeof(command));
   return ca_err_set(
       err, CA_USAGE,
       "run %s stopped while it was still planning: nothing was changed, "

@@ -154,7 +154,7 @@ void host_result_show(struct host *host)
                            stats->refusal); /* the script caught it */
   if(!host->ledger)
     return;
-  host_next_command(host, next, sizeof(next));
+  host_summary_next(host, next, sizeof(next));
   straight.totals.planned = stats->planned;
   if(straight.totals.planned && !stats->bulks && !host->options.apply)
     host_preview_show(host, &straight);

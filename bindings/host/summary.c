@@ -1,12 +1,15 @@
-/* The result of a run for programs: counts from the ledger as one JSON object.
-   Must not know: curl, Lua values. */
+/* The result of a run: counts from the ledger, and what the shipped Lua makes
+   of them, the JSON object of --summary and the command to type next. Lua runs
+   in a state of its own: the script's may be out of memory, and its globals
+   may be changed. Must not know: curl, which command follows from what. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include "host/host.h"
-#include "base/json_write.h"
-#include "base/text.h"
+#include "module/open.h"
 #include "module/scheduler.h"
 
 #define TEXT_MAX (16u << 20)
@@ -27,76 +30,215 @@ void host_summary_read_counts(struct host *host)
     host_terminal_complain(host, "the ledger cannot be read: %s", err.text);
 }
 
-/* ---- the object ---- */
+/* ---- the facts, a table for Lua ---- */
 
-/* Adds the seven outcomes if `all`, and every other state that has a count. */
-static void add_outcomes(struct ca_json_write *json, const char *name,
-                         const int64_t counts[CA_OUTCOME_COUNT], bool all)
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static void set_bool(lua_State *L, const char *name, bool value)
+{
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_integer(lua_State *L, const char *name, int64_t value)
+{
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* Sets a table of the counts by outcome. */
+static void set_counts(lua_State *L, const char *name,
+                       const int64_t counts[CA_OUTCOME_COUNT])
 {
   int i;
-  ca_json_write_open(json, name, '{');
+  lua_createtable(L, 0, CA_OUTCOME_COUNT);
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
-    if(counts[i] || (all && i >= CA_DONE))
-      ca_json_write_number(json, ca_change_outcome_key((enum ca_outcome)i),
-                           counts[i]);
-  ca_json_write_close(json, '}');
+    set_integer(L, ca_change_outcome_key((enum ca_outcome)i), counts[i]);
+  lua_setfield(L, -2, name);
 }
 
-static void add_operations(struct ca_json_write *json,
-                           const struct ca_counts *counts)
+static void set_operations(lua_State *L, const struct ca_counts *counts)
 {
+  int64_t changes[CA_OUTCOME_COUNT] = { 0 };
   size_t i;
-  ca_json_write_open(json, "operations", '{');
-  for(i = 0; i < counts->operation_count; i++)
-    add_outcomes(json, counts->operations[i].name,
-                 counts->operations[i].changes, false);
-  ca_json_write_close(json, '}');
-}
-
-static void add_listing(struct ca_json_write *json,
-                        const struct lca_run_stats *stats)
-{
-  if(!stats->listing_seen) {
-    ca_json_write_null(json, "listing");
-    return;
+  size_t k;
+  lua_newtable(L);
+  for(i = 0; i < counts->operation_count; i++) {
+    lua_newtable(L);
+    set_text(L, "name", counts->operations[i].name);
+    set_counts(L, "changes", counts->operations[i].changes);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+    for(k = 0; k < CA_OUTCOME_COUNT; k++)
+      changes[k] += counts->operations[i].changes[k];
   }
-  ca_json_write_open(json, "listing", '{');
-  ca_json_write_bool(json, "complete", !stats->listing_incomplete);
-  ca_json_write_number(json, "accounts", stats->listing_accounts);
-  ca_json_write_number(json, "pages", stats->listing_pages);
-  ca_json_write_close(json, '}');
+  lua_setfield(L, -2, "operations");
+  set_counts(L, "changes", changes);
 }
 
-static void add_members(struct host *host, struct ca_json_write *json)
+/* Sets what the run's Lua state knows. */
+static void set_stats(lua_State *L, const struct host *host)
 {
-  static const struct lca_run_stats none;
-  const struct lca_run_stats *stats = host->L ? lca_run_stats(host->L) : &none;
-  uint64_t requests = 0;
-  char next[2048];
-  if(host->L)
-    requests =
-        ca_engine_attempts(lca_scheduler_engine(lca_scheduler_of(host->L)));
-  host_next_command(host, next, sizeof(next));
-  ca_json_write_text(json, "run", ca_text_or_null(host->run_id));
-  ca_json_write_text(json, "script", ca_text_or_null(host->script));
-  ca_json_write_text(json, "mode", host->options.apply ? "apply" : "preview");
-  ca_json_write_number(json, "exit", host->exit_code);
-  if(host->counts_unknown)
-    ca_json_write_null(json, "outcomes");
-  else
-    add_outcomes(json, "outcomes", host->counts.items, true);
-  if(host->options.verb == HOST_RESUME && !host->counts_unknown)
-    add_outcomes(json, "this_time", host->this_time, true);
-  if(host->counts_unknown)
-    ca_json_write_null(json, "operations");
-  else
-    add_operations(json, &host->counts);
-  add_listing(json, stats);
-  ca_json_write_number(json, "requests", (int64_t)requests);
-  ca_json_write_seconds(json, "seconds",
-                        ca_clock_mono_ms(host->clock) - host->start_ms);
-  ca_json_write_text(json, "next", ca_text_or_null(next));
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  struct ca_engine *engine = lca_scheduler_engine(lca_scheduler_of(host->L));
+  int i;
+  set_bool(L, "lost", host->stop == LCA_STOP_LEDGER && stats->written);
+  set_integer(L, "requests", (int64_t)ca_engine_attempts(engine));
+  set_integer(L, "irreversible_straight", stats->irreversible_straight);
+  set_integer(L, "irreversible_straight_at", stats->irreversible_straight_at);
+  lua_newtable(L);
+  for(i = 0; i < stats->irreversible_bulk_count; i++) {
+    lua_pushinteger(L, stats->irreversible_bulks[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "irreversible");
+  if(!stats->listing_seen)
+    return;
+  lua_newtable(L);
+  set_bool(L, "complete", !stats->listing_incomplete);
+  set_integer(L, "accounts", stats->listing_accounts);
+  set_integer(L, "pages", stats->listing_pages);
+  lua_setfield(L, -2, "listing");
 }
+
+static void add_carried(void *ctx, const char *name, const char *value)
+{
+  lua_State *L = ctx;
+  lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+  lua_pushstring(L, name);
+  lua_rawseti(L, -2, count + 1);
+  lua_pushstring(L, value);
+  lua_rawseti(L, -2, count + 2);
+}
+
+void host_summary_push_carried(lua_State *L, const struct host *host)
+{
+  lua_newtable(L);
+  host_options_saved_carry(&host->options, add_carried, L);
+}
+
+static void set_command_line(lua_State *L, const struct host *host)
+{
+  const struct host_options *options = &host->options;
+  set_text(L, "verb", host_options_verb(options->verb));
+  set_text(L, "operand", options->operand);
+  set_bool(L, "apply", options->apply);
+  set_text(L, "save_plan", options->save_plan);
+  host_help_push_words(L, host->argv + 1, host->argc - 1);
+  lua_setfield(L, -2, "argv");
+  host_summary_push_carried(L, host);
+  lua_setfield(L, -2, "carried");
+  if(!options->rest)
+    return;
+  host_help_push_words(L, options->rest, options->rest_count);
+  lua_setfield(L, -2, "rest");
+}
+
+static void push_facts(lua_State *L, const void *from)
+{
+  const struct host *host = from;
+  lua_newtable(L);
+  set_command_line(L, host);
+  set_text(L, "run", ca_text_or_null(host->run_id));
+  set_text(L, "script", ca_text_or_null(host->script));
+  set_text(L, "undoes", ca_text_or_null(host->undoes));
+  set_integer(L, "exit", host->exit_code);
+  set_integer(L, "ms", ca_clock_mono_ms(host->clock) - host->start_ms);
+  set_bool(L, "failed", host->failed);
+  set_bool(L, "plan_saved", host->plan_saved);
+  set_bool(L, "emulator", host->emulator.url[0] != '\0');
+  set_bool(L, "counts_unknown", host->counts_unknown);
+  set_counts(L, "items", host->counts.items);
+  set_counts(L, "before", host->before);
+  set_operations(L, &host->counts);
+  set_integer(L, "requests", 0);
+  if(host->L)
+    set_stats(L, host);
+}
+
+/* ---- asking Lua ---- */
+
+/* A question: a function of a shipped module, and its argument. */
+struct question {
+  const char *module;
+  const char *function;
+  void (*push)(lua_State *L, const void *from);
+  const void *from;
+};
+
+/* The argument is the question; returns the text or nil. */
+static int answer(lua_State *L)
+{
+  const struct question *question = lua_touserdata(L, 1);
+  luaL_openlibs(L);
+  lca_open_parts(L);
+  lua_getglobal(L, "require");
+  lua_pushvalue(L, -1);
+  lua_pushstring(L, question->module);
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, question->function);
+  lua_pushvalue(L, 2);
+  lua_pushliteral(L, "composio.core");
+  lua_call(L, 1, 1);
+  question->push(L, question->from);
+  lua_call(L, 2, 1);
+  return 1;
+}
+
+/* Adds the answer to out, nothing when there is none. Returns false without
+   memory. */
+static bool ask(const struct question *question, struct ca_buf *out)
+{
+  lua_State *L = luaL_newstate();
+  bool answered = false;
+  if(!L)
+    return false;
+  lua_pushcfunction(L, answer);
+  lua_pushlightuserdata(L, (void *)question);
+  if(!lua_pcall(L, 1, 1, 0))
+    answered = lua_isnil(L, -1) || !ca_buf_add_text(out, lua_tostring(L, -1));
+  lua_close(L);
+  return answered;
+}
+
+static void ask_line(const struct question *question, char *out, size_t size)
+{
+  struct ca_buf text;
+  ca_buf_init(&text, TEXT_MAX);
+  (void)ask(question, &text);
+  ca_err_copy_text(out, size, ca_buf_text(&text), text.len);
+  ca_buf_clear(&text);
+}
+
+void host_summary_next(const struct host *host, char *out, size_t size)
+{
+  struct question question = { "composio.next_command", "after", push_facts,
+                               host };
+  ask_line(&question, out, size);
+}
+
+static void push_run(lua_State *L, const void *from)
+{
+  const struct ca_run_info *info = from;
+  lua_newtable(L);
+  set_text(L, "word", info->word);
+  set_text(L, "undoes", ca_text_or_null(info->undoes));
+  set_text(L, "params", info->params);
+  set_text(L, "options", info->options);
+}
+
+void host_summary_restart(const struct ca_run_info *info, char *out,
+                          size_t size)
+{
+  struct question question = { "composio.next_command", "restart", push_run,
+                               info };
+  ask_line(&question, out, size);
+}
+
+/* ---- --summary ---- */
 
 static bool write_all(int fd, const char *bytes, size_t len)
 {
@@ -127,14 +269,12 @@ static bool write_file(const char *path, const struct ca_buf *text)
 void host_summary_write(struct host *host)
 {
   const char *path = host->options.summary;
-  struct ca_json_write json;
+  struct question question = { "composio.summary", "text", push_facts, host };
   struct ca_buf text;
   if(!path)
     return;
   ca_buf_init(&text, TEXT_MAX);
-  ca_json_write_begin(&json, &text);
-  add_members(host, &json);
-  if(ca_json_write_end(&json) || ca_buf_add(&text, "\n", 1)) {
+  if(!ask(&question, &text) || ca_buf_add(&text, "\n", 1)) {
     host_terminal_complain(host, "cannot write the summary: out of memory");
   } else if(!strcmp(path, "-")) {
     (void)fflush(stdout);

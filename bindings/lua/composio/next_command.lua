@@ -79,16 +79,16 @@ local function is_option(word, name)
   return word == "--" .. name or word:find("--" .. name .. "=", 1, true) == 1
 end
 
--- Repeats the command line without --apply, and without --confirm when the preview found
--- irreversible changes.
-local function same_words(facts)
+-- Repeats the command line without --apply, and without --confirm if `confirmed`: it then
+-- gets another one.
+local function same_words(facts, confirmed)
   local words, skipped = { "composio-lua" }, false
   for _, word in ipairs(facts.argv) do
     if word == "--" then
       break
     elseif skipped then
       skipped = false
-    elseif is_option(word, "confirm") and facts.irreversible[1] then
+    elseif is_option(word, "confirm") and confirmed then
       skipped = word == "--confirm"
     elseif not is_option(word, "apply") then
       -- "last" would then name another run
@@ -98,11 +98,20 @@ local function same_words(facts)
   return words
 end
 
--- Adds the --confirm that the preview's irreversible changes need.
-local function add_confirm(words, facts)
-  if facts.irreversible[1] then
-    add(words, "--confirm", table.concat(facts.irreversible, ","))
+-- Returns the numbers that --confirm will need, in the order of asking, or nil.
+local function confirmation(facts)
+  local numbers = table.move(facts.irreversible, 1, #facts.irreversible, 1, {})
+  if facts.irreversible_straight > 0 then
+    table.insert(numbers, facts.irreversible_straight_at + 1, facts.irreversible_straight)
   end
+  if facts.save_plan and numbers[1] then -- a saved plan is confirmed as a whole
+    local sum = 0
+    for _, number in ipairs(numbers) do
+      sum = sum + number
+    end
+    numbers = { sum }
+  end
+  return numbers[1] and table.concat(numbers, ",")
 end
 
 -- ---- after a run ----
@@ -112,11 +121,18 @@ local function after_preview(facts)
     return nil
   elseif facts.save_plan and not facts.plan_saved then
     return nil
-  elseif facts.save_plan then
-    return verb_words("apply", facts.save_plan, facts.carried)
   end
-  local words = same_words(facts)
-  add(words, "--apply")
+  local confirmed = confirmation(facts)
+  local words
+  if facts.save_plan then
+    words = verb_words("apply", facts.save_plan, facts.carried)
+  else
+    words = same_words(facts, confirmed)
+    add(words, "--apply")
+  end
+  if confirmed then
+    add(words, "--confirm", confirmed)
+  end
   return words
 end
 
@@ -135,19 +151,19 @@ local function after_apply(facts)
   elseif facts.items.not_tried > 0 or facts.items.unknown > 0 then
     return resume()
   end
-  return facts.items.failed > 0 and facts.script and same_words(facts)
+  return facts.items.failed > 0 and facts.verb == "run" and same_words(facts)
 end
 
 -- Returns the command to type after this run, or nil. facts: what the host knows of it.
-local function after(facts)
+local function after(_, facts)
+  if facts.emulator then -- it has ended before anybody can type this
+    return nil
+  end
   local words
   if facts.apply then
     words = after_apply(facts)
   else
     words = after_preview(facts)
-    if words then
-      add_confirm(words, facts)
-    end
   end
   if not words then
     return nil
@@ -178,8 +194,7 @@ local function add_members(words, members)
 end
 
 -- Returns the command that starts a run again. run: its row in the ledger.
-local function again(run)
-  local core = require "composio.core"
+local function restart(core, run)
   local words, options = { "composio-lua" }, core.json_decode(run.options)
   if options.plan then
     add(words, "apply", options.plan)
@@ -195,8 +210,8 @@ end
 return {
   after = after,
   has_changes = has_changes,
-  again = again,
   of_run = of_run,
+  restart = restart,
   verb = function(...)
     return line(verb_words(...))
   end,

@@ -3,14 +3,10 @@
 -- Must not know: SQL, how rows are read ahead, terminals, signals.
 
 local columns = require "composio.columns"
+local json_line = require "composio.json_line"
 local next_command = require "composio.next_command"
 
 local FIRST_CHANGES = 50
-
-local OUTCOMES = {
-  "planned", "intended", "not_tried", "done", "same", "failed", "skipped", "unknown", "stale",
-  "pending",
-}
 
 -- Members of the JSON lines, in output order.
 local RUN = {
@@ -37,11 +33,6 @@ end
 local SHOWN_RUN = joined({ "kind" }, RUN, "next", "undo")
 local SHOWN_CHANGE = joined({ "kind" }, CHANGE)
 local HISTORY_CHANGE = joined({ "at", "run", "mode", "script", "who", "host" }, CHANGE)
-
--- Wraps a text that is already JSON, for print_json.
-local function raw(text)
-  return text and { json = text }
-end
 
 -- ---- texts ----
 
@@ -102,16 +93,6 @@ local function why(row)
   return reason .. (reason ~= "" and problem ~= "" and "; " or "") .. problem
 end
 
--- Escapes bytes that are not UTF-8, as log lines do: a path may hold any bytes.
-local function as_utf8(text)
-  local good, at = utf8.len(text)
-  while not good do
-    text = text:sub(1, at - 1) .. ("\\x%02x"):format(text:byte(at)) .. text:sub(at + 1)
-    good, at = utf8.len(text)
-  end
-  return text
-end
-
 return function(core, host)
   require "composio.operations"(core)
 
@@ -124,31 +105,8 @@ return function(core, host)
     return columns(host, { columns = all, dashes = true })
   end
 
-  -- Returns a value of print_json's row as JSON. A table is { json = text }, or an object
-  -- in which names and values alternate.
-  local function encoded(value)
-    if value == nil then
-      return "null"
-    elseif type(value) ~= "table" then
-      return core.json_encode(type(value) == "string" and as_utf8(value) or value, "row")
-    elseif value.json then
-      return pcall(core.json_decode, value.json) and value.json or encoded(value.json)
-    end
-    local list = {}
-    for place = 1, #value, 2 do
-      list[#list + 1] = ('"%s":%s'):format(value[place], encoded(value[place + 1]))
-    end
-    return "{" .. table.concat(list, ",") .. "}"
-  end
-
-  -- Prints an object as a line. Its members are these fields of the row, in this order;
-  -- absent ones are null.
   local function print_json(names, row)
-    local members = {}
-    for _, name in ipairs(names) do
-      members[#members + 1] = ('"%s":%s'):format(name, encoded(row[name]))
-    end
-    host.print("{" .. table.concat(members, ",") .. "}", true)
+    host.print(json_line.object(core, names, row), true)
   end
 
   local function decoded(text)
@@ -187,7 +145,7 @@ return function(core, host)
   -- "40 done, 2 failed"
   local function counts_text(changes)
     local list = {}
-    for _, word in ipairs(changes and OUTCOMES or {}) do
+    for _, word in ipairs(changes and json_line.outcomes or {}) do
       if changes[word] then
         list[#list + 1] = host.number(changes[word]) .. " " .. outcome(word)
       end
@@ -205,15 +163,8 @@ return function(core, host)
 
   -- Converts a completed row for print_json.
   local function for_programs(run)
-    local changes = run.changes and {}
-    for _, word in ipairs(changes and OUTCOMES or {}) do
-      if run.changes[word] then
-        changes[#changes + 1] = word
-        changes[#changes + 1] = run.changes[word]
-      end
-    end
-    run.changes, run.parts = changes, run.sessions
-    run.params, run.options = raw(run.params), raw(run.options)
+    run.changes, run.parts = run.changes and json_line.counts(run.changes), run.sessions
+    run.params, run.options = json_line.raw(run.params), json_line.raw(run.options)
     return run
   end
 
@@ -326,7 +277,7 @@ return function(core, host)
   end
 
   local function for_json(row)
-    row.image, row.body = raw(row.image), raw(row.body)
+    row.image, row.body = json_line.raw(row.image), json_line.raw(row.body)
     return row
   end
 
