@@ -13,6 +13,7 @@
 #include "host/host.h"
 #include "job/history.h"
 #include "module/open.h"
+#include "module/table.h"
 
 /* ---- functions that scripts reach, too ----
    Their upvalue is the host. */
@@ -98,8 +99,7 @@ void host_history_add(lua_State *L, struct host *host)
                                         { NULL, NULL } };
   lua_pushlightuserdata(L, host);
   luaL_setfuncs(L, functions, 1);
-  lua_pushstring(L, host->project);
-  lua_setfield(L, -2, "own_project");
+  lca_table_set_text(L, "own_project", host->project);
 }
 
 /* ---- lines and columns ---- */
@@ -206,16 +206,11 @@ static void push_host(lua_State *L, struct host *host)
   host_history_add(L, host);
   lua_pushlightuserdata(L, host);
   luaL_setfuncs(L, functions, 1);
-  lua_pushstring(L, host->state_dir);
-  lua_setfield(L, -2, "state_dir");
-  lua_pushstring(L, options->operand);
-  lua_setfield(L, -2, "operand");
-  lua_pushboolean(L, options->json);
-  lua_setfield(L, -2, "wants_json");
-  lua_pushboolean(L, options->show_all);
-  lua_setfield(L, -2, "show_all");
-  lua_pushinteger(L, options->limit);
-  lua_setfield(L, -2, "limit");
+  lca_table_set_text(L, "state_dir", host->state_dir);
+  lca_table_set_text(L, "operand", options->operand);
+  lca_table_set_bool(L, "wants_json", options->json);
+  lca_table_set_bool(L, "show_all", options->show_all);
+  lca_table_set_integer(L, "limit", options->limit);
   host_summary_push_carried(L, host);
   lua_setfield(L, -2, "carried");
 }
@@ -223,7 +218,7 @@ static void push_host(lua_State *L, struct host *host)
 void host_history_push(lua_State *L, struct host *host, const char *module)
 {
   luaL_openlibs(L);
-  lca_open_parts(L);
+  luaL_requiref(L, "composio", lca_open, 0); /* completes composio.core */
   lua_getglobal(L, "require");
   lua_pushstring(L, module);
   lua_call(L, 1, 1);

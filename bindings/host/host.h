@@ -16,7 +16,6 @@
 #include "host/paths.h"
 #include "host/protect.h"
 
-
 /* Items by outcome, and changes by operation and outcome. */
 struct host {
   struct host_options options;

@@ -11,6 +11,7 @@
 #include "host/host.h"
 #include "module/open.h"
 #include "module/scheduler.h"
+#include "module/table.h"
 
 #define TEXT_MAX (16u << 20)
 
@@ -32,24 +33,6 @@ void host_summary_read_counts(struct host *host)
 
 /* ---- the facts, a table for Lua ---- */
 
-static void set_text(lua_State *L, const char *name, const char *text)
-{
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, name);
-}
-
-static void set_bool(lua_State *L, const char *name, bool value)
-{
-  lua_pushboolean(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_integer(lua_State *L, const char *name, int64_t value)
-{
-  lua_pushinteger(L, value);
-  lua_setfield(L, -2, name);
-}
-
 /* Sets a table of the counts by outcome. */
 static void set_counts(lua_State *L, const char *name,
                        const int64_t counts[CA_OUTCOME_COUNT])
@@ -57,7 +40,8 @@ static void set_counts(lua_State *L, const char *name,
   int i;
   lua_createtable(L, 0, CA_OUTCOME_COUNT);
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
-    set_integer(L, ca_change_outcome_key((enum ca_outcome)i), counts[i]);
+    lca_table_set_integer(L, ca_change_outcome_key((enum ca_outcome)i),
+                          counts[i]);
   lua_setfield(L, -2, name);
 }
 
@@ -69,7 +53,7 @@ static void set_operations(lua_State *L, const struct ca_counts *counts)
   lua_newtable(L);
   for(i = 0; i < counts->operation_count; i++) {
     lua_newtable(L);
-    set_text(L, "name", counts->operations[i].name);
+    lca_table_set_text(L, "name", counts->operations[i].name);
     set_counts(L, "changes", counts->operations[i].changes);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
     for(k = 0; k < CA_OUTCOME_COUNT; k++)
@@ -85,10 +69,13 @@ static void set_stats(lua_State *L, const struct host *host)
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   struct ca_engine *engine = lca_scheduler_engine(lca_scheduler_of(host->L));
   int i;
-  set_bool(L, "lost", host->stop == LCA_STOP_LEDGER && stats->written);
-  set_integer(L, "requests", (int64_t)ca_engine_attempts(engine));
-  set_integer(L, "irreversible_straight", stats->irreversible_straight);
-  set_integer(L, "irreversible_straight_at", stats->irreversible_straight_at);
+  lca_table_set_bool(L, "lost",
+                     host->stop == LCA_STOP_LEDGER && stats->written);
+  lca_table_set_integer(L, "requests", (int64_t)ca_engine_attempts(engine));
+  lca_table_set_integer(L, "irreversible_straight",
+                        stats->irreversible_straight);
+  lca_table_set_integer(L, "irreversible_straight_at",
+                        stats->irreversible_straight_at);
   lua_newtable(L);
   for(i = 0; i < stats->irreversible_bulk_count; i++) {
     lua_pushinteger(L, stats->irreversible_bulks[i]);
@@ -98,9 +85,9 @@ static void set_stats(lua_State *L, const struct host *host)
   if(!stats->listing_seen)
     return;
   lua_newtable(L);
-  set_bool(L, "complete", !stats->listing_incomplete);
-  set_integer(L, "accounts", stats->listing_accounts);
-  set_integer(L, "pages", stats->listing_pages);
+  lca_table_set_bool(L, "complete", !stats->listing_incomplete);
+  lca_table_set_integer(L, "accounts", stats->listing_accounts);
+  lca_table_set_integer(L, "pages", stats->listing_pages);
   lua_setfield(L, -2, "listing");
 }
 
@@ -123,10 +110,10 @@ void host_summary_push_carried(lua_State *L, const struct host *host)
 static void set_command_line(lua_State *L, const struct host *host)
 {
   const struct host_options *options = &host->options;
-  set_text(L, "verb", host_options_verb(options->verb));
-  set_text(L, "operand", options->operand);
-  set_bool(L, "apply", options->apply);
-  set_text(L, "save_plan", options->save_plan);
+  lca_table_set_text(L, "verb", host_options_verb(options->verb));
+  lca_table_set_text(L, "operand", options->operand);
+  lca_table_set_bool(L, "apply", options->apply);
+  lca_table_set_text(L, "save_plan", options->save_plan);
   host_help_push_words(L, host->argv + 1, host->argc - 1);
   lua_setfield(L, -2, "argv");
   host_summary_push_carried(L, host);
@@ -142,19 +129,20 @@ static void push_facts(lua_State *L, const void *from)
   const struct host *host = from;
   lua_newtable(L);
   set_command_line(L, host);
-  set_text(L, "run", ca_text_or_null(host->run_id));
-  set_text(L, "script", ca_text_or_null(host->script));
-  set_text(L, "undoes", ca_text_or_null(host->undoes));
-  set_integer(L, "exit", host->exit_code);
-  set_integer(L, "ms", ca_clock_mono_ms(host->clock) - host->start_ms);
-  set_bool(L, "failed", host->failed);
-  set_bool(L, "plan_saved", host->plan_saved);
-  set_bool(L, "emulator", host->emulator.url[0] != '\0');
-  set_bool(L, "counts_unknown", host->counts_unknown);
+  lca_table_set_text(L, "run", ca_text_or_null(host->run_id));
+  lca_table_set_text(L, "script", ca_text_or_null(host->script));
+  lca_table_set_text(L, "undoes", ca_text_or_null(host->undoes));
+  lca_table_set_integer(L, "exit", host->exit_code);
+  lca_table_set_integer(L, "ms",
+                        ca_clock_mono_ms(host->clock) - host->start_ms);
+  lca_table_set_bool(L, "failed", host->failed);
+  lca_table_set_bool(L, "plan_saved", host->plan_saved);
+  lca_table_set_bool(L, "emulator", host->emulator.url[0] != '\0');
+  lca_table_set_bool(L, "counts_unknown", host->counts_unknown);
   set_counts(L, "items", host->counts.items);
   set_counts(L, "before", host->before);
   set_operations(L, &host->counts);
-  set_integer(L, "requests", 0);
+  lca_table_set_integer(L, "requests", 0);
   if(host->L)
     set_stats(L, host);
 }
@@ -224,10 +212,10 @@ static void push_run(lua_State *L, const void *from)
 {
   const struct ca_run_info *info = from;
   lua_newtable(L);
-  set_text(L, "word", info->word);
-  set_text(L, "undoes", ca_text_or_null(info->undoes));
-  set_text(L, "params", info->params);
-  set_text(L, "options", info->options);
+  lca_table_set_text(L, "word", info->word);
+  lca_table_set_text(L, "undoes", ca_text_or_null(info->undoes));
+  lca_table_set_text(L, "params", info->params);
+  lca_table_set_text(L, "options", info->options);
 }
 
 void host_summary_restart(const struct ca_run_info *info, char *out,
