@@ -218,7 +218,7 @@ static void push_host(lua_State *L, struct host *host)
 void host_history_push(lua_State *L, struct host *host, const char *module)
 {
   luaL_openlibs(L);
-  luaL_requiref(L, "composio", lca_open, 0); /* completes composio.core */
+  lca_open_parts(L);
   lua_getglobal(L, "require");
   lua_pushstring(L, module);
   lua_call(L, 1, 1);
