@@ -503,6 +503,10 @@ static int call_operation(lua_State *L)
   lca_scheduler_check(L, client->sched, false);
   if(room->recorder && ca_api_mutates(api)) {
     int results;
+    if(lca_scheduler_in_finalizer(L))
+      return lca_error_usage(L,
+                             "%s.%s: a finalizer (__gc) cannot make changes",
+                             api->resource, api->name);
     lua_settop(L, AT_CALL);
     if(!lua_istable(L, AT_OPTIONS)) {
       lua_newtable(L);

@@ -149,6 +149,12 @@ lua_State *lca_scheduler_thread(struct lca_task *task)
   return task->thread;
 }
 
+/* Lua before 5.4.4 does not tell. */
+bool lca_scheduler_in_finalizer(lua_State *L)
+{
+  return lua_gc(L, LUA_GCISRUNNING) < 0;
+}
+
 bool lca_scheduler_is_stuck(const struct lca_scheduler *s)
 {
   return !s->first && !s->pump && !ca_engine_pending(s->engine);
@@ -373,17 +379,21 @@ static void leave_scope(struct lca_scheduler *s, struct lca_scope *scope)
   }
 }
 
-/* Marks the task as done, drops what C holds for it and wakes its joiners.
-   The caller has its userdata on the stack. Never throws, so that a memory
-   error cannot leave a task between two states. */
+/* Ends a task. Stack: … task result; the result is that of `count` values: the
+   one value, a list of several, or nil. Runs no finalizer and never throws,
+   so whoever joins finds the task either running or complete. [-2, +0, -] */
 static void retire(lua_State *L, struct lca_scheduler *s,
-                   struct lca_task *task)
+                   struct lca_task *task, int count)
 {
+  lua_setiuservalue(L, -2, LCA_TASK_RESULT);
+  lua_pushnil(L);
+  lua_setiuservalue(L, -2, LCA_TASK_THREAD);
+  task->thread = NULL;
+  task->count = count;
   task->state = LCA_DONE;
   task->done = true;
   task->unseen = task->failed && !task->cancelled && !task->killed &&
                  !task->joined && !task->joiners;
-  task->count = 0; /* until the results are stored */
   if(task->cancelled)
     s->cancelled--;
   lca_taskset_stop_joining(task);
@@ -400,33 +410,12 @@ static void retire(lua_State *L, struct lca_scheduler *s,
   }
   leave_scope(s, task->scope);
   task->scope = NULL;
-}
-
-/* Stack: … task results. Stores the results in the task, which is retired
-   already. [-(count + 1), +0, m] */
-static void store(lua_State *L, struct lca_scheduler *s, struct lca_task *task,
-                  int count)
-{
-  int i;
-  if(count > 1) {
-    lua_createtable(L, count, 0);
-    lua_insert(L, -1 - count);
-    for(i = count; i >= 1; i--)
-      lua_rawseti(L, -1 - i, i);
-  }
-  if(count)
-    lua_setiuservalue(L, -2, LCA_TASK_RESULT);
-  task->count = count;
   if(task->unseen) {
     push_field(L, LCA_SCHED_FAILED);
     lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, s->failures + 1);
-    s->failures++;
+    lua_rawseti(L, -2, ++s->failures);
     lua_pop(L, 1);
   }
-  task->thread = NULL;
-  lua_pushnil(L);
-  lua_setiuservalue(L, -2, LCA_TASK_THREAD);
   lua_pop(L, 1);
 }
 
@@ -441,37 +430,50 @@ static void kill_task(lua_State *L, struct lca_scheduler *s,
   task->state = LCA_RUNNING; /* from now on completions are dropped */
   s->running = task;
   reset_thread(task->thread, L);
+  push_cancelled(L, s, task, false);
   s->running = before;
-  push_cancelled(L, s, task, false); /* retire drops the task */
-  retire(L, s, task);
-  store(L, s, task, 1);
+  retire(L, s, task, 1);
+}
+
+/* pack(count, …) → a list of a task's results. */
+static int pack(lua_State *L)
+{
+  int count = (int)lua_tointeger(L, 1);
+  if(lua_gettop(L) <= count)
+    return luaL_error(L, "a task returned %d values; %d can be kept", count,
+                      SAVED_RESULTS);
+  lua_createtable(L, count, 0);
+  lua_replace(L, 1);
+  for(; count; count--)
+    lua_rawseti(L, 1, count);
+  return 1;
 }
 
 /* The thread has ended: status is that of lua_resume, count values are on
-   its stack. */
+   its stack. It is still the running task: a finalizer, which may run while
+   the results are packed, cannot make others run. */
 static void end_task(lua_State *L, struct lca_scheduler *s,
                      struct lca_task *task, int status, int count)
 {
   lua_State *thread = task->thread;
-  bool many = count > SAVED_RESULTS || !lua_checkstack(L, count + 10);
-
   push_task(L, task);
   if(status != LUA_OK) { /* a script closed the task's coroutine */
     lua_xmove(thread, L, 1);
     reset_thread(thread, L);
     task->failed = true;
     count = 1;
-  } else if(many)
-    task->failed = true;
+  } else if(count > 1) {
+    bool fits = count <= SAVED_RESULTS && lua_checkstack(L, count + 10);
+    lua_pushcfunction(L, pack);
+    lua_pushinteger(L, count);
+    if(fits)
+      lua_xmove(thread, L, count);
+    task->failed |= lua_pcall(L, fits ? count + 1 : 1, 1, 0) != LUA_OK;
+  } else if(count)
+    lua_xmove(thread, L, 1);
   else
-    lua_xmove(thread, L, count);
-  retire(L, s, task);
-  if(many && status == LUA_OK) {
-    lua_pushfstring(L, "a task returned %d values; %d can be kept", count,
-                    SAVED_RESULTS);
-    count = 1;
-  }
-  store(L, s, task, count);
+    lua_pushnil(L);
+  retire(L, s, task, task->failed ? 1 : count);
 }
 
 /* A new thread inherits the hook of the thread that made it, so it is
@@ -500,12 +502,12 @@ static void resume(lua_State *L, struct lca_scheduler *s,
   }
   start_running(s, task);
   status = lua_resume(thread, L, task->started ? 0 : task->count, &count);
-  s->running = NULL;
   task->started = true;
-  if(status != LUA_YIELD) {
+  if(status != LUA_YIELD)
     end_task(L, s, task, status, count);
+  s->running = NULL;
+  if(status != LUA_YIELD)
     return;
-  }
   lua_pop(thread, count);
   if(task->state == LCA_RUNNING) /* a plain coroutine.yield(): others run */
     lca_taskset_make_ready(s, task);
@@ -713,13 +715,14 @@ void lca_scheduler_turn(lua_State *L, struct lca_scheduler *s, bool may_resume,
                         int wait_ms)
 {
   struct ca_err err;
-  bool top = may_resume && !s->running;
+  bool finalizer = lca_scheduler_in_finalizer(L);
+  bool top = may_resume && !s->running && !finalizer;
 
   if(!s->engine)
     luaL_error(L, "composio: the Lua state is closing");
   if(top && run_ready(L, s))
-    wait_ms = 0; /* the caller's condition may be true now */
-  if(s->pump)
+    wait_ms = 0;            /* the caller's condition may be true now */
+  if(s->pump && !finalizer) /* which may run within the pump */
     wait_ms = s->pump(s->pump_ctx, L, wait_ms);
   else if(!ca_engine_pending(s->engine))
     wait_ms = 0;

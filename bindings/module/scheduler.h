@@ -53,6 +53,11 @@ void lca_scheduler_turn(lua_State *L, struct lca_scheduler *sched, bool resume,
 void lca_scheduler_check(lua_State *L, struct lca_scheduler *sched,
                          bool waiting);
 
+/* Returns whether a finalizer (__gc) is running. It runs at any moment, also
+   while a task ends or a change is carried out: it may wait for its own
+   reads, but must not run tasks or make changes through the ledger. */
+bool lca_scheduler_in_finalizer(lua_State *L);
+
 /* Called before each engine step; apply submits its requests there. Returns
    how long the step may wait, at most wait_ms. It may throw but must not
    resume tasks. ctx belongs to the caller; NULL removes the callback. */

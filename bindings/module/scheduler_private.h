@@ -51,6 +51,8 @@ struct lca_task {
   struct lca_task *joiners; /* the tasks that join this one */
   struct lca_task *joining; /* the task that this one joins */
   struct lca_task *next_joiner;
+  struct lca_task *next_visit; /* within lca_taskset_blocks */
+  uint64_t visit;
   struct lca_wait wait;
   uint64_t joiner_token; /* wakes this task when the joined one ends */
   uint64_t scope_id; /* id of its scope; still valid after the scope is gone */
@@ -98,6 +100,7 @@ struct lca_scheduler {
   int failures;
   int cancelled;         /* cancelled tasks that have not ended */
   uint64_t scopes;       /* how many were made; the last one's id */
+  uint64_t visits;       /* how many walks lca_taskset_blocks has made */
   struct lca_scope root; /* of tasks that were spawned outside any run */
   lca_pump_fn *pump;
   void *pump_ctx;
@@ -125,6 +128,9 @@ void lca_taskset_free_slot(struct lca_scheduler *sched, struct lca_task *task);
 /* For wait.c only: marks the running task as waiting, just before it
    yields, and returns the token that wakes it. */
 uint64_t lca_taskset_suspend(struct lca_scheduler *sched);
+/* Returns whether `other` cannot end before the task has ended, because it
+   waits for it, directly or through others. */
+bool lca_taskset_blocks(struct lca_task *task, const struct lca_task *other);
 /* Removes a task from the joiners of the task that it joins. */
 void lca_taskset_stop_joining(struct lca_task *task);
 

@@ -9,13 +9,14 @@
 #include "module/task.h"
 #include "module/wait.h"
 
-#define TASK        "composio.task"
-#define SCOPE       "composio.scope"
-#define PAUSE       "composio.pause"
-#define WOKEN       (-1)
-#define TURN_MS     1000
-#define GRACE_S     10.0
-#define SLEEP_MAX_S (366.0 * 86400.0)
+#define TASK          "composio.task"
+#define SCOPE         "composio.scope"
+#define PAUSE         "composio.pause"
+#define WOKEN         (-1)
+#define TURN_MS       1000
+#define GRACE_S       10.0
+#define SLEEP_MAX_S   (366.0 * 86400.0)
+#define JOIN_DEADLOCK "task:join: deadlock: the tasks wait for each other"
 #define RUN_DEADLOCK                                                        \
   "composio.run: the tasks wait for each other, and nothing else is under " \
   "way"
@@ -60,6 +61,8 @@ static int spawn(lua_State *L)
 static void run_until(lua_State *L, struct lca_scheduler *sched,
                       const bool *flag, bool patient, const char *deadlock)
 {
+  if(!*flag && lca_scheduler_in_finalizer(L))
+    lca_error_usage(L, "a finalizer (__gc) cannot run tasks");
   while(!*flag) {
     lca_scheduler_turn(L, sched, true, TURN_MS);
     if(!patient)
@@ -111,14 +114,15 @@ static int join(lua_State *L)
   if(self == task)
     return lca_error_usage(L, "task:join: a task cannot join itself");
   if(!self) {
-    run_until(L, sched, &task->done, false,
-              "task:join: deadlock: the tasks wait for each other");
+    run_until(L, sched, &task->done, false, JOIN_DEADLOCK);
     return push_results(L, 1);
   }
   if(!lca_wait_can_suspend(L, sched))
     return lca_error_usage(
         L, "task:join: not from here (inside table.sort, gsub, __tostring, a "
            "coroutine of your own, …): join in the task's own code");
+  if(lca_taskset_blocks(self, task))
+    return lca_error_usage(L, "%s", JOIN_DEADLOCK);
   lca_taskset_stop_joining(self);
   self->joining = task;
   self->next_joiner = task->joiners;

@@ -1,5 +1,5 @@
-/* The tasks of a scheduler: its ready queue, the slots of live tasks, and the
-   tokens that wake them.
+/* The tasks of a scheduler: its ready queue, the slots of live tasks, the
+   tokens that wake them, and who waits for whom.
    Must not know: what tasks do, how they are resumed. */
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +91,32 @@ void lca_taskset_wake(struct lca_scheduler *s, uint64_t token)
   else
     ca_log_event(&s->log, CA_LOG_DEBUG, "wake",
                  "a completion for a wait that is over was dropped");
+}
+
+/* Puts the task before the others to visit, unless it was there in this walk
+   or is NULL. Returns the first one to visit. */
+static struct lca_task *add_visit(struct lca_task *todo, struct lca_task *task,
+                                  uint64_t walk)
+{
+  if(!task || task->visit == walk)
+    return todo;
+  task->visit = walk;
+  task->next_visit = todo;
+  return task;
+}
+
+bool lca_taskset_blocks(struct lca_task *task, const struct lca_task *other)
+{
+  uint64_t walk = ++task->sched->visits;
+  struct lca_task *todo = add_visit(NULL, task, walk);
+  while(todo && todo != other) {
+    struct lca_task *joiner = todo->joiners;
+    struct lca_task *caller = todo->scope->owner; /* of its composio.run */
+    todo = add_visit(todo->next_visit, caller, walk);
+    for(; joiner; joiner = joiner->next_joiner)
+      todo = add_visit(todo, joiner, walk);
+  }
+  return todo != NULL;
 }
 
 void lca_taskset_stop_joining(struct lca_task *task)
