@@ -201,8 +201,7 @@ int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
   run->options.tick(run->options.ctx);
   ca_err_clear(&err);
   /* The step may wait: other processes must be able to write meanwhile. */
-  if(run->ledger &&
-     ca_ledger_commit_or_shorten_wait(run->ledger, &wait_ms, &err))
+  if(run->ledger && ca_ledger_commit_before_wait(run->ledger, &wait_ms, &err))
     lca_run_ledger_failed(L, run, &err);
   if(run->apply) {
     uint64_t reported = ca_apply_visits(run->apply);

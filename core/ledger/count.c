@@ -1,6 +1,5 @@
 /* Counting a run: changes by operation and outcome, items by outcome.
    Must not know: how changes are sent. */
-#include <stdio.h>
 #include <string.h>
 #include "ledger/ledger_private.h"
 #include "ledger/verdict.h"
@@ -139,9 +138,7 @@ static enum ca_code name_counts(struct ca_ledger *ledger,
     code = ca_ledger_operation(ledger, id, &api, err);
     if(code)
       return code;
-    snprintf(to->name, sizeof(to->name), "%s%s%s",
-             ca_api_of_accounts(api) ? "" : api->resource,
-             ca_api_of_accounts(api) ? "" : ".", api->name);
+    ca_api_label(api, to->name, sizeof(to->name));
     memcpy(to->changes, tally->changes[id], sizeof(to->changes));
     counts->operation_count++;
   }

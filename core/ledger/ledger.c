@@ -163,22 +163,17 @@ enum ca_code ca_ledger_flush(struct ca_ledger *ledger, int64_t after,
 }
 
 enum ca_code ca_ledger_commit_before_wait(struct ca_ledger *ledger,
-                                          struct ca_err *err)
+                                          int *wait_ms, struct ca_err *err)
 {
-  if(!ledger->in_txn && !ca_queued_outcomes_due(ledger))
-    return CA_OK;
-  return ca_ledger_sync(ledger, err);
-}
-
-enum ca_code ca_ledger_commit_or_shorten_wait(struct ca_ledger *ledger,
-                                              int *wait_ms, struct ca_err *err)
-{
+  bool due = ca_queued_outcomes_due(ledger);
   int64_t left_ms = 0;
 
-  if(ledger->in_txn && !ca_queued_outcomes_due(ledger))
+  if(!ledger->in_txn && !due)
+    return CA_OK;
+  if(wait_ms && !due)
     left_ms = ledger->txn_ms + CA_PLAN_MS - ca_clock_mono_ms(ledger->clock);
   if(left_ms <= 0)
-    return ca_ledger_commit_before_wait(ledger, err);
+    return ca_ledger_sync(ledger, err);
   if(left_ms < *wait_ms)
     *wait_ms = (int)left_ms;
   return CA_OK;
@@ -187,8 +182,9 @@ enum ca_code ca_ledger_commit_or_shorten_wait(struct ca_ledger *ledger,
 /* Operations have a number in this database: rows of the operation table
    may move between versions of the program, names do not. */
 
-enum ca_code ca_ledger_operation_name(const struct ca_api *api, char *out,
-                                      size_t size, struct ca_err *err)
+/* "resource.name", as it is stored. */
+static enum ca_code operation_name(const struct ca_api *api, char *out,
+                                   size_t size, struct ca_err *err)
 {
   int len = snprintf(out, size, "%s.%s", api->resource, api->name);
   return len < 0 || (size_t)len >= size
@@ -222,7 +218,7 @@ enum ca_code ca_ledger_operation_id(struct ca_ledger *ledger,
     *id = ledger->operation_ids[row];
     return CA_OK;
   }
-  code = ca_ledger_operation_name(api, name, sizeof(name), err);
+  code = operation_name(api, name, sizeof(name), err);
   if(!code)
     code = find_operation_id(ledger, name, id, err);
   if(!code && row < CA_OPERATION_MAX)

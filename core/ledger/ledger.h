@@ -118,8 +118,8 @@ CA_MUST_USE enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
    or 50 ms. A bulk's plan rows are not fsynced on their own; the next
    synced commit covers them. A power cut can lose the tail of an unsealed
    plan; killing the process loses no committed row. An open transaction
-   holds the database's write lock, so call ca_ledger_commit_before_wait or
-   ca_ledger_commit_or_shorten_wait before you wait for anything. *number
+   holds the database's write lock, so call ca_ledger_commit_before_wait
+   before you wait for anything. *number
    counts from 1 within the run. A key that the bulk already has is
    CA_USAGE. Once plan rows were lost (on a full disk), every later plan
    write fails with that error. */
@@ -184,15 +184,13 @@ CA_MUST_USE enum ca_code ca_outcome_record(
     const char *made, const struct ca_err *cause, struct ca_err *err);
 /* Call this before you wait for anything; it costs nothing when there is
    nothing to do. It commits plan rows, which hold the write lock, and
-   outcomes that have waited 100 ms, which hold no lock. */
-CA_MUST_USE enum ca_code ca_ledger_commit_before_wait(struct ca_ledger *ledger,
-                                                      struct ca_err *err);
-/* The same before a wait whose length the caller may choose: plan rows keep
-   the lock for the rest of their 50 ms, and *wait_ms is lowered to that. A
+   outcomes that have waited 100 ms, which hold no lock. wait_ms: the length
+   of a wait that the caller may choose, else NULL; plan rows then keep the
+   lock for the rest of their 50 ms, and *wait_ms is lowered to that. A
    listing whose pages arrive fast then pays one commit for many pages. */
-CA_MUST_USE enum ca_code
-ca_ledger_commit_or_shorten_wait(struct ca_ledger *ledger, int *wait_ms,
-                                 struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_commit_before_wait(struct ca_ledger *ledger,
+                                                      int *wait_ms,
+                                                      struct ca_err *err);
 /* Writes the queued outcomes and commits. When it returns CA_OK, everything
    but unsealed plan rows is on disk. */
 CA_MUST_USE enum ca_code ca_ledger_sync(struct ca_ledger *ledger,
@@ -226,7 +224,7 @@ struct ca_counts {
   int64_t items[CA_OUTCOME_COUNT];
   size_t operation_count;
   struct ca_operation_counts {
-    char name[64];
+    char name[CA_API_LABEL_SIZE];
     int64_t changes[CA_OUTCOME_COUNT];
   } operations[CA_COUNTED_OPERATIONS];
 };

@@ -388,11 +388,6 @@ CA_MUST_USE enum ca_code ca_ledger_operation(struct ca_ledger *ledger,
                                              const struct ca_api **api,
                                              struct ca_err *err);
 
-/* "resource.name", as it is stored. */
-CA_MUST_USE enum ca_code ca_ledger_operation_name(const struct ca_api *api,
-                                                  char *out, size_t size,
-                                                  struct ca_err *err);
-
 /* ledger/count.c: brings ledger->counts and ledger->tally up to date. */
 CA_MUST_USE enum ca_code ca_ledger_count_changes(struct ca_ledger *ledger,
                                                  struct ca_err *err);

@@ -725,18 +725,18 @@ static void unlocking_before_a_wait(void)
   int64_t one;
 
   start("apply");
-  CHECK_INT(ca_ledger_commit_before_wait(ledger, &err), CA_OK);
+  CHECK_INT(ca_ledger_commit_before_wait(ledger, NULL, &err), CA_OK);
   one = add_both(1, "one", "disable");
-  CHECK_INT(ca_ledger_commit_before_wait(ledger, &err), CA_OK);
+  CHECK_INT(ca_ledger_commit_before_wait(ledger, NULL, &err), CA_OK);
   CHECK_INT(ask(ITEMS), 1);
   scratch_do("ledger.db", "BEGIN IMMEDIATE; COMMIT");
   CHECK_INT(intend(one), CA_OK);
   CHECK_INT(settle(one, CA_DONE), CA_OK);
   fake_clock_pass(&fake, 99);
-  CHECK_INT(ca_ledger_commit_before_wait(ledger, &err), CA_OK);
+  CHECK_INT(ca_ledger_commit_before_wait(ledger, NULL, &err), CA_OK);
   CHECK_INT(ask(OUTCOMES), 0);
   fake_clock_pass(&fake, 1);
-  CHECK_INT(ca_ledger_commit_before_wait(ledger, &err), CA_OK);
+  CHECK_INT(ca_ledger_commit_before_wait(ledger, NULL, &err), CA_OK);
   CHECK_INT(ask(OUTCOMES), 1);
   stop();
 }
