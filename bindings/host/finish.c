@@ -88,18 +88,17 @@ static int exit_code(const struct host *host)
 
 /* ---- a saved plan ---- */
 
-/* Returns why the plan cannot be saved because it is not complete, or NULL. */
-static const char *why_no_plan(const struct host *host)
+/* Returns why a preview has not seen all that --apply would do, or NULL. */
+static const char *why_incomplete(const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   if(host->stop == LCA_STOP_PREVIEW)
     return "the script needs a result that only --apply can give";
-  if(host->stop || host->failed || host->key_rejected || stats->key_rejected)
+  if((host->stop && host->stop != LCA_STOP_EXIT) || host->failed ||
+     host->key_rejected || stats->key_rejected)
     return "the preview did not run to its end";
   if(stats->sealed < stats->bulks)
     return "a listing is incomplete";
-  if(!host->ledger)
-    return "the script planned nothing";
   return NULL;
 }
 
@@ -112,7 +111,11 @@ static void save_plan(struct host *host)
   struct ca_err err;
   if(!path || host->options.apply)
     return;
-  why = why_no_plan(host);
+  why = host->incomplete;
+  if(!why && host->stop)
+    why = "the script ended the run";
+  if(!why && !host->ledger)
+    why = "the script planned nothing";
   if(why) {
     host_terminal_complain(host, "no plan is saved: %s", why);
     host->report_failed = host->report_failed || !host->stop;
@@ -172,6 +175,7 @@ void host_finish_run(struct host *host)
   host_terminal_clear_progress(host);
   finish_reports(host);
   host_summary_read_counts(host);
+  host->incomplete = why_incomplete(host);
   save_plan(host);
   host->exit_code = exit_code(host);
   open = has_open_changes(host);

@@ -64,6 +64,8 @@ struct host {
   bool over;         /* the script has ended: calls raise */
   bool key_rejected; /* what it raised was a 401 */
   bool plan_saved;
+  const char *incomplete; /* why a preview has not seen all that --apply would
+                             do, or NULL; static storage */
   bool report_failed;
   char error[1200]; /* what it raised */
   struct ca_counts counts;

@@ -84,22 +84,31 @@ static void show_stop(struct host *host)
 
 static void show_preview(struct host *host, const char *next)
 {
+  const char *why = host->incomplete;
+  bool ended_early = host->stop == LCA_STOP_PREVIEW;
   int64_t planned = 0;
   char count[32];
   size_t i;
   for(i = 0; i < host->counts.operation_count; i++)
     planned += host->counts.operations[i].changes[CA_PLANNED];
+  if(why && !(ended_early && planned)) {
+    host_terminal_print(host,
+                        "preview: nothing was changed; %s, so it is not known "
+                        "what --apply would change",
+                        why);
+    return;
+  }
   if(!planned) {
     host_terminal_print(host, "preview: nothing would be changed");
     return;
   }
-  host_terminal_print(
-      host, "preview: nothing was changed; --apply %s %s change%s%s",
-      host->exit_code == 4             ? "would refuse these"
-      : host->stop == LCA_STOP_PREVIEW ? "makes at least"
-                                       : "makes",
-      ca_text_number(planned, count), planned == 1 ? "" : "s",
-      host->stop == LCA_STOP_PREVIEW ? ": what follows was not seen" : "");
+  host_terminal_print(host,
+                      "preview: nothing was changed; --apply %s %s change%s%s",
+                      host->exit_code == 4 ? "would refuse these"
+                      : ended_early        ? "makes at least"
+                                           : "makes",
+                      ca_text_number(planned, count), planned == 1 ? "" : "s",
+                      ended_early ? ": what follows was not seen" : "");
   if(*next)
     host_terminal_print(host, "next: %s", next);
 }

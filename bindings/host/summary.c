@@ -136,6 +136,8 @@ static void push_facts(lua_State *L, const void *from)
   lca_table_set_integer(L, "ms",
                         ca_clock_mono_ms(host->clock) - host->start_ms);
   lca_table_set_bool(L, "failed", host->failed);
+  lca_table_set_bool(L, "incomplete",
+                     host->incomplete && host->stop != LCA_STOP_PREVIEW);
   lca_table_set_bool(L, "plan_saved", host->plan_saved);
   lca_table_set_bool(L, "emulator", host->emulator.url[0] != '\0');
   lca_table_set_bool(L, "counts_unknown", host->counts_unknown);

@@ -117,7 +117,7 @@ end
 -- ---- after a run ----
 
 local function after_preview(facts)
-  if facts.changes.planned == 0 or facts.failed or facts.exit == 4 then
+  if facts.changes.planned == 0 or facts.incomplete or facts.exit == 4 then
     return nil
   elseif facts.save_plan and not facts.plan_saved then
     return nil
