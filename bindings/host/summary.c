@@ -135,7 +135,6 @@ static void push_facts(lua_State *L, const void *from)
   lca_table_set_integer(L, "exit", host->exit_code);
   lca_table_set_integer(L, "ms",
                         ca_clock_mono_ms(host->clock) - host->start_ms);
-  lca_table_set_bool(L, "failed", host->failed);
   lca_table_set_bool(L, "incomplete",
                      host->incomplete && host->stop != LCA_STOP_PREVIEW);
   lca_table_set_bool(L, "plan_saved", host->plan_saved);
