@@ -96,14 +96,14 @@ describe("the service", function()
   end)
 
   it("whose host nobody knows", function()
-    refused(1, { "APIConnectionError", "nobody.invalid" }, {
+    refused(7, { "APIConnectionError", "nobody.invalid" }, {
       "job.lua", "--base-url", "https://nobody.invalid", "--retries", "0",
     }, { script = LIST })
   end)
 
   it("that nobody serves", function()
     local url = "http://127.0.0.1:" .. proxy.unused_port()
-    refused(1, { "APIConnectionError", "127.0.0.1" }, {
+    refused(7, { "APIConnectionError", "127.0.0.1" }, {
       "job.lua", "--base-url", url, "--retries", "0",
     }, { script = LIST })
   end)
@@ -128,12 +128,12 @@ describe("the service", function()
       { { action = "reply", status = 500, body = "down" }, "InternalServerError", "500" },
       { { action = "reply", status = 429, body = "slow", headers = { ["Retry-After"] = "0" } },
         "RateLimitError", "429" },
-      { { action = "reply", status = 404, body = "" }, "404", "connected_accounts.list" },
+      { { action = "reply", status = 404, body = "" }, "404", "connected_accounts.list", 1 },
       { { action = "close" }, "APIConnectionError", "connected_accounts.list" },
     } do
       local fault = case[1]
       emulator:faults { fault }
-      refused(1, { case[2], case[3] }, { "job.lua", "--retries=0" }, { script = LIST })
+      refused(case[4] or 7, { case[2], case[3] }, { "job.lua", "--retries=0" }, { script = LIST })
     end
     emulator:faults()
   end)
@@ -141,7 +141,7 @@ describe("the service", function()
   it("that stalls is given up after --timeout", function()
     emulator:faults { { action = "delay", delay_ms = 20000 } }
     local from = os.time()
-    refused(1, { "APIConnectionTimeoutError" }, { "job.lua", "--timeout=300ms", "--retries=0" }, {
+    refused(7, { "APIConnectionTimeoutError" }, { "job.lua", "--timeout=300ms", "--retries=0" }, {
       script = LIST,
     })
     assert.is_true(os.time() - from <= 3)
@@ -151,7 +151,7 @@ describe("the service", function()
   it("cut off in the midst of a reply", function()
     local run = proxy.start(emulator, { "when=reply,at=body+30,do=cut" })
     place.env.COMPOSIO_BASE_URL = run.url
-    refused(1, { "APIConnectionError" }, { "job.lua", "--retries=0" }, { script = LIST })
+    refused(7, { "APIConnectionError" }, { "job.lua", "--retries=0" }, { script = LIST })
     run:finish()
   end)
 end)

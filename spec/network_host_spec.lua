@@ -211,10 +211,10 @@ describe("a selection that cannot be read", function()
     ["fails"] = { "when=request," .. proxy.answer(500, nil, ""), "InternalServerError" },
   }
   for title, answer in pairs(answers) do
-    it(title .. ": exit 1, and nothing is changed", function()
+    it(title .. ": exit 7, and nothing is changed", function()
       local run = apply({ "method=GET," .. answer[1] }, "disable()", "--retries", "0",
         "--timeout", "300ms")
-      assert.equal(1, run.code, run.err)
+      assert.equal(7, run.code, run.err)
       assert.matches(answer[2], run.err)
       assert_changes(0)
       assert.equal(0, run.seen:of("PATCH").asked)
@@ -234,7 +234,7 @@ describe("a selection that cannot be read", function()
     assert.matches("Invalid API key", run.err)
   end)
 
-  it("since nobody listens, or nobody knows the name: exit 1 with the address", function()
+  it("since nobody listens, or nobody knows the name: exit 7 with the address", function()
     for url, text in pairs {
       ["http://127.0.0.1:" .. proxy.unused_port()] = "is the service up at this address",
       ["https://nosuch.invalid"] = "check the base URL and the network",
@@ -244,7 +244,7 @@ describe("a selection that cannot be read", function()
         host.unlimited { "run", "job.lua", "--apply", "--retries", "0" },
         { script = SCRIPT:format(FIRST, SECOND, "disable()") }
       )
-      assert.equal(1, run.code, run.err)
+      assert.equal(7, run.code, run.err)
       assert.is_truthy(run.err:find(url, 1, true), run.err)
       assert.is_truthy(run.err:find(text, 1, true), run.err)
       -- whether something was to be changed, nobody knows

@@ -11,7 +11,7 @@
 
 bool host_finish_check_job(struct host *host)
 {
-  if(lca_run_stats(host->L)->job_seen || host->stop || host->failed)
+  if(lca_run_stats(host->L)->job_seen || host->stop || host->raised)
     return true;
   if(host->options.help) {
     (void)host_help_print(host, "script");
@@ -30,13 +30,6 @@ bool host_finish_check_job(struct host *host)
 static bool any(const struct host *host, enum ca_outcome outcome)
 {
   return host->counts.items[outcome] > 0;
-}
-
-/* Did the run stop before every change was tried? */
-static bool stopped(const struct host *host)
-{
-  return host->stop == LCA_STOP_EARLY ||
-         (host->options.apply && any(host, CA_NOT_TRIED));
 }
 
 /* The exit code of --detailed-exitcode. */
@@ -62,26 +55,52 @@ static int outcome_code(const struct host *host)
   return preview_code(host);
 }
 
-/* The exit code of the run: the first reason that applies, in this order. */
+/* Did this run, in any of its sessions, send a change? */
+static bool has_written(const struct host *host)
+{
+  return lca_run_stats(host->L)->written || host->before[CA_DONE] ||
+         host->before[CA_UNKNOWN] || host->before[CA_PENDING];
+}
+
+/* Did the script raise something else than what a guard told it, or did we
+   fail? */
+static bool is_broken(const struct host *host)
+{
+  const char *refusal = lca_run_stats(host->L)->refusal;
+  bool raised_refusal = *refusal && strstr(host->error, refusal);
+  return host->stop == LCA_STOP_LIMIT || host->stop == LCA_STOP_LEDGER ||
+         host->report_failed ||
+         (host->raised == HOST_RAISED_OTHER && !host->stop &&
+          !raised_refusal && !lca_run_stats(host->L)->key_rejected);
+}
+
+/* The exit code of the run: the first reason that applies. Their order differs
+   once something was written, when codes that promise the contrary, 2 and 4,
+   become 1 and 7. */
 static int exit_code(const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
-  bool rejected = host->key_rejected || stats->key_rejected;
-  if(host->stop == LCA_STOP_USAGE ||
-     (host->stop == LCA_STOP_LEDGER && !stats->written))
-    return 2;
-  if(rejected && !stats->written)
-    return 6;
-  if(host->stop == LCA_STOP_REFUSED || stats->refused)
-    return 4;
+  bool written = has_written(host);
+  bool no_route = host->raised == HOST_RAISED_ROUTE;
+  bool misused = host->stop == LCA_STOP_USAGE || no_route;
+  bool refused = host->stop == LCA_STOP_REFUSED || stats->refused;
+  bool early =
+      host->stop == LCA_STOP_EARLY || host->raised == HOST_RAISED_DOWN;
   if(host->stop > 0 && host->stop < LCA_STOP_PREVIEW)
     return 128 + host->stop;
-  if(host->stop == LCA_STOP_LIMIT || host->stop == LCA_STOP_LEDGER ||
-     host->report_failed || (host->failed && !host->stop && !rejected))
+  if(!written && (misused || host->stop == LCA_STOP_LEDGER))
+    return 2;
+  if(written && (is_broken(host) || host->stop == LCA_STOP_USAGE))
     return 1;
-  if(rejected)
+  if(host->raised == HOST_RAISED_REJECTED || stats->key_rejected)
     return 6;
-  if(stopped(host))
+  if(early || (written && (refused || no_route)))
+    return 7;
+  if(refused)
+    return 4;
+  if(is_broken(host))
+    return 1;
+  if(host->options.apply && any(host, CA_NOT_TRIED))
     return 7;
   return outcome_code(host);
 }
@@ -94,8 +113,8 @@ static const char *why_incomplete(const struct host *host)
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   if(host->stop == LCA_STOP_PREVIEW)
     return "the script needs a result that only --apply can give";
-  if((host->stop && host->stop != LCA_STOP_EXIT) || host->failed ||
-     host->key_rejected || stats->key_rejected)
+  if((host->stop && host->stop != LCA_STOP_EXIT) || host->raised ||
+     stats->key_rejected)
     return "the preview did not run to its end";
   if(stats->sealed < stats->bulks)
     return "a listing is incomplete";

@@ -17,6 +17,15 @@
 #include "host/protect.h"
 
 /* Items by outcome, and changes by operation and outcome. */
+/* What the script raised. */
+enum host_raised {
+  HOST_RAISED_NOTHING,
+  HOST_RAISED_OTHER,
+  HOST_RAISED_REJECTED, /* the service rejected the API key */
+  HOST_RAISED_ROUTE,    /* the service has no such route */
+  HOST_RAISED_DOWN      /* the service cannot be reached, or not used now */
+};
+
 struct host {
   struct host_options options;
   int argc;
@@ -60,9 +69,8 @@ struct host {
   FILE *log;
   struct host_sandbox sandbox;
   lua_State *L;
-  bool failed;       /* the script raised */
-  bool over;         /* the script has ended: calls raise */
-  bool key_rejected; /* what it raised was a 401 */
+  enum host_raised raised; /* by the script */
+  bool over;               /* the script has ended: calls raise */
   bool plan_saved;
   const char *incomplete; /* why a preview has not seen all that --apply would
                              do, or NULL; static storage */

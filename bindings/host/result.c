@@ -86,6 +86,7 @@ static void show_preview(struct host *host, const char *next)
 {
   const char *why = host->incomplete;
   bool ended_early = host->stop == LCA_STOP_PREVIEW;
+  int64_t within = lca_run_stats(host->L)->within;
   int64_t planned = 0;
   char count[32];
   size_t i;
@@ -102,13 +103,19 @@ static void show_preview(struct host *host, const char *next)
     host_terminal_print(host, "preview: nothing would be changed");
     return;
   }
-  host_terminal_print(host,
-                      "preview: nothing was changed; --apply %s %s change%s%s",
-                      host->exit_code == 4 ? "would refuse these"
-                      : ended_early        ? "makes at least"
-                                           : "makes",
-                      ca_text_number(planned, count), planned == 1 ? "" : "s",
-                      ended_early ? ": what follows was not seen" : "");
+  if(host->exit_code == 4 && within)
+    host_terminal_print(host,
+                        "preview: nothing was changed; --apply makes %s "
+                        "change%s and refuses what follows",
+                        ca_text_number(within, count), within == 1 ? "" : "s");
+  else
+    host_terminal_print(
+        host, "preview: nothing was changed; --apply %s %s change%s%s",
+        host->exit_code == 4 ? "would refuse these"
+        : ended_early        ? "makes at least"
+                             : "makes",
+        ca_text_number(planned, count), planned == 1 ? "" : "s",
+        ended_early ? ": what follows was not seen" : "");
   if(*next)
     host_terminal_print(host, "next: %s", next);
 }
@@ -155,10 +162,10 @@ void host_result_show(struct host *host)
   char next[2048];
   size_t i;
   show_stop(host);
-  if(host->failed && !host->stop)
+  if(host->raised && !host->stop)
     host_terminal_complain(host, "%s", host->error);
   if(stats->refusal[0] &&
-     !(host->failed && strstr(host->error, stats->refusal)))
+     !(host->raised && strstr(host->error, stats->refusal)))
     host_terminal_complain(host, "%s",
                            stats->refusal); /* the script caught it */
   if(!host->ledger)
@@ -177,7 +184,7 @@ void host_result_show(struct host *host)
   if(host->counts_unknown && stats->written)
     show_ended(host);
   else if(!host->counts.operation_count)
-    host_terminal_print(host, host->failed || host->stop
+    host_terminal_print(host, host->raised || host->stop
                                   ? "nothing was changed"
                                   : "there was nothing to change");
   show_failures(host);

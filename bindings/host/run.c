@@ -256,17 +256,37 @@ static void report_memory(struct host *host)
       host->script, (long long)host->options.memory_mb);
 }
 
+/* What the error on top, if it is one of ours, says of the service. */
+static enum host_raised what_was_raised(lua_State *L)
+{
+  static const struct {
+    const char *name;
+    enum host_raised raised;
+  } known[] = { { "AuthenticationError", HOST_RAISED_REJECTED },
+                { "RouteNotFoundError", HOST_RAISED_ROUTE },
+                { "APIConnectionError", HOST_RAISED_DOWN },
+                { "APIConnectionTimeoutError", HOST_RAISED_DOWN },
+                { "InternalServerError", HOST_RAISED_DOWN },
+                { "APIError", HOST_RAISED_DOWN }, /* another's reply */
+                { "RateLimitError", HOST_RAISED_DOWN } };
+  enum host_raised raised = HOST_RAISED_OTHER;
+  size_t i;
+  if(!lca_error_is(L, -1))
+    return raised;
+  lua_pushliteral(L, "name");
+  lua_rawget(L, -2);
+  for(i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+    if(lua_isstring(L, -1) && !strcmp(lua_tostring(L, -1), known[i].name))
+      raised = known[i].raised;
+  lua_pop(L, 1);
+  return raised;
+}
+
 static void keep_error(struct host *host, int status)
 {
   lua_State *L = host->L;
   const char *text = NULL;
-  host->failed = true;
-  if(lua_istable(L, -1)) {
-    lua_pushliteral(L, "status");
-    lua_rawget(L, -2);
-    host->key_rejected = lua_isinteger(L, -1) && lua_tointeger(L, -1) == 401;
-    lua_pop(L, 1);
-  }
+  host->raised = what_was_raised(L);
   if(status == LUA_ERRMEM) {
     report_memory(host);
     return;

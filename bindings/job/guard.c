@@ -43,10 +43,18 @@ void lca_guard_take_back(struct ca_planned *planned,
 
 /* ---- before a straight-line change ---- */
 
+/* within: the changes that were planned, or made, before. */
+static void note_refusal(struct lca_run_stats *stats, int64_t within)
+{
+  if(!stats->refused)
+    stats->within = within;
+  stats->refused = true;
+}
+
 int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
 {
   struct lca_run_stats *stats = &run->stats;
-  stats->refused = true;
+  note_refusal(stats, stats->planned);
   if(!stats->refusal[0])
     ca_text_copy(stats->refusal, sizeof(stats->refusal), text);
   return lca_error_usage(L, "%s", text);
@@ -91,7 +99,7 @@ int lca_guard_check(lua_State *L)
       return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
     if(!run->stats.refused)
       options->log_line(options->ctx, err.text);
-    run->stats.refused = true;
+    note_refusal(&run->stats, run->stats.planned - run->plan.totals.planned);
     return 0;
   }
   if(!options->apply || !run->plan.totals.irreversible)

@@ -94,6 +94,7 @@ struct lca_run_stats {
   bool applying;
   bool key_rejected;
   bool refused;       /* the guard refused a change or a preview's plan */
+  int64_t within;     /* changes planned before it did: --apply makes those */
   char refusal[400];  /* text of the first refused straight-line change; the
                          script may have caught it */
   bool stopped_early; /* stop_on was reached: nothing new is sent */
