@@ -34,8 +34,9 @@ $CREDENTIALS_DIRECTORY/composio-api-key, or from COMPOSIO_API_KEY.
 Exit status: 0 all done or nothing to do, 1 the script raised an error, 2 wrong
 usage or configuration, 3 some items failed or were stale, 4 a guard refused and
 nothing was written, 5 the preview has changes (--detailed-exitcode), 6 the API
-key was rejected, 7 the run stopped early, 8 unknown outcomes remain, 9 people
-still have to act, 75 another run holds the lock, 129 130 143 ended by a signal.
+key was rejected, 7 the run stopped early or the service cannot be reached, 8
+unknown outcomes remain, 9 people still have to act, 75 another run holds the
+lock, 129 130 143 ended by a signal. Once something was written, 7 stands for 4.
 ]]
 
 local help = {}

@@ -1,0 +1,259 @@
+-- Each exit code by each of its roads, as docs/exits.md lists them.
+local host = require "spec.support.host"
+local proxy = require "spec.support.proxy"
+local scene = require "spec.support.scene"
+local server = require "spec.support.server"
+
+local emulator, place
+scene.of_host({ "--accounts", "40" }, function(...)
+  emulator, place = ...
+end)
+
+local READ = [[print(#accounts.list({ limit = 5 }).items)]]
+local DISABLE = [[
+  composio.bulk("one", accounts.each { statuses = { "ACTIVE" } }, function(account)
+    account:disable()
+  end)
+]]
+local CALLS = [[
+  for _, account in ipairs(accounts.list({ statuses = { "ACTIVE" }, limit = 3 }).items) do
+    accounts.disable(account)
+  end
+]]
+local DELETE = [[
+  composio.job { may = "irreversible" }
+  composio.bulk("one", accounts.each { statuses = { "EXPIRED" } }, function(account)
+    account:delete()
+  end)
+]]
+
+local function run(script, ...)
+  return place:run(host.unlimited { "job.lua", ... }, { script = script }).code
+end
+
+-- The same with a limit of two changes.
+local function limited(script, ...)
+  local words = { "job.lua", "--max-changes", "2", "--max-percent", "100", ... }
+  return place:run(words, { script = script }).code
+end
+
+local function rejects(rule)
+  rule.action, rule.status, rule.times = "reply", 401, 100000
+  rule.body = { error = { message = "Invalid API key", code = 10401, slug = "HTTP_Unauthorized" } }
+  emulator:faults { rule }
+end
+
+local function verb(...)
+  return place:run(host.unlimited { ... }).code
+end
+
+-- The exit code of a run that this signal ends.
+local function signalled(name)
+  local script = [[
+    accounts.disable(accounts.list({ statuses = { "ACTIVE" } }).items[1])
+    print "ready"
+    composio.sleep(60)
+  ]]
+  local process = place:start({ "job.lua", "--apply" }, { script = script })
+  process:wait_for "ready"
+  process:signal(name)
+  return process:wait().code
+end
+
+local roads = {}
+
+roads["a preview"] = function()
+  return run(DISABLE)
+end
+roads["all changes are done"] = function()
+  return run(DISABLE, "--apply")
+end
+roads["there is nothing to change"] = function()
+  return run("local x = 1", "--apply")
+end
+roads["resume of a finished run"] = function()
+  run(CALLS, "--apply")
+  return verb("resume", "last")
+end
+roads["a preview ends where it needs a result"] = function()
+  return run [[print(accounts.link("user", "ac_GmailManaged").redirect_url)]]
+end
+roads["the script raises"] = function()
+  return run "error 'no'"
+end
+roads["the script raises after a change"] = function()
+  return run(CALLS .. "error 'no'", "--apply")
+end
+roads["the script uses up --instructions"] = function()
+  return run("while true do end", "--instructions", "100000")
+end
+roads["the script uses up --memory"] = function()
+  return run("local t = {} while true do t[#t + 1] = ('x'):rep(1e5) .. #t end", "--memory", "16")
+end
+roads["an unknown option"] = function()
+  return verb("--nothing")
+end
+roads["a script that is not there"] = function()
+  return verb("./nothing.lua")
+end
+roads["a line of --protect that cannot be read"] = function()
+  place:write("protect", "ops@example.com\n")
+  return run(DISABLE, "--protect", "protect")
+end
+roads["there is no API key"] = function()
+  place.env.COMPOSIO_API_KEY = nil
+  return run(READ)
+end
+roads["resume of a preview"] = function()
+  run(DISABLE)
+  return verb("resume", "last")
+end
+roads["a change failed"] = function()
+  emulator:faults {
+    { method = "PATCH", action = "reply", status = 400,
+      body = { error = { message = "no", code = 400, slug = "HTTP_BadRequest" } } },
+  }
+  return run(DISABLE, "--apply", "--concurrency", "1")
+end
+roads["a change of a plan is stale"] = function()
+  run(DISABLE, "--save-plan", "plan")
+  place:script(CALLS, "other.lua")
+  verb("other.lua", "--apply")
+  return verb("apply", "plan")
+end
+roads["a preview is over a limit"] = function()
+  return limited(DISABLE)
+end
+roads["the first bulk is over a limit"] = function()
+  return limited(DISABLE, "--apply")
+end
+roads["the first call is over a limit"] = function()
+  place:script(CALLS)
+  return place:run({ "job.lua", "--apply", "--max-changes", "0" }).code
+end
+roads["irreversible changes are not confirmed"] = function()
+  return run(DELETE, "--apply")
+end
+roads["a change is above the job's class"] = function()
+  return run((DELETE:gsub('"irreversible"', '"reversible"')), "--apply")
+end
+roads["a preview with --detailed-exitcode has changes"] = function()
+  return run(DISABLE, "--detailed-exitcode")
+end
+roads["the key is rejected by a listing"] = function()
+  rejects { method = "GET" }
+  return run(DISABLE, "--apply")
+end
+roads["the key is rejected by a look-up before a call"] = function()
+  rejects { method = "GET", nth = 2 }
+  local script = [[
+    composio.job { may = "irreversible" }
+    accounts.delete(accounts.list({ statuses = { "EXPIRED" } }).items[1])
+  ]]
+  return run(script, "--apply", "--confirm", "1")
+end
+roads["the key is rejected by a change of a bulk"] = function()
+  rejects { method = "PATCH", nth = 2 }
+  return run(DISABLE, "--apply", "--concurrency", "1")
+end
+roads["the key is rejected by apply PLAN"] = function()
+  run(DISABLE, "--save-plan", "plan")
+  rejects { path = "*" }
+  return verb("apply", "plan")
+end
+roads["the key is rejected by resume"] = function()
+  rejects { method = "PATCH", nth = 2 }
+  run(DISABLE, "--apply", "--concurrency", "1")
+  rejects { path = "*" }
+  return verb("resume", "last")
+end
+roads["the service cannot be reached"] = function()
+  place.env.COMPOSIO_BASE_URL = "http://127.0.0.1:" .. proxy.unused_port()
+  return run(DISABLE, "--apply", "--retries", "0")
+end
+roads["the service answers as somebody else"] = function()
+  emulator:faults { { action = "html" } }
+  return run(DISABLE, "--apply", "--retries", "0")
+end
+roads["a later bulk is over a limit"] = function()
+  local first = [[
+    local ids = { accounts.list({ statuses = { "ACTIVE" } }).items[1].id }
+    composio.bulk("zero", ids, function(account) account:disable() end)
+  ]]
+  return limited(first .. DISABLE, "--apply")
+end
+roads["a later call is over a limit, and the script catches it"] = function()
+  return limited("pcall(function() " .. CALLS .. " end)", "--apply")
+end
+roads["--stop-on ends the run"] = function()
+  emulator:faults {
+    { method = "PATCH", times = 1000, action = "reply", status = 400,
+      body = { error = { message = "no", code = 400, slug = "HTTP_BadRequest" } } },
+  }
+  return run(DISABLE, "--apply", "--concurrency", "1", "--stop-on", "failed=2")
+end
+roads["a change stays unknown"] = function()
+  emulator:faults {
+    { method = "POST", action = "apply_then_close" },
+    { method = "GET", nth = 2, times = 1000, action = "close" },
+  }
+  return run([[pcall(accounts.link, "a user", "ac_GmailManaged")]], "--apply", "--retries", "0")
+end
+roads["a wait in after ends with people still pending"] = function()
+  return run([[
+    composio.bulk({ after = function(_, results)
+      results.link:wait_for_connection { timeout = 0.2, interval = 0.05 }
+    end }, { { id = "a" } }, function(row)
+      accounts.link("user " .. row.id, "ac_GmailManaged")
+    end)
+  ]], "--apply")
+end
+roads["the script calls os.exit"] = function()
+  return run(CALLS .. "os.exit(66)", "--apply", "--allow", "os")
+end
+roads["another run holds the lock"] = function()
+  local script = [[
+    accounts.disable(accounts.list({ statuses = { "ACTIVE" } }).items[1])
+    print "ready"
+    while not io.open("go") do composio.sleep(0.02) end
+  ]]
+  place:script(script, "holds.lua")
+  local process = place:start { "holds.lua", "--apply", "--allow", "io" }
+  process:wait_for "ready"
+  local code = run(CALLS, "--apply")
+  place:write("go", "")
+  process:wait()
+  return code
+end
+for code, name in pairs { [129] = "HUP", [130] = "INT", [143] = "TERM" } do
+  roads["SIG" .. name] = function()
+    return signalled(name), code
+  end
+end
+
+local function listed()
+  local file = assert(io.open(server.root .. "/docs/exits.md"))
+  local rows = {}
+  for code, road in file:read("a"):gmatch "\n| (%d+) | ([^|\n]+) |%f[\n]" do
+    rows[#rows + 1] = { code = tonumber(code), road = road }
+  end
+  file:close()
+  return rows
+end
+
+describe("the exit code", function()
+  local left = {}
+  for road in pairs(roads) do
+    left[road] = true
+  end
+  for _, row in ipairs(listed()) do
+    left[row.road] = nil
+    it(("is %d when %s"):format(row.code, row.road), function()
+      assert.equal(row.code, assert(roads[row.road], "no such road in this file")())
+    end)
+  end
+
+  it("has no road that docs/exits.md leaves out", function()
+    assert.is_nil((next(left)))
+  end)
+end)
