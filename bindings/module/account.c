@@ -625,40 +625,6 @@ bool lca_account_push_page(lua_State *L, const char *text, size_t len,
   return more == 0 && any && ca_json_at_end(&scan);
 }
 
-/* ---- for the shipped Lua ---- */
-
-/* Returns what the first argument was read from, if it is a table that was
-   read and still has that account's id; else NULL. [-0, +0 or 1, -] */
-static const struct lca_account *check_read(lua_State *L)
-{
-  if(!lua_istable(L, 1))
-    return NULL;
-  lua_pushliteral(L, "id");
-  if(lua_rawget(L, 1) != LUA_TSTRING)
-    return NULL;
-  return lca_account_about(L, 1, lua_tostring(L, -1));
-}
-
-/* status_of(target) → the status that the service gave the account or auth
-   config, if target was read from it; else nil. */
-static int status_of(lua_State *L)
-{
-  lca_account_push_text(L, check_read(L), "status");
-  return 1;
-}
-
-/* is_account(target) → whether target was read and is no auth config. */
-static int is_account(lua_State *L)
-{
-  bool is = check_read(L) != NULL && lua_getmetatable(L, 1);
-  if(is) {
-    luaL_getmetatable(L, LCA_ACCOUNT_CONFIG_CLASS);
-    is = !lua_rawequal(L, -1, -2);
-  }
-  lua_pushboolean(L, is);
-  return 1;
-}
-
 bool lca_account_push_with_status(lua_State *L, int index, const char *status)
 {
   const struct lca_account *account = lca_account_of(L, index);
@@ -683,9 +649,6 @@ bool lca_account_push_with_status(lua_State *L, int index, const char *status)
 
 void lca_account_open(lua_State *L)
 {
-  static const luaL_Reg functions[] = { { "is_account", is_account },
-                                        { "status_of", status_of },
-                                        { NULL, NULL } };
   if(lua_rawgetp(L, LUA_REGISTRYINDEX, &texts_key) == LUA_TNIL) {
     lua_newtable(L);
     lua_createtable(L, 0, 1);
@@ -699,5 +662,4 @@ void lca_account_open(lua_State *L)
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
-  luaL_setfuncs(L, functions, 0);
 }

@@ -68,8 +68,8 @@ bool lca_account_push_with_status(lua_State *L, int index, const char *status);
 /* The metatable of auth configs, after lca_account_open. */
 #define LCA_ACCOUNT_CONFIG_CLASS "composio.auth_config"
 
-/* Adds status_of and is_account to the table on top. Call after lca_json_open.
- * [-0, +0, m] */
+/* Makes what this file needs in the state. Call after lca_json_open.
+   [-0, +0, m] */
 void lca_account_open(lua_State *L);
 
 #endif

@@ -384,6 +384,27 @@ static int client_set_class(lua_State *L)
   return 0;
 }
 
+/* status_of(target, client) → the status that the service gave the account or
+   auth config, if target was read from it; else nil. client: nil, or the one
+   that must have read it, for another may have asked another service; an auth
+   config then counts as read by nobody. */
+static int status_of(lua_State *L)
+{
+  const struct lca_account *account = NULL;
+  bool any = lua_isnoneornil(L, 2);
+  if(!any) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, luaL_checkudata(L, 2, CLIENT));
+    any = lua_getmetatable(L, 1) && lua_rawequal(L, -1, -2);
+  }
+  if(any && lua_istable(L, 1)) {
+    lua_pushliteral(L, "id");
+    if(lua_rawget(L, 1) == LUA_TSTRING)
+      account = lca_account_about(L, 1, lua_tostring(L, -1));
+  }
+  lca_account_push_text(L, account, "status");
+  return 1;
+}
+
 static int default_client(lua_State *L)
 {
   push_default(L);
@@ -402,6 +423,7 @@ void lca_client_open(lua_State *L)
                                         { "client_set_class",
                                           client_set_class },
                                         { "project", client_project },
+                                        { "status_of", status_of },
                                         { NULL, NULL } };
   lca_table_class(L, CLIENT, class, NULL);
   lca_client_shared(L);

@@ -24,12 +24,63 @@ static const struct lca_embedded *find(const char *name)
   return NULL;
 }
 
+static const char globals_key; /* in the registry */
+
+/* Adds the fields of the table at index to the one on top. [-0, +0, m] */
+static void add_fields(lua_State *L, int index)
+{
+  lua_pushnil(L);
+  while(lua_next(L, index)) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+}
+
+/* Pushes the globals of the embedded files: Lua's, as they were when the state
+   first opened the module, with copies of the libraries. A script that
+   replaces pcall or math.tointeger must not reach the guards. [-0, +1, m] */
+static void push_globals(lua_State *L)
+{
+  int from;
+  if(lua_rawgetp(L, LUA_REGISTRYINDEX, &globals_key) == LUA_TTABLE)
+    return;
+  lua_pop(L, 1);
+  luaL_checkstack(L, 12, "globals");
+  lua_newtable(L);
+  lua_pushglobaltable(L);
+  from = lua_gettop(L);
+  for(lua_pushnil(L); lua_next(L, from); lua_pop(L, 1)) {
+    lua_pushvalue(L, -2); /* globals _G name value name */
+    if(lua_istable(L, -2) && !lua_rawequal(L, -2, from)) {
+      lua_newtable(L);
+      add_fields(L, lua_absindex(L, -3));
+    } else
+      lua_pushvalue(L, -2);
+    lua_rawset(L, from - 1);
+  }
+  lua_settop(L, from - 1);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
+}
+
+/* Pushes the file's function. sandbox.lua changes what scripts see, so its
+   globals are theirs. [-0, +1, e] */
+static void push_file(lua_State *L, const struct lca_embedded *file)
+{
+  if(luaL_loadbufferx(L, file->text, file->len, file->chunk, NULL))
+    lua_error(L);
+  if(!strcmp(file->name, "sandbox"))
+    return;
+  push_globals(L);
+  if(!lua_setupvalue(L, -2, 1)) /* it uses no global */
+    lua_pop(L, 1);
+}
+
 /* Loads and runs an embedded Lua file; argument 1 is its module name. */
 static int load_embedded(lua_State *L)
 {
-  const struct lca_embedded *file = lua_touserdata(L, lua_upvalueindex(1));
-  if(luaL_loadbufferx(L, file->text, file->len, file->chunk, NULL))
-    return lua_error(L);
+  push_file(L, lua_touserdata(L, lua_upvalueindex(1)));
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
   return 1;
@@ -73,8 +124,7 @@ int lca_open(lua_State *L)
   lca_open_parts(L);
   lua_settop(L, 0);
   lua_pushliteral(L, "composio");
-  if(luaL_loadbufferx(L, init->text, init->len, init->chunk, NULL))
-    return lua_error(L);
+  push_file(L, init);
   lua_insert(L, 1);
   lua_call(L, 1, 1);
   return 1;

@@ -8,14 +8,15 @@
 
 local CHUNK = 100 -- ids per request
 
-return function(composio, core, host)
+return function(_, core, host)
   if not host then
     return
   end
 
-  local function accounts_of()
-    return composio.connected_accounts
-  end
+  -- The default client's reads, taken before a script could put other functions into
+  -- composio.connected_accounts: guards stand on them.
+  local reads = {}
+  core.reads = reads
 
   -- ---- many ids, one request ----
 
@@ -32,7 +33,7 @@ return function(composio, core, host)
   -- incomplete.
   local function find_all(ids)
     local found = {}
-    local walk = accounts_of()
+    local walk = reads.accounts
       .each({ connected_account_ids = ids, account_type = "ALL", limit = CHUNK })
       :walk(true)
     for account in walk do
@@ -47,7 +48,7 @@ return function(composio, core, host)
   core.find_all = find_all
 
   local function fetch(mine)
-    composio.sleep(0) -- lets the other runnable tasks add their ids first
+    core.sleep(0) -- lets the other runnable tasks add their ids first
     if batch == mine then
       batch = nil
     end
@@ -66,7 +67,7 @@ return function(composio, core, host)
   local function enter(id)
     if not batch or #batch.ids == CHUNK then
       batch = { ids = {}, entries = {} }
-      composio.spawn(fetch, batch)
+      core.spawn(fetch, batch)
     end
     local entry = { signals = {} }
     batch.ids[#batch.ids + 1] = id
@@ -77,7 +78,7 @@ return function(composio, core, host)
   -- Returns the account, or nil when it does not exist.
   local function lookup(id)
     if not core.can_suspend() or id:find(",", 1, true) then
-      local good, account = pcall(accounts_of().get, id)
+      local good, account = pcall(reads.accounts.get, id)
       if not good and not (core.is_error(account) and account.status == 404) then
         error(account, 0)
       end
@@ -114,7 +115,7 @@ return function(composio, core, host)
   -- Asks once for the project's number of accounts: limits in per cent refer to it.
   local function ensure_project()
     if host.needs_project() then
-      local page = accounts_of().list { limit = 1, account_type = "ALL" }
+      local page = reads.accounts.list { limit = 1, account_type = "ALL" }
       host.project(math.tointeger(page.total_items) or -1)
     end
   end
@@ -144,7 +145,7 @@ return function(composio, core, host)
   local noted = {}
 
   local function protected_below(id)
-    local walk = accounts_of().each({ auth_config_ids = { id }, account_type = "ALL" }):walk()
+    local walk = reads.accounts.each({ auth_config_ids = { id }, account_type = "ALL" }):walk()
     for account in walk do
       local why = host.protected(account.id, account.user_id, account.toolkit.slug)
       if why then
@@ -188,10 +189,10 @@ return function(composio, core, host)
     return type(id) == "string" and id ~= "" and id or nil
   end
 
-  -- Is the target an account or auth config that this module has read? Of a table that
-  -- the script made, only the id is used.
+  -- Is the target an account that the run's own client has read? Of a table that the
+  -- script made, or that came from another service, only the id is used.
   local function has_status(target)
-    return core.status_of(target) ~= nil
+    return core.status_of(target, core.default_client()) ~= nil
   end
 
   -- ---- changes of accounts ----
@@ -213,7 +214,7 @@ return function(composio, core, host)
       elseif has_status(target) and changed[id] ~= true then
         return target
       end
-      local good, account = pcall(accounts.get, id)
+      local good, account = pcall(reads.accounts.get, id)
       if good then
         return account
       end
@@ -245,7 +246,7 @@ return function(composio, core, host)
     end
   end
 
-  local function wrap_create(accounts, configs, name)
+  local function wrap_create(accounts, name)
     local create = accounts[name]
     accounts[name] = function(user_id, auth_config_id, ...)
       local kind = host.item_kind()
@@ -253,7 +254,7 @@ return function(composio, core, host)
         ensure_project()
       end
       if host.protects and kind ~= "after" and type(auth_config_id) == "string" then
-        local good, config = pcall(configs().get, auth_config_id)
+        local good, config = pcall(reads.configs.get, auth_config_id)
         if good then
           note_config(config, false)
         elseif core.is_error(config) and config.status ~= 404 then
@@ -279,7 +280,8 @@ return function(composio, core, host)
       if not kind then
         ensure_project()
       end
-      local config = has_status(target) and changed[id] ~= true and target or configs.get(id)
+      local is_read = not core.has_clients and core.status_of(target) ~= nil
+      local config = is_read and changed[id] ~= true and target or reads.configs.get(id)
       note_config(config, true)
       if kind then
         return change(config, options, ...)
@@ -306,13 +308,12 @@ return function(composio, core, host)
     if not is_default(client) then
       return -- a run's changes go through the default client
     end
+    reads.accounts = { get = accounts.get, list = accounts.list, each = accounts.each }
     for _, row in ipairs(changes "connected_accounts") do
       if row.of_account then
         wrap_account_change(accounts, client, row)
       else
-        wrap_create(accounts, function()
-          return composio.auth_configs
-        end, row.name)
+        wrap_create(accounts, row.name)
       end
     end
   end)
@@ -321,6 +322,7 @@ return function(composio, core, host)
     if not is_default(client) then
       return
     end
+    reads.configs = { get = configs.get }
     for _, row in ipairs(changes "auth_configs") do
       wrap_config_change(configs, client, row)
     end

@@ -70,8 +70,9 @@ return function(composio, core, given)
     return
   end
 
-  local accounts_of = function()
-    return composio.connected_accounts
+  -- Did the run's own client read this account? Another one may have asked another service.
+  local function is_read(account)
+    return core.status_of(account, core.default_client()) ~= nil
   end
 
   -- Runs `count` tasks of the same function. The first failure cancels the others and
@@ -79,7 +80,7 @@ return function(composio, core, given)
   local function together(count, work)
     local tasks = {}
     for i = 1, count do
-      tasks[i] = composio.spawn(work)
+      tasks[i] = core.spawn(work)
     end
     local failed, cause
     for _, task in ipairs(tasks) do
@@ -105,7 +106,8 @@ return function(composio, core, given)
     function source.next()
       local account = walk()
       if account then
-        return account, options.key and options.key(account) or account.id, account
+        local key = options.key and options.key(account) or account.id
+        return account, key, is_read(account) and account or nil
       end
     end
     function source.why()
@@ -145,7 +147,7 @@ return function(composio, core, given)
       if #chunk == 0 then
         return false
       end
-      local walk = accounts_of()
+      local walk = core.reads.accounts
         .each({ connected_account_ids = chunk, account_type = "ALL", limit = CHUNK })
         :walk(true)
       for account in walk do
@@ -211,7 +213,7 @@ return function(composio, core, given)
       if type(key) ~= "string" or key == "" then
         core.usage(("composio.bulk: row %d has no key: give key = function(row)"):format(place))
       end
-      if core.is_account(row) then
+      if is_read(row) then
         return row, key, row
       end
       return row, key, nil, stored_row(row, hidden)

@@ -217,9 +217,9 @@ return function(_, core, host)
     return value or false
   end
 
-  local function check_spared(accounts, row, target)
+  local function check_spared(accounts, client, row, target)
     local message = "the account is %s; a %s would start a new login and end the connection"
-    local account, status = target, core.status_of(target)
+    local account, status = target, core.status_of(target, client)
     if not status then
       account = accounts.get(target)
       status = account.status
@@ -241,7 +241,9 @@ return function(_, core, host)
     )
   end
 
-  core.on_resource("connected_accounts", function(accounts, _, methods)
+  core.on_resource("connected_accounts", function(accounts, client, methods)
+    -- taken before a script could replace them: the checks stand on them
+    local reads = { get = accounts.get, list = accounts.list }
     local class = request_class(accounts)
 
     -- Returns what a create would have returned for this reply. The methods are those of the
@@ -256,7 +258,7 @@ return function(_, core, host)
         check_order(row.name, user_id, auth_config_id)
         local several = take(row.name, options, row.option)
         if not several and not in_recall() and text(user_id) and text(auth_config_id) then
-          check_single(accounts, row, user_id, auth_config_id)
+          check_single(reads, row, user_id, auth_config_id)
         end
         local ok, reply = pcall(call, user_id, auth_config_id, options)
         if not ok then
@@ -275,7 +277,7 @@ return function(_, core, host)
     local function sparing(row, call)
       return function(target, options)
         if not take(row.name, options, row.option) and not in_recall() then
-          check_spared(accounts, row, target)
+          check_spared(reads, client, row, target)
         end
         return call(target, options)
       end

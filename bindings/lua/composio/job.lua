@@ -173,7 +173,7 @@ return function(composio, core, host)
     end
     lines[#lines + 1] = "\nOptions of composio-lua:"
     lines[#lines + 1] = require("composio.help").of_run(host)
-    print(table.concat(lines, "\n"))
+    _G.print(table.concat(lines, "\n")) -- the one for scripts
     host.stop("help", "")
   end
 

@@ -6,7 +6,7 @@
 local CHUNK = 100
 local FEW = 10 -- changes named in the log
 
-return function(composio, core, host)
+return function(_, core, host)
   if not host then
     return
   end
@@ -72,7 +72,7 @@ return function(composio, core, host)
   local function config_why(id, is_changed)
     local known = prechecked[is_changed]
     if known[id] == nil then
-      local good, config = pcall(composio.auth_configs.get, id)
+      local good, config = pcall(core.reads.configs.get, id)
       if not good and config.status ~= 404 then
         error(config, 0)
       end
@@ -86,7 +86,7 @@ return function(composio, core, host)
   -- account by id; returns nil when it was deleted, nil and the reason when that cannot be
   -- known. A proxy's 404 proves nothing; the service's own errors have a code or a slug.
   local function get_unlisted(id)
-    local good, account = pcall(composio.connected_accounts.get, id)
+    local good, account = pcall(core.reads.accounts.get, id)
     if good and account.id == id then
       return account
     elseif good then

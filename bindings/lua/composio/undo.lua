@@ -202,7 +202,7 @@ local function undo(composio)
 
   local function find(entry)
     if entry.resource == "auth_configs" then
-      local good, config = pcall(composio.auth_configs.get, entry.id)
+      local good, config = pcall(core.reads.configs.get, entry.id)
       return good and config or nil
     end
     return core.lookup(entry.id)
