@@ -297,8 +297,6 @@ static void keep_error(struct host *host, int status)
     text = lua_tostring(L, -1);
   ca_err_copy_text(host->error, sizeof(host->error),
                    text ? text : "unknown error", text ? strlen(text) : 13);
-  if(host->sandbox.memory_refused && strstr(host->error, "not enough memory"))
-    report_memory(host);
 }
 
 static void show_traceback(struct host *host)
@@ -327,6 +325,7 @@ static bool execute(struct host *host)
   }
   lua_pushboolean(L, host->replay.on);
   status = lua_pcall(L, 2, 0, 0);
+  host_sandbox_end_refused(&host->sandbox);
   if(status) {
     keep_error(host, status);
     show_traceback(host);
@@ -342,6 +341,7 @@ static void clean_up(struct host *host)
   if(host->L) {
     lca_host_table_close(host->L);
     host->sandbox.sched = NULL; /* a signal may still arrive */
+    host->sandbox.run = NULL;
     lua_close(host->L);
   }
   ca_ledger_close(host->ledger);

@@ -18,6 +18,35 @@
 
 /* ---- memory ---- */
 
+void host_sandbox_end_refused(struct host_sandbox *limits)
+{
+  char text[100];
+  if(!limits->refused || !limits->run)
+    return;
+  snprintf(text, sizeof(text),
+           "the script needs more than %zu MB of memory (--memory MB)",
+           limits->memory_bytes >> 20);
+  /* only once: to set a hook starts its count anew */
+  if(lca_run_limit(limits->run, text))
+    host_sandbox_trip(limits);
+}
+
+/* Returns whether the limit lets a block grow. When an allocation is refused,
+   Lua collects all garbage and asks for the same once more, so a refusal is an
+   error if anything else follows it. A script may catch that error. */
+static bool may_grow(struct host_sandbox *limits, const void *old,
+                     size_t old_size, size_t size)
+{
+  bool over = limits->used_bytes + (size - old_size) > limits->memory_bytes;
+  bool retries = limits->refused_block == old && limits->refused_size == size;
+  if(over || !retries)
+    host_sandbox_end_refused(limits);
+  limits->refused = over;
+  limits->refused_block = old;
+  limits->refused_size = size;
+  return !over;
+}
+
 static void *allocate(void *ctx, void *old, size_t old_size, size_t size)
 {
   struct host_sandbox *limits = ctx;
@@ -29,11 +58,8 @@ static void *allocate(void *ctx, void *old, size_t old_size, size_t size)
     limits->used_bytes -= old_size;
     return NULL;
   }
-  if(size > old_size &&
-     limits->used_bytes + (size - old_size) > limits->memory_bytes) {
-    limits->memory_refused = true;
+  if(size > old_size && !may_grow(limits, old, old_size, size))
     return NULL;
-  }
   now = old ? realloc(old, size) : malloc(size);
   if(now)
     limits->used_bytes += size - old_size;
@@ -78,6 +104,27 @@ static void hook(lua_State *L, lua_Debug *debug)
   lca_run_check(L);
 }
 
+/* Lua calls no hook within a hook, in a finalizer, or in a message handler or
+   a `__close` of an error that a hook raised. What a script can put into these
+   places is wrapped, so that a limit still ends it. */
+
+static int body_ended(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)ctx;
+  return status == LUA_OK || status == LUA_YIELD ? lua_gettop(L)
+                                                 : lua_error(L);
+}
+
+/* The body of a coroutine, around the script's (upvalue 1): an error unwinds
+   here, and not when the dead coroutine is closed. */
+static int coroutine_body(lua_State *L)
+{
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  return body_ended(
+      L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, 0, body_ended), 0);
+}
+
 /* coroutine.create and coroutine.wrap (upvalue 1): their threads have the hook
    from the start, because a signal handler knows only the threads of tasks. */
 static int make_coroutine(lua_State *L)
@@ -86,6 +133,8 @@ static int make_coroutine(lua_State *L)
   int mask = lua_gethookmask(L);
   int count = lua_gethookcount(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, coroutine_body, 1);
   lua_sethook(L, hook, LUA_MASKCOUNT,
               HOOK_STEP); /* a new thread inherits it */
   lua_pushvalue(L, lua_upvalueindex(1));
@@ -109,6 +158,64 @@ static void hook_coroutines(lua_State *L)
   lua_pop(L, 1);
 }
 
+/* The message handler of xpcall, around the script's (upvalue 1). */
+static int handle_message(lua_State *L)
+{
+  if(lca_run_has_ended(L))
+    return 1;
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, 1);
+  return 1;
+}
+
+/* xpcall; upvalue 1 is Lua's. It is called as a C function, so that its call
+   can yield. */
+static int hooked_xpcall(lua_State *L)
+{
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_pushvalue(L, 2);
+  lua_pushcclosure(L, handle_message, 1);
+  lua_replace(L, 2);
+  return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* A finalizer, around the script's (upvalue 1): it runs in a thread of its
+   own, where there are hooks. */
+static int finalize(lua_State *L)
+{
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lca_scheduler_call_apart(L, hook, HOOK_STEP);
+  return 0;
+}
+
+/* setmetatable; upvalue 1 is Lua's. */
+static int hooked_setmetatable(lua_State *L)
+{
+  if(lua_type(L, 2) == LUA_TTABLE) {
+    lua_settop(L, 2);
+    lua_pushliteral(L, "__gc");
+    if(lua_rawget(L, 2) == LUA_TFUNCTION &&
+       lua_tocfunction(L, -1) != finalize) {
+      lua_pushliteral(L, "__gc");
+      lua_insert(L, -2);
+      lua_pushcclosure(L, finalize, 1);
+      lua_rawset(L, 2);
+    }
+    lua_settop(L, 2);
+  }
+  return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static void wrap_global(lua_State *L, const char *name, lua_CFunction wrapper)
+{
+  lua_getglobal(L, name);
+  lua_pushcclosure(L, wrapper, 1);
+  lua_setglobal(L, name);
+}
+
 void host_sandbox_hook(lua_State *L)
 {
   struct host_sandbox *limits;
@@ -119,6 +226,9 @@ void host_sandbox_hook(lua_State *L)
   lca_scheduler_set_hook(lca_scheduler_of(L), hook, HOOK_STEP,
                          limits->instructions != 0);
   hook_coroutines(L);
+  wrap_global(L, "xpcall", hooked_xpcall);
+  wrap_global(L, "setmetatable", hooked_setmetatable);
+  limits->run = lca_run_of(L);
   limits->sched = lca_scheduler_of(L);
 }
 

@@ -10,16 +10,20 @@
 #include <stdint.h>
 #include <lua.h>
 
+struct lca_run;
 struct lca_scheduler;
 
 struct host_sandbox {
-  size_t memory_bytes;  /* the limit */
-  size_t used_bytes;    /* now */
-  bool memory_refused;  /* an allocation exceeded the limit */
+  size_t memory_bytes; /* the limit */
+  size_t used_bytes;   /* now */
+  bool refused;        /* the last allocation exceeded the limit: */
+  const void *refused_block;
+  size_t refused_size;
   int64_t instructions; /* the limit, 0: none */
   int64_t executed;     /* so far, counted in steps of the hook */
   /* whose tasks a signal interrupts; NULL before and after the script */
   struct lca_scheduler *volatile sched;
+  struct lca_run *run; /* which a limit ends; NULL likewise */
 };
 
 /* Returns a new state whose memory is counted, or NULL when out of memory.
@@ -29,6 +33,9 @@ lua_State *host_sandbox_state(struct host_sandbox *limits);
    --instructions; without, it is set only once a signal has arrived.
    [-0, +0, e] */
 void host_sandbox_hook(lua_State *L);
+/* Ends the run if the last allocation was refused. Call it when the script has
+   ended; before, the allocator does. */
+void host_sandbox_end_refused(struct host_sandbox *limits);
 /* For a signal handler: interrupts a script that only computes. Async-signal
    safe. */
 void host_sandbox_trip(struct host_sandbox *limits);

@@ -59,6 +59,19 @@ static void keep_reason(struct lca_run *run, enum lca_stop reason,
   *run->options.stop = (int)reason;
 }
 
+bool lca_run_limit(struct lca_run *run, const char *text)
+{
+  bool is_first = !*run->options.stop;
+  keep_reason(run, LCA_STOP_LIMIT, text);
+  return is_first;
+}
+
+bool lca_run_has_ended(lua_State *L)
+{
+  const struct lca_run *run = lca_run_of(L);
+  return run && *run->options.stop;
+}
+
 int lca_run_stop(lua_State *L, enum lca_stop reason, const char *fmt, ...)
 {
   struct lca_run *run = lca_run_of(L);

@@ -161,6 +161,11 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options);
    LEDGER. [-0, +0, e] */
 void lca_host_table_install(lua_State *L);
 
+struct lca_run;
+
+/* Returns the run of this state, or NULL. [-0, +0, -] */
+struct lca_run *lca_run_of(lua_State *L);
+
 /* Ends the run before its script does, by throwing. A second call does not
    change the reason. [-0, +0, e] */
 int lca_run_stop(lua_State *L, enum lca_stop reason, const char *fmt, ...)
@@ -171,6 +176,13 @@ int lca_run_exit(lua_State *L, int code);
    instruction of this thread throw, so that pcall cannot catch it.
    [-0, +0, e] */
 void lca_run_check(lua_State *L);
+/* Returns whether the run has a reason to end, so that lca_run_check would
+   throw. [-0, +0, -] */
+bool lca_run_has_ended(lua_State *L);
+/* Ends the run because of a limit, without Lua: for an allocator. It raises
+   at the script's next instructions. Returns false if it was ending already.
+ */
+bool lca_run_limit(struct lca_run *run, const char *text);
 
 const struct lca_run_stats *lca_run_stats(lua_State *L);
 

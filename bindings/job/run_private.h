@@ -76,8 +76,6 @@ struct lca_item {
 };
 enum { LCA_ITEM_ACCOUNT = 1, LCA_ITEM_KEY, LCA_ITEM_ROW, LCA_ITEM_VALUES = 3 };
 
-struct lca_run *lca_run_of(lua_State *L);
-
 /* job/run.c */
 
 /* Makes this state's run. [-0, +0, m] */

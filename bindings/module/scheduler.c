@@ -513,6 +513,24 @@ static void resume(lua_State *L, struct lca_scheduler *s,
     lca_taskset_make_ready(s, task);
 }
 
+void lca_scheduler_call_apart(lua_State *L, lua_Hook hook, int count)
+{
+  lua_State *thread = lua_newthread(L);
+  int results;
+  int status;
+  lua_insert(L, -3);
+  lua_sethook(thread, hook, LUA_MASKCOUNT, count);
+  lua_xmove(L, thread, 2);
+  status = lua_resume(thread, L, 1, &results);
+  if(status == LUA_YIELD)
+    luaL_error(L, "attempt to yield from a finalizer");
+  if(status != LUA_OK) {
+    lua_xmove(thread, L, 1);
+    lua_error(L);
+  }
+  lua_pop(L, 1);
+}
+
 /* ---- cancelling ---- */
 
 static bool is_owned(const struct lca_scope *scope,

@@ -80,6 +80,11 @@ void lca_scheduler_set_hook(struct lca_scheduler *sched, lua_Hook hook,
    call lua_sethook. */
 void lca_scheduler_trip(struct lca_scheduler *sched);
 
+/* For the host: calls the function below the value on top with that value, in
+   a thread of its own that has this hook (LUA_MASKCOUNT). Lua calls none in a
+   finalizer's thread. [-2, +0, e] */
+void lca_scheduler_call_apart(lua_State *L, lua_Hook hook, int count);
+
 /* Pushes the traceback of the error that the last composio.run raised, or nil.
    [-0, +1, m] */
 void lca_scheduler_push_traceback(lua_State *L, struct lca_scheduler *sched);
