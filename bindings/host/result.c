@@ -92,18 +92,14 @@ static void show_preview(struct host *host, const char *next)
   size_t i;
   for(i = 0; i < host->counts.operation_count; i++)
     planned += host->counts.operations[i].changes[CA_PLANNED];
-  if(why && !(ended_early && planned)) {
+  if(why && !(ended_early && planned))
     host_terminal_print(host,
                         "preview: nothing was changed; %s, so it is not known "
                         "what --apply would change",
                         why);
-    return;
-  }
-  if(!planned) {
+  else if(!planned)
     host_terminal_print(host, "preview: nothing would be changed");
-    return;
-  }
-  if(host->exit_code == 4 && within)
+  else if(host->exit_code == 4 && within)
     host_terminal_print(host,
                         "preview: nothing was changed; --apply makes %s "
                         "change%s and refuses what follows",

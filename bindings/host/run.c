@@ -339,6 +339,8 @@ static void clean_up(struct host *host)
 {
   host->over = true;
   if(host->L) {
+    if(host->stop) /* tasks that it ended are no mistake of the script's */
+      lca_scheduler_log(lca_scheduler_of(host->L))->level = CA_LOG_QUIET;
     lca_host_table_close(host->L);
     host->sandbox.sched = NULL; /* a signal may still arrive */
     host->sandbox.run = NULL;

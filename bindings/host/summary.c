@@ -69,8 +69,10 @@ static void set_stats(lua_State *L, const struct host *host)
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   struct ca_engine *engine = lca_scheduler_engine(lca_scheduler_of(host->L));
   int i;
-  lca_table_set_bool(L, "lost",
-                     host->stop == LCA_STOP_LEDGER && stats->written);
+  lca_table_set_bool(L, "lost", host->stop == LCA_STOP_LEDGER);
+  lca_table_set_bool(L, "written", stats->written);
+  lca_table_set_bool(L, "refused",
+                     host->stop == LCA_STOP_REFUSED || stats->refused);
   lca_table_set_integer(L, "requests", (int64_t)ca_engine_attempts(engine));
   lca_table_set_integer(L, "irreversible_straight",
                         stats->irreversible_straight);

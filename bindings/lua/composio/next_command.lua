@@ -139,11 +139,12 @@ end
 -- Open changes can be resumed. An item whose action raised has no change: the script has
 -- to run again.
 local function after_apply(facts)
+  local trouble = facts.items.failed > 0 or facts.items.unknown > 0
   local function resume(...)
     return verb_words("resume", facts.run, facts.carried, ...)
   end
-  if facts.exit == 4 then
-    return nil -- a guard refused the plan: it is not sealed
+  if facts.exit == 4 or facts.refused and not trouble then
+    return nil -- a guard refused the plan, and would again
   elseif facts.lost then
     return resume()
   elseif facts.items.failed > 0 and facts.changes.failed > 0 then
@@ -160,7 +161,12 @@ local function after(_, facts)
     return nil
   end
   local words
-  if facts.apply then
+  if facts.lost and not facts.written then -- the disk was full while the plan was made
+    words = same_words(facts)
+    if facts.apply and facts.verb == "run" then
+      add(words, "--apply")
+    end
+  elseif facts.apply then
     words = after_apply(facts)
   else
     words = after_preview(facts)
