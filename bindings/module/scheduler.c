@@ -2,6 +2,7 @@
    It never resumes a task from within a resume, nor completes an op from
    within a submit: a task that becomes ready waits for the loop.
    Must not know: curl, the ledger, operations, how tasks wait. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "module/error.h"
@@ -43,6 +44,34 @@ static void push_task(lua_State *L, const struct lca_task *task)
   lua_remove(L, -2);
 }
 
+/* The core's registers of secrets and warnings have no lock, so one OS thread
+   of a process uses composio: that of the first state, until all its states
+   are closed. */
+static pthread_mutex_t owner_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t owner_thread;
+static int owned; /* the states of that thread */
+
+/* Changes the number of this thread's states by `change`. Returns false if the
+   states are another thread's. */
+static bool own(int change)
+{
+  bool is_mine;
+  (void)pthread_mutex_lock(&owner_lock);
+  is_mine = !owned || pthread_equal(owner_thread, pthread_self());
+  if(is_mine)
+    owner_thread = pthread_self();
+  if(is_mine || change < 0)
+    owned += change;
+  (void)pthread_mutex_unlock(&owner_lock);
+  return is_mine;
+}
+
+static int refuse_thread(lua_State *L)
+{
+  return luaL_error(L, "composio: another thread of this process uses it; one "
+                       "thread can");
+}
+
 static int sched_gc(lua_State *L)
 {
   struct lca_scheduler *s = lua_touserdata(L, 1);
@@ -71,6 +100,9 @@ static int sched_gc(lua_State *L)
   s->engine = NULL;
   free(s->slots);
   s->slots = NULL;
+  if(s->is_owned)
+    (void)own(-1);
+  s->is_owned = false;
   s->size = 0;
   return 0;
 }
@@ -114,6 +146,10 @@ struct lca_scheduler *lca_scheduler_of(lua_State *L)
   lua_pushcfunction(L, sched_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
+  s->thread = pthread_self();
+  s->is_owned = own(1);
+  if(!s->is_owned)
+    refuse_thread(L);
   ca_err_clear(&err);
   s->engine = ca_engine_new(ca_clock_system(), &s->log, &err);
   if(!s->engine)
@@ -220,6 +256,8 @@ bool lca_scheduler_raises(lua_State *L, struct lca_scheduler *s, bool waiting)
   struct lca_task *task = s->running;
   if(!s->engine)
     luaL_error(L, "composio: the Lua state is closing");
+  if(!pthread_equal(s->thread, pthread_self()))
+    refuse_thread(L);
   if(task && task->killed)
     return true;
   if(s->interrupted && (!waiting || s->gave_up))

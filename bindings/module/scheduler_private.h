@@ -7,6 +7,7 @@
 #ifndef LCA_SCHEDULER_PRIVATE_H
 #define LCA_SCHEDULER_PRIVATE_H
 
+#include <pthread.h>
 #include "module/scheduler.h"
 
 enum lca_task_state {
@@ -87,6 +88,8 @@ struct lca_slot {
 };
 
 struct lca_scheduler {
+  pthread_t thread;         /* the only one that may use it */
+  bool is_owned;            /* counted as one of that thread\'s states */
   struct ca_engine *engine; /* NULL when the state is closing */
   struct ca_log log;
   struct lca_slot *slots;
