@@ -39,6 +39,8 @@ static int next_change(lua_State *L)
   account = ca_text_or_null(change->account);
   lua_pushstring(L, change->api->name);
   lua_pushstring(L, account ? account : item.key);
+  if(!ca_change_is_own(change, item.account))
+    item.toolkit = item.user = NULL; /* another account's are not known */
   lua_pushstring(L, ca_text_or_null(item.toolkit));
   lua_pushstring(L, ca_text_or_null(change->user ? change->user : item.user));
   lua_pushstring(L, ca_text_or_null(change->before));

@@ -247,3 +247,9 @@ enum ca_code ca_changes_next(struct ca_changes *changes,
     *row = &changes->rows[changes->next++];
   return code;
 }
+
+bool ca_change_is_own(const struct ca_change *change, const char *account)
+{
+  return !change->account || !*change->account || !account ||
+         !strcmp(change->account, account);
+}

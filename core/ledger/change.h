@@ -115,4 +115,8 @@ CA_MUST_USE enum ca_code ca_changes_next(struct ca_changes *changes,
 /* Frees what the cursor holds; safe to call twice, and on a zeroed struct. */
 void ca_changes_close(struct ca_changes *changes);
 
+/* Is the change on its item's account, which may be NULL? A create counts as
+   that. What the item's row says of its account is not true of another. */
+bool ca_change_is_own(const struct ca_change *change, const char *account);
+
 #endif

@@ -192,6 +192,8 @@ static void take_history(sqlite3_stmt *statement, struct ca_history_row *row)
   row->alias = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 8);
   row->account = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 9);
   row->id = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 10);
+  if(!ca_change_is_own(&row->change.change, row->account))
+    row->user = row->toolkit = row->alias = NULL;
 }
 
 void ca_history_open_changes(struct ca_query *query, struct ca_ledger *ledger,

@@ -320,7 +320,8 @@ struct ca_history_row {
   bool applies;  /* false: a preview's plan */
   int64_t at_ms; /* when it ended, was sent, or was planned */
   struct ca_change_row change;
-  const char *user; /* these are the item's */
+  const char *user; /* these are the item's; NULL when the change is not on
+                       its account */
   const char *toolkit;
   const char *alias;   /* as the plan read it, or NULL */
   const char *account; /* or NULL; the change may target another account */
