@@ -375,7 +375,7 @@ describe("what a run left", function()
     run = resume()
     assert.equal(0, run.code)
     has(run.err, "is finished (exit 3): there is nothing to resume")
-    has(run.err, "there is nothing to resume; --failed retries its 1 failed change")
+    has(run.err, "there is nothing to resume; --failed retries its 1 failed item")
     emulator:forget()
     run = resume "--failed"
     assert.equal(0, run.code, run.err)

@@ -303,7 +303,7 @@ const struct host_option host_options_table[] = {
     AT(same_project), 0, 0, NULL,
     "the API key was rotated: accept a plan or run made with the old key" },
   { "failed", SAFETY, ON(RESUME), read_flag, AT(failed), 0, 0, NULL,
-    "with resume: also retry changes that failed" },
+    "with resume: also retry changes and actions that failed" },
   { "lock-wait", SAFETY, ACTS, read_duration, AT(lock_wait_ms), 0, 0, "DUR",
     "wait up to DUR for another run to end" },
   { "detailed-exitcode", SAFETY, PLANS, read_flag, AT(detailed_exitcode), 0, 0,

@@ -66,8 +66,6 @@ static enum ca_code read_failures(struct ca_ledger *ledger,
 {
   struct ca_counts counts;
   enum ca_code code;
-  if(!former->row.changes[CA_FAILED])
-    return CA_OK;
   code = ca_run_select(ledger, former->row.name, err);
   if(!code)
     code = ca_count_outcomes(ledger, -1, &counts, err);
@@ -312,7 +310,7 @@ static int64_t left_open(const struct former *former, bool failed)
 {
   return former->row.changes[CA_PLANNED] + former->row.changes[CA_INTENDED] +
          former->row.changes[CA_NOT_TRIED] + former->row.changes[CA_UNKNOWN] +
-         (failed && former->failed_items ? former->row.changes[CA_FAILED] : 0);
+         (failed ? former->failed_items : 0);
 }
 
 /* A run is finished when its script ran to its end and every change has a
@@ -330,9 +328,9 @@ static void report_finished(struct host *host, const struct former *former)
 {
   char count[32];
   char more[120] = "";
-  int64_t failed = former->failed_items ? former->row.changes[CA_FAILED] : 0;
+  int64_t failed = former->failed_items;
   if(failed)
-    snprintf(more, sizeof(more), "; --failed retries its %s failed change%s",
+    snprintf(more, sizeof(more), "; --failed retries its %s failed item%s",
              ca_text_number(failed, count), failed == 1 ? "" : "s");
   host_terminal_print(
       host, "run %s is finished (exit %d): there is nothing to resume%s",

@@ -140,6 +140,7 @@ static void push_facts(lua_State *L, const void *from)
   lca_table_set_bool(L, "incomplete",
                      host->incomplete && host->stop != LCA_STOP_PREVIEW);
   lca_table_set_bool(L, "plan_saved", host->plan_saved);
+  lca_table_set_bool(L, "of_plan", host->replay.exact);
   lca_table_set_bool(L, "emulator", host->emulator.url[0] != '\0');
   lca_table_set_bool(L, "counts_unknown", host->counts_unknown);
   set_counts(L, "items", host->counts.items);

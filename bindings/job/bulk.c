@@ -143,6 +143,17 @@ void lca_bulk_take_back(lua_State *L, struct lca_run *run,
 
 /* ---- bulks ---- */
 
+/* Begins an empty plan of the bulk. */
+static void reset_plan(struct lca_run *run, int bulk)
+{
+  memset(run->plan_counts, 0, LCA_COUNTS * sizeof(run->plan_counts[0]));
+  memset(&run->plan, 0, sizeof(run->plan));
+  run->plan_counts_used = 0;
+  run->plan.bulk = bulk;
+  run->plan.name = run->bulk_name;
+  run->plan.plan_counts = run->plan_counts;
+}
+
 /* host.begin_bulk(name) → the bulk's number, whether its plan is already
    sealed, and if so how many items its selection had. name: "" for none. */
 int lca_bulk_begin(lua_State *L)
@@ -169,13 +180,8 @@ int lca_bulk_begin(lua_State *L)
     run->plan_counts = calloc(LCA_COUNTS, sizeof(run->plan_counts[0]));
   if(!run->plan_counts)
     return luaL_error(L, "out of memory");
-  memset(run->plan_counts, 0, LCA_COUNTS * sizeof(run->plan_counts[0]));
-  memset(&run->plan, 0, sizeof(run->plan));
-  run->plan_counts_used = 0;
   ca_text_copy(run->bulk_name, sizeof(run->bulk_name), name);
-  run->plan.bulk = ++run->stats.bulks;
-  run->plan.name = run->bulk_name;
-  run->plan.plan_counts = run->plan_counts;
+  reset_plan(run, ++run->stats.bulks);
   lua_pushinteger(L, run->plan.bulk);
   lua_pushboolean(L, run->options.replay.on && lca_replay_bulk(L, run));
   run->stats.planning = !lua_toboolean(L, -1);
@@ -226,6 +232,40 @@ int lca_bulk_seal(lua_State *L)
     lca_run_ledger_failed(L, run, &err);
   run->stats.sealed++;
   return 0;
+}
+
+/* host.begin_retry(): begins to plan the items of the sealed bulk whose action
+   failed. */
+int lca_bulk_begin_retry(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  run->left = run->plan.totals;
+  reset_plan(run, run->plan.bulk);
+  run->stats.planning = true;
+  return 0;
+}
+
+/* host.seal_retry(items): seals the plan of these items, a list of numbers:
+   their failures are forgotten, and the bulk's plan holds them, too. */
+int lca_bulk_seal_retry(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_plan *plan = &run->plan;
+  struct ca_err err;
+  lua_Integer i;
+  ca_err_clear(&err);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for(i = 1; lua_rawgeti(L, 1, i) == LUA_TNUMBER; i++) {
+    if(ca_outcome_record_item(run->ledger, lua_tointeger(L, -1), CA_PLANNED,
+                              NULL, &err))
+      return lca_run_ledger_failed(L, run, &err);
+    lua_pop(L, 1);
+  }
+  add_totals(&plan->totals, &run->left, 1);
+  plan->selected = run->standing.selected;
+  plan->replayed = true;
+  lua_pushinteger(L, plan->totals.planned);
+  return 1;
 }
 
 /* Sets the counts that are not 0 in the table on top. */

@@ -199,6 +199,8 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "check_class", lca_recorder_check_class },
     { "end_plan", lca_bulk_end_plan },
     { "seal", lca_bulk_seal },
+    { "begin_retry", lca_bulk_begin_retry },
+    { "seal_retry", lca_bulk_seal_retry },
     { "apply", lca_apply_bulk },
     { "settle", lca_settle_bulk },
     { "after_item", lca_item_after },
@@ -218,6 +220,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "leave_out", lca_replay_leave_out },
     { "open_secrets", lca_replay_open_secrets },
     { "row_of", lca_replay_row },
+    { "unplanned", lca_replay_unplanned },
     { NULL, NULL }
   };
   lca_run_make(L, options);
@@ -231,6 +234,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
   lca_table_set_bool(L, "only_plan", options->replay.only_plan);
   lca_table_set_bool(L, "protects", options->protects);
   lca_table_set_bool(L, "with_failed", options->replay.failed);
+  lca_table_set_bool(L, "exact", options->replay.exact);
   lca_table_set_text(L, "given", options->given);
   lca_table_set_integer(L, "concurrency", options->concurrency);
   lca_table_set_integer(L, "limit_items", options->limit_items);

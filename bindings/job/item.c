@@ -290,7 +290,8 @@ enum {
   PLAN_KEY,
   PLAN_ACCOUNT,
   PLAN_ROW,
-  PLAN_RECALL,
+  PLAN_NUMBER,
+  PLAN_ANEW,
   PLAN_ITEM
 };
 
@@ -337,16 +338,24 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
   return 1;
 }
 
-/* host.plan_item(bulk, action, subject, key, account, row, recall): runs the
-   action for one item of the selection; returns whether it did not raise.
-   recall: the number of an item in a sealed plan, to run the action only for
-   its secrets; nil otherwise. */
+static void clear_plan(lua_State *L, struct lca_run *run, int64_t item)
+{
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(ca_plan_rows_clear(run->ledger, item, &err))
+    lca_run_ledger_failed(L, run, &err);
+}
+
+/* host.plan_item(bulk, action, subject, key, account, row, number, anew): runs
+   the action for one item of the selection; returns whether it did not raise.
+   number: of an item in a sealed plan, nil otherwise; its action runs only for
+   its secrets, or, if `anew`, to plan it because it had failed. */
 int lca_item_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   struct lca_task *task = lca_scheduler_running(run->sched);
   struct lca_item *item;
-  lua_settop(L, PLAN_RECALL);
+  lua_settop(L, PLAN_ANEW);
   luaL_checkstring(L, PLAN_KEY);
   item = lua_newuserdatauv(L, sizeof(*item), LCA_ITEM_VALUES);
   memset(item, 0, sizeof(*item));
@@ -358,12 +367,14 @@ int lca_item_plan(lua_State *L)
   lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_KEY);
   lua_pushvalue(L, PLAN_ROW);
   lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_ROW);
-  item->number = luaL_optinteger(L, PLAN_RECALL, 0);
-  item->recall = item->number != 0;
+  item->number = luaL_optinteger(L, PLAN_NUMBER, 0);
+  item->recall = item->number && !lua_toboolean(L, PLAN_ANEW);
   if(!item->recall) {
     run->plan.selected++;
     run->stats.selected++;
   }
+  if(item->number && !item->recall)
+    clear_plan(L, run, item->number);
   set_live(L, run, item->id, PLAN_ITEM);
   lca_task_set_item(task, item->id);
   lua_pushvalue(L, PLAN_ACTION);

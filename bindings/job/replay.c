@@ -489,3 +489,24 @@ int lca_replay_row(lua_State *L)
     lua_pushnil(L);
   return 2;
 }
+
+/* host.unplanned(bulk, after) → the number of the bulk's next item whose
+   action failed, its key and its account's id; nil after the last. */
+int lca_replay_unplanned(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct ca_item item;
+  struct ca_err err;
+  int64_t number = 0;
+  ca_err_clear(&err);
+  if(ca_read_unplanned(run->ledger, (int)luaL_checkinteger(L, 1),
+                       luaL_checkinteger(L, 2), &number, &err) ||
+     (number && ca_read_item(run->ledger, number, &item, &err)))
+    return lca_run_ledger_failed(L, run, &err);
+  if(!number)
+    return 0;
+  lua_pushinteger(L, number);
+  lua_pushstring(L, item.key);
+  lua_pushstring(L, item.account);
+  return 3;
+}

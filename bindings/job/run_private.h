@@ -41,6 +41,7 @@ struct lca_run {
   struct lca_count *plan_counts; /* owned; counts of the bulk being planned */
   size_t plan_counts_used;
   struct lca_plan plan;        /* the same bulk's totals */
+  struct lca_totals left;      /* of a replayed bulk, while it is planned on */
   struct ca_bulk standing;     /* in a replay: the bulk's row in the ledger */
   struct lca_applier *applier; /* the bulk being applied, or NULL */
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
@@ -133,8 +134,7 @@ struct lca_change_builder {
 
 /* The recorder (see module/client.h). */
 int lca_recorder_record(lua_State *L, void *ctx, struct lca_client *client,
-                         struct ca_request *request, int arguments,
-                         int target);
+                        struct ca_request *request, int arguments, int target);
 /* host.check_class. */
 int lca_recorder_check_class(lua_State *L);
 /* Pushes the result of a change whose account was already in that state.
@@ -177,11 +177,14 @@ void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
    [-0, +0, e] */
 void lca_bulk_take_back(lua_State *L, struct lca_run *run,
                         struct lca_item *item);
-/* host.begin_bulk, host.end_plan, host.seal, host.counts. */
+/* host.begin_bulk, host.end_plan, host.seal, host.counts, host.begin_retry,
+   host.seal_retry. */
 int lca_bulk_begin(lua_State *L);
 int lca_bulk_end_plan(lua_State *L);
 int lca_bulk_seal(lua_State *L);
 int lca_bulk_counts(lua_State *L);
+int lca_bulk_begin_retry(lua_State *L);
+int lca_bulk_seal_retry(lua_State *L);
 
 /* job/guard.c */
 
@@ -231,10 +234,12 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
 void lca_run_push_earlier(lua_State *L, const struct ca_api *api,
                           const char *account, const char *status_after,
                           const char *made);
-/* host.open_secrets, host.row_of, host.guard_plan, host.leave_out. */
+/* host.open_secrets, host.row_of, host.unplanned, host.guard_plan,
+ * host.leave_out. */
 int lca_replay_leave_out(lua_State *L);
 int lca_replay_open_secrets(lua_State *L);
 int lca_replay_row(lua_State *L);
+int lca_replay_unplanned(lua_State *L);
 int lca_replay_guard_plan(lua_State *L);
 void lca_replay_free(struct lca_run *run);
 

@@ -97,8 +97,9 @@ CA_MUST_USE enum ca_code ca_run_begin(struct ca_ledger *ledger,
                                       size_t size, struct ca_err *err);
 /* Reopens an applied run to finish it; who and host describe the new
    session. Sealed bulks keep their plan; the plan rows of unsealed bulks
-   are deleted. Intents without an outcome become CA_UNKNOWN. Synced to disk
-   on return. */
+   are deleted, and so are changes that were planned anew for an item whose
+   verdict still is that it failed. Intents without an outcome become
+   CA_UNKNOWN. Synced to disk on return. */
 CA_MUST_USE enum ca_code ca_run_reopen(struct ca_ledger *ledger,
                                        const char *name, const char *who,
                                        const char *host, struct ca_err *err);
@@ -131,6 +132,10 @@ CA_MUST_USE enum ca_code
 ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
                         const struct ca_change *change, int64_t *number,
                         struct ca_err *err);
+/* Deletes the changes of an item whose action failed, so that it can be
+   planned anew: they were taken back, and nothing was sent. */
+CA_MUST_USE enum ca_code ca_plan_rows_clear(struct ca_ledger *ledger,
+                                            int64_t item, struct ca_err *err);
 /* Seals the bulk's plan: it is on disk on return, with all its rows. */
 CA_MUST_USE enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
                                            const struct ca_bulk *bulk,
@@ -143,6 +148,11 @@ CA_MUST_USE enum ca_code ca_read_bulk(struct ca_ledger *ledger, int from,
 /* Finds the bulk's item with this key; *number is 0 when there is none. */
 CA_MUST_USE enum ca_code ca_read_find_item(struct ca_ledger *ledger, int bulk,
                                            const char *key, int64_t *number,
+                                           struct ca_err *err);
+/* Finds the bulk's first item after this one whose action failed, and which
+   was not planned anew since; *number is 0 when there is none. */
+CA_MUST_USE enum ca_code ca_read_unplanned(struct ca_ledger *ledger, int bulk,
+                                           int64_t after, int64_t *number,
                                            struct ca_err *err);
 /* Reads an item as it was added; its texts are borrowed until the next
    read. Items that are not committed yet are found, too. */

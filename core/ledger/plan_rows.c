@@ -282,3 +282,25 @@ enum ca_code ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
   *number = ++ledger->last_change;
   return CA_OK;
 }
+
+enum ca_code ca_plan_rows_clear(struct ca_ledger *ledger, int64_t item,
+                                struct ca_err *err)
+{
+  static const enum ca_sql each[] = { CA_SQL_RETRY_OUTCOMES,
+                                      CA_SQL_RETRY_CHANGES };
+  int64_t first = ca_ledger_change_id(ledger, item << CA_PLACE_BITS);
+  enum ca_code code = ca_ledger_flush(ledger, -1, err);
+  size_t i;
+
+  ledger->item = 0; /* its last change is another one now */
+  ledger->counted = false;
+  if(!code)
+    code = plan_txn(ledger, 1, err);
+  if(code)
+    return code;
+  ledger->txn_rows++;
+  for(i = 0; !code && i < sizeof(each) / sizeof(each[0]); i++)
+    code = ca_statement_write(ledger, each[i], err, "ii", first,
+                              first + CA_PLACE_MAX);
+  return code ? plan_fail(ledger, code, err) : CA_OK;
+}

@@ -110,6 +110,22 @@ enum ca_code ca_read_find_item(struct ca_ledger *ledger, int bulk,
   return code;
 }
 
+enum ca_code ca_read_unplanned(struct ca_ledger *ledger, int bulk,
+                               int64_t after, int64_t *number,
+                               struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_has_run(ledger, err);
+
+  if(!code)
+    code = ca_ledger_flush(ledger, -1, err);
+  if(!code)
+    code = ca_statement_ask(ledger, CA_SQL_RETRY_NEXT, number, err, "Iii",
+                            ca_ledger_item_id(ledger, after), (int64_t)bulk);
+  if(!code && *number)
+    *number &= CA_ITEM_MAX;
+  return code;
+}
+
 /* Bulks. */
 
 static void take_bulk(sqlite3_stmt *statement, struct ca_bulk *bulk)

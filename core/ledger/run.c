@@ -347,6 +347,8 @@ static enum ca_code reopen_rows(struct ca_ledger *ledger, struct ca_err *err)
   if(!code)
     code = ca_statement_write(ledger, CA_SQL_UNSEALED_ITEMS, err, "Ir");
   if(!code)
+    code = ca_statement_write(ledger, CA_SQL_RETRY_DROP, err, "C");
+  if(!code)
     code = ca_statement_write(ledger, CA_SQL_RUN_UNKNOWN, err, "C");
   if(!code)
     code = ca_statement_write(ledger, CA_SQL_RUN_REOPEN, err, "r");
@@ -431,8 +433,14 @@ static void format_counts(const struct ca_ledger *ledger, char *out,
 static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
 {
   int64_t *counts = ledger->counts;
-  enum ca_code code = ca_ledger_count_changes(ledger, err);
+  enum ca_code code = CA_OK;
 
+  if(ledger->applies && ledger->has_verdicts) {
+    ledger->counted = false;
+    code = ca_statement_write(ledger, CA_SQL_RETRY_DROP, err, "C");
+  }
+  if(!code)
+    code = ca_ledger_count_changes(ledger, err);
   if(code || !ledger->applies || (!counts[CA_PLANNED] && !counts[CA_INTENDED]))
     return code;
   counts[CA_NOT_TRIED] += counts[CA_PLANNED];

@@ -16,6 +16,11 @@
   table ".bulk <> 0 AND " table \
         ".bulk NOT IN (SELECT number FROM bulk WHERE run = ?3)"
 
+/* Changes without an intent and an outcome. */
+#define UNTOUCHED(change)                                             \
+  "NOT EXISTS (SELECT 1 FROM intent WHERE intent.id = " change ".id)" \
+  " AND NOT EXISTS (SELECT 1 FROM outcome WHERE outcome.id = " change ".id)"
+
 /* The account that a change targets. */
 #define ITEM_ACCOUNT "CASE WHEN i.flags & 65536 THEN i.key ELSE i.account END"
 #define AIM          "coalesce(c.account, " ITEM_ACCOUNT ")"
@@ -169,6 +174,26 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       "DELETE FROM change WHERE id BETWEEN ?1 AND ?2 AND " UNSEALED("change"),
   [CA_SQL_UNSEALED_ITEMS] =
       "DELETE FROM item WHERE id BETWEEN ?1 AND ?2 AND " UNSEALED("item"),
+  [CA_SQL_RETRY_OUTCOMES] = "DELETE FROM outcome WHERE id BETWEEN ?1 AND ?2",
+  [CA_SQL_RETRY_CHANGES] = "DELETE FROM change WHERE id BETWEEN ?1 AND ?2",
+  /* Changes that were planned anew for items whose action had failed; an
+     item's verdict says "failed" until its new plan is sealed. */
+  [CA_SQL_RETRY_DROP] =
+      "DELETE FROM change WHERE id IN (SELECT c.id FROM item i"
+      " CROSS JOIN change c ON c.id BETWEEN i.id << 15 AND"
+      " (i.id << 15) + 32767 WHERE i.id BETWEEN ?1 >> 15 AND ?2 >> 15"
+      " AND i.bulk <> 0 AND i.outcome = 5 AND " UNTOUCHED(
+          "c") " AND EXISTS (SELECT 1 FROM change p WHERE p.id BETWEEN i.id "
+               "<< 15 AND"
+               " (i.id << 15) + 32767 AND p.outcome = 0 AND " UNTOUCHED(
+                   "p") "))",
+  /* All changes of an item were taken back when its action failed. */
+  [CA_SQL_RETRY_NEXT] =
+      "SELECT i.id FROM item i WHERE i.id BETWEEN ?1 AND ?2 AND i.id > ?3"
+      " AND i.bulk = ?4 AND i.outcome = 5 AND NOT EXISTS"
+      " (SELECT 1 FROM change c LEFT JOIN outcome o ON o.id = c.id"
+      " WHERE c.id BETWEEN i.id << 15 AND (i.id << 15) + 32767"
+      " AND o.outcome IS NOT 6) ORDER BY i.id LIMIT 1",
   [CA_SQL_SINGLE_KEYS] =
       "SELECT key FROM item WHERE id BETWEEN ?1 AND ?2 AND bulk = 0",
   [CA_SQL_ITEM_ADD] = INSERT_ITEM ITEM,

@@ -384,15 +384,48 @@ return function(composio, core, given)
     end
   end
 
+  -- Returns the numbers of the items whose action failed, when they are to be planned anew:
+  -- number → the account's id, or the key.
+  local function unplanned(bulk)
+    local failed, number = {}, 0
+    while number and host.with_failed and not host.exact do
+      local key, account
+      number, key, account = host.unplanned(bulk, number)
+      if number then
+        failed[number] = account or key
+      end
+    end
+    return failed
+  end
+
+  -- Returns such items with their accounts, read by their ids.
+  local function by_account(failed)
+    local numbers, ids, list = {}, {}, {}
+    for number, id in pairs(failed) do
+      numbers[id] = number
+      ids[#ids + 1] = id
+    end
+    table.sort(ids)
+    for subject, id, account, _, missing in of_ids(ids).next do
+      list[#list + 1] = { numbers[id], subject, id, account, missing }
+    end
+    return list
+  end
+
   -- Walks the selection again, and logs which rows are new or changed since the plan was
   -- made and how many are gone. Actions run again to get the secrets of their items.
+  -- Returns the items to plan anew.
   local function reread(bulk, source, action, workers, selected)
     local secrets, turns = host.open_secrets(bulk), make_turns(source.next)
+    local failed, retries = unplanned(bulk), {}
     local function pull()
       return raise(turns())
     end
-    if (source.kind ~= "rows" or source.is_settled) and not secrets then
-      return
+    if source.kind ~= "rows" and next(failed) then
+      retries = by_account(failed)
+    end
+    if (source.kind ~= "rows" or source.is_settled and not next(failed)) and not secrets then
+      return retries
     end
     local new, changed, seen = { count = 0 }, { count = 0 }, 0
     together(workers, function()
@@ -406,7 +439,9 @@ return function(composio, core, given)
         if row and stored and row ~= stored then
           note(changed, key)
         end
-        if number and secrets then
+        if number and failed[number] and source.kind == "rows" then
+          retries[#retries + 1] = { number, subject, key, account }
+        elseif number and secrets then
           host.plan_item(bulk, action, subject, key, account, nil, number)
         end
       end
@@ -417,6 +452,31 @@ return function(composio, core, given)
       local gone = { count = math.max(0, selected - seen) }
       log_notes(source, gone, "gone after the plan was made, carried out as planned%s")
     end
+    return retries
+  end
+
+  -- Plans the items whose action failed in an earlier session, all of them before any of
+  -- their changes is sent. Returns how many changes the bulk has to send now.
+  local function retry(bulk, retries, action, workers)
+    local turns, good = make_turns(list_iterator(retries)), {}
+    local function pull()
+      return raise(turns())
+    end
+    host.begin_retry()
+    together(planners({ kind = "rows" }, workers), function()
+      for item in pull do
+        local number, subject, key, account, missing = table.unpack(item, 1, 5)
+        local what = missing and not_found or action
+        if host.plan_item(bulk, what, subject, key, account, nil, number, true) then
+          good[#good + 1] = number
+        end
+      end
+    end)
+    if host.end_plan() > 0 then
+      core.ensure_project()
+      host.guard()
+    end
+    return host.seal_retry(good)
   end
 
   -- ---- carrying out ----
@@ -536,13 +596,16 @@ return function(composio, core, given)
     local source = make_source(selection, options)
     local workers = options.concurrency or host.concurrency
     local bulk, sealed, selected = host.begin_bulk(options.name or "")
-    local why
+    local why, retries
     if sealed then
-      reread(bulk, source, action, workers, selected)
+      retries = reread(bulk, source, action, workers, selected)
     else
       why = plan(bulk, source, action, workers)
     end
     local planned, same = host.end_plan(why) -- reports the plan, also an incomplete one
+    if retries and #retries > 0 then
+      planned = retry(bulk, retries, action, workers)
+    end
     if options.allow_incomplete then
       why = nil
     end

@@ -56,17 +56,17 @@ local function of_run(run, counts, carried)
   if not has_changes(run) then
     return nil
   end
-  -- An item whose change failed has not failed itself when the fallback succeeded.
-  local failed_change, failed_item, left = false, false, run.state == "interrupted"
+  local failed_change, failed, left = false, false, run.state == "interrupted"
   for _, count in ipairs(counts) do
     if count.operation then
       failed_change = failed_change or count.outcome == "failed"
     else
-      failed_item = failed_item or count.outcome == "failed"
+      failed = failed or count.outcome == "failed"
       left = left or count.outcome == "not_tried" or count.outcome == "unknown"
     end
   end
-  if failed_change and failed_item then
+  -- resume does not plan for a saved plan
+  if failed and (failed_change or not run.options:find '^{"plan":') then
     return line(verb_words("resume", run.run, carried, "--failed"))
   elseif left then
     return line(verb_words("resume", run.run, carried))
@@ -136,8 +136,8 @@ local function after_preview(facts)
   return words
 end
 
--- Open changes can be resumed. An item whose action raised has no change: the script has
--- to run again.
+-- Open changes can be resumed. An item whose action failed is open, too: a new run would
+-- repeat what this one has done.
 local function after_apply(facts)
   local trouble = facts.items.failed > 0 or facts.items.unknown > 0
   local function resume(...)
@@ -147,12 +147,11 @@ local function after_apply(facts)
     return nil -- a guard refused the plan, and would again
   elseif facts.lost then
     return resume()
-  elseif facts.items.failed > 0 and facts.changes.failed > 0 then
+  elseif facts.items.failed > 0 and (facts.changes.failed > 0 or not facts.of_plan) then
     return resume "--failed"
   elseif facts.items.not_tried > 0 or facts.items.unknown > 0 then
     return resume()
   end
-  return facts.items.failed > 0 and facts.verb == "run" and same_words(facts)
 end
 
 -- Returns the command to type after this run, or nil. facts: what the host knows of it.
