@@ -7,6 +7,7 @@
    otherwise two runs could lock two files of the same name. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,12 +145,12 @@ static bool is_in_place(int fd, const char *path)
 }
 
 /* Tries once. HELD: *holder says by whom. BROKEN: errno says why. */
-static enum taken try(struct host_lock *lock, struct host_lock_holder *holder)
+static enum taken try(const char *dir, struct host_lock *lock,
+                      struct host_lock_holder *holder)
 {
   struct stat info;
   int saved;
-  int fd = open(lock->path,
-                O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+  int fd = ca_store_open_file(dir, lock->path);
   if(fd < 0)
     return BROKEN;
   if(fstat(fd, &info) || !S_ISREG(info.st_mode)) {
@@ -194,6 +195,25 @@ static enum ca_code refuse(struct host *host, struct host_lock_holder *holder,
                     waited ? "" : "; --lock-wait 5m waits for it");
 }
 
+/* The file cannot be opened or locked. An earlier version left those of root
+   to root. */
+static enum ca_code refuse_file(const struct host *host, int cause,
+                                struct ca_err *err)
+{
+  const char *path = host->lock.path;
+  const struct passwd *owner = NULL;
+  struct stat info;
+  if(cause == EACCES && !lstat(path, &info) && info.st_uid != geteuid())
+    owner = getpwuid(info.st_uid);
+  if(!owner)
+    return ca_err_set(err, CA_SYSTEM, "cannot use the lock file %s: %s", path,
+                      strerror(cause));
+  return ca_err_set(err, CA_SYSTEM,
+                    "cannot use the lock file %s: it belongs to %s: give it "
+                    "to %s with chown, or give another --state-dir",
+                    path, owner->pw_name, host->user);
+}
+
 /* Waits until the lock is taken or cannot be. */
 static enum ca_code wait_for(struct host *host, struct ca_err *err)
 {
@@ -203,7 +223,7 @@ static enum ca_code wait_for(struct host *host, struct ca_err *err)
   bool reported = false;
   char who[1024];
   enum taken taken;
-  while((taken = try(lock, &holder)) == HELD) {
+  while((taken = try(host->state_dir, lock, &holder)) == HELD) {
     int64_t waited_ms = ca_clock_mono_ms(host->clock) - began_ms;
     if(interrupted(host)) {
       host->exit_code = 128 + host->stop;
@@ -221,10 +241,7 @@ static enum ca_code wait_for(struct host *host, struct ca_err *err)
     }
     pause_ms(POLL_MS);
   }
-  if(taken == BROKEN)
-    return ca_err_set(err, CA_SYSTEM, "cannot use the lock file %s: %s",
-                      lock->path, strerror(errno));
-  return CA_OK;
+  return taken == BROKEN ? refuse_file(host, errno, err) : CA_OK;
 }
 
 enum ca_code host_lock_take(struct host *host, struct ca_err *err)

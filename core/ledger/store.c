@@ -26,21 +26,65 @@ static enum ca_code dir_fail(const char *dir, struct ca_err *err)
                     dir, strerror(errno));
 }
 
+/* Gives what root has just made in the directory to the directory's owner. */
+static void give(int fd, const char *dir)
+{
+  struct stat owner;
+
+  if(!geteuid() && !stat(dir, &owner) && owner.st_uid)
+    (void)!fchown(fd, owner.st_uid, owner.st_gid);
+}
+
 /* Makes one directory with mode 0700 whatever the umask; succeeds if it
    exists. */
 static bool make_one(char *dir)
 {
+  const char *parent = ".";
+  bool good;
   char *slash;
+  int fd;
 
   if(mkdir(dir, 0700))
     return errno == EEXIST || errno == EISDIR;
-  if(chmod(dir, 0700))
-    return false;
+  fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  good = fd >= 0 && !fchmod(fd, 0700);
   slash = strrchr(dir, '/');
-  if(slash)
+  if(slash) {
     *slash = '\0';
-  ca_os_sync_dir(!slash ? "." : *dir ? dir : "/");
-  return true;
+    parent = *dir ? dir : "/";
+  }
+  if(good) {
+    give(fd, parent);
+    ca_os_sync_dir(parent);
+  }
+  if(fd >= 0)
+    close(fd);
+  return good;
+}
+
+/* Makes a file with mode 0600 whatever the umask. Returns -1 and sets errno
+   if it cannot, also if it exists. */
+static int make_new(const char *dir, const char *path)
+{
+  int fd =
+      open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+  if(fd >= 0 && fchmod(fd, 0600)) {
+    close(fd);
+    return -1;
+  }
+  if(fd >= 0)
+    give(fd, dir);
+  return fd;
+}
+
+int ca_store_open_file(const char *dir, const char *path)
+{
+  int fd = make_new(dir, path);
+
+  if(fd < 0 && errno == EEXIST)
+    fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+  return fd < 0 && errno == ENOENT ? make_new(dir, path) : fd;
 }
 
 static enum ca_code check_dir(const char *dir, const struct stat *info,
@@ -107,14 +151,10 @@ static enum ca_code make_file(const char *dir, const char *path,
                               struct ca_err *err)
 {
   struct stat info;
-  int fd =
-      open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int fd = make_new(dir, path);
 
   if(fd >= 0) {
-    bool fine = !fchmod(fd, 0600);
     close(fd);
-    if(!fine)
-      return file_fail(path, err);
     ca_os_sync_dir(dir);
     return CA_OK;
   }
@@ -173,13 +213,9 @@ void ca_store_leave_queue(struct ca_ledger *ledger)
 static int open_queue(const char *dir)
 {
   char path[PATH_MAX + 16];
-  int fd;
 
   snprintf(path, sizeof(path), "%s/ledger.turn", dir);
-  fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if(fd >= 0 && fchmod(fd, 0600))
-    errno = 0; /* another user owns the file and decides its mode */
-  return fd;
+  return ca_store_open_file(dir, path);
 }
 
 /* The ledger stores no secret, so freed pages need no zeroing. */
