@@ -244,7 +244,7 @@ static int run_script(lua_State *L)
    raise. */
 static int error_text(lua_State *L)
 {
-  luaL_tolstring(L, 1, NULL);
+  lca_error_push_line(L, 1);
   return 1;
 }
 

@@ -274,7 +274,7 @@ static void fail_item(lua_State *L, struct lca_run *run, int64_t number,
                       enum ca_outcome outcome)
 {
   struct ca_err err;
-  const char *text = luaL_tolstring(L, -1, NULL); /* error text */
+  const char *text = lca_error_push_line(L, -1); /* error text */
   ca_err_clear(&err);
   if(ca_outcome_record_item(run->ledger, number, outcome, text, &err))
     lca_run_ledger_failed(L, run, &err);
@@ -377,6 +377,7 @@ int lca_item_plan(lua_State *L)
     clear_plan(L, run, item->number);
   set_live(L, run, item->id, PLAN_ITEM);
   lca_task_set_item(task, item->id);
+  lca_scheduler_set_origin(L, run->sched, PLAN_ACTION);
   lua_pushvalue(L, PLAN_ACTION);
   lua_pushvalue(L, PLAN_SUBJECT);
   return planned(L, lua_pcallk(L, 1, 0, 0, 0, planned), 0);
@@ -432,6 +433,7 @@ int lca_item_after(lua_State *L)
   lua_settop(L, AFTER_WHAT);
   lca_task_set_item(lca_scheduler_running(run->sched),
                     -luaL_checkinteger(L, AFTER_ITEM));
+  lca_scheduler_set_origin(L, run->sched, AFTER_FUNCTION);
   lua_pushvalue(L, AFTER_FUNCTION);
   lua_pushvalue(L, AFTER_SUBJECT);
   lua_pushvalue(L, AFTER_RESULTS);

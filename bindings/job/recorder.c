@@ -50,20 +50,41 @@ static int straight_index(lua_State *L)
                       where, name, own_field(L, "operation"));
 }
 
+/* The same for pairs. */
+static int planned_pairs(lua_State *L)
+{
+  lua_settop(L, 1);
+  lua_pushliteral(L, "all fields");
+  return planned_index(L);
+}
+
+static int straight_pairs(lua_State *L)
+{
+  lua_settop(L, 1);
+  lua_pushliteral(L, "all fields");
+  return straight_index(L);
+}
+
+/* "planned disable of ca_1", "planned link of user_123". */
 static int planned_text(lua_State *L)
 {
+  lua_pushliteral(L, "account_id");
+  lua_rawget(L, 1);
   lua_pushfstring(L, "planned %s of %s", own_field(L, "operation"),
-                  own_field(L, "account_id"));
+                  own_field(L, lua_isnil(L, -1) ? "user_id" : "account_id"));
   return 1;
 }
 
 static int push_planned(lua_State *L, const struct ca_change *change,
                         const char *class)
 {
+  const char *account = ca_text_or_null(change->account);
   lua_createtable(L, 0, 3);
   lca_table_set_bool(L, "planned", true);
   lca_table_set_text(L, "operation", change->api->name);
-  lca_table_set_text(L, "account_id", change->account);
+  lca_table_set_text(L, "account_id", account);
+  if(!account)
+    lca_table_set_text(L, "user_id", ca_text_or_null(change->user));
   luaL_setmetatable(L, class);
   return 1;
 }
@@ -71,11 +92,11 @@ static int push_planned(lua_State *L, const struct ca_change *change,
 void lca_recorder_open(lua_State *L)
 {
   const luaL_Reg planned[] = { { "__index", planned_index },
-                               { "__pairs", planned_index },
+                               { "__pairs", planned_pairs },
                                { "__tostring", planned_text },
                                { NULL, NULL } };
   const luaL_Reg straight[] = { { "__index", straight_index },
-                                { "__pairs", straight_index },
+                                { "__pairs", straight_pairs },
                                 { "__tostring", planned_text },
                                 { NULL, NULL } };
   lca_table_class(L, PLANNED_CLASS, planned, NULL);

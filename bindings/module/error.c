@@ -15,6 +15,85 @@
 #define WORD_MAX  48
 #define LINE_SIZE 2048
 
+/* ---- where the script is ---- */
+
+static lca_error_origin_fn *origin; /* of scripts' code that left no frame */
+
+void lca_error_set_origin(lca_error_origin_fn *of_running)
+{
+  origin = of_running;
+}
+
+/* Is this function the script's? The shipped Lua is not, nor is C. */
+static bool is_script(const lua_Debug *at)
+{
+  return *at->what != 'C' && strncmp(at->source, "@composio/", 10) != 0;
+}
+
+/* Pushes the position of the innermost function of the script on the thread's
+   stack, if there is one. [-0, +(0|1), m] */
+static bool push_line(lua_State *L, lua_State *thread)
+{
+  lua_Debug at;
+  int level;
+  for(level = 0; lua_getstack(thread, level, &at); level++) {
+    lua_getinfo(thread, "Sl", &at);
+    if(at.currentline > 0 && is_script(&at)) {
+      lua_pushfstring(L, "%s:%d", at.short_src, at.currentline);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool lca_error_push_start(lua_State *L, int index)
+{
+  lua_Debug at;
+  if(!lua_isfunction(L, index))
+    return false;
+  lua_pushvalue(L, index);
+  lua_getinfo(L, ">S", &at);
+  if(!is_script(&at))
+    return false;
+  if(at.linedefined > 0)
+    lua_pushfstring(L, "%s:%d", at.short_src, at.linedefined);
+  else
+    lua_pushstring(L, at.short_src); /* the main chunk */
+  return true;
+}
+
+bool lca_error_push_place(lua_State *L)
+{
+  int top = lua_gettop(L);
+  lua_State *thread;
+  if(push_line(L, L))
+    return true;
+  thread = origin ? origin(L) : NULL;
+  if(thread && ((thread != L && push_line(L, thread)) ||
+                lca_error_push_start(L, top + 1)))
+    lua_replace(L, top + 1);
+  if(thread && lua_type(L, top + 1) == LUA_TSTRING)
+    return true;
+  lua_settop(L, top);
+  return false;
+}
+
+void lca_error_where(lua_State *L)
+{
+  if(lca_error_push_place(L)) {
+    lua_pushliteral(L, ": ");
+    lua_concat(L, 2);
+  } else
+    lua_pushliteral(L, "");
+}
+
+/* Sets the field `where` of the error object on top. [-0, +0, m] */
+static void set_where(lua_State *L)
+{
+  if(lca_error_push_place(L))
+    lua_setfield(L, -2, "where");
+}
+
 /* ---- objects ---- */
 
 /* Sets the number, or nothing for 0. */
@@ -45,6 +124,7 @@ void lca_error_push_named(lua_State *L, const char *name,
   }
   lca_table_set_bool(L, "retryable", err->retryable);
   lca_table_set_text(L, "outcome", err->unknown ? "unknown" : "failed");
+  set_where(L);
 }
 
 int lca_error_throw(lua_State *L, const struct ca_api *api,
@@ -131,21 +211,24 @@ static int error_tostring(lua_State *L)
   return 1;
 }
 
-/* ---- usage ---- */
-
-void lca_error_where(lua_State *L)
+const char *lca_error_push_line(lua_State *L, int index)
 {
-  lua_Debug at;
-  int level;
-  for(level = 0; lua_getstack(L, level, &at); level++) {
-    lua_getinfo(L, "Sl", &at);
-    if(at.currentline > 0 && strncmp(at.source, "@composio/", 10) != 0) {
-      lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
-      return;
-    }
+  const char *text;
+  index = lua_absindex(L, index);
+  text = luaL_tolstring(L, index, NULL);
+  if(!lca_error_is(L, index))
+    return text;
+  lua_pushliteral(L, "where");
+  if(lua_rawget(L, index) == LUA_TSTRING &&
+     !strstr(text, lua_tostring(L, -1))) {
+    lua_pushfstring(L, "%s: %s", lua_tostring(L, -1), text);
+    lua_replace(L, -3);
   }
-  lua_pushliteral(L, "");
+  lua_pop(L, 1);
+  return lua_tostring(L, -1);
 }
+
+/* ---- usage ---- */
 
 int lca_error_usage(lua_State *L, const char *fmt, ...)
 {
@@ -258,6 +341,7 @@ static int error_object(lua_State *L)
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   luaL_setmetatable(L, ERROR);
+  set_where(L);
   return 1;
 }
 

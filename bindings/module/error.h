@@ -10,9 +10,9 @@
 
 /* Pushes an error object. api and account may be NULL. Fields: name (such as
    ConnectionRequestTimeoutError), message, code, slug, status, request_id,
-   suggested_fix, operation, account_id, attempts, retryable, outcome. A field
-   without a value is absent; retryable and outcome are always there.
-   [-0, +1, m] */
+   suggested_fix, operation, account_id, attempts, retryable, outcome, where
+   (the script's position). A field without a value is absent; retryable and
+   outcome are always there. [-0, +1, m] */
 void lca_error_push_named(lua_State *L, const char *name,
                           const struct ca_api *api, const char *account,
                           const struct ca_err *err);
@@ -21,10 +21,27 @@ int lca_error_throw(lua_State *L, const struct ca_api *api,
                     const char *account, const struct ca_err *err);
 /* Returns whether the value at index is an error object. */
 bool lca_error_is(lua_State *L, int index);
+/* Pushes the text of an error of any kind, for people who did not catch it:
+   that of an error object begins with the script's line. Returns the text.
+   [-0, +1, e] */
+const char *lca_error_push_line(lua_State *L, int index);
 
-/* Pushes the script's position, "script.lua:12: ", skipping C functions and
-   our own Lua files; "" if there is none. [-0, +1, m] */
+/* Pushes the script's position, "script.lua:12", skipping C functions and our
+   own Lua files; or nothing, and returns false, if it is not known. A tail
+   call leaves no frame of its caller: then the position is that of the line
+   which runs the coroutine, or of the start of what the task runs.
+   [-0, +(0|1), m] */
+bool lca_error_push_place(lua_State *L);
+/* The same before a message, "script.lua:12: ", or "". [-0, +1, m] */
 void lca_error_where(lua_State *L);
+/* Pushes the position where the function at index starts, "script.lua:12"; or
+   nothing, and returns false, if it is not a script's. [-0, +(0|1), m] */
+bool lca_error_push_start(lua_State *L, int index);
+/* Called when no frame of the script is left: pushes the function that the
+   running task runs, or the position that stands for it, and returns the
+   task's thread; pushes nothing and returns NULL outside tasks. */
+typedef lua_State *lca_error_origin_fn(lua_State *L);
+void lca_error_set_origin(lca_error_origin_fn *of_running);
 /* Raises a string that starts with that position: a mistake in the script.
    fmt is that of lua_pushfstring. */
 int lca_error_usage(lua_State *L, const char *fmt, ...);

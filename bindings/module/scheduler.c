@@ -124,6 +124,44 @@ static void start_log(struct ca_log *log)
     log->level = CA_LOG_QUIET;
 }
 
+/* ---- where a task's code is ---- */
+
+static lua_State *push_origin(lua_State *L)
+{
+  struct lca_scheduler *s = push_scheduler(L);
+  struct lca_task *task = s ? s->running : NULL;
+  lua_pop(L, 1);
+  if(!task || !task->thread)
+    return NULL;
+  push_task(L, task);
+  lua_getiuservalue(L, -1, LCA_TASK_ORIGIN);
+  lua_remove(L, -2);
+  return task->thread;
+}
+
+void lca_scheduler_set_origin(lua_State *L, struct lca_scheduler *s, int index)
+{
+  lua_pushvalue(L, index);
+  push_task(L, s->running);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, LCA_TASK_ORIGIN);
+  lua_pop(L, 1);
+}
+
+/* Sets the origin of the task on top, which runs the function at index: the
+   function, or the line that spawns it if it is not the script's. */
+static void set_origin(lua_State *L, int function)
+{
+  if(lca_error_push_start(L, function)) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, function);
+  } else if(!lca_error_push_place(L))
+    lua_pushnil(L);
+  lua_setiuservalue(L, -2, LCA_TASK_ORIGIN);
+}
+
+/* ---- making the scheduler ---- */
+
 struct lca_scheduler *lca_scheduler_of(lua_State *L)
 {
   struct lca_scheduler *s = push_scheduler(L);
@@ -142,6 +180,7 @@ struct lca_scheduler *lca_scheduler_of(lua_State *L)
     lua_setiuservalue(L, -2, part);
   }
   start_log(&s->log);
+  lca_error_set_origin(push_origin);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, sched_gc);
   lua_setfield(L, -2, "__gc");
@@ -371,13 +410,14 @@ struct lca_task *lca_scheduler_spawn(lua_State *L, struct lca_scheduler *s,
                                      struct lca_scope *scope, int count)
 {
   int base = lua_gettop(L) - count + 1;
-  struct lca_task *task = lua_newuserdatauv(L, sizeof(*task), 4);
+  struct lca_task *task = lua_newuserdatauv(L, sizeof(*task), 5);
   lua_State *thread;
   uint32_t slot = 0; /* compilers do not know that luaL_error never returns */
 
   memset(task, 0, sizeof(*task));
   task->state = LCA_DONE;
   luaL_setmetatable(L, TASK); /* f … task */
+  set_origin(L, base);
   /* never a thread of an ended task: a script may hold that one */
   thread = lua_newthread(L);
   lua_setiuservalue(L, -2, LCA_TASK_THREAD);

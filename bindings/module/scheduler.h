@@ -31,6 +31,12 @@ struct ca_log *lca_scheduler_log(struct lca_scheduler *sched);
 struct lca_task *lca_scheduler_running(struct lca_scheduler *sched);
 lua_State *lca_scheduler_thread(struct lca_task *task);
 
+/* The running task, which began with our own code, now runs the script's
+   function at index: errors without a line of the script name the line where
+   it starts. [-0, +0, -] */
+void lca_scheduler_set_origin(lua_State *L, struct lca_scheduler *sched,
+                              int index);
+
 /* ---- the loop ---- */
 
 /* Wakes the task whose wait got this token from lca_taskset_suspend. Ignores

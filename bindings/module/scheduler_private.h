@@ -18,7 +18,13 @@ enum lca_task_state {
 };
 
 /* User values of the task userdata. */
-enum { LCA_TASK_THREAD = 1, LCA_TASK_RESULT, LCA_TASK_TRACE, LCA_TASK_REASON };
+enum {
+  LCA_TASK_THREAD = 1,
+  LCA_TASK_RESULT,
+  LCA_TASK_TRACE,
+  LCA_TASK_REASON,
+  LCA_TASK_ORIGIN /* the script's function that it runs, or a position */
+};
 
 struct lca_op;
 

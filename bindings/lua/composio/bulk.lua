@@ -234,6 +234,9 @@ return function(composio, core, given)
     local kind = type(selection)
     local is_selection = kind == "table" or kind == "userdata"
     if is_selection and not selection.is_rows and selection.listing then
+      if not selection.walk then
+        core.usage "composio.bulk: expected a selection, got its walk: pass accounts.each { … }"
+      end
       return of_accounts(selection, options)
     elseif is_selection and selection.is_rows then
       local source = of_rows(selection, options, selection.secret, selection.path)

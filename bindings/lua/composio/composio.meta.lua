@@ -53,6 +53,7 @@ composio.null = nil
 ---@field attempts? integer
 ---@field retryable boolean
 ---@field outcome "failed" | "unknown" unknown: it may have been carried out
+---@field where? string the script's line, such as job.lua:12
 ---@field cause? composio.error the failure that this one renames
 ---@field account_status? composio.status of a wait that failed
 ---@field status_reason? string of a wait that failed

@@ -305,6 +305,9 @@ return function(_, core, host)
     end
 
     function methods.is_usable(account)
+      if type(account) ~= "table" then
+        core.usage "is_usable() is a method of accounts: call it with a colon"
+      end
       local config = type(account.auth_config) == "table" and account.auth_config or {}
       return account.status == "ACTIVE" and not account.is_disabled and not config.is_disabled
     end

@@ -27,6 +27,9 @@ return function(composio, core, host)
 
   core.on_resource("connected_accounts", function(_, _, methods)
     function methods.history(account, options)
+      if type(account) ~= "table" then
+        core.usage "history() is a method of accounts: call it with a colon"
+      end
       return account_history(account, options)
     end
   end)
