@@ -387,15 +387,23 @@ static void write_object(const struct writer *writer,
   struct place here = { place, NULL, 0 };
   struct ca_slice *names;
   lua_Integer i = 0;
+  int top = lua_gettop(L);
 
-  /* the table owns the strings, and nothing changes it meanwhile */
+  /* a finalizer may change the table whenever memory is allocated: a list
+     keeps its names alive, and only `count` are taken */
+  lua_createtable(L, (int)count, 0);
   names = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof(*names), 0);
   lua_pushnil(L);
-  while(lua_next(L, table)) {
+  while(i < count && lua_next(L, table)) {
     lua_pop(L, 1);
+    if(lua_type(L, -1) != LUA_TSTRING)
+      refuse(writer, place, "names and list places are mixed in one table");
     names[i].data = lua_tolstring(L, -1, &names[i].len);
-    i++;
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, top + 1, ++i);
   }
+  lua_settop(L, top + 2);
+  count = i;
   qsort(names, (size_t)count, sizeof(*names), compare_names);
   add(writer, place, "{", 1);
   for(i = 0; i < count; i++) {
@@ -411,7 +419,7 @@ static void write_object(const struct writer *writer,
     lua_pop(L, 1);
   }
   add(writer, place, "}", 1);
-  lua_pop(L, 1);
+  lua_settop(L, top);
 }
 
 static void write_value(const struct writer *writer, const struct place *place,

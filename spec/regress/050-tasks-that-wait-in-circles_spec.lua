@@ -2,7 +2,6 @@
 -- ended was used again while a script could close it; and a finalizer that ran the
 -- loop while results were stored let a join return nothing.
 local composio = require "composio"
-local host = require "spec.support.host"
 local scene = require "spec.support.scene"
 
 local place
@@ -95,13 +94,13 @@ it("a finalizer finds no half-stored result, and cannot run tasks", function()
   end
   local mode = collectgarbage("generational")
   for _ = 1, 200 do
-    local task, other
+    local task
     local tasks = {}
     task = composio.spawn(function() composio.sleep(0) return 1, 2, 3 end)
     for i = 1, 20 do
       tasks[i] = composio.spawn(function()
         for _ = 1, 20 do
-          other = litter(task)
+          litter(task)
         end
         return 1, 2, {}
       end)
@@ -110,7 +109,6 @@ it("a finalizer finds no half-stored result, and cannot run tasks", function()
       lost = lost + (select("#", tasks[i]:join()) == 3 and 0 or 1)
     end
     assert.equal(3, select("#", task:join()))
-    other = nil
   end
   collectgarbage(mode)
   assert.equal(0, lost)

@@ -1,7 +1,6 @@
 -- Lua calls no hook in finalizers, nor in the message handler of an error that a
 -- hook raised: an endless loop there ended by neither --instructions nor SIGTERM.
 -- A refused allocation that a pcall caught let the script go on and exit 0.
-local host = require "spec.support.host"
 local scene = require "spec.support.scene"
 
 local place
