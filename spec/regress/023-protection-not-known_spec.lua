@@ -18,7 +18,7 @@ end
 
 it("nothing is made for an auth config that cannot be read", function()
   for code, script in pairs {
-    [1] = 'accounts.link("user one", "ac_SlackManaged")',
+    [7] = 'accounts.link("user one", "ac_SlackManaged")',
     [3] = [[composio.bulk({ { id = "user one" } }, function(row)
       accounts.link(row.id, "ac_SlackManaged")
     end)]],
