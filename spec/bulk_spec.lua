@@ -384,7 +384,10 @@ describe("after", function()
         accounts.each { statuses = { "ACTIVE" } }, function(account) account:disable() end)
       print(n == counts.done, n)
     ]]
-    emulator:faults { { method = "PATCH", nth = 3, action = "reply", status = 400, body = "no" } }
+    emulator:faults {
+      { method = "PATCH", nth = 3, action = "reply", status = 400,
+        body = { error = { message = "no", code = 1 } } },
+    }
     local run = apply(script)
     assert.equal(3, run.code)
     has(run.out, "true\t")

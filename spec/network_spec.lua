@@ -167,6 +167,8 @@ local FAULTS = {
   },
   ["sent elsewhere"] = {
     rule = "when=request," .. proxy.answer(302, { "Location: https://elsewhere.example/in" }, ""),
+    sent = true,
+    whole = true,
     settled = true,
     name = "APIError",
     status = 302,
@@ -393,13 +395,16 @@ describe("a status", function()
     local told = { "Content-Type: application/json", "Retry-After: 0" }
     table.move(headers or {}, 1, #(headers or {}), 3, told)
     local fault = {
-      rule = "when=request," .. proxy.answer(status, told, '{"error":{"message":"told"}}'),
+      rule = "when=request," .. proxy.answer(status, told, '{"error":{"message":"told","code":1}}'),
     }
     for name, struck in pairs(strike_all(fault, retries or 1)) do
       local call, err = CALLS[name], struck.err
       local attempts = call.reads and expected[6]
         or call.repeats == "never" and expected[4]
         or expected[2]
+      if status == 409 and name == "refresh" then
+        attempts = 1 -- it says that the account cannot be refreshed
+      end
       local outcome = call.reads and "failed"
         or call.repeats == "never" and expected[5]
         or expected[3]
@@ -511,23 +516,18 @@ describe("Retry-After", function()
       assert.is_true(took.decimal >= 0.8, took.decimal)
       assert.is_true(took.ms >= 0.7, took.ms)
       assert.is_true(took.date >= 0.9, took.date)
-      for _, name in ipairs { "past", "zero" } do -- soon, but not at once
-        assert.is_true(took[name] >= 0.05, name)
-      end
       for _, name in ipairs { "enormous", "more_enormous", "far", "capped" } do
         assert.is_nil(took[name], name)
         assert.equal(status == 429 and "RateLimitError" or "InternalServerError", errors[name].name)
         assert.is_true(errors[name].retryable, name)
       end
-      for _, name in ipairs { "negative", "garbage", "odd", "empty", "absent" } do
+      for _, name in ipairs {
+        "past", "zero", "negative", "garbage", "odd", "empty", "absent",
+      } do
         assert.is_true(took[name] >= 0.37, name .. took[name]) -- as without it
       end
     end)
   end
-
-  it("of a 0 does not wait as long as without it", function()
-    assert.is_true(pause(503, "Retry-After: 0") < 0.37)
-  end)
 
   it("holds up the other calls of the client too, when it comes with a 429", function()
     local rule = "times=1,when=request," .. proxy.answer(429, { "Retry-After: 0.6" }, "")
@@ -550,7 +550,7 @@ describe("a redirect", function()
       for name, struck in pairs(strike_all(fault, 1)) do
         assert.is_false(struck.ok)
         assert.equal(1, struck.seen.asked, name)
-        assert.equal("failed", struck.err.outcome)
+        assert.equal(CALLS[name].reads and "failed" or "unknown", struck.err.outcome)
         assert.matches("redirected to 127%.0%.0%.1:" .. other.port, struck.err.message)
       end
     end

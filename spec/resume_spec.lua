@@ -360,7 +360,8 @@ describe("what a run left", function()
   it("when it was stopped early is done by resume", function()
     local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 8)
     emulator:faults {
-      { method = "PATCH", nth = 3, times = 1, action = "reply", status = 400, body = "no" },
+      { method = "PATCH", nth = 3, times = 1, action = "reply", status = 400,
+        body = { error = { message = "no", code = 1 } } },
     }
     local run = place:run(
       { "job.lua", "--apply", "--stop-on=failed=1", "--concurrency=1", "--summary=summary.json" },

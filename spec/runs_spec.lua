@@ -262,7 +262,8 @@ describe("a run", function()
 
   it("carries the options that going on needs into the next command", function()
     emulator:faults {
-      { method = "PATCH", nth = 3, action = "reply", status = 400, body = { error = "no" } },
+      { method = "PATCH", nth = 3, action = "reply", status = 400,
+        body = { error = { message = "no", code = 1 } } },
     }
     place:write("keep.txt", "user:nobody\n")
     local id, run = run_of(IDLE, "--apply", "--state-dir", "my state", "--allow=io", "--rate",

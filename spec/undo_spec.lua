@@ -287,7 +287,10 @@ describe("what cannot be undone", function()
 
   it("is what failed, was the same or was never tried: that is not even named", function()
     local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 3)
-    emulator:faults { { method = "PATCH", nth = 2, action = "reply", status = 400, body = "no" } }
+    emulator:faults {
+      { method = "PATCH", nth = 2, action = "reply", status = 400,
+        body = { error = { message = "no", code = 1 } } },
+    }
     local run = place:run(
       { "job.lua", "--apply", "--concurrency=1", "--stop-on=failed=1", "--summary=summary.json" },
       { script = bulk_of(ids, "account:disable()") }

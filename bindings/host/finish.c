@@ -71,7 +71,8 @@ static bool is_broken(const struct host *host)
   return host->stop == LCA_STOP_LIMIT || host->stop == LCA_STOP_LEDGER ||
          host->report_failed ||
          (host->raised == HOST_RAISED_OTHER && !host->stop &&
-          !raised_refusal && !lca_run_stats(host->L)->key_rejected);
+          !raised_refusal && !lca_run_stats(host->L)->key_rejected &&
+          !lca_run_stats(host->L)->no_route);
 }
 
 /* The exit code of the run: the first reason that applies. Their order differs
@@ -81,7 +82,7 @@ static int exit_code(const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   bool written = has_written(host);
-  bool no_route = host->raised == HOST_RAISED_ROUTE;
+  bool no_route = host->raised == HOST_RAISED_ROUTE || stats->no_route;
   bool misused = host->stop == LCA_STOP_USAGE || no_route;
   bool refused = host->stop == LCA_STOP_REFUSED || stats->refused;
   bool early =
@@ -114,7 +115,7 @@ static const char *why_incomplete(const struct host *host)
   if(host->stop == LCA_STOP_PREVIEW)
     return "the script needs a result that only --apply can give";
   if((host->stop && host->stop != LCA_STOP_EXIT) || host->raised ||
-     stats->key_rejected)
+     stats->key_rejected || stats->no_route)
     return "the preview did not run to its end";
   if(stats->sealed < stats->bulks)
     return "a listing is incomplete";

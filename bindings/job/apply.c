@@ -184,6 +184,8 @@ static void fill(struct lca_run *run)
     ca_apply_stop(run->apply);
   if(ca_apply_key_rejected(run->apply)) /* perhaps by a precheck */
     run->stats.key_rejected = true;
+  if(ca_apply_no_route(run->apply))
+    run->stats.no_route = true;
   ca_apply_turn(run->apply);
   if(!applier || applier->err.code)
     return;

@@ -52,6 +52,8 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
     return;
   if(applied->result->status == 401)
     run->stats.key_rejected = true;
+  if(applied->result->err.no_route)
+    run->stats.no_route = true;
   lca_run_note_failure(run,
                        row->change.account[0] ? row->change.account : row->key,
                        row->change.api->name, applied->outcome,

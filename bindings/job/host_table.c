@@ -63,10 +63,15 @@ static int host_listing(lua_State *L)
   return 0;
 }
 
-/* host.key_rejected() → whether the service has replied with 401. */
-static int host_key_rejected(lua_State *L)
+/* host.why_ended() → why no further request makes sense, or nil. */
+static int host_why_ended(lua_State *L)
 {
-  lua_pushboolean(L, lca_run_of(L)->stats.key_rejected);
+  const struct lca_run *run = lca_run_of(L);
+  lua_pushstring(L, run->stats.key_rejected ? "the API key was rejected"
+                    : run->stats.no_route
+                        ? "the service does not have the route of an "
+                          "operation; check the base URL"
+                        : NULL);
   return 1;
 }
 
@@ -191,7 +196,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "stop", host_stop },
     { "log", host_log },
     { "secret", host_secret },
-    { "key_rejected", host_key_rejected },
+    { "why_ended", host_why_ended },
     { "listing", host_listing },
     { "signal", signal_new },
     { "begin_bulk", lca_bulk_begin },

@@ -245,16 +245,15 @@ static void set_live(lua_State *L, struct lca_run *run, int64_t id, int index)
   lua_pop(L, 1);
 }
 
-/* Is the error on top a reply with status 401? */
-static bool is_key_rejected(lua_State *L)
+/* Does the error on top end the run, since all other calls would fail too? */
+static bool ends_run(lua_State *L, struct lca_run *run)
 {
-  bool is = false;
-  if(lua_istable(L, -1)) {
-    lua_getfield(L, -1, "status");
-    is = lua_isinteger(L, -1) && lua_tointeger(L, -1) == 401;
-    lua_pop(L, 1);
-  }
-  return is;
+  enum lca_error_end end = lca_error_ends_run(L, -1);
+  if(end == LCA_ERROR_KEY)
+    run->stats.key_rejected = true;
+  else if(end == LCA_ERROR_ROUTE)
+    run->stats.no_route = true;
+  return end != LCA_ERROR_GOES_ON;
 }
 
 static bool is_waiting_for_person(lua_State *L)
@@ -320,10 +319,8 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
     return 1;
   }
   lca_run_check(L);
-  if(is_key_rejected(L)) {
-    run->stats.key_rejected = true;
+  if(ends_run(L, run))
     return lua_error(L);
-  }
   if(item->recall) {
     raise_no_secret(L, run);
     lua_pushboolean(L, 0);
@@ -414,8 +411,7 @@ static int after_ended(lua_State *L, int status, lua_KContext ctx)
     return 1;
   }
   lca_run_check(L);
-  if(is_key_rejected(L))
-    run->stats.key_rejected = true;
+  (void)ends_run(L, run);
   fail_item(L, run, lua_tointeger(L, AFTER_ITEM), lua_tostring(L, AFTER_KEY),
             lua_tostring(L, AFTER_WHAT),
             is_waiting_for_person(L) ? CA_PENDING : CA_FAILED);

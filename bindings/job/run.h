@@ -93,6 +93,7 @@ struct lca_run_stats {
   bool planning;                      /* a bulk is making its plan */
   bool applying;
   bool key_rejected;
+  bool no_route;      /* the service lacks the route of an operation */
   bool refused;       /* the guard refused a change or a preview's plan */
   int64_t within;     /* changes planned before it did: --apply makes those */
   char refusal[400];  /* text of the first refused straight-line change; the

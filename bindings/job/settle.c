@@ -220,7 +220,7 @@ int lca_settle_bulk(lua_State *L)
   size_t i;
   ca_err_clear(&err);
   if(run->applier && run->stats.outcomes[CA_UNKNOWN] &&
-     !run->stats.key_rejected)
+     !run->stats.key_rejected && !run->stats.no_route)
     settle_all(L, &settling, CA_FAILED, no_deadline, NULL);
   if(settling.no_memory)
     ca_err_set(&err, CA_NOMEM, "out of memory");

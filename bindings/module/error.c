@@ -134,6 +134,25 @@ int lca_error_throw(lua_State *L, const struct ca_api *api,
   return lua_error(L);
 }
 
+enum lca_error_end lca_error_ends_run(lua_State *L, int index)
+{
+  enum lca_error_end end = LCA_ERROR_GOES_ON;
+  index = lua_absindex(L, index);
+  if(!lua_istable(L, index))
+    return end;
+  lua_pushliteral(L, "status");
+  lua_rawget(L, index);
+  lua_pushliteral(L, "name");
+  lua_rawget(L, index);
+  if(lua_isinteger(L, -2) && lua_tointeger(L, -2) == 401)
+    end = LCA_ERROR_KEY;
+  else if(lua_type(L, -1) == LUA_TSTRING &&
+          !strcmp(lua_tostring(L, -1), CA_REPLY_NO_ROUTE))
+    end = LCA_ERROR_ROUTE;
+  lua_pop(L, 2);
+  return end;
+}
+
 bool lca_error_is(lua_State *L, int index)
 {
   bool same;

@@ -34,8 +34,6 @@ static void suspect(const struct ca_api *api, struct ca_result *result,
 static int fail(lua_State *L, const struct ca_api *api,
                 struct ca_result *result, const char *account)
 {
-  if(result->err.code == CA_HTTP)
-    ca_reply_explain(api, result);
   ca_buf_wipe(&result->body);
   return lca_error_throw(L, api, account, &result->err);
 }
@@ -83,6 +81,7 @@ int lca_result_push(lua_State *L, struct lca_client *client,
 {
   int status = LUA_ERRRUN;
 
+  ca_reply_explain(api, account, result);
   if(result->err.code)
     return fail(L, api, result, account);
   if(!result->body.len && ca_api_mutates(api)) { /* for example a 204 */

@@ -466,6 +466,11 @@ bool ca_apply_key_rejected(const struct ca_apply *apply)
   return apply->key_rejected;
 }
 
+bool ca_apply_no_route(const struct ca_apply *apply)
+{
+  return apply->no_route;
+}
+
 void ca_apply_stop(struct ca_apply *apply)
 {
   apply->stopped = true;

@@ -101,6 +101,8 @@ bool ca_apply_finished(const struct ca_apply *apply);
 enum ca_code ca_apply_failed(const struct ca_apply *apply, struct ca_err *err);
 /* Did a reply say 401? The apply has then stopped by itself. */
 bool ca_apply_key_rejected(const struct ca_apply *apply);
+/* Did a reply say that a route is missing? It has then stopped, too. */
+bool ca_apply_no_route(const struct ca_apply *apply);
 /* Permanently stops sending new changes. Changes under way
    continue, prechecks are cancelled. A change that has an intent but was not
    sent becomes CA_NOT_TRIED (or stays CA_UNKNOWN if it may have happened in an

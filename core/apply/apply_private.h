@@ -113,6 +113,7 @@ struct ca_apply {
   bool stopped;
   bool ledger_lost; /* outcomes can no longer be written */
   bool key_rejected;
+  bool no_route; /* the service lacks the route of an operation */
   bool dropping;
   int depth;            /* nesting of calls of visit */
   uint64_t visits;      /* calls of visit so far */
@@ -148,6 +149,10 @@ bool ca_finish_decided(struct ca_apply *apply, struct ca_apply_item *item);
 void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
                       enum ca_outcome outcome, struct ca_result *result,
                       const struct ca_err *cause);
+/* Stops apply if the reply, which ca_reply_explain has seen, says that no
+   further request makes sense: the key is rejected, or a route is missing. */
+void ca_finish_note_end(struct ca_apply *apply,
+                        const struct ca_result *result);
 /* Ends the item: changes that were still to be sent become `outcome`, which is
    CA_NOT_TRIED or CA_STALE. */
 void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *item,

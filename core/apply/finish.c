@@ -26,6 +26,8 @@ const char *ca_finish_why_stopped(const struct ca_apply *apply)
 {
   if(apply->ledger_lost)
     return "the ledger could not be written";
+  if(apply->no_route)
+    return "the service does not have the route of an operation";
   return apply->key_rejected ? "the API key was rejected"
                              : "the run stopped before this change";
 }
@@ -247,6 +249,13 @@ static void end_item(struct ca_apply *apply, struct ca_apply_item *item,
                                          : EARLIER);
 }
 
+void ca_finish_note_end(struct ca_apply *apply, const struct ca_result *result)
+{
+  apply->key_rejected = apply->key_rejected || result->status == 401;
+  apply->no_route = apply->no_route || result->err.no_route;
+  apply->stopped = apply->stopped || apply->key_rejected || apply->no_route;
+}
+
 void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
                       enum ca_outcome outcome, struct ca_result *result,
                       const struct ca_err *cause)
@@ -255,12 +264,10 @@ void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
   /* visit may move the result's contents out */
   struct ca_result sent = { .status = result ? result->status : 0 };
 
+  if(result)
+    ca_finish_note_end(apply, result);
   item->intended = false;
   record(apply, change, outcome, result, cause);
-  if(sent.status == 401) {
-    apply->key_rejected = true;
-    apply->stopped = true;
-  }
   report(apply, item, change, outcome, result, cause);
   free(change);
   if(outcome != CA_DONE)

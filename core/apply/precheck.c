@@ -330,12 +330,13 @@ static bool single_ended(struct ca_precheck *precheck,
 static void take_reply(struct ca_precheck *precheck, struct ca_result *result)
 {
   struct ca_precondition *first = &precheck->preconditions[precheck->from];
-  bool gone = ca_reply_says_gone(result) &&
+  const char *id = first->change->row.change.account;
+  bool gone = ca_reply_says_gone(precheck->api, id, result) &&
               first->kind != CA_PRECONDITION_LISTED &&
               first->kind != CA_PRECONDITION_CREATE;
   bool read;
 
-  ca_reply_explain(precheck->api, result);
+  ca_reply_explain(precheck->api, id, result);
   if(result->err.code && !gone) {
     fail_asked(precheck, result->err.text);
     return;
@@ -358,10 +359,7 @@ static void precheck_done(void *owner, uint64_t token,
   (void)token;
   precheck->op = 0;
   take_reply(precheck, result);
-  if(result->status == 401) {
-    apply->key_rejected = true;
-    apply->stopped = true;
-  }
+  ca_finish_note_end(apply, result);
   if(!apply->stopped)
     go_on(precheck);
 }

@@ -63,16 +63,17 @@ static void op_done(void *owner, uint64_t token, struct ca_result *result)
 {
   struct ca_apply *apply = owner;
   struct ca_apply_item *item = (struct ca_apply_item *)(uintptr_t)token;
+  const struct ca_change *change = &item->first->row.change;
   enum ca_outcome outcome;
 
   ca_send_leave(apply, item);
-  ca_reply_explain(item->first->row.change.api, result);
+  ca_reply_explain(change->api, change->account, result);
   /* the reply's request id, where the service gave one of its own */
   if(result->err.request_id[0])
     ca_text_copy(result->request_id, sizeof(result->request_id),
                  result->err.request_id);
   outcome =
-      outcome_of(ca_proof_of_reply(item->first->row.change.api, result,
+      outcome_of(ca_proof_of_reply(change->api, change->account, result,
                                    item->first->row.outcome == CA_UNKNOWN));
   if(outcome == CA_DONE && result->err.code)
     report_well(result);

@@ -365,6 +365,8 @@ static void probe_failed(struct ca_probing *probing,
 
   if(result->status == 401)
     settle->dead = "the API key was rejected";
+  else if(result->err.no_route)
+    settle->dead = "the service does not have the route of an operation";
   else if(is_down(result) && ++settle->failures >= FAILURES_MAX)
     settle->dead = "the service does not answer";
   end_unasked(probing, why);
@@ -374,11 +376,12 @@ static void probe_failed(struct ca_probing *probing,
 static void take_answer(struct ca_probing *probing, struct ca_result *result)
 {
   struct ca_settle *settle = probing->settle;
+  const char *id = probing->row.change.account;
   struct ca_finding finding;
   struct ca_err err;
 
-  ca_reply_explain(probing->api, result);
-  if(result->err.code && !ca_reply_says_gone(result)) {
+  ca_reply_explain(probing->api, id, result);
+  if(result->err.code && !ca_reply_says_gone(probing->api, id, result)) {
     probe_failed(probing, result, result->err.text);
     return;
   }

@@ -128,9 +128,9 @@ static const struct ca_field config_update_fields[] = {
 #define OF_ACCOUNTS .resource = "connected_accounts"
 #define OF_CONFIGS  .resource = "auth_configs"
 
-/* A change happened when its reply is a 2xx with JSON or with no body (204);
-   the row's `repeat` and `probe` say what else proves it. Enable and disable
-   return only {"success":true}, so `becomes` has the status after them. */
+/* A change happened when its reply is a 2xx that has what `shows` says;
+   `repeat` and `probe` say what else proves it. Enable and disable return only
+   {"success":true}, so `becomes` has the status after them. */
 static const struct ca_api rows[] = {
   { OF_ACCOUNTS, .name = "list", .method = CA_GET, .path = ACCOUNTS,
     .fields = list_fields },
@@ -138,12 +138,12 @@ static const struct ca_api rows[] = {
     .fields = id_fields },
   { OF_ACCOUNTS, .name = "initiate", .method = CA_POST, .path = ACCOUNTS,
     .has_body = true, .cost = CA_REVERSIBLE, .repeat = CA_REPEAT_NEVER,
-    .probe = CA_PROBE_LISTED, .makes = "id", .option = "allow_multiple",
-    .fields = create_fields },
+    .shows = CA_SHOWS_ID, .probe = CA_PROBE_LISTED, .makes = "id",
+    .option = "allow_multiple", .fields = create_fields },
   { OF_ACCOUNTS, .name = "link", .method = CA_POST, .path = ACCOUNTS "/link",
     .has_body = true, .cost = CA_REVERSIBLE, .repeat = CA_REPEAT_NEVER,
-    .probe = CA_PROBE_LISTED, .makes = "connected_account_id",
-    .option = "allow_multiple",
+    .shows = CA_SHOWS_ID, .probe = CA_PROBE_LISTED,
+    .makes = "connected_account_id", .option = "allow_multiple",
     .failure = "ComposioFailedToCreateConnectedAccountLink",
     .fields = link_fields },
   { OF_ACCOUNTS, .name = "enable", .method = CA_PATCH,
@@ -157,16 +157,17 @@ static const struct ca_api rows[] = {
   /* on an ACTIVE account it starts a new login and breaks the connection */
   { OF_ACCOUNTS, .name = "refresh", .method = CA_POST,
     .path = ACCOUNTS "/{id}/refresh", .body = "{}", .has_body = true,
-    .cost = CA_REVERSIBLE, .repeat = CA_REPEAT_NEVER, .probe = CA_PROBE_MOVED,
-    .option = "even_if_active", .spares = "ACTIVE", .fields = refresh_fields },
+    .cost = CA_REVERSIBLE, .repeat = CA_REPEAT_NEVER, .answers_409 = true,
+    .shows = CA_SHOWS_ID, .probe = CA_PROBE_MOVED, .option = "even_if_active",
+    .spares = "ACTIVE", .fields = refresh_fields },
   { OF_ACCOUNTS, .name = "delete", .method = CA_DELETE,
     .path = ACCOUNTS "/{id}", .cost = CA_IRREVERSIBLE,
     .repeat = CA_REPEAT_GONE_OK, .probe = CA_PROBE_GONE,
     .fields = delete_fields },
   { OF_ACCOUNTS, .name = "revoke", .method = CA_POST,
     .path = ACCOUNTS "/{id}/revoke", .body = "", .has_body = true,
-    .cost = CA_IRREVERSIBLE, .probe = CA_PROBE_STATUS, .becomes = "REVOKED",
-    .fields = id_fields },
+    .cost = CA_IRREVERSIBLE, .answers_409 = true, .shows = CA_SHOWS_REVOKED,
+    .probe = CA_PROBE_STATUS, .becomes = "REVOKED", .fields = id_fields },
   { OF_ACCOUNTS, .name = "update", .method = CA_PATCH,
     .path = ACCOUNTS "/{id}", .has_body = true, .cost = CA_REVERSIBLE,
     .probe = CA_PROBE_FIELDS, .undo = "update", .fields = update_fields },
@@ -191,6 +192,11 @@ const struct ca_api *ca_api_rows(size_t *count)
 {
   *count = sizeof(rows) / sizeof(rows[0]);
   return rows;
+}
+
+int ca_api_number(const struct ca_api *api)
+{
+  return (int)(api - rows);
 }
 
 const struct ca_api *ca_api_find(const char *resource, const char *name)

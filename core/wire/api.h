@@ -31,6 +31,13 @@ enum ca_probe {
   CA_PROBE_LISTED  /* a list of the user's accounts, newest first, has it */
 };
 
+/* What a 2xx must hold to prove that the change was made. */
+enum ca_shows {
+  CA_SHOWS_SUCCESS, /* "success": true; or it is a 204 without a body */
+  CA_SHOWS_ID,      /* the id of the account that was made, or changed */
+  CA_SHOWS_REVOKED  /* the revoked tokens, or the account with its status */
+};
+
 enum ca_place { CA_IN_PATH, CA_IN_QUERY, CA_IN_BODY, CA_IN_HOST };
 
 enum ca_type {
@@ -86,6 +93,9 @@ struct ca_api {
   bool has_body;    /* GET, DELETE and body-less POSTs: false */
   enum ca_class cost;
   enum ca_repeat repeat;
+  bool answers_409; /* its 409 says that the account's state does not allow it;
+                       otherwise another operation holds a lease on it */
+  enum ca_shows shows; /* changes */
   enum ca_probe probe;
   const char *becomes; /* status after success; a change of something that has
                           it already is `same`; NULL: not known */
@@ -106,6 +116,9 @@ struct ca_api {
 
 /* All rows, in the order in which the docs list them. */
 const struct ca_api *ca_api_rows(size_t *count);
+
+/* The row's place in that list. */
+int ca_api_number(const struct ca_api *api);
 
 /* Both return NULL when there is none. */
 const struct ca_api *ca_api_find(const char *resource, const char *name);

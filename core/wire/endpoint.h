@@ -36,6 +36,7 @@ struct ca_endpoint {
   int retries;
   int concurrency;
   int active;          /* attempts in flight; the engine counts them */
+  uint32_t worked;     /* one bit for each row that had a 2xx */
   double retry_tokens; /* the retry budget, against retry storms */
   struct ca_op *first; /* queued ops; belongs to the engine */
   struct ca_op *last;

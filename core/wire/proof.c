@@ -75,7 +75,7 @@ bool ca_proof_same(const struct ca_field *field, struct ca_slice wanted,
 
 /* ---- the reply to the change itself ---- */
 
-enum ca_proof ca_proof_of_reply(const struct ca_api *api,
+enum ca_proof ca_proof_of_reply(const struct ca_api *api, const char *id,
                                 const struct ca_result *result, bool suspect)
 {
   const struct ca_err *err = &result->err;
@@ -89,9 +89,10 @@ enum ca_proof ca_proof_of_reply(const struct ca_api *api,
     return suspect ? CA_PROOF_UNKNOWN : CA_PROOF_UNSENT;
   if(!suspect)
     return CA_PROOF_FAILED;
-  if(result->status == 404 && api->repeat == CA_REPEAT_GONE_OK)
-    return ca_reply_says_gone(result) ? CA_PROOF_DONE : CA_PROOF_UNKNOWN;
-  return CA_PROOF_UNKNOWN;
+  return api->repeat == CA_REPEAT_GONE_OK &&
+                 ca_reply_says_gone(api, id, result)
+             ? CA_PROOF_DONE
+             : CA_PROOF_UNKNOWN;
 }
 
 /* Copies the text at a dotted path of the reply; false when there is none. */

@@ -1,8 +1,8 @@
 /* What a reply or a probe proves about one change: that it happened, that it
    did not, or neither. Decided from the operation's row, and only here. Pure:
    facts in, proof out. Must not know the ledger, outcomes, or who asks.
-   Facts: Composio API v3.1. A 2xx with JSON or without a body means done; get
-   and list show the current status, alias and ACL, and credentials only
+   Facts: Composio API v3.1. What a 2xx must hold is in the row; get and list
+   show the current status, alias and ACL, and credentials only
    masked; a get of something that was deleted returns 404. */
 #ifndef CA_PROOF_H
 #define CA_PROOF_H
@@ -21,10 +21,11 @@ enum ca_proof {
 };
 
 /* What the reply to the change itself proves. Call ca_reply_explain on the
-   result first. suspect: an earlier session may have sent the change. If this
-   request then never left, had no reply or was refused, that proves nothing
-   about the earlier one, except that a 404 to a delete proves it done. */
-enum ca_proof ca_proof_of_reply(const struct ca_api *api,
+   result first. id: of the account or auth config, "" for a create. suspect:
+   an earlier session may have sent the change. If this request then never
+   left, had no reply or was refused, that proves nothing about the earlier
+   one, except that a 404 to a delete proves it done. */
+enum ca_proof ca_proof_of_reply(const struct ca_api *api, const char *id,
                                 const struct ca_result *result, bool suspect);
 /* The same for a request that failed before it could be sent. */
 enum ca_proof ca_proof_of_unsent(enum ca_code code, bool suspect);

@@ -155,45 +155,188 @@ static void explain_status(struct ca_result *result)
     ca_text_copy(err->fix, sizeof(err->fix), find_status(err->status)->advice);
 }
 
-/* Turns a 2xx that is not JSON into an error. It proves nothing: captive
-   portals and proxies send their pages with status 200. */
-static void suspect(const struct ca_api *api, struct ca_result *result)
+/* ---- what a reply proves ---- */
+
+/* Is the member of the error object there, and not null? */
+static bool has(const struct ca_buf *body, const char *path)
 {
+  struct ca_slice value;
+  return ca_json_scalar(body->data, body->len, path, &value);
+}
+
+/* Is a refusal the service's own word? */
+static bool is_own(const struct ca_result *result)
+{
+  const struct ca_buf *body = &result->body;
+  struct ca_slice message;
+
+  if(result->status == 401 || result->status == 429)
+    return true;
+  return result->status >= 400 &&
+         ca_json_find(body->data, body->len, "$.error.message", &message) ==
+             CA_JSON_STRING &&
+         (has(body, "$.error.code") || has(body, "$.error.slug"));
+}
+
+/* Does the error's message hold the text? In any case where `word`. */
+static bool message_holds(const struct ca_result *result, const char *text,
+                          bool word)
+{
+  const struct ca_buf *body = &result->body;
+  struct ca_slice value;
+  char *message;
+  size_t len;
+  bool holds;
+
+  if(!*text || ca_json_find(body->data, body->len, "$.error.message",
+                            &value) != CA_JSON_STRING)
+    return false;
+  message = ca_json_dup(value, &len);
+  holds = message && (word ? strcasestr(message, text) != NULL
+                           : strstr(message, text) != NULL);
+  free(message);
+  return holds;
+}
+
+bool ca_reply_says_gone(const struct ca_api *api, const char *id,
+                        const struct ca_result *result)
+{
+  bool account = ca_api_of_accounts(api);
+  const struct ca_buf *body = &result->body;
+  int64_t code = 0;
+  char slug[80] = "";
+  bool coded = has(body, "$.error.code");
+
+  if(result->status != 404 || !ca_json_valid(body->data, body->len))
+    return false;
+  ca_json_text(body->data, body->len, "$.error.slug", slug, sizeof(slug));
+  if(!coded && !slug[0])
+    return message_holds(result, id ? id : "", false);
+  if(!is_own(result))
+    return false;
+  if(account &&
+     ca_json_integer(body->data, body->len, "$.error.code", &code) &&
+     code == 606)
+    return true;
+  return !strcmp(slug, account ? "ConnectedAccount_ResourceNotFound"
+                               : "AuthConfig_ResourceNotFound");
+}
+
+static bool is_no_route(const struct ca_api *api, const char *id,
+                        const struct ca_result *result)
+{
+  char path[256];
+  const char *hole = strstr(api->path, "{id}");
+
+  if(result->worked || (result->status != 404 && result->status != 410) ||
+     ca_reply_says_gone(api, id, result))
+    return false;
+  if(result->status == 404 && !is_own(result))
+    return true;
+  snprintf(path, sizeof(path), "%.*s%s%s",
+           (int)(hole ? hole - api->path : (ptrdiff_t)strlen(api->path)),
+           api->path, hole && id ? id : "", hole ? hole + 4 : "");
+  return message_holds(result, path, false) ||
+         message_holds(result, "route", true);
+}
+
+static bool shows_change(const struct ca_api *api, const char *id,
+                         const struct ca_result *result)
+{
+  const char *text = result->body.data;
+  size_t len = result->body.len;
+  struct ca_slice value;
+  char found[160] = "";
+
+  switch(api->shows) {
+  case CA_SHOWS_SUCCESS:
+    return (result->status == 204 && !len) ||
+           ca_json_find(text, len, "$.success", &value) == CA_JSON_TRUE;
+  case CA_SHOWS_ID:
+    snprintf(found, sizeof(found), "$.%s", api->makes ? api->makes : "id");
+    if(ca_json_find(text, len, found, &value) != CA_JSON_STRING)
+      return false;
+    return api->makes || !id ? !ca_json_is(value, "") : ca_json_is(value, id);
+  case CA_SHOWS_REVOKED:
+    return ca_json_find(text, len, "$.revoked_tokens", &value) ==
+               CA_JSON_ARRAY ||
+           (ca_json_text(text, len, "$.connected_account.status", found,
+                         sizeof(found)) &&
+            !strcmp(found, api->becomes));
+  }
+  return false;
+}
+
+/* Turns a 2xx without its proof into an error: captive portals and proxies
+   send their pages with status 200, and maintenance notices are JSON. */
+static void suspect(struct ca_result *result)
+{
+  bool json = ca_json_valid(result->body.data, result->body.len);
   char start[121];
+
   show_body(&result->body, start, sizeof(start));
   ca_err_set(&result->err, CA_REPLY,
-             "HTTP %d, but the reply is not JSON: %s; is the base URL the "
-             "service's?",
+             json ? "HTTP %d, but the reply does not say that it was done: '%s'"
+             : result->body.len
+                 ? "HTTP %d, but the reply is not JSON: '%s'; is the base URL "
+                   "the service's?"
+                 : "HTTP %d with an empty reply%s",
              result->status, start);
   result->err.status = result->status;
   result->err.attempts = result->attempts;
-  result->err.unknown = ca_api_mutates(api);
+  result->err.unknown = true;
   ca_text_copy(result->err.request_id, sizeof(result->err.request_id),
                result->request_id);
 }
 
-void ca_reply_explain(const struct ca_api *api, struct ca_result *result)
+/* An earlier attempt deleted it: sets the reply that it would have got. */
+static void report_gone(struct ca_result *result)
 {
-  if(result->err.code == CA_HTTP)
-    explain_status(result);
-  else if(!result->err.code && ca_api_mutates(api) && result->body.len &&
-          !ca_json_valid(result->body.data, result->body.len))
-    suspect(api, result);
+  ca_err_clear(&result->err);
+  ca_buf_reset(&result->body);
+  result->is_json = !ca_buf_add_text(&result->body, "{\"success\":true}");
 }
 
-bool ca_reply_says_gone(const struct ca_result *result)
+static void judge_refusal(const struct ca_api *api, const char *id,
+                          struct ca_result *result)
 {
-  return result->status == 404 &&
-         (!result->body.len ||
-          ca_json_valid(result->body.data, result->body.len));
+  struct ca_err *err = &result->err;
+  bool gone = ca_reply_says_gone(api, id, result);
+
+  if(gone && err->unknown && api->repeat == CA_REPEAT_GONE_OK) {
+    report_gone(result);
+    return;
+  }
+  err->foreign = !gone && !is_own(result);
+  err->no_route = is_no_route(api, id, result);
+  if((err->foreign || err->no_route) && ca_api_mutates(api))
+    err->unknown = true;
+  if(!err->no_route)
+    return;
+  err->retryable = false;
+  ca_text_copy(err->fix, sizeof(err->fix),
+               "check the base URL; or the service no longer has this route");
+}
+
+void ca_reply_explain(const struct ca_api *api, const char *id,
+                      struct ca_result *result)
+{
+  if(result->err.code == CA_HTTP) {
+    explain_status(result);
+    judge_refusal(api, id, result);
+  } else if(!result->err.code && ca_api_mutates(api) &&
+            !shows_change(api, id, result))
+    suspect(result);
 }
 
 static const char *status_name(const struct ca_api *api,
                                const struct ca_err *err)
 {
+  if(err->no_route)
+    return CA_REPLY_NO_ROUTE;
   if(err->status == 404 && !strncmp(err->slug, "AuthConfig", 10))
     return "ComposioAuthConfigNotFoundError";
-  if(err->status == 404 && api && ca_api_of_accounts(api))
+  if(err->status == 404 && !err->foreign && api && ca_api_of_accounts(api))
     return "ComposioConnectedAccountNotFoundError";
   return find_status(err->status)->name;
 }

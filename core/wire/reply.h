@@ -15,13 +15,30 @@
 
 /* Completes result->err from the body of a failed op: message, code, slug,
    request id and suggested fix, from nested, flat, text and empty bodies.
-   Masks secrets. err.text becomes one line that does not name the account. A
-   2xx reply to a change becomes CA_REPLY when its body is not JSON. */
-void ca_reply_explain(const struct ca_api *api, struct ca_result *result);
+   Masks secrets. err.text becomes one line that does not name the account.
+   id: of the account or auth config in the request's path; "" or NULL if there
+   is none. Can be called again on the same result.
 
-/* Is the reply the service's own 404? A proxy's page with status 404 proves
-   nothing. */
-bool ca_reply_says_gone(const struct ca_result *result);
+   Also decides what the reply proves about a change:
+   - A 2xx without what the row says it shows becomes CA_REPLY and unknown.
+   - A refusal that is not the service's own word is foreign, and unknown. The
+     service's own word is the envelope {"error":{"message", "code" or
+   "slug"}}; a 401 and a 429 are decided by their status.
+   - A delete of which an earlier attempt may have arrived is done when the
+     service says that the account is gone.
+   - no_route is set for a foreign 404, and for a 404 or 410 whose message
+     speaks of a route or of the request's path, unless the endpoint has
+     carried out this operation before. */
+void ca_reply_explain(const struct ca_api *api, const char *id,
+                      struct ca_result *result);
+
+/* Is the reply the service's own 404 for that account or auth config? Any
+   other 404, such as a proxy's page, proves nothing about it. */
+bool ca_reply_says_gone(const struct ca_api *api, const char *id,
+                        const struct ca_result *result);
+
+/* The name of the error for a missing route. */
+#define CA_REPLY_NO_ROUTE "RouteNotFoundError"
 
 /* The SDK's class name for a failure of this operation. Static storage. */
 const char *ca_reply_error_name(const struct ca_api *api,

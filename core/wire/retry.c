@@ -13,38 +13,35 @@ int64_t ca_retry_backoff_ms(int n, double random)
 
 int64_t ca_retry_after_ms(const char *value, int64_t wall_ms)
 {
+  size_t digits;
   char *end;
   double seconds;
-  int64_t at_ms;
+  int64_t ms;
 
   while(value && (*value == ' ' || *value == '\t'))
     value++;
   if(!value || !*value)
     return -1;
-  /* check for digits: strtod also accepts "inf", "nan" and hex */
-  if(*value >= '0' && *value <= '9') {
-    if(value[0] == '0' && (value[1] == 'x' || value[1] == 'X'))
-      return -1;
+  /* only digits: strtod also accepts "inf", "nan" and hex */
+  digits = strspn(value, "0123456789.");
+  if(digits) {
     seconds = strtod(value, &end);
-    while(*end == ' ' || *end == '\t')
-      end++;
-    if(*end)
+    if(end != value + digits || end[strspn(end, " \t")])
       return -1;
-    if(seconds > 9e15)
-      seconds = 9e15;
-    return (int64_t)(seconds * 1000.0 + 0.5);
-  }
-  if(!ca_clock_parse_http(value, &at_ms))
+    ms = (int64_t)((seconds > 9e15 ? 9e15 : seconds) * 1000.0 + 0.5);
+  } else if(ca_clock_parse_http(value, &ms))
+    ms -= wall_ms;
+  else
     return -1;
-  return at_ms > wall_ms ? at_ms - wall_ms : 0;
+  return ms > 0 ? ms : -1; /* no wait is none that the service asks for */
 }
 
-static bool is_transient(const struct ca_attempt_end *end)
+static bool is_transient(const struct ca_attempt_end *end, bool answers_409)
 {
   if(end->should_retry >= 0)
     return end->should_retry == 1;
   if(end->status == 409)
-    return !end->about_alias;
+    return !end->about_alias && !answers_409;
   return end->status == 408 || end->status == 429 ||
          (end->status >= 500 && end->status != 501);
 }
@@ -69,22 +66,19 @@ enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,
                                 int64_t *delay_ms)
 {
   bool maybe = state->maybe_sent || !did_nothing(end);
-  bool transient = !end->status || is_transient(end);
+  bool transient = !end->status || is_transient(end, state->api->answers_409);
 
   *delay_ms = 0;
   if(end->status >= 200 && end->status < 300)
-    return CA_VERDICT_DONE;
-  if(end->status == 404 && state->maybe_sent &&
-     state->api->repeat == CA_REPEAT_GONE_OK)
     return CA_VERDICT_DONE;
   /* a refusal does not undo what an earlier attempt may have done */
   if(!transient || state->attempt > state->retries ||
      (maybe && state->api->repeat == CA_REPEAT_NEVER))
     return give_up(state, maybe);
-  *delay_ms = end->retry_after_ms >= 0
+  *delay_ms = end->retry_after_ms > 0
                   ? end->retry_after_ms
                   : ca_retry_backoff_ms(state->attempt - 1, state->random);
-  /* a Retry-After of 0 must not turn into a busy loop */
+  /* the shortest waits must not turn into a busy loop */
   if(*delay_ms < 50 && end->status)
     *delay_ms = 50;
   if(*delay_ms > state->max_wait_ms)

@@ -43,8 +43,8 @@ enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,
 int64_t ca_retry_backoff_ms(int n, double random);
 
 /* Parses Retry-After: seconds, with a fraction, or an HTTP date, relative to
-   wall_ms. Returns milliseconds of at least 0, or -1 if it is absent or cannot
-   be parsed. */
+   wall_ms. Returns milliseconds above 0, or -1 if it is absent, cannot be
+   parsed, or names no moment to come: the ordinary backoff then applies. */
 int64_t ca_retry_after_ms(const char *value, int64_t wall_ms);
 
 #endif

@@ -222,7 +222,7 @@ static void explain(const uint8_t *data, size_t size)
   }
   ca_buf_init(&result.body, 1 << 24);
   CHECK("memory", !ca_buf_add(&result.body, (const char *)data + 2, size - 2));
-  ca_reply_explain(api, &result);
+  ca_reply_explain(api, "ca_x", &result);
   check_text(result.err.text, sizeof(result.err.text), &result.body);
   check_text(result.err.slug, sizeof(result.err.slug), &result.body);
   check_text(result.err.fix, sizeof(result.err.fix), &result.body);

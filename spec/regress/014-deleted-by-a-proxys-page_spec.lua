@@ -21,6 +21,6 @@ it("the 404 of a proxy does not prove that a repeated delete is done", function(
   emulator:faults { unseen, { method = "DELETE", action = "reply", status = 404,
     body = "<html>no such page</html>", content_type = "text/html" } }
   local resumed = place:run { "resume", run.summary.run, "--retries=0", "--summary=summary.json" }
-  assert.equal(8, resumed.code, resumed.err)
+  assert.equal(7, resumed.code, resumed.err) -- no delete has worked: the route may be missing
   assert.same({ delete = { unknown = 1 } }, resumed.summary.operations)
 end)

@@ -158,7 +158,7 @@ int main(int argc, char **argv)
     struct op *op = &ops[next++];
     memset(&result, 0, sizeof(result));
     ca_buf_init(&result.body, 0);
-    result.status = 200;
+    result.status = 204;
     op->done(op->owner, op->token, &result);
     must(ca_apply_fill(apply, &err), &err);
   }

@@ -7,8 +7,11 @@
 #include "apply/settle.h"
 
 #define ACCOUNTS  "/api/v3.1/connected_accounts"
-#define NOT_FOUND "{\"error\":{\"message\":\"not found\"}}"
-#define QUIET_MS  5000
+#define NOT_FOUND "{\"error\":{\"message\":\"not found\",\"code\":606}}"
+#define NO_CONFIG                                   \
+  "{\"error\":{\"message\":\"not found\",\"slug\":" \
+  "\"AuthConfig_ResourceNotFound\"}}"
+#define QUIET_MS 5000
 /* The moment of the intents, as the service writes it. */
 #define SENT_AT "2026-11-22T06:00:12.000Z"
 

@@ -7,6 +7,10 @@
   "{\"error\":{\"message\":\"not found\"," \
   "\"slug\":\"ConnectedAccount_ResourceNotFound\"}}"
 
+#define NO_CONFIG                          \
+  "{\"error\":{\"message\":\"not found\"," \
+  "\"slug\":\"AuthConfig_ResourceNotFound\"}}"
+
 static void begin_looking(int concurrency)
 {
   struct ca_apply_options options = { .bulk = 1,
@@ -582,7 +586,7 @@ static void auth_configs(void)
     { 200, "{\"id\":\"ac_1\",\"status\":\"DISABLED\"}",
       "ac_1 disable stale unsent last; ",
       "the auth config is DISABLED now, but the plan saw ENABLED" },
-    { 404, NOT_FOUND, "ac_1 disable stale unsent last; ",
+    { 404, NO_CONFIG, "ac_1 disable stale unsent last; ",
       "the auth config is gone" },
     { 200, "{}", "ac_1 disable not tried unsent last; ", "" }
   };

@@ -87,7 +87,7 @@ static void answer_all(void)
     else if(!strcmp(sent[n].request.api->resource, "auth_configs"))
       reply(n, 200, "{\"id\":\"ac_1\",\"status\":\"ENABLED\"}", true);
     else if(!strcmp(sent[n].request.id, "ca_gone"))
-      reply(n, 404, "{\"error\":{\"message\":\"gone\"}}", true);
+      reply(n, 404, "{\"error\":{\"message\":\"gone\",\"code\":606}}", true);
     else if(strstr(target_of(n), "connected_account_ids"))
       reply(n, 200,
             "{\"items\":[{\"id\":\"ca_\\u0031\",\"status\":\"ACTIVE\"},"

@@ -93,10 +93,10 @@ static void answer(size_t n, char how)
     well(n);
     break;
   case '-':
-    reply(n, 400, "{\"error\":{\"message\":\"no\"}}", true);
+    reply(n, 400, "{\"error\":{\"message\":\"no\",\"code\":1}}", true);
     break;
   case '4':
-    reply(n, 404, "{\"error\":{\"message\":\"gone\"}}", true);
+    reply(n, 404, "{\"error\":{\"message\":\"gone\",\"code\":606}}", true);
     break;
   case 'k':
     reply(n, 401, "{\"error\":{\"message\":\"Invalid API key\"}}", true);
@@ -557,7 +557,7 @@ static void decided_items_are_no_canaries(void)
                            "limit=100");
   CHECK(!ca_apply_paused(apply));
   reply(0, 200, "{\"items\":[]}", true);
-  reply(1, 404, "{\"error\":{\"message\":\"gone\"}}", true);
+  reply(1, 404, "{\"error\":{\"message\":\"gone\",\"code\":606}}", true);
   CHECK(!ca_apply_paused(apply)); /* it was stale: the next one is */
   fill();
   seen_as(2, "ACTIVE");

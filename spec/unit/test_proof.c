@@ -14,7 +14,7 @@ static const struct ca_api *account(const char *name)
 /* A result as the engine leaves it: status 0 for no reply. ca_reply_explain
    completes it, as whoever asks for a proof does. */
 static void make_result(struct ca_result *result, const struct ca_api *api,
-                        int status, const char *body)
+                        int status, const char *body, bool left)
 {
   memset(result, 0, sizeof(*result));
   ca_buf_init(&result->body, 1 << 20);
@@ -23,11 +23,16 @@ static void make_result(struct ca_result *result, const struct ca_api *api,
   if(status < 200 || status >= 300) {
     ca_err_set(&result->err, status ? CA_HTTP : CA_NETWORK, "no");
     result->err.status = status;
+    result->err.unknown = left;
   }
-  ca_reply_explain(api, result);
+  ca_reply_explain(api, "ca_1", result);
 }
 
 /* ---- the reply to the change itself ---- */
+
+/* The service's own envelope. */
+#define OWN(message) "{\"error\":{\"message\":\"" message "\",\"code\":1}}"
+#define GONE         "{\"error\":{\"message\":\"not found\",\"code\":606}}"
 
 static void by_reply(void)
 {
@@ -43,32 +48,58 @@ static void by_reply(void)
     { "disable", 204, "", false, false, "done" },
     { "disable", 200, "<html>log in</html>", false, false, "unknown" },
     { "disable", 200, "<html>log in</html>", false, true, "unknown" },
-    { "disable", 409, "{\"error\":{}}", false, false, "failed" },
-    { "disable", 401, "{\"error\":{}}", false, true, "unknown" },
-    { "disable", 404, "{\"error\":{}}", false, true, "unknown" },
-    { "disable", 409, "{\"error\":{}}", false, true, "unknown" },
-    { "disable", 429, "{\"error\":{}}", false, true, "unknown" },
+    { "disable", 200, "{\"success\":false}", false, false, "unknown" },
+    { "disable", 200, "{}", false, false, "unknown" },
+    { "disable", 200, "", false, false, "unknown" },
+    { "disable", 302, "", false, false, "unknown" },
+    { "disable", 409, OWN("no"), false, false, "failed" },
+    { "disable", 409, "{\"error\":{}}", false, false, "unknown" },
+    { "disable", 403, "<html>no", false, false, "unknown" },
+    { "disable", 403, "{\"error\":{\"message\":\"no\"}}", false, false,
+      "unknown" },
+    { "disable", 401, "", false, false, "failed" },
+    { "disable", 429, "{\"message\":\"no\"}", false, false, "failed" },
+    { "disable", 401, OWN("no"), false, true, "unknown" },
+    { "disable", 404, OWN("no"), false, true, "unknown" },
+    { "disable", 409, OWN("no"), false, true, "unknown" },
+    { "disable", 429, OWN("no"), false, true, "unknown" },
+    { "disable", 404, "", false, false, "unknown" },
     { "disable", 0, "", false, false, "failed" },
     { "disable", 0, "", false, true, "unknown" },
     { "disable", 0, "", true, false, "unknown" },
     { "disable", 502, "", true, false, "unknown" },
     { "link", 0, "", true, false, "unknown" },
-    { "link", 400, "{\"error\":{}}", false, false, "failed" },
-    { "delete", 404, "{\"error\":{}}", false, false, "failed" },
-    { "delete", 404, "{\"error\":{}}", false, true, "done" },
-    { "delete", 404, "", false, true, "done" },
+    { "link", 201, "{\"connected_account_id\":\"\"}", false, false,
+      "unknown" },
+    { "link", 201, "{\"id\":\"ca_1\"}", false, false, "unknown" },
+    { "link", 400, OWN("no"), false, false, "failed" },
+    { "refresh", 200, "{\"id\":\"ca_1\"}", false, false, "done" },
+    { "refresh", 200, "{\"id\":\"ca_2\"}", false, false, "unknown" },
+    { "revoke", 200, "{\"revoked_tokens\":[]}", false, false, "done" },
+    { "revoke", 200, "{\"success\":true}", false, false, "unknown" },
+    { "delete", 404, OWN("no"), false, false, "failed" },
+    { "delete", 404, GONE, false, false, "failed" },
+    { "delete", 404, GONE, false, true, "done" },
+    { "delete", 404, GONE, true, false, "done" },
+    { "delete", 404, "{\"error\":{\"message\":\"no ca_1\"}}", false, true,
+      "done" },
+    { "delete", 404, "{\"error\":{\"message\":\"no ca_2\"}}", false, true,
+      "unknown" },
+    { "delete", 404, "{\"error\":{}}", false, true, "unknown" },
+    { "delete", 404, OWN("no ca_1"), false, true, "unknown" },
+    { "delete", 404, "", true, false, "unknown" },
     { "delete", 404, "<html>no such page", false, true, "unknown" },
-    { "delete", 403, "{\"error\":{}}", false, true, "unknown" }
+    { "delete", 403, OWN("no"), false, true, "unknown" }
   };
   size_t i;
 
   for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     const struct ca_api *api = account(cases[i].operation);
     struct ca_result result;
-    make_result(&result, api, cases[i].status, cases[i].body);
-    result.err.unknown = result.err.unknown || cases[i].left;
-    if(!CHECK_TEXT(names[ca_proof_of_reply(api, &result, cases[i].suspect)],
-                   cases[i].proof))
+    make_result(&result, api, cases[i].status, cases[i].body, cases[i].left);
+    if(!CHECK_TEXT(
+           names[ca_proof_of_reply(api, "ca_1", &result, cases[i].suspect)],
+           cases[i].proof))
       printf("    of %s, %d %s\n", cases[i].operation, cases[i].status,
              cases[i].body);
     ca_buf_clear(&result.body);
@@ -82,12 +113,14 @@ static void never_left(void)
 
   for(i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
     struct ca_result result;
-    make_result(&result, account("disable"), 200, "{}");
+    make_result(&result, account("disable"), 200, "{}", false);
     ca_err_set(&result.err, codes[i], "no");
-    CHECK_TEXT(names[ca_proof_of_reply(account("disable"), &result, false)],
-               "unsent");
-    CHECK_TEXT(names[ca_proof_of_reply(account("disable"), &result, true)],
-               "unknown");
+    CHECK_TEXT(
+        names[ca_proof_of_reply(account("disable"), "ca_1", &result, false)],
+        "unsent");
+    CHECK_TEXT(
+        names[ca_proof_of_reply(account("disable"), "ca_1", &result, true)],
+        "unknown");
     ca_buf_clear(&result.body);
   }
   CHECK_TEXT(names[ca_proof_of_unsent(CA_USAGE, false)], "failed");
@@ -120,7 +153,8 @@ static void what_replies_tell(void)
 
   for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     struct ca_result result;
-    make_result(&result, account(cases[i].operation), 200, cases[i].body);
+    make_result(&result, account(cases[i].operation), 200, cases[i].body,
+                false);
     ca_proof_take(account(cases[i].operation), &result, &finding);
     CHECK_TEXT(finding.status, cases[i].status);
     CHECK_TEXT(finding.made, cases[i].made);
@@ -189,7 +223,7 @@ static void by_get(void)
                                       .since_ms = SIX_OCLOCK + 5000 };
     struct ca_result result;
     struct ca_finding finding;
-    make_result(&result, change.api, cases[i].status, cases[i].reply);
+    make_result(&result, change.api, cases[i].status, cases[i].reply, false);
     ca_proof_of_get(&change, &result, &finding);
     if(!CHECK_TEXT(names[finding.proof], cases[i].proof) ||
        !CHECK_TEXT(finding.text, cases[i].text))
@@ -287,7 +321,7 @@ static void by_list(void)
     ca_err_clear(&err);
     snprintf(page, sizeof(page), "{\"items\":[%s],\"next_cursor\":%s}",
              cases[i].items, cases[i].next);
-    make_result(&result, ca_api_list(change.api), 200, page);
+    make_result(&result, ca_api_list(change.api), 200, page, false);
     CHECK_INT(ca_proof_of_page(&change, &list, &result, knows, known, &finding,
                                &err),
               CA_OK);

@@ -24,7 +24,7 @@ static void explain(const char *operation, int status, const char *body,
     result.err.status = status;
     result.err.attempts = 2;
   }
-  ca_reply_explain(api, &result);
+  ca_reply_explain(api, "ca_x", &result);
 }
 
 static void nested_error(void)
@@ -145,7 +145,7 @@ static void other_codes_are_left_alone(void)
   memset(&result, 0, sizeof(result));
   ca_buf_init(&result.body, 10);
   ca_err_set(&result.err, CA_NETWORK, "connection refused");
-  ca_reply_explain(ca_api_find("connected_accounts", "get"), &result);
+  ca_reply_explain(ca_api_find("connected_accounts", "get"), NULL, &result);
   CHECK_INT(result.err.code, CA_NETWORK);
   CHECK_TEXT(result.err.text, "connection refused");
 }
@@ -157,6 +157,36 @@ static const char *name_of(const char *resource, const char *operation,
   ca_err_set(&err, code, "x");
   err.status = status;
   return ca_reply_error_name(ca_api_find(resource, operation), &err);
+}
+
+static void a_missing_route(void)
+{
+  static const char page[] = "<html>no such page</html>";
+  static const char route[] =
+      "{\"error\":{\"message\":\"Route POST x not found\",\"code\":1}}";
+  static const char path[] =
+      "{\"error\":{\"message\":\"no /connected_accounts/"
+      "ca_x/refresh\",\"slug\":\"x\"}}";
+
+  explain("refresh", 404, page, false);
+  CHECK_TEXT(ca_reply_error_name(api, &result.err), "RouteNotFoundError");
+  CHECK(result.err.unknown && !result.err.retryable);
+  CHECK_HOLDS(result.err.fix, "base URL");
+  explain("refresh", 410, route, true);
+  CHECK_TEXT(ca_reply_error_name(api, &result.err), "RouteNotFoundError");
+  explain("refresh", 404, path, true);
+  CHECK_TEXT(ca_reply_error_name(api, &result.err), "RouteNotFoundError");
+  explain("list", 404, "", false);
+  CHECK_TEXT(ca_reply_error_name(api, &result.err), "RouteNotFoundError");
+  CHECK(!result.err.unknown);
+  explain("refresh", 410, page, false);
+  CHECK_TEXT(ca_reply_error_name(api, &result.err), "APIError");
+  /* once the operation has worked, it only is not the service's word */
+  explain("refresh", 404, page, false);
+  result.worked = true;
+  ca_reply_explain(api, "ca_x", &result);
+  CHECK_TEXT(ca_reply_error_name(api, &result.err), "NotFoundError");
+  CHECK(result.err.unknown);
 }
 
 static void error_names(void)
@@ -199,6 +229,7 @@ int main(void)
   check_case("success", success);
   check_case("success that is none", success_that_is_none);
   check_case("other codes are left alone", other_codes_are_left_alone);
+  check_case("a missing route", a_missing_route);
   check_case("error names", error_names);
   ca_buf_clear(&result.body);
   return check_end();

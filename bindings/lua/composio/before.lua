@@ -79,7 +79,7 @@ return function(_, core, host)
   local function lookup(id)
     if not core.can_suspend() or id:find(",", 1, true) then
       local good, account = pcall(reads.accounts.get, id)
-      if not good and not (core.is_error(account) and account.status == 404) then
+      if not good and not core.is_gone(account) then
         error(account, 0)
       end
       return good and account or nil
@@ -218,7 +218,7 @@ return function(_, core, host)
       if good then
         return account
       end
-      if core.is_error(account) and account.status == 404 then
+      if core.is_gone(account) then
         host.fail_straight(row.name, id, account.message)
         account.operation = name
       end

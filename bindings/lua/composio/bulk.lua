@@ -322,10 +322,10 @@ return function(composio, core, given)
     error("not found: it was deleted, or belongs to another project", 0)
   end
 
-  -- A page that cannot be read makes the listing incomplete. A script error or a rejected
-  -- key ends the bulk.
+  -- A page that cannot be read makes the listing incomplete. A script error, a
+  -- rejected key and a missing route end the bulk.
   local function is_listing_trouble(cause)
-    return core.is_error(cause) and cause.status ~= 401
+    return core.is_error(cause) and not core.ends_run(cause)
   end
 
   local function plan(bulk, source, action, workers)
@@ -585,8 +585,9 @@ return function(composio, core, given)
 
   local function carry_out(bulk, workers, options)
     apply(bulk, workers, options.after, options.canary)
-    if host.key_rejected() then
-      error("the API key was rejected: no further change was sent", 0)
+    local ended = host.why_ended()
+    if ended then
+      error(ended .. ": no further change was sent", 0)
     end
     local stopped = host.stopped()
     if stopped then

@@ -56,6 +56,7 @@ return function(_, core, host)
   -- are not about this link (a rejected key, a shut gate).
   local STORED = {
     AuthenticationError = true,
+    RouteNotFoundError = true,
     ComposioRequestCancelledError = true,
     ComposioWriteRefusedError = true,
     ValidationError = true,

@@ -10,6 +10,19 @@ local host = package.loaded["composio.host"]
 
 require "composio.operations"(core)
 
+-- Does the service say itself that the account or auth config does not exist? Another
+-- 404, such as a proxy's page, proves nothing.
+function core.is_gone(err)
+  return core.is_error(err) and err.status == 404
+    and (err.name == "ComposioConnectedAccountNotFoundError"
+      or err.name == "ComposioAuthConfigNotFoundError")
+end
+
+-- Would every other call fail in the same way: is the key rejected or a route missing?
+function core.ends_run(err)
+  return core.is_error(err) and (err.status == 401 or err.name == "RouteNotFoundError")
+end
+
 local composio = {
   _VERSION = core.version,
   versions = core.versions,

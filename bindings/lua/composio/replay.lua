@@ -91,9 +91,9 @@ return function(_, core, host)
       return account
     elseif good then
       return nil, "the service answered with another account"
-    elseif not core.is_error(account) or account.status == 401 then
+    elseif not core.is_error(account) or core.ends_run(account) then
       error(account, 0) -- the other accounts would fail in the same way
-    elseif account.status == 404 and (account.code or account.slug) then
+    elseif core.is_gone(account) then
       return nil
     end
     return nil, account.message
