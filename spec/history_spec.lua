@@ -265,7 +265,7 @@ describe("composio.history", function()
     ]]):format(ID))
     local process = place:start { "job.lua" }
     process:wait_for "ready"
-    write_ledger "INSERT INTO salt SELECT x'00' WHERE 0; PRAGMA user_version = 2;"
+    write_ledger "INSERT INTO salt SELECT x'00' WHERE 0; PRAGMA user_version = 3;"
     local busy = host.shell(("cd %s && sqlite3 %s 'PRAGMA wal_checkpoint(TRUNCATE)'"):format(
       server.quote(place.path), LEDGER))
     assert.equal("0|0|0", busy)

@@ -1,5 +1,6 @@
-/* The host functions for the Lua that shows earlier runs (history.lua, and
-   runs.lua for the verbs runs, show and history): the ledger, stdout, tables.
+/* The host functions for the Lua that is about earlier runs (history.lua, and
+   runs.lua for the verbs runs, show, history and resolve): the ledger, stdout,
+   tables.
    Must not know: the engine, what is shown. */
 #include <poll.h>
 #include <stdio.h>
@@ -191,6 +192,54 @@ static int number(lua_State *L)
   return 1;
 }
 
+static enum ca_code write_resolution(struct host *host, const char *run,
+                                     int64_t change,
+                                     const struct ca_resolution *resolution,
+                                     struct ca_err *err)
+{
+  struct ca_ledger *ledger = ca_ledger_open(host->state_dir, host->clock, err);
+  enum ca_code code = ledger ? ca_run_select(ledger, run, err) : err->code;
+  if(!code)
+    code = ca_run_resolve(ledger, change, resolution, err);
+  ca_ledger_close(ledger);
+  return code;
+}
+
+/* host.resolve(run, number, outcome, reason), with a row of ledger:runs: takes
+   the lock of the run's project and gives the change its outcome. Returns the
+   text that says who did; raises an error without position, after setting the
+   exit code if it is not 2. */
+static int resolve(lua_State *L)
+{
+  struct host *host = host_of(L);
+  const char *run = text_of(L, "run");
+  char who[sizeof(host->user) + sizeof(host->machine) + 1];
+  char reason[1024];
+  struct ca_resolution resolution = {
+    .outcome = !strcmp(luaL_checkstring(L, 3), "done") ? CA_DONE : CA_FAILED,
+    .who = host->user,
+    .host = host->machine,
+    .reason = reason
+  };
+  struct ca_err err;
+  enum ca_code code;
+  ca_err_clear(&err);
+  host_setup_machine(host);
+  ca_text_copy(host->project, sizeof(host->project), text_of(L, "project"));
+  ca_text_copy(reason, sizeof(reason), luaL_checkstring(L, 4));
+  ca_secret_mask(reason, strlen(reason));
+  code = host_lock_take(host, &err);
+  if(!code)
+    code = write_resolution(host, run, luaL_checkinteger(L, 2), &resolution,
+                            &err);
+  host_lock_release(&host->lock);
+  if(code && code != CA_USAGE && !host->exit_code)
+    host->exit_code = 1;
+  snprintf(who, sizeof(who), "%s@%s", host->user, host->machine);
+  lua_pushstring(L, code ? err.text : who);
+  return code ? lua_error(L) : 1;
+}
+
 /* Pushes the composio.host table for runs.lua. */
 static void push_host(lua_State *L, struct host *host)
 {
@@ -199,7 +248,8 @@ static void push_host(lua_State *L, struct host *host)
     { "clean", clean },      { "screen", screen },
     { "log", log_line },     { "complain", complain },
     { "is_over", is_over },  { "now", now },
-    { "number", number },    { NULL, NULL }
+    { "number", number },    { "resolve", resolve },
+    { NULL, NULL }
   };
   const struct host_options *options = &host->options;
   lua_newtable(L);
@@ -208,6 +258,9 @@ static void push_host(lua_State *L, struct host *host)
   luaL_setfuncs(L, functions, 1);
   lca_table_set_text(L, "state_dir", host->state_dir);
   lca_table_set_text(L, "operand", options->operand);
+  lca_table_set_text(L, "change", options->more[0]);
+  lca_table_set_text(L, "outcome", options->more[1]);
+  lca_table_set_text(L, "reason", options->reason);
   lca_table_set_bool(L, "wants_json", options->json);
   lca_table_set_bool(L, "show_all", options->show_all);
   lca_table_set_integer(L, "limit", options->limit);
@@ -301,7 +354,9 @@ int host_history_verb(struct host *host)
     return 2;
   }
   code = host_history_call(host, run_verb, host);
-  if(code < 0)
-    code = code == -LUA_ERRRUN && !host->exit_code ? 2 : 1;
+  if(code < 0 && host->exit_code)
+    code = host->exit_code;
+  else if(code < 0)
+    code = code == -LUA_ERRRUN ? 2 : 1;
   return end_output(host, code);
 }

@@ -138,8 +138,8 @@ int host_replay(struct host *host);
 
 /* ---- history.c ---- */
 
-/* Carries out the verb runs, show or history and returns the exit code. They
-   need no API key and no network. */
+/* Carries out the verb runs, show, history or resolve and returns the exit
+   code. They need no API key and no network. */
 int host_history_verb(struct host *host);
 /* Completes composio.host, the table on top, with what history.lua asks of the
    host. [-0, +0, m] */

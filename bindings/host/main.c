@@ -88,6 +88,7 @@ static int dispatch(void)
   case HOST_RUNS:
   case HOST_SHOW:
   case HOST_HISTORY:
+  case HOST_RESOLVE:
     return host_history_verb(&host);
   case HOST_SCRIPTS:
     return host_help_print(&host, "scripts");

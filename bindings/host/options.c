@@ -12,21 +12,25 @@
 static const struct verb {
   const char *name;
   const char *needs; /* what to say without an operand; NULL: needs none */
-  bool takes_operand;
-  bool takes_rest; /* words after -- */
+  int operands;      /* at most */
+  bool takes_rest;   /* words after -- */
 } verbs[] = {
-  { "run", NULL, true, true },
-  { "apply", "a plan: a file written by a preview with --save-plan FILE", true,
+  { "run", NULL, 1, true },
+  { "apply", "a plan: a file written by a preview with --save-plan FILE", 1,
     true },
-  { "resume", "a run: `composio-lua runs` lists them", true, true },
-  { "undo", "a run: `composio-lua runs` lists them", true, false },
-  { "runs", NULL, false, false },
-  { "show", "a run: `composio-lua runs` lists them", true, false },
-  { "history", "the id of an account (ca_…) or an auth config (ac_…)", true,
+  { "resume", "a run: `composio-lua runs` lists them", 1, true },
+  { "undo", "a run: `composio-lua runs` lists them", 1, false },
+  { "runs", NULL, 0, false },
+  { "show", "a run: `composio-lua runs` lists them", 1, false },
+  { "history", "the id of an account (ca_…) or an auth config (ac_…)", 1,
     false },
-  { "help", NULL, true, true },
-  { "scripts", NULL, false, false },
-  { "version", NULL, true, true }, /* only as --version */
+  { "resolve",
+    "a run, a change and its outcome: composio-lua resolve RUN CHANGE "
+    "done|failed --reason TEXT",
+    3, false },
+  { "help", NULL, 1, true },
+  { "scripts", NULL, 0, false },
+  { "version", NULL, 1, true }, /* only as --version */
 };
 _Static_assert(COUNT_OF(verbs) == HOST_VERSION + 1, "one row for each verb");
 
@@ -135,6 +139,24 @@ static bool runs_script(const struct host_options *options)
          options->verb == HOST_VERSION;
 }
 
+/* Takes an operand after the first. */
+static enum ca_code take_more(struct host_options *options, const char *word,
+                              struct ca_err *err)
+{
+  const char *verb = host_options_verb(options->verb);
+  int i;
+  for(i = 0; i < verbs[options->verb].operands - 1; i++)
+    if(!options->more[i]) {
+      options->more[i] = word;
+      return CA_OK;
+    }
+  if(i)
+    return ca_err_set(err, CA_USAGE, "%s takes %d operands, not also '%s'",
+                      verb, i + 1, word);
+  return ca_err_set(err, CA_USAGE, "%s takes one operand, '%s', not also '%s'",
+                    verb, options->operand, word);
+}
+
 /* Takes a word that is not one of the host's options: the verb, its operand,
    or a parameter of the script. */
 static enum ca_code take_word(struct host_options *options, char *word,
@@ -156,12 +178,10 @@ static enum ca_code take_word(struct host_options *options, char *word,
     if(take_verb(options, word))
       return CA_OK;
   }
-  if(!verbs[options->verb].takes_operand)
+  if(!verbs[options->verb].operands)
     return ca_err_set(err, CA_USAGE, "%s takes no operand: '%s'", verb, word);
   if(options->operand)
-    return ca_err_set(err, CA_USAGE,
-                      "%s takes one operand, '%s', not also '%s'", verb,
-                      options->operand, word);
+    return take_more(options, word, err);
   options->operand = word;
   if(runs_script(options))
     options->script = word;

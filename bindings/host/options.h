@@ -21,6 +21,7 @@ enum host_verb {
   HOST_RUNS,
   HOST_SHOW,
   HOST_HISTORY,
+  HOST_RESOLVE,
   HOST_HELP,
   HOST_SCRIPTS,
   HOST_VERSION
@@ -35,6 +36,7 @@ enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 struct host_options {
   enum host_verb verb;
   const char *operand; /* the verb's PLAN, RUN, ACCOUNT or SCRIPT, or NULL */
+  const char *more[2]; /* the other operands of resolve, or NULL */
   const char *script;  /* the operand of run and help, else NULL */
   bool help;           /* the script's help when there is a script */
   bool apply;          /* always true for apply and resume */
@@ -57,7 +59,8 @@ struct host_options {
   bool same_project;
   int64_t lock_wait_ms; /* 0: do not wait */
   bool detailed_exitcode;
-  bool failed; /* resume also retries failed changes */
+  const char *reason; /* of resolve, or NULL */
+  bool failed;        /* resume also retries failed changes */
   bool json;
   int64_t limit; /* runs to list; 0: all */
   enum host_progress progress;

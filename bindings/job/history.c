@@ -83,6 +83,13 @@ static void set_operation(lua_State *L, const struct ca_api *api)
   lca_table_set_bool(L, "deletes", api->method == CA_DELETE);
 }
 
+/* Sets "root@machine". */
+static void set_resolver(lua_State *L, const struct ca_resolution *resolution)
+{
+  lua_pushfstring(L, "%s@%s", resolution->who, resolution->host);
+  lua_setfield(L, -2, "resolved_by");
+}
+
 static void push_change(lua_State *L, const struct ca_history_row *row)
 {
   const struct ca_change *change = &row->change.change;
@@ -119,6 +126,10 @@ static void push_change(lua_State *L, const struct ca_history_row *row)
   lca_table_set_text(L, "item_account", row->account);
   lca_table_set_text(L, "toolkit", row->toolkit);
   lca_table_set_text(L, "alias", row->alias);
+  lca_table_set_time(L, "resolved", row->resolved_ms);
+  if(row->resolved_ms)
+    set_resolver(L, &row->resolution);
+  lca_table_set_text(L, "resolution", row->resolution.reason);
 }
 
 static int raise(lua_State *L, const struct ca_err *err)

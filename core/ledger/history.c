@@ -194,6 +194,11 @@ static void take_history(sqlite3_stmt *statement, struct ca_history_row *row)
   row->id = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 10);
   if(!ca_change_is_own(&row->change.change, row->account))
     row->user = row->toolkit = row->alias = NULL;
+  row->resolution.who = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 11);
+  row->resolution.host = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 12);
+  row->resolved_ms = sqlite3_column_int64(statement, CA_CHANGE_COLUMNS + 13);
+  row->resolution.reason = ca_ledger_text(statement, CA_CHANGE_COLUMNS + 14);
+  row->resolution.outcome = row->change.outcome;
 }
 
 void ca_history_open_changes(struct ca_query *query, struct ca_ledger *ledger,

@@ -119,6 +119,22 @@ CA_MUST_USE enum ca_code ca_run_select(struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
                                     struct ca_err *err);
 
+/* What a person knows about a change of unknown outcome. */
+struct ca_resolution {
+  enum ca_outcome outcome; /* CA_DONE or CA_FAILED */
+  const char *who;         /* user name */
+  const char *host;        /* machine's name */
+  const char *reason;      /* why the person is sure */
+};
+/* Gives a change of the selected run its outcome; the counts of an ended run
+   follow. On disk on return. CA_USAGE, with nothing written, unless the run
+   was applied and the change is unknown or, in a run that died, intended. No
+   other process may be writing the run. */
+CA_MUST_USE enum ca_code ca_run_resolve(struct ca_ledger *ledger,
+                                        int64_t change,
+                                        const struct ca_resolution *resolution,
+                                        struct ca_err *err);
+
 /* Plan writes are cheap: a later plan write commits them after 1,000 rows
    or 50 ms. A bulk's plan rows are not fsynced on their own; the next
    synced commit covers them. A power cut can lose the tail of an unsealed
@@ -339,6 +355,8 @@ struct ca_history_row {
   const char *toolkit;
   const char *alias;   /* as the plan read it, or NULL */
   const char *account; /* or NULL; the change may target another account */
+  int64_t resolved_ms; /* 0: its outcome is not from a person */
+  struct ca_resolution resolution;
 };
 /* Selects changes. A text that is NULL or a time that is 0 excludes
    nothing. */

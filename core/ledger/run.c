@@ -1,4 +1,5 @@
-/* The life of a run: begin, select, reopen, end; and its salt.
+/* The life of a run: begin, select, reopen, end; what a person decides about
+   its changes afterwards; its salt.
    Must not know: how changes are sent, what a script is. */
 #include <stdio.h>
 #include <string.h>
@@ -415,6 +416,8 @@ enum ca_code ca_run_reopen(struct ca_ledger *ledger, const char *name,
 
 /* Ending a run. */
 
+#define COUNTS_SIZE (CA_OUTCOME_COUNT * 21 + 2)
+
 /* "[0,0,3,812,0,0,0,0,0,0]", in the order of enum ca_outcome. */
 static void format_counts(const struct ca_ledger *ledger, char *out,
                           size_t size)
@@ -453,7 +456,7 @@ static enum ca_code close_rest(struct ca_ledger *ledger, struct ca_err *err)
 enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
                         struct ca_err *err)
 {
-  char counts[CA_OUTCOME_COUNT * 21 + 2];
+  char counts[COUNTS_SIZE];
   int64_t now_ms = ca_clock_wall_ms(ledger->clock);
   enum ca_code code = ca_ledger_open_run(ledger, err);
 
@@ -475,5 +478,75 @@ enum ca_code ca_run_end(struct ca_ledger *ledger, int exit_code,
   if(!code)
     code = ca_ledger_sync(ledger, err);
   ledger->ended = !code;
+  return ca_ledger_undo_txn(ledger, code, err);
+}
+
+/* Resolving. */
+
+static enum ca_code check_unknown(struct ca_ledger *ledger, int64_t number,
+                                  struct ca_err *err)
+{
+  struct ca_changes changes;
+  const struct ca_change_row *row;
+  enum ca_code code;
+
+  ca_changes_open_one(&changes, ledger, number);
+  code = ca_changes_next(&changes, &row, err);
+  if(!code && !row)
+    code = ca_err_set(err, CA_USAGE, "the run has no change %lld",
+                      (long long)number);
+  else if(!code && row->outcome != CA_UNKNOWN && row->outcome != CA_INTENDED)
+    code = ca_err_set(err, CA_USAGE,
+                      "change %lld is %s: only an unknown change can be "
+                      "resolved",
+                      (long long)number, ca_change_outcome_name(row->outcome));
+  ca_changes_close(&changes);
+  return code;
+}
+
+static enum ca_code write_resolution(struct ca_ledger *ledger, int64_t number,
+                                     const struct ca_resolution *resolution,
+                                     struct ca_err *err)
+{
+  char counts[COUNTS_SIZE];
+  int64_t id = ca_ledger_change_id(ledger, number);
+  int64_t now_ms = ca_clock_wall_ms(ledger->clock);
+  enum ca_code code =
+      ca_statement_write(ledger, CA_SQL_OUTCOME_RESOLVE, err, "iii", id,
+                         (int64_t)resolution->outcome, now_ms);
+
+  if(!code)
+    code = ca_statement_write(ledger, CA_SQL_RESOLUTION_ADD, err, "iiittt", id,
+                              (int64_t)resolution->outcome, now_ms,
+                              resolution->who, resolution->host,
+                              resolution->reason);
+  ledger->counted = false;
+  if(!code)
+    code = ca_ledger_count_changes(ledger, err);
+  if(code)
+    return code;
+  format_counts(ledger, counts, sizeof(counts));
+  return ca_statement_write(ledger, CA_SQL_RUN_COUNTS, err, "rt", counts);
+}
+
+enum ca_code ca_run_resolve(struct ca_ledger *ledger, int64_t change,
+                            const struct ca_resolution *resolution,
+                            struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_has_run(ledger, err);
+
+  if(!code)
+    code = ca_ledger_check_writer(ledger, err);
+  if(!code && !ledger->applies)
+    code = ca_err_set(err, CA_USAGE, "the run was a preview");
+  if(!code)
+    code = ca_ledger_txn(ledger, err);
+  if(code)
+    return code;
+  code = check_unknown(ledger, change, err);
+  if(!code)
+    code = write_resolution(ledger, change, resolution, err);
+  if(!code)
+    code = ca_ledger_sync(ledger, err);
   return ca_ledger_undo_txn(ledger, code, err);
 }

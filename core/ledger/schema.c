@@ -21,6 +21,11 @@
   " WHERE c.bulk > 0 GROUP BY 1, 2 HAVING max(EXISTS (SELECT 1 FROM"     \
   " main.intent n WHERE n.id = c.id))"
 
+/* What a person decided about a change of unknown outcome. */
+#define RESOLUTION                                               \
+  "resolution(id INTEGER PRIMARY KEY, outcome INTEGER NOT NULL," \
+  " at_ms INTEGER NOT NULL, who TEXT, host TEXT, reason TEXT NOT NULL);"
+
 /* migrations[n - 1] makes version n of the schema. A released version is
    never edited; a change is a new entry. Numbers of outcomes, flags and
    classes are those of the headers. */
@@ -81,7 +86,9 @@ static const char *const migrations[] = {
   " skipped INTEGER NOT NULL, failed INTEGER NOT NULL,"
   " stood_ms INTEGER NOT NULL, PRIMARY KEY(run, number)) WITHOUT ROWID;"
   "INSERT INTO bulk(run, number, name, kind, selected, planned, same,"
-  " skipped, failed, stood_ms) " BULKS_OF_1 ";"
+  " skipped, failed, stood_ms) " BULKS_OF_1 ";",
+
+  "CREATE TABLE " RESOLUTION
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -95,7 +102,10 @@ static const char *const views[VERSION - 1] = {
   " FROM main.change;"
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
   "CREATE TEMP TABLE part AS " SESSIONS_OF_1 ";"
-  "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";",
+  "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";"
+  "CREATE TEMP TABLE " RESOLUTION,
+
+  "CREATE TEMP TABLE " RESOLUTION
 };
 
 static int read_number(sqlite3 *db, const char *sql, int *number)

@@ -47,18 +47,21 @@
 #define WHEN "coalesce(o.ended_ms, n.sent_ms, r.began_ms)"
 /* Changes of all runs, as ca_history_next_change returns them, with their
    runs, sessions and items. */
-#define HISTORY(from, where, order)                                       \
-  "SELECT " CHANGE_ROW ", r.name, coalesce(p.who, r.who),"                \
-  " coalesce(p.host, r.host), r.script, r.mode = 'apply', " WHEN          \
-  ", i.user, i.toolkit, i.alias, " ITEM_ACCOUNT ", c.id" from CHANGE_MORE \
-  " CROSS JOIN run r ON r.id = c.id >> 41"                                \
-  " LEFT JOIN part p ON p.run = r.id AND p.number ="                      \
-  " (SELECT max(number) FROM part WHERE run = r.id AND"                   \
-  " began_ms <= n.sent_ms)"                                               \
-  " WHERE " where " AND (?1 IS NULL OR r.project = ?1)"                   \
-  " AND r.name IS NOT ?2 AND (?3 IS NULL OR c.operation ="                \
-  " (SELECT id FROM operation WHERE name = ?3))"                          \
-  " AND (?4 >> " STATE ") & 1 AND (?5 OR r.mode = 'apply')"               \
+#define HISTORY(from, where, order)                                      \
+  "SELECT " CHANGE_ROW ", r.name, coalesce(p.who, r.who),"               \
+  " coalesce(p.host, r.host), r.script, r.mode = 'apply', " WHEN         \
+  ", i.user, i.toolkit, i.alias, " ITEM_ACCOUNT ", c.id, z.who, z.host," \
+  " z.at_ms, z.reason" from CHANGE_MORE                                  \
+  " LEFT JOIN resolution z ON z.id = c.id AND z.outcome = o.outcome"     \
+  " AND z.at_ms >= coalesce(n.sent_ms, 0)"                               \
+  " CROSS JOIN run r ON r.id = c.id >> 41"                               \
+  " LEFT JOIN part p ON p.run = r.id AND p.number ="                     \
+  " (SELECT max(number) FROM part WHERE run = r.id AND"                  \
+  " began_ms <= n.sent_ms)"                                              \
+  " WHERE " where " AND (?1 IS NULL OR r.project = ?1)"                  \
+  " AND r.name IS NOT ?2 AND (?3 IS NULL OR c.operation ="               \
+  " (SELECT id FROM operation WHERE name = ?3))"                         \
+  " AND (?4 >> " STATE ") & 1 AND (?5 OR r.mode = 'apply')"              \
   " AND " WHEN " >= ?6 ORDER BY " order " LIMIT ?7"
 
 /* Rows of multi-row statements; SQLite gives each '?' its own number, and
@@ -118,6 +121,8 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_RUN_END] =
       "UPDATE run SET ended_ms = ?2, exit_code = ?3, counts = ?4"
       " WHERE id = ?1",
+  [CA_SQL_RUN_COUNTS] = "UPDATE run SET counts = ?2 WHERE id = ?1 AND"
+                        " counts IS NOT NULL",
   [CA_SQL_SESSION_ADD] = "INSERT INTO part(run, number, began_ms, who, host)"
                          " SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4"
                          " FROM part WHERE run = ?1",
@@ -233,6 +238,12 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_CHANGE_REOPEN] = "DELETE FROM outcome WHERE id = ?1",
   [CA_SQL_OUTCOME_ADD] = INSERT_OUTCOME OUTCOME,
   [CA_SQL_OUTCOMES_ADD] = INSERT_OUTCOME ROWS_16(OUTCOME),
+  [CA_SQL_OUTCOME_RESOLVE] =
+      "INSERT INTO outcome(id, outcome, ended_ms) VALUES(?1, ?2, ?3)"
+      " ON CONFLICT(id) DO UPDATE SET outcome = ?2, ended_ms = ?3",
+  [CA_SQL_RESOLUTION_ADD] =
+      "REPLACE INTO resolution(id, outcome, at_ms, who, host, reason)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
   [CA_SQL_CHANGES] =
       "SELECT " CHANGE_ROW CHANGE_JOINS
       " WHERE c.id > ?1 AND c.id <= ?2 AND (?4 < 0 OR c.bulk = ?4)"

@@ -962,12 +962,58 @@ static void what_happened_to_an_account(void)
   CHECK_TEXT(history("ca_1", 0),
              "invite.lua kim box link done +10 user u; "
              "idle.lua kim box disable planned preview +20 user u; "
-             "idle.lua sam laptop delete done +40 user u; ");
+             "idle.lua sam laptop delete done +40 user -; ");
   CHECK_TEXT(history("ca_1", 1), "invite.lua kim box link done +10 user u; ");
   CHECK_TEXT(history("ca_2", 0),
              "idle.lua kim box disable planned preview +20 user u; ");
   CHECK_TEXT(history("", 0), "");
   CHECK_TEXT(history("row 1", 0), "invite.lua kim box link done +10 user u; ");
+  stop();
+}
+
+/* ---- what a person knows ---- */
+
+static enum ca_code resolve(int64_t change, enum ca_outcome outcome)
+{
+  const struct ca_resolution resolution = {
+    .outcome = outcome, .who = "kim", .host = "box", .reason = "seen"
+  };
+  return ca_run_resolve(ledger, change, &resolution, &err);
+}
+
+static void a_person_knows(void)
+{
+  int64_t lost, dead, done;
+
+  start("apply");
+  done = add_both(0, "done", "disable");
+  lost = add_both(0, "lost", "disable");
+  dead = add_both(0, "dead", "disable");
+  CHECK_INT(intend(done), CA_OK);
+  CHECK_INT(settle(done, CA_DONE), CA_OK);
+  CHECK_INT(intend(lost), CA_OK);
+  CHECK_INT(intend(dead), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 8, &err), CA_OK);
+  CHECK_TEXT(scratch_ask("ledger.db", "SELECT counts FROM run"),
+             "[0,0,0,1,0,0,0,2,0,0]");
+  CHECK_INT(resolve(done, CA_FAILED), CA_USAGE);
+  CHECK_HOLDS(err.text, "is done: only an unknown change can be resolved");
+  CHECK_INT(resolve(lost + 1, CA_FAILED), CA_USAGE);
+  CHECK_HOLDS(err.text, "the run has no change");
+  CHECK_INT(resolve(lost, CA_DONE), CA_OK);
+  CHECK_INT(resolve(dead, CA_FAILED), CA_OK);
+  CHECK_INT(resolve(dead, CA_DONE), CA_USAGE);
+  CHECK_TEXT(scratch_ask("ledger.db", "SELECT counts FROM run"),
+             "[0,0,0,2,0,1,0,0,0,0]");
+  CHECK_TEXT(counts(-1), "disable done 2; disable failed 1; items done 2; "
+                         "items failed 1; ");
+  CHECK_TEXT(scratch_ask("ledger.db", "SELECT who || host || reason || outcome"
+                                      " FROM resolution ORDER BY id LIMIT 1"),
+             "kimboxseen3");
+  begin_run("preview");
+  dead = add_both(1, "one", "disable");
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(resolve(dead, CA_DONE), CA_USAGE);
   stop();
 }
 
@@ -1094,7 +1140,7 @@ static void version_1_is_brought_up_to_date(void)
 
   make_version_1();
   open_ledger();
-  CHECK_INT(ask("PRAGMA user_version"), 2);
+  CHECK_INT(ask("PRAGMA user_version"), 3);
   CHECK_TEXT(runs(0, 0), runs_of_1);
   CHECK_INT(ca_run_select(ledger, OLD_RUN, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), changes_of_1);
@@ -1228,7 +1274,7 @@ static void reader_is_told_what_is_wrong(void)
   scratch_do("ledger.db", "CREATE TABLE mine(x)");
   reader_refuses("not a ledger");
   scratch_do("ledger.db", "PRAGMA user_version = 9");
-  reader_refuses("newer composio-lua (schema 9, this one knows 2)");
+  reader_refuses("newer composio-lua (schema 9, this one knows 3)");
   CHECK(!chmod(scratch_dir, 0777));
   reader_refuses("everybody can write");
   scratch_remove();
@@ -1304,6 +1350,7 @@ static void reader_of_what_is_read_only(void)
 
 int main(void)
 {
+  check_case("a person knows", a_person_knows);
   check_case("a bulk stands on disk", bulk_stands_on_disk);
   check_case("items are found by key", items_are_found_by_key);
   check_case("items have verdicts", items_have_verdicts);

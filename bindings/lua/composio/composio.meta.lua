@@ -655,6 +655,9 @@ function composio.runs(options) end
 ---@field status_after? composio.status
 ---@field reason? string that the script gave
 ---@field error? string
+---@field resolved_at? string when a person gave it its outcome by composio-lua resolve
+---@field resolved_by? string "user@machine"
+---@field resolution? string the person's reason
 ---@field request_id? string of the service
 ---@field fallback boolean an `otherwise`
 ---@field class "read" | "reversible" | "irreversible"

@@ -14,6 +14,8 @@ composio-lua %s: bulk operations on Composio connected accounts
   composio-lua runs             list the runs, newest first
   composio-lua show RUN         show what a run did
   composio-lua history ACCOUNT  show who changed an account, and when
+  composio-lua resolve RUN CHANGE done|failed
+                                tell what became of an unknown change
   composio-lua scripts          list the shipped scripts
   composio-lua help SCRIPT      show a script's parameters
 

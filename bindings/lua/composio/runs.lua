@@ -1,10 +1,11 @@
 -- The verbs runs, show RUN and history ACCOUNT: tables and lines for people,
--- JSON lines for programs.
+-- JSON lines for programs. resolve.lua has the verb resolve.
 -- Must not know: SQL, how rows are read ahead, terminals, signals.
 
 local columns = require "composio.columns"
 local json_line = require "composio.json_line"
 local next_command = require "composio.next_command"
+local resolve = require "composio.resolve"
 
 local FIRST_CHANGES = 50
 
@@ -19,7 +20,7 @@ local ITEM_COUNT = { "kind", "outcome", "count" }
 local CHANGE = {
   "number", "key", "operation", "account", "made", "auth_config", "outcome", "fallback", "class",
   "before", "after", "image", "query", "body", "fingerprint", "reason", "line", "error",
-  "request_id", "sent", "user", "toolkit", "alias",
+  "request_id", "sent", "user", "toolkit", "alias", "resolved", "resolved_by", "resolution",
 }
 
 local function joined(before, list, ...)
@@ -87,10 +88,18 @@ local function outcome(word)
   return (word:gsub("_", " "))
 end
 
--- Returns the script's reason and the error, joined when there are both.
+-- Returns the script's reason, the error and what a person found out, joined.
 local function why(row)
-  local reason, problem = row.reason or "", row.error or ""
-  return reason .. (reason ~= "" and problem ~= "" and "; " or "") .. problem
+  local list = {}
+  for _, text in ipairs {
+    row.reason or "", row.error or "",
+    row.resolution and ("resolved by %s: %s"):format(row.resolved_by, row.resolution) or "",
+  } do
+    if text ~= "" then
+      list[#list + 1] = text
+    end
+  end
+  return table.concat(list, "; ")
 end
 
 return function(core, host)
@@ -427,5 +436,10 @@ return function(core, host)
     end
   end
 
-  return { runs = verb(runs, 0), show = verb(show, 2), history = verb(history, 0) }
+  return {
+    runs = verb(runs, 0),
+    show = verb(show, 2),
+    history = verb(history, 0),
+    resolve = verb(resolve(host), 2),
+  }
 end
