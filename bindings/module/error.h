@@ -21,20 +21,6 @@ int lca_error_throw(lua_State *L, const struct ca_api *api,
                     const char *account, const struct ca_err *err);
 /* Returns whether the value at index is an error object. */
 bool lca_error_is(lua_State *L, int index);
-/* Pushes the text of an error of any kind, for people who did not catch it:
-   that of an error object begins with the script's line. Returns the text.
-   [-0, +1, e] */
-const char *lca_error_push_line(lua_State *L, int index);
-
-<<<<<<< HEAD
-/* Pushes the script's position, "script.lua:12", skipping C functions and our
-   own Lua files; or nothing, and returns false, if it is not known. A tail
-   call leaves no frame of its caller: then the position is that of the line
-   which runs the coroutine, or of the start of what the task runs.
-   [-0, +(0|1), m] */
-bool lca_error_push_place(lua_State *L);
-/* The same before a message, "script.lua:12: ", or "". [-0, +1, m] */
-=======
 /* Does the error at index mean that every other call would fail, too? */
 enum lca_error_end {
   LCA_ERROR_GOES_ON,
@@ -43,10 +29,18 @@ enum lca_error_end {
 };
 /* [-0, +0, -] */
 enum lca_error_end lca_error_ends_run(lua_State *L, int index);
+/* Pushes the text of an error of any kind, for people who did not catch it:
+   that of an error object begins with the script's line. Returns the text.
+   [-0, +1, e] */
+const char *lca_error_push_line(lua_State *L, int index);
 
-/* Pushes the script's position, "script.lua:12: ", skipping C functions and
-   our own Lua files; "" if there is none. [-0, +1, m] */
->>>>>>> 6ea83a9 (Prove changes by what the operation's row says, and name a missing route)
+/* Pushes the script's position, "script.lua:12", skipping C functions and our
+   own Lua files; or nothing, and returns false, if it is not known. A tail
+   call leaves no frame of its caller: then the position is that of the line
+   which runs the coroutine, or of the start of what the task runs.
+   [-0, +(0|1), m] */
+bool lca_error_push_place(lua_State *L);
+/* The same before a message, "script.lua:12: ", or "". [-0, +1, m] */
 void lca_error_where(lua_State *L);
 /* Pushes the position where the function at index starts, "script.lua:12"; or
    nothing, and returns false, if it is not a script's. [-0, +(0|1), m] */
