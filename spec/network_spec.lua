@@ -168,7 +168,6 @@ local FAULTS = {
   ["sent elsewhere"] = {
     rule = "when=request," .. proxy.answer(302, { "Location: https://elsewhere.example/in" }, ""),
     sent = true,
-    whole = true,
     settled = true,
     name = "APIError",
     status = 302,

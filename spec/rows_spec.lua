@@ -135,9 +135,9 @@ describe("operations that only the table knows", function()
     local ids = active(2)
     emulator:faults {
       { method = "PATCH", path = "*/" .. ids[1] .. "/pause", action = "reply", status = 409,
-        body = "{}" },
+        body = { error = { message = "no", code = 1 } } },
       { method = "PATCH", path = "*/" .. ids[2] .. "/status", action = "reply", status = 409,
-        body = "{}" },
+        body = { error = { message = "no", code = 1 } } },
     }
     local done = apply(([[
       composio.bulk({ %q, %q }, function(account)

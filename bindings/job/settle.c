@@ -169,6 +169,8 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
                     int64_t (*deadline_ms)(void *ctx), void *ctx)
 {
   struct settling settling = { .run = lca_run_of(L) };
+  if(settling.run->stats.no_route)
+    return; /* who answers may not be the service */
   settle_all(L, &settling, not_done, deadline_ms, ctx);
   free(settling.items);
 }

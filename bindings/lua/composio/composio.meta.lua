@@ -39,7 +39,9 @@ composio.null = nil
 
 -- ---- errors ------------------------------------------------------------
 
----What the service or the network said no to. tostring gives one line.
+---What the service or the network said no to. tostring gives one line. The name
+---RouteNotFoundError means that the base URL is wrong, or that the service no longer has
+---the operation's route: it says nothing about the account, and ends a run.
 ---@class composio.error
 ---@field name string such as ComposioConnectedAccountNotFoundError
 ---@field message string
