@@ -476,8 +476,8 @@ void lca_apply_open(lua_State *L)
 
 /* ---- after the script ---- */
 
-bool lca_apply_is_past(const struct ca_engine *engine,
-                       int64_t (*deadline_ms)(void *ctx), void *ctx)
+bool lca_apply_deadline_passed(const struct ca_engine *engine,
+                               int64_t (*deadline_ms)(void *ctx), void *ctx)
 {
   int64_t until = deadline_ms(ctx);
   return until >= 0 && ca_clock_mono_ms(ca_engine_clock(engine)) >= until;
@@ -495,7 +495,7 @@ void lca_apply_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx),
   engine = lca_scheduler_engine(run->sched);
   ca_apply_stop(run->apply);
   while(!ca_apply_finished(run->apply)) {
-    if(lca_apply_is_past(engine, deadline_ms, ctx))
+    if(lca_apply_deadline_passed(engine, deadline_ms, ctx))
       break;
     run->options.tick(run->options.ctx);
     if(ca_engine_step(engine, 100, &err))

@@ -271,8 +271,8 @@ void lca_direct_open(lua_State *L);
 int lca_apply_bulk(lua_State *L);
 void lca_apply_open(lua_State *L);
 /* Has the deadline passed? -1 means that there is none. */
-bool lca_apply_is_past(const struct ca_engine *engine,
-                       int64_t (*deadline_ms)(void *ctx), void *ctx);
+bool lca_apply_deadline_passed(const struct ca_engine *engine,
+                               int64_t (*deadline_ms)(void *ctx), void *ctx);
 /* Queues one ended change for `after`. Calls no Lua. */
 void lca_apply_report(struct lca_applier *applier,
                       const struct ca_applied *applied);

@@ -94,7 +94,8 @@ static void drive(struct lca_run *run, struct ca_settle *settle,
 {
   struct ca_engine *engine = lca_scheduler_engine(run->sched);
   while(!ca_settle_finished(settle)) {
-    if(lca_apply_is_past(engine, deadline_ms, ctx) || is_interrupted(run))
+    if(lca_apply_deadline_passed(engine, deadline_ms, ctx) ||
+       is_interrupted(run))
       ca_settle_stop(settle);
     run->options.tick(run->options.ctx);
     if(ca_settle_fill(settle, err) || ca_settle_finished(settle) ||

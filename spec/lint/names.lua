@@ -58,7 +58,7 @@ local words = {
   { "mark", "queued outcome", within = { "core/ledger/" } },
   { "marks", "queued outcomes", within = { "core/ledger/" } },
   { "turn", "write queue", within = { "core/ledger/" } },
-  { "unlock", "commit_before_wait" },
+  { "unlock", "commit_before_wait", except = { "pthread_mutex_unlock" } },
   { "part", "session", within = { "core/ledger/" } },
   { "parts", "sessions", within = { "core/ledger/" } },
   { "look", "precheck, or open read-only" },

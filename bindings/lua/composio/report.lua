@@ -6,7 +6,7 @@ local KNOWN = { "raw" }
 
 -- Returns the value as a cell. A spreadsheet would execute a text that begins like a
 -- formula: unless raw, such a text gets a leading quote. Numbers are never formulas.
-local function to_cell(value, raw)
+local function to_text(value, raw)
   local text = tostring(value)
   local guard = not raw and type(value) ~= "number" and text:find "^[=+@\t\r-]"
   if guard then
@@ -19,11 +19,11 @@ local function to_cell(value, raw)
 end
 
 local function to_line(values, raw)
-  local cells = {}
+  local texts = {}
   for place, value in ipairs(values) do
-    cells[place] = to_cell(value, raw)
+    texts[place] = to_text(value, raw)
   end
-  return table.concat(cells, ",") .. "\r\n"
+  return table.concat(texts, ",") .. "\r\n"
 end
 
 return function(composio, core, host)
@@ -62,7 +62,7 @@ return function(composio, core, host)
       if self ~= report or type(row) ~= "table" then
         core.usage "report:add: expected a table, called with a colon"
       end
-      local cells = {}
+      local texts = {}
       for name in pairs(row) do
         if not known[name] then
           core.unknown_option("report:add", name, columns)
@@ -70,9 +70,9 @@ return function(composio, core, host)
       end
       for place, name in ipairs(columns) do
         local value = row[name]
-        cells[place] = value == nil and "" or value
+        texts[place] = value == nil and "" or value
       end
-      file:add(to_line(cells, raw))
+      file:add(to_line(texts, raw))
     end
 
     return report
