@@ -271,7 +271,7 @@ describe("a run", function()
     emulator:faults()
     assert.equal(
       ("composio-lua resume %s --state-dir 'my state' --protect keep.txt --rate 50/s "):format(id)
-        .. "--allow io --failed -- 'a word'",
+        .. "--allow io --failed",
       run.summary.next
     )
     has(back("show", id, "--state-dir", "my state").out,

@@ -322,8 +322,13 @@ enum ca_code host_options_parse(struct host_options *options, int argc,
 
 void host_options_clear(struct host_options *options)
 {
+  size_t i;
   while(options->saved_count)
     free(options->saved[--options->saved_count]);
+  for(i = 0; options->words && options->words[i]; i++)
+    free(options->words[i]);
+  free(options->words);
+  options->words = NULL;
   free(options->params);
   options->params = NULL;
 }

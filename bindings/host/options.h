@@ -31,6 +31,8 @@ enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 #define HOST_OPTION_MAX  64
 #define HOST_CONFIRM_MAX 64
 #define HOST_SAVED_MAX   32
+#define HOST_SAVED_WORDS "words" /* the name of `rest` among stored options \
+                                  */
 
 /* Texts point into argv. Options that were not given have their defaults. */
 struct host_options {
@@ -57,6 +59,7 @@ struct host_options {
   int protect_count;
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   bool same_project;
+  bool anew;            /* start although a like run stands interrupted */
   int64_t lock_wait_ms; /* 0: do not wait */
   bool detailed_exitcode;
   const char *reason; /* of resolve, or NULL */
@@ -73,8 +76,10 @@ struct host_options {
   int64_t limit_items; /* items of each bulk; 0: all */
   char **params;       /* owned array of the script's parameters */
   int param_count;
-  char **rest; /* the words after "--"; points into argv */
+  char **rest; /* the words after "--"; points into argv, or to words */
   int rest_count;
+  char *
+      *words; /* owned, and the texts, too: restored from an earlier session */
   char *
       saved[HOST_SAVED_MAX]; /* owned values from host_options_saved_restore */
   int saved_count;
@@ -86,7 +91,8 @@ struct host_options {
 };
 
 /* Restores the options that belong to the run rather than to one command line:
-   limits, --protect, --limit-items, what the script may use. json is what
+   limits, --protect, --limit-items, what the script may use, the words after
+   "--". json is what
    host_options_saved_json wrote in an earlier session; relative paths in it
    are relative to dir. Options given on this command line win. CA_USAGE when a
    stored value cannot be read. */

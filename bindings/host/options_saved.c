@@ -61,6 +61,31 @@ static bool keep_values(struct host_options *options,
   return true;
 }
 
+/* Restores the words after "--", a JSON list. They end with NULL. */
+static bool keep_words(struct host_options *options, struct ca_slice value)
+{
+  struct ca_json_scan scan = { value.data, value.data + value.len };
+  struct ca_slice one;
+  bool first = true;
+  if(!ca_json_enter(&scan, '['))
+    return false;
+  options->words = calloc(value.len, sizeof(options->words[0]));
+  options->rest = options->words;
+  while(options->words && ca_json_element(&scan, &first) == 1) {
+    char *word = ca_json_value(&scan, &one) == CA_JSON_STRING
+                     ? malloc(one.len + 1)
+                     : NULL;
+    int64_t len = word ? ca_json_unescape(one, word) : -1;
+    if(len < 0) {
+      free(word);
+      return false;
+    }
+    word[len] = '\0';
+    options->words[options->rest_count++] = word;
+  }
+  return options->words != NULL;
+}
+
 static const struct host_option *find_saved(const struct host_options *options,
                                             struct ca_slice name)
 {
@@ -84,8 +109,13 @@ enum ca_code host_options_saved_restore(struct host_options *options,
     return CA_OK; /* an older version stored no options */
   while(ca_json_member(&scan, &first, &name) == 1) {
     const struct host_option *option = find_saved(options, name);
+    bool words = ca_slice_is(name, HOST_SAVED_WORDS) && !options->rest;
     if(ca_json_value(&scan, &value) == CA_JSON_BAD)
       break;
+    if(words && !keep_words(options, value))
+      return ca_err_set(err, CA_USAGE,
+                        "the run's arguments after -- cannot be read from the "
+                        "ledger: give them again");
     if(option && !keep_values(options, option, value, dir))
       return ca_err_set(
           err, CA_USAGE,
@@ -146,6 +176,12 @@ enum ca_code host_options_saved_json(const struct host_options *options,
   for(i = 0; host_options_table[i].name; i++)
     if(options->given[i].seen)
       add_given(options, i, &json);
+  if(options->rest) {
+    ca_json_write_open(&json, HOST_SAVED_WORDS, '[');
+    for(i = 0; i < options->rest_count; i++)
+      add_text(&json, NULL, options->rest[i]);
+    ca_json_write_close(&json, ']');
+  }
   return ca_json_write_end(&json);
 }
 

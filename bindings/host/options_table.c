@@ -302,6 +302,8 @@ const struct host_option host_options_table[] = {
   { "same-project", SAFETY, ON(APPLY) | ON(RESUME) | ON(UNDO), read_flag,
     AT(same_project), 0, 0, NULL,
     "the API key was rotated: accept a plan or run made with the old key" },
+  { "anew", SAFETY, ON(RUN), read_flag, AT(anew), 0, 0, NULL,
+    "start although a run like this one stands interrupted" },
   { "failed", SAFETY, ON(RESUME), read_flag, AT(failed), 0, 0, NULL,
     "with resume: also retry changes and actions that failed" },
   { "reason", SAFETY, ON(RESOLVE), read_text, AT(reason), 0, 0, "TEXT",

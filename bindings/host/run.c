@@ -90,6 +90,28 @@ static enum ca_code confirm(void *ctx, int64_t count,
   return host_confirm(ctx, count, words, err);
 }
 
+static enum ca_code like(void *ctx, bool creates, struct ca_err *err)
+{
+  struct host *host = ctx;
+  char name[96];
+  if(host->options.anew || host_like_find(host, name, sizeof(name), err))
+    return err->code;
+  if(!*name)
+    return CA_OK;
+  if(creates)
+    return ca_err_set(err, CA_USAGE,
+                      "refused: run %s of this script and parameters was "
+                      "interrupted: this run would make again what that one "
+                      "has made; finish it with `composio-lua resume %s`, or "
+                      "give --anew",
+                      name, name);
+  host_terminal_print(host,
+                      "run %s of this script and parameters was interrupted; "
+                      "`composio-lua resume %s` finishes it",
+                      name, name);
+  return CA_OK;
+}
+
 static const char *protect(void *ctx, const char *id, const char *user,
                            const char *toolkit, char *out, size_t size)
 {
@@ -183,6 +205,7 @@ static int open_state(lua_State *L)
   options.begin = begin;
   options.confirm = confirm;
   options.let_through = let_through;
+  options.like = like;
   options.protect = protect;
   options.protects = host->protect.count > 0;
   options.show = show;

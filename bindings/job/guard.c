@@ -60,6 +60,28 @@ int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
   return lca_error_usage(L, "%s", text);
 }
 
+/* Asks once, and once more when the run turns out to make accounts. */
+static enum ca_code check_like(struct lca_run *run, bool creates,
+                               struct ca_err *err)
+{
+  const struct lca_run_options *options = &run->options;
+  if(options->replay.on || run->like_passed || (run->like_told && !creates))
+    return CA_OK;
+  run->like_told = true;
+  run->like_passed = creates;
+  return options->like(options->ctx, creates, err);
+}
+
+static bool plans_creates(const struct lca_run *run)
+{
+  const struct lca_count *count = run->plan_counts;
+  size_t i;
+  for(i = 0; i < LCA_COUNTS; i++)
+    if(count[i].api && count[i].planned && !ca_api_has_id(count[i].api))
+      return true;
+  return false;
+}
+
 void lca_guard_straight(lua_State *L, struct lca_run *run,
                         const struct lca_change_builder *builder)
 {
@@ -70,6 +92,8 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
   ca_err_clear(&err);
   lca_guard_add(&planned, change, builder->weight, builder->ends_active);
   if(ca_guard_check(&run->options.limits, &planned, &err))
+    lca_guard_refuse(L, run, err.text);
+  if(!ca_api_has_id(change->api) && check_like(run, true, &err))
     lca_guard_refuse(L, run, err.text);
   if(change->cost != CA_IRREVERSIBLE || !run->options.apply)
     return;
@@ -94,7 +118,8 @@ int lca_guard_check(lua_State *L)
   ca_err_clear(&err);
   if(!run->plan.totals.planned)
     return 0;
-  if(ca_guard_check(&options->limits, &run->stats.guarded, &err)) {
+  if(ca_guard_check(&options->limits, &run->stats.guarded, &err) ||
+     check_like(run, plans_creates(run), &err)) {
     if(options->apply)
       return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
     if(!run->stats.refused)

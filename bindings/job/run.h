@@ -141,6 +141,10 @@ struct lca_run_options {
   enum ca_code (*confirm)(void *ctx, int64_t count,
                           const struct lca_plan *plan, const char *what,
                           struct ca_err *err);
+  /* Refuses to start when a like run stands interrupted and this one makes
+     accounts (`creates`); without creates it only says so. NULL in a replay.
+   */
+  enum ca_code (*like)(void *ctx, bool creates, struct ca_err *err);
   /* Returns why this account, user or toolkit must not be changed, written to
      `out`, or NULL when it may. Any of the three may be NULL. */
   const char *(*protect)(void *ctx, const char *id, const char *user,

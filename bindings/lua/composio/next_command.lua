@@ -25,7 +25,7 @@ local function add(words, ...)
   end
 end
 
--- Adds the arguments after "--": the script needs them again.
+-- Adds the arguments after "--", which the script needs again; a run keeps its own.
 local function add_rest(words, rest)
   if rest then
     add(words, "--", table.unpack(rest))
@@ -170,11 +170,10 @@ local function after(_, facts)
   else
     words = after_preview(facts)
   end
-  if not words then
-    return nil
+  if words and not facts.apply then
+    add_rest(words, facts.rest)
   end
-  add_rest(words, facts.rest)
-  return line(words)
+  return words and line(words)
 end
 
 -- ---- a run that stopped before its plan was complete ----
@@ -208,7 +207,10 @@ local function restart(core, run)
     add(words, run.undoes and "undo" or "run", run.undoes or run.word)
     add_members(words, core.json_decode(run.params))
   end
+  local rest = options.words
+  options.words = nil
   add_members(words, options)
+  add_rest(words, rest)
   return line(words)
 end
 
