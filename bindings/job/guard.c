@@ -65,9 +65,9 @@ static enum ca_code check_like(struct lca_run *run, bool creates,
                                struct ca_err *err)
 {
   const struct lca_run_options *options = &run->options;
-  if(options->replay.on || run->like_passed || (run->like_told && !creates))
+  if(options->replay.on || run->like_passed || (run->like_asked && !creates))
     return CA_OK;
-  run->like_told = true;
+  run->like_asked = true;
   run->like_passed = creates;
   return options->like(options->ctx, creates, err);
 }

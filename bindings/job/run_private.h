@@ -47,7 +47,7 @@ struct lca_run {
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
   bool recorded_read;
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
-  bool like_told;   /* options.like was asked, */
+  bool like_asked;   /* options.like was asked, */
   bool like_passed; /* and let creates pass */
   char bulk_name[80];
   struct lca_line line; /* the last change's */
