@@ -60,11 +60,7 @@ describe("a resumed run keeps", function()
   it("its limits, and takes other ones when they are given", function()
     killed() -- without limits
     local run = resume("--max-changes", "2")
-<<<<<<< HEAD
     assert.equal(7, run.code, run.err) -- the killed part had changed an account
-=======
-    assert.equal(7, run.code, run.err)
->>>>>>> 5d31520 (Refuse a run that makes accounts while its like stands interrupted)
     assert.matches("%-%-max%-changes 2", run.err)
     assert.equal(1, #emulator:changes())
     run = resume()

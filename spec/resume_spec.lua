@@ -500,11 +500,7 @@ describe("a saved plan that was killed", function()
       end
     ]]):format(ids[1], ids[2], ids[1], ids[3]))
     local run = resume()
-<<<<<<< HEAD
     assert.equal(7, run.code, run.err) -- refused after the killed run had written
-=======
-    assert.equal(7, run.code, run.err)
->>>>>>> 5d31520 (Refuse a run that makes accounts while its like stands interrupted)
     has(run.err, ("refused: disable %s is not in the plan"):format(ids[3]))
     each_once("disable", 2)
   end)
