@@ -6,7 +6,7 @@ local job = require "spec.support.job"
 local proxy = require "spec.support.proxy"
 local scene = require "spec.support.scene"
 
-local has, lacks = job.has, job.lacks
+local has = job.has
 local emulator, place, between
 
 scene.of_host({ "--accounts", "60" }, function(...)
@@ -121,12 +121,30 @@ describe("an unknown change", function()
     local run = unknown_run(ids, "account:disable()")
     local done = resolve(run, number_of(changes_of(run)[1]), "done", "--reason", "seen")
     assert.equal(0, done.code, done.err)
-    lacks(done.out, "next:")
+    has(done.out, "next: composio-lua resume " .. run .. "\n")
     local row = cjson.decode(place:run({ "runs", "--json", "--limit", "1" }).out)
     assert.same({ done = 1 }, row.changes)
     local rest = resume(run)
     assert.equal(0, rest.code, rest.err)
     assert.equal(1, rest.summary.outcomes.done)
+  end)
+
+  it("outside a bulk is resolved, too, and resume goes on with the script", function()
+    local id = active(1)[1]
+    between = proxy.start(emulator, { "method=PATCH,hit=1,when=reply,at=0,do=down,ms=3000" })
+    place.env.COMPOSIO_BASE_URL = between.url
+    local text = 'accounts.update("%s", { alias = "x" }) accounts.disable("%s")'
+    local run = place:run(
+      { "job.lua", "--apply", "--retries=0", "--summary=summary.json", "--timeout=2" },
+      { script = text:format(id, id) }
+    )
+    assert.equal(7, run.code, run.err)
+    local done = resolve(run.summary.run, id, "done", "--reason", "seen")
+    assert.equal(0, done.code, done.err)
+    has(done.out, "next: composio-lua resume " .. run.summary.run .. "\n")
+    local rest = resume(run.summary.run)
+    assert.equal(0, rest.code, rest.err)
+    assert.same({ update = { done = 1 }, disable = { done = 1 } }, rest.summary.operations)
   end)
 end)
 

@@ -322,7 +322,7 @@ static int ledger_gather(lua_State *L)
   ca_err_clear(&err);
   if(ca_history_gather(ledger_at(L, 1), luaL_optstring(L, 2, NULL),
                        luaL_optstring(L, 3, NULL), &err))
-    raise(L, &err);
+    return raise(L, &err);
   return 0;
 }
 
@@ -334,7 +334,7 @@ static int ledger_find(lua_State *L)
   ca_err_clear(&err);
   if(ca_history_find_run(ledger_at(L, 1), luaL_checkstring(L, 2), name,
                          sizeof(name), &err))
-    raise(L, &err);
+    return raise(L, &err);
   lua_pushstring(L, name);
   return 1;
 }
@@ -355,7 +355,7 @@ static int ledger_sessions(lua_State *L)
     lua_rawseti(L, -2, ++count);
   }
   if(ca_history_close(&query))
-    raise(L, &err);
+    return raise(L, &err);
   return 1;
 }
 
@@ -387,7 +387,7 @@ static int ledger_counts(lua_State *L)
   size_t i;
   if(ca_run_select(ledger, run, &err) ||
      ca_count_outcomes(ledger, -1, &counts, &err))
-    raise(L, &err);
+    return raise(L, &err);
   lua_newtable(L);
   for(i = 0; i < counts.operation_count; i++)
     add_counts(L, counts.operations[i].name, counts.operations[i].changes);
