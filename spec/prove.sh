@@ -41,6 +41,7 @@ sweeps=(
   "bytes.lua"
   "drops.lua" "drops.lua pauses"
   "alloc.lua"
+  "lua_fuzz.lua"
 )
 # What calls by itself does so under the sanitizers.
 one() {

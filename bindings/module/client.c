@@ -268,6 +268,10 @@ static int client_new(lua_State *L)
   const char *file;
 
   lua_settop(L, 1);
+  if(lca_scheduler_in_finalizer(L)) /* in a state that closes, Lua would not
+                                       collect it */
+    return lca_error_usage(L, "composio.client: a finalizer (__gc) cannot "
+                              "make a client");
   base_url = text_option(L, "base_url");
   api_key = text_option(L, "api_key");
   file = text_option(L, "api_key_file");

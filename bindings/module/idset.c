@@ -7,7 +7,9 @@
 #include <lauxlib.h>
 #include "base/digest.h"
 #include "base/hashset.h"
+#include "module/error.h"
 #include "module/idset.h"
+#include "module/scheduler.h"
 #include "module/table.h"
 
 #define IDSET "composio.idset"
@@ -40,7 +42,11 @@ static int idset_gc(lua_State *L)
 
 static int idset_new(lua_State *L)
 {
-  struct ca_hashset *ids = lua_newuserdatauv(L, sizeof(*ids), 0);
+  struct ca_hashset *ids;
+  if(lca_scheduler_in_finalizer(L)) /* in a state that closes, Lua would not
+                                       collect it */
+    return lca_error_usage(L, "a finalizer (__gc) cannot list all accounts");
+  ids = lua_newuserdatauv(L, sizeof(*ids), 0);
   memset(ids, 0, sizeof(*ids));
   luaL_setmetatable(L, IDSET);
   return 1;

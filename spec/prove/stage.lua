@@ -223,8 +223,8 @@ function stage.join(...)
 end
 
 -- The words that run the host: options.verb ("run"), .script or .operand,
--- .state, .url, .more (a list), .before (words in front of it, such as strace
--- and its options).
+-- .state, .url, .more (a list), .program (if it is another one), .before (words
+-- in front of it, such as strace and its options).
 function stage.command(options)
   local words = {
     "COMPOSIO_BASE_URL=" .. quote(options.url),
@@ -232,7 +232,7 @@ function stage.command(options)
     "PROVE_SECRET=" .. quote(stage.SECRET),
     "timeout -k 5 120",
     options.before or "",
-    quote(server.build .. "/composio-lua"),
+    quote(options.program or server.build .. "/composio-lua"),
     options.verb or "run",
     quote(options.operand or options.script),
     "--state-dir",
