@@ -26,6 +26,12 @@ enum ca_code host_confirm_read_protect(struct host *host, struct ca_err *err)
       host_terminal_complain(
           host, "warning: --protect %s lists nothing to protect", path);
   }
+  if(host->protect.odd_path)
+    host_terminal_complain(host,
+                           "warning: %s:%zu has an invisible character, such "
+                           "as a no-break space: it protects an id with just "
+                           "that character",
+                           host->protect.odd_path, host->protect.odd_line);
   return CA_OK;
 }
 

@@ -9,8 +9,9 @@
 #include "host/paths.h"
 #include "host/protect.h"
 
-#define FILE_MAX (64u << 20)
-#define ID_MAX   300 /* longer than any id or slug */
+#define FILE_MAX   (64u << 20)
+#define ID_MAX     300 /* longer than any id or slug */
+#define FIRST_IDLE 3
 
 enum sort { ID, USER, TOOLKIT };
 
@@ -20,6 +21,9 @@ struct host_protect_row {
   const char *path; /* borrowed */
   size_t line;
   size_t number; /* counts the rows in the order of their files and lines */
+  bool
+      is_exact; /* a user with the blanks around it; the one without follows */
+  bool matched;
 };
 
 /* ---- the rows ---- */
@@ -106,7 +110,8 @@ static bool begins(struct ca_slice line, const char *word)
   return line.len >= len && !memcmp(line.data, word, len);
 }
 
-/* Ids and slugs: printable ASCII without blanks. */
+/* Ids and slugs: printable ASCII without blanks, and without what only a CSV
+   file or a comment puts there. */
 static enum ca_code add_word(struct host_protect *protect,
                              const struct host_protect_row *row,
                              struct ca_slice word, struct ca_err *err)
@@ -121,6 +126,11 @@ static enum ca_code add_word(struct host_protect *protect,
       return wrong(row, err,
                    "an id or a toolkit is printable ASCII without blanks; put "
                    "a comment on its own line");
+  for(i = 0; i < word.len; i++)
+    if(strchr("\"'`,;#", word.data[i]))
+      return wrong(row, err,
+                   "an id or a toolkit has no quote, comma, semicolon or #: "
+                   "write it alone on its line");
   return add(protect, *row, word, err);
 }
 
@@ -131,11 +141,20 @@ static enum ca_code add_user(struct host_protect *protect,
                              struct ca_slice rest, struct ca_err *err)
 {
   struct ca_slice bare = trimmed(rest.data, rest.len);
-  enum ca_code code;
+  struct host_protect_row exact = *row;
+  char quote = bare.len ? *bare.data : '\0';
+  size_t i;
   if(!bare.len)
     return wrong(row, err, "nothing follows user:");
-  code = add(protect, *row, rest, err);
-  return code ? code : add(protect, *row, bare, err);
+  if(strchr("\"'`", quote) && quote == bare.data[bare.len - 1])
+    return wrong(row, err, "write the user's id without quotes");
+  for(i = 0; i + 1 < bare.len; i++)
+    if(bare.data[i] == ' ' && bare.data[i + 1] == '#')
+      return wrong(row, err, "put a comment on its own line");
+  exact.is_exact = true;
+  if(bare.len != rest.len && add(protect, exact, rest, err))
+    return err->code;
+  return add(protect, *row, bare, err);
 }
 
 /* Is it the id of an account or an auth config? Any other word, such as a
@@ -170,6 +189,10 @@ static enum ca_code add_line(struct host_protect *protect,
     return err->code;
   if(!*counts)
     return CA_OK;
+  if(!protect->odd_path && ca_text_has_invisible(line)) {
+    protect->odd_path = row->path;
+    protect->odd_line = row->line;
+  }
   if(begins(line, "user:")) {
     raw.data = line.data + 5; /* the blanks at the end belong to it */
     raw.len = (size_t)(end - raw.data);
@@ -180,6 +203,8 @@ static enum ca_code add_line(struct host_protect *protect,
     row->sort = TOOLKIT;
     return add_word(protect, row, trimmed(line.data + 8, line.len - 8), err);
   }
+  if(begins(line, "id:"))
+    line = trimmed(line.data + 3, line.len - 3);
   if(!is_id(line))
     return wrong(row, err,
                  "expected an id (ca_… or ac_…), user:ID or toolkit:SLUG");
@@ -225,28 +250,60 @@ enum ca_code host_protect_load(struct host_protect *protect, const char *path,
 
 /* ---- lookup ---- */
 
-static const struct host_protect_row *find(const struct host_protect *protect,
-                                           enum sort sort, const char *text)
+static struct host_protect_row *find(const struct host_protect *protect,
+                                     enum sort sort, struct ca_slice text)
 {
-  struct host_protect_row row = { .sort = sort };
-  if(!text || !*text || !protect->count)
+  struct host_protect_row row = { .sort = sort, .text = text };
+  if(!text.len || !protect->count)
     return NULL;
-  row.text = ca_slice_of(text);
   return bsearch(&row, protect->rows, protect->count, sizeof(row),
                  compare_names);
 }
 
-const char *host_protect_why(const struct host_protect *protect,
-                             const char *id, const char *user,
-                             const char *toolkit, char *out, size_t size)
+const char *host_protect_why(struct host_protect *protect, const char *id,
+                             const char *user, const char *toolkit, char *out,
+                             size_t size)
 {
-  const struct host_protect_row *row = find(protect, ID, id);
+  struct host_protect_row *row = find(protect, ID, ca_slice_of(id));
+  protect->asked = true;
   if(!row)
-    row = find(protect, USER, user);
+    row = find(protect, USER, ca_slice_of(user));
   if(!row)
-    row = find(protect, TOOLKIT, toolkit);
+    row = find(protect, TOOLKIT, ca_slice_of(toolkit));
   if(!row)
     return NULL;
+  row->matched = true;
   snprintf(out, size, "protected by %s:%zu", row->path, row->line);
+  if(row->is_exact)
+    row = find(protect, USER, trimmed(row->text.data, row->text.len));
+  row->matched = true;
   return out;
+}
+
+size_t host_protect_idle(const struct host_protect *protect, char *out,
+                         size_t size)
+{
+  const struct host_protect_row *first[FIRST_IDLE] = { NULL };
+  size_t count = 0;
+  size_t used = 0;
+  size_t i;
+  for(i = 0; i < protect->count; i++) {
+    const struct host_protect_row *row = &protect->rows[i];
+    size_t k;
+    if(row->matched || row->is_exact)
+      continue;
+    count++;
+    for(k = 0; k < FIRST_IDLE && row; k++) { /* in the order of the files */
+      if(!first[k] || row->number < first[k]->number) {
+        const struct host_protect_row *later = first[k];
+        first[k] = row;
+        row = later;
+      }
+    }
+  }
+  out[0] = '\0';
+  for(i = 0; i < FIRST_IDLE && first[i] && used < size; i++)
+    used += (size_t)snprintf(out + used, size - used, "%s%s:%zu",
+                             i ? ", " : "", first[i]->path, first[i]->line);
+  return count;
 }

@@ -4,6 +4,7 @@
 #ifndef HOST_PROTECT_H
 #define HOST_PROTECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/buf.h"
 
@@ -19,6 +20,9 @@ struct host_protect {
   size_t added;                  /* rows added so far, duplicates included */
   char *files[HOST_PROTECT_MAX]; /* the texts, owned */
   int file_count;
+  bool asked;           /* host_protect_why was called */
+  const char *odd_path; /* the first line with an invisible character, */
+  size_t odd_line;      /* or NULL and 0 */
 };
 
 /* Adds the lines of a file; path is borrowed until host_protect_free. *rows is
@@ -30,9 +34,13 @@ CA_MUST_USE enum ca_code host_protect_load(struct host_protect *protect,
 void host_protect_free(struct host_protect *protect);
 
 /* Returns "protected by FILE:3", in out, if one of the three is protected,
-   else NULL. Each of the three may be NULL. */
-const char *host_protect_why(const struct host_protect *protect,
-                             const char *id, const char *user,
-                             const char *toolkit, char *out, size_t size);
+   else NULL. Each of the three may be NULL. Notes that this line matched. */
+const char *host_protect_why(struct host_protect *protect, const char *id,
+                             const char *user, const char *toolkit, char *out,
+                             size_t size);
+/* Returns how many lines have matched nothing so far, and names the first ones
+   in out: "FILE:3, FILE:7". */
+size_t host_protect_idle(const struct host_protect *protect, char *out,
+                         size_t size);
 
 #endif

@@ -151,6 +151,26 @@ static void show_stale(struct host *host)
   print_items(host, CA_STALE, "left alone: changed after the plan was made");
 }
 
+/* Tells which lines of --protect matched nothing, since a misspelled one
+   protects nobody: under -q in the log. */
+static void show_idle_protection(struct host *host)
+{
+  char first[400];
+  char line[520];
+  size_t count = host->protect.asked
+                     ? host_protect_idle(&host->protect, first, sizeof(first))
+                     : 0;
+  if(!count)
+    return;
+  snprintf(line, sizeof(line),
+           "%zu line%s of --protect matched no account of this run: %s%s",
+           count, count == 1 ? "" : "s", first, count > 3 ? ", …" : "");
+  host_terminal_print(host, "%s", line);
+  if(host->log)
+    ca_log_event(lca_scheduler_log(lca_scheduler_of(host->L)), CA_LOG_INFO,
+                 "protect", "%s", line);
+}
+
 void host_result_show(struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
@@ -170,6 +190,7 @@ void host_result_show(struct host *host)
   straight.totals.planned = stats->planned;
   if(straight.totals.planned && !stats->bulks && !host->options.apply)
     host_preview_show(host, &straight);
+  show_idle_protection(host);
   if(!host->options.apply) {
     show_failures(host);
     show_preview(host, next);

@@ -247,7 +247,7 @@ static int printable(lua_State *L)
   const char *line = luaL_checklstring(L, 1, &len);
   luaL_Buffer clean;
   char *to = luaL_buffinitsize(L, &clean, len * 6 + 1);
-  ca_text_printable(to, len * 6 + 1, line, len);
+  ca_text_harmless(to, len * 6 + 1, line, len);
   luaL_pushresultsize(&clean, strlen(to));
   return 1;
 }

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "job/csv.h"
 #include "module/error.h"
+#include "module/scheduler.h"
 #include "module/table.h"
 
 #define READER_CLASS "composio.host.csv"
@@ -20,6 +21,7 @@
 #define ROW_MAX      (1u << 20)
 #define BUFFER_MAX   (8u << 20)
 #define COLUMNS_MAX  1024
+#define WARNINGS_MAX 5
 #define ROW_END      SIZE_MAX
 
 enum { READER_PATH = 1, READER_VALUES = 1 };
@@ -39,6 +41,7 @@ struct reader {
   size_t at;       /* read position in cells */
   int64_t waiting; /* whole rows from there on */
   int64_t row;     /* the last one returned; the header is row 1 */
+  int warnings;    /* of invisible characters */
 };
 
 /* ---- callbacks of libcsv: no Lua ---- */
@@ -170,6 +173,24 @@ static const char *what_is_wrong(struct ca_slice cell)
   return ca_text_is_utf8(cell, NULL) ? NULL : "is not valid UTF-8";
 }
 
+/* Warns of a cell that looks like another one but is not: the values of two
+   rows, or a column's name and what a script expects. The cell itself, which
+   may be secret, is not shown. */
+static void warn_of_invisible(lua_State *L, struct reader *reader,
+                              struct ca_slice cell, int64_t row,
+                              const char *column)
+{
+  if(!ca_text_has_invisible(cell) || reader->warnings == WARNINGS_MAX)
+    return;
+  reader->warnings++;
+  ca_log_event(lca_scheduler_log(lca_scheduler_of(L)), CA_LOG_WARN, "csv",
+               "%s: row %lld, column '%s' has an invisible character, such "
+               "as a no-break space%s",
+               path_of(L, 1), (long long)row, column,
+               reader->warnings == WARNINGS_MAX ? "; no more are listed" : "");
+  lua_pop(L, 1); /* the path */
+}
+
 /* ---- what the shipped Lua calls ---- */
 
 /* reader:header() → the cells of the next row as a list. */
@@ -191,6 +212,7 @@ static int reader_header(lua_State *L)
       return lca_error_usage(L, "%s: column %d of the header %s",
                              path_of(L, 1), i, wrong);
     lua_pushlstring(L, cell.data, cell.len);
+    warn_of_invisible(L, reader, cell, 1, lua_tostring(L, -1));
     lua_rawseti(L, -2, i);
   }
   return 1;
@@ -224,6 +246,7 @@ static int reader_next(lua_State *L)
     if(!cell.len && lua_rawget(L, 3) != LUA_TNIL)
       wrong = "is empty";
     lua_settop(L, 5); /* reader names needed row name */
+    warn_of_invisible(L, reader, cell, reader->row, lua_tostring(L, 5));
     lua_pushvalue(L, 5);
     lua_pushlstring(L, cell.data, cell.len);
     lua_rawset(L, 4);

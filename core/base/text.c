@@ -59,6 +59,40 @@ static bool is_harmful(unsigned code_point)
          code_point == 0xFEFF;
 }
 
+/* Code points that show nothing, or no more than a blank: two ids that differ
+   by one look alike. */
+static bool is_invisible(unsigned code_point)
+{
+  static const unsigned ranges[][2] = {
+    { 0xA0, 0xA0 },     { 0xAD, 0xAD },      { 0x34F, 0x34F },
+    { 0x115F, 0x1160 }, { 0x17B4, 0x17B5 },  { 0x180B, 0x180F },
+    { 0x2000, 0x200D }, { 0x202F, 0x202F },  { 0x205F, 0x2064 },
+    { 0x206A, 0x206F }, { 0x3164, 0x3164 },  { 0xFE00, 0xFE0F },
+    { 0xFFA0, 0xFFA0 }, { 0xE0000, 0xE0FFF }
+  };
+  size_t i;
+
+  for(i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+    if(code_point >= ranges[i][0] && code_point <= ranges[i][1])
+      return true;
+  return false;
+}
+
+bool ca_text_has_invisible(struct ca_slice value)
+{
+  const unsigned char *p = (const unsigned char *)value.data;
+  const unsigned char *end = p + value.len;
+
+  while(p < end) {
+    unsigned code_point = 0;
+    size_t len = *p < 0x80 ? 1 : decode(p, end, &code_point);
+    if(code_point && (is_harmful(code_point) || is_invisible(code_point)))
+      return true;
+    p += len ? len : 1;
+  }
+  return false;
+}
+
 /* Returns the length of the run of printable ASCII at from; nearly all text
    is. */
 static size_t plain_run(const char *from, size_t len)
@@ -70,15 +104,18 @@ static size_t plain_run(const char *from, size_t len)
 }
 
 /* Writes what is shown for the character at from, or for a byte that is not
-   UTF-8, and returns its length. *n is the number of bytes read. */
-static size_t escape(const char *from, size_t len, size_t *n, char out[12])
+   UTF-8, and returns its length. *n is the number of bytes read. An invisible
+   character is escaped if show_invisible. */
+static size_t escape(const char *from, size_t len, bool show_invisible,
+                     size_t *n, char out[12])
 {
   unsigned code_point = 0;
   int written;
 
   *n = decode((const unsigned char *)from, (const unsigned char *)from + len,
               &code_point);
-  if(*n && !is_harmful(code_point)) {
+  if(*n && !is_harmful(code_point) &&
+     !(show_invisible && is_invisible(code_point))) {
     memcpy(out, from, *n);
     return *n;
   }
@@ -92,7 +129,8 @@ static size_t escape(const char *from, size_t len, size_t *n, char out[12])
   return (size_t)written;
 }
 
-void ca_text_printable(char *to, size_t size, const char *from, size_t len)
+static void escape_all(char *to, size_t size, const char *from, size_t len,
+                       bool show_invisible)
 {
   size_t used = 0;
 
@@ -105,7 +143,7 @@ void ca_text_printable(char *to, size_t size, const char *from, size_t len)
     size_t piece_len = n;
 
     if(!n) {
-      piece_len = escape(from, len, &n, escaped);
+      piece_len = escape(from, len, show_invisible, &n, escaped);
       piece = escaped;
     } else if(n > size - 1 - used)
       n = piece_len = size - 1 - used; /* cut here: no further piece fits */
@@ -117,6 +155,16 @@ void ca_text_printable(char *to, size_t size, const char *from, size_t len)
     len -= n;
   }
   to[used] = '\0';
+}
+
+void ca_text_printable(char *to, size_t size, const char *from, size_t len)
+{
+  escape_all(to, size, from, len, true);
+}
+
+void ca_text_harmless(char *to, size_t size, const char *from, size_t len)
+{
+  escape_all(to, size, from, len, false);
 }
 
 const char *ca_text_number(int64_t number, char out[32])

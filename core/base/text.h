@@ -58,11 +58,17 @@ static inline const char *ca_text_or_null(const char *text)
    sets *bad_offset, unless NULL, to the first invalid byte. */
 bool ca_text_is_utf8(struct ca_slice value, size_t *bad_offset);
 
-/* Makes untrusted bytes safe for a terminal: control, escape and
-   bidirectional characters, and bytes that are not UTF-8, become visible
-   escapes. Writes at most size-1 bytes and a NUL; `to` and `from` must not
-   overlap. */
+/* Does it have a character that shows nothing, or no more than a blank, such
+   as a no-break space or a direction mark? */
+bool ca_text_has_invisible(struct ca_slice value);
+
+/* Makes untrusted bytes safe for a terminal, and exact for who reads them:
+   control, escape, bidirectional and invisible characters, and bytes that are
+   not UTF-8, become visible escapes. Writes at most size-1 bytes and a NUL;
+   `to` and `from` must not overlap. */
 void ca_text_printable(char *to, size_t size, const char *from, size_t len);
+/* The same for a script's own output: invisible characters stay. */
+void ca_text_harmless(char *to, size_t size, const char *from, size_t len);
 
 /* Formats 2000 as "2,000", for people who compare numbers. Returns out. */
 const char *ca_text_number(int64_t number, char out[32]);
