@@ -128,7 +128,7 @@ describe("the service", function()
       { { action = "reply", status = 500, body = "down" }, "InternalServerError", "500" },
       { { action = "reply", status = 429, body = "slow", headers = { ["Retry-After"] = "0" } },
         "RateLimitError", "429" },
-      { { action = "reply", status = 404, body = "" }, "404", "connected_accounts.list", 1 },
+      { { action = "reply", status = 404, body = "" }, "404", "connected_accounts.list", 2 },
       { { action = "close" }, "APIConnectionError", "connected_accounts.list" },
     } do
       local fault = case[1]
