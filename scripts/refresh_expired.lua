@@ -21,7 +21,6 @@ local RENEWABLE = {
   OAUTH1 = true, OAUTH2 = true, DCR_OAUTH = true, -- a person logs in again
   S2S_OAUTH2 = true, GOOGLE_SERVICE_ACCOUNT = true, SERVICE_ACCOUNT = true, -- no person needed
 }
-local LINK_LIFE = 600 -- seconds
 local count = { looked = 0, healed = 0, waiting = 0, credentials = 0, shared = 0 }
 local waiting =
   composio.report(job.params.report, { "user", "toolkit", "reason", "expires_at", "redirect_url" })
@@ -35,7 +34,7 @@ local counts = composio.bulk({
     if word == "healed" then return end
     waiting:add {
       user = account.user_id, toolkit = account.toolkit.slug, reason = account.status_reason,
-      expires_at = answer.expires_at or os.date("!%Y-%m-%dT%H:%M:%SZ", os.time() + LINK_LIFE),
+      expires_at = answer.expires_at, -- of a link alone: a refresh does not tell it
       redirect_url = answer.redirect_url,
     }
   end,

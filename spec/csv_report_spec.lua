@@ -145,10 +145,74 @@ describe("composio.report", function()
     has(place:read "out.csv", "user,text")
   end)
 
-  it("is there with its rows when the script fails later", function()
+  it("stays as it was when the script fails, its rows beside it", function()
+    place:write("out.csv", "older")
     local result = run(REPORT .. "error 'late'", "--apply")
     assert.equal(1, result.code)
+    assert.equal("older", place:read "out.csv")
+    has(place:read "out.csv.partial", "alone")
+    assert.equal("600", place:mode "out.csv.partial")
+    has(result.err, "report: out.csv is as it was, the rows are in out.csv.partial")
+    local again = run(REPORT, "--apply")
+    assert.equal(0, again.code, again.err)
+    local aside = again.err:match "they are now in (out%.csv%.%S+%.partial)"
+    has(place:read(aside), "alone")
     has(place:read "out.csv", "alone")
+    assert.is_nil(place:read "out.csv.partial")
+  end)
+
+  it("replaces an older one also without rows", function()
+    place:write("out.csv", "older")
+    local result = run([[composio.report("out.csv", { "a" })]], "--apply")
+    assert.equal(0, result.code, result.err)
+    assert.equal("a\r\n", place:read "out.csv")
+  end)
+
+  it("of a job that may only read needs no --apply and no lock", function()
+    local script = [[composio.job { may = "read" }]] .. REPORT .. [[print "open" repeat
+      composio.sleep(0.02)
+    until not pcall(composio.csv, "wait.csv")]]
+    place:write("wait.csv", "a\n")
+    local first = place:start({ "job.lua" }, { script = script })
+    host.wait_until(function()
+      return (place:read "out.csv.partial" or ""):find "alone"
+    end)
+    local second = place:run { "job.lua" }
+    assert.equal(75, second.code, second.err)
+    has(second.err, "another run writes the report out.csv")
+    os.remove(place.path .. "/wait.csv")
+    assert.equal(0, first:wait(20).code)
+    has(place:read "out.csv", "alone")
+    assert.is_nil(place:read "out.csv.partial")
+  end)
+
+  it("is read back by composio.csv, byte for byte", function()
+    local texts = [[
+      composio.job { may = "read" }
+      local texts = {
+        "=1", "+a", "-", "@x", "\tb\t", "'=1", "''+", "'", "'a", " blank ", "", "a\rb", '"', "x,\ny",
+      }
+    ]]
+    local result = run(texts .. [[
+      local report = composio.report("back.csv", { "text", "=column" })
+      for _, text in ipairs(texts) do report:add { text = text } end
+      local single = composio.report("single.csv", { "one" })
+      single:add {} single:add { one = "x" }
+    ]])
+    assert.equal(0, result.code, result.err)
+    result = run(texts .. [[
+      local at = 0
+      for row in composio.csv "back.csv" do
+        at = at + 1
+        assert(row.text == texts[at], ("%q is not %q"):format(row.text, texts[at]))
+        assert(row["=column"] == "")
+      end
+      assert(at == #texts)
+      for row in composio.csv "single.csv" do print(row.one) end
+      for row in composio.csv("back.csv", {}, { raw = true }) do print(row.text) break end
+    ]])
+    assert.equal(0, result.code, result.err)
+    assert.equal("\nx\n'=1\n", result.out)
   end)
 
   it("without rows of a run that changed nothing leaves the older one", function()
@@ -167,27 +231,41 @@ describe("composio.report", function()
     end
     local big = [[
       local report = composio.report("out.csv", { "a" })
-      for i = 1, 2000 do report:add { a = ("x"):rep(100) } end
+      for i = 1, 5000 do report:add { a = ("x"):rep(100) } end
     ]]
     place:script(big)
-    result = place:run({ "job.lua", "--apply" }, { prefix = "prlimit --fsize=65536 --core=0" })
-    assert.equal(1, result.code)
+    result = place:run({ "job.lua", "--apply" }, { prefix = "prlimit --fsize=400000 --core=0" })
+    assert.equal(1, result.code, result.err)
     has(result.err, "out.csv cannot be written: File too large")
     assert.is_nil(place:read "out.csv")
   end)
 
-  it("replaces no pipe, device or directory", function()
+  it("writes to a pipe, a device or stdout, and replaces none", function()
     host.shell(("mkfifo %s/pipe && mkdir -p %s/dir"):format(place.path, place.path))
-    for name, kind in pairs { pipe = "not a plain file", dir = "a directory" } do
+    for name, why in pairs { pipe = "nobody reads it", dir = "Is a directory" } do
       local script = ("composio.report(%q, { 'a' }):add { a = 1 }"):format(name)
-      for _, mode in ipairs { "--apply", "--quiet" } do
-        local result = run(script, mode)
-        assert.equal(1, result.code, result.err)
-        has(result.err, name .. " is " .. kind)
-      end
+      local result = run(script, "--apply")
+      assert.equal(1, result.code, result.err)
+      has(result.err, why)
     end
     local pipe = ("test -p %s/pipe && echo still"):format(place.path)
     assert.equal("still", host.shell(pipe))
+    local script = "composio.job { may = 'read' } composio.report(%q, { 'a' }):add { a = 1 }"
+    local reader = io.popen(("timeout 20 cat %s/pipe"):format(place.path))
+    local result
+    host.wait_until(function() -- until the reader has opened it
+      result = run(script:format "pipe")
+      return result.code == 0
+    end, "the pipe")
+    assert.equal("a\r\n1\r\n", reader:read "a")
+    reader:close()
+    assert.equal("still", host.shell(pipe))
+    assert.equal("a\r\n1\r\n", run(script:format "-").out)
+    assert.equal(0, run(script:format "/dev/null").code)
+    result = run(script:format "/dev/full")
+    assert.equal(1, result.code, result.err)
+    has(result.err, "/dev/full cannot be written")
+    assert.equal("c", host.shell("stat -c %F /dev/null"):sub(1, 1))
   end)
 
   it("refuses wrong columns, rows and options", function()

@@ -225,6 +225,21 @@ roads["another run holds the lock"] = function()
   process:wait()
   return code
 end
+roads["another run writes the same report"] = function()
+  local script = [[
+    composio.job { may = "read" }
+    composio.report("same.csv", { "a" })
+    print "ready"
+    while not io.open("go") do composio.sleep(0.02) end
+  ]]
+  place:script(script, "holds.lua")
+  local process = place:start { "holds.lua", "--allow", "io" }
+  process:wait_for "ready"
+  local code = run([[composio.report("same.csv", { "a" })]], "--apply")
+  place:write("go", "")
+  process:wait()
+  return code
+end
 for code, name in pairs { [129] = "HUP", [130] = "INT", [143] = "TERM" } do
   roads["SIG" .. name] = function()
     return signalled(name), code

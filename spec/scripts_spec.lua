@@ -132,7 +132,7 @@ describe("refresh_expired", function()
     assert.equal("user,toolkit,reason,expires_at,redirect_url", lines[1])
     assert.equal(number(result.out, "waiting"), #lines - 1)
     for i = 2, #lines do
-      assert.matches(",%l+,[^,]*,20%d%d%-[^,]*Z,http://127", lines[i])
+      assert.matches(",%l+,[^,]*,,http://127", lines[i])
       local url = lines[i]:match "http://[^,]*$"
       assert.is_nil((result.out .. result.err .. ledger):find(url, 1, true))
     end

@@ -118,7 +118,8 @@ describe("the first signal", function()
     process:wait_for "ready"
     process:signal "TERM"
     assert.equal(143, process:wait().code)
-    assert.equal("a\r\nrow\r\n", place:read "out.csv")
+    assert.matches("\nrow\r\n$", (place:read "out.csv.partial":gsub("\n[%d,]+", "\n")))
+    assert.is_nil(place:read "out.csv")
   end)
 
   it("reaches a straight-line change: it ends, and its result is kept", function()

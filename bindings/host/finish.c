@@ -89,6 +89,8 @@ static int exit_code(const struct host *host)
       host->stop == LCA_STOP_EARLY || host->raised == HOST_RAISED_DOWN;
   if(host->stop > 0 && host->stop < LCA_STOP_PREVIEW)
     return 128 + host->stop;
+  if(host->stop == LCA_STOP_BUSY)
+    return 75;
   if(!written && (misused || host->stop == LCA_STOP_LEDGER))
     return 2;
   if(written && (is_broken(host) || host->stop == LCA_STOP_USAGE))
@@ -155,20 +157,33 @@ static void save_plan(struct host *host)
   }
 }
 
+/* Does this exit code let a report replace its file? */
+static bool is_good_end(int code)
+{
+  return code == 0 || code == 3 || code == 5 || code == 9 ||
+         (code >= 64 && code <= 74);
+}
+
 static void finish_reports(struct host *host)
 {
-  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  int code = exit_code(host);
+  /* resume goes on in it */
+  bool keep = host->options.apply && (code == 3 || code == 9);
   struct lca_report_end end;
-  while(lca_report_finish(host->L, stats->written, &end)) {
+  while(lca_report_finish(host->L, is_good_end(code), keep, &end)) {
     if(end.err.code) {
       host->report_failed = true;
       host_terminal_complain(host, "%s", end.err.text);
-    } else if(!host->options.apply) {
-      host_terminal_print(host, "report: --apply writes %s", end.path);
     } else if(end.written) {
       host_terminal_print(host, "report: %s, %lld rows", end.path,
                           (long long)end.rows);
+    } else if(end.previewed) {
+      host_terminal_print(host, "report: --apply writes %s", end.path);
     }
+    if(end.partial[0])
+      host_terminal_complain(host,
+                             "report: %s is as it was, the rows are in %s",
+                             end.path, end.partial);
   }
 }
 
@@ -193,8 +208,8 @@ void host_finish_run(struct host *host)
   host->over = true;
   lca_settle_run(host->L, CA_FAILED, host_setup_deadline_ms, host);
   host_terminal_clear_progress(host);
-  finish_reports(host);
   host_summary_read_counts(host);
+  finish_reports(host);
   host->incomplete = why_incomplete(host);
   save_plan(host);
   host->exit_code = exit_code(host);

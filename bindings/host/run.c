@@ -202,6 +202,7 @@ static int open_state(lua_State *L)
   options.given = host->given;
   options.stop = &host->stop;
   options.ctx = host;
+  options.run_id = host->run_id;
   options.begin = begin;
   options.confirm = confirm;
   options.let_through = let_through;
@@ -225,7 +226,7 @@ static int open_state(lua_State *L)
   lua_pushstring(L, host->undoes);
   lua_setfield(L, -2, "undoes");
   lca_csv_open(L);
-  lca_report_open(L, host->options.apply);
+  lca_report_open(L);
   lua_pop(L, 2);
   luaL_requiref(L, "composio", lca_open, 0);
   lua_pop(L, 1);

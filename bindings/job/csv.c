@@ -31,6 +31,7 @@ enum { READER_PATH = 1, READER_VALUES = 1 };
 struct reader {
   int fd; /* -1: closed */
   bool parser_made;
+  bool raw; /* quotes before formulas are the cells' own */
   bool ended;
   bool started; /* the first block was read */
   enum ca_code trouble;
@@ -148,6 +149,16 @@ static bool next_row(lua_State *L, struct reader *reader, int index)
   return true;
 }
 
+/* Did composio.report put a quote before a formula, or before quotes that are
+   followed by one? */
+static bool is_guarded(const struct ca_slice *cell)
+{
+  size_t i = 0;
+  while(i < cell->len && cell->data[i] == '\'')
+    i++;
+  return i && i < cell->len && memchr("=+-@\t\r", cell->data[i], 6);
+}
+
 /* Returns the row's next cell; false after the last. */
 static bool next_cell(struct reader *reader, struct ca_slice *cell)
 {
@@ -157,6 +168,10 @@ static bool next_cell(struct reader *reader, struct ca_slice *cell)
     return false;
   cell->data = reader->cells.data + reader->at;
   reader->at += cell->len;
+  if(!reader->raw && is_guarded(cell)) {
+    cell->data++;
+    cell->len--;
+  }
   return true;
 }
 
@@ -266,11 +281,13 @@ static int reader_next(lua_State *L)
 static int csv_new(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
+  bool raw = lua_toboolean(L, 2);
   struct reader *reader;
   lua_settop(L, 1);
   reader = lua_newuserdatauv(L, sizeof(*reader), READER_VALUES);
   memset(reader, 0, sizeof(*reader));
   reader->fd = -1;
+  reader->raw = raw;
   ca_buf_init(&reader->cells, BUFFER_MAX);
   luaL_setmetatable(L, READER_CLASS);
   lua_pushvalue(L, 1);

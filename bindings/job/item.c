@@ -232,6 +232,20 @@ int lca_item_kind(lua_State *L)
   return 1;
 }
 
+/* host.row_item() → the number of the item whose action or `after` runs; an
+   item with a row of a report stands in the ledger. 0 outside of items, and
+   where nothing is carried out. */
+int lca_item_of_row(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  int64_t id;
+  struct lca_item *item = push_running(L, &id);
+  if(item && run->options.apply)
+    lca_item_store(L, run, -1, NULL);
+  lua_pushinteger(L, id < 0 ? -id : item ? item->number : 0);
+  return 1;
+}
+
 /* ---- running a script's function for one item ---- */
 
 static void set_live(lua_State *L, struct lca_run *run, int64_t id, int index)

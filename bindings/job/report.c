@@ -1,36 +1,56 @@
-/* Reports: writes the lines of CSV files and renames the files into place.
-   Must not know: accounts, the ledger. */
+/* Reports: CSV files for people. While a run lasts, its rows are in
+   FILE.partial, which names the run and the item of each row; at a good end
+   the whole replaces FILE.
+   Must not know: accounts, what rows mean. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <lauxlib.h>
-#include "base/digest.h"
-#include "base/text.h"
+#include "base/buf.h"
 #include "base/os_sync.h"
 #include "job/report.h"
+#include "job/run_private.h"
 #include "module/error.h"
 #include "module/table.h"
 
 #define REPORT_CLASS "composio.host.report"
 #define LIST_CLASS   "composio.host.reports"
+#define PATH_SIZE    1024
+#define COPY         16384
+
+/* A line of the partial file: the item's number, whether there is a link in
+   it, and the line of the report. */
+struct row {
+  int64_t item; /* 0: it belongs to none */
+  int64_t at;   /* where the report's line begins */
+  size_t len;
+  size_t place; /* among all rows */
+  bool has_link;
+  bool earlier; /* written by an earlier session */
+  bool chosen;  /* it goes into the report */
+};
 
 struct report {
   struct report *next;
-  char *path;
-  char *temporary; /* NULL in a preview */
-  FILE *file;
-  int64_t rows;
-  struct ca_err err; /* the first failure */
+  char path[PATH_SIZE - 128];
+  char partial[PATH_SIZE];
+  FILE *file;   /* NULL in a preview */
+  bool direct;  /* the target is no regular file: rows are written to it */
+  int64_t size; /* of the partial file */
+  struct row *rows;
+  size_t count;
+  size_t allocated;
+  struct ca_slice header; /* owned */
+  struct ca_err err;      /* the first failure */
 };
 
 /* All reports of a Lua state; they live until the run ends. */
 struct reports {
   struct report *first;
-  bool writes;
 };
 static const char reports_key;
 
@@ -43,15 +63,13 @@ static struct reports *reports_of(lua_State *L)
   return reports;
 }
 
-/* Frees a report and removes its temporary file if it was not renamed. */
+/* The partial file stays; what becomes of it is lca_report_finish's. */
 static void free_report(struct report *report)
 {
   if(report->file)
     (void)fclose(report->file);
-  if(report->temporary)
-    (void)unlink(report->temporary);
-  free(report->temporary);
-  free(report->path);
+  free((char *)report->header.data);
+  free(report->rows);
   free(report);
 }
 
@@ -66,7 +84,7 @@ static int free_reports(lua_State *L)
   return 0;
 }
 
-/* ---- writing ---- */
+/* ---- rows ---- */
 
 static void fail(struct report *report, const char *what)
 {
@@ -75,29 +93,224 @@ static void fail(struct report *report, const char *what)
                report->path, what, strerror(errno));
 }
 
-static void put_line(struct report *report, struct ca_slice line)
+static void add_row(struct report *report, const struct row *row)
 {
-  if(fwrite(line.data, 1, line.len, report->file) != line.len)
+  struct row *rows = ca_buf_grow(report->rows, report->count,
+                                 &report->allocated, sizeof(*rows));
+  if(!rows) {
+    errno = ENOMEM;
     fail(report, "written");
+    return;
+  }
+  report->rows = rows;
+  rows[report->count] = *row;
+  rows[report->count].place = report->count;
+  report->count++;
+}
+
+static void put(struct report *report, struct ca_slice text)
+{
+  if(fwrite(text.data, 1, text.len, report->file) != text.len)
+    fail(report, "written");
+  report->size += (int64_t)text.len;
+}
+
+/* Writes the row and flushes it, so that a kill loses no link in it. */
+static void put_row(struct report *report, int64_t item, bool has_link,
+                    struct ca_slice line)
+{
+  struct row row = { .item = item, .len = line.len, .has_link = has_link };
+  char prefix[40];
+  if(!report->direct) {
+    snprintf(prefix, sizeof(prefix), "%lld,%d,", (long long)item, has_link);
+    put(report, ca_slice_of(prefix));
+  }
+  row.at = report->size;
+  put(report, line);
+  if(fflush(report->file))
+    fail(report, "written");
+  if(!report->err.code)
+    add_row(report, &row);
+}
+
+/* Reads a line of the partial file that begins at `at`, ends before `end` and
+   whose first bytes are `start`. */
+static void read_row(struct report *report, const char *start, int64_t at,
+                     int64_t end)
+{
+  struct row row = { .earlier = true };
+  int skip = 0;
+  int link = 0;
+  long long item = 0;
+  if(sscanf(start, "%lld,%d,%n", &item, &link, &skip) != 2 || !skip)
+    return;
+  row.item = item;
+  row.has_link = link != 0;
+  row.at = at + skip;
+  row.len = (size_t)(end - row.at);
+  add_row(report, &row);
+}
+
+/* Reads the rows of an earlier session. A line that a kill has cut is cut
+   off. */
+static void read_rows(struct report *report)
+{
+  char start[48];
+  size_t used = 0;
+  int64_t at = 0;
+  int64_t end = 0;
+  bool quoted = false;
+  int c;
+  rewind(report->file);
+  while((c = getc(report->file)) != EOF) {
+    if(used < sizeof(start) - 1)
+      start[used++] = (char)c;
+    quoted ^= c == '"';
+    end++;
+    if(c != '\n' || quoted)
+      continue;
+    start[used] = '\0';
+    if(at) /* the first line is the header */
+      read_row(report, start, at, end);
+    at = end;
+    used = 0;
+  }
+  if(ferror(report->file) || ftruncate(fileno(report->file), at) ||
+     fseek(report->file, 0, SEEK_END))
+    fail(report, "read");
+  report->size = at;
+}
+
+/* ---- the partial file ---- */
+
+/* Gives the partial file of another run its run's name. The file is locked by
+   this process, so that run has ended. */
+static void set_aside(lua_State *L, struct report *report, const char *owner)
+{
+  const struct lca_run_options *options = &lca_run_of(L)->options;
+  char name[PATH_SIZE];
+  struct stat info;
+  int n = 1;
+  snprintf(name, sizeof(name), "%s.%.80s.partial", report->path, owner);
+  while(!lstat(name, &info) && n < 100)
+    snprintf(name, sizeof(name), "%s.%.80s.%d.partial", report->path, owner,
+             ++n);
+  if(rename(report->partial, name)) {
+    fail(report, "written");
+    return;
+  }
+  lua_pushfstring(L,
+                  "report: rows of run %s were left in %s: they are now in "
+                  "%s",
+                  owner, report->partial, name);
+  options->log_line(options->ctx, lua_tostring(L, -1));
+  lua_pop(L, 1);
+}
+
+/* Reads whose partial file it is: the first cell. False when it is empty. */
+static bool read_owner(struct report *report, char *owner, size_t size)
+{
+  size_t len;
+  rewind(report->file);
+  len = fread(owner, 1, size - 1, report->file);
+  (void)fseek(report->file, 0, SEEK_END);
+  owner[len] = '\0';
+  owner[strcspn(owner, ",\r\n")] = '\0';
+  if(!owner[0] || owner[strspn(owner, "abcdefghijklmnopqrstuvwxyz"
+                                      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789-_")])
+    ca_text_copy(owner, size, "unknown");
+  return len > 0;
+}
+
+/* Opens the partial file and locks it. False: it was renamed at that moment,
+   or there is an error. */
+static bool open_locked(lua_State *L, struct report *report)
+{
+  struct stat mine;
+  struct stat there;
+  int fd = open(report->partial,
+                O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  report->file = fd >= 0 ? fdopen(fd, "a+") : NULL;
+  if(!report->file) {
+    fail(report, "written");
+    if(fd >= 0)
+      close(fd);
+    return false;
+  }
+  if(flock(fd, LOCK_EX | LOCK_NB)) {
+    if(errno == EWOULDBLOCK)
+      lca_run_stop(L, LCA_STOP_BUSY, "another run writes the report %s",
+                   report->path);
+    fail(report, "locked");
+    return false;
+  }
+  return !fstat(fd, &mine) && !stat(report->partial, &there) &&
+         mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+}
+
+static void begin_partial(struct report *report, const char *run)
+{
+  report->size = 0;
+  put(report, ca_slice_of(run));
+  put(report, ca_slice_of(",link,"));
+  put(report, report->header);
+  if(fflush(report->file))
+    fail(report, "written");
+}
+
+/* Opens the partial file as this run's: goes on in its own, sets another's
+   aside, or begins one. */
+static void open_partial(lua_State *L, struct report *report, const char *run)
+{
+  char own[PATH_SIZE];
+  char owner[128];
+  struct stat info;
+  snprintf(report->partial, sizeof(report->partial), "%s.partial",
+           report->path);
+  snprintf(own, sizeof(own), "%s.%.80s.partial", report->path, run);
+  while(!report->err.code) {
+    bool good = open_locked(L, report);
+    bool used = good && read_owner(report, owner, sizeof(owner));
+    if(used && !strcmp(owner, run)) {
+      read_rows(report);
+      return;
+    }
+    if(good && !used && lstat(own, &info)) {
+      begin_partial(report, run);
+      return;
+    }
+    if(used)
+      set_aside(L, report, owner);
+    else if(good && rename(own, report->partial))
+      fail(report, "read");
+    if(report->file)
+      (void)fclose(report->file);
+    report->file = NULL;
+  }
 }
 
 /* ---- what the shipped Lua calls ---- */
 
-/* report:add(line) */
-static int report_add(lua_State *L)
+static struct report *check_report(lua_State *L)
 {
   struct report **box = luaL_checkudata(L, 1, REPORT_CLASS);
-  struct report *report = *box;
+  if(!*box)
+    lca_error_usage(L, "report: the run has ended, no row can be added");
+  return *box;
+}
+
+/* report:add(line, item, has_link): adds a row of the item with that number,
+   0 for none. In a preview it does nothing. */
+static int report_add(lua_State *L)
+{
+  struct report *report = check_report(L);
   struct ca_slice line;
   line.data = luaL_checklstring(L, 2, &line.len);
-  if(!report)
-    return lca_error_usage(L,
-                           "report: the run has ended, no row can be added");
   if(report->file && !report->err.code)
-    put_line(report, line);
+    put_row(report, luaL_checkinteger(L, 3), lua_toboolean(L, 4), line);
   if(report->err.code)
     return lca_error_usage(L, "%s", report->err.text);
-  report->rows++;
   return 0;
 }
 
@@ -110,61 +323,93 @@ static bool same_path(const struct reports *reports, const char *path)
   return false;
 }
 
-/* Creates the temporary file next to its path, mode 0600; O_EXCL refuses a
-   file that already exists. */
-static void open_file(struct report *report)
+/* Opens a target that is no regular file. A FIFO that nobody reads is refused
+   instead of waited for. */
+static void open_direct(struct report *report)
 {
-  unsigned char chance[6];
-  size_t size = strlen(report->path) + 32;
-  int fd;
-  report->temporary = malloc(size);
-  if(!report->temporary || ca_digest_random(chance, sizeof(chance))) {
-    errno = ENOMEM;
-    fail(report, "written");
+  int fd = !strcmp(report->path, "-")
+               ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+               : open(report->path,
+                      O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
+  if(flags >= 0 && strcmp(report->path, "-") != 0)
+    (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+  report->file = fd >= 0 ? fdopen(fd, "a") : NULL;
+  if(!report->file) {
+    fail(report,
+         errno == ENXIO ? "written, since nobody reads it" : "written");
+    if(fd >= 0)
+      close(fd);
     return;
   }
-  snprintf(report->temporary, size, "%s.%02x%02x%02x%02x%02x%02x.tmp",
-           report->path, chance[0], chance[1], chance[2], chance[3], chance[4],
-           chance[5]);
-  fd = open(report->temporary,
-            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if(fd >= 0)
-    report->file = fdopen(fd, "w");
-  if(report->file)
-    return;
-  fail(report, "written");
-  if(fd >= 0)
-    close(fd);
-  free(report->temporary);
-  report->temporary = NULL;
+  put(report, report->header);
+  if(fflush(report->file))
+    fail(report, "written");
 }
 
-/* Returns why the path cannot be a report, or NULL: renaming a file over a
-   device or a pipe would delete that. A symbolic link is replaced, not its
-   target. */
-static const char *why_no_target(const char *path)
+/* Checks the target before any request is made, in a preview, too. */
+static void check_target(struct report *report)
 {
+  char dir[PATH_SIZE];
+  char *slash;
   struct stat info;
-  if(lstat(path, &info) || S_ISREG(info.st_mode) || S_ISLNK(info.st_mode))
-    return NULL; /* open_file reports any other error */
-  return S_ISDIR(info.st_mode) ? "a directory" : "not a plain file";
+  report->direct = !strcmp(report->path, "-");
+  if(report->direct)
+    return;
+  if(!stat(report->path, &info) && !S_ISREG(info.st_mode)) {
+    report->direct = true;
+    if(S_ISDIR(info.st_mode)) {
+      errno = EISDIR;
+      fail(report, "written");
+    } else if(access(report->path, W_OK))
+      fail(report, "written");
+    return;
+  }
+  ca_text_copy(dir, sizeof(dir), report->path);
+  slash = strrchr(dir, '/');
+  if(slash)
+    slash[slash == dir] = '\0';
+  if(access(slash ? dir : ".", W_OK | X_OK))
+    fail(report, "written");
 }
 
-/* report(path, header) → an object with :add(line) */
+/* Does this run write reports? A job that may only read does so without
+   --apply. */
+static bool writes(const struct lca_run *run)
+{
+  return run->options.apply || (run->stats.job_seen && run->may == CA_READ);
+}
+
+static void open_report(lua_State *L, struct report *report)
+{
+  struct lca_run *run = lca_run_of(L);
+  char name[40];
+  check_target(report);
+  if(report->err.code || !writes(run))
+    return;
+  if(report->direct)
+    open_direct(report);
+  else if(run->options.apply) {
+    lca_run_begin(L, run);
+    open_partial(L, report, run->options.run_id);
+  } else {
+    snprintf(name, sizeof(name), "read-%lld", (long long)getpid());
+    open_partial(L, report, name);
+  }
+}
+
+/* report(path, header) → an object with :add */
 static int report_new(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
   struct reports *reports = reports_of(L);
   struct report **box;
   struct report *report;
-  struct ca_slice header;
-  header.data = luaL_checklstring(L, 2, &header.len);
+  size_t len;
+  const char *header = luaL_checklstring(L, 2, &len);
   lua_settop(L, 2);
-  if(strlen(path) >= sizeof(((struct lca_report_end *)0)->path))
+  if(strlen(path) >= sizeof(report->path))
     return lca_error_usage(L, "composio.report: the path is too long");
-  if(why_no_target(path))
-    return lca_error_usage(L, "composio.report: %s is %s: name a plain file",
-                           path, why_no_target(path));
   if(same_path(reports, path))
     return lca_error_usage(
         L, "composio.report: %s is already the file of another report", path);
@@ -177,44 +422,116 @@ static int report_new(lua_State *L)
   report->next = reports->first;
   reports->first = report;
   *box = report;
-  report->path = strdup(path);
-  if(!report->path)
+  ca_text_copy(report->path, sizeof(report->path), path);
+  report->header.data = strdup(header);
+  report->header.len = len;
+  if(!report->header.data)
     return luaL_error(L, "out of memory");
-  if(reports->writes) {
-    open_file(report);
-    if(!report->err.code)
-      put_line(report, header);
-  }
-  if(report->err.code) {
-    lua_pushstring(L, report->err.text);
-    reports->first = report->next;
-    *box = NULL;
-    free_report(report);
-    return lca_error_usage(L, "%s", lua_tostring(L, -1));
-  }
-  return 1;
+  open_report(L, report);
+  if(!report->err.code)
+    return 1;
+  lua_pushstring(L, report->err.text);
+  reports->first = report->next;
+  *box = NULL;
+  free_report(report);
+  return lca_error_usage(L, "%s", lua_tostring(L, -1));
 }
 
 /* ---- the end ---- */
 
-static void put_in_place(struct report *report, struct lca_report_end *end)
+static int by_item(const void *a, const void *b)
 {
-  if(fflush(report->file) || ca_os_sync(fileno(report->file)))
-    fail(report, "written");
-  if(fclose(report->file))
-    fail(report, "written");
-  report->file = NULL;
-  if(!report->err.code && rename(report->temporary, report->path))
-    fail(report, "renamed into place");
-  if(!report->err.code) {
-    free(report->temporary);
-    report->temporary = NULL;
-    end->written = true;
-  }
-  end->err = report->err;
+  const struct row *one = a;
+  const struct row *other = b;
+  if(one->item != other->item)
+    return one->item < other->item ? -1 : 1;
+  return one->place < other->place ? -1 : 1;
 }
 
-bool lca_report_finish(lua_State *L, bool keep, struct lca_report_end *end)
+static int by_place(const void *a, const void *b)
+{
+  const struct row *one = a;
+  const struct row *other = b;
+  return one->place < other->place ? -1 : 1;
+}
+
+/* Chooses what stands in the report: of each item its newest row with a link,
+   else its newest row. Rows without an item are made again by each session. */
+static void choose(struct report *report)
+{
+  size_t i;
+  size_t best = 0;
+  if(!report->count)
+    return;
+  qsort(report->rows, report->count, sizeof(*report->rows), by_item);
+  for(i = 0; i < report->count; i++) {
+    struct row *row = &report->rows[i];
+    bool first = !i || row->item != row[-1].item;
+    bool last = i + 1 == report->count || row->item != row[1].item;
+    if(!row->item) {
+      row->chosen = !row->earlier;
+      continue;
+    }
+    if(first || row->has_link || !report->rows[best].has_link)
+      best = i;
+    if(last)
+      report->rows[best].chosen = true;
+  }
+  qsort(report->rows, report->count, sizeof(*report->rows), by_place);
+}
+
+static bool copy_row(struct report *report, const struct row *row, FILE *to)
+{
+  char bytes[COPY];
+  size_t done = 0;
+  while(done < row->len) {
+    size_t want = row->len - done < COPY ? row->len - done : COPY;
+    ssize_t got =
+        pread(fileno(report->file), bytes, want, row->at + (int64_t)done);
+    if(got <= 0 || fwrite(bytes, 1, (size_t)got, to) != (size_t)got)
+      return false;
+    done += (size_t)got;
+  }
+  return true;
+}
+
+/* Writes the chosen rows to the file and syncs it. */
+static bool write_whole(struct report *report, FILE *to, int64_t *written)
+{
+  const struct ca_slice *header = &report->header;
+  bool good = fwrite(header->data, 1, header->len, to) == header->len;
+  size_t i;
+  for(i = 0; good && i < report->count; i++)
+    if(report->rows[i].chosen) {
+      good = copy_row(report, &report->rows[i], to);
+      (*written)++;
+    }
+  return good && !fflush(to) && !ca_os_sync(fileno(to));
+}
+
+/* Replaces FILE by the whole. */
+static void publish(struct report *report, struct lca_report_end *end)
+{
+  char name[PATH_SIZE];
+  FILE *to;
+  int fd;
+  snprintf(name, sizeof(name), "%s.XXXXXX", report->path);
+  choose(report);
+  fd = mkstemp(name); /* mode 0600 */
+  to = fd >= 0 ? fdopen(fd, "w") : NULL;
+  if(!to || !write_whole(report, to, &end->rows))
+    fail(report, "written");
+  if(to && fclose(to))
+    fail(report, "written");
+  if(!report->err.code && rename(name, report->path))
+    fail(report, "renamed into place");
+  if(report->err.code && fd >= 0)
+    (void)unlink(name);
+  end->written = !report->err.code;
+}
+
+bool lca_report_finish(lua_State *L, bool whole, bool keep,
+                       struct lca_report_end *end)
 {
   struct reports *reports = reports_of(L);
   struct report **at = &reports->first;
@@ -227,19 +544,28 @@ bool lca_report_finish(lua_State *L, bool keep, struct lca_report_end *end)
   report = *at;
   *at = NULL;
   ca_text_copy(end->path, sizeof(end->path), report->path);
-  end->rows = report->rows;
-  if(report->file && (keep || report->rows))
-    put_in_place(report, end);
+  end->previewed = !report->file;
+  end->rows = report->direct ? (int64_t)report->count : 0;
+  if(report->direct)
+    end->written = report->file && !report->err.code;
+  else if(report->file && whole)
+    publish(report, end);
+  if(report->file && !report->direct) {
+    if(end->written ? !keep : !report->count)
+      (void)unlink(report->partial);
+    else if(!end->written)
+      ca_text_copy(end->partial, sizeof(end->partial), report->partial);
+  }
+  end->err = report->err;
   free_report(report);
   return true;
 }
 
-void lca_report_open(lua_State *L, bool writes)
+void lca_report_open(lua_State *L)
 {
   static const luaL_Reg methods[] = { { "add", report_add }, { NULL, NULL } };
   struct reports *reports = lua_newuserdatauv(L, sizeof(*reports), 0);
   reports->first = NULL;
-  reports->writes = writes;
   lca_table_owner_class(L, LIST_CLASS, free_reports);
   luaL_setmetatable(L, LIST_CLASS);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &reports_key);

@@ -1,7 +1,7 @@
-/* Reports: CSV files for people that are either complete or absent. Each is
-   written to a temporary file in its directory, mode 0600, and renamed at the
-   end of the run.
-   Must not know: accounts, the ledger. */
+/* Reports: CSV files for people, complete or as they were. While a run lasts,
+   their rows stand in FILE.partial, mode 0600, flushed one by one; at a good
+   end the whole replaces FILE. A target that is no regular file is written to.
+   Must not know: accounts, what rows mean. */
 #ifndef LCA_REPORT_H
 #define LCA_REPORT_H
 
@@ -11,19 +11,21 @@
 #include "base/err.h"
 
 /* Adds report(path, header) to the table on top; it returns an object with
-   :add(line). writes: false in a preview, where nothing is written.
-   [-0, +0, m] */
-void lca_report_open(lua_State *L, bool writes);
+   :add(line, item, has_link). [-0, +0, m] */
+void lca_report_open(lua_State *L);
 
 struct lca_report_end {
-  char path[512];
+  char path[1024];
+  char partial[1024]; /* where the rows are, "" when they are in path */
   int64_t rows;
-  bool written; /* the file was renamed to path */
+  bool previewed; /* nothing was to be written */
+  bool written;   /* path has all rows */
   struct ca_err err;
 };
 /* Finishes this state's oldest report and fills `end`; false when there is
-   none left. keep: also write a report without rows, because the run changed
-   something. Never throws. */
-bool lca_report_finish(lua_State *L, bool keep, struct lca_report_end *end);
+   none left. whole: the run ended well, so the rows replace the file. keep:
+   the run can be resumed, so the partial file stays. Never throws. */
+bool lca_report_finish(lua_State *L, bool whole, bool keep,
+                       struct lca_report_end *end);
 
 #endif

@@ -24,7 +24,8 @@ enum lca_stop {
   LCA_STOP_HELP,          /* help was requested and shown: exit 0 */
   LCA_STOP_EXIT,          /* the script called os.exit */
   LCA_STOP_LIMIT,         /* memory or instructions: exit 1 */
-  LCA_STOP_LEDGER         /* the ledger cannot be written: exit 1 or 2 */
+  LCA_STOP_LEDGER,        /* the ledger cannot be written: exit 1 or 2 */
+  LCA_STOP_BUSY           /* another run writes the same report: exit 75 */
 };
 
 /* Planned changes with one operation, toolkit and status before. */
@@ -125,6 +126,7 @@ struct lca_run_options {
                          NULL */
   volatile int *stop; /* enum lca_stop or a signal; owned by the host */
   void *ctx;          /* passed to the functions below */
+  const char *run_id; /* the host's text; "" until `begin` */
   /* Opens the ledger and begins the run; called at the first change or bulk.
      The host keeps ownership of the ledger. On failure returns NULL and fills
      err. */

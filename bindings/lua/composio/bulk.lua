@@ -21,6 +21,7 @@ local TYPES = {
 }
 local CANARY = { "count", "check" }
 local FEW = 3 -- keys named in a message
+local WAITING = { INITIALIZING = true, INITIATED = true } -- for a person with a link
 
 -- Lets many tasks share an iterator whose step may suspend: one task pulls, the others
 -- wait in a queue. A woken task checks `pulling` again, so a task that never suspends can
@@ -96,6 +97,8 @@ return function(composio, core, given)
       error(cause, 0)
     end
   end
+
+  core.earlier = {} -- items whose results an earlier session of the run received
 
   -- ---- selections ----
   -- A source has next() → subject, key, account, row, missing; and why(), the reason
@@ -517,6 +520,29 @@ return function(composio, core, given)
     return columns
   end
 
+  -- An earlier session of the run carried these changes out, and its replies are gone with
+  -- their links. Where the account still shows its link, the result gets it.
+  local function find_links(results)
+    local any = false
+    for _, result in pairs(results) do
+      any = any or result.earlier
+      if result.earlier and WAITING[result.status] and not result.redirect_url then
+        local good, account = pcall(core.lookup, result.id)
+        local state = good and account and account.state
+        local val = type(state) == "table" and type(state.val) == "table" and state.val or {}
+        result.redirect_url = type(val.redirectUrl) == "string" and val.redirectUrl or nil
+      end
+    end
+    return any
+  end
+
+  local function run_after(number, after, subject, results, key)
+    core.earlier[number] = core.has_reports and find_links(results) or nil
+    local good = host.after_item(number, after, subject, results, key, "after")
+    core.earlier[number] = nil
+    return good
+  end
+
   -- Runs the canary's check on the first items, before the rest is changed.
   local function check_canary(applier, canary, ended)
     local bad = applier:bad()
@@ -552,7 +578,7 @@ return function(composio, core, given)
         local subject = row and core.json_decode(row) or account
         local good = true
         if after then
-          good = host.after_item(number, after, subject, results_of(results), key, "after")
+          good = run_after(number, after, subject, results_of(results), key)
         end
         if canary then
           local item = { number = number, key = key, subject = subject, account = account }

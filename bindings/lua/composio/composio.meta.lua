@@ -580,11 +580,11 @@ function composio.bulk(name, items, action) end
 ---The rows of a CSV file, for a bulk or a loop.
 ---@param path string
 ---@param columns? string[] that must be there and filled
----@param options? { secret: string[]? }
+---@param options? { secret: string[]?, raw: boolean? }
 function composio.csv(path, columns, options) end
 
----A CSV file for people.
----@param path string
+---A CSV file for people: see Reports in docs/runs.md.
+---@param path string or "-" for stdout
 ---@param columns string[]
 ---@param options? { raw: boolean? }
 ---@return { add: fun(self, row: table), path: string }

@@ -1,7 +1,7 @@
 -- composio.csv: the rows of a CSV file as a selection; each row is read on demand.
 -- Must not know: accounts, the ledger.
 
-local KNOWN = { "secret" }
+local KNOWN = { "secret", "raw" }
 
 return function(composio, core, host)
   if not host then
@@ -48,19 +48,20 @@ return function(composio, core, host)
 
   -- composio.csv("staff.csv", { "user", "key" }, { secret = { "key" } }):
   -- callable, returns one table per row. The named columns must exist and must not be
-  -- empty; secret columns stay out of ledger, logs and plans.
+  -- empty; secret columns stay out of ledger, logs and plans. A quote before a formula,
+  -- which composio.report puts there, is taken off unless { raw = true } is given.
   function composio.csv(path, columns, options)
     if type(path) ~= "string" then
       core.usage("composio.csv: expected a path, got " .. type(path))
     end
     for key in pairs(options or {}) do
-      if key ~= "secret" then
+      if key ~= "secret" and key ~= "raw" then
         core.unknown_option("composio.csv", key, KNOWN)
       end
     end
     local secret = check_list("secret", options and options.secret or {})
     check_list("columns", columns or {})
-    local reader = host.csv(path)
+    local reader = host.csv(path, options ~= nil and options.raw == true)
     local names, needed = read_header(reader, path, columns or {})
     local selection = { is_rows = true, secret = secret, path = path }
     return setmetatable(selection, {

@@ -1,18 +1,23 @@
--- composio.report: a CSV file for people. Rows are added one by one, but the file appears
--- only when it is complete. A preview writes no file.
+-- composio.report: a CSV file for people. Its rows belong to the items whose action or
+-- `after` adds them: each item stands there once, also after a resume. While a run lasts
+-- the rows are in FILE.partial; a preview writes no file.
 -- Must not know: accounts, the ledger.
+
+local LINK, REASON = "redirect_url", "reason" -- columns with a meaning
+local NO_LINK = "link not received: mint a new one"
 
 local KNOWN = { "raw" }
 
 -- Returns the value as a cell. A spreadsheet would execute a text that begins like a
--- formula: unless raw, such a text gets a leading quote. Numbers are never formulas.
+-- formula: unless raw, such a text gets a leading quote, and so does one that has quotes
+-- before that, so that composio.csv can take one off. Numbers are never formulas.
 local function to_text(value, raw)
   local text = tostring(value)
-  local guard = not raw and type(value) ~= "number" and text:find "^[=+@\t\r-]"
+  local guard = not raw and type(value) ~= "number" and text:find "^'*[=+@\t\r-]"
   if guard then
     text = "'" .. text
   end
-  if guard or text:find '[",\n\r]' or text:find "^ " or text:find " $" then
+  if guard or text:find '[",\n\r]' or text:find "^%s" or text:find "%s$" then
     text = '"' .. text:gsub('"', '""') .. '"'
   end
   return text
@@ -23,7 +28,8 @@ local function to_line(values, raw)
   for place, value in ipairs(values) do
     texts[place] = to_text(value, raw)
   end
-  return table.concat(texts, ",") .. "\r\n"
+  local line = table.concat(texts, ",")
+  return (line == "" and '""' or line) .. "\r\n" -- a blank line is no row
 end
 
 return function(composio, core, host)
@@ -37,7 +43,8 @@ return function(composio, core, host)
   -- local report = composio.report("links.csv", { "user", "url" })
   -- report:add { user = …, url = … }
   -- Only the file's owner can read it. A cell that a spreadsheet would take for a formula
-  -- gets a leading quote, unless { raw = true } is given.
+  -- gets a leading quote, unless { raw = true } is given. Of an item's rows the newest
+  -- with a redirect_url counts, else the newest.
   function composio.report(path, columns, options)
     if type(path) ~= "string" or path == "" then
       core.usage "composio.report: expected a path"
@@ -55,6 +62,7 @@ return function(composio, core, host)
       known[name] = true
     end
     local raw = options ~= nil and options.raw == true
+    core.has_reports = true
     local file = host.report(path, to_line(columns, raw))
     local report = { path = path }
 
@@ -68,11 +76,17 @@ return function(composio, core, host)
           core.unknown_option("report:add", name, columns)
         end
       end
+      local item = host.row_item()
+      local link = known[LINK] and row[LINK] or ""
+      local is_lost = known[LINK] and link == "" and core.earlier and core.earlier[item]
       for place, name in ipairs(columns) do
         local value = row[name]
+        if is_lost and name == REASON then
+          value = NO_LINK
+        end
         texts[place] = value == nil and "" or value
       end
-      file:add(to_line(texts, raw))
+      file:add(to_line(texts, raw), item, link ~= "")
     end
 
     return report
