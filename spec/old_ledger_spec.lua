@@ -97,6 +97,22 @@ describe("a ledger of 0.1.0", function()
     has(place:run({ "show", "wfm", "--state-dir", "st" }).out, "disable  " .. KILLED[8] .. "  done")
   end)
 
+  it("takes what a person knows of its killed run", function()
+    local before = changed()
+    local run = place:run {
+      "resolve", "wfm", KILLED[4], "failed", "--reason", "asked Kim", "--state-dir", "st",
+    }
+    assert.equal(0, run.code, run.err)
+    has(run.out, "disable of " .. KILLED[4] .. ": intended, now failed (")
+    assert.equal("3", sqlite("st", "'PRAGMA user_version'"))
+    has(place:run({ "history", KILLED[4], "--state-dir", "st" }).out, "asked Kim")
+    run = place:run { "resume", "wfm", "--state-dir", "st", "--summary", "summary.json" }
+    assert.equal(3, run.code, run.err)
+    assert.equal(7, run.summary.outcomes.done, run.err)
+    assert.equal(1, run.summary.outcomes.failed)
+    assert.equal(4, changed() - before)
+  end)
+
   it("lets its finished run be undone", function()
     local before = changed()
     local run = place:run { "undo", "d2g", "--apply", "--max-percent=100", "--state-dir", "st" }
