@@ -40,6 +40,7 @@ sweeps=(
   "disk.lua"
   "bytes.lua"
   "drops.lua" "drops.lua pauses"
+  "replies.lua"
   "alloc.lua"
   "lua_fuzz.lua"
 )
@@ -53,7 +54,7 @@ one() {
         "$COMPOSIO_BUILD/composio-spec" spec/prove/drops.lua pauses "$2" ||
         echo "$*: exit $?, FAILED"
       return ;;
-    drops.lua) lua=$COMPOSIO_BUILD/composio-spec ;;
+    drops.lua | replies.lua) lua=$COMPOSIO_BUILD/composio-spec ;;
     alloc.lua) lua=$COMPOSIO_ASAN_BUILD/composio-alloc ;;
   esac
   # shellcheck disable=SC2086

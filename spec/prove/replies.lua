@@ -1,0 +1,224 @@
+-- Every changing operation and forty replies: JSON of other shapes, empty, text, HTML, a
+-- wrong type, truncated, 2xx, 3xx, 4xx in and out of the service's envelope; to the first
+-- attempt, and after one that was lost. What the call says must agree with what the
+-- emulator did: "done" only if it was done, "failed" only if it was not.
+-- Usage: composio-spec spec/prove/replies.lua [short]
+-- Must not know: what proves a change.
+package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
+local composio = require "composio"
+local stage = require "spec.prove.stage"
+
+local RENEWABLE = { OAUTH2 = true, OAUTH1 = true, DCR_OAUTH = true }
+local CONFIG = "ac_GithubManage"
+
+stage.begin "replies"
+local emulator = stage.emulator { "--accounts", stage.short and "600" or "2500" }
+
+-- ---- the replies -------------------------------------------------------
+
+local function own(code, message)
+  return ('{"error":{"message":"%s","code":%d,"slug":"X","status":400}}'):format(message, code)
+end
+
+-- own: the service's own word, which a change that was carried out never gets.
+-- gone: its word that the account does not exist.
+local REPLIES = {}
+local function add(status, body, more)
+  local reply = { status = status, body = body, content_type = "application/json" }
+  for key, value in pairs(more or {}) do
+    reply[key] = value
+  end
+  REPLIES[#REPLIES + 1] = reply
+end
+
+local HTML = { content_type = "text/html" }
+for _, body in ipairs {
+  "", "{}", "[]", "null", "true", '"done"', "0", '{"success":false}', '{"success":"true"}',
+  '{"success":1}', '{"success":null}', '{"data":{"success":true}}', '{"message":"maintenance"}',
+  '{"success":tr', '{"error":null}', '{"id":""}', '{"id":"ca_other"}', '{"status":"ACTIVE"}',
+  '{"error":{"message":"no","code":1}}', '{"connected_account":{}}', "ok",
+} do
+  add(200, body)
+end
+add(200, "<html>Sign in to the wifi</html>", HTML)
+add(200, "success: true", { content_type = "text/plain" })
+add(201, "{}")
+add(202, '{"status":"queued"}')
+add(206, '{"suc')
+for _, status in ipairs { 301, 302, 304, 307 } do
+  add(status, "", { headers = { Location = "https://elsewhere.example/" } })
+end
+for _, status in ipairs { 400, 403, 404, 409, 410, 413, 422 } do
+  add(status, "")
+  add(status, "<html>refused</html>", HTML)
+  add(status, '{"message":"refused"}')
+  add(status, own(1, "refused"), { own = true })
+end
+add(404, '{"error":{"message":"Route not found","code":10404}}', { own = true })
+add(404, '{"error":"not found"}')
+for _, status in ipairs { 408, 500, 501, 502, 503, 504 } do
+  add(status, "<html>not now</html>", HTML)
+end
+assert(#REPLIES >= 40)
+
+-- ---- the operations ----------------------------------------------------
+
+local OPERATIONS = {
+  { name = "disable", from = "ACTIVE" },
+  { name = "enable", from = "INACTIVE" },
+  { name = "delete", from = "EXPIRED" },
+  { name = "revoke", from = "ACTIVE" },
+  { name = "refresh", from = "EXPIRED" },
+  { name = "update", from = "ACTIVE" },
+  { name = "link" },
+  { name = "initiate" },
+}
+local METHODS = { delete = "DELETE", refresh = "POST", revoke = "POST" }
+local SECRET = { api_key = stage.SECRET }
+
+local function call(accounts, operation, id, number)
+  local name = operation.name
+  if name == "link" then
+    return accounts.link("reply " .. number, CONFIG, { allow_multiple = true })
+  elseif name == "initiate" then
+    local config = composio.auth_scheme.api_key(SECRET)
+    return accounts.initiate("reply " .. number, "ac_StripeApiKey",
+      { allow_multiple = true, config = config })
+  elseif name == "update" then
+    return accounts.update(id, { alias = "reply " .. number })
+  end
+  return accounts[name](id)
+end
+
+-- The accounts that an operation may be tried on.
+local function ids_of(operation, count)
+  local ids = {}
+  local filter = { statuses = { operation.from }, account_type = "ALL" }
+  for account in emulator:client().connected_accounts.each(filter) do
+    if operation.name ~= "refresh" or RENEWABLE[account.auth_config.auth_scheme] then
+      ids[#ids + 1] = account.id
+    end
+    if #ids == count then
+      break
+    end
+  end
+  assert(#ids == count, operation.name .. ": too few accounts")
+  emulator:forget()
+  return ids
+end
+
+-- ---- the ways ----------------------------------------------------------
+
+-- What happens to the attempts: actions of the fault rules. truly: the service itself
+-- answers after them, and no other reply.
+local WAYS = {
+  { name = "first", "reply" },
+  { name = "carried out", "apply_then_reply" },
+  { name = "after a lost one", "close", "reply" },
+  { name = "after a lost one that was carried out", "apply_then_close", "reply" },
+  { name = "lost, then as the service answers", "close", truly = true },
+  { name = "carried out, then as the service answers", "apply_then_close", truly = true },
+}
+
+-- A reply that lies about what was done is not the service's; it proves nothing here.
+local function is_fair(way, reply)
+  return not (reply.own and way[1] == "apply_then_reply")
+    and not (way.truly and reply ~= REPLIES[1])
+end
+
+local function rules_of(operation, way, reply, id)
+  local rules = {}
+  for place, action in ipairs(way) do
+    local rule = { method = id and (METHODS[operation.name] or "PATCH") or "POST" }
+    rule.path = id and "*/" .. id .. "*" or nil
+    rule.action = action
+    rule.times = (place < #way or way.truly) and 1 or nil
+    if action:find "reply" then
+      rule.status, rule.body = reply.status, reply.body
+      rule.content_type, rule.headers = reply.content_type, reply.headers
+    end
+    rules[place] = rule
+  end
+  return rules
+end
+
+local function outcome_of(operation, id, number)
+  local client = emulator:client { retries = 1 }
+  local ok, err = pcall(call, client.connected_accounts, operation, id, number)
+  client:close()
+  if not ok and type(err) ~= "table" then
+    error(err, 0)
+  end
+  return ok and "done" or err.outcome
+end
+
+local function judge(operation, way, reply, said, happened)
+  local problems = {}
+  if said == "done" and not happened then
+    problems[1] = "called done, but nothing happened"
+  elseif said == "failed" and happened then
+    problems[1] = "called failed, but it happened"
+  end
+  stage.note(said, 1)
+  local how = way.truly and "" or (": %d %s"):format(reply.status, reply.body)
+  stage.point(problems, ("%s, %s%s"):format(operation.name, way.name, how))
+end
+
+-- ---- the sweep ---------------------------------------------------------
+
+local function chosen(way)
+  local list = {}
+  for place, reply in ipairs(REPLIES) do
+    if is_fair(way, reply) and (not stage.short or place % 9 == 1) then
+      list[#list + 1] = reply
+    end
+  end
+  return list
+end
+
+-- Operations on an account: all replies at once, each to an account of its own.
+local function on_accounts(operation, way)
+  local replies = chosen(way)
+  emulator:reset()
+  local ids, rules, said = ids_of(operation, #replies), {}, {}
+  for place, reply in ipairs(replies) do
+    local more = rules_of(operation, way, reply, ids[place])
+    table.move(more, 1, #more, #rules + 1, rules)
+  end
+  emulator:faults(rules)
+  composio.run(function()
+    for place in ipairs(replies) do
+      composio.spawn(function()
+        said[place] = outcome_of(operation, ids[place], place)
+      end)
+    end
+  end)
+  local changed = {}
+  for _, change in ipairs(stage.changes(emulator)) do
+    changed[change.account_id] = true
+  end
+  for place, reply in ipairs(replies) do
+    judge(operation, way, reply, said[place], changed[ids[place]] ~= nil)
+  end
+end
+
+-- Creates, one after the other: a request does not say which reply it is to get.
+local function creates(operation, way)
+  emulator:reset()
+  for place, reply in ipairs(chosen(way)) do
+    emulator:faults(rules_of(operation, way, reply))
+    local before = #stage.changes(emulator)
+    local said = outcome_of(operation, nil, place)
+    judge(operation, way, reply, said, #stage.changes(emulator) > before)
+  end
+end
+
+for _, operation in ipairs(OPERATIONS) do
+  for _, way in ipairs(WAYS) do
+    if stage.mine() then
+      (operation.from and on_accounts or creates)(operation, way)
+    end
+  end
+end
+emulator:stop()
+stage.finish "verdicts"
