@@ -104,6 +104,14 @@ roads["there is no API key"] = function()
   place.env.COMPOSIO_API_KEY = nil
   return run(READ)
 end
+roads["the API key is of another kind"] = function()
+  place.env.COMPOSIO_API_KEY = "uak_one"
+  return run(READ)
+end
+roads["the base URL has no such route"] = function()
+  place.env.COMPOSIO_BASE_URL = emulator.url .. "/elsewhere"
+  return run(DISABLE, "--apply")
+end
 roads["resume of a preview"] = function()
   run(DISABLE)
   return verb("resume", "last")

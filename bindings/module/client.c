@@ -48,6 +48,10 @@ static enum ca_code add_trimmed(struct ca_buf *key, const char *text,
   struct ca_slice slice = ca_slice_trimmed(whole, blanks);
   enum ca_code code =
       slice.len ? ca_buf_add(key, slice.data, slice.len) : CA_OK;
+  if(slice.len && memchr(slice.data, '\0', slice.len))
+    return ca_err_set(err, CA_USAGE,
+                      "API key: it has a zero byte, as UTF-16 does: save the "
+                      "file as UTF-8");
   if(code)
     return ca_err_set(err, code, "the API key is too long");
   return CA_OK;

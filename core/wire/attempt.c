@@ -505,19 +505,61 @@ bool ca_attempt_may_have_left(const struct ca_attempt *attempt)
          now > attempt->before;
 }
 
+/* Returns the environment variable by which libcurl uses a proxy, or NULL.
+   libcurl reads HTTP_PROXY in small letters only. */
+static const char *proxy_variable(const struct ca_endpoint *endpoint)
+{
+  static const char *const names[] = { "https_proxy", "HTTPS_PROXY",
+                                       "http_proxy", "all_proxy",
+                                       "ALL_PROXY" };
+  bool is_https = !strncmp(endpoint->base_url, "https:", 6);
+  size_t i;
+
+  for(i = is_https ? 0 : 2; i < sizeof(names) / sizeof(names[0]); i++) {
+    const char *value = getenv(names[i]);
+    if(value && *value && !endpoint->is_loopback && !(is_https && i == 2))
+      return names[i];
+  }
+  return NULL;
+}
+
+/* Is it the proxy that could not be reached? libcurl's message names the host
+   that it tried. */
+static bool is_proxys(const struct ca_attempt *attempt, CURLcode result)
+{
+  const char *host = strstr(attempt->endpoint->base_url, "://");
+  char name[256];
+
+  if(result == CURLE_COULDNT_RESOLVE_PROXY)
+    return true;
+  if(result != CURLE_COULDNT_CONNECT || !host)
+    return false;
+  ca_err_copy_text(name, sizeof(name), host + 3, strcspn(host + 3, ":/"));
+  return !strstr(attempt->error, name);
+}
+
 void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
                         struct ca_err *err)
 {
   const char *detail =
       attempt->error[0] ? attempt->error : curl_easy_strerror(result);
+  const char *proxy = proxy_variable(attempt->endpoint);
   const char *way_out = "";
+  char through[120];
 
-  if(result == CURLE_COULDNT_RESOLVE_HOST)
+  if(proxy && is_proxys(attempt, result)) {
+    snprintf(through, sizeof(through),
+             "; requests go through the proxy that %s names: is it up?",
+             proxy);
+    way_out = through;
+  } else if(result == CURLE_COULDNT_RESOLVE_HOST)
     way_out = "; check the base URL and the network";
   else if(result == CURLE_COULDNT_CONNECT)
     way_out = "; is the service up at this address?";
   else if(result == CURLE_PEER_FAILED_VERIFICATION)
     way_out = "; give the right certificate authority with --tls-ca";
+  else if(result == CURLE_SSL_CONNECT_ERROR)
+    way_out = "; does this address speak TLS (https)?";
   else if(result == CURLE_PARTIAL_FILE) /* libcurl's text varies by version */
     detail = "the connection was closed before the end of the reply";
   else if(attempt->held_back)

@@ -75,13 +75,45 @@ static bool is_loopback(const struct url_parts *parts)
   return true;
 }
 
+/* Returns what is wrong with a key by what it begins with, or NULL: for what
+   is often found in its place. */
+static const char *known_mistake(const char *key)
+{
+  static const struct {
+    const char *begins;
+    const char *mistake;
+  } known[] = {
+    { "\xEF\xBB\xBF", "begins with a byte order mark (BOM): save the file "
+                      "as UTF-8 without one" },
+    { "\xFF\xFE", "is UTF-16: save the file as UTF-8" },
+    { "\xFE\xFF", "is UTF-16: save the file as UTF-8" },
+    { "\"", "has quotes around it: give it without them" },
+    { "'", "has quotes around it: give it without them" },
+    { "COMPOSIO_API_KEY", "begins with COMPOSIO_API_KEY: give only what "
+                          "follows the equals sign" },
+    { "export ", "is a line of shell: give only the key" },
+    { "uak_", "is a user's (uak_…): use the key of a project (ak_…)" },
+    { "oak_",
+      "is an organisation's (oak_…): use the key of a project (ak_…)" }
+  };
+  size_t i;
+
+  for(i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+    if(!strncmp(key, known[i].begins, strlen(known[i].begins)))
+      return known[i].mistake;
+  return NULL;
+}
+
 static enum ca_code check_key(const char *key, struct ca_err *err)
 {
+  const char *mistake = key ? known_mistake(key) : NULL;
   const unsigned char *p = (const unsigned char *)key;
   if(!key || !*key)
     return ca_err_set(err, CA_USAGE,
                       "API key: empty; set COMPOSIO_API_KEY or give a key "
                       "file");
+  if(mistake)
+    return ca_err_set(err, CA_USAGE, "API key: it %s", mistake);
   for(; *p; p++)
     if(*p <= 0x20 || *p >= 0x7F)
       return ca_err_set(
