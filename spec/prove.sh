@@ -37,7 +37,7 @@ sweeps=(
   "kill.lua initiate" "kill.lua update" "kill.lua delete"
   "late.lua"
   "property.lua" "guards.lua" "undo.lua" "csv.lua" "lock.lua"
-  "disk.lua"
+  "disk.lua" "reports.lua"
   "bytes.lua"
   "drops.lua" "drops.lua pauses"
   "replies.lua"

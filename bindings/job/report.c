@@ -19,6 +19,7 @@
 
 #define REPORT_CLASS "composio.host.report"
 #define LIST_CLASS   "composio.host.reports"
+#define UNKNOWN      "unknown" /* owner of a file that is not ours */
 #define PATH_SIZE    1024
 #define COPY         16384
 
@@ -219,8 +220,19 @@ static bool read_owner(struct report *report, char *owner, size_t size)
   if(!owner[0] || owner[strspn(owner, "abcdefghijklmnopqrstuvwxyz"
                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                       "0123456789-_")])
-    ca_text_copy(owner, size, "unknown");
+    ca_text_copy(owner, size, UNKNOWN);
   return len > 0;
+}
+
+/* Is there anything behind the header? */
+static bool has_rows(struct report *report)
+{
+  int c;
+  rewind(report->file);
+  do
+    c = getc(report->file);
+  while(c != EOF && c != '\n');
+  return getc(report->file) != EOF;
 }
 
 /* Opens the partial file and locks it. False: it was renamed at that moment,
@@ -280,7 +292,9 @@ static void open_partial(lua_State *L, struct report *report, const char *run)
       begin_partial(report, run);
       return;
     }
-    if(used)
+    if(used && strcmp(owner, UNKNOWN) != 0 && !has_rows(report))
+      (void)unlink(report->partial); /* its run had not come to its rows */
+    else if(used)
       set_aside(L, report, owner);
     else if(good && rename(own, report->partial))
       fail(report, "read");
