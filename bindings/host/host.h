@@ -10,6 +10,7 @@
 #include "ledger/ledger.h"
 #include "host/sandbox.h"
 #include "host/lock.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "job/run.h"
 #include "host/options.h"
@@ -58,8 +59,10 @@ struct host {
   char *given;       /* owned; a replay's parameters, as JSON */
   char undoes[96];   /* the run to undo, or "" */
   char run_url[512]; /* base URL of the run to resume or undo, or "" */
-  bool other_key;    /* the plan was made with another API key */
-  bool finished;     /* nothing to do; the message is already printed */
+  char
+      plan[CA_DIGEST_SIZE]; /* digest of the plan that is carried out, or "" */
+  bool other_key;           /* the plan was made with another API key */
+  bool finished;            /* nothing to do; the message is already printed */
   struct host_lock lock;
   struct host_protect protect;
   int confirm_asked;     /* numbers asked for so far */

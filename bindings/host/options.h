@@ -31,8 +31,9 @@ enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 #define HOST_OPTION_MAX  64
 #define HOST_CONFIRM_MAX 64
 #define HOST_SAVED_MAX   32
-#define HOST_SAVED_WORDS "words" /* the name of `rest` among stored options \
-                                  */
+#define HOST_SAVED_WORDS                             \
+  "words" /* the name of `rest` among stored options \
+           */
 
 /* Texts point into argv. Options that were not given have their defaults. */
 struct host_options {
@@ -59,7 +60,8 @@ struct host_options {
   int protect_count;
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   bool same_project;
-  bool anew;            /* start although a like run stands interrupted */
+  bool anew; /* despite a like run that stands interrupted, or a plan
+                of another ledger */
   int64_t lock_wait_ms; /* 0: do not wait */
   bool detailed_exitcode;
   const char *reason; /* of resolve, or NULL */

@@ -10,6 +10,7 @@
 #include "host/host.h"
 #include "planfile/plan.h"
 #include "base/json.h"
+#include "base/json_write.h"
 
 #define UNDO        "undo:"
 #define UNDO_SCRIPT "require \"composio.core\".undo()\n"
@@ -423,16 +424,126 @@ static void describe_plan(const struct ca_plan_head *head,
                                            .params = head->params };
 }
 
+/* Writes the command that makes the plan again. Its words are the head's, as
+   they stand in the file. */
+static void restart_command(const struct host *host,
+                       const struct ca_plan_head *head, char *out, size_t size)
+{
+  struct ca_json_write json;
+  struct ca_run_info info = { .word = head->word,
+                              .undoes = head->undoes,
+                              .params = head->params };
+  struct ca_buf options;
+  ca_buf_init(&options, 4 * HOST_PATH_SIZE);
+  ca_json_write_begin(&json, &options);
+  ca_json_write_text(&json, "save-plan", host->options.operand);
+  *out = '\0';
+  if(!ca_json_write_end(&json)) {
+    info.options = ca_buf_text(&options);
+    host_summary_restart(&info, out, size);
+  }
+  ca_buf_clear(&options);
+}
+
+/* What the ledger of this state directory knows of a plan. */
+struct plan_history {
+  bool made;            /* it was saved from a run of this ledger */
+  struct former bearer; /* the run that carries it out, if bearer.found */
+};
+
+static enum ca_code read_plan_history(struct host *host,
+                                      const struct ca_plan_head *head,
+                                      struct plan_history *history,
+                                      struct ca_err *err)
+{
+  const struct ca_run_filter filter = { .plan = head->digest };
+  struct ca_query query;
+  struct ca_run_row row;
+  bool found = false;
+  struct ca_ledger *ledger =
+      ca_ledger_open_readonly(host->state_dir, host->clock, &found, err);
+  if(!ledger)
+    return err->code;
+  ca_history_open_runs(&query, ledger, &filter, err);
+  while(ca_history_next_run(&query, &row)) {
+    if(strcmp(row.info.mode, "apply") != 0)
+      history->made = true;
+    else if(row.sealed && !history->bearer.found)
+      take_run(&history->bearer, &row);
+  }
+  if(!ca_history_close(&query) && history->bearer.found)
+    query.code = read_failures(ledger, &history->bearer, err);
+  ca_ledger_close(ledger);
+  return query.code;
+}
+
+/* Refuses a plan that somebody may have edited, that this ledger has carried
+   out, or that makes accounts and is of another ledger, which may have carried
+   it out. */
+static enum ca_code check_plan(struct host *host,
+                               const struct ca_plan_head *head,
+                               const struct plan_history *history,
+                               struct ca_err *err)
+{
+  const struct former *bearer = &history->bearer;
+  const char *path = host->options.operand;
+  char command[4096];
+  restart_command(host, head, command, sizeof(command));
+  if(!head->sealed && !host->other_key)
+    return ca_err_set(err, CA_USAGE,
+                      "refused: the plan %s was edited: its seal does not "
+                      "match; plan again: %s",
+                      path, command);
+  host->exit_code = 4;
+  if(!head->sealed && !history->made)
+    return ca_err_set(err, CA_USAGE,
+                      "refused: %s was made with another API key and not by "
+                      "the ledger in %s, so it may have been edited; plan "
+                      "again: %s",
+                      path, host->state_dir, command);
+  if(bearer->found && !is_finished(host, bearer))
+    return ca_err_set(err, CA_USAGE,
+                      "refused: run %s carries out the plan %s and is not "
+                      "finished; finish it: composio-lua resume %s",
+                      bearer->row.name, path, bearer->row.name);
+  if(bearer->found && bearer->failed_items)
+    snprintf(command, sizeof(command), "composio-lua resume %s --failed",
+             bearer->row.name);
+  if(bearer->found)
+    return ca_err_set(err, CA_USAGE,
+                      "refused: run %s has carried out the plan %s, and a "
+                      "plan is carried out once; %s: %s",
+                      bearer->row.name, path,
+                      bearer->failed_items ? "to send again what failed"
+                                           : "plan again",
+                      command);
+  if(head->makes && !history->made && !host->options.anew)
+    return ca_err_set(err, CA_USAGE,
+                      "refused: the plan %s makes accounts and is not of the "
+                      "ledger in %s, so another one may have carried it out; "
+                      "give --state-dir, or --anew to carry it out here",
+                      path, host->state_dir);
+  host->exit_code = 0;
+  return CA_OK;
+}
+
 static enum ca_code begin_plan(struct host *host,
                                const struct ca_plan_head *head,
                                struct ca_err *err)
 {
   static char path[2 * HOST_PATH_SIZE];
+  struct plan_history history = { 0 };
   enum ca_code code = host_setup_state(host, err);
   if(!code)
     code = make_absolute(&host->options.operand, path, sizeof(path), err);
   if(!code)
     code = host_setup_lock(host, err);
+  if(!code)
+    code = read_plan_history(host, head, &history, err);
+  if(!code)
+    code = check_plan(host, head, &history, err);
+  forget(&history.bearer);
+  ca_text_copy(host->plan, sizeof(host->plan), head->digest);
   if(!code)
     code = host_run_begin(host, head->salt_known ? head->salt : NULL, err);
   if(!code)
@@ -461,6 +572,18 @@ static enum ca_code take_plan(struct host *host,
   return CA_OK;
 }
 
+/* Adds the command that plans again to the refusal of an older plan. */
+static enum ca_code refuse_old_plan(struct host *host,
+                                    const struct ca_plan_head *head,
+                                    struct ca_err *err)
+{
+  char command[4096];
+  char text[sizeof(err->text)];
+  restart_command(host, head, command, sizeof(command));
+  ca_text_copy(text, sizeof(text), err->text);
+  return ca_err_set(err, CA_USAGE, "%s: %s", text, command);
+}
+
 static enum ca_code ready_plan(struct host *host, struct former *former,
                                struct ca_err *err)
 {
@@ -475,7 +598,9 @@ static enum ca_code ready_plan(struct host *host, struct former *former,
   host->replay.only_plan = true;
   host->replay.exact = true;
   code = ca_plan_read(host->options.operand, key, &head, err);
-  if(!code)
+  if(code && head.run)
+    code = refuse_old_plan(host, &head, err);
+  else if(!code)
     code = take_plan(host, &head, former, err);
   ca_plan_head_clear(&head);
   return code;

@@ -178,4 +178,5 @@ void host_setup_describe_run(struct host *host, struct ca_run_info *info)
   info->project = host->project;
   info->base_url = host->base_url;
   info->version = COMPOSIO_VERSION;
+  info->plan = ca_text_or_null(host->plan);
 }

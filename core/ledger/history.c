@@ -60,7 +60,7 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
     &run->info.cwd,      &run->info.undoes,  &run->info.script_sha,
     &run->info.params,   &run->info.options, &run->info.mode,
     &run->info.who,      &run->info.host,    &run->info.project,
-    &run->info.base_url, &run->info.version,
+    &run->info.base_url, &run->info.version, &run->info.plan,
   };
   int at = (int)(sizeof(texts) / sizeof(texts[0]));
   int i;
@@ -83,10 +83,11 @@ void ca_history_open_runs(struct ca_query *query, struct ca_ledger *ledger,
                           struct ca_err *err)
 {
   if(begin(query, ledger, err))
-    query->statement = ca_statement_start(
-        ledger, CA_SQL_RUNS, err, "iittti",
-        filter->limit ? (int64_t)filter->limit : -1, filter->before,
-        filter->name, filter->project, filter->mode, filter->since_ms);
+    query->statement =
+        ca_statement_start(ledger, CA_SQL_RUNS, err, "iitttit",
+                           filter->limit ? (int64_t)filter->limit : -1,
+                           filter->before, filter->name, filter->project,
+                           filter->mode, filter->since_ms, filter->plan);
 }
 
 bool ca_history_next_run(struct ca_query *query, struct ca_run_row *run)

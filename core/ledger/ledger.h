@@ -33,6 +33,8 @@ struct ca_run_info {
   const char *project;       /* fingerprint of base URL and key */
   const char *base_url;
   const char *version; /* of composio-lua */
+  const char *plan;    /* digest of the saved plan that it carries out, or that
+                          was saved from this preview; or NULL */
 };
 
 /* What an item stores of its account (<= 300 bytes), or a CSV row as JSON
@@ -298,6 +300,8 @@ struct ca_run_filter {
   const char *name;    /* the run with this id */
   const char *project; /* only this project, a fingerprint */
   const char *mode;    /* "apply" or "preview" */
+  const char *plan;    /* runs that saved or carry out the plan with this
+                          digest */
   int64_t since_ms;    /* runs that began then or later */
   int64_t before;      /* runs older than the one with this ca_run_row.id */
   size_t limit;        /* at most this many; 0: all */
@@ -391,6 +395,10 @@ CA_MUST_USE enum ca_code ca_history_gather(struct ca_ledger *ledger,
                                            const char *project,
                                            struct ca_err *err);
 
+/* Stores the digest of the plan that was saved from the open run. */
+CA_MUST_USE enum ca_code ca_run_keep_plan(struct ca_ledger *ledger,
+                                          const char *digest,
+                                          struct ca_err *err);
 /* Reads the salt of the run's fingerprints, for saving its plan. */
 CA_MUST_USE enum ca_code ca_run_salt(struct ca_ledger *ledger,
                                      unsigned char salt[CA_SALT_SIZE],

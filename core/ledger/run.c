@@ -173,6 +173,18 @@ enum ca_code ca_run_fingerprint(struct ca_ledger *ledger, const char *text,
   return CA_OK;
 }
 
+enum ca_code ca_run_keep_plan(struct ca_ledger *ledger, const char *digest,
+                              struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_usable(ledger, err);
+
+  if(!code)
+    code = ca_ledger_txn(ledger, err);
+  if(!code)
+    code = ca_statement_write(ledger, CA_SQL_RUN_PLAN, err, "rt", digest);
+  return code ? code : ca_ledger_sync(ledger, err);
+}
+
 /* The beginning. */
 
 /* Inserts the run in the open transaction; *added is false when the name is
@@ -182,15 +194,15 @@ static enum ca_code add_run(struct ca_ledger *ledger,
                             bool *added, struct ca_err *err)
 {
   sqlite3_stmt *statement = ca_statement_start(
-      ledger, CA_SQL_RUN_ADD, err, "itttttttttttttt",
+      ledger, CA_SQL_RUN_ADD, err, "ittttttttttttttt",
       ca_clock_wall_ms(ledger->clock), id, info->script, info->script_sha,
       info->params, info->options, info->mode, info->who, info->host,
       info->project, info->base_url, info->version, info->word, info->cwd,
-      info->undoes);
+      info->undoes, info->plan);
   enum ca_code code;
 
   if(statement)
-    sqlite3_bind_blob(statement, 16, ledger->salt, sizeof(ledger->salt),
+    sqlite3_bind_blob(statement, 17, ledger->salt, sizeof(ledger->salt),
                       SQLITE_STATIC);
   code = ca_statement_finish(ledger, statement, err);
   *added = !code && sqlite3_changes(ledger->db) == 1;

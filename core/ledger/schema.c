@@ -89,6 +89,8 @@ static const char *const migrations[] = {
   " skipped, failed, stood_ms) " BULKS_OF_1 ";",
 
   "CREATE TABLE " RESOLUTION
+  /* digest of the plan that a preview saved, or that a run carries out */
+  "ALTER TABLE run ADD COLUMN plan TEXT;"
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -96,7 +98,7 @@ static const char *const migrations[] = {
    tables and views, which take precedence over those of the file. */
 static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
-  " NULL AS undoes, NULL AS salt, NULL AS counts"
+  " NULL AS undoes, NULL AS salt, NULL AS counts, NULL AS plan"
   " FROM main.run;"
   "CREATE TEMP VIEW change AS SELECT *, NULL AS fallback, NULL AS image"
   " FROM main.change;"
@@ -105,7 +107,8 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";"
   "CREATE TEMP TABLE " RESOLUTION,
 
-  "CREATE TEMP TABLE " RESOLUTION
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS plan FROM main.run;"
+  "CREATE TEMP TABLE " RESOLUTION,
 };
 
 static int read_number(sqlite3 *db, const char *sql, int *number)

@@ -102,10 +102,12 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_ROLLBACK] = "ROLLBACK",
   [CA_SQL_RUN_ADD] =
       "INSERT INTO run(began_ms, name, script, script_sha, params, options,"
-      " mode, who, host, project, base_url, version, word, cwd, undoes, salt)"
+      " mode, who, host, project, base_url, version, word, cwd, undoes, plan,"
+      " salt)"
       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-      " ?15, ?16)"
+      " ?15, ?16, ?17)"
       " ON CONFLICT DO NOTHING",
+  [CA_SQL_RUN_PLAN] = "UPDATE run SET plan = ?2 WHERE id = ?1",
   [CA_SQL_RUN_FIND] = "SELECT id, mode = 'apply' FROM run WHERE name = ?1",
   [CA_SQL_RUN_UNKNOWN] =
       "INSERT INTO outcome(id, outcome) SELECT n.id, 7 FROM intent n"
@@ -138,12 +140,14 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_RUNS] =
       "SELECT r.name, r.script, r.word, r.cwd, r.undoes, r.script_sha,"
       " r.params, r.options, r.mode, r.who, r.host, r.project, r.base_url,"
-      " r.version, r.began_ms, r.ended_ms, r.exit_code, r.counts,"
+      " r.version, r.plan, r.began_ms, r.ended_ms, r.exit_code,"
+      " r.counts,"
       " (SELECT count(*) FROM part p WHERE p.run = r.id),"
       " EXISTS (SELECT 1 FROM bulk b WHERE b.run = r.id) OR EXISTS"
       " (SELECT 1 FROM change c JOIN intent n ON n.id = c.id WHERE"
       " c.id >= r.id << 41 AND c.id < (r.id + 1) << 41 AND c.bulk = 0), r.id"
       " FROM run r WHERE (?2 = 0 OR r.id < ?2) AND (?3 IS NULL OR r.name = ?3)"
+      " AND (?7 IS NULL OR r.plan = ?7)"
       " AND (?4 IS NULL OR r.project = ?4) AND (?5 IS NULL OR r.mode = ?5)"
       " AND r.began_ms >= ?6 ORDER BY r.id DESC LIMIT ?1",
   /* exact match first: the name may also be a prefix of another */

@@ -100,7 +100,9 @@ static const struct field end_fields[] = {
   { "same", NUMBER, true, AT(counts.same), 0 },
   { "skipped", NUMBER, true, AT(counts.skipped), 0 },
   { "irreversible", NUMBER, true, AT(counts.irreversible), 0 },
+  { "fallbacks", NUMBER, true, AT(counts.fallbacks), 0 },
   { "sha256", TEXT, true, AT(digest), 0 },
+  { "seal", TEXT, true, AT(seal), 0 },
 };
 
 #define TABLE(fields)                            \
@@ -127,15 +129,16 @@ enum ca_plan_kind ca_line_kind(struct ca_slice first)
 }
 
 void ca_line_count(struct ca_plan_counts *counts, enum ca_outcome outcome,
-                   enum ca_class cost)
+                   const struct ca_change *change)
 {
+  counts->fallbacks += change->fallback;
   if(outcome == CA_SAME)
     counts->same++;
   else if(outcome == CA_SKIPPED)
     counts->skipped++;
   else {
     counts->changes++;
-    counts->irreversible += cost == CA_IRREVERSIBLE;
+    counts->irreversible += change->cost == CA_IRREVERSIBLE;
   }
 }
 

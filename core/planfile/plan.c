@@ -13,6 +13,7 @@
 
 #define PAD_WORD   "composio-lua plan: salt of "
 #define CHECK_WORD "composio-lua plan: check"
+#define SEAL_WORD  "composio-lua plan: seal"
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -87,6 +88,19 @@ static bool unwrap(const struct ca_plan_line *line, struct ca_slice api_key,
   return false;
 }
 
+/* ---- the seal ---- */
+
+void ca_plan_seal(struct ca_slice api_key, const char digest[CA_DIGEST_SIZE],
+                  char seal[CA_DIGEST_SIZE])
+{
+  char key[CA_DIGEST_SIZE];
+
+  ca_digest_keyed(api_key.data, api_key.len, SEAL_WORD, sizeof(SEAL_WORD) - 1,
+                  key);
+  ca_digest_keyed(key, sizeof(key) - 1, digest, CA_DIGEST_SIZE - 1, seal);
+  ca_buf_wipe_memory(key, sizeof(key));
+}
+
 /* ---- the head ---- */
 
 void ca_plan_head_clear(struct ca_plan_head *head)
@@ -95,28 +109,48 @@ void ca_plan_head_clear(struct ca_plan_head *head)
   ca_buf_wipe_memory(head, sizeof(*head));
 }
 
+/* Takes the head from its line. */
+static void take_head(struct ca_plan_head *head, struct ca_plan_reader *reader)
+{
+  *head = reader->line.head;
+  head->texts = reader->room; /* the head's texts are in it */
+  reader->room = NULL;
+  reader->room_size = 0;
+}
+
 enum ca_code ca_plan_read(const char *path, struct ca_slice api_key,
                           struct ca_plan_head *head, struct ca_err *err)
 {
   struct ca_plan_reader reader;
+  const struct ca_plan_line *line = &reader.line;
+  char seal[CA_DIGEST_SIZE];
   bool more = true;
   enum ca_code code = ca_planfile_read_open(&reader, path, err);
 
   memset(head, 0, sizeof(*head));
   while(!code && more) {
     code = ca_planfile_read_next(&reader, &more, err);
-    if(code || reader.line.kind != CA_PLAN_HEAD)
-      continue;
-    *head = reader.line.head;
-    head->salt_known = unwrap(&reader.line, api_key, head->salt);
-    head->texts = reader.room; /* the head's texts are in it */
-    reader.room = NULL;
-    reader.room_size = 0;
+    if(code || !more)
+      break;
+    if(line->kind == CA_PLAN_HEAD) {
+      take_head(head, &reader);
+      head->salt_known = unwrap(line, api_key, head->salt);
+    } else if(line->kind == CA_PLAN_CHANGE) {
+      head->makes = head->makes || (line->change.api->makes &&
+                                    line->change.outcome == CA_PLANNED);
+    } else if(line->kind == CA_PLAN_END) {
+      ca_plan_seal(api_key, line->digest, seal);
+      head->sealed = !strcmp(seal, line->seal);
+      memcpy(head->digest, line->digest, sizeof(head->digest));
+    }
   }
   head->changes = reader.seen.changes;
-  ca_planfile_read_close(&reader);
   if(code)
     ca_plan_head_clear(head);
+  if(code && line->kind == CA_PLAN_HEAD && line->head.run &&
+     line->number < CA_PLAN_VERSION)
+    take_head(head, &reader);
+  ca_planfile_read_close(&reader);
   return code;
 }
 

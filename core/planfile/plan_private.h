@@ -3,6 +3,7 @@
 #ifndef CA_PLAN_PRIVATE_H
 #define CA_PLAN_PRIVATE_H
 
+#include "base/digest.h"
 #include "planfile/plan.h"
 
 /* The longest line that is written or read. */
@@ -27,9 +28,10 @@ struct ca_plan_counts {
   int64_t same;
   int64_t skipped;
   int64_t irreversible; /* irreversible ones among the planned changes */
+  int64_t fallbacks;
 };
 void ca_line_count(struct ca_plan_counts *counts, enum ca_outcome outcome,
-                   enum ca_class cost);
+                   const struct ca_change *change);
 
 /* One line of any kind; only the members of its kind are set. Texts are
    borrowed. */
@@ -59,6 +61,7 @@ struct ca_plan_line {
   bool end;
   struct ca_plan_counts counts;
   const char *digest;
+  const char *seal;
 };
 
 /* Writes the line with its newline, after emptying `out`. CA_USAGE for a text
@@ -85,6 +88,17 @@ struct ca_plan_salt {
 };
 void ca_plan_salt_wrap(const unsigned char salt[CA_SALT_SIZE], const char *run,
                        struct ca_slice api_key, struct ca_plan_salt *out);
+
+/* Computes the seal of a plan whose lines have this SHA-256: only who has the
+   API key can. */
+void ca_plan_seal(struct ca_slice api_key, const char digest[CA_DIGEST_SIZE],
+                  char seal[CA_DIGEST_SIZE]);
+
+/* ---- check.c ---- */
+
+/* Returns why the change is none that its operation makes, or NULL. Its api,
+   cost and account are set. */
+const char *ca_planfile_check(const struct ca_change *change);
 
 /* ---- read.c ---- */
 

@@ -241,19 +241,18 @@ static const char *check_change(struct ca_plan_reader *reader)
     return why;
   if(!ca_api_mutates(change->api))
     return "the operation changes nothing";
-  if(change->cost < change->api->cost)
-    return "\"class\" is lower than the operation's";
   if(!ca_api_has_id(change->api) && id.len)
     return "the operation does not belong to an account";
   if(ca_api_has_id(change->api) &&
      ca_request_check_id(id, "account", &reader->why))
     return reader->why.text;
-  if(change->body && change->fingerprint)
-    return "it has a body that must be secret";
+  why = ca_planfile_check(change);
+  if(why)
+    return why;
   if(change->fallback && !reader->any_change)
     return "a fallback without a change before it";
   reader->any_change = !change->fallback;
-  ca_line_count(&reader->seen, change->outcome, change->cost);
+  ca_line_count(&reader->seen, change->outcome, change);
   return NULL;
 }
 
@@ -308,15 +307,22 @@ static enum ca_code check_version(const struct ca_plan_reader *reader,
                                   struct ca_slice value, struct ca_err *err)
 {
   char said[48];
+  long long version;
 
   ca_text_printable(said, sizeof(said), value.data, value.len);
-  if(strtoll(said, NULL, 10) == CA_PLAN_VERSION)
+  version = strtoll(said, NULL, 10);
+  if(version == CA_PLAN_VERSION)
     return CA_OK;
+  if(version > CA_PLAN_VERSION)
+    return ca_err_set(err, CA_USAGE,
+                      "the plan %s has layout %s, this composio-lua reads %d: "
+                      "apply it with the version that saved it, or save it "
+                      "again",
+                      reader->path, said, CA_PLAN_VERSION);
   return ca_err_set(err, CA_USAGE,
-                    "the plan %s has layout %s, this composio-lua reads %d: "
-                    "apply it with the version that saved it, or save it "
-                    "again",
-                    reader->path, said, CA_PLAN_VERSION);
+                    "refused: the plan %s has layout %s of an older "
+                    "composio-lua, which anybody could edit: plan again",
+                    reader->path, said);
 }
 
 static const char *take_members(struct ca_plan_reader *reader,
@@ -354,8 +360,11 @@ enum ca_code ca_planfile_read_next(struct ca_plan_reader *reader, bool *more,
   why = take_kind(reader, text, &value);
   if(!why && reader->line.kind == CA_PLAN_HEAD)
     code = check_version(reader, value, err);
-  if(!why && !code)
+  if(!why) {
     why = take_members(reader, text);
+    if(code) /* an older head is read for the command that plans again */
+      return code;
+  }
   if(why == no_memory)
     return ca_err_set(err, CA_NOMEM, "out of memory");
   if(why)

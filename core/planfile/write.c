@@ -19,6 +19,7 @@ struct writer {
   FILE *file;
   struct ca_buf text; /* of the current line */
   struct ca_digest *digest;
+  char sha[CA_DIGEST_SIZE]; /* of the lines */
   struct ca_err *err;
 
   struct ca_bulk bulk;             /* the one of the last item, */
@@ -112,20 +113,21 @@ static enum ca_code put_change(struct writer *writer,
                                      .change = row->change };
 
   ca_api_label(row->change.api, label, sizeof(label));
-  ca_line_count(&writer->counts, row->outcome, row->change.cost);
+  ca_line_count(&writer->counts, row->outcome, &row->change);
   return put_line(writer, &line);
 }
 
-static enum ca_code put_end(struct writer *writer)
+static enum ca_code put_end(struct writer *writer, struct ca_slice api_key)
 {
-  char digest[CA_DIGEST_SIZE];
+  char seal[CA_DIGEST_SIZE];
   const struct ca_plan_line line = { .kind = CA_PLAN_END,
                                      .end = true,
                                      .counts = writer->counts,
-                                     .digest = digest };
-
-  ca_digest_end(writer->digest, digest);
+                                     .digest = writer->sha,
+                                     .seal = seal };
+  ca_digest_end(writer->digest, writer->sha);
   writer->digest = NULL;
+  ca_plan_seal(api_key, writer->sha, seal);
   return put_line(writer, &line);
 }
 
@@ -255,6 +257,8 @@ static enum ca_code end_file(struct writer *writer, enum ca_code code)
     code = fail(writer);
   if(writer->file && fclose(writer->file) && !code)
     code = fail(writer);
+  if(!code)
+    code = ca_run_keep_plan(writer->ledger, writer->sha, writer->err);
   if(!code && rename(writer->temporary, writer->path))
     code = fail(writer);
   if(code) {
@@ -295,7 +299,7 @@ enum ca_code ca_planfile_write(struct ca_ledger *ledger, const char *path,
   if(!code)
     code = put_rows(&writer);
   if(!code)
-    code = put_end(&writer);
+    code = put_end(&writer, api_key);
   code = end_file(&writer, code);
   ca_digest_free(writer.digest);
   ca_buf_clear(&writer.text);

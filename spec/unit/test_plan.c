@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include "base/digest.h"
 #include "ledger_case.h"
-#include "planfile/plan.h"
+#include "planfile/plan_private.h"
 
 static const struct ca_slice key = { "ak_1234567890", 13 };
 static const struct ca_slice other_key = { "ak_1234567891", 13 };
@@ -136,13 +136,16 @@ static void fill(void)
              (struct ca_change){ .account = "",
                                  .user = "u",
                                  .config = "ac_1",
-                                 .body = "{\"user_id\":\"u\"}",
+                                 .body = "{\"user_id\":\"u\","
+                                         "\"auth_config_id\":\"ac_1\"}",
                                  .before_image = "{\"active\":0}" });
   put_item((struct ca_item){ .bulk = 3, .key = "x", .row = "a\nb" });
   put_stand(3, "third");
   item = put_item((struct ca_item){ .key = "call 2" });
   put_change(item, "auth_configs", "update",
-             (struct ca_change){ .account = "ac_1", .body = "no json" });
+             (struct ca_change){ .account = "ac_1",
+                                 .fingerprint = "beef",
+                                 .cost = CA_IRREVERSIBLE });
   put_stand(4, "empty");
 }
 
@@ -280,12 +283,14 @@ static void refused(const char *words)
   CHECK(!head.run);
 }
 
-/* Replaces `from` where it stands first, and makes the digest right again. */
+/* Replaces `from` where it stands first, and makes digest and seal right
+ * again. */
 static void forge(const char *text, const char *from, const char *to)
 {
   const char *at = strstr(text, from);
   char *forged = calloc(1, 1 << 20);
   char digest[CA_DIGEST_SIZE];
+  char seal[CA_DIGEST_SIZE];
   char *sum, *last;
 
   if(!CHECK(at != NULL)) {
@@ -299,6 +304,8 @@ static void forge(const char *text, const char *from, const char *to)
   if(sum) {
     ca_digest_bytes(forged, (size_t)(last - forged), digest);
     memcpy(sum + 10, digest, 64);
+    ca_plan_seal(key, digest, seal);
+    memcpy(strstr(last, "\"seal\":\"") + 8, seal, 64);
   }
   write_file(forged, strlen(forged));
   free(forged);
@@ -367,7 +374,7 @@ static void heads_come_back(void)
   CHECK_TEXT(head.base_url, info.base_url);
   CHECK_TEXT(head.undoes, info.undoes);
   CHECK_INT(head.changes, 7);
-  CHECK(head.salt_known);
+  CHECK(head.salt_known && head.sealed && head.makes);
   CHECK_INT(ca_run_salt(ledger, salt, &err), CA_OK);
   CHECK(!memcmp(head.salt, salt, sizeof(salt)));
   ca_plan_head_clear(&head);
@@ -387,7 +394,7 @@ static void another_key_is_noticed(void)
   start_full();
   CHECK_INT(save(), CA_OK);
   CHECK_INT(ca_plan_read(plan_path(), other_key, &head, &err), CA_OK);
-  CHECK(!head.salt_known);
+  CHECK(!head.salt_known && !head.sealed);
   CHECK(!memcmp(head.salt, nothing, sizeof(nothing)));
   CHECK_TEXT(head.run, run_id);
   ca_plan_head_clear(&head);
@@ -463,7 +470,7 @@ static void an_empty_plan(void)
 static void lines_can_be_read(void)
 {
   static const char *const lines[] = {
-    "{\"plan\":1,\"program\":\"0.1.0\",\"run\":\"20",
+    "{\"plan\":2,\"program\":\"0.1.0\",\"run\":\"20",
     "{\"bulk\":1,\"name\":\"first \\\"bulk\\\"\",\"kind\":\"accounts\","
     "\"selected\":9,\"planned\":5,\"same\":3,\"skipped\":2,\"failed\":1}\n",
     "{\"item\":2,\"bulk\":1,\"key\":\"ca_1\",\"account\":\"ca_1\",",
@@ -475,7 +482,7 @@ static void lines_can_be_read(void)
     "\"class\":\"reversible\",\"outcome\":\"skipped\","
     "\"reason\":\"protected\"}\n",
     "{\"end\":true,\"bulks\":3,\"items\":6,\"changes\":7,\"same\":1,"
-    "\"skipped\":1,\"irreversible\":2,\"sha256\":\""
+    "\"skipped\":1,\"irreversible\":3,\"fallbacks\":1,\"sha256\":\""
   };
   char *text;
   size_t len, i;
@@ -527,10 +534,11 @@ static void no_byte_may_be_changed(void)
     char was = text[at];
     text[at] = (char)(was ^ 1);
     write_file(text, len);
-    if(!CHECK_INT(read_plan(&head), CA_USAGE)) {
+    if(!CHECK(read_plan(&head) == CA_USAGE || !head.sealed)) {
       printf("  byte %zu of %zu\n", at, len);
       break;
     }
+    ca_plan_head_clear(&head);
     text[at] = was;
   }
   free(text);
@@ -543,12 +551,12 @@ static void forged_lines_are_refused(void)
   static const struct {
     const char *from, *to, *says;
   } cases[] = {
-    { "{\"plan\":1,", "{\"plan\":2,", "has layout 2" },
-    { "{\"plan\":1,", "{\"plan\":1,\"plan\":1,",
+    { "{\"plan\":2,", "{\"plan\":3,", "has layout 3, this" },
+    { "{\"plan\":2,", "{\"plan\":2,\"plan\":2,",
       "line 1: \"plan\" is given twice" },
-    { "{\"plan\":1,", "{\"plan\":1,\"more\":1,",
+    { "{\"plan\":2,", "{\"plan\":2,\"more\":1,",
       "line 1: \"more\" is not known" },
-    { "{\"plan\":1,", "{", "line 1: it is not the head of a plan" },
+    { "{\"plan\":2,", "{", "line 1: it is not the head of a plan" },
     { "\"script_sha\":\"abc\",", "", "line 1: \"script_sha\" is missing" },
     { "\"params\":{", "\"params\":[{", "line 1: it is not a JSON object" },
     { "\"made\":\"2", "\"made\":\"x2", "line 1: \"made\" is not a time" },
@@ -613,9 +621,31 @@ static void forged_lines_are_refused(void)
     { "{\"bulk\":1,", "{}\n{\"bulk\":1,", "line 2: it is not a JSON object" },
     { "{\"bulk\":1,", "{\"x\":1}\n{\"bulk\":1,",
       "line 2: a line of a plan does not begin like this" },
-    { "{\"bulk\":1,", "{\"plan\":1}\n{\"bulk\":1,", "line 2: a second head" },
+    { "{\"bulk\":1,", "{\"plan\":2}\n{\"bulk\":1,", "line 2: a second head" },
     { "\"failed\":1}", "\"failed\":1} x", "line 2: it is not a JSON object" },
-    { "\"irreversible\":2", "\"irreversible\":1", "the counts do not match" }
+    { "\"irreversible\":3", "\"irreversible\":1", "the counts do not match" },
+    { "\"body\":{\"alias\"", "\"body\":{\"alias\" ",
+      "\"body\" is not one that the operation sends" },
+    { "\"body\":{\"alias\":\"\xF0\x9F\x98\x80\"}",
+      "\"body\":{\"connection\":{\"state\":{\"val\":{}}}}",
+      "it has a body that must be secret" },
+    { "\"body\":{\"alias\":\"\xF0\x9F\x98\x80\"},", "",
+      "\"body\" is missing" },
+    { "\"line\":\"idle.lua:3\"}",
+      "\"line\":\"idle.lua:3\",\"body\":{\"enabled\":true}}",
+      "the operation has no body of its own" },
+    { "\"line\":\"idle.lua:3\"}",
+      "\"line\":\"idle.lua:3\",\"fingerprint\":\"f00d\"}",
+      "the operation has no secret body" },
+    { "revoke_on_delete=true", "revoke_on_delete=maybe",
+      "\"query\" is not one" },
+    { "revoke_on_delete=true", "all=true", "\"query\" is not one" },
+    { ",\"config\":\"ac_1\"", "", "\"user\" or \"config\" is not" },
+    { "\"user\":\"u\",", "\"user\":\"v\",", "\"user\" or \"config\" is not" },
+    { "\"change\":\"disable\",\"account\":\"ca_9\",\"class\":\"rev",
+      "\"change\":\"disable\",\"account\":\"ca_9\",\"class\":\"irrev",
+      "\"class\" is higher than the operation's" },
+    { ",\"fallback\":true", "", "the counts do not match" }
   };
   char *text;
   size_t len, i;
@@ -677,7 +707,7 @@ static void lines_without_end(void)
   memset(many, 'x', 1 << 20);
   file = fopen(plan_path(), "w");
   CHECK(file != NULL);
-  fputs("{\"plan\":1,\"program\":\"", file);
+  fputs("{\"plan\":2,\"program\":\"", file);
   for(i = 0; i < 17; i++)
     CHECK(fwrite(many, 1, 1 << 20, file) == 1 << 20);
   fclose(file);
@@ -759,7 +789,7 @@ static void only_its_owner_may_read_it(void)
   CHECK_INT(save(), CA_OK);
   CHECK_INT(scratch_mode("my plan.jsonl"), 0600);
   text = read_file(&len);
-  CHECK(!strncmp(text, "{\"plan\":1,", 10));
+  CHECK(!strncmp(text, "{\"plan\":2,", 10));
   free(text);
   stop();
 }
@@ -787,7 +817,6 @@ static void a_disk_that_is_full(void)
   start_full();
   CHECK_INT(save(), CA_OK);
   memcpy(run, run_id, sizeof(run));
-  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   in_child(save_into_too_little);
   CHECK_INT(plan_files(), 1);         /* no temporary stays */
   CHECK_INT(read_plan(&head), CA_OK); /* and the old one is whole */
