@@ -45,7 +45,7 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
     return; /* it ended in an earlier session of the run */
   run->stats.ended++;
   run->stats.outcomes[applied->outcome]++;
-  lca_guard_ended(run, applied->outcome);
+  lca_guard_ended(run, applied);
   if(applied->outcome != CA_FAILED && applied->outcome != CA_UNKNOWN)
     return;
   if(!applied->result)

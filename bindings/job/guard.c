@@ -171,18 +171,43 @@ int lca_guard_stop_on(lua_State *L)
   return 1;
 }
 
-/* host.stopped() → why stop_on stopped the run, or nil. */
+/* Changes that were told as failed because nobody answered were not tried: a
+   plain resume takes them up. */
+static enum ca_code reopen_unanswered(struct lca_run *run, struct ca_err *err)
+{
+  struct lca_unanswered *unanswered = &run->unanswered;
+  struct ca_err cause;
+  ca_err_clear(&cause);
+  ca_err_set(&cause, CA_NETWORK, "the service did not answer");
+  while(unanswered->failed_count)
+    if(ca_outcome_record(run->ledger,
+                         unanswered->failed[--unanswered->failed_count],
+                         CA_NOT_TRIED, 0, NULL, NULL, NULL, &cause, err))
+      return err->code;
+  return CA_OK;
+}
+
+/* host.stopped() → why the run stops early, or nil. */
 int lca_guard_stopped(lua_State *L)
 {
-  const struct lca_run *run = lca_run_of(L);
-  if(run->stats.stopped_early)
-    lua_pushstring(L, run->stats.stop_text);
-  else
-    lua_pushnil(L);
+  struct lca_run *run = lca_run_of(L);
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(!run->stats.stopped_early)
+    return 0;
+  if(run->stats.down && reopen_unanswered(run, &err))
+    return lca_run_ledger_failed(L, run, &err);
+  lua_pushstring(L, run->stats.stop_text);
   return 1;
 }
 
-void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome)
+static void stop_early(struct lca_run *run)
+{
+  run->stats.stopped_early = true;
+  ca_apply_stop(run->apply);
+}
+
+static void check_stop_on(struct lca_run *run, enum ca_outcome outcome)
 {
   struct lca_run_stats *stats = &run->stats;
   const struct ca_stop_limit *limit = &run->stop_on[outcome];
@@ -190,11 +215,61 @@ void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome)
   if(!limit->set || stats->stopped_early ||
      !ca_guard_limit_reached(limit, stats->outcomes[outcome], total))
     return;
-  stats->stopped_early = true;
   snprintf(stats->stop_text, sizeof(stats->stop_text),
            "stopped: %lld %s, and stop_on allows less than %g%s",
            (long long)stats->outcomes[outcome],
            ca_change_outcome_name(outcome), limit->value,
            limit->percent ? " %" : "");
-  ca_apply_stop(run->apply);
+  stop_early(run);
+}
+
+/* Did the request end without the service's own word? A 429 is its word. */
+static bool is_unanswered(const struct ca_result *result)
+{
+  const struct ca_err *why = &result->err;
+  return why->code == CA_NETWORK || why->code == CA_TIMEOUT ||
+         (why->code == CA_HTTP && why->status >= 500);
+}
+
+/* As many attempts as three for each item that is carried out at once, but at
+   least 20 and at most 100. */
+static int unanswered_most(const struct lca_run *run)
+{
+  int most = 3 * run->options.concurrency;
+  return most < 20 ? 20 : most > 100 ? 100 : most;
+}
+
+static void check_down(struct lca_run *run, const struct ca_applied *applied)
+{
+  struct lca_run_stats *stats = &run->stats;
+  struct lca_unanswered *unanswered = &run->unanswered;
+  const struct ca_result *result = applied->result;
+  if(!result || !run->applier)
+    return; /* nothing was sent, or a call that raises */
+  if(!is_unanswered(result)) {
+    if(!stats->down)
+      memset(unanswered, 0, sizeof(*unanswered));
+    return;
+  }
+  unanswered->changes++;
+  unanswered->attempts += result->attempts;
+  if(applied->outcome == CA_FAILED &&
+     unanswered->failed_count <
+         sizeof(unanswered->failed) / sizeof(unanswered->failed[0]))
+    unanswered->failed[unanswered->failed_count++] = applied->row->number;
+  if(stats->stopped_early || unanswered->attempts < unanswered_most(run) ||
+     (unanswered->changes < 5 && stats->ended < stats->to_apply))
+    return;
+  stats->down = true;
+  snprintf(stats->stop_text, sizeof(stats->stop_text),
+           "stopped: %d attempts in a row had no answer (%.100s); what is "
+           "left is not tried",
+           unanswered->attempts, result->err.text);
+  stop_early(run);
+}
+
+void lca_guard_ended(struct lca_run *run, const struct ca_applied *applied)
+{
+  check_stop_on(run, applied->outcome);
+  check_down(run, applied);
 }

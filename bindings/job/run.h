@@ -99,7 +99,9 @@ struct lca_run_stats {
   int64_t within;     /* changes planned before it did: --apply makes those */
   char refusal[400];  /* text of the first refused straight-line change; the
                          script may have caught it */
-  bool stopped_early; /* stop_on was reached: nothing new is sent */
+  bool stopped_early; /* stop_on was reached, or the service is down: nothing
+                         new is sent */
+  bool down;          /* it is down: nothing is settled, either */
   char stop_text[200];
   bool written; /* a change was handed to core/apply */
   bool listing_seen;

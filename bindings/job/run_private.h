@@ -24,6 +24,14 @@ struct lca_line {
   char text[160];
 };
 
+/* Changes that ended in a row without an answer of the service. */
+struct lca_unanswered {
+  int64_t failed[1024]; /* numbers of those that are told as failed */
+  size_t failed_count;
+  int changes;
+  int attempts;
+};
+
 struct lca_run {
   struct lca_run_options options;
   struct lca_run_stats stats;
@@ -47,8 +55,9 @@ struct lca_run {
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
   bool recorded_read;
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
-  bool like_asked;   /* options.like was asked, */
+  bool like_asked;  /* options.like was asked, */
   bool like_passed; /* and let creates pass */
+  struct lca_unanswered unanswered;
   char bulk_name[80];
   struct lca_line line; /* the last change's */
 };
@@ -208,9 +217,10 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
                         const struct lca_change_builder *builder);
 /* Raises the text; the run exits with 4 even if the script catches it. */
 int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text);
-/* Checks the counted outcomes against stop_on, after a change ended with
-   `outcome`. Calls no Lua. */
-void lca_guard_ended(struct lca_run *run, enum ca_outcome outcome);
+/* Checks, after a change has ended, the counted outcomes against stop_on, and
+   whether the service is down: too many attempts in a row had no answer. Calls
+   no Lua. */
+void lca_guard_ended(struct lca_run *run, const struct ca_applied *applied);
 /* host.guard, host.needs_project, host.project, host.stop_on, host.stopped. */
 int lca_guard_check(lua_State *L);
 int lca_guard_needs_project(lua_State *L);

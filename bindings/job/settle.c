@@ -170,7 +170,7 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
                     int64_t (*deadline_ms)(void *ctx), void *ctx)
 {
   struct settling settling = { .run = lca_run_of(L) };
-  if(settling.run->stats.no_route)
+  if(settling.run->stats.no_route || settling.run->stats.down)
     return; /* who answers may not be the service */
   settle_all(L, &settling, not_done, deadline_ms, ctx);
   free(settling.items);
@@ -223,7 +223,7 @@ int lca_settle_bulk(lua_State *L)
   size_t i;
   ca_err_clear(&err);
   if(run->applier && run->stats.outcomes[CA_UNKNOWN] &&
-     !run->stats.key_rejected && !run->stats.no_route)
+     !run->stats.key_rejected && !run->stats.no_route && !run->stats.down)
     settle_all(L, &settling, CA_FAILED, no_deadline, NULL);
   if(settling.no_memory)
     ca_err_set(&err, CA_NOMEM, "out of memory");
