@@ -122,8 +122,9 @@ CA_MUST_USE enum ca_code
 host_options_saved_json(const struct host_options *options,
                         struct ca_buf *out);
 /* Calls visit for each given option that `resume` or `apply` needs again on
-   its command line: where, pace, --protect, what the script may use. Every one
-   has a value. */
+   its command line: where, pace, --protect, what the script may use; after
+   --save-plan also the limits, which `resume` has from the ledger. value is
+   NULL for an option without one. */
 void host_options_saved_carry(const struct host_options *options,
                               void (*visit)(void *ctx, const char *name,
                                             const char *value),

@@ -190,11 +190,18 @@ void host_options_saved_carry(const struct host_options *options,
                                             const char *value),
                               void *ctx)
 {
+  bool plan = options->save_plan && !options->apply;
   const char *text;
   int i;
   int k;
-  for(i = 0; host_options_table[i].name; i++)
-    if(host_options_table[i].flags & CARRIED)
-      for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
-        visit(ctx, host_options_table[i].name, text);
+  for(i = 0; host_options_table[i].name; i++) {
+    const struct host_option *option = &host_options_table[i];
+    bool limits = plan && option->flags & SAVED && option->verbs & ON(APPLY);
+    if(!(option->flags & CARRIED) && !limits)
+      continue;
+    for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
+      visit(ctx, option->name, text);
+    if(!k && options->given[i].seen)
+      visit(ctx, option->name, NULL);
+  }
 }

@@ -99,7 +99,10 @@ static void add_carried(void *ctx, const char *name, const char *value)
   lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
   lua_pushstring(L, name);
   lua_rawseti(L, -2, count + 1);
-  lua_pushstring(L, value);
+  if(value)
+    lua_pushstring(L, value);
+  else
+    lua_pushboolean(L, 1);
   lua_rawseti(L, -2, count + 2);
 }
 

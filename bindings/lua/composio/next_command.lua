@@ -35,11 +35,12 @@ end
 -- ---- a verb with a run or a plan ----
 
 -- carried: the options of this command line that the verb needs, too: a list in which
--- names and values alternate.
+-- names and values alternate; true stands for an option without one.
 local function verb_words(verb, operand, carried, ...)
   local words = { "composio-lua", verb, operand }
   for place = 1, #carried, 2 do
-    add(words, "--" .. carried[place], carried[place + 1])
+    local value = carried[place + 1]
+    add(words, "--" .. carried[place], value ~= true and value or nil)
   end
   add(words, ...)
   return words
