@@ -36,7 +36,7 @@ sweeps=(
   "kill.lua refresh" "kill.lua disable" "kill.lua link"
   "kill.lua initiate" "kill.lua update" "kill.lua delete"
   "late.lua"
-  "property.lua" "guards.lua" "undo.lua" "csv.lua" "lock.lua"
+  "property.lua" "guards.lua" "protect.lua" "undo.lua" "csv.lua" "lock.lua"
   "disk.lua" "reports.lua"
   "bytes.lua"
   "drops.lua" "drops.lua pauses"
