@@ -41,6 +41,7 @@ sweeps=(
   "bytes.lua"
   "drops.lua" "drops.lua pauses"
   "replies.lua"
+  "plan_edits.lua"
   "alloc.lua"
   "lua_fuzz.lua"
 )
