@@ -275,7 +275,7 @@ describe("a run", function()
       run.summary.next
     )
     has(back("show", id, "--state-dir", "my state").out,
-      ("next: composio-lua resume %s --state-dir 'my state' --failed\n"):format(id))
+      ("next: composio-lua resume %s --state-dir 'my state' --rate 50/s --failed\n"):format(id))
   end)
 
   it("has every fact of a change in its JSON", function()

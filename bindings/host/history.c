@@ -266,6 +266,8 @@ static void push_host(lua_State *L, struct host *host)
   lca_table_set_integer(L, "limit", options->limit);
   host_summary_push_carried(L, host);
   lua_setfield(L, -2, "carried");
+  host_options_table_push(L);
+  lua_setfield(L, -2, "options");
 }
 
 void host_history_push(lua_State *L, struct host *host, const char *module)

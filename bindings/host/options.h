@@ -113,7 +113,7 @@ const char *host_options_verb(enum host_verb verb);
 /* Pushes the list of all options for help.lua and job.lua: name, group
    ("Safety:"; those of one group stand in a row), value (its name, or nil),
    is_optional (the value), text, letter (of the short form, or nil), is_of_run
-   (run takes it). [-0, +1, m] */
+   (run takes it), is_needed (resume needs it again), is_path. [-0, +1, m] */
 void host_options_table_push(lua_State *L);
 
 /* Adds the given options as a JSON object for the ledger: names to texts, and

@@ -384,7 +384,7 @@ void host_options_table_push(lua_State *L)
   lua_newtable(L);
   for(option = host_options_table; option->name; option++) {
     const char letter[] = { option->letter, '\0' };
-    lua_createtable(L, 0, 7);
+    lua_createtable(L, 0, 9);
     lca_table_set_text(L, "name", option->name);
     lca_table_set_text(L, "group", option->group);
     lca_table_set_text(L, "value", option->value);
@@ -392,6 +392,9 @@ void host_options_table_push(lua_State *L)
     lca_table_set_text(L, "text", option->help);
     lca_table_set_text(L, "letter", ca_text_or_null(letter));
     lca_table_set_bool(L, "is_of_run", option->verbs & ON(RUN));
+    lca_table_set_bool(L, "is_needed",
+                       option->flags & CARRIED && !(option->flags & SAVED));
+    lca_table_set_bool(L, "is_path", option->flags & IS_PATH);
     lua_rawseti(L, -2, option - host_options_table + 1);
   }
 }

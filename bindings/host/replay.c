@@ -75,26 +75,53 @@ static enum ca_code read_failures(struct ca_ledger *ledger,
   return code;
 }
 
+/* Did the run end well without a change? */
+static bool is_empty(const struct ca_run_row *row)
+{
+  int i;
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    if(row->changes[i])
+      return false;
+  return row->has_counts && !row->exit_code;
+}
+
+/* Takes the newest run of the filter, or the newest that is not empty. */
+static enum ca_code take_newest(struct ca_ledger *ledger,
+                                const struct ca_run_filter *filter,
+                                bool with_changes, struct former *former,
+                                struct ca_err *err)
+{
+  struct ca_query query;
+  struct ca_run_row row;
+  bool more;
+  ca_history_open_runs(&query, ledger, filter, err);
+  do
+    more = ca_history_next_run(&query, &row);
+  while(more && with_changes && is_empty(&row));
+  if(more)
+    take_run(former, &row);
+  return ca_history_close(&query);
+}
+
 /* "last" is the newest run that is no preview, because a preview can be
-   neither resumed nor undone. */
+   neither resumed nor undone. A run that changed nothing hides no other. */
 static enum ca_code find_run(struct host *host, struct ca_ledger *ledger,
                              struct former *former, struct ca_err *err)
 {
   const bool last = !strcmp(host->options.operand, "last");
   char name[96];
   const struct ca_run_filter filter = { .name = last ? NULL : name,
-                                        .mode = last ? "apply" : NULL,
-                                        .limit = 1 };
-  struct ca_query query;
-  struct ca_run_row row;
-  if(!last && ca_history_find_run(ledger, host->options.operand, name,
-                                  sizeof(name), err))
-    return err->code;
-  ca_history_open_runs(&query, ledger, &filter, err);
-  if(ca_history_next_run(&query, &row))
-    take_run(former, &row);
-  if(ca_history_close(&query) || former->found)
-    return query.code;
+                                        .mode = last ? "apply" : NULL };
+  enum ca_code code = CA_OK;
+  if(!last)
+    code = ca_history_find_run(ledger, host->options.operand, name,
+                               sizeof(name), err);
+  if(!code && last)
+    code = take_newest(ledger, &filter, true, former, err);
+  if(!code && !former->found)
+    code = take_newest(ledger, &filter, false, former, err);
+  if(code || former->found)
+    return code;
   if(former->row.id)
     return ca_err_set(err, CA_NOMEM, "out of memory");
   return ca_err_set(err, CA_USAGE,
@@ -325,6 +352,24 @@ static bool is_finished(const struct host *host, const struct former *former)
          !left_open(former, host->options.failed);
 }
 
+/* Reads what became of the run, for --summary. */
+static void read_result(struct host *host, const struct former *former)
+{
+  struct ca_err err;
+  bool found = false;
+  ca_err_clear(&err);
+  copy(host->run_id, sizeof(host->run_id), former->row.name);
+  copy(host->script, sizeof(host->script), former->row.info.script);
+  host->exit_code = former->row.exit_code;
+  host->ledger =
+      ca_ledger_open_readonly(host->state_dir, host->clock, &found, &err);
+  if(host->ledger && ca_run_select(host->ledger, host->run_id, &err))
+    host->counts_unknown = true;
+  else
+    host_summary_read_counts(host);
+  memcpy(host->before, host->counts.items, sizeof(host->before));
+}
+
 static void report_finished(struct host *host, const struct former *former)
 {
   char count[32];
@@ -336,6 +381,7 @@ static void report_finished(struct host *host, const struct former *former)
   host_terminal_print(
       host, "run %s is finished (exit %d): there is nothing to resume%s",
       former->row.name, former->row.exit_code, more);
+  read_result(host, former);
   host->finished = true;
 }
 
@@ -427,7 +473,8 @@ static void describe_plan(const struct ca_plan_head *head,
 /* Writes the command that makes the plan again. Its words are the head's, as
    they stand in the file. */
 static void restart_command(const struct host *host,
-                       const struct ca_plan_head *head, char *out, size_t size)
+                            const struct ca_plan_head *head, char *out,
+                            size_t size)
 {
   struct ca_json_write json;
   struct ca_run_info info = { .word = head->word,

@@ -58,7 +58,9 @@ describe("a row whose action failed", function()
       assert.equal(next_line, run.summary.next)
       emulator:faults()
       local again = place:run { "resume", run.summary.run, "--summary", "summary.json" }
-      assert.equal(0, again.code, again.err)
+      assert.equal(3, again.code, again.err)
+      assert.same({ done = 3, failed = 1 }, of(again, "done", "failed"))
+      assert.equal(next_line, again.summary.next)
       job.has(again.err, "--failed retries its 1 failed item")
       again = place:run { "resume", run.summary.run, "--failed", "--summary", "summary.json" }
       assert.equal(0, again.code, again.err)

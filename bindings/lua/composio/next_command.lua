@@ -46,6 +46,23 @@ local function verb_words(verb, operand, carried, ...)
   return words
 end
 
+-- Adds to the options of this command line those that an earlier run was given and that do
+-- not come back with it, such as the key's file. cwd: where that run was started.
+local function needed(options, given, cwd, carried)
+  local all, seen = table.move(carried, 1, #carried, 1, {}), {}
+  for place = 1, #carried, 2 do
+    seen[carried[place]] = true
+  end
+  for _, option in ipairs(options) do
+    local value = given[option.name]
+    if option.is_needed and type(value) == "string" and not seen[option.name] then
+      local is_relative = option.is_path and value:sub(1, 1) ~= "/" and cwd
+      add(all, option.name, is_relative and cwd .. "/" .. value or value)
+    end
+  end
+  return all
+end
+
 -- Can an earlier run be resumed or undone at all?
 local function has_changes(run)
   return run.mode == "apply" and run.state ~= "running" and run.sealed
@@ -218,6 +235,7 @@ end
 return {
   after = after,
   has_changes = has_changes,
+  needed = needed,
   of_run = of_run,
   restart = restart,
   verb = function(...)

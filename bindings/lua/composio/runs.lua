@@ -231,7 +231,7 @@ return function(core, host)
     print_field("project", ("%s at %s"):format(known(run.project), known(run.base_url)))
     print_field("program", "composio-lua " .. known(run.version))
     if run.mode == "apply" and not run.sealed then
-      print_field("plan", "it ended before its plan stood: nothing was changed")
+      print_field("plan", "the run stopped while it was still planning: nothing was changed")
     end
   end
 
@@ -348,9 +348,11 @@ return function(core, host)
       error("the run is gone: " .. name, 0)
     end
     complete(run)
-    local next_line = next_command.of_run(run, counts, host.carried)
+    local given = decoded(run.options)
+    local carried = next_command.needed(host.options, given, run.cwd, host.carried)
+    local next_line = next_command.of_run(run, counts, carried)
     local undo = can_be_undone(run, counts)
-      and next_command.verb("undo", run.run, host.carried)
+      and next_command.verb("undo", run.run, carried)
       or nil
     if host.wants_json then
       run.kind, run.next, run.undo = "run", next_line, undo
