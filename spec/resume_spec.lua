@@ -26,6 +26,12 @@ local function resume(...)
   return place:run { "resume", run_name(), "--summary=summary.json", ... }
 end
 
+-- By the service's clock half an hour later: nothing that was sent can still arrive.
+local function resume_later()
+  emulator:tell("clock/advance", { seconds = 1800 })
+  return resume()
+end
+
 -- Of a run that goes on: the ledger may not be there yet, or locked.
 local function intents()
   local query = "sqlite3 -readonly %s/.local/state/composio-lua/ledger.db %s 2>/dev/null || true"
@@ -96,8 +102,6 @@ describe("a run that was killed", function()
   local cases = {
     { "PATCH", "disable", { statuses = { "ACTIVE" } }, "account:disable()", both },
     { "DELETE", "delete", { statuses = { "EXPIRED" } }, "account:delete()", both },
-    -- a request that must not be repeated is given five seconds to arrive: once
-    -- is enough here
     { "POST", "refresh", expired, "account:refresh()", { "request" } },
   }
   for _, case in ipairs(cases) do
@@ -109,7 +113,7 @@ describe("a run that was killed", function()
         local script = 'composio.job { may = "irreversible" }\n' .. bulk_of(ids, call)
         kill_at(method, 2, where, script, "--confirm=" .. count)
         emulator:forget()
-        local run = resume()
+        local run = op == "refresh" and resume_later() or resume()
         assert.equal(0, run.code, run.err)
         each_once(op, count)
         -- the one that hung was asked about before anything was sent
@@ -125,12 +129,14 @@ describe("a run that was killed", function()
   it("in a link makes no account twice", function()
     kill_at("POST", 2, "reply", LINKS)
     emulator:forget()
-    local run = resume()
+    local run = resume_later()
     assert.equal(0, run.code, run.err)
     local users = {}
     for _, change in ipairs(emulator:changes()) do
-      assert.is_nil(users[change.user_id], change.user_id)
-      users[change.user_id] = true
+      if change.op == "link" then
+        assert.is_nil(users[change.user_id], change.user_id)
+        users[change.user_id] = true
+      end
     end
     assert.same({ ["new a"] = true, ["new b"] = true, ["new c"] = true, ["new d"] = true }, users)
     assert.same({ link = { done = 4 } }, run.summary.operations)

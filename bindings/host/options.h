@@ -63,6 +63,7 @@ struct host_options {
   bool anew; /* despite a like run that stands interrupted, or a plan
                 of another ledger */
   int64_t lock_wait_ms; /* 0: do not wait */
+  int64_t settle_wait_ms;
   bool detailed_exitcode;
   const char *reason; /* of resolve, or NULL */
   bool failed;        /* resume also retries failed changes */

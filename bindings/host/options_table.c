@@ -324,6 +324,8 @@ const struct host_option host_options_table[] = {
     "N", "retry a request up to N times (2)" },
   { "max-wait", PACE, ACTS, read_time_limit, AT(endpoint.max_wait_ms), 0,
     CARRIED, "DUR", "wait at most DUR for a Retry-After (120s)" },
+  { "settle-wait", PACE, ACTS, read_duration, AT(settle_wait_ms), 0, CARRIED,
+    "DUR", "wait up to DUR for what became of unanswered changes (5m)" },
   { "progress", SIGHT, ACTS, read_progress, AT(progress), 0, 0, "WHEN",
     "show progress: auto (on a terminal), always or never" },
   { "quiet", SIGHT, ACTS, read_flag, AT(quiet), 'q', 0, NULL,

@@ -198,6 +198,7 @@ static int open_state(lua_State *L)
   options.limit_items = host->options.limit_items;
   options.replay = host->replay;
   options.limits = host->options.limits;
+  options.settle_wait_ms = host->options.settle_wait_ms;
   memcpy(options.stop_on, host->options.stop_on, sizeof(options.stop_on));
   options.given = host->given;
   options.stop = &host->stop;

@@ -111,7 +111,7 @@ static struct ended_item *open_item(struct lca_applier *applier,
   return item;
 }
 
-void lca_apply_end_item(struct lca_applier *applier, int64_t number, bool well)
+static void end_item(struct lca_applier *applier, int64_t number, bool well)
 {
   struct ended_item **at = &applier->open;
   struct ended_item *item;
@@ -135,8 +135,8 @@ void lca_apply_end_item(struct lca_applier *applier, int64_t number, bool well)
   wake_one(applier);
 }
 
-void lca_apply_report(struct lca_applier *applier,
-                      const struct ca_applied *applied)
+static void report(struct lca_applier *applier,
+                   const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
   struct ended_item *item = open_item(applier, row->item);
@@ -166,11 +166,11 @@ static void bulk_visit(void *owner, const struct ca_applied *applied)
   lca_direct_count(applier->run, applied);
   if(!applier->keep)
     return;
-  lca_apply_report(applier, applied);
+  report(applier, applied);
   if(!applied->last)
     return;
   applier->bad += !applied->well;
-  lca_apply_end_item(applier, applied->row->item, applied->well);
+  end_item(applier, applied->row->item, applied->well);
 }
 
 /* ---- before each step of the engine ---- */
@@ -261,6 +261,7 @@ int lca_apply_bulk(lua_State *L)
   applier->run = run;
   run->applier = applier;
   run->stats.applying = true;
+  run->resending = false;
   run->stats.written = true;
   run->stats.to_apply = run->plan.totals.planned;
   run->stats.ended = 0;
@@ -269,6 +270,34 @@ int lca_apply_bulk(lua_State *L)
   if(ca_apply_start(run->apply, &options, bulk_visit, applier, &applier->err))
     return lca_run_ledger_failed(L, run, &applier->err);
   return 1;
+}
+
+static bool is_resent(void *owner, int64_t item)
+{
+  const struct lca_applier *applier = owner;
+  const struct lca_resent *resent = &applier->run->resent;
+  size_t from = 0;
+  size_t to = resent->count;
+  while(from < to) {
+    size_t middle = from + (to - from) / 2;
+    if(resent->items[middle] < item)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from < resent->count && resent->items[from] == item;
+}
+
+void lca_apply_resend(struct lca_run *run, int bulk, int concurrency,
+                      struct ca_err *err)
+{
+  struct ca_apply_options options = { .bulk = bulk,
+                                      .concurrency = concurrency,
+                                      .which = CA_APPLY_OPEN,
+                                      .wants = is_resent };
+  run->resending = true;
+  if(ca_apply_start(run->apply, &options, bulk_visit, run->applier, err))
+    run->applier->err = *err;
 }
 
 static struct lca_applier *check_applier(lua_State *L)

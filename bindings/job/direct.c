@@ -37,13 +37,37 @@ void lca_direct_move_result(struct ca_result *to, struct ca_result *from)
   ca_buf_init(&from->body, 0);
 }
 
+void lca_direct_mend(struct lca_run_stats *stats, const char *key,
+                     const struct ca_api *api, enum ca_outcome outcome)
+{
+  size_t i;
+  for(i = 0; i < stats->failure_count; i++) {
+    struct lca_failure *failure = &stats->failures[i];
+    if(strcmp(failure->key, key) != 0 ||
+       strcmp(failure->operation, api->name) != 0)
+      continue;
+    if(outcome != CA_DONE) {
+      failure->outcome = outcome;
+      return;
+    }
+    stats->failure_count--;
+    memmove(failure, failure + 1,
+            (stats->failure_count - i) * sizeof(*failure));
+    return;
+  }
+}
+
 void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
+  const char *key = row->change.account[0] ? row->change.account : row->key;
   if(!applied->result && applied->outcome == row->outcome &&
-     run->options.replay.on)
-    return; /* it ended in an earlier session of the run */
-  run->stats.ended++;
+     (run->options.replay.on || run->resending))
+    return; /* it ended before */
+  if(run->resending)
+    lca_direct_mend(&run->stats, key, row->change.api, CA_DONE);
+  else
+    run->stats.ended++;
   run->stats.outcomes[applied->outcome]++;
   lca_guard_ended(run, applied);
   if(applied->outcome != CA_FAILED && applied->outcome != CA_UNKNOWN)
@@ -54,9 +78,7 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
     run->stats.key_rejected = true;
   if(applied->result->err.no_route)
     run->stats.no_route = true;
-  lca_run_note_failure(run,
-                       row->change.account[0] ? row->change.account : row->key,
-                       row->change.api->name, applied->outcome,
+  lca_run_note_failure(run, key, row->change.api->name, applied->outcome,
                        applied->result->request_id, applied->result->err.text);
 }
 

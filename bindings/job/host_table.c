@@ -187,6 +187,7 @@ void lca_host_table_close(lua_State *L)
   free(run->plan_counts);
   run->plan_counts = NULL;
   lca_replay_free(run);
+  free(run->resent.items);
 }
 
 void lca_host_table_open(lua_State *L, const struct lca_run_options *options)

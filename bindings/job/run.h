@@ -122,6 +122,7 @@ struct lca_run_options {
   int64_t limit_items; /* per bulk; 0: all */
   struct lca_replay replay;
   struct ca_limits limits;
+  int64_t settle_wait_ms; /* how long settling may wait, and send again */
   /* from --stop-on, by outcome; the job may set limits left open here */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   const char *given;  /* parameters as JSON instead of the command line's, or

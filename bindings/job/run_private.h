@@ -32,6 +32,15 @@ struct lca_unanswered {
   int attempts;
 };
 
+/* The bulk's items that are sent on after settling. */
+struct lca_resent {
+  int bulk;
+  int passes;
+  int64_t began_ms; /* monotonic */
+  int64_t *items;   /* owned; sorted */
+  size_t count;
+};
+
 struct lca_run {
   struct lca_run_options options;
   struct lca_run_stats stats;
@@ -52,6 +61,8 @@ struct lca_run {
   struct lca_totals left;      /* of a replayed bulk, while it is planned on */
   struct ca_bulk standing;     /* in a replay: the bulk's row in the ledger */
   struct lca_applier *applier; /* the bulk being applied, or NULL */
+  struct lca_resent resent;
+  bool resending;                /* items go on after they were settled */
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
   bool recorded_read;
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
@@ -264,6 +275,11 @@ void lca_direct_move_result(struct ca_result *to, struct ca_result *from);
 /* Counts a change that has ended, and keeps it for the summary if it is one of
    the first failures. Calls no Lua. */
 void lca_direct_count(struct lca_run *run, const struct ca_applied *applied);
+/* Sets the outcome in the summary's list of failures after a change was
+   settled or sent again; CA_DONE takes it off the list. key: the account's id,
+   or the item's key. */
+void lca_direct_mend(struct lca_run_stats *stats, const char *key,
+                     const struct ca_api *api, enum ca_outcome outcome);
 /* Sets run->client, which sends changes, to the default client unless a
    recorded call has set it. [-0, +0, e] */
 void lca_direct_need_client(lua_State *L, struct lca_run *run);
@@ -287,12 +303,10 @@ void lca_apply_open(lua_State *L);
 /* Has the deadline passed? -1 means that there is none. */
 bool lca_apply_deadline_passed(const struct ca_engine *engine,
                                int64_t (*deadline_ms)(void *ctx), void *ctx);
-/* Queues one ended change for `after`. Calls no Lua. */
-void lca_apply_report(struct lca_applier *applier,
-                      const struct ca_applied *applied);
-/* Ends the item whose changes were queued: for `after` if it ended well, else
-   they are dropped. Calls no Lua. */
-void lca_apply_end_item(struct lca_applier *applier, int64_t item, bool well);
+/* Carries out once more the changes of the items in run->resent that are
+   open. */
+void lca_apply_resend(struct lca_run *run, int bulk, int concurrency,
+                      struct ca_err *err);
 /* The scheduler's pump, called before each step of the engine; returns how
    long the step may wait. */
 int lca_apply_pump(void *ctx, lua_State *L, int wait_ms);

@@ -7,9 +7,15 @@
 #include "module/error.h"
 #include "job/run_private.h"
 #include "apply/settle.h"
-#include "ledger/verdict.h"
 
-#define FIRST_LINES 10 /* further lines are not logged; the ledger has all */
+/* How long a request may be on its way: three times the limit of an attempt,
+   but at least this long. */
+#define QUIET_LEAST_MS 15000
+#define FIRST_LINES    10 /* further lines are not logged; the ledger has all */
+
+/* The backoff before changes are sent again. */
+#define FIRST_PAUSE_MS 1000
+#define LAST_PAUSE_MS  30000
 
 struct settling {
   struct lca_run *run;
@@ -17,10 +23,11 @@ struct settling {
   int64_t not_done;
   int64_t open;
   int reported;   /* lines logged */
-  int64_t *items; /* owned; those with a change that has happened */
+  int64_t *items; /* owned; those that can go on */
   bool no_memory; /* for all of them */
   size_t count;
   size_t size;
+  bool repeats; /* what may be repeated can go on, too */
 };
 
 static void add_item(struct settling *settling, int64_t item)
@@ -35,28 +42,6 @@ static void add_item(struct settling *settling, int64_t item)
   items[settling->count++] = item;
 }
 
-/* Updates the summary's list of failures with the settled outcome. */
-static void mend_failures(struct lca_run_stats *stats, const char *key,
-                          const struct ca_settled *settled)
-{
-  const char *operation = settled->row->change.api->name;
-  size_t i;
-  for(i = 0; i < stats->failure_count; i++) {
-    struct lca_failure *failure = &stats->failures[i];
-    if(strcmp(failure->key, key) != 0 ||
-       strcmp(failure->operation, operation) != 0)
-      continue;
-    if(settled->outcome == CA_DONE) {
-      stats->failure_count--;
-      memmove(failure, failure + 1,
-              (stats->failure_count - i) * sizeof(*failure));
-    } else {
-      failure->outcome = settled->outcome;
-    }
-    return;
-  }
-}
-
 static void reported(void *owner, const struct ca_settled *settled)
 {
   struct settling *settling = owner;
@@ -65,15 +50,17 @@ static void reported(void *owner, const struct ca_settled *settled)
   const char *key = change->account && change->account[0] ? change->account
                                                           : settled->row->key;
   char line[900];
-  if(settled->outcome == CA_UNKNOWN) {
+  if(settled->outcome == CA_UNKNOWN)
     settling->open++;
-  } else if(settled->outcome == CA_DONE) {
+  else if(settled->outcome == CA_DONE)
     settling->done++;
-    add_item(settling, settled->row->item);
-  } else {
+  else
     settling->not_done++;
-  }
-  mend_failures(&run->stats, key, settled);
+  if(settled->outcome != CA_UNKNOWN ||
+     (settled->probed && settling->repeats && !change->fingerprint &&
+      change->api->repeat != CA_REPEAT_NEVER))
+    add_item(settling, settled->row->item);
+  lca_direct_mend(&run->stats, key, change->api, settled->outcome);
   if(!settled->text[0] || settling->reported == FIRST_LINES)
     return;
   settling->reported++;
@@ -128,11 +115,13 @@ static int need_client(lua_State *L)
 
 /* Settles the run's unknown changes, and counts and collects them. */
 static void settle_all(lua_State *L, struct settling *settling,
-                       enum ca_outcome not_done,
+                       enum ca_outcome not_done, enum ca_outcome not_yet,
                        int64_t (*deadline_ms)(void *ctx), void *ctx)
 {
   struct lca_run *run = settling->run;
-  struct ca_settle_options options = { 8, not_done };
+  struct ca_settle_options options = { .concurrency = 8,
+                                       .not_done = not_done,
+                                       .not_yet = not_yet };
   struct ca_settle *settle;
   struct ca_err err;
   int64_t open = 0;
@@ -155,6 +144,10 @@ static void settle_all(lua_State *L, struct settling *settling,
     return;
   }
   ca_engine_stop(lca_scheduler_engine(run->sched), false);
+  options.quiet_ms = 3 * run->client->endpoint->timeout_ms;
+  if(options.quiet_ms < QUIET_LEAST_MS)
+    options.quiet_ms = QUIET_LEAST_MS;
+  options.wait_ms = run->options.settle_wait_ms;
   settle =
       ca_settle_new(lca_scheduler_engine(run->sched), run->client->endpoint,
                     run->ledger, &options, reported, settling, &err);
@@ -172,37 +165,18 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
   struct settling settling = { .run = lca_run_of(L) };
   if(settling.run->stats.no_route || settling.run->stats.down)
     return; /* who answers may not be the service */
-  settle_all(L, &settling, not_done, deadline_ms, ctx);
+  settle_all(L, &settling, not_done,
+             not_done == CA_NOT_TRIED ? CA_NOT_TRIED : CA_UNKNOWN, deadline_ms,
+             ctx);
   free(settling.items);
 }
 
 /* ---- the end of a bulk ----
-   Items that turn out to have ended well are reported to the applier like any
+   Its items go on: one whose change turned out to be done with its next
+   change, one whose change failed with its fallback. What was proved not to
+   have happened is sent once more, what may be repeated until the time is
+   over. Items that have ended well are reported to the applier like any
    other, so that `after` runs for them. */
-
-/* Reports the item's changes to the applier if it is one of the bulk's and
-   ended well; *reported is set to whether it did. */
-static enum ca_code report_item(struct lca_run *run, int bulk, int64_t number,
-                                bool *reported, struct ca_err *err)
-{
-  struct ca_verdict verdict = { 0 };
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
-  struct ca_item item;
-  enum ca_code code = ca_read_item(run->ledger, number, &item, err);
-  if(code || item.bulk != bulk)
-    return code;
-  ca_changes_open_item(&changes, run->ledger, number, 0);
-  while(!(code = ca_changes_next(&changes, &row, err)) && row) {
-    struct ca_applied applied = { .row = row, .outcome = row->outcome };
-    ca_verdict_add(&verdict, row->outcome, row->change.fallback);
-    lca_apply_report(run->applier, &applied);
-  }
-  ca_changes_close(&changes);
-  *reported = !code && ca_verdict_is_good(&verdict);
-  lca_apply_end_item(run->applier, number, *reported);
-  return code;
-}
 
 static int64_t no_deadline(void *ctx)
 {
@@ -210,31 +184,85 @@ static int64_t no_deadline(void *ctx)
   return -1;
 }
 
-/* host.settle(bulk): settles the run's unknown changes, and returns how many
-   of the bulk's items ended well after all; its applier's next returns those.
+static int by_number(const void *a, const void *b)
+{
+  int64_t x = *(const int64_t *)a;
+  int64_t y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* Keeps those of the settled items that are the bulk's, each once, in order.
  */
+static enum ca_code keep_bulk(struct settling *settling, int bulk,
+                              struct ca_err *err)
+{
+  size_t count = 0;
+  size_t i;
+  if(settling->no_memory)
+    return ca_err_set(err, CA_NOMEM, "out of memory");
+  for(i = 0; i < settling->count; i++) {
+    struct ca_item item;
+    if(ca_read_item(settling->run->ledger, settling->items[i], &item, err))
+      return err->code;
+    if(item.bulk == bulk)
+      settling->items[count++] = settling->items[i];
+  }
+  settling->count = count;
+  if(count)
+    qsort(settling->items, count, sizeof(*settling->items), by_number);
+  return CA_OK;
+}
+
+/* Waits before changes are sent again, longer each time. */
+static void pause_before(struct lca_run *run, struct ca_err *err)
+{
+  struct ca_engine *engine = lca_scheduler_engine(run->sched);
+  const struct ca_clock *clock = ca_engine_clock(engine);
+  int64_t pause_ms = FIRST_PAUSE_MS
+                     << (run->resent.passes < 5 ? run->resent.passes : 5);
+  int64_t until = ca_clock_mono_ms(clock) +
+                  (pause_ms < LAST_PAUSE_MS ? pause_ms : LAST_PAUSE_MS);
+  while(!is_interrupted(run) && ca_clock_mono_ms(clock) < until &&
+        !ca_engine_step(engine, 100, err))
+    run->options.tick(run->options.ctx);
+}
+
+/* host.settle(bulk, concurrency): settles the run's unknown changes and sends
+   on what follows from that; true when the applier has more to wait for. */
 int lca_settle_bulk(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
+  struct lca_resent *resent = &run->resent;
   int bulk = (int)luaL_checkinteger(L, 1);
+  int concurrency = (int)luaL_checkinteger(L, 2);
   struct settling settling = { .run = run };
+  int64_t now =
+      ca_clock_mono_ms(ca_engine_clock(lca_scheduler_engine(run->sched)));
   struct ca_err err;
-  lua_Integer count = 0;
-  size_t i;
   ca_err_clear(&err);
+  if(resent->bulk != bulk) {
+    free(resent->items);
+    *resent = (struct lca_resent){ .bulk = bulk, .began_ms = now };
+  }
+  settling.repeats = now - resent->began_ms < run->options.settle_wait_ms;
   if(run->applier && run->stats.outcomes[CA_UNKNOWN] &&
-     !run->stats.key_rejected && !run->stats.no_route && !run->stats.down)
-    settle_all(L, &settling, CA_FAILED, no_deadline, NULL);
-  if(settling.no_memory)
-    ca_err_set(&err, CA_NOMEM, "out of memory");
-  for(i = 0; i < settling.count && !err.code; i++) {
-    bool reported = false;
-    if(!report_item(run, bulk, settling.items[i], &reported, &err))
-      count += reported;
+     !run->stats.key_rejected && !run->stats.no_route && !run->stats.down &&
+     !run->stats.stopped_early && !*run->options.stop)
+    settle_all(L, &settling, resent->passes ? CA_FAILED : CA_NOT_TRIED,
+               CA_UNKNOWN, no_deadline, NULL);
+  if(!keep_bulk(&settling, bulk, &err) && settling.count) {
+    pause_before(run, &err);
+    resent->passes++;
+    free(resent->items);
+    resent->items = settling.items;
+    resent->count = settling.count;
+    settling.items = NULL;
+    if(!err.code && !is_interrupted(run))
+      lca_apply_resend(run, bulk, concurrency, &err);
   }
   free(settling.items);
   if(err.code)
     return lca_run_ledger_failed(L, run, &err);
-  lua_pushinteger(L, count);
+  lua_pushboolean(L, settling.count > 0 && !is_interrupted(run));
   return 1;
 }

@@ -127,8 +127,10 @@ enum ca_code ca_apply_one(struct ca_apply *apply, int64_t item,
   if(code)
     return code;
   row.number = *number;
-  return push_direct(apply, &row, change->cost == CA_IRREVERSIBLE, secret,
-                     visit, owner, err);
+  return push_direct(apply, &row,
+                     change->cost == CA_IRREVERSIBLE ||
+                         change->api->probe == CA_PROBE_MOVED,
+                     secret, visit, owner, err);
 }
 
 enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
@@ -197,6 +199,18 @@ static enum ca_code next_item(struct ca_apply *apply,
   return code;
 }
 
+/* Stores what is known now, so that it can be found out later whether the
+   change happened. */
+static enum ca_code note_sent(struct ca_apply *apply,
+                              struct ca_apply_change *change,
+                              struct ca_err *err)
+{
+  change->sent.service_ms = ca_endpoint_service_ms(
+      apply->endpoint, ca_clock_mono_ms(ca_engine_clock(apply->engine)));
+  return ca_outcome_note_sent(apply->ledger, change->row.number, &change->sent,
+                              err);
+}
+
 /* Writes the intents of the items' first changes durably and moves the items
    to the queue `intended`. If that fails, nothing may be sent: the items go to
    `begun`, and are reported when the queues are dropped. numbers: room for one
@@ -211,9 +225,12 @@ static enum ca_code intend(struct ca_apply *apply,
   size_t others = group->count;
   enum ca_code code = CA_OK;
 
+  for(item = group->first; item && !code; item = item->next)
+    if(item->first->row.change.api->repeat == CA_REPEAT_NEVER)
+      code = note_sent(apply, item->first, err);
   for(item = group->first; item; item = item->next)
     numbers[item->first->fresh ? fresh++ : --others] = item->first->row.number;
-  if(fresh)
+  if(!code && fresh)
     code = ca_outcome_intend(apply->ledger, numbers, fresh, err);
   if(!code && others < group->count)
     code = ca_outcome_reintend(apply->ledger, numbers + others,
@@ -366,6 +383,7 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
   apply->group = group;
   apply->careful = careful;
   apply->visit = visit;
+  apply->wants = options->wants;
   apply->owner = owner;
   /* in a resumed run, other outcomes are reported too, or end their items */
   ca_changes_close(&apply->changes);

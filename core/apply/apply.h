@@ -57,6 +57,9 @@ struct ca_apply_options {
   bool precheck; /* check every account before changing it: for saved plans.
                     Irreversible changes and resumed runs are always
                     prechecked */
+  /* Which items, by their number, are carried out, called with the owner of
+     ca_apply_start; NULL: all of them. */
+  bool (*wants)(void *owner, int64_t item);
   int64_t items; /* pause after this many items, 0: never; for canaries. Items
                     that have nothing to send do not count, nor do items that
                     their precheck ended */

@@ -15,6 +15,7 @@ struct ca_apply_change {
   struct ca_apply_change *next;
   struct ca_change_row row;
   bool fresh; /* the ledger has neither an intent nor an outcome for it */
+  struct ca_sent sent; /* what its precheck saw; ids are owned */
 };
 
 /* One item with its changes that have not ended, in order. It is in exactly
@@ -60,7 +61,7 @@ enum ca_precondition_state {
 };
 struct ca_precondition {
   const struct ca_apply_item *item;
-  const struct ca_apply_change
+  struct ca_apply_change
       *change; /* the item's first change with it that is to be sent */
   const struct ca_apply_change
       *suspect; /* a change that may have happened, or NULL */
@@ -88,6 +89,7 @@ struct ca_apply {
   size_t group;   /* how many changes may be intended ahead of sending */
   size_t careful; /* the limit for a change that must not be sent twice */
   ca_applied_fn *visit;
+  bool (*wants)(void *owner, int64_t item); /* NULL: all items */
   void *owner;
   struct ca_changes changes; /* cursor over the bulk's changes */
   bool read_all;             /* the cursor is at its end */
@@ -192,17 +194,20 @@ size_t ca_precondition_count(const struct ca_apply *apply,
 /* Appends the item's preconditions from index *count on; the array must have
    room for them. */
 void ca_precondition_list(const struct ca_apply *apply,
-                          const struct ca_apply_item *item,
+                          struct ca_apply_item *item,
                           struct ca_precondition *preconditions,
                           size_t *count);
 /* The next three set the precondition's state. account: what a get or list
-   shows of the account or auth config; NULL: it is gone. For a create: the
-   ACTIVE account that was found. */
+   shows of the account or auth config; NULL: it is gone. For a create: one of
+   the accounts in the list of its user's. */
 void ca_precondition_check(struct ca_apply *apply,
                            struct ca_precondition *precondition,
                            const struct ca_reply_account *account);
 void ca_precondition_check_create(struct ca_precondition *precondition,
                                   const struct ca_reply_account *account);
+/* The create's list has ended; whole: no account is missing from it. */
+void ca_precondition_end_create(struct ca_precondition *precondition,
+                                bool whole);
 void ca_precondition_fail(struct ca_precondition *precondition,
                           const char *why);
 
@@ -234,8 +239,10 @@ CA_MUST_USE enum ca_code ca_probe_newest(struct ca_request *request,
    when out of memory. */
 bool ca_apply_item_add_change(struct ca_apply_item *item,
                               const struct ca_change_row *row);
-/* Removes and returns the first change, which the caller then owns. */
+/* Removes and returns the first change, which the caller then owns and frees
+   by ca_apply_item_free_change. */
 struct ca_apply_change *ca_apply_item_take_change(struct ca_apply_item *item);
+void ca_apply_item_free_change(struct ca_apply_change *change);
 /* Frees the item with all its changes; safe with NULL. */
 void ca_apply_item_free(struct ca_apply_item *item);
 /* May the item's change still be sent? */

@@ -111,7 +111,7 @@ void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *item,
       record(apply, change, left, NULL, &cause);
     item->intended = false;
     report(apply, item, change, left, NULL, &cause);
-    free(change);
+    ca_apply_item_free_change(change);
   }
   ca_apply_item_free(item);
 }
@@ -187,7 +187,7 @@ static void pass(struct ca_apply *apply, struct ca_apply_item *item,
     record(apply, change, outcome, NULL, &cause);
   }
   report(apply, item, change, outcome, NULL, why ? &cause : NULL);
-  free(change);
+  ca_apply_item_free_change(change);
 }
 
 bool ca_finish_decided(struct ca_apply *apply, struct ca_apply_item *item)
@@ -269,7 +269,7 @@ void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
   item->intended = false;
   record(apply, change, outcome, result, cause);
   report(apply, item, change, outcome, result, cause);
-  free(change);
+  ca_apply_item_free_change(change);
   if(outcome != CA_DONE)
     end_item(apply, item, outcome, result ? &sent : NULL);
   else if(ca_finish_decided(apply, item))

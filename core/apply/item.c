@@ -1,6 +1,7 @@
 /* Items with copies of their changes, and the queues in which they wait.
    Must not know: the engine, the ledger's file, the order of sending. */
 #include <stdlib.h>
+#include <string.h>
 #include "apply/apply_private.h"
 
 bool ca_apply_item_add_change(struct ca_apply_item *item,
@@ -12,6 +13,7 @@ bool ca_apply_item_add_change(struct ca_apply_item *item,
   if(!change)
     return false;
   change->next = NULL;
+  memset(&change->sent, 0, sizeof(change->sent));
   change->fresh = row->outcome == CA_PLANNED;
   ca_change_row_copy(&change->row, row, (char *)(change + 1));
   if(item->last)
@@ -32,12 +34,18 @@ struct ca_apply_change *ca_apply_item_take_change(struct ca_apply_item *item)
   return change;
 }
 
+void ca_apply_item_free_change(struct ca_apply_change *change)
+{
+  free(change->sent.ids);
+  free(change);
+}
+
 void ca_apply_item_free(struct ca_apply_item *item)
 {
   if(!item)
     return;
   while(item->first)
-    free(ca_apply_item_take_change(item));
+    ca_apply_item_free_change(ca_apply_item_take_change(item));
   free(item);
 }
 

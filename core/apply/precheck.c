@@ -232,19 +232,6 @@ static void go_on(struct ca_precheck *precheck)
 
 /* ---- Replies ---- */
 
-/* Is it an ACTIVE account for which the create need not be sent? Checks the
-   filters again, on the fields that the service shows. */
-static bool makes_needless(const struct ca_change *create,
-                           const struct ca_reply_account *account)
-{
-  if((account->user.data && !ca_json_is(account->user, create->user)) ||
-     (account->config.data && !ca_json_is(account->config, create->config)) ||
-     (account->status.data && !ca_json_is(account->status, "ACTIVE")))
-    return false;
-  /* else it may be anybody's */
-  return account->user.data || ca_request_can_list(create->user);
-}
-
 static bool see_listed(void *ctx, const struct ca_reply_account *account)
 {
   struct ca_precheck *precheck = ctx;
@@ -255,10 +242,9 @@ static bool see_listed(void *ctx, const struct ca_reply_account *account)
     const struct ca_change *change = &precondition->change->row.change;
     if(precondition->state != CA_PRECONDITION_ASKED)
       continue;
-    if(precondition->kind == CA_PRECONDITION_CREATE) {
-      if(makes_needless(change, account))
-        ca_precondition_check_create(precondition, account);
-    } else if(ca_json_is(account->id, change->account))
+    if(precondition->kind == CA_PRECONDITION_CREATE)
+      ca_precondition_check_create(precondition, account);
+    else if(ca_json_is(account->id, change->account))
       ca_precondition_check(precheck->apply, precondition, account);
   }
   return true;
@@ -268,6 +254,7 @@ static bool see_listed(void *ctx, const struct ca_reply_account *account)
    may be truncated. Get each missing account by id. */
 static void end_list(struct ca_precheck *precheck)
 {
+  bool whole = !precheck->cursor[0];
   size_t i;
 
   precheck->cursor[0] = '\0';
@@ -276,7 +263,7 @@ static void end_list(struct ca_precheck *precheck)
     if(precondition->state != CA_PRECONDITION_ASKED)
       continue;
     if(precondition->kind == CA_PRECONDITION_CREATE) {
-      precondition->state = CA_PRECONDITION_FINE;
+      ca_precondition_end_create(precondition, whole);
       continue;
     }
     precondition->kind = CA_PRECONDITION_ACCOUNT;

@@ -3,6 +3,7 @@
    Must not know: how accounts are read. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "apply/apply_private.h"
 #include "base/text.h"
@@ -30,7 +31,8 @@ static enum ca_precondition_kind kind_of(const struct ca_apply *apply,
   if(!ca_apply_item_is_open(apply, item, change))
     return CA_PRECONDITION_NONE;
   if(planned->api->probe == CA_PROBE_LISTED)
-    return planned->user && planned->config && had_none(planned->before_image)
+    return planned->user && planned->config &&
+                   (had_none(planned->before_image) || !item->single)
                ? CA_PRECONDITION_CREATE
                : CA_PRECONDITION_NONE;
   /* a text that cannot be an id fails when its change is sent */
@@ -57,8 +59,9 @@ size_t ca_precondition_count(const struct ca_apply *apply,
   size_t count = 0;
 
   for(change = item->first; change && !needs; change = change->next)
-    needs =
-        is_irreversible(change) && ca_apply_item_is_open(apply, item, change);
+    needs = (is_irreversible(change) ||
+             change->row.change.api->probe == CA_PROBE_LISTED) &&
+            ca_apply_item_is_open(apply, item, change);
   if(alone)
     *alone = false;
   for(change = needs ? item->first : NULL; change; change = change->next) {
@@ -85,11 +88,11 @@ static bool same_precondition(const struct ca_precondition *precondition,
 }
 
 void ca_precondition_list(const struct ca_apply *apply,
-                          const struct ca_apply_item *item,
+                          struct ca_apply_item *item,
                           struct ca_precondition *preconditions, size_t *count)
 {
   size_t from = *count;
-  const struct ca_apply_change *change;
+  struct ca_apply_change *change;
 
   for(change = item->first; change; change = change->next) {
     enum ca_precondition_kind kind = kind_of(apply, item, change);
@@ -99,6 +102,10 @@ void ca_precondition_list(const struct ca_apply *apply,
     while(i < *count &&
           !same_precondition(&preconditions[i], &change->row.change, kind))
       i++;
+    if(i == *count) {
+      free(change->sent.ids); /* of an earlier precheck */
+      memset(&change->sent, 0, sizeof(change->sent));
+    }
     if(i == *count)
       preconditions[(*count)++] = (struct ca_precondition){ .item = item,
                                                             .change = change,
@@ -268,6 +275,9 @@ void ca_precondition_check(struct ca_apply *apply,
     return;
   precondition->state = CA_PRECONDITION_FINE;
   ca_json_copy(account->status, status, sizeof(status));
+  ca_text_copy(precondition->change->sent.status,
+               sizeof(precondition->change->sent.status), status);
+  precondition->change->sent.updated_ms = ca_reply_time(account->updated);
   if(!before_image.known || explained(precondition, status))
     return;
   if(before_image.status[0] && status[0] &&
@@ -286,15 +296,62 @@ void ca_precondition_check(struct ca_apply *apply,
     check_fields(apply, precondition, account);
 }
 
+/* Checks the filters of the list again, on the fields that the service
+   shows. */
+static bool is_users(const struct ca_change *create,
+                     const struct ca_reply_account *account)
+{
+  if((account->user.data && !ca_json_is(account->user, create->user)) ||
+     (account->config.data && !ca_json_is(account->config, create->config)))
+    return false;
+  /* else it may be anybody's */
+  return account->user.data || ca_request_can_list(create->user);
+}
+
+/* Adds the id to those that were there before; without memory none is
+   known. */
+static void note_id(struct ca_sent *sent, const char *id)
+{
+  size_t used = sent->ids ? strlen(sent->ids) : 0;
+  char *ids = realloc(sent->ids, used + strlen(id) + 3);
+
+  if(ids)
+    snprintf(ids + used, strlen(id) + 3, "%s%s ", used ? "" : " ", id);
+  else
+    free(sent->ids);
+  sent->ids = ids;
+}
+
 void ca_precondition_check_create(struct ca_precondition *precondition,
                                   const struct ca_reply_account *account)
 {
+  const struct ca_change *create = &precondition->change->row.change;
   char id[160];
   char shown[170];
 
+  if(!is_users(create, account))
+    return;
   ca_json_copy(account->id, id, sizeof(id));
+  note_id(&precondition->change->sent, id);
+  if(!had_none(create->before_image) ||
+     (account->status.data && !ca_json_is(account->status, "ACTIVE")))
+    return;
   ca_text_printable(shown, sizeof(shown), id, strlen(id));
   precondition->state = CA_PRECONDITION_DIFFERS;
   snprintf(precondition->text, sizeof(precondition->text),
            "the user has connected after the plan was made (%s)", shown);
+}
+
+void ca_precondition_end_create(struct ca_precondition *precondition,
+                                bool whole)
+{
+  struct ca_sent *sent = &precondition->change->sent;
+
+  precondition->state = CA_PRECONDITION_FINE;
+  if(whole && !sent->ids)
+    sent->ids = strdup(" ");
+  if(whole)
+    return;
+  free(sent->ids);
+  sent->ids = NULL;
 }

@@ -45,10 +45,10 @@ static enum ca_code read_item(struct ca_apply *apply,
       *item = apply->reading;
       apply->reading = NULL;
     }
-    if(row)
-      code = add_row(apply, row, err);
-    else
+    if(!row)
       apply->read_all = true;
+    else if(!apply->wants || apply->wants(apply->owner, row->item))
+      code = add_row(apply, row, err);
   }
   if(code) {
     ca_apply_item_free(*item);

@@ -1,7 +1,8 @@
 /* Finds out what became of changes whose outcome is unknown, a few at a time.
-   A change that must not be repeated counts as not happened only after its
-   request has had time to arrive: a request in the socket of a process that
-   died may still be carried out.
+   Silence proves nothing: a change that must not be repeated counts as not
+   happened only after its request has had time to arrive, since one in the
+   socket of a process that died may still be carried out; any other stays
+   unknown, and whoever settles may send it again.
    Must not know: Lua, what a script is. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +11,10 @@
 #include "apply/settle.h"
 #include "wire/proof.h"
 
-#define QUIET_MS     5000
-#define SLACK_MS     2000 /* error allowed in comparing the two clocks */
+/* The service's clock may differ by this much from one reply to the next. */
+#define SLACK_MS 5000
+/* An intent may be written this long before its request leaves. */
+#define AHEAD_MS     600000
 #define FAILURES_MAX 3
 
 /* One change. The row's texts follow the struct in the same allocation. */
@@ -23,7 +26,7 @@ struct ca_probing {
   int64_t asked_mono_ms;
   const struct ca_api *api; /* the probe's operation */
   struct ca_proof_list list;
-  int64_t since_ms; /* as in struct ca_proof_change; 0: no reply yet */
+  struct ca_sent sent;
   struct ca_change_row row;
 };
 
@@ -74,6 +77,12 @@ struct ca_settle *ca_settle_new(struct ca_engine *engine,
   return settle;
 }
 
+static void free_probing(struct ca_probing *probing)
+{
+  free(probing->sent.ids);
+  free(probing);
+}
+
 /* Takes the probing off the list of those under way. */
 static void leave(struct ca_probing *probing)
 {
@@ -101,7 +110,7 @@ static void drop_all(struct ca_settle *settle)
     ca_engine_cancel(settle->engine, probing->op, NULL);
     settle->under_way = probing->next;
     settle->active--;
-    free(probing);
+    free_probing(probing);
   }
 }
 
@@ -136,49 +145,40 @@ static void fail(struct ca_settle *settle, const struct ca_err *why)
 
 /* ---- Facts ---- */
 
-/* The facts that the ledger's row has about the change. Borrows its texts. */
-static struct ca_proof_change facts_of(const struct ca_change_row *row)
-{
-  const struct ca_change *change = &row->change;
-  struct ca_proof_change facts = { .api = change->api,
-                                   .account = change->account,
-                                   .user = change->user,
-                                   .config = change->config,
-                                   .body = change->body,
-                                   .before = change->before,
-                                   .sent_ms = row->sent_ms };
-
-  return facts;
-}
-
-/* The earliest time at which the change may have begun, by the service's
-   clock. The Date header is cut to seconds and was delayed on its way, so the
-   result is early rather than late. */
-static int64_t service_time(const struct ca_probing *probing,
-                            const struct ca_result *result)
-{
-  int64_t at_ms = probing->row.sent_ms - SLACK_MS;
-  int64_t date_ms;
-
-  if(result->date[0] && ca_clock_parse_http(result->date, &date_ms))
-    at_ms +=
-        date_ms - ca_clock_wall_ms(ca_engine_clock(probing->settle->engine));
-  return at_ms;
-}
-
-/* Adds the status before the change, as the run's own earlier changes left it,
-   and its updated_at. */
-static enum ca_code add_before(const struct ca_probing *probing,
+/* Fills in what the ledger has about the change; borrows its texts. Creates
+   are told from accounts that were there before by the service's time and by
+   the ids of the precheck, never by the clock of a process. */
+static enum ca_code read_facts(const struct ca_probing *probing,
                                struct ca_before *before_image,
                                struct ca_proof_change *facts,
                                struct ca_err *err)
 {
-  enum ca_code code = ca_ledger_before(
-      probing->settle->ledger, probing->row.number, NULL, before_image, err);
+  const struct ca_change *change = &probing->row.change;
+  const struct ca_sent *sent = &probing->sent;
+  enum ca_code code = CA_OK;
 
+  *facts = (struct ca_proof_change){ .api = change->api,
+                                     .account = change->account,
+                                     .user = change->user,
+                                     .config = change->config,
+                                     .body = change->body,
+                                     .before = change->before,
+                                     .ids = sent->ids,
+                                     .prechecked = sent->known };
+  if(sent->service_ms)
+    facts->since_ms = sent->service_ms - SLACK_MS;
+  if(change->api->probe != CA_PROBE_MOVED)
+    return CA_OK;
+  /* the status before it, as the run's own earlier changes left it */
+  code = ca_ledger_before(probing->settle->ledger, probing->row.number, NULL,
+                          before_image, err);
   if(!code && before_image->known && before_image->status[0])
     facts->before = before_image->status;
   facts->before_ms = before_image->updated_ms;
+  if(sent->status[0])
+    facts->before = sent->status;
+  if(sent->updated_ms)
+    facts->before_ms = sent->updated_ms;
   return code;
 }
 
@@ -187,8 +187,7 @@ static enum ca_code knows_made(void *ctx, const char *id, bool *known,
 {
   const struct ca_probing *probing = ctx;
 
-  return ca_read_knows_made(probing->settle->ledger, id, probing->row.sent_ms,
-                            known, err);
+  return ca_read_knows_made(probing->settle->ledger, id, known, err);
 }
 
 /* Reads a reply: a 2xx, or the service's own 404. Fails only when the ledger
@@ -197,18 +196,13 @@ static enum ca_code find_out(struct ca_probing *probing,
                              const struct ca_result *result,
                              struct ca_finding *finding, struct ca_err *err)
 {
-  struct ca_proof_change facts = facts_of(&probing->row);
+  struct ca_proof_change facts;
   struct ca_before before_image;
-  enum ca_code code = CA_OK;
+  enum ca_code code = read_facts(probing, &before_image, &facts, err);
 
-  if(!probing->since_ms) /* from the first page of a list */
-    probing->since_ms = service_time(probing, result);
-  facts.since_ms = probing->since_ms;
-  if(facts.api->probe == CA_PROBE_LISTED)
+  if(!code && facts.api->probe == CA_PROBE_LISTED)
     return ca_proof_of_page(&facts, &probing->list, result, knows_made,
                             probing, finding, err);
-  if(facts.api->probe == CA_PROBE_MOVED)
-    code = add_before(probing, &before_image, &facts, err);
   if(!code)
     ca_proof_of_get(&facts, result, finding);
   return code;
@@ -253,6 +247,11 @@ static void write_outcome(struct ca_settle *settle,
     fail(settle, &err);
 }
 
+static bool is_unrepeatable(const struct ca_probing *probing)
+{
+  return probing->row.change.api->repeat == CA_REPEAT_NEVER;
+}
+
 /* Ends the change as it was found out; one that was not probed to an end stays
    as it is in the ledger. */
 static void end(struct ca_probing *probing, const struct ca_finding *finding,
@@ -261,17 +260,21 @@ static void end(struct ca_probing *probing, const struct ca_finding *finding,
   struct ca_settle *settle = probing->settle;
   struct ca_settled settled = { .row = &probing->row,
                                 .outcome = CA_UNKNOWN,
+                                .probed = probed,
                                 .text = finding->text };
 
   if(finding->proof == CA_PROOF_DONE)
     settled.outcome = CA_DONE;
-  else if(finding->proof == CA_PROOF_FAILED)
+  else if(finding->proof == CA_PROOF_FAILED ||
+          (finding->proof == CA_PROOF_NOT_YET && is_unrepeatable(probing)))
     settled.outcome = settle->options.not_done;
+  else if(finding->proof == CA_PROOF_NOT_YET)
+    settled.outcome = settle->options.not_yet;
   if(probed)
     write_outcome(settle, &probing->row, settled.outcome, finding);
   if(!settle->failed.code) /* else the ledger does not have this outcome */
     settle->visit(settle->owner, &settled);
-  free(probing);
+  free_probing(probing);
 }
 
 static void end_unasked(struct ca_probing *probing, const char *why)
@@ -315,33 +318,46 @@ static void ask(struct ca_probing *probing)
   end_unasked(probing, why.text);
 }
 
-/* How long the change's request might still have been on its way when the
-   probe was sent. All requests of the change left before settling began, but
-   the time is not known: an intent is written for a whole group, long before
-   the group's last request leaves. */
-static int64_t quiet_ms(const struct ca_probing *probing)
+/* How much of the change's quiet time is left. All its requests left before
+   settling began, but not when: an intent is written for a whole group, long
+   before the group's last request leaves. The service's own clock may show
+   that it is over: also after the process that sent it has died. */
+static int64_t quiet_left(const struct ca_probing *probing)
 {
-  int64_t more =
-      probing->settle->born_mono_ms + QUIET_MS - probing->asked_mono_ms;
+  const struct ca_settle *settle = probing->settle;
+  int64_t now = ca_clock_mono_ms(ca_engine_clock(settle->engine));
+  int64_t service_ms = ca_endpoint_service_ms(settle->endpoint, now);
+  int64_t left =
+      settle->born_mono_ms + settle->options.quiet_ms - probing->asked_mono_ms;
 
-  if(probing->row.change.api->repeat != CA_REPEAT_NEVER)
+  if(!is_unrepeatable(probing) ||
+     (probing->sent.service_ms && service_ms - probing->sent.service_ms >=
+                                      settle->options.quiet_ms + AHEAD_MS))
     return 0;
-  return more > 0 ? more : 0;
+  return left > 0 ? left : 0;
 }
 
-/* Takes the probing and probes again after the quiet time. Returns false, and
-   takes nothing, when there is no need to wait. */
+/* The change has not happened yet. Takes the probing and probes again after
+   the quiet time. Returns false, and takes nothing, when there is no need to
+   wait. */
 static bool ask_later(struct ca_probing *probing)
 {
   struct ca_settle *settle = probing->settle;
+  int64_t left = quiet_left(probing);
   struct ca_err why;
 
-  if(!quiet_ms(probing))
+  if(!left)
     return false;
+  if(settle->options.quiet_ms > settle->options.wait_ms) {
+    ca_err_set(&why, CA_CANCELLED,
+               "its request may still arrive; resume can tell in %lld s",
+               (long long)((left + 999) / 1000));
+    end_unasked(probing, why.text);
+    return true;
+  }
   memset(&probing->list, 0, sizeof(probing->list));
-  probing->since_ms = 0;
   ca_err_clear(&why);
-  if(ca_engine_sleep(settle->engine, quiet_ms(probing), probe_done, probing, 0,
+  if(ca_engine_sleep(settle->engine, left, probe_done, probing, 0,
                      &probing->op, &why)) {
     end_unasked(probing, why.text);
     return true;
@@ -387,7 +403,7 @@ static void take_answer(struct ca_probing *probing, struct ca_result *result)
   }
   ca_err_clear(&err);
   if(find_out(probing, result, &finding, &err)) {
-    free(probing);
+    free_probing(probing);
     fail(settle, &err);
     return;
   }
@@ -398,7 +414,7 @@ static void take_answer(struct ca_probing *probing, struct ca_result *result)
   settle->failures = 0;
   if(finding.proof == CA_PROOF_MORE)
     ask(probing);
-  else if(finding.proof != CA_PROOF_FAILED || !ask_later(probing))
+  else if(finding.proof != CA_PROOF_NOT_YET || !ask_later(probing))
     end(probing, &finding, true);
 }
 
@@ -455,21 +471,38 @@ static enum ca_code read_change(struct ca_settle *settle,
   memset(*probing, 0, sizeof(**probing));
   (*probing)->settle = settle;
   ca_change_row_copy(&(*probing)->row, row, (char *)(*probing + 1));
-  return CA_OK;
+  code = is_unrepeatable(*probing) ? ca_read_sent(settle->ledger, row->number,
+                                                  &(*probing)->sent, err)
+                                   : CA_OK;
+  if(code) {
+    free_probing(*probing);
+    *probing = NULL;
+  }
+  return code;
 }
 
 /* Takes the probing. */
 static void start(struct ca_probing *probing)
 {
-  struct ca_proof_change facts = facts_of(&probing->row);
-  const char *missing = ca_proof_missing(&facts);
+  struct ca_settle *settle = probing->settle;
+  struct ca_proof_change facts;
+  struct ca_before before_image;
   struct ca_finding finding = { .proof = CA_PROOF_UNKNOWN };
+  struct ca_err err;
+  const char *missing;
 
+  ca_err_clear(&err);
+  if(read_facts(probing, &before_image, &facts, &err)) {
+    free_probing(probing);
+    fail(settle, &err);
+    return;
+  }
+  missing = ca_proof_missing(&facts);
   if(missing) {
     snprintf(finding.text, sizeof(finding.text), "%s", missing);
     end(probing, &finding, true);
-  } else if(probing->settle->dead)
-    end_unasked(probing, probing->settle->dead);
+  } else if(settle->dead)
+    end_unasked(probing, settle->dead);
   else
     ask(probing);
 }

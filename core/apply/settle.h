@@ -11,12 +11,14 @@
 struct ca_settle;
 
 /* What a probe found. If the account or auth config is gone, a delete has
-   happened; any other change has not, and no longer can. A change that must
-   not be repeated counts as not happened only after its request has had time
-   to arrive. */
+   happened; any other change has not, and no longer can. Of other changes that
+   have not happened, one that may be repeated still can; one that must not be
+   repeated counts as not happened after its quiet time. */
 struct ca_settled {
   const struct ca_change_row *row; /* borrowed for the call */
-  enum ca_outcome outcome; /* CA_DONE, `not_done` of the options, CA_UNKNOWN */
+  enum ca_outcome outcome; /* CA_DONE, CA_UNKNOWN, `not_done` or `not_yet` of
+                              the options */
+  bool probed;             /* false: the probe itself failed */
   const char *text; /* one line for people: what was seen, or why the outcome
                        stays unknown; "" when there is nothing to say */
 };
@@ -27,6 +29,14 @@ struct ca_settle_options {
   enum ca_outcome not_done; /* outcome for a change that did not happen:
                                CA_FAILED at the end of a run, CA_NOT_TRIED
                                when it is to be sent again */
+  enum ca_outcome not_yet;  /* outcome for one that may be repeated and has not
+                               happened yet: CA_UNKNOWN, or CA_NOT_TRIED when
+                               it is to be sent again */
+  int64_t quiet_ms; /* how long a request may be on its way: a change that must
+                       not be repeated stays unknown for so long after settling
+                       began, unless the service's clock shows that it has
+                       passed since the intent */
+  int64_t wait_ms;  /* a longer quiet time is not waited for */
 };
 
 /* Borrows engine, endpoint and ledger until ca_settle_free. Reads the unknown

@@ -194,6 +194,22 @@ CA_MUST_USE enum ca_code ca_outcome_of_item(struct ca_ledger *ledger,
                                             enum ca_outcome *verdict,
                                             struct ca_err *err);
 
+/* What is known when a change that must not be repeated is sent, so that it
+   can be found out later whether it happened. */
+struct ca_sent {
+  bool known; /* false: the ledger has nothing about it; set when read */
+  int64_t service_ms; /* the service's time, 0 when not known */
+  char *ids; /* creates: the accounts of the user and auth config, each with a
+                blank before and after it, or NULL when not known */
+  char status[32];    /* of the prechecked account; "" when not known */
+  int64_t updated_ms; /* of the prechecked account; 0 when not known */
+};
+/* Stores it for a change whose intent is written next, and is on disk with
+   that intent or not at all. */
+CA_MUST_USE enum ca_code ca_outcome_note_sent(struct ca_ledger *ledger,
+                                              int64_t change,
+                                              const struct ca_sent *sent,
+                                              struct ca_err *err);
 /* Marks changes CA_INTENDED. When it returns CA_OK, the intents have been
    synced to disk, together with every write before them. */
 CA_MUST_USE enum ca_code ca_outcome_intend(struct ca_ledger *ledger,
@@ -273,12 +289,14 @@ CA_MUST_USE enum ca_code ca_ledger_count_open(struct ca_ledger *ledger,
                                               int64_t *count,
                                               struct ca_err *err);
 
-/* Tells whether a create in this ledger made the account, in a run that was
-   under way at `since_ms` (wall time) or later. */
+/* Tells whether a create in this ledger made the account. */
 CA_MUST_USE enum ca_code ca_read_knows_made(struct ca_ledger *ledger,
-                                            const char *account,
-                                            int64_t since_ms, bool *known,
+                                            const char *account, bool *known,
                                             struct ca_err *err);
+/* Reads what was known when the change was sent. The caller frees ids. */
+CA_MUST_USE enum ca_code ca_read_sent(struct ca_ledger *ledger, int64_t change,
+                                      struct ca_sent *sent,
+                                      struct ca_err *err);
 
 /* ---- many runs ---- */
 

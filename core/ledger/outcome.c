@@ -168,6 +168,22 @@ static enum ca_code end_intents(struct ca_ledger *ledger, enum ca_code code,
               : ca_ledger_sync(ledger, err);
 }
 
+enum ca_code ca_outcome_note_sent(struct ca_ledger *ledger, int64_t change,
+                                  const struct ca_sent *sent,
+                                  struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_usable(ledger, err);
+
+  if(!code)
+    code = ca_ledger_txn(ledger, err);
+  return code ? code
+              : ca_statement_write(ledger, CA_SQL_SENT_ADD, err, "inttn",
+                                   ca_ledger_change_id(ledger, change),
+                                   sent->service_ms, sent->ids,
+                                   ca_text_or_null(sent->status),
+                                   sent->updated_ms);
+}
+
 enum ca_code ca_outcome_intend(struct ca_ledger *ledger,
                                const int64_t *changes, size_t count,
                                struct ca_err *err)

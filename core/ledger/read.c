@@ -178,8 +178,7 @@ static bool is_queued(const struct ca_ledger *ledger, const char *account)
 }
 
 enum ca_code ca_read_knows_made(struct ca_ledger *ledger, const char *account,
-                                int64_t since_ms, bool *known,
-                                struct ca_err *err)
+                                bool *known, struct ca_err *err)
 {
   int64_t exists = 0;
   enum ca_code code = CA_OK;
@@ -189,8 +188,34 @@ enum ca_code ca_read_knows_made(struct ca_ledger *ledger, const char *account,
     return CA_OK;
   code = ca_ledger_flush_rows(ledger, err);
   if(!code)
-    code = ca_statement_ask(ledger, CA_SQL_KNOWS_MADE, &exists, err, "ti",
-                            account, since_ms);
+    code = ca_statement_ask(ledger, CA_SQL_KNOWS_MADE, &exists, err, "t",
+                            account);
   *known = exists != 0;
+  return code;
+}
+
+enum ca_code ca_read_sent(struct ca_ledger *ledger, int64_t change,
+                          struct ca_sent *sent, struct ca_err *err)
+{
+  sqlite3_stmt *statement;
+  enum ca_code code = ca_ledger_flush_rows(ledger, err);
+
+  memset(sent, 0, sizeof(*sent));
+  if(code)
+    return code;
+  statement = ca_statement_start(ledger, CA_SQL_SENT, err, "i",
+                                 ca_ledger_change_id(ledger, change));
+  if(ca_statement_next(ledger, statement, &code, err)) {
+    const char *ids = ca_ledger_text(statement, 1);
+    const char *status = ca_ledger_text(statement, 2);
+    sent->known = true;
+    sent->service_ms = sqlite3_column_int64(statement, 0);
+    sent->ids = ids ? strdup(ids) : NULL;
+    ca_text_copy(sent->status, sizeof(sent->status), status ? status : "");
+    sent->updated_ms = sqlite3_column_int64(statement, 3);
+    if(ids && !sent->ids)
+      code = ca_err_set(err, CA_NOMEM, "out of memory");
+  }
+  sqlite3_reset(statement);
   return code;
 }

@@ -91,11 +91,19 @@ static const char *const migrations[] = {
   "CREATE TABLE " RESOLUTION
   /* digest of the plan that a preview saved, or that a run carries out */
   "ALTER TABLE run ADD COLUMN plan TEXT;"
+  /* what was known when a change that must not be repeated was sent */
+  "CREATE TABLE sent("
+  " id INTEGER PRIMARY KEY, service_ms INTEGER, ids TEXT, status TEXT,"
+  " updated_ms INTEGER);"
+  "CREATE INDEX outcome_made ON outcome(made) WHERE made IS NOT NULL;"
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 /* What a read-only connection adds to read an older schema: temporary
    tables and views, which take precedence over those of the file. */
+#define SENT_OF_2                                                      \
+  "CREATE TEMP TABLE sent(id INTEGER PRIMARY KEY, service_ms INTEGER," \
+  " ids TEXT, status TEXT, updated_ms INTEGER);"
 static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
   " NULL AS undoes, NULL AS salt, NULL AS counts, NULL AS plan"
@@ -105,10 +113,10 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
   "CREATE TEMP TABLE part AS " SESSIONS_OF_1 ";"
   "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";"
-  "CREATE TEMP TABLE " RESOLUTION,
+  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2,
 
   "CREATE TEMP VIEW run AS SELECT *, NULL AS plan FROM main.run;"
-  "CREATE TEMP TABLE " RESOLUTION,
+  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2,
 };
 
 static int read_number(sqlite3 *db, const char *sql, int *number)

@@ -306,10 +306,11 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
      runs that were under way since then. A session without an end is still
      running, or died. */
   [CA_SQL_KNOWS_MADE] =
-      "SELECT EXISTS (SELECT 1 FROM part p JOIN outcome o"
-      " ON o.id BETWEEN p.run << 41 AND (p.run + 1 << 41) - 1"
-      " WHERE (p.ended_ms IS NULL OR p.ended_ms >= ?2)"
-      " AND o.made = ?1)",
+      "SELECT EXISTS (SELECT 1 FROM outcome WHERE made = ?1)",
+  [CA_SQL_SENT_ADD] = "REPLACE INTO sent(id, service_ms, ids, status,"
+                      " updated_ms) VALUES(?1, ?2, ?3, ?4, ?5)",
+  [CA_SQL_SENT] = "SELECT service_ms, ids, status, updated_ms FROM sent"
+                  " WHERE id = ?1",
 };
 
 #ifndef NDEBUG

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/clock.h"
 #include "base/digest.h"
 #include "wire/endpoint.h"
 #include "base/secret.h"
+#include "base/text.h"
 
 struct url_parts {
   const char *host;
@@ -266,4 +268,25 @@ void ca_endpoint_did_well(struct ca_endpoint *endpoint)
   endpoint->retry_tokens += 0.5;
   if(endpoint->retry_tokens > CA_RETRY_TOKENS)
     endpoint->retry_tokens = CA_RETRY_TOKENS;
+}
+
+void ca_endpoint_take_date(struct ca_endpoint *endpoint, const char *date,
+                           int64_t now_ms)
+{
+  int64_t date_ms;
+
+  if(!*date || !strcmp(date, endpoint->date) ||
+     !ca_clock_parse_http(date, &date_ms))
+    return;
+  ca_text_copy(endpoint->date, sizeof(endpoint->date), date);
+  endpoint->date_ms = date_ms;
+  endpoint->date_mono_ms = now_ms;
+}
+
+int64_t ca_endpoint_service_ms(const struct ca_endpoint *endpoint,
+                               int64_t now_ms)
+{
+  return endpoint->date[0]
+             ? endpoint->date_ms + now_ms - endpoint->date_mono_ms
+             : 0;
 }

@@ -43,6 +43,9 @@ struct ca_endpoint {
   struct ca_endpoint
       *next; /* the next endpoint with queued ops; the engine's */
   struct ca_rate rate;
+  char date[32];        /* the service's last Date header, "" without one */
+  int64_t date_ms;      /* what it says */
+  int64_t date_mono_ms; /* when it was first seen, monotonic */
   struct ca_hashset notices; /* hashes of the notices that were logged */
   char fingerprint[17];      /* id of the project, from base URL and key */
 };
@@ -61,6 +64,15 @@ void ca_endpoint_free(struct ca_endpoint *endpoint);
 #define CA_RETRY_TOKENS 100
 bool ca_endpoint_may_retry(struct ca_endpoint *endpoint);
 void ca_endpoint_did_well(struct ca_endpoint *endpoint);
+
+/* The service's clock. The first function takes the Date header of a reply (or
+   "") at the monotonic time `now_ms`; the second returns the service's time
+   now, in ms since 1970, or 0 when it has not sent one. It is early rather
+   than late: a Date is cut to seconds and is delayed on its way. */
+void ca_endpoint_take_date(struct ca_endpoint *endpoint, const char *date,
+                           int64_t now_ms);
+int64_t ca_endpoint_service_ms(const struct ca_endpoint *endpoint,
+                               int64_t now_ms);
 
 #define CA_DEFAULT_BASE_URL "https://backend.composio.dev"
 

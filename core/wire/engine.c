@@ -303,7 +303,7 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   op->result.worked = op->endpoint->worked & row_bit(op->request.api);
   if(verdict == CA_VERDICT_DONE)
     op->endpoint->worked |= row_bit(op->request.api);
-  memcpy(op->result.date, op->attempt->said.date, sizeof(op->result.date));
+  ca_endpoint_take_date(op->endpoint, op->attempt->said.date, now_ms(engine));
   ca_log_event(engine->log, CA_LOG_DEBUG, "attempt",
                "%s %s -> %d%s%s (attempt %d)",
                ca_api_method_name(op->request.api->method),

@@ -155,8 +155,10 @@ const char *ca_proof_missing(const struct ca_proof_change *change)
                         : "the service shows credentials masked, so they "
                           "cannot be compared";
   case CA_PROBE_LISTED:
-    return change->sent_ms ? NULL
-                           : "the time at which it was sent is not known";
+    return change->since_ms || change->ids
+               ? NULL
+               : "neither the service's time when it was sent nor the user's "
+                 "accounts before it are known";
   default:
     return NULL;
   }
@@ -179,7 +181,7 @@ static void find_status(const struct ca_proof_change *change,
   if(!strcmp(finding->status, change->api->becomes))
     finding->proof = CA_PROOF_DONE;
   else
-    set_proof(finding, CA_PROOF_FAILED, "the %s is %s",
+    set_proof(finding, CA_PROOF_NOT_YET, "the %s is %s",
               ca_api_noun(change->api), finding->status);
 }
 
@@ -191,11 +193,13 @@ static void find_moved(const struct ca_proof_change *change,
 {
   int64_t updated_ms = ca_reply_time(account->updated);
 
-  if(change->before && strcmp(change->before, finding->status) != 0)
+  if((change->before && strcmp(change->before, finding->status) != 0) ||
+     (change->prechecked && change->before_ms && updated_ms &&
+      updated_ms != change->before_ms))
     finding->proof = CA_PROOF_DONE;
   else if(updated_ms &&
           (updated_ms == change->before_ms || updated_ms < change->since_ms))
-    set_proof(finding, CA_PROOF_FAILED,
+    set_proof(finding, CA_PROOF_NOT_YET,
               "the account is %s and was not updated since", finding->status);
   else
     set_proof(finding, CA_PROOF_UNKNOWN,
@@ -239,7 +243,7 @@ static void find_fields(const struct ca_proof_change *change,
       return;
     }
     if(!ca_proof_same(field, wanted, shown)) {
-      set_proof(finding, CA_PROOF_FAILED, "%s is not the planned one", name);
+      set_proof(finding, CA_PROOF_NOT_YET, "%s is not the planned one", name);
       return;
     }
     set_proof(finding, CA_PROOF_DONE, "%s", "");
@@ -285,7 +289,7 @@ void ca_proof_of_get(const struct ca_proof_change *change,
     find_fields(change, &shown, finding);
     break;
   default:
-    set_proof(finding, CA_PROOF_FAILED, "the %s is still there",
+    set_proof(finding, CA_PROOF_NOT_YET, "the %s is still there",
               ca_api_noun(change->api));
   }
 }
@@ -335,7 +339,7 @@ static void note_made(struct ca_proof_list *list,
 static bool may_be_new(const struct ca_proof_change *change,
                        struct ca_proof_list *list, int64_t made_ms)
 {
-  if(!made_ms)
+  if(!made_ms || !change->since_ms)
     return true;
   if(list->last_ms && made_ms > list->last_ms)
     list->unsorted = true;
@@ -344,6 +348,14 @@ static bool may_be_new(const struct ca_proof_change *change,
     return true;
   list->older = true;
   return false;
+}
+
+static bool was_there(const struct ca_proof_change *change, const char *id)
+{
+  char between[sizeof(((struct ca_proof_list *)0)->made) + 2];
+
+  snprintf(between, sizeof(between), " %s ", id);
+  return change->ids && strstr(change->ids, between);
 }
 
 static bool see_account(void *ctx, const struct ca_reply_account *account)
@@ -358,10 +370,12 @@ static bool see_account(void *ctx, const struct ca_reply_account *account)
      !is_users(page->change, list, account))
     return true;
   ca_json_copy(account->id, id, sizeof(id));
+  if(was_there(page->change, id))
+    return true;
   page->code = page->knows(page->ctx, id, &known, page->err);
   if(page->code)
     return false;
-  if(!known && made_ms)
+  if(!known && (made_ms || page->change->ids))
     note_made(list, account, id, made_ms);
   else if(!known)
     list->timeless = true;
@@ -392,7 +406,7 @@ static void conclude(const struct ca_proof_change *change,
     set_proof(finding, CA_PROOF_UNKNOWN,
               "the service does not show the users of the new accounts");
   else
-    set_proof(finding, CA_PROOF_FAILED,
+    set_proof(finding, CA_PROOF_NOT_YET,
               "no account was made for this user since");
 }
 

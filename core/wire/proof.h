@@ -15,6 +15,7 @@ enum ca_proof {
   CA_PROOF_UNKNOWN, /* nothing is proved */
   CA_PROOF_DONE,    /* the change happened */
   CA_PROOF_FAILED,  /* it did not happen and no longer can */
+  CA_PROOF_NOT_YET, /* it has not happened; its request may still arrive */
   CA_PROOF_UNSENT,  /* it did not happen: its request never left */
   CA_PROOF_MORE,    /* a list's next page must be read first */
   CA_PROOF_UNREAD   /* the probe's reply cannot be parsed */
@@ -52,8 +53,11 @@ struct ca_proof_change {
   const char *body;   /* as sent; NULL when secret, constant, or none */
   const char *before; /* the status before, NULL when not known */
   int64_t before_ms;  /* updated_at before, ms; 0 when not known */
-  int64_t sent_ms;    /* when the intent was written; 0 when not known */
-  int64_t since_ms;   /* the change began no earlier, by the service's clock */
+  bool prechecked;    /* both are as they were when it was sent */
+  const char *ids;    /* creates: the accounts before it, each with a blank
+                         before and after it; NULL when not known */
+  int64_t since_ms;   /* the change began no earlier, by the service's clock; 0
+                         when not known */
 };
 
 /* Why no probe can prove anything about the change, for people; NULL when one

@@ -17,7 +17,6 @@ struct ca_result {
   struct ca_buf body;  /* of the last attempt; move it to keep it */
   bool is_json;        /* by its content type */
   bool worked;         /* the endpoint has given this operation a 2xx before */
-  char date[32];       /* the Date header of the last reply, "" without one */
 };
 
 /* Called from ca_engine_step after curl has returned, never from submit. It

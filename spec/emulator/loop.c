@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os_poll.h"
@@ -159,7 +160,19 @@ static ssize_t read_part(void *context, uint64_t at, char *to, size_t room)
   return (ssize_t)size;
 }
 
-static struct MHD_Response *respond(struct emu_call *call)
+/* The Date header is by the emulator's own clock, as its accounts' times
+   are. */
+static void add_date(struct MHD_Response *response, struct emu *emu)
+{
+  time_t now = (time_t)(emu_clock_now(&emu->clock) / 1000);
+  struct tm parts;
+  char text[40];
+  if(gmtime_r(&now, &parts) &&
+     strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts))
+    MHD_add_response_header(response, "date", text);
+}
+
+static struct MHD_Response *respond(struct emu *emu, struct emu_call *call)
 {
   struct MHD_Response *response;
   if(call->status == 204 || call->status == 304)
@@ -175,6 +188,7 @@ static struct MHD_Response *respond(struct emu_call *call)
   }
   if(!response)
     return NULL;
+  add_date(response, emu);
   if(call->type)
     MHD_add_response_header(response, "content-type", call->type);
   for(size_t i = 0; i < call->reply_count; i++)
@@ -190,7 +204,7 @@ static bool answer(struct exchange *exchange)
   emu_route(exchange->loop->emu, call);
   exchange->answered = true;
   if(!call->close)
-    exchange->response = respond(call);
+    exchange->response = respond(exchange->loop->emu, call);
   if(call->delay_ms <= 0 || exchange->loop->ending)
     return false;
   exchange->timer.due_ms = emu_clock_monotonic() + call->delay_ms;

@@ -5,6 +5,7 @@
 #define FAKE_ENGINE_H
 
 #include "check.h"
+#include "wire/endpoint.h"
 #include "wire/engine.h"
 #include "fake_clock.h"
 
@@ -36,6 +37,17 @@ static void (*check_sent)(const struct ca_request *request);
 #define FAKE_ENGINE   ((struct ca_engine *)(void *)&engine_place)
 #define FAKE_ENDPOINT ((struct ca_endpoint *)(void *)&endpoint_place)
 
+/* The service's time, 0 when it has not said it. */
+static int64_t service_ms;
+
+int64_t ca_endpoint_service_ms(const struct ca_endpoint *endpoint,
+                               int64_t now_ms)
+{
+  CHECK(endpoint == FAKE_ENDPOINT);
+  (void)now_ms;
+  return service_ms;
+}
+
 static inline void engine_start(void)
 {
   fake_clock_init(&fake);
@@ -44,6 +56,7 @@ static inline void engine_start(void)
   refuse_with = CA_OK;
   refuse_reads_with = CA_OK;
   check_sent = NULL;
+  service_ms = 0;
 }
 
 /* No op may outlive the test's subject. */
@@ -180,9 +193,6 @@ static inline void engine_tell(struct sent *then, struct ca_result *result)
     around_done(false);
 }
 
-/* What the service's clock says in the next replies; "" for nothing. */
-static char reply_date[32];
-
 /* Ends op n (from 0) with a reply as the engine gives it. */
 static inline void reply(size_t n, int status, const char *body, bool is_json)
 {
@@ -197,7 +207,6 @@ static inline void reply(size_t n, int status, const char *body, bool is_json)
   result.is_json = is_json;
   result.worked = true;
   snprintf(result.request_id, sizeof(result.request_id), "req-%zu", n);
-  snprintf(result.date, sizeof(result.date), "%s", reply_date);
   if(status < 200 || status > 299) {
     result.err.code = CA_HTTP;
     result.err.status = status;

@@ -11,12 +11,15 @@
 #define NO_CONFIG                                   \
   "{\"error\":{\"message\":\"not found\",\"slug\":" \
   "\"AuthConfig_ResourceNotFound\"}}"
-#define QUIET_MS 5000
+#define QUIET_MS 15000
 /* The moment of the intents, as the service writes it. */
-#define SENT_AT "2026-11-22T06:00:12.000Z"
+#define SENT_AT "2026-11-22T06:00:15.000Z"
 
 static struct ca_settle *settle;
 static char settled[8192];
+static int64_t settle_wait_ms = 300000;
+/* What is known when the next change is sent. */
+static struct ca_sent sent_with = { .service_ms = INT64_C(1795327215000) };
 static bool stop_settle_in_visit;
 
 static inline void visit_settled(void *owner, const struct ca_settled *one)
@@ -35,10 +38,12 @@ static inline void visit_settled(void *owner, const struct ca_settled *one)
 static inline void begin_settle(int concurrency, enum ca_outcome not_done)
 {
   struct ca_settle_options options = { .concurrency = concurrency,
-                                       .not_done = not_done };
+                                       .not_done = not_done,
+                                      .not_yet = CA_UNKNOWN,
+                                       .quiet_ms = QUIET_MS,
+                                       .wait_ms = settle_wait_ms };
   settled[0] = '\0';
   stop_settle_in_visit = false;
-  reply_date[0] = '\0';
   settle = ca_settle_new(FAKE_ENGINE, FAKE_ENDPOINT, ledger, &options,
                          visit_settled, &settled, &err);
   CHECK(settle != NULL);
@@ -78,8 +83,17 @@ static inline void plan_plain(const char *resource, const char *operation,
 
 static inline void plan_refresh(void)
 {
+  struct ca_change change = { .api =
+                                  ca_api_find("connected_accounts", "refresh"),
+                              .account = "ca_1",
+                              .before = "EXPIRED" };
+  int64_t number;
+
   start();
-  plan_plain("connected_accounts", "refresh", "ca_1", "EXPIRED");
+  number = plan_any(plan_seen(1, "ca_1", "EXPIRED", NULL), &change);
+  if(sent_with.service_ms)
+    CHECK_INT(ca_outcome_note_sent(ledger, number, &sent_with, &err), CA_OK);
+  was(number, CA_UNKNOWN);
   begin_settle(4, CA_FAILED);
 }
 
@@ -105,6 +119,7 @@ static inline int64_t plan_create(const char *key, const char *user)
 
   CHECK_INT(ca_plan_rows_add_item(ledger, &row, &item, &err), CA_OK);
   number = plan_any(item, &change);
+  CHECK_INT(ca_outcome_note_sent(ledger, number, &sent_with, &err), CA_OK);
   was(number, CA_UNKNOWN);
   return number;
 }

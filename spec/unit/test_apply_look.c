@@ -628,7 +628,7 @@ static void creates_look_for_a_connection(void)
   plan_link("four", "u4", "{\"active\":1}");
   begin_looking(8);
   fill();
-  CHECK_INT(sent_count, 4); /* those two need not be looked at */
+  CHECK_INT(sent_count, 4); /* the ids of all four have to be known */
   CHECK_TEXT(target_of(0),
              ACCOUNTS "?user_ids=u1&auth_config_ids=ac_1&account_type=ALL&"
                       "order_by=created_at&order_direction=desc&limit=100");
@@ -641,12 +641,20 @@ static void creates_look_for_a_connection(void)
         "{\"items\":[{\"id\":\"ca_7\",\"user_id\":\"u1\","
         "\"status\":\"ACTIVE\"}]}",
         true);
+  reply(2, 200, "{\"items\":[]}", true);
+  reply(3, 200,
+        "{\"items\":[{\"id\":\"ca_8\",\"user_id\":\"u4\","
+        "\"status\":\"ACTIVE\"}]}",
+        true); /* the plan wants another one */
   fill();
-  CHECK_INT(sent_count, 5);
+  CHECK_INT(sent_count, 7);
   CHECK_TEXT(told, "one link stale unsent last; ");
   CHECK_TEXT(reason_of(CA_STALE),
              "the user has connected after the plan was made (ca_7)");
-  reply(2, 200, "{\"connected_account_id\":\"ca_new\"}", true);
+  CHECK_TEXT(scratch_ask("ledger.db",
+                         "SELECT group_concat('(' || ids || ')') FROM sent"),
+             "( ca_6 ),( ),( ca_8 )");
+  reply(4, 200, "{\"connected_account_id\":\"ca_new\"}", true);
   CHECK_INT(ca_ledger_sync(ledger, &err), CA_OK);
   CHECK_TEXT(scratch_ask("ledger.db", "SELECT made FROM outcome WHERE"
                                       " outcome = 3"),

@@ -3,7 +3,7 @@
 #include "wire/proof.h"
 #include "check.h"
 
-static const char *const names[] = { "unknown", "done", "failed",
+static const char *const names[] = { "unknown", "done", "failed", "not yet",
                                      "unsent",  "more", "unread" };
 
 static const struct ca_api *account(const char *name)
@@ -184,19 +184,20 @@ static void by_get(void)
     const char *text;
   } cases[] = {
     { "enable", NULL, 200, IS("ACTIVE"), "done", "" },
-    { "enable", NULL, 200, IS("EXPIRED"), "failed", "the account is EXPIRED" },
+    { "enable", NULL, 200, IS("EXPIRED"), "not yet",
+      "the account is EXPIRED" },
     { "enable", NULL, 404, "{}", "failed", "the account is gone" },
     { "enable", NULL, 200, "{\"id\":\"ca_2\",\"status\":\"ACTIVE\"}", "unread",
       "" },
     { "enable", NULL, 200, "{\"id\":\"ca_1\"}", "unread", "" },
     { "enable", NULL, 200, "<html>", "unread", "" },
     { "delete", NULL, 404, "{}", "done", "" },
-    { "delete", NULL, 200, IS("ACTIVE"), "failed",
+    { "delete", NULL, 200, IS("ACTIVE"), "not yet",
       "the account is still there" },
     { "refresh", NULL, 200, IS("INITIATED"), "done", "" },
-    { "refresh", NULL, 200, AT("01"), "failed",
+    { "refresh", NULL, 200, AT("01"), "not yet",
       "the account is EXPIRED and was not updated since" },
-    { "refresh", NULL, 200, AT("09"), "failed",
+    { "refresh", NULL, 200, AT("09"), "not yet",
       "the account is EXPIRED and was not updated since" },
     { "refresh", NULL, 200, AT("08"), "unknown",
       "the account is EXPIRED as before, but was updated since, by this "
@@ -207,7 +208,7 @@ static void by_get(void)
       "change "
       "or another" },
     { "update", "{\"alias\":\"a\"}", 200, HAS("\"alias\":\"a\""), "done", "" },
-    { "update", "{\"alias\":\"a\"}", 200, HAS("\"alias\":\"b\""), "failed",
+    { "update", "{\"alias\":\"a\"}", 200, HAS("\"alias\":\"b\""), "not yet",
       "the alias is not the planned one" },
     { "update", "{}", 200, HAS("\"alias\":\"b\""), "unknown",
       "the service does not show the changed fields" }
@@ -240,8 +241,8 @@ static void what_no_probe_proves(void)
   change.body = "{}";
   CHECK(!ca_proof_missing(&change));
   change.api = account("link");
-  CHECK_HOLDS(ca_proof_missing(&change), "the time at which it was sent");
-  change.sent_ms = 1;
+  CHECK_HOLDS(ca_proof_missing(&change), "neither the service's time");
+  change.since_ms = 1;
   CHECK(!ca_proof_missing(&change));
   change.api = ca_api_find("auth_configs", "update");
   CHECK_HOLDS(ca_proof_missing(&change), "shows nothing that");
@@ -279,11 +280,11 @@ static void by_list(void)
     const char *proof;
     const char *made;
   } cases[] = {
-    { "u", "", "null", "failed", "" },
+    { "u", "", "null", "not yet", "" },
     { "u", MADE("ca_a", "u", "06"), "null", "done", "ca_a" },
-    { "u", MADE("ca_a", "u", "04"), "null", "failed", "" },
-    { "u", MADE("ca_a", "other", "06"), "null", "failed", "" },
-    { "u", MADE("ca_known", "u", "06"), "null", "failed", "" },
+    { "u", MADE("ca_a", "u", "04"), "null", "not yet", "" },
+    { "u", MADE("ca_a", "other", "06"), "null", "not yet", "" },
+    { "u", MADE("ca_known", "u", "06"), "null", "not yet", "" },
     { "u", MADE("ca_b", "u", "08") "," MADE("ca_a", "u", "06"), "null", "done",
       "ca_a" },
     { "u", MADE("ca_a", "other", "06"), "\"more\"", "more", "" },
@@ -294,8 +295,8 @@ static void by_list(void)
     { "u", TIMELESS("ca_a", "u", "null"), "null", "unknown", "" },
     { "u", TIMELESS("ca_a", "u", "\"soon\""), "null", "unknown", "" },
     { "u", TIMELESS("ca_a", "u", "null"), "\"more\"", "more", "" },
-    { "u", TIMELESS("ca_known", "u", "null"), "null", "failed", "" },
-    { "u", TIMELESS("ca_a", "other", "null"), "null", "failed", "" },
+    { "u", TIMELESS("ca_known", "u", "null"), "null", "not yet", "" },
+    { "u", TIMELESS("ca_a", "other", "null"), "null", "not yet", "" },
     { "u", TIMELESS("ca_b", "u", "null") "," MADE("ca_a", "u", "06"), "null",
       "done", "ca_a" },
     { "u", TIMELESS("ca_b", "u", "null") "," MADE("ca_a", "u", "04"),
@@ -310,7 +311,6 @@ static void by_list(void)
                                       .account = "",
                                       .user = cases[i].user,
                                       .config = "ac_1",
-                                      .sent_ms = 1,
                                       .since_ms = SIX_OCLOCK + 5000 };
     struct ca_proof_list list;
     struct ca_result result;

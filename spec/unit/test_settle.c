@@ -249,8 +249,12 @@ static void settled_then_resumed(void)
   CHECK_INT(start_with(&options), CA_OK);
   fill();
   CHECK_INT(sent_count, 3);
-  CHECK_TEXT(sent[2].request.api->name, "link");
-  reply(2, 200, "{\"connected_account_id\":\"ca_2\"}", true);
+  CHECK_TEXT(sent[2].request.api->name, "list");
+  reply(2, 200, PAGE("", "null"), true);
+  fill();
+  CHECK_INT(sent_count, 4);
+  CHECK_TEXT(sent[3].request.api->name, "link");
+  reply(3, 200, "{\"connected_account_id\":\"ca_2\"}", true);
   fill();
   CHECK(ca_apply_finished(apply));
   CHECK_TEXT(told, "ca_1 refresh unknown unsent; ca_1 enable not tried unsent "

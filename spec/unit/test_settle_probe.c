@@ -57,17 +57,17 @@ static void by_status(void)
     { "connected_accounts", "enable", 200, IS("ACTIVE"), "done",
       "3 ACTIVE req-0" },
     { "connected_accounts", "enable", 200, IS("EXPIRED"),
-      "failed: the account is EXPIRED", "5 - req-0" },
+      "unknown: the account is EXPIRED", "7 - req-0" },
     { "connected_accounts", "disable", 200, IS("INACTIVE"), "done",
       "3 INACTIVE req-0" },
     { "connected_accounts", "disable", 200, IS("ACTIVE"),
-      "failed: the account is ACTIVE", "5 - req-0" },
+      "unknown: the account is ACTIVE", "7 - req-0" },
     { "connected_accounts", "disable", 404, NOT_FOUND,
       "failed: the account is gone", "5 - req-0" },
     { "connected_accounts", "revoke", 200, IS("REVOKED"), "done",
       "3 REVOKED req-0" },
     { "connected_accounts", "revoke", 200, IS("ACTIVE"),
-      "failed: the account is ACTIVE", "5 - req-0" }
+      "unknown: the account is ACTIVE", "7 - req-0" }
   };
   PROBE(probes);
 }
@@ -77,7 +77,7 @@ static void by_absence(void)
   static const struct probe probes[] = {
     { "connected_accounts", "delete", 404, NOT_FOUND, "done", "3 - req-0" },
     { "connected_accounts", "delete", 200, IS("ACTIVE"),
-      "failed: the account is still there", "5 - req-0" }
+      "unknown: the account is still there", "7 - req-0" }
   };
   PROBE(probes);
 }
@@ -88,7 +88,7 @@ static void by_auth_config(void)
     { "auth_configs", "disable", 200, IS("DISABLED"), "done",
       "3 DISABLED req-0" },
     { "auth_configs", "disable", 200, IS("ENABLED"),
-      "failed: the auth config is ENABLED", "5 - req-0" },
+      "unknown: the auth config is ENABLED", "7 - req-0" },
     { "auth_configs", "enable", 200, IS("ENABLED"), "done",
       "3 ENABLED req-0" },
     { "auth_configs", "enable", 404, NO_CONFIG,
@@ -124,17 +124,17 @@ static void probes_that_fail(void)
   PROBE(probes);
 }
 
-static void not_done_is_as_asked_for(void)
+static void what_may_be_repeated_stays_unknown(void)
 {
   start();
   plan_plain("connected_accounts", "disable", "ca_1", "ACTIVE");
   begin_settle(4, CA_NOT_TRIED);
   fill_settle();
   reply(0, 200, "{\"id\":\"ca_1\",\"status\":\"ACTIVE\"}", true);
-  CHECK_TEXT(settled, "ca_1 disable not tried: the account is ACTIVE; ");
+  CHECK_TEXT(settled, "ca_1 disable unknown: the account is ACTIVE; ");
   fill_settle();
   CHECK(ca_settle_finished(settle));
-  CHECK_TEXT(ledger_says(), "2");
+  CHECK_TEXT(ledger_says(), "7");
   stop_settle();
 }
 
@@ -152,36 +152,36 @@ static void by_fields(void)
     { "{\"alias\":\"new\"}", HAS("\"alias\":\"new\""), "done" },
     { "{\"alias\":\"n\\u0065w\"}", HAS("\"alias\":\"\\u006eew\""), "done" },
     { "{\"alias\":\"new\"}", HAS("\"alias\":\"old\""),
-      "failed: the alias is not the planned one" },
+      "unknown: the alias is not the planned one" },
     { "{\"alias\":\"new\"}", HAS("\"alias\":null"),
-      "failed: the alias is not the planned one" },
+      "unknown: the alias is not the planned one" },
     { "{\"alias\":\"\"}", HAS("\"alias\":null"), "done" },
     { "{\"alias\":\"\"}", HAS("\"x\":1"), "done" },
     { "{\"alias\":\"\"}", HAS("\"alias\":\"old\""),
-      "failed: the alias is not the planned one" },
+      "unknown: the alias is not the planned one" },
     { "{" ACL("\"allowed_user_ids\":[\"a\",\"b\"]") "}",
       HAS(ACL("\"allow_all_users\":true,\"allowed_user_ids\":[\"b\",\"a\"]")),
       "done" },
     { "{" ACL("\"allowed_user_ids\":[\"a\",\"b\"]") "}",
       HAS(ACL("\"allowed_user_ids\":[\"a\"]")),
-      "failed: the ACL is not the planned one" },
+      "unknown: the ACL is not the planned one" },
     { "{" ACL("\"allowed_user_ids\":[\"a\"]") "}",
       HAS(ACL("\"allowed_user_ids\":[\"a\",\"b\"]")),
-      "failed: the ACL is not the planned one" },
+      "unknown: the ACL is not the planned one" },
     { "{" ACL("\"not_allowed_user_ids\":[]") "}",
       HAS(ACL("\"allow_all_users\":false")), "done" },
     { "{" ACL("\"not_allowed_user_ids\":[]") "}",
       HAS(ACL("\"not_allowed_user_ids\":[\"c\"]")),
-      "failed: the ACL is not the planned one" },
+      "unknown: the ACL is not the planned one" },
     { "{" ACL("\"allow_all_users\":true") "}",
       HAS(ACL("\"allow_all_users\":true")), "done" },
     { "{" ACL("\"allow_all_users\":true") "}",
       HAS(ACL("\"allow_all_users\":false")),
-      "failed: the ACL is not the planned one" },
+      "unknown: the ACL is not the planned one" },
     { "{" ACL("\"allow_all_users\":false") "}", HAS(ACL("")), "done" },
     { "{\"alias\":\"new\"," ACL("\"allow_all_users\":true") "}",
       HAS("\"alias\":\"new\"," ACL("\"allow_all_users\":false")),
-      "failed: the ACL is not the planned one" },
+      "unknown: the ACL is not the planned one" },
     { "{\"alias\":\"new\"," ACL("\"allow_all_users\":true") "}",
       HAS("\"alias\":\"new\"," ACL("\"allow_all_users\":true")), "done" },
     { "{" ACL("\"allow_all_users\":true") "}", HAS("\"alias\":\"a\""),
@@ -291,9 +291,21 @@ static void refresh_that_happened_late(void)
   stop_settle();
 }
 
-/* Refreshed and expired again, or somebody else was there. */
+/* Refreshed and expired again: since its precheck it was updated. */
+static void refresh_that_has_expired_again(void)
+{
+  plan_refresh();
+  fill_settle();
+  refreshed(0, "EXPIRED", "2026-11-22T06:00:13.000Z");
+  CHECK_TEXT(settled, "ca_1 refresh done; ");
+  CHECK_TEXT(ledger_says(), "3");
+  stop_settle();
+}
+
+/* Sent by a version that kept nothing about it. */
 static void refresh_that_cannot_be_told(void)
 {
+  sent_with.service_ms = 0;
   plan_refresh();
   fill_settle();
   refreshed(0, "EXPIRED", "2026-11-22T06:00:13.000Z");
@@ -301,27 +313,23 @@ static void refresh_that_cannot_be_told(void)
              "ca_1 refresh unknown: the account is EXPIRED as "
              "before, but was updated since, by this change or another; ");
   CHECK_TEXT(ledger_says(), "7");
+  sent_with.service_ms = INT64_C(1795327215000);
   stop_settle();
 }
 
-/* Touched by others before: that is the plan's image, or older than sent. */
-static void refresh_and_the_plans_image(void)
+/* Others had touched it before its precheck. */
+static void refresh_and_the_precheck(void)
 {
+  sent_with.updated_ms = INT64_C(1795327080000);
   plan_refresh();
-  fake_clock_pass(&fake, 6000);
+  fake_clock_pass(&fake, QUIET_MS);
   fill_settle();
   refreshed(0, "EXPIRED", "2026-11-22T05:58:00.000Z");
   CHECK_HOLDS(settled, "refresh failed");
   stop_settle();
+  sent_with.updated_ms = 0;
   plan_refresh();
-  fake_clock_pass(&fake, 6000);
-  fill_settle(); /* later than sent by the service's clock: but planned so */
-  snprintf(reply_date, sizeof(reply_date), "Sun, 22 Nov 2026 05:50:00 GMT");
-  refreshed(0, "EXPIRED", "2026-11-22T05:56:40.000Z");
-  CHECK_HOLDS(settled, "refresh failed");
-  stop_settle();
-  plan_refresh();
-  fake_clock_pass(&fake, 6000);
+  fake_clock_pass(&fake, QUIET_MS);
   fill_settle();
   refreshed(0, "EXPIRED", ""); /* no time at all */
   CHECK_HOLDS(settled, "refresh unknown");
@@ -577,19 +585,97 @@ static void a_little_before_counts(void)
   stop_settle();
 }
 
-/* Ours is ten seconds ahead of the service's, or behind it. */
+/* No clock of ours counts, however wrong it is. */
 static void the_services_clock_counts(void)
 {
-  begin_create("u1");
-  snprintf(reply_date, sizeof(reply_date), "Sun, 22 Nov 2026 06:00:07 GMT");
-  reply(0, 200, PAGE(ACCOUNT("ca_1", "u1", "00.000"), "null"), true);
-  CHECK_TEXT(settled, "row link done; ");
-  stop_settle();
-  begin_create("u1");
-  snprintf(reply_date, sizeof(reply_date), "Sun, 22 Nov 2026 06:00:27 GMT");
-  reply(0, 200, PAGE(ACCOUNT("ca_1", "u1", "19.999"), "null"), true);
+  static const int64_t steps[] = { INT64_C(-3600000), INT64_C(10000),
+                                   INT64_C(63072000000) };
+  size_t i;
+
+  for(i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+    start();
+    plan_create("row", "u1");
+    fake.wall_ms += steps[i];
+    begin_settle(4, CA_FAILED);
+    fake_clock_pass(&fake, QUIET_MS);
+    fill_settle();
+    reply(0, 200, PAGE(ACCOUNT("ca_1", "u1", "10.000"), "null"), true);
+    CHECK_TEXT(settled, "row link done; ");
+    stop_settle();
+    start();
+    plan_create("row", "u1");
+    fake.wall_ms += steps[i];
+    begin_settle(4, CA_FAILED);
+    fake_clock_pass(&fake, QUIET_MS);
+    fill_settle();
+    reply(0, 200, PAGE(ACCOUNT("ca_1", "u1", "09.000"), "null"), true);
+    CHECK_HOLDS(settled, "row link failed");
+    stop_settle();
+  }
+}
+
+/* The service's clock shows that the quiet time has passed: no need to wait.
+   An intent may be old when its request leaves. */
+static void the_quiet_time_by_the_service(void)
+{
+  start();
+  plan_create("row", "u1");
+  begin_settle(4, CA_FAILED);
+  service_ms = sent_with.service_ms + 600000 + QUIET_MS;
+  fill_settle();
+  reply(0, 200, PAGE("", "null"), true);
   CHECK_HOLDS(settled, "row link failed");
   stop_settle();
+  start();
+  plan_create("row", "u1");
+  begin_settle(4, CA_FAILED);
+  service_ms = sent_with.service_ms + 600000;
+  fill_settle();
+  reply(0, 200, PAGE("", "null"), true);
+  CHECK_INT(sent[1].sleep_ms, QUIET_MS);
+  stop_settle();
+}
+
+static void no_time_to_wait(void)
+{
+  settle_wait_ms = 0;
+  start();
+  plan_create("row", "u1");
+  begin_settle(4, CA_FAILED);
+  fill_settle();
+  reply(0, 200, PAGE("", "null"), true);
+  CHECK_TEXT(settled, "row link unknown: not settled: its request may still "
+                      "arrive; resume can tell in 15 s; ");
+  CHECK_TEXT(ledger_says(), "7");
+  stop_settle();
+  settle_wait_ms = 300000;
+}
+
+/* The accounts that the user had decide, with the time or without it. */
+static void what_was_there_is_not_new(void)
+{
+  char ids[] = " ca_1 ca_2 ";
+
+  sent_with.ids = ids;
+  begin_create("u1");
+  reply(0, 200, PAGE(ACCOUNT("ca_2", "u1", "14.000"), "null"), true);
+  CHECK_HOLDS(settled, "row link failed");
+  stop_settle();
+  sent_with.service_ms = 0;
+  begin_create("u1");
+  reply(0, 200, PAGE(ACCOUNT("ca_1", "u1", "14.000"), "\"p2\""), true);
+  reply(1, 200, PAGE(ACCOUNT("ca_3", "u1", "01.000"), "null"), true);
+  CHECK_TEXT(settled, "row link done; ");
+  stop_settle();
+  sent_with.ids = NULL;
+  start();
+  plan_create("row", "u1");
+  begin_settle(4, CA_FAILED);
+  fill_settle();
+  CHECK_INT(sent_count, 0);
+  CHECK_HOLDS(settled, "row link unknown: neither the service's time when");
+  stop_settle();
+  sent_with.service_ms = INT64_C(1795327215000);
 }
 
 int main(void)
@@ -598,7 +684,8 @@ int main(void)
   check_case("by absence", by_absence);
   check_case("by auth config", by_auth_config);
   check_case("probes that fail", probes_that_fail);
-  check_case("not done is as asked for", not_done_is_as_asked_for);
+  check_case("what may be repeated stays unknown",
+             what_may_be_repeated_stays_unknown);
   check_case("by fields", by_fields);
   check_case("what cannot be told is not asked",
              what_cannot_be_told_is_not_asked);
@@ -606,7 +693,8 @@ int main(void)
   check_case("refresh that did not happen", refresh_that_did_not_happen);
   check_case("refresh that happened late", refresh_that_happened_late);
   check_case("refresh that cannot be told", refresh_that_cannot_be_told);
-  check_case("refresh and the plan's image", refresh_and_the_plans_image);
+  check_case("refresh that has expired again", refresh_that_has_expired_again);
+  check_case("refresh and the precheck", refresh_and_the_precheck);
   check_case("refresh of what is gone", refresh_of_what_is_gone);
   check_case("create that is found", create_that_is_found);
   check_case("create that is not found", create_that_is_not_found);
@@ -622,5 +710,8 @@ int main(void)
   check_case("a list that cannot be read", a_list_that_cannot_be_read);
   check_case("a little before counts", a_little_before_counts);
   check_case("the service's clock counts", the_services_clock_counts);
+  check_case("the quiet time by the service", the_quiet_time_by_the_service);
+  check_case("no time to wait", no_time_to_wait);
+  check_case("what was there is not new", what_was_there_is_not_new);
   return check_end();
 }

@@ -587,19 +587,22 @@ return function(composio, core, given)
         end
       end
     end
-    if not keep then
-      applier:next()
-      return
+    local function wait()
+      if keep then
+        together(workers, work)
+      else
+        applier:next()
+      end
     end
-    together(workers, work)
+    wait()
     if canary then
       check_canary(applier, canary, ended)
       canary = nil
       applier:go_on()
-      together(workers, work)
+      wait()
     end
-    if after and host.settle(bulk) > 0 then -- items whose unknown changes turned out to be done
-      together(workers, work)
+    while host.settle(bulk, workers) do -- items go on after their unknown changes are settled
+      wait()
     end
   end
 
