@@ -186,7 +186,7 @@ static void read_rows(struct report *report)
 
 /* Gives the partial file of another run its run's name. The file is locked by
    this process, so that run has ended. */
-static void set_aside(lua_State *L, struct report *report, const char *owner)
+static void rename_former(lua_State *L, struct report *report, const char *owner)
 {
   const struct lca_run_options *options = &lca_run_of(L)->options;
   char name[PATH_SIZE];
@@ -295,7 +295,7 @@ static void open_partial(lua_State *L, struct report *report, const char *run)
     if(used && strcmp(owner, UNKNOWN) != 0 && !has_rows(report))
       (void)unlink(report->partial); /* its run had not come to its rows */
     else if(used)
-      set_aside(L, report, owner);
+      rename_former(L, report, owner);
     else if(good && rename(own, report->partial))
       fail(report, "read");
     if(report->file)

@@ -276,7 +276,8 @@ static void suspect(struct ca_result *result)
 
   show_body(&result->body, start, sizeof(start));
   ca_err_set(&result->err, CA_REPLY,
-             json ? "HTTP %d, but the reply does not say that it was done: '%s'"
+             json
+                 ? "HTTP %d, but the reply does not say that it was done: '%s'"
              : result->body.len
                  ? "HTTP %d, but the reply is not JSON: '%s'; is the base URL "
                    "the service's?"
@@ -297,8 +298,8 @@ static void report_gone(struct ca_result *result)
   result->is_json = !ca_buf_add_text(&result->body, "{\"success\":true}");
 }
 
-static void judge_refusal(const struct ca_api *api, const char *id,
-                          struct ca_result *result)
+static void read_refusal(const struct ca_api *api, const char *id,
+                         struct ca_result *result)
 {
   struct ca_err *err = &result->err;
   bool gone = ca_reply_says_gone(api, id, result);
@@ -323,7 +324,7 @@ void ca_reply_explain(const struct ca_api *api, const char *id,
 {
   if(result->err.code == CA_HTTP) {
     explain_status(result);
-    judge_refusal(api, id, result);
+    read_refusal(api, id, result);
   } else if(!result->err.code && ca_api_mutates(api) &&
             !shows_change(api, id, result))
     suspect(result);
