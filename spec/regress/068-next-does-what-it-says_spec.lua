@@ -1,0 +1,109 @@
+-- The command after `next:` is run exactly as it is printed, after each kind of end, until
+-- there is none: it does something each time, and makes nothing twice.
+local host = require "spec.support.host"
+local job = require "spec.support.job"
+local server = require "spec.support.server"
+
+local USERS = 12
+
+local LINK = [[
+  composio.bulk({ key = function(row) return row.user end }, composio.csv "users.csv",
+    function(row)
+      accounts.list { user_ids = { row.user } }
+      accounts.link(row.user, "%s", { allow_multiple = true })
+    end)
+]]
+
+local NO_LOOK_UP = { method = "GET", path = "*user_ids=*", action = "reply", status = 400,
+  body = { error = { message = "not this look-up" } }, nth = 3 }
+local REFUSED = { method = "POST", path = "*/link*", nth = 4, action = "reply", status = 400,
+  body = { error = { message = "not this one", slug = "X_NotThis", code = 1 } } }
+local LOST = { method = "POST", path = "*/link*", nth = 5, action = "close" }
+local GONE = { method = "POST", path = "*/link*", action = "close" }
+local THROTTLED = { method = "POST", path = "*/link*", action = "reply", status = 429, nth = 6,
+  headers = { ["Retry-After"] = "1" }, body = { error = { message = "slow down" } } }
+
+-- How each run begins: its options, faults while it lasts, whether it is killed.
+local ENDS = {
+  ["a preview"] = { words = {} },
+  ["a saved plan"] = { words = { "--save-plan", "plan.json" } },
+  ["a refused change"] = { words = { "--apply" }, faults = { REFUSED } },
+  ["a failed action"] = { words = { "--apply" }, faults = { NO_LOOK_UP } },
+  ["a failed action in a preview"] = { words = {}, faults = { NO_LOOK_UP } },
+  ["a failed action and a refused change"] = {
+    words = { "--apply" }, faults = { NO_LOOK_UP, REFUSED },
+  },
+  ["a lost reply"] = { words = { "--apply" }, faults = { LOST } },
+  ["a throttle"] = { words = { "--apply" }, faults = { THROTTLED } },
+  ["a service that is gone"] = { words = { "--apply", "--retries", "0" }, faults = { GONE } },
+  ["a stop rule"] = { words = { "--apply", "--stop-on", "failed=1" }, faults = { REFUSED } },
+}
+
+describe("the command after next: typed exactly, after", function()
+  local emulator
+  setup(function()
+    emulator = server.emulator { "--accounts", "60" }
+  end)
+  teardown(function()
+    emulator:stop()
+  end)
+
+  local function split(command)
+    local words = {}
+    for word in command:gmatch "%S+" do
+      words[#words + 1] = word
+    end
+    assert.equal("composio-lua", table.remove(words, 1))
+    return words
+  end
+
+  -- How often each user was linked, by the emulator's own record.
+  local function links()
+    local users, total = {}, 0
+    for account in emulator:client().connected_accounts.each { account_type = "ALL" } do
+      if account.user_id:find "^new" then
+        users[account.user_id] = (users[account.user_id] or 0) + 1
+        total = total + 1
+      end
+    end
+    return users, total
+  end
+
+  for name, ending in pairs(ENDS) do
+    it(name, function()
+      emulator:faults()
+      emulator:reset()
+      local place = host.place(emulator)
+      local rows = { "user" }
+      for number = 1, USERS do
+        rows[#rows + 1] = "new" .. number
+      end
+      place:write("users.csv", table.concat(rows, "\n") .. "\n")
+      local configs = emulator:client().auth_configs.list { toolkit_slugs = { "github" } }
+      local words = host.unlimited { "job.lua", "--concurrency", "2", "--summary", "summary.json" }
+      table.move(ending.words, 1, #ending.words, #words + 1, words)
+      emulator:faults(ending.faults)
+      local run = place:run(words, { script = LINK:format(configs.items[1].id) })
+      emulator:faults()
+      local steps = 0
+      while type(run.summary.next) == "string" do
+        steps = steps + 1
+        assert.is_true(steps < 5, run.err)
+        local before, command = select(2, links()), run.summary.next
+        words = split(command)
+        if not command:find "--summary" then
+          table.move({ "--summary", "summary.json" }, 1, 2, #words + 1, words)
+        end
+        run = place:run(words)
+        local did = select(2, links()) > before or run.code == 0
+        assert.is_true(did, name .. ": " .. command .. "\n" .. run.err)
+      end
+      local users, total = links()
+      for user, count in pairs(users) do
+        assert.equal(1, count, name .. ": " .. user)
+      end
+      assert.equal(USERS, total, run.err)
+      place:remove()
+    end)
+  end
+end)
