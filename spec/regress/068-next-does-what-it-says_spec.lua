@@ -1,7 +1,6 @@
 -- The command after `next:` is run exactly as it is printed, after each kind of end, until
 -- there is none: it does something each time, and makes nothing twice.
 local host = require "spec.support.host"
-local job = require "spec.support.job"
 local server = require "spec.support.server"
 
 local USERS = 12
