@@ -238,6 +238,13 @@ const struct ca_api *ca_api_list(const struct ca_api *api)
   return find_read(api->resource, false);
 }
 
+const char *ca_api_from(const struct ca_api *api)
+{
+  const struct ca_api *undo =
+      api->undo ? ca_api_find(api->resource, api->undo) : NULL;
+  return api->becomes && undo ? undo->becomes : NULL;
+}
+
 bool ca_api_mutates(const struct ca_api *api)
 {
   return api->cost != CA_READ;

@@ -128,6 +128,9 @@ const struct ca_field *ca_api_field(const struct ca_api *api,
 const struct ca_api *ca_api_get(const struct ca_api *api);
 const struct ca_api *ca_api_list(const struct ca_api *api);
 
+/* The status from which the change is allowed; NULL: not known. */
+const char *ca_api_from(const struct ca_api *api);
+
 /* Is it any operation but a read? */
 bool ca_api_mutates(const struct ca_api *api);
 /* Is it about one account or auth config, whose id is in the path? */

@@ -8,6 +8,7 @@
 #include "wire/engine.h"
 #include "base/log.h"
 #include "wire/op.h"
+#include "wire/proof.h"
 #include "wire/retry.h"
 
 struct ca_engine {
@@ -279,6 +280,61 @@ static uint32_t row_bit(const struct ca_api *api)
   return UINT32_C(1) << ca_api_number(api);
 }
 
+/* Stores the reply as the op's result. */
+static void take_body(struct ca_op *op)
+{
+  ca_buf_clear(&op->result.body);
+  op->result.body = op->attempt->body;
+  ca_buf_init(&op->attempt->body, CA_REPLY_MAX);
+}
+
+/* ---- a look after a 409 ----
+   It can mean that another operation holds a lease, which passes, or that the
+   change is not allowed in the state of the account. One get tells. */
+
+/* Sets up the look; without one the change is sent again. */
+static void plan_look(struct ca_op *op)
+{
+  const struct ca_api *api = op->request.api;
+  struct ca_err err;
+
+  op->looked = true;
+  if(!ca_api_from(api))
+    return;
+  op->look = malloc(sizeof(*op->look));
+  if(!op->look)
+    return;
+  ca_request_init(op->look, ca_api_get(api));
+  if(ca_request_set(op->look, "id", op->request.id, &err) ||
+     ca_request_finish(op->look, &err))
+    ca_op_forget_look(op);
+}
+
+static void look_ended(struct ca_engine *engine, struct ca_op *op,
+                       CURLcode curl)
+{
+  struct ca_slice body = { op->attempt->body.data, op->attempt->body.len };
+  long http = 0;
+  bool forbidden;
+
+  curl_easy_getinfo(op->attempt->easy, CURLINFO_RESPONSE_CODE, &http);
+  ca_attempt_ended(op->attempt, curl);
+  observe(engine, op, curl ? 0 : (int)http, -1);
+  forbidden = !curl && http == 200 &&
+              ca_proof_forbids(op->request.api, op->request.id, body);
+  ca_op_forget_look(op);
+  if(forbidden) { /* the 409 is the answer, unless it came after a success */
+    op->result.err.unknown = op->maybe_sent;
+    end_op(engine, op);
+    return;
+  }
+  detach(engine, op);
+  enqueue(engine, op);
+  if(op->deadline_ms &&
+     ca_timer_heap_set(&engine->timers, &op->timer, op->deadline_ms))
+    end_with(engine, op, CA_NOMEM, "out of memory");
+}
+
 static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
                           CURLcode curl)
 {
@@ -288,6 +344,10 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   int64_t delay_ms;
   enum ca_verdict verdict;
 
+  if(op->look) {
+    look_ended(engine, op, curl);
+    return;
+  }
   curl_easy_getinfo(op->attempt->easy, CURLINFO_RESPONSE_CODE, &http);
   /* libcurl takes a truncated head for a complete one with an empty body */
   if(!curl && (!op->attempt->said.whole || http < 200))
@@ -314,6 +374,11 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
                  "%s %s: %s%d; retrying in %lld ms", op->request.api->name,
                  op->request.id, status ? "HTTP " : "no reply, curl ",
                  status ? status : (int)curl, (long long)delay_ms);
+    if(status == 409 && !op->looked) {
+      describe_failure(op, curl, status);
+      take_body(op);
+      plan_look(op);
+    }
     detach(engine, op);
     op->state = CA_OP_WAITING;
     op->retry_ms = now_ms(engine) + delay_ms;
@@ -331,9 +396,7 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
         !(verdict == CA_VERDICT_UNKNOWN &&
           op->request.api->repeat == CA_REPEAT_NEVER);
   }
-  ca_buf_clear(&op->result.body);
-  op->result.body = op->attempt->body;
-  ca_buf_init(&op->attempt->body, CA_REPLY_MAX);
+  take_body(op);
   end_op(engine, op);
 }
 
@@ -386,8 +449,8 @@ static void start_attempt(struct ca_engine *engine, struct ca_op *op)
   if(op->deadline_ms && op->deadline_ms - now < timeout_ms)
     timeout_ms = op->deadline_ms > now ? op->deadline_ms - now : 1;
   size_pool(engine, endpoint->concurrency);
-  if(ca_attempt_prepare(attempt, endpoint, &op->request, op->request_id,
-                        timeout_ms, &op->result.err)) {
+  if(ca_attempt_prepare(attempt, endpoint, op->look ? op->look : &op->request,
+                        op->request_id, timeout_ms, &op->result.err)) {
     ca_attempt_free(attempt);
     end_op(engine, op);
     return;
@@ -398,7 +461,7 @@ static void start_attempt(struct ca_engine *engine, struct ca_op *op)
   attempt->op = op;
   op->attempt = attempt;
   op->state = CA_OP_RUNNING;
-  op->attempts++;
+  op->attempts += !op->look;
   endpoint->active++;
   engine->attempts++;
   ca_rate_start(&endpoint->rate, now);

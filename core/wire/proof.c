@@ -260,6 +260,17 @@ static bool read_shown(const struct ca_proof_change *change,
          ca_json_is(shown->id, change->account) && shown->status.data;
 }
 
+bool ca_proof_forbids(const struct ca_api *api, const char *id,
+                      struct ca_slice reply)
+{
+  struct ca_reply_account shown;
+  const char *from = ca_api_from(api);
+
+  return from && ca_reply_account(reply.data, reply.len, &shown) &&
+         ca_json_is(shown.id, id) && shown.status.data &&
+         !ca_json_is(shown.status, from);
+}
+
 void ca_proof_of_get(const struct ca_proof_change *change,
                      const struct ca_result *result,
                      struct ca_finding *finding)

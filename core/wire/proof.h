@@ -44,6 +44,11 @@ struct ca_finding {
 void ca_proof_take(const struct ca_api *api, const struct ca_result *result,
                    struct ca_finding *finding);
 
+/* Does a get's reply show that the account or auth config is in a state from
+   which the change is not allowed? No when that is not known. */
+bool ca_proof_forbids(const struct ca_api *api, const char *id,
+                      struct ca_slice reply);
+
 /* What is known about a change that is probed. Borrows all texts. */
 struct ca_proof_change {
   const struct ca_api *api;
