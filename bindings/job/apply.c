@@ -147,7 +147,7 @@ static void report(struct lca_applier *applier,
     ca_err_set(&applier->err, CA_NOMEM, "out of memory");
     return;
   }
-  ca_change_row_copy(&change->row, row, (char *)(change + 1));
+  ca_change_row_copy(&change->row, row, (char *)(change + 1), SIZE_MAX);
   change->outcome = applied->outcome;
   change->earlier = applied->outcome == CA_DONE && !applied->result;
   lca_direct_move_result(&change->result, applied->result);

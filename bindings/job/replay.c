@@ -268,7 +268,7 @@ static bool add_recorded(void *ctx, const struct ca_change_row *row)
   if(!one)
     return false;
   one->next = NULL;
-  ca_change_row_copy(&one->row, row, one->texts);
+  ca_change_row_copy(&one->row, row, one->texts, SIZE_MAX);
   one->hash = hash_change(&row->change);
   one->used = false;
   return true;

@@ -15,7 +15,7 @@ bool ca_apply_item_add_change(struct ca_apply_item *item,
   change->next = NULL;
   memset(&change->sent, 0, sizeof(change->sent));
   change->fresh = row->outcome == CA_PLANNED;
-  ca_change_row_copy(&change->row, row, (char *)(change + 1));
+  ca_change_row_copy(&change->row, row, (char *)(change + 1), SIZE_MAX);
   if(item->last)
     item->last->next = change;
   else

@@ -470,7 +470,7 @@ static enum ca_code read_change(struct ca_settle *settle,
     return ca_err_set(err, CA_NOMEM, "out of memory");
   memset(*probing, 0, sizeof(**probing));
   (*probing)->settle = settle;
-  ca_change_row_copy(&(*probing)->row, row, (char *)(*probing + 1));
+  ca_change_row_copy(&(*probing)->row, row, (char *)(*probing + 1), SIZE_MAX);
   code = is_unrepeatable(*probing) ? ca_read_sent(settle->ledger, row->number,
                                                   &(*probing)->sent, err)
                                    : CA_OK;

@@ -47,21 +47,11 @@ static const char **text_of(struct ca_change_row *row, int i)
   return (const char **)(void *)((char *)row + texts[i]);
 }
 
-size_t ca_change_row_size(const struct ca_change_row *row)
+size_t ca_change_row_copy(struct ca_change_row *to,
+                          const struct ca_change_row *row, char *texts_to,
+                          size_t room)
 {
-  struct ca_change_row copy = *row;
-  size_t size = 0;
-  int i;
-
-  for(i = 0; i < TEXTS; i++)
-    if(*text_of(&copy, i))
-      size += strlen(*text_of(&copy, i)) + 1;
-  return size;
-}
-
-void ca_change_row_copy(struct ca_change_row *to,
-                        const struct ca_change_row *row, char *texts_to)
-{
+  size_t used = 0;
   int i;
 
   *to = *row;
@@ -69,12 +59,20 @@ void ca_change_row_copy(struct ca_change_row *to,
     const char **text = text_of(to, i);
     size_t len = *text ? strlen(*text) + 1 : 0;
 
-    if(!*text)
-      continue;
-    memcpy(texts_to, *text, len);
-    *text = texts_to;
-    texts_to += len;
+    if(len && used + len <= room) {
+      memcpy(texts_to + used, *text, len);
+      *text = texts_to + used;
+    }
+    used += len;
   }
+  return used;
+}
+
+size_t ca_change_row_size(const struct ca_change_row *row)
+{
+  struct ca_change_row ignored;
+
+  return ca_change_row_copy(&ignored, row, NULL, 0);
 }
 
 /* Rows of a statement. */
@@ -163,9 +161,11 @@ static enum ca_code keep_row(struct ca_changes *changes,
                              const struct ca_change_row *row, size_t *used,
                              bool *full, struct ca_err *err)
 {
-  size_t size = ca_change_row_size(row);
+  struct ca_change_row *to = &changes->rows[changes->count];
+  size_t room = changes->texts_size - *used;
+  size_t size = ca_change_row_copy(to, row, changes->texts + *used, room);
 
-  *full = size > changes->texts_size - *used;
+  *full = size > room;
   if(*full && changes->count)
     return CA_OK;
   if(*full) {
@@ -175,9 +175,9 @@ static enum ca_code keep_row(struct ca_changes *changes,
     *full = false;
     if(!changes->texts)
       return ca_err_set(err, CA_NOMEM, "out of memory");
+    ca_change_row_copy(to, row, changes->texts, size);
   }
-  ca_change_row_copy(&changes->rows[changes->count++], row,
-                     changes->texts + *used);
+  changes->count++;
   *used += size;
   changes->after = row->number;
   return CA_OK;

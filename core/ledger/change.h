@@ -71,10 +71,12 @@ struct ca_change_row {
 };
 /* Size of the row's texts in bytes. */
 size_t ca_change_row_size(const struct ca_change_row *row);
-/* Copies the row and its texts. `texts` needs ca_change_row_size bytes and
-   must live as long as the copy. */
-void ca_change_row_copy(struct ca_change_row *to,
-                        const struct ca_change_row *row, char *texts);
+/* Copies the row and its texts; `texts` must live as long as the copy.
+   Returns the size of the texts: if it is larger than room, the copy is of no
+   use. */
+size_t ca_change_row_copy(struct ca_change_row *to,
+                          const struct ca_change_row *row, char *texts,
+                          size_t room);
 
 /* A cursor over changes of the ledger's run, in the order of their numbers:
    items in the order in which they were added, the changes of an item
