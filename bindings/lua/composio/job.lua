@@ -10,6 +10,10 @@ local KNOWN_PARAM = { "type", "default", "min", "max", "required", "help", "valu
 local CLASSES = { "read", "reversible", "irreversible" }
 local TYPES = { "string", "integer", "number", "boolean", "duration", "enum", "file" }
 
+local LUA_TYPES = { -- of defaults
+  string = "string", file = "string", enum = "string", integer = "number", number = "number",
+}
+
 local function contains(list, word)
   for _, known in ipairs(list) do
     if known == word then
@@ -92,6 +96,35 @@ return function(composio, core, host)
     return number
   end
 
+  -- Returns why a value of the parameter's type is outside of its bounds, or nil.
+  local function out_of_bounds(name, param, value)
+    local least, most = bound(name, param, "min"), bound(name, param, "max")
+    if least and value < least then
+      return "is less than " .. tostring(param.min)
+    elseif most and value > most then
+      return "is more than " .. tostring(param.max)
+    end
+  end
+
+  -- A default is a value, not a text, but it must be one that the option could give.
+  local function check_default(name, param, where)
+    local value, given = param.default, nil
+    if param.type == "duration" then
+      given = core.seconds(value)
+    elseif param.type == "boolean" then
+      given = type(value) == "boolean" or nil
+    elseif LUA_TYPES[param.type] == type(value) then
+      given = convert[param.type](tostring(value), param)
+    end
+    if given == nil then
+      core.usage(("%s: default %s is not of type %s"):format(where, tostring(value), param.type))
+    end
+    local why = param.type ~= "boolean" and out_of_bounds(name, param, given)
+    if why then
+      core.usage(("%s: default %s %s"):format(where, tostring(value), why))
+    end
+  end
+
   local function check_param(name, param)
     local where = "composio.job: params." .. tostring(name)
     if type(name) ~= "string" or not name:match "^%l[%l%d_]*$" then
@@ -107,6 +140,9 @@ return function(composio, core, host)
     if param.type == "enum" and type(param.values) ~= "table" then
       core.usage(where .. ": an enum needs values = { … }")
     end
+    if param.default ~= nil then
+      check_default(name, param, where)
+    end
     for _, option in ipairs(host.options) do
       local taken = "--" .. option.name
       if option_of(name) == taken or option_of("no_" .. name) == taken then
@@ -119,13 +155,9 @@ return function(composio, core, host)
   -- ends the run with a usage error.
   local function read(name, param, text)
     local value, why = convert[param.type](text, param)
-    local least, most = bound(name, param, "min"), bound(name, param, "max")
-    if value ~= nil and least and value < least then
-      why = "is less than " .. tostring(param.min)
-    elseif value ~= nil and most and value > most then
-      why = "is more than " .. tostring(param.max)
-    elseif value ~= nil and param.type == "file" then
-      why = host.unreadable(value)
+    if value ~= nil then
+      why = out_of_bounds(name, param, value)
+        or (param.type == "file" and host.unreadable(value) or nil)
     end
     if why then
       host.stop("usage", ("%s %s: '%s' %s"):format(option_of(name), param.type, text, why))
