@@ -164,13 +164,19 @@ static bool is_good_end(int code)
          (code >= 64 && code <= 74);
 }
 
+/* May resume go on in the rows of the run's reports? After 3, with --failed.
+ */
+static bool can_resume(const struct host *host)
+{
+  int code = host->exit_code;
+  return host->options.apply && (!is_good_end(code) || code == 3 || code == 9);
+}
+
 static void finish_reports(struct host *host)
 {
   int code = exit_code(host);
-  /* resume goes on in it */
-  bool keep = host->options.apply && (code == 3 || code == 9);
   struct lca_report_end end;
-  while(lca_report_finish(host->L, is_good_end(code), keep, &end)) {
+  while(lca_report_finish(host->L, is_good_end(code), &end)) {
     if(end.err.code) {
       host->report_failed = true;
       host_terminal_complain(host, "%s", end.err.text);
@@ -219,6 +225,7 @@ void host_finish_run(struct host *host)
     host->exit_code = exit_code(host);
     open = true;
   }
+  lca_report_drop(host->L, !can_resume(host));
   if(open) /* only then: counting reads every item again */
     host_summary_read_counts(host);
   host_result_show(host);

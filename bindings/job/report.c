@@ -39,9 +39,10 @@ struct report {
   struct report *next;
   char path[PATH_SIZE - 128];
   char partial[PATH_SIZE];
-  FILE *file;   /* NULL in a preview */
-  bool direct;  /* the target is no regular file: rows are written to it */
-  int64_t size; /* of the partial file */
+  FILE *file;     /* NULL in a preview */
+  bool published; /* the target has all rows */
+  bool direct;    /* the target is no regular file: rows are written to it */
+  int64_t size;   /* of the partial file */
   struct row *rows;
   size_t count;
   size_t allocated;
@@ -52,6 +53,7 @@ struct report {
 /* All reports of a Lua state; they live until the run ends. */
 struct reports {
   struct report *first;
+  struct report *finished;
 };
 static const char reports_key;
 
@@ -74,14 +76,21 @@ static void free_report(struct report *report)
   free(report);
 }
 
+static void free_list(struct report *report)
+{
+  while(report) {
+    struct report *next = report->next;
+    free_report(report);
+    report = next;
+  }
+}
+
 static int free_reports(lua_State *L)
 {
   struct reports *reports = lua_touserdata(L, 1);
-  while(reports->first) {
-    struct report *report = reports->first;
-    reports->first = report->next;
-    free_report(report);
-  }
+  free_list(reports->first);
+  free_list(reports->finished);
+  reports->first = reports->finished = NULL;
   return 0;
 }
 
@@ -544,8 +553,7 @@ static void publish(struct report *report, struct lca_report_end *end)
   end->written = !report->err.code;
 }
 
-bool lca_report_finish(lua_State *L, bool whole, bool keep,
-                       struct lca_report_end *end)
+bool lca_report_finish(lua_State *L, bool whole, struct lca_report_end *end)
 {
   struct reports *reports = reports_of(L);
   struct report **at = &reports->first;
@@ -557,6 +565,8 @@ bool lca_report_finish(lua_State *L, bool whole, bool keep,
     at = &(*at)->next;
   report = *at;
   *at = NULL;
+  report->next = reports->finished;
+  reports->finished = report;
   ca_text_copy(end->path, sizeof(end->path), report->path);
   end->previewed = !report->file;
   end->rows = report->direct ? (int64_t)report->count : 0;
@@ -564,22 +574,27 @@ bool lca_report_finish(lua_State *L, bool whole, bool keep,
     end->written = report->file && !report->err.code;
   else if(report->file && whole)
     publish(report, end);
-  if(report->file && !report->direct) {
-    if(end->written ? !keep : !report->count)
-      (void)unlink(report->partial);
-    else if(!end->written)
-      ca_text_copy(end->partial, sizeof(end->partial), report->partial);
-  }
+  report->published = end->written;
+  if(report->file && !report->direct && !end->written && report->count)
+    ca_text_copy(end->partial, sizeof(end->partial), report->partial);
   end->err = report->err;
-  free_report(report);
   return true;
+}
+
+void lca_report_drop(lua_State *L, bool ended)
+{
+  struct report *report;
+  for(report = reports_of(L)->finished; report; report = report->next)
+    if(report->file && !report->direct &&
+       ((ended && report->published) || !report->count))
+      (void)unlink(report->partial);
 }
 
 void lca_report_open(lua_State *L)
 {
   static const luaL_Reg methods[] = { { "add", report_add }, { NULL, NULL } };
   struct reports *reports = lua_newuserdatauv(L, sizeof(*reports), 0);
-  reports->first = NULL;
+  reports->first = reports->finished = NULL;
   lca_table_owner_class(L, LIST_CLASS, free_reports);
   luaL_setmetatable(L, LIST_CLASS);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &reports_key);

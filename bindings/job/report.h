@@ -23,9 +23,12 @@ struct lca_report_end {
   struct ca_err err;
 };
 /* Finishes this state's oldest report and fills `end`; false when there is
-   none left. whole: the run ended well, so the rows replace the file. keep:
-   the run can be resumed, so the partial file stays. Never throws. */
-bool lca_report_finish(lua_State *L, bool whole, bool keep,
-                       struct lca_report_end *end);
+   none left. whole: the run ended well, so the rows replace the file. Never
+   throws. */
+bool lca_report_finish(lua_State *L, bool whole, struct lca_report_end *end);
+/* Removes partial files without rows, and those of reports that were finished
+   well if the run has ended, so that no resume goes on in them. Call it once
+   the ledger holds the run's end. Never throws. */
+void lca_report_drop(lua_State *L, bool ended);
 
 #endif
