@@ -288,30 +288,30 @@ static void take_body(struct ca_op *op)
   ca_buf_init(&op->attempt->body, CA_REPLY_MAX);
 }
 
-/* ---- a look after a 409 ----
+/* ---- a precheck after a 409 ----
    It can mean that another operation holds a lease, which passes, or that the
    change is not allowed in the state of the account. One get tells. */
 
-/* Sets up the look; without one the change is sent again. */
-static void plan_look(struct ca_op *op)
+/* Sets up the precheck; without one the change is sent again. */
+static void plan_precheck(struct ca_op *op)
 {
   const struct ca_api *api = op->request.api;
   struct ca_err err;
 
-  op->looked = true;
+  op->prechecked = true;
   if(!ca_api_from(api))
     return;
-  op->look = malloc(sizeof(*op->look));
-  if(!op->look)
+  op->precheck = malloc(sizeof(*op->precheck));
+  if(!op->precheck)
     return;
-  ca_request_init(op->look, ca_api_get(api));
-  if(ca_request_set(op->look, "id", op->request.id, &err) ||
-     ca_request_finish(op->look, &err))
-    ca_op_forget_look(op);
+  ca_request_init(op->precheck, ca_api_get(api));
+  if(ca_request_set(op->precheck, "id", op->request.id, &err) ||
+     ca_request_finish(op->precheck, &err))
+    ca_op_forget_precheck(op);
 }
 
-static void look_ended(struct ca_engine *engine, struct ca_op *op,
-                       CURLcode curl)
+static void precheck_ended(struct ca_engine *engine, struct ca_op *op,
+                           CURLcode curl)
 {
   struct ca_slice body = { op->attempt->body.data, op->attempt->body.len };
   long http = 0;
@@ -322,7 +322,7 @@ static void look_ended(struct ca_engine *engine, struct ca_op *op,
   observe(engine, op, curl ? 0 : (int)http, -1);
   forbidden = !curl && http == 200 &&
               ca_proof_forbids(op->request.api, op->request.id, body);
-  ca_op_forget_look(op);
+  ca_op_forget_precheck(op);
   if(forbidden) { /* the 409 is the answer, unless it came after a success */
     op->result.err.unknown = op->maybe_sent;
     end_op(engine, op);
@@ -344,8 +344,8 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   int64_t delay_ms;
   enum ca_verdict verdict;
 
-  if(op->look) {
-    look_ended(engine, op, curl);
+  if(op->precheck) {
+    precheck_ended(engine, op, curl);
     return;
   }
   curl_easy_getinfo(op->attempt->easy, CURLINFO_RESPONSE_CODE, &http);
@@ -374,10 +374,10 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
                  "%s %s: %s%d; retrying in %lld ms", op->request.api->name,
                  op->request.id, status ? "HTTP " : "no reply, curl ",
                  status ? status : (int)curl, (long long)delay_ms);
-    if(status == 409 && !op->looked) {
+    if(status == 409 && !op->prechecked) {
       describe_failure(op, curl, status);
       take_body(op);
-      plan_look(op);
+      plan_precheck(op);
     }
     detach(engine, op);
     op->state = CA_OP_WAITING;
@@ -449,7 +449,8 @@ static void start_attempt(struct ca_engine *engine, struct ca_op *op)
   if(op->deadline_ms && op->deadline_ms - now < timeout_ms)
     timeout_ms = op->deadline_ms > now ? op->deadline_ms - now : 1;
   size_pool(engine, endpoint->concurrency);
-  if(ca_attempt_prepare(attempt, endpoint, op->look ? op->look : &op->request,
+  if(ca_attempt_prepare(attempt, endpoint,
+                        op->precheck ? op->precheck : &op->request,
                         op->request_id, timeout_ms, &op->result.err)) {
     ca_attempt_free(attempt);
     end_op(engine, op);
@@ -461,7 +462,7 @@ static void start_attempt(struct ca_engine *engine, struct ca_op *op)
   attempt->op = op;
   op->attempt = attempt;
   op->state = CA_OP_RUNNING;
-  op->attempts += !op->look;
+  op->attempts += !op->precheck;
   endpoint->active++;
   engine->attempts++;
   ca_rate_start(&endpoint->rate, now);

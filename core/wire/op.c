@@ -68,19 +68,19 @@ struct ca_op *ca_op_new(struct ca_op_table *table)
   return op;
 }
 
-void ca_op_forget_look(struct ca_op *op)
+void ca_op_forget_precheck(struct ca_op *op)
 {
-  if(op->look)
-    ca_request_clear(op->look);
-  free(op->look);
-  op->look = NULL;
+  if(op->precheck)
+    ca_request_clear(op->precheck);
+  free(op->precheck);
+  op->precheck = NULL;
 }
 
 void ca_op_retire(struct ca_op_table *table, struct ca_op *op)
 {
   if(op->endpoint)
     ca_request_clear(&op->request);
-  ca_op_forget_look(op);
+  ca_op_forget_precheck(op);
   op->state = CA_OP_FREE;
   table->live--;
 }

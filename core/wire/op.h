@@ -31,9 +31,9 @@ struct ca_op {
   struct ca_timer timer;
   struct ca_attempt *attempt; /* RUNNING */
   int attempts;
-  struct ca_request *look; /* a get of what it changes, which the next attempt
-                              sends instead; owned, NULL: none */
-  bool looked;
+  struct ca_request *precheck; /* a get of what it changes, which the next
+                              attempt sends instead; owned, NULL: none */
+  bool prechecked;
   bool maybe_sent; /* an earlier attempt may have reached the service */
   struct ca_result result;
   ca_done_fn *done;
@@ -61,7 +61,7 @@ void ca_op_free(struct ca_op_table *table, struct ca_op *op);
 /* The same in two steps; between them the result can still be read. */
 void ca_op_retire(struct ca_op_table *table, struct ca_op *op);
 void ca_op_recycle(struct ca_op_table *table, struct ca_op *op);
-void ca_op_forget_look(struct ca_op *op);
+void ca_op_forget_precheck(struct ca_op *op);
 /* Returns the op, or NULL if it is gone. */
 struct ca_op *ca_op_find(const struct ca_op_table *table, uint64_t id);
 
