@@ -149,14 +149,12 @@ static void read_row(struct report *report, const char *start, int64_t at,
                      int64_t end)
 {
   struct row row = { .earlier = true };
-  int skip = 0;
-  int link = 0;
-  long long item = 0;
-  if(sscanf(start, "%lld,%d,%n", &item, &link, &skip) != 2 || !skip)
+  char *rest;
+  row.item = strtoll(start, &rest, 10);
+  if(rest == start || rest[0] != ',' || !rest[1] || rest[2] != ',')
     return;
-  row.item = item;
-  row.has_link = link != 0;
-  row.at = at + skip;
+  row.has_link = rest[1] == '1';
+  row.at = at + (rest + 3 - start);
   row.len = (size_t)(end - row.at);
   add_row(report, &row);
 }
