@@ -193,7 +193,8 @@ static void read_rows(struct report *report)
 
 /* Gives the partial file of another run its run's name. The file is locked by
    this process, so that run has ended. */
-static void rename_former(lua_State *L, struct report *report, const char *owner)
+static void rename_former(lua_State *L, struct report *report,
+                          const char *owner)
 {
   const struct lca_run_options *options = &lca_run_of(L)->options;
   char name[PATH_SIZE];
