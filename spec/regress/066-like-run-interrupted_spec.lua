@@ -41,7 +41,8 @@ describe("a run whose like was interrupted", function()
   end
 
   local function words(...)
-    return host.unlimited { "job.lua", "--concurrency", "2", "--summary", "summary.json", ... }
+    return host.unlimited { "job.lua", "--concurrency", "2", "--timeout", "2s", "--summary",
+      "summary.json", ... }
   end
 
   -- Kills a run when some links are made.
@@ -76,7 +77,7 @@ describe("a run whose like was interrupted", function()
 
   it("starts when the interrupted run was finished", function()
     kill()
-    local run = place:run { "resume", "last", "--summary", "summary.json" }
+    local run = place:run { "resume", "last", "--timeout", "2s", "--summary", "summary.json" }
     assert.equal(0, run.code, run.err)
     run = place:run(words("--apply", "--limit-items", "1"), { script = script })
     assert.equal(0, run.code, run.err)
@@ -110,7 +111,7 @@ describe("a run whose like was interrupted", function()
     run = place:run(words("--apply", "--", "first"), { script = script })
     assert.equal(4, run.code, run.err)
     local id = run.err:match "resume (%S-)`"
-    run = place:run { "resume", id, "--summary", "summary.json" }
+    run = place:run { "resume", id, "--timeout", "2s", "--summary", "summary.json" }
     assert.equal(0, run.code, run.err)
     assert.equal(40, run.summary.outcomes.done)
   end)
