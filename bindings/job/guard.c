@@ -247,7 +247,7 @@ static void check_down(struct lca_run *run, const struct ca_applied *applied)
   if(!result || !run->applier)
     return; /* nothing was sent, or a call that raises */
   if(!is_unanswered(result)) {
-    if(!stats->down)
+    if(!stats->down && unanswered->changes) /* not for every change */
       memset(unanswered, 0, sizeof(*unanswered));
     return;
   }

@@ -145,20 +145,10 @@ static struct member *find_member(struct lca_account *account,
   return NULL;
 }
 
-/* Returns the first name of a path. Names are short: a loop costs less than
-   strcspn. */
-static struct ca_slice first_name(const char *path)
-{
-  struct ca_slice name = { path, 0 };
-  while(path[name.len] && path[name.len] != '.')
-    name.len++;
-  return name;
-}
-
 bool lca_account_find(const struct lca_account *account, const char *path,
                       struct ca_slice *value)
 {
-  struct ca_slice name = first_name(path);
+  struct ca_slice name = { path, strcspn(path, ".") };
   const struct member *member;
   if(!account)
     return false;
@@ -167,7 +157,8 @@ bool lca_account_find(const struct lca_account *account, const char *path,
     return false;
   *value = value_of(account, member);
   while(name.data[name.len]) {
-    name = first_name(name.data + name.len + 1);
+    name.data += name.len + 1;
+    name.len = strcspn(name.data, ".");
     if(!ca_json_member_of(*value, name, value))
       return false;
   }

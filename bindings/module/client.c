@@ -392,24 +392,56 @@ static int client_set_class(lua_State *L)
   return 0;
 }
 
+/* Returns the account or auth config at index 1 if it still has the id that
+   it was read with, else NULL. [-0, +many, -] */
+static const struct lca_account *account_read(lua_State *L)
+{
+  if(!lua_istable(L, 1))
+    return NULL;
+  lua_pushliteral(L, "id");
+  return lua_rawget(L, 1) == LUA_TSTRING
+             ? lca_account_about(L, 1, lua_tostring(L, -1))
+             : NULL;
+}
+
+/* Returns whether the value at index 1 is of the class of that client's
+   accounts. [-0, +many, -] */
+static bool is_of_client(lua_State *L, const void *client)
+{
+  lua_rawgetp(L, LUA_REGISTRYINDEX, client);
+  return lua_getmetatable(L, 1) && lua_rawequal(L, -1, -2);
+}
+
+/* is_read(target): see read_by. A bulk asks for each account twice. */
+static int is_read(lua_State *L)
+{
+  bool ours = is_of_client(L, lua_touserdata(L, lua_upvalueindex(1)));
+  struct ca_slice status;
+  lua_pushboolean(L, ours &&
+                         lca_account_find(account_read(L), "status", &status));
+  return 1;
+}
+
+/* read_by(client) → is_read; is_read(target) tells whether target is an
+   account that this client read, and not one that another client, which may
+   have asked another service, read. An auth config counts as read by nobody.
+ */
+static int read_by(lua_State *L)
+{
+  luaL_checkudata(L, 1, CLIENT);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, is_read, 1);
+  return 1;
+}
+
 /* status_of(target, client) → the status that the service gave the account or
    auth config, if target was read from it; else nil. client: nil, or the one
-   that must have read it, for another may have asked another service; an auth
-   config then counts as read by nobody. */
+   that must have read it; an auth config then counts as read by nobody. */
 static int status_of(lua_State *L)
 {
-  const struct lca_account *account = NULL;
-  bool any = lua_isnoneornil(L, 2);
-  if(!any) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, luaL_checkudata(L, 2, CLIENT));
-    any = lua_getmetatable(L, 1) && lua_rawequal(L, -1, -2);
-  }
-  if(any && lua_istable(L, 1)) {
-    lua_pushliteral(L, "id");
-    if(lua_rawget(L, 1) == LUA_TSTRING)
-      account = lca_account_about(L, 1, lua_tostring(L, -1));
-  }
-  lca_account_push_text(L, account, "status");
+  bool any =
+      lua_isnoneornil(L, 2) || is_of_client(L, luaL_checkudata(L, 2, CLIENT));
+  lca_account_push_text(L, any ? account_read(L) : NULL, "status");
   return 1;
 }
 
@@ -431,6 +463,7 @@ void lca_client_open(lua_State *L)
                                         { "client_set_class",
                                           client_set_class },
                                         { "project", client_project },
+                                        { "read_by", read_by },
                                         { "status_of", status_of },
                                         { NULL, NULL } };
   lca_table_class(L, CLIENT, class, NULL);

@@ -189,29 +189,25 @@ return function(_, core, host)
     return type(id) == "string" and id ~= "" and id or nil
   end
 
-  -- Is the target an account that the run's own client has read? Of a table that the
-  -- script made, or that came from another service, only the id is used.
-  local function has_status(target)
-    return core.status_of(target, core.default_client()) ~= nil
-  end
-
   -- ---- changes of accounts ----
 
   local function wrap_account_change(accounts, client, row)
     local name = "connected_accounts." .. row.name
     local change = accounts[row.name]
     local check = core.check(client, "connected_accounts", row.name)
+    -- Of a table that the script made, or that another client read, only the id is used.
+    local is_read = core.read_by(client)
 
     local function image_of(target, kind)
       local id = id_of(target)
       if kind == "after" or kind == "recall" or not id then
         return target
       elseif kind == "plan" then
-        return has_status(target) and target
+        return is_read(target) and target
           or host.item_account(id)
           or lookup(id)
           or not_found(name, id)
-      elseif has_status(target) and changed[id] ~= true then
+      elseif is_read(target) and changed[id] ~= true then
         return target
       end
       local good, account = pcall(reads.accounts.get, id)
@@ -227,7 +223,7 @@ return function(_, core, host)
 
     accounts[row.name] = function(target, options, ...)
       local kind = host.item_kind()
-      if kind == "plan" and has_status(target) then
+      if kind == "plan" and is_read(target) then
         return change(target, options, ...) -- the usual case, kept fast
       end
       local class = check(target, options, ...)

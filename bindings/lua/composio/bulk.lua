@@ -72,8 +72,10 @@ return function(composio, core, given)
   end
 
   -- Did the run's own client read this account? Another one may have asked another service.
+  local is_read_by_default
   local function is_read(account)
-    return core.status_of(account, core.default_client()) ~= nil
+    is_read_by_default = is_read_by_default or core.read_by(core.default_client())
+    return is_read_by_default(account)
   end
 
   -- Runs `count` tasks of the same function. The first failure cancels the others and
