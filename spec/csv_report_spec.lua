@@ -190,7 +190,8 @@ describe("composio.report", function()
     local texts = [[
       composio.job { may = "read" }
       local texts = {
-        "=1", "+a", "-", "@x", "\tb\t", "'=1", "''+", "'", "'a", " blank ", "", "a\rb", '"', "x,\ny",
+        "=1", "+a", "-", "@x", "\tb\t", "'=1", "''+", "'", "'a", " blank ", "", "a\rb", '"',
+        "x,\ny",
       }
     ]]
     local result = run(texts .. [[

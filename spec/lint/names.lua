@@ -85,7 +85,7 @@ local words = {
   { "settle", "record",
     beside = { "core/apply/settle", "core/apply/probe", "bindings/job/settle",
                "bindings/lua/composio/bulk" },
-    except = { "ca_settle", "lca_settle" } },
+    except = { "ca_settle", "lca_settle", "settle_wait_ms" } },
   { "settles", "records" },
   { "tell", "report" },
   { "tells", "reports" },

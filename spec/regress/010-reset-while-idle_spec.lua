@@ -5,7 +5,8 @@ local composio = require "composio"
 local proxy = require "spec.support.proxy"
 local server = require "spec.support.server"
 
-local DENIED = proxy.answer(422, { "Content-Type: application/json" }, '{"error":{"message":"no","code":1}}')
+local DENIED =
+  proxy.answer(422, { "Content-Type: application/json" }, '{"error":{"message":"no","code":1}}')
 
 -- A call after one whose connection was reset behind its reply; then the rules.
 local function call_after_reset(emulator, rules)

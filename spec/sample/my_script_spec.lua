@@ -182,7 +182,13 @@ describe("my_script", function()
   it("tells an account that fails from those that do not", function()
     pass_ten_minutes()
     emulator:tell("faults", {
-      { path = "*/refresh", nth = 2, action = "reply", status = 422, body = { error = { message = "no", code = 1 } } },
+      {
+        path = "*/refresh",
+        nth = 2,
+        action = "reply",
+        status = 422,
+        body = { error = { message = "no", code = 1 } },
+      },
     })
     local code, summary = emulator:run_script(SCRIPT, "--apply")
     assert.equal(3, code) -- some items failed

@@ -39,7 +39,7 @@ static inline void begin_settle(int concurrency, enum ca_outcome not_done)
 {
   struct ca_settle_options options = { .concurrency = concurrency,
                                        .not_done = not_done,
-                                      .not_yet = CA_UNKNOWN,
+                                       .not_yet = CA_UNKNOWN,
                                        .quiet_ms = QUIET_MS,
                                        .wait_ms = settle_wait_ms };
   settled[0] = '\0';
