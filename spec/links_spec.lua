@@ -133,6 +133,7 @@ describe("link", function()
     local err = raised(pcall(accounts.link, "user_new", "ac_GithubManage"))
     assert.equal("unknown", err.outcome)
     assert.matches("has no account id", err.message)
+    assert.not_matches("https://x", err.message) -- a link is a secret
   end)
 end)
 

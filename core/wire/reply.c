@@ -268,21 +268,29 @@ static bool shows_change(const struct ca_api *api, const char *id,
 }
 
 /* Turns a 2xx without its proof into an error: captive portals and proxies
-   send their pages with status 200, and maintenance notices are JSON. */
-static void suspect(struct ca_result *result)
+   send their pages with status 200, and maintenance notices are JSON. JSON is
+   not quoted: the reply to a link or a credential may hold it. */
+static void suspect(const struct ca_api *api, struct ca_result *result)
 {
-  bool json = ca_json_valid(result->body.data, result->body.len);
+  static const char *const lacks[] = {
+    [CA_SHOWS_SUCCESS] = "does not say \"success\": true",
+    [CA_SHOWS_ID] = "has no account id",
+    [CA_SHOWS_REVOKED] = "does not say what was revoked",
+  };
   char start[121];
 
-  show_body(&result->body, start, sizeof(start));
-  ca_err_set(&result->err, CA_REPLY,
-             json
-                 ? "HTTP %d, but the reply does not say that it was done: '%s'"
-             : result->body.len
-                 ? "HTTP %d, but the reply is not JSON: '%s'; is the base URL "
-                   "the service's?"
-                 : "HTTP %d with an empty reply%s",
-             result->status, start);
+  if(ca_json_valid(result->body.data, result->body.len))
+    ca_err_set(&result->err, CA_REPLY, "HTTP %d, but the reply %s",
+               result->status, lacks[api->shows]);
+  else {
+    show_body(&result->body, start, sizeof(start));
+    ca_err_set(&result->err, CA_REPLY,
+               result->body.len
+                   ? "HTTP %d, but the reply is not JSON: '%s'; is the base "
+                     "URL the service's?"
+                   : "HTTP %d with an empty reply%s",
+               result->status, start);
+  }
   result->err.status = result->status;
   result->err.attempts = result->attempts;
   result->err.unknown = true;
@@ -327,7 +335,7 @@ void ca_reply_explain(const struct ca_api *api, const char *id,
     read_refusal(api, id, result);
   } else if(!result->err.code && ca_api_mutates(api) &&
             !shows_change(api, id, result))
-    suspect(result);
+    suspect(api, result);
 }
 
 static const char *status_name(const struct ca_api *api,
