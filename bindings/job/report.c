@@ -429,6 +429,7 @@ static int report_new(lua_State *L)
   struct report *report;
   size_t len;
   const char *header = luaL_checklstring(L, 2, &len);
+  char *copy;
   lua_settop(L, 2);
   if(strlen(path) >= sizeof(report->path))
     return lca_error_usage(L, "composio.report: the path is too long");
@@ -445,10 +446,12 @@ static int report_new(lua_State *L)
   reports->first = report;
   *box = report;
   ca_text_copy(report->path, sizeof(report->path), path);
-  report->header.data = strdup(header);
-  report->header.len = len;
-  if(!report->header.data)
+  copy = malloc(len); /* strdup would stop at a null byte in it */
+  if(!copy)
     return luaL_error(L, "out of memory");
+  memcpy(copy, header, len);
+  report->header.data = copy;
+  report->header.len = len;
   open_report(L, report);
   if(!report->err.code)
     return 1;

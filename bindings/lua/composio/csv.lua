@@ -54,6 +54,9 @@ return function(composio, core, host)
     if type(path) ~= "string" then
       core.usage("composio.csv: expected a path, got " .. type(path))
     end
+    if path:find "\0" then
+      core.usage "composio.csv: the path contains a null byte"
+    end
     for key in pairs(options or {}) do
       if key ~= "secret" and key ~= "raw" then
         core.unknown_option("composio.csv", key, KNOWN)

@@ -49,6 +49,9 @@ return function(composio, core, host)
     if type(path) ~= "string" or path == "" then
       core.usage "composio.report: expected a path"
     end
+    if path:find "\0" then
+      core.usage "composio.report: the path contains a null byte"
+    end
     if type(columns) ~= "table" or #columns == 0 then
       core.usage "composio.report: expected a list of column names"
     end
