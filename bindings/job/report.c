@@ -42,6 +42,7 @@ struct report {
   FILE *file;     /* NULL in a preview */
   bool published; /* the target has all rows */
   bool direct;    /* the target is no regular file: rows are written to it */
+  bool busy;      /* another run holds the partial file */
   int64_t size;   /* of the partial file */
   struct row *rows;
   size_t count;
@@ -245,7 +246,7 @@ static bool has_rows(struct report *report)
 
 /* Opens the partial file and locks it. False: it was renamed at that moment,
    or there is an error. */
-static bool open_locked(lua_State *L, struct report *report)
+static bool open_locked(struct report *report)
 {
   struct stat mine;
   struct stat there;
@@ -259,9 +260,10 @@ static bool open_locked(lua_State *L, struct report *report)
     return false;
   }
   if(flock(fd, LOCK_EX | LOCK_NB)) {
-    if(errno == EWOULDBLOCK)
-      lca_run_stop(L, LCA_STOP_BUSY, "another run writes the report %s",
-                   report->path);
+    report->busy = errno == EWOULDBLOCK;
+    if(report->busy)
+      ca_err_set(&report->err, CA_SYSTEM, "another run writes the report %s",
+                 report->path);
     fail(report, "locked");
     return false;
   }
@@ -290,7 +292,7 @@ static void open_partial(lua_State *L, struct report *report, const char *run)
            report->path);
   snprintf(own, sizeof(own), "%s.%.80s.partial", report->path, run);
   while(!report->err.code) {
-    bool good = open_locked(L, report);
+    bool good = open_locked(report);
     bool used = good && read_owner(report, owner, sizeof(owner));
     if(used && !strcmp(owner, run)) {
       read_rows(report);
@@ -336,11 +338,44 @@ static int report_add(lua_State *L)
   return 0;
 }
 
-static bool same_path(const struct reports *reports, const char *path)
+/* The directory that the path's file is in, as text. */
+static void copy_dir(char *dir, size_t size, const char *path)
+{
+  char *slash;
+  ca_text_copy(dir, size, path);
+  slash = strrchr(dir, '/');
+  if(slash)
+    slash[slash == dir] = '\0';
+  else
+    ca_text_copy(dir, size, ".");
+}
+
+/* Do both paths name one entry of one directory? "-" is stdout. */
+static bool same_entry(const char *one, const char *other)
+{
+  char dir[PATH_SIZE];
+  struct stat here;
+  struct stat there;
+  const char *name = strrchr(one, '/');
+  const char *other_name = strrchr(other, '/');
+  if(!strcmp(one, other))
+    return true;
+  if(!strcmp(one, "-") || !strcmp(other, "-") ||
+     strcmp(name ? name + 1 : one, other_name ? other_name + 1 : other) != 0)
+    return false;
+  copy_dir(dir, sizeof(dir), one);
+  if(stat(dir, &here))
+    return false;
+  copy_dir(dir, sizeof(dir), other);
+  return !stat(dir, &there) && here.st_ino == there.st_ino &&
+         here.st_dev == there.st_dev;
+}
+
+static bool is_open(const struct reports *reports, const char *path)
 {
   const struct report *report;
   for(report = reports->first; report; report = report->next)
-    if(!strcmp(report->path, path))
+    if(same_entry(report->path, path))
       return true;
   return false;
 }
@@ -373,7 +408,6 @@ static void open_direct(struct report *report)
 static void check_target(struct report *report)
 {
   char dir[PATH_SIZE];
-  char *slash;
   struct stat info;
   report->direct = !strcmp(report->path, "-");
   if(report->direct)
@@ -387,11 +421,8 @@ static void check_target(struct report *report)
       fail(report, "written");
     return;
   }
-  ca_text_copy(dir, sizeof(dir), report->path);
-  slash = strrchr(dir, '/');
-  if(slash)
-    slash[slash == dir] = '\0';
-  if(access(slash ? dir : ".", W_OK | X_OK))
+  copy_dir(dir, sizeof(dir), report->path);
+  if(access(dir, W_OK | X_OK))
     fail(report, "written");
 }
 
@@ -427,13 +458,14 @@ static int report_new(lua_State *L)
   struct reports *reports = reports_of(L);
   struct report **box;
   struct report *report;
+  bool busy;
   size_t len;
   const char *header = luaL_checklstring(L, 2, &len);
   char *copy;
   lua_settop(L, 2);
   if(strlen(path) >= sizeof(report->path))
     return lca_error_usage(L, "composio.report: the path is too long");
-  if(same_path(reports, path))
+  if(is_open(reports, path))
     return lca_error_usage(
         L, "composio.report: %s is already the file of another report", path);
   box = lua_newuserdatauv(L, sizeof(struct report *), 0);
@@ -458,7 +490,10 @@ static int report_new(lua_State *L)
   lua_pushstring(L, report->err.text);
   reports->first = report->next;
   *box = NULL;
-  free_report(report);
+  busy = report->busy;
+  free_report(report); /* the partial file of another run is not this one's */
+  if(busy)
+    return lca_run_stop(L, LCA_STOP_BUSY, "%s", lua_tostring(L, -1));
   return lca_error_usage(L, "%s", lua_tostring(L, -1));
 }
 
