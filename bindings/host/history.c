@@ -2,7 +2,6 @@
    runs.lua for the verbs runs, show, history and resolve): the ledger, stdout,
    tables.
    Must not know: the engine, what is shown. */
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,26 +314,6 @@ static int run_verb(lua_State *L)
   return 1;
 }
 
-/* Was the output lost because the reader closed its end of the pipe? */
-static bool is_closed_pipe(void)
-{
-  struct pollfd out = { STDOUT_FILENO, 0, 0 };
-  return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
-}
-
-/* Flushes stdout and returns the exit code: 1 if the output could not be
-   written, 128 + N after signal N if code is 0, else code. A closed pipe is
-   not an error. */
-static int end_output(struct host *host, int code)
-{
-  bool lost = fflush(stdout) != 0 || ferror(stdout);
-  if(lost && !is_closed_pipe()) {
-    host_terminal_complain(host, "stdout cannot be written");
-    return 1;
-  }
-  return host->stop && !code ? 128 + host->stop : code;
-}
-
 /* These verbs do not need the API key, but must not print it either. */
 static void hide_key(void)
 {
@@ -360,5 +339,5 @@ int host_history_verb(struct host *host)
     code = host->exit_code;
   else if(code < 0)
     code = code == -LUA_ERRRUN ? 2 : 1;
-  return end_output(host, code);
+  return host->stop && !code ? 128 + host->stop : code;
 }

@@ -2,6 +2,7 @@
    Must not know: how runs work. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,26 @@ static int dispatch(void)
   return host_versions();
 }
 
+/* Was the output lost because the reader closed its end of the pipe? */
+static bool is_closed_pipe(void)
+{
+  struct pollfd out = { STDOUT_FILENO, 0, 0 };
+  return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+}
+
+/* Flushes stdout. Returns the exit code: 1 instead of 0 if what was printed is
+   not complete; a reader that closed the pipe wanted no more. */
+static int end_output(int code)
+{
+  bool lost = fflush(stdout) != 0 || ferror(stdout);
+  if(!lost || is_closed_pipe())
+    return code;
+  host_terminal_complain(&host,
+                         "stdout cannot be written: what was printed is not "
+                         "complete");
+  return code ? code : 1;
+}
+
 int main(int argc, char **argv)
 {
   struct ca_err err;
@@ -121,6 +142,5 @@ int main(int argc, char **argv)
     code = dispatch();
   }
   host_options_clear(&host.options);
-  (void)fflush(stdout);
-  return code;
+  return end_output(code);
 }
