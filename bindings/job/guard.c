@@ -60,16 +60,19 @@ int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
   return lca_error_usage(L, "%s", text);
 }
 
-/* Asks once, and once more when the run turns out to make accounts. */
+/* Asks once, and again for accounts that the run makes until they may pass: a
+   script can catch a refusal. */
 static enum ca_code check_like(struct lca_run *run, bool creates,
                                struct ca_err *err)
 {
   const struct lca_run_options *options = &run->options;
+  enum ca_code code;
   if(options->replay.on || run->like_passed || (run->like_asked && !creates))
     return CA_OK;
   run->like_asked = true;
-  run->like_passed = creates;
-  return options->like(options->ctx, creates, err);
+  code = options->like(options->ctx, creates, err);
+  run->like_passed = creates && !code;
+  return code;
 }
 
 static bool plans_creates(const struct lca_run *run)
