@@ -594,7 +594,7 @@ static enum ca_code begin_plan(struct host *host,
   if(!code)
     code = host_run_begin(host, head->salt_known ? head->salt : NULL, err);
   if(!code)
-    code = ca_plan_load(host->options.operand, host->ledger, err);
+    code = ca_plan_load(host->options.operand, host->plan, host->ledger, err);
   return code;
 }
 

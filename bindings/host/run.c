@@ -122,7 +122,8 @@ static const char *protect(void *ctx, const char *id, const char *user,
 static enum ca_code let_through(void *ctx, struct ca_err *err)
 {
   struct host *host = ctx;
-  return ca_plan_seal_bulks(host->options.operand, host->ledger, err);
+  return ca_plan_seal_bulks(host->options.operand, host->plan, host->ledger,
+                            err);
 }
 
 static void show(void *ctx, const struct lca_plan *plan)

@@ -118,32 +118,76 @@ static void take_head(struct ca_plan_head *head, struct ca_plan_reader *reader)
   reader->room_size = 0;
 }
 
+/* ---- the whole file ---- */
+
+/* Takes the current line. */
+typedef enum ca_code take_line(void *ctx, struct ca_plan_reader *reader,
+                               struct ca_err *err);
+
+/* Reads the file from its first line to its last; `take` may be NULL. Another
+   program may have written the file since it was checked, so its digest must
+   be the one that was checked then; NULL when it is read for the first time.
+   Close the reader even if that failed. */
+static enum ca_code read_whole(struct ca_plan_reader *reader, const char *path,
+                               const char *digest, take_line *take, void *ctx,
+                               struct ca_err *err)
+{
+  const struct ca_plan_line *line = &reader->line;
+  bool more = true;
+  enum ca_code code = ca_planfile_read_open(reader, path, err);
+
+  while(!code && more) {
+    code = ca_planfile_read_next(reader, &more, err);
+    if(!code && more && digest && line->kind == CA_PLAN_END &&
+       strcmp(line->digest, digest) != 0)
+      return ca_err_set(err, CA_USAGE,
+                        "refused: the plan %s was replaced after it was "
+                        "checked; apply it again",
+                        path);
+    if(!code && more && take)
+      code = take(ctx, reader, err);
+  }
+  return code;
+}
+
+struct check {
+  struct ca_plan_head *head;
+  struct ca_slice api_key;
+};
+
+static enum ca_code check_line(void *ctx, struct ca_plan_reader *reader,
+                               struct ca_err *err)
+{
+  const struct check *check = ctx;
+  struct ca_plan_head *head = check->head;
+  const struct ca_plan_line *line = &reader->line;
+  char seal[CA_DIGEST_SIZE];
+
+  (void)err;
+  if(line->kind == CA_PLAN_HEAD) {
+    take_head(head, reader);
+    head->salt_known = unwrap(line, check->api_key, head->salt);
+  } else if(line->kind == CA_PLAN_CHANGE) {
+    head->makes = head->makes || (line->change.api->makes &&
+                                  line->change.outcome == CA_PLANNED);
+  } else if(line->kind == CA_PLAN_END) {
+    ca_plan_seal(check->api_key, line->digest, seal);
+    head->sealed = !strcmp(seal, line->seal);
+    memcpy(head->digest, line->digest, sizeof(head->digest));
+  }
+  return CA_OK;
+}
+
 enum ca_code ca_plan_read(const char *path, struct ca_slice api_key,
                           struct ca_plan_head *head, struct ca_err *err)
 {
   struct ca_plan_reader reader;
   const struct ca_plan_line *line = &reader.line;
-  char seal[CA_DIGEST_SIZE];
-  bool more = true;
-  enum ca_code code = ca_planfile_read_open(&reader, path, err);
+  struct check check = { head, api_key };
+  enum ca_code code;
 
   memset(head, 0, sizeof(*head));
-  while(!code && more) {
-    code = ca_planfile_read_next(&reader, &more, err);
-    if(code || !more)
-      break;
-    if(line->kind == CA_PLAN_HEAD) {
-      take_head(head, &reader);
-      head->salt_known = unwrap(line, api_key, head->salt);
-    } else if(line->kind == CA_PLAN_CHANGE) {
-      head->makes = head->makes || (line->change.api->makes &&
-                                    line->change.outcome == CA_PLANNED);
-    } else if(line->kind == CA_PLAN_END) {
-      ca_plan_seal(api_key, line->digest, seal);
-      head->sealed = !strcmp(seal, line->seal);
-      memcpy(head->digest, line->digest, sizeof(head->digest));
-    }
-  }
+  code = read_whole(&reader, path, NULL, check_line, &check, err);
   head->changes = reader.seen.changes;
   if(code)
     ca_plan_head_clear(head);
@@ -156,40 +200,49 @@ enum ca_code ca_plan_read(const char *path, struct ca_slice api_key,
 
 /* ---- into a ledger ---- */
 
-enum ca_code ca_plan_load(const char *path, struct ca_ledger *ledger,
-                          struct ca_err *err)
+struct load {
+  struct ca_ledger *ledger;
+  int64_t item; /* the one that the next changes belong to */
+};
+
+static enum ca_code load_line(void *ctx, struct ca_plan_reader *reader,
+                              struct ca_err *err)
+{
+  struct load *load = ctx;
+  const struct ca_plan_line *line = &reader->line;
+  int64_t number;
+  enum ca_code code = CA_OK;
+
+  if(line->kind == CA_PLAN_ITEM)
+    code = ca_plan_rows_add_item(load->ledger, &line->item, &load->item, err);
+  if(!code && line->kind == CA_PLAN_ITEM && line->verdict != CA_PLANNED)
+    code = ca_outcome_record_item(load->ledger, load->item, line->verdict,
+                                  NULL, err);
+  if(!code && line->kind == CA_PLAN_CHANGE)
+    code = ca_plan_rows_add_change(load->ledger, load->item, &line->change,
+                                   &number, err);
+  return code;
+}
+
+enum ca_code ca_plan_load(const char *path, const char digest[CA_DIGEST_SIZE],
+                          struct ca_ledger *ledger, struct ca_err *err)
 {
   struct ca_plan_reader reader;
-  const struct ca_plan_line *line = &reader.line;
-  int64_t item = 0;
-  int64_t number;
-  bool more = true;
-  enum ca_code code = ca_planfile_read_open(&reader, path, err);
+  struct load load = { ledger, 0 };
+  enum ca_code code = read_whole(&reader, path, digest, load_line, &load, err);
 
-  while(!code && more) {
-    code = ca_planfile_read_next(&reader, &more, err);
-    if(!code && line->kind == CA_PLAN_ITEM)
-      code = ca_plan_rows_add_item(ledger, &line->item, &item, err);
-    if(!code && line->kind == CA_PLAN_ITEM && line->verdict != CA_PLANNED)
-      code = ca_outcome_record_item(ledger, item, line->verdict, NULL, err);
-    if(!code && line->kind == CA_PLAN_CHANGE)
-      code =
-          ca_plan_rows_add_change(ledger, item, &line->change, &number, err);
-  }
   ca_planfile_read_close(&reader);
   return code ? code : ca_ledger_sync(ledger, err);
 }
 
-enum ca_code ca_plan_seal_bulks(const char *path, struct ca_ledger *ledger,
-                                struct ca_err *err)
+enum ca_code ca_plan_seal_bulks(const char *path,
+                                const char digest[CA_DIGEST_SIZE],
+                                struct ca_ledger *ledger, struct ca_err *err)
 {
   struct ca_plan_reader reader;
-  bool more = true;
   int64_t i;
-  enum ca_code code = ca_planfile_read_open(&reader, path, err);
+  enum ca_code code = read_whole(&reader, path, digest, NULL, NULL, err);
 
-  while(!code && more)
-    code = ca_planfile_read_next(&reader, &more, err);
   /* last, when the whole file is known to be intact */
   for(i = 0; !code && i < reader.seen.bulks; i++)
     code = ca_plan_rows_seal(ledger, &reader.bulks[i], err);

@@ -52,11 +52,17 @@ CA_MUST_USE enum ca_code ca_plan_read(const char *path,
                                       struct ca_plan_head *head,
                                       struct ca_err *err);
 /* Adds the file's items and changes to the ledger's open run without sealing
-   the bulks, so that they can be checked. Call ca_plan_read first. */
-CA_MUST_USE enum ca_code
-ca_plan_load(const char *path, struct ca_ledger *ledger, struct ca_err *err);
-/* Seals all bulks of the file: what was loaded may now be carried out. */
+   the bulks, so that they can be checked. `digest` is that of the head which
+   ca_plan_read checked: CA_USAGE if the file has other lines now, and then the
+   run must not go on. */
+CA_MUST_USE enum ca_code ca_plan_load(const char *path,
+                                      const char digest[CA_DIGEST_SIZE],
+                                      struct ca_ledger *ledger,
+                                      struct ca_err *err);
+/* Seals all bulks of the file: what was loaded may now be carried out. The
+   digest is the same; CA_USAGE as above, and then no bulk is sealed. */
 CA_MUST_USE enum ca_code ca_plan_seal_bulks(const char *path,
+                                            const char digest[CA_DIGEST_SIZE],
                                             struct ca_ledger *ledger,
                                             struct ca_err *err);
 

@@ -299,12 +299,12 @@ static void plans(void)
   must(ca_plan_read(path, key, &head, &err));
   say("check it", wall, cpu, rows);
   CHECK_INT(head.changes, rows / 2 * 2);
-  ca_plan_head_clear(&head);
   ca_ledger_close(ledger);
   begin();
   wall = wall_us();
   cpu = cpu_us();
-  must(ca_plan_load(path, ledger, &err));
+  must(ca_plan_load(path, head.digest, ledger, &err));
+  ca_plan_head_clear(&head);
   say("load it", wall, cpu, rows);
   ask_images(rows / 2 * 2);
   ca_ledger_close(ledger);

@@ -338,8 +338,8 @@ static void all_comes_back(void)
   ledger = ca_ledger_open(scratch_path("other"), &fake.clock, &err);
   CHECK(ledger != NULL);
   begin_applying(&head);
-  CHECK_INT(ca_plan_load(file, ledger, &err), CA_OK);
-  CHECK_INT(ca_plan_seal_bulks(file, ledger, &err), CA_OK);
+  CHECK_INT(ca_plan_load(file, head.digest, ledger, &err), CA_OK);
+  CHECK_INT(ca_plan_seal_bulks(file, head.digest, ledger, &err), CA_OK);
   after = dump();
   CHECK_TEXT(after, before);
   CHECK_HOLDS(after, "call 2"); /* it is not empty */
@@ -440,10 +440,10 @@ static void what_is_no_plan_stays_out(void)
   free(text);
   CHECK_INT(read_plan(&head), CA_OK);
   CHECK_INT(head.changes, 2);
-  ca_plan_head_clear(&head);
   CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
   begin_run("apply");
-  CHECK_INT(ca_plan_load(plan_path(), ledger, &err), CA_OK);
+  CHECK_INT(ca_plan_load(plan_path(), head.digest, ledger, &err), CA_OK);
+  ca_plan_head_clear(&head);
   CHECK_TEXT(changes(-1, ~0U), "good disable planned; "
                                "single enable planned; ");
   stop();
@@ -745,25 +745,55 @@ static void what_is_no_file(void)
   stop();
 }
 
+static void nothing_stands(const char *digest, const char *why)
+{
+  struct ca_bulk bulk;
+
+  CHECK_INT(ca_plan_load(plan_path(), digest, ledger, &err), CA_USAGE);
+  CHECK_HOLDS(err.text, why);
+  CHECK_INT(ca_plan_seal_bulks(plan_path(), digest, ledger, &err), CA_USAGE);
+  CHECK_HOLDS(err.text, why);
+  CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &err), CA_OK);
+  CHECK_INT(bulk.number, 0);
+}
+
 /* Nothing of a file stands that turns out not to be whole. */
 static void half_a_plan_does_not_stand(void)
 {
-  struct ca_bulk bulk;
+  struct ca_plan_head head;
   char *text;
   size_t len;
 
   start_full();
   CHECK_INT(save(), CA_OK);
   CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(read_plan(&head), CA_OK);
   text = read_file(&len);
   write_file(text, (size_t)(strstr(text, "{\"end\"") - text));
   free(text);
   begin_run("apply");
-  CHECK_INT(ca_plan_load(plan_path(), ledger, &err), CA_USAGE);
-  CHECK_HOLDS(err.text, "the file ends before its last line");
-  CHECK_INT(ca_plan_seal_bulks(plan_path(), ledger, &err), CA_USAGE);
-  CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &err), CA_OK);
-  CHECK_INT(bulk.number, 0);
+  nothing_stands(head.digest, "the file ends before its last line");
+  ca_plan_head_clear(&head);
+  stop();
+}
+
+/* Nor of one that is whole and well sealed, but not the one that was read. */
+static void a_plan_in_its_place_does_not_stand(void)
+{
+  struct ca_plan_head head;
+  char *text;
+  size_t len;
+
+  start_full();
+  CHECK_INT(save(), CA_OK);
+  CHECK_INT(ca_run_end(ledger, 0, &err), CA_OK);
+  CHECK_INT(read_plan(&head), CA_OK);
+  text = read_file(&len);
+  forge(text, "/j/idl", "/k/idl");
+  free(text);
+  begin_run("apply");
+  nothing_stands(head.digest, "was replaced after it was checked");
+  ca_plan_head_clear(&head);
   stop();
 }
 
@@ -870,6 +900,8 @@ int main(void)
   check_case("lines without end", lines_without_end);
   check_case("what is no file", what_is_no_file);
   check_case("half a plan does not stand", half_a_plan_does_not_stand);
+  check_case("a plan in its place does not stand",
+             a_plan_in_its_place_does_not_stand);
   check_case("only its owner may read it", only_its_owner_may_read_it);
   check_case("a disk that is full", a_disk_that_is_full);
   check_case("a place that is not there", a_place_that_is_not_there);
