@@ -183,6 +183,10 @@ static void finish_reports(struct host *host)
     } else if(end.written) {
       host_terminal_print(host, "report: %s, %lld rows", end.path,
                           (long long)end.rows);
+      if(end.left[0])
+        host_terminal_print_always(
+            host, "report: %s was written after this run, so it was left",
+            end.left);
     } else if(end.previewed) {
       host_terminal_print(host, "report: --apply writes %s", end.path);
     }

@@ -1,6 +1,6 @@
 /* Reports: CSV files for people. While a run lasts, its rows are in
    FILE.partial, which names the run and the item of each row; at a good end
-   the whole replaces FILE.
+   the whole replaces FILE, unless that is a later report of another run.
    Must not know: accounts, what rows mean. */
 #include <errno.h>
 #include <fcntl.h>
@@ -569,12 +569,55 @@ static bool write_whole(struct report *report, FILE *to, int64_t *written)
   return good && !fflush(to) && !ca_os_sync(fileno(to));
 }
 
-/* Replaces FILE by the whole. */
-static void publish(struct report *report, struct lca_report_end *end)
+/* Was the file written at that time by another than this run: after the run
+   began, but in none of its ended sessions? Also true when the ledger cannot
+   say it. A run that was not resumed replaces whatever is there. */
+static bool is_anothers(const struct lca_run *run, int64_t written_ms)
+{
+  struct ca_query query;
+  struct ca_session session;
+  struct ca_err err;
+  bool anothers = true;
+  int count = 0;
+  ca_err_clear(&err);
+  ca_history_open_sessions(&query, run->ledger, run->options.run_id, &err);
+  while(ca_history_next_session(&query, &session)) {
+    bool later = written_ms >= session.began_ms;
+    if(!count++ && !later)
+      anothers = false;
+    if(later && session.ended_ms && written_ms <= session.ended_ms)
+      anothers = false;
+  }
+  return ca_history_close(&query) || (anothers && count > 1);
+}
+
+/* Writes the path the whole goes to: FILE, or, where that is a later report of
+   another, a name of this run's own beside it: n.csv becomes n.RUN.csv. */
+static void choose_target(lua_State *L, const struct report *report,
+                          struct lca_report_end *end)
+{
+  const struct lca_run *run = lca_run_of(L);
+  const char *base = strrchr(report->path, '/');
+  const char *dot = strrchr(base ? base + 1 : report->path, '.');
+  size_t stem = dot ? (size_t)(dot - report->path) : strlen(report->path);
+  struct stat info;
+  if(!run->options.replay.on || stat(report->path, &info) ||
+     !is_anothers(run, (int64_t)info.st_mtim.tv_sec * 1000 +
+                           info.st_mtim.tv_nsec / 1000000))
+    return;
+  ca_text_copy(end->left, sizeof(end->left), report->path);
+  snprintf(end->path, sizeof(end->path), "%.*s.%.80s%s", (int)stem,
+           report->path, run->options.run_id, report->path + stem);
+}
+
+/* Puts the whole into place. */
+static void publish(lua_State *L, struct report *report,
+                    struct lca_report_end *end)
 {
   char name[PATH_SIZE];
   FILE *to;
   int fd;
+  choose_target(L, report, end);
   snprintf(name, sizeof(name), "%s.XXXXXX", report->path);
   choose(report);
   fd = mkstemp(name); /* mode 0600 */
@@ -583,7 +626,7 @@ static void publish(struct report *report, struct lca_report_end *end)
     fail(report, "written");
   if(to && fclose(to))
     fail(report, "written");
-  if(!report->err.code && rename(name, report->path))
+  if(!report->err.code && rename(name, end->path))
     fail(report, "renamed into place");
   if(report->err.code && fd >= 0)
     (void)unlink(name);
@@ -610,7 +653,7 @@ bool lca_report_finish(lua_State *L, bool whole, struct lca_report_end *end)
   if(report->direct)
     end->written = report->file && !report->err.code;
   else if(report->file && whole)
-    publish(report, end);
+    publish(L, report, end);
   report->published = end->written;
   if(report->file && !report->direct && !end->written && report->count)
     ca_text_copy(end->partial, sizeof(end->partial), report->partial);

@@ -15,7 +15,8 @@
 void lca_report_open(lua_State *L);
 
 struct lca_report_end {
-  char path[1024];
+  char path[1024];    /* where the whole report is, or was to be */
+  char left[1024];    /* another's later report that was left as it is, "" */
   char partial[1024]; /* where the rows are, "" when they are in path */
   int64_t rows;
   bool previewed; /* nothing was to be written */
