@@ -171,8 +171,8 @@ static void check_client(lua_State *L, struct lca_run *run,
 }
 
 /* Refuses a change above the class that the job may plan. In a bulk the run
-   ends here; a straight-line call raises, and the run exits with 4 even if the
-   script catches that. */
+   ends here; a straight-line call raises, and the run exits as after any
+   refusal (lca_guard_refuse), even if the script catches that. */
 static void refuse_class(lua_State *L, struct lca_run *run, const char *name,
                          const char *id, enum ca_class cost)
 {

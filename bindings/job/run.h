@@ -15,7 +15,8 @@
 /* Why a run ends before its script does. Values below 100 are signal numbers.
    The host owns the one int that holds this, and its signal handler sets it.
    Once it is not 0, tasks raise at their next call and pcall cannot catch
-   that. */
+   that. Exits 2 and 4 promise that nothing was written: once a change was
+   sent, 1 and 7 stand for them. */
 enum lca_stop {
   LCA_STOP_PREVIEW = 100, /* a preview needs a result it cannot know: exit 0 */
   LCA_STOP_REFUSED,       /* a guard refused: exit 4 */
@@ -24,7 +25,7 @@ enum lca_stop {
   LCA_STOP_HELP,          /* help was requested and shown: exit 0 */
   LCA_STOP_EXIT,          /* the script called os.exit */
   LCA_STOP_LIMIT,         /* memory or instructions: exit 1 */
-  LCA_STOP_LEDGER,        /* the ledger cannot be written: exit 1 or 2 */
+  LCA_STOP_LEDGER,        /* the ledger cannot be written: exit 2 */
   LCA_STOP_BUSY           /* another run writes the same report: exit 75 */
 };
 

@@ -223,10 +223,12 @@ void lca_guard_add(struct ca_planned *planned, const struct ca_change *change,
 void lca_guard_take_back(struct ca_planned *planned,
                          const struct ca_planned *part);
 /* Raises when the straight-line change exceeds a limit or is not confirmed;
-   the run then exits with 4, and nothing is recorded. [-0, +0, e] */
+   the run then ends as lca_guard_refuse says, and nothing is recorded.
+   [-0, +0, e] */
 void lca_guard_straight(lua_State *L, struct lca_run *run,
                         const struct lca_change_builder *builder);
-/* Raises the text; the run exits with 4 even if the script catches it. */
+/* Raises the text. Even if the script catches it, the run exits with 4, or
+   with 7 once it has sent a change. */
 int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text);
 /* Checks, after a change has ended, the counted outcomes against stop_on, and
    whether the service is down: too many attempts in a row had no answer. Calls
