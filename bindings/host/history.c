@@ -1,6 +1,7 @@
-/* The host functions for the Lua that is about earlier runs (history.lua, and
-   runs.lua for the verbs runs, show, history and resolve): the ledger, stdout,
-   tables.
+/* The verbs about earlier runs (runs, show, history, resolve), which are Lua:
+   opening its state, giving it the composio.host table with the ledger and the
+   terminal, writing what resolve was told, ending its output. history.lua in
+   scripts gets the ledger from here, too.
    Must not know: the engine, what is shown. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -17,7 +17,6 @@
 #include "host/paths.h"
 #include "host/protect.h"
 
-/* Items by outcome, and changes by operation and outcome. */
 /* What the script raised. */
 enum host_raised {
   HOST_RAISED_NOTHING,

@@ -1,6 +1,7 @@
-/* The guard of a run: checks planned changes against the limits, irreversible
-   changes against their confirmation, and outcomes against stop_on. The
-   arithmetic is in apply/guard.
+/* The guard of a run: counts planned changes, checks them against the limits,
+   irreversible ones against their confirmation and creates against a like run
+   that stands interrupted; checks outcomes against stop_on, and whether the
+   service is down. The arithmetic of limits is in apply/guard.
    Must not know: curl, how limits are spelled, terminals. */
 #include <string.h>
 #include "module/error.h"

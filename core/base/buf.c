@@ -1,4 +1,4 @@
-/* Bounded byte buffers.
+/* Bounded byte buffers, and arrays that double.
    Must not know: what the bytes mean. */
 #include <stdarg.h>
 #include <stdio.h>

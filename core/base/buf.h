@@ -1,5 +1,5 @@
-/* Bounded byte buffers: they grow up to the maximum that they were initialised
-   with.
+/* Memory that grows: bounded byte buffers, which grow up to the maximum that
+   they were initialised with, and arrays, which double (ca_buf_grow).
    Must not know: what the bytes mean. */
 #ifndef CA_BUF_H
 #define CA_BUF_H

@@ -1,4 +1,5 @@
-/* SHA-256 from nettle, and getentropy.
+/* SHA-256 and HMAC-SHA-256 from nettle, random bytes from getentropy, and
+   FNV-1a.
    Must not know: what is hashed.
 
    libcrypto is too slow to start: its first digest sets up providers for a

@@ -1,4 +1,4 @@
-/* SHA-256 in hex, HMAC-SHA-256, random bytes, and FNV-1a.
+/* SHA-256 and HMAC-SHA-256 in hex, random bytes, and FNV-1a for hash tables.
    Must not know: what is hashed. */
 #ifndef CA_DIGEST_H
 #define CA_DIGEST_H

@@ -1,4 +1,5 @@
-/* Checks UTF-8, makes text safe for terminals, and percent-encodes it.
+/* Checks UTF-8, makes text safe for terminals, formats numbers for people, and
+   percent-encodes.
    Must not know: operations. */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Slices and texts: checking UTF-8, making text safe for terminals,
-   percent-encoding it for URLs.
+/* Slices and texts: copying and trimming, checking UTF-8, making text safe for
+   terminals, numbers for people, percent-encoding for URLs.
    Must not know: operations. */
 #ifndef CA_TEXT_H
 #define CA_TEXT_H
