@@ -6,7 +6,6 @@
 #include <string.h>
 #include "host/host.h"
 #include "job/report.h"
-#include "module/scheduler.h"
 #include "planfile/plan.h"
 
 bool host_finish_check_job(struct host *host)

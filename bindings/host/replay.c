@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/digest.h"
+#include "base/text.h"
 #include "host/host.h"
 #include "planfile/plan.h"
 #include "base/json.h"
@@ -24,11 +25,6 @@ struct former {
   int64_t failed_items;  /* not those that a fallback made good */
   bool found;
 };
-
-static void copy(char *to, size_t size, const char *from)
-{
-  ca_err_copy_text(to, size, from ? from : "", from ? strlen(from) : 0);
-}
 
 static void forget(struct former *former)
 {
@@ -196,11 +192,11 @@ static enum ca_code take_undo(struct host *host, const char *run,
   host->script_text = strdup(UNDO_SCRIPT);
   if(!host->script_text)
     return ca_err_set(err, CA_NOMEM, "out of memory");
-  copy(host->undoes, sizeof(host->undoes), run);
+  ca_text_copy(host->undoes, sizeof(host->undoes), run);
   snprintf(host->script, sizeof(host->script), UNDO "%s", run);
-  copy(host->script_path, sizeof(host->script_path), host->script);
-  copy(host->word, sizeof(host->word), host->script);
-  copy(host->script_dir, sizeof(host->script_dir), ".");
+  ca_text_copy(host->script_path, sizeof(host->script_path), host->script);
+  ca_text_copy(host->word, sizeof(host->word), host->script);
+  ca_text_copy(host->script_dir, sizeof(host->script_dir), ".");
   ca_digest_bytes(host->script_text, host->script_len, host->script_sha);
   return CA_OK;
 }
@@ -234,7 +230,7 @@ static enum ca_code take_script(struct host *host, const struct former *former,
   if(is_script(host, former->row.info.script, former->row.info.script_sha,
                &read) ||
      is_script(host, path, former->row.info.script_sha, &read)) {
-    copy(host->word, sizeof(host->word), former->row.info.word);
+    ca_text_copy(host->word, sizeof(host->word), former->row.info.word);
     return CA_OK;
   }
   if(read)
@@ -300,12 +296,12 @@ static enum ca_code go_there(struct host *host, const struct former *former,
   if(code)
     return code;
   if(state_dir != host->state_dir)
-    copy(host->state_dir, sizeof(host->state_dir), state_dir);
+    ca_text_copy(host->state_dir, sizeof(host->state_dir), state_dir);
   if(*former->row.info.cwd && chdir(former->row.info.cwd))
     return ca_err_set(err, CA_USAGE,
                       "cannot change to %s, where the run was started: %s",
                       former->row.info.cwd, strerror(errno));
-  copy(host->cwd, sizeof(host->cwd), former->row.info.cwd);
+  ca_text_copy(host->cwd, sizeof(host->cwd), former->row.info.cwd);
   return CA_OK;
 }
 
@@ -358,8 +354,8 @@ static void read_result(struct host *host, const struct former *former)
   struct ca_err err;
   bool found = false;
   ca_err_clear(&err);
-  copy(host->run_id, sizeof(host->run_id), former->row.name);
-  copy(host->script, sizeof(host->script), former->row.info.script);
+  ca_text_copy(host->run_id, sizeof(host->run_id), former->row.name);
+  ca_text_copy(host->script, sizeof(host->script), former->row.info.script);
   host->exit_code = former->row.exit_code;
   host->ledger =
       ca_ledger_open_readonly(host->state_dir, host->clock, &found, &err);
@@ -396,7 +392,7 @@ static enum ca_code reopen(struct host *host, const struct former *former,
                        host->machine, err);
   if(code)
     return code;
-  copy(host->run_id, sizeof(host->run_id), former->row.name);
+  ca_text_copy(host->run_id, sizeof(host->run_id), former->row.name);
   host_lock_name(host);
   host_summary_read_counts(host);
   memcpy(host->before, host->counts.items, sizeof(host->before));
@@ -410,7 +406,8 @@ static enum ca_code join_project(struct host *host,
                                  struct ca_err *err)
 {
   enum ca_code code = CA_OK;
-  copy(host->run_url, sizeof(host->run_url), former->row.info.base_url);
+  ca_text_copy(host->run_url, sizeof(host->run_url),
+               former->row.info.base_url);
   if(host->options.verb == HOST_RESUME)
     code = host_options_saved_restore(&host->options, former->row.info.options,
                                       former->row.info.cwd, err);

@@ -11,7 +11,6 @@
 #include "module/client.h"
 #include "job/csv.h"
 #include "module/error.h"
-#include "module/json.h"
 #include "module/open.h"
 #include "job/report.h"
 #include "module/scheduler.h"

@@ -8,7 +8,6 @@
 #include <lualib.h>
 #include "host/sandbox.h"
 #include "base/text.h"
-#include "module/error.h"
 #include "job/run.h"
 #include "module/open.h"
 #include "module/scheduler.h"

@@ -5,11 +5,9 @@
    A run that must end raises, and a script's pcall must not be able to
    continue it: a hook makes the thread raise again at every instruction, and
    the host's stop flag makes every other task raise at its next call. */
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include "module/error.h"
 #include "module/table.h"
 #include "job/run_private.h"
 

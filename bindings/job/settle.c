@@ -4,7 +4,6 @@
    command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
-#include "module/error.h"
 #include "job/run_private.h"
 #include "apply/settle.h"
 

@@ -52,11 +52,6 @@ static bool is_list_name(struct ca_slice name)
   return false;
 }
 
-void lca_json_push_null(lua_State *L)
-{
-  lua_pushlightuserdata(L, NULL);
-}
-
 void lca_json_push_list(lua_State *L)
 {
   lua_newtable(L);
@@ -530,6 +525,6 @@ void lca_json_open(lua_State *L)
   lca_table_owner_class(L, TEXT, free_text);
   load_decoder(L);
   luaL_setfuncs(L, functions, 0);
-  lca_json_push_null(L);
+  lua_pushlightuserdata(L, NULL); /* cjson.null */
   lua_setfield(L, -2, "null");
 }

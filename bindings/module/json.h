@@ -29,10 +29,9 @@ void lca_json_decode(lua_State *L, struct ca_slice name,
 void lca_json_encode(lua_State *L, int index, struct ca_buf *out,
                      const char *path);
 
-/* Pushes composio.null (a light userdata, cjson.null). [-0, +1, -] */
-void lca_json_push_null(lua_State *L);
 /* Pushes an empty list, as composio.array() makes it. [-0, +1, m] */
 void lca_json_push_list(lua_State *L);
+/* Is it composio.null (a light userdata, cjson.null)? */
 bool lca_json_is_null(lua_State *L, int index);
 
 /* Pushes the lua-cjson module, loaded once per state; if it cannot be

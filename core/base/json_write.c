@@ -147,15 +147,6 @@ void ca_json_write_null(struct ca_json_write *json, const char *name)
   ca_json_write_raw(json, name, "null");
 }
 
-void ca_json_write_seconds(struct ca_json_write *json, const char *name,
-                           int64_t ms)
-{
-  char seconds[32];
-  snprintf(seconds, sizeof(seconds), "%lld.%03lld", (long long)(ms / 1000),
-           (long long)(ms % 1000));
-  ca_json_write_raw(json, name, seconds);
-}
-
 void ca_json_write_open(struct ca_json_write *json, const char *name,
                         char bracket)
 {

@@ -35,9 +35,6 @@ void ca_json_write_null(struct ca_json_write *json, const char *name);
 /* value is JSON, and is written unchanged. */
 void ca_json_write_raw(struct ca_json_write *json, const char *name,
                        const char *value);
-/* Writes milliseconds as seconds with three decimals. */
-void ca_json_write_seconds(struct ca_json_write *json, const char *name,
-                           int64_t ms);
 /* Opens an object ('{') or list ('[') as the member's value, and closes it. */
 void ca_json_write_open(struct ca_json_write *json, const char *name,
                         char bracket);
