@@ -320,6 +320,15 @@ static int refuse_unplanned(lua_State *L, struct lca_run *run,
   return lca_guard_refuse(L, run, lua_tostring(L, -1));
 }
 
+/* Did the reply to a change hold a link for a person? That to a new link names
+   no status. */
+static bool had_link(const struct ca_api *api, const char *status)
+{
+  if(!status || !*status)
+    return api->makes != NULL;
+  return !strcmp(status, "INITIATED") || !strcmp(status, "INITIALIZING");
+}
+
 bool lca_replay_straight(lua_State *L, struct lca_run *run,
                          const struct lca_change_builder *builder,
                          int *results)
@@ -345,10 +354,11 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
   *results = 1;
   if(recorded->outcome == CA_SAME)
     lca_run_push_same(L);
-  else if(recorded->outcome == CA_DONE)
+  else if(recorded->outcome == CA_DONE) {
+    run->lost_links += had_link(change->api, recorded->status_after);
     lca_run_push_earlier(L, change->api, change->account,
                          recorded->status_after, recorded->made);
-  else
+  } else
     raise_recorded(L, builder, recorded);
   return true;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/os_sync.h"
@@ -32,6 +33,7 @@ struct row {
   size_t place; /* among all rows */
   bool has_link;
   bool earlier; /* written by an earlier session */
+  bool dropped; /* this session has a newer one */
   bool chosen;  /* it goes into the report */
 };
 
@@ -338,6 +340,52 @@ static int report_add(lua_State *L)
   return 0;
 }
 
+/* report:links() → a table: of rows outside of items that an earlier session
+   wrote with a link, their places and their lines. */
+static int report_links(lua_State *L)
+{
+  struct report *report = check_report(L);
+  size_t i;
+  lua_newtable(L);
+  for(i = 0; report->file && i < report->count; i++) {
+    const struct row *row = &report->rows[i];
+    luaL_Buffer line;
+    char *bytes;
+    if(row->item || !row->earlier || !row->has_link)
+      continue;
+    bytes = luaL_buffinitsize(L, &line, row->len);
+    if(pread(fileno(report->file), bytes, row->len, row->at) !=
+       (ssize_t)row->len) {
+      fail(report, "read");
+      return lca_error_usage(L, "%s", report->err.text);
+    }
+    luaL_pushresultsize(&line, row->len);
+    lua_rawseti(L, 2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* report:drop(place): the row at that place of :links() does not stand in the
+   report. */
+static int report_drop(lua_State *L)
+{
+  struct report *report = check_report(L);
+  lua_Integer place = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, place >= 1 && (size_t)place <= report->count, 2, "no row");
+  report->rows[place - 1].dropped = true;
+  return 0;
+}
+
+/* report:lost() → is a row without a link about to be added outside of items
+   one whose link went to an earlier session? Counts it as that. */
+static int report_lost(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  lua_pushboolean(L, run->lost_links > 0);
+  run->lost_links -= run->lost_links > 0;
+  return 1;
+}
+
 /* The directory that the path's file is in, as text. */
 static void copy_dir(char *dir, size_t size, const char *path)
 {
@@ -446,7 +494,8 @@ static void open_report(lua_State *L, struct report *report)
     lca_run_begin(L, run);
     open_partial(L, report, run->options.run_id);
   } else {
-    snprintf(name, sizeof(name), "read-%lld", (long long)getpid());
+    snprintf(name, sizeof(name), "read-%lld-%lld", (long long)getpid(),
+             (long long)time(NULL)); /* ids of processes come again */
     open_partial(L, report, name);
   }
 }
@@ -516,7 +565,8 @@ static int by_place(const void *a, const void *b)
 }
 
 /* Chooses what stands in the report: of each item its newest row with a link,
-   else its newest row. Rows without an item are made again by each session. */
+   else its newest row. Rows without an item are made again by each session,
+   but for those whose link only an earlier one received. */
 static void choose(struct report *report)
 {
   size_t i;
@@ -529,7 +579,7 @@ static void choose(struct report *report)
     bool first = !i || row->item != row[-1].item;
     bool last = i + 1 == report->count || row->item != row[1].item;
     if(!row->item) {
-      row->chosen = !row->earlier;
+      row->chosen = !row->earlier || (row->has_link && !row->dropped);
       continue;
     }
     if(first || row->has_link || !report->rows[best].has_link)
@@ -672,7 +722,11 @@ void lca_report_drop(lua_State *L, bool ended)
 
 void lca_report_open(lua_State *L)
 {
-  static const luaL_Reg methods[] = { { "add", report_add }, { NULL, NULL } };
+  static const luaL_Reg methods[] = { { "add", report_add },
+                                      { "links", report_links },
+                                      { "drop", report_drop },
+                                      { "lost", report_lost },
+                                      { NULL, NULL } };
   struct reports *reports = lua_newuserdatauv(L, sizeof(*reports), 0);
   reports->first = reports->finished = NULL;
   lca_table_owner_class(L, LIST_CLASS, free_reports);

@@ -65,6 +65,7 @@ struct lca_run {
   bool resending;                /* items go on after they were settled */
   struct lca_recorded *recorded; /* owned; straight-line changes to replay */
   bool recorded_read;
+  int64_t lost_links; /* straight-line links that an earlier session got */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   bool like_asked;  /* options.like was asked, */
   bool like_passed; /* and let creates pass */

@@ -23,13 +23,65 @@ local function to_text(value, raw)
   return text
 end
 
+-- Returns the values as cells, and the line that they make.
 local function to_line(values, raw)
-  local texts = {}
+  local cells = {}
   for place, value in ipairs(values) do
-    texts[place] = to_text(value, raw)
+    cells[place] = to_text(value, raw)
   end
-  local line = table.concat(texts, ",")
-  return (line == "" and '""' or line) .. "\r\n" -- a blank line is no row
+  local line = table.concat(cells, ",")
+  return cells, (line == "" and '""' or line) .. "\r\n" -- a blank line is no row
+end
+
+-- Returns the cells of a line that to_line has made, as they are written.
+local function to_cells(line)
+  local cells, at = {}, 1
+  repeat
+    local first = at
+    if line:sub(at, at) == '"' then
+      repeat -- a doubled quote begins another quoted part
+        at = line:find('"', at + 1, true) + 1
+      until line:sub(at, at) ~= '"'
+    else
+      at = line:find("[,\r]", at)
+    end
+    cells[#cells + 1] = line:sub(first, at - 1)
+    at = at + 1
+  until line:sub(at - 1, at - 1) ~= ","
+  return cells
+end
+
+-- Returns what tells a row from others: its cells but for the link and the reason.
+local function name_of(cells, columns)
+  local named = {}
+  for place, column in ipairs(columns) do
+    if column ~= LINK and column ~= REASON then
+      named[#named + 1] = cells[place]
+    end
+  end
+  return table.concat(named, ",")
+end
+
+-- Returns, by name, the places of the rows outside of items that an earlier session of the
+-- run wrote with a link, the oldest first.
+local function read_former(file, columns)
+  local former, places = {}, {}
+  local lines = file:links()
+  for place in pairs(lines) do
+    places[#places + 1] = place
+  end
+  table.sort(places)
+  for _, place in ipairs(places) do
+    local cells = to_cells(lines[place])
+    if #cells == #columns then
+      local name = name_of(cells, columns)
+      former[name] = former[name] or {}
+      table.insert(former[name], place)
+    else
+      file:drop(place)
+    end
+  end
+  return former
 end
 
 return function(composio, core, host)
@@ -66,8 +118,24 @@ return function(composio, core, host)
     end
     local raw = options ~= nil and options.raw == true
     core.has_reports = true
-    local file = host.report(path, to_line(columns, raw))
+    local _, header = to_line(columns, raw)
+    local file = host.report(path, header)
     local report = { path = path }
+    local former
+
+    -- A row outside of items is made again by each session. Does a row that an earlier one
+    -- wrote stand for it, since only that has the link?
+    local function stands(cells, has_link)
+      former = former or read_former(file, columns)
+      local places = former[name_of(cells, columns)]
+      if not has_link then
+        return places and table.remove(places) ~= nil
+      end
+      for _, place in ipairs(places or {}) do
+        file:drop(place)
+      end
+      return false
+    end
 
     function report:add(row)
       if self ~= report or type(row) ~= "table" then
@@ -81,7 +149,11 @@ return function(composio, core, host)
       end
       local item = host.row_item()
       local link = known[LINK] and row[LINK] or ""
+      local outside = known[LINK] and item == 0
       local is_lost = known[LINK] and link == "" and core.earlier and core.earlier[item]
+      if outside and link == "" then
+        is_lost = file:lost()
+      end
       for place, name in ipairs(columns) do
         local value = row[name]
         if is_lost and name == REASON then
@@ -89,7 +161,10 @@ return function(composio, core, host)
         end
         texts[place] = value == nil and "" or value
       end
-      file:add(to_line(texts, raw), item, link ~= "")
+      local cells, line = to_line(texts, raw)
+      if not (outside and stands(cells, link ~= "")) then
+        file:add(line, item, link ~= "")
+      end
     end
 
     return report
