@@ -278,6 +278,43 @@ describe("a run", function()
       ("next: composio-lua resume %s --state-dir 'my state' --rate 50/s --failed\n"):format(id))
   end)
 
+  it("names files in the next command so that it works in any directory", function()
+    emulator:faults { job.refusal { method = "PATCH", nth = 3 } }
+    place:write("key.secret", emulator.api_key, "600")
+    local run = place:run(
+      host.unlimited { "job.lua", "--apply", "--api-key-file=key.secret", "--state-dir", "state",
+        "--summary=summary.json" },
+      { script = IDLE, env = { COMPOSIO_API_KEY = false } }
+    )
+    emulator:faults()
+    assert.equal(3, run.code, run.err)
+    host.shell(("mkdir %s/elsewhere"):format(place.path))
+    local there = { prefix = ("env -C %s/elsewhere"):format(place.path),
+      env = { COMPOSIO_API_KEY = false } }
+    local shown = place:run({ "show", run.summary.run, "--state-dir=../state" }, there)
+    local command = shown.out:match "\nnext: composio%-lua ([^\n]+)\n"
+    has(command, ("--api-key-file %s/key.secret"):format(place.path))
+    local words = {}
+    for word in command:gmatch "%S+" do
+      words[#words + 1] = word
+    end
+    local resumed = place:run(words, there)
+    assert.equal(0, resumed.code, resumed.err)
+  end)
+
+  it("writes a value that begins with a hyphen so that it is read as one", function()
+    local script = [[composio.job { params = { n = { type = "integer", default = 1 },
+        name = { type = "string", default = "-" } } }
+      composio.bulk("off", accounts.each { toolkit_slugs = { "gmail" } }, function(account)
+        account:disable()
+      end)]]
+    local words = { "job.lua", "--n=-5", "--name=-x y", "--save-plan=plan" }
+    assert.equal(0, place:run(words, { script = script }).code)
+    place:write("plan", (place:read("plan"):gsub('^{"plan":2', '{"plan":1')))
+    has(place:run({ "apply", "plan" }).err,
+      "plan again: composio-lua run job.lua --n=-5 '--name=-x y' --save-plan plan\n")
+  end)
+
   it("has every fact of a change in its JSON", function()
     local id = run_of([[
       composio.bulk("names", accounts.each { user_ids = { "user_123" }, statuses = { "ACTIVE" },

@@ -25,6 +25,18 @@ local function add(words, ...)
   end
 end
 
+-- Adds an option; true stands for one without a value. The next word would be taken for an
+-- option if it begins with a hyphen.
+local function add_option(words, name, value)
+  if value == true then
+    add(words, "--" .. name)
+  elseif value:sub(1, 1) == "-" then
+    add(words, "--" .. name .. "=" .. value)
+  else
+    add(words, "--" .. name, value)
+  end
+end
+
 -- Adds the arguments after "--", which the script needs again; a run keeps its own.
 local function add_rest(words, rest)
   if rest then
@@ -39,8 +51,7 @@ end
 local function verb_words(verb, operand, carried, ...)
   local words = { "composio-lua", verb, operand }
   for place = 1, #carried, 2 do
-    local value = carried[place + 1]
-    add(words, "--" .. carried[place], value ~= true and value or nil)
+    add_option(words, carried[place], carried[place + 1])
   end
   add(words, ...)
   return words
@@ -207,9 +218,9 @@ local function add_members(words, members)
     local value, option = members[name], name:gsub("_", "-")
     for _, one in ipairs(type(value) == "table" and value or { value }) do
       if type(one) == "boolean" then
-        add(words, (one and "--" or "--no-") .. option)
+        add_option(words, (one and "" or "no-") .. option, true)
       else
-        add(words, "--" .. option, tostring(one))
+        add_option(words, option, tostring(one))
       end
     end
   end
