@@ -132,7 +132,8 @@ static void save_plan(struct host *host)
   struct ca_err err;
   if(!path || host->options.apply)
     return;
-  why = host->incomplete;
+  why = lca_run_stats(host->L)->refused ? "the preview was refused"
+                                        : host->incomplete;
   if(!why && host->stop)
     why = "the script ended the run";
   if(!why && !host->ledger)

@@ -34,11 +34,14 @@ static bool is_text(const char *a, const char *b)
 static bool is_like(struct host *host, const struct ca_run_row *row)
 {
   struct ca_slice words = words_of(row->info.options ? row->info.options : "");
-  struct ca_slice own = words_of(ca_buf_text(&host->options_json));
+  struct ca_run_info info;
+  struct ca_slice own;
+  host_setup_describe_run(host, &info);
+  own = words_of(info.options);
   return row->sealed && strcmp(row->name, host->run_id) != 0 &&
-         is_text(row->info.script, host->script_path) &&
-         is_text(row->info.params, lca_run_stats(host->L)->params) &&
-         words.len == own.len && !memcmp(words.data, own.data, own.len);
+         is_text(row->info.script, info.script) &&
+         is_text(row->info.params, info.params) && words.len == own.len &&
+         !memcmp(words.data, own.data, own.len);
 }
 
 static bool has_unknown_create(const struct ca_counts *counts)

@@ -61,14 +61,13 @@ int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
   return lca_error_usage(L, "%s", text);
 }
 
-/* Asks once, and again for accounts that the run makes until they may pass: a
-   script can catch a refusal. */
-static enum ca_code check_like(struct lca_run *run, bool creates,
-                               struct ca_err *err)
+enum ca_code lca_guard_like(struct lca_run *run, bool creates,
+                            struct ca_err *err)
 {
   const struct lca_run_options *options = &run->options;
   enum ca_code code;
-  if(options->replay.on || run->like_passed || (run->like_asked && !creates))
+  if((options->replay.on && !options->replay.only_plan) || run->like_passed ||
+     (run->like_asked && !creates))
     return CA_OK;
   run->like_asked = true;
   code = options->like(options->ctx, creates, err);
@@ -97,7 +96,7 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
   lca_guard_add(&planned, change, builder->weight, builder->ends_active);
   if(ca_guard_check(&run->options.limits, &planned, &err))
     lca_guard_refuse(L, run, err.text);
-  if(!ca_api_has_id(change->api) && check_like(run, true, &err))
+  if(!ca_api_has_id(change->api) && lca_guard_like(run, true, &err))
     lca_guard_refuse(L, run, err.text);
   if(change->cost != CA_IRREVERSIBLE || !run->options.apply)
     return;
@@ -123,7 +122,7 @@ int lca_guard_check(lua_State *L)
   if(!run->plan.totals.planned)
     return 0;
   if(ca_guard_check(&options->limits, &run->stats.guarded, &err) ||
-     check_like(run, plans_creates(run), &err)) {
+     lca_guard_like(run, plans_creates(run), &err)) {
     if(options->apply)
       return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
     if(!run->stats.refused)

@@ -90,6 +90,7 @@ struct counting {
   bool previous_irreversible;
   int64_t open;
   int64_t irreversible;
+  bool creates; /* some of the changes that may be sent make accounts */
 };
 
 static void add_open(struct counting *counting, bool irreversible, int sign)
@@ -113,6 +114,8 @@ static void count_open(struct counting *counting,
   }
   if(open)
     add_open(counting, irreversible, 1);
+  counting->creates =
+      counting->creates || (open && !ca_api_has_id(row->change.api));
   ca_verdict_add(&counting->verdict, row->outcome, row->change.fallback);
   counting->previous_open = open;
   counting->previous_irreversible = irreversible;
@@ -144,9 +147,10 @@ static bool count_change(void *ctx, const struct ca_change_row *row)
   return true;
 }
 
-/* host.guard_plan(): checks a whole saved plan against the limits, and asks to
-   confirm its irreversible changes, before any change is sent. A refused plan
-   is not sealed, so it cannot be resumed. */
+/* host.guard_plan(): checks a whole saved plan against the limits and against
+   interrupted runs that are like it, and asks to confirm its irreversible
+   changes, before any change is sent. A refused plan is not sealed, so it
+   cannot be resumed. */
 int lca_replay_guard_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -156,7 +160,8 @@ int lca_replay_guard_plan(lua_State *L)
   ca_err_clear(&err);
   lca_run_begin(L, run);
   each_of_bulk(L, run, -1, CA_ANY_OUTCOME, count_change, &counting);
-  if(ca_guard_check(&options->limits, &run->stats.guarded, &err))
+  if(ca_guard_check(&options->limits, &run->stats.guarded, &err) ||
+     lca_guard_like(run, counting.creates, &err))
     return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
   if(counting.irreversible &&
      options->confirm(options->ctx, counting.irreversible, NULL, NULL, &err))

@@ -228,6 +228,12 @@ void lca_guard_take_back(struct ca_planned *planned,
    [-0, +0, e] */
 void lca_guard_straight(lua_State *L, struct lca_run *run,
                         const struct lca_change_builder *builder);
+/* Refuses a run that makes accounts (`creates`) while a like run stands
+   interrupted, and only tells of that one otherwise; a plan is checked like a
+   fresh run, a resumed run is not. It asks once, and again for creates until
+   they may pass: a script can catch a refusal. CA_USAGE with the refusal. */
+CA_MUST_USE enum ca_code lca_guard_like(struct lca_run *run, bool creates,
+                                        struct ca_err *err);
 /* Raises the text. Even if the script catches it, the run exits with 4, or
    with 7 once it has sent a change. */
 int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text);
