@@ -151,7 +151,7 @@ static void before_call(lua_State *L, void *ctx)
 {
   struct host *host = ctx;
   lca_run_check(L);
-  if(host->over) /* a finalizer: its changes would not be recorded */
+  if(host->over) /* in a finalizer, or the `__tostring` of its error */
     luaL_error(L, "the script has ended: no call is possible any more");
   if(lca_run_stats(L)->job_seen)
     return;
@@ -316,6 +316,7 @@ static void keep_error(struct host *host, int status)
     report_memory(host);
     return;
   }
+  host->over = true;
   lua_pushcfunction(L, error_text);
   lua_insert(L, -2);
   if(lua_pcall(L, 1, 1, 0) == LUA_OK)

@@ -184,7 +184,7 @@ int lca_bulk_begin(lua_State *L)
   reset_plan(run, ++run->stats.bulks);
   lua_pushinteger(L, run->plan.bulk);
   lua_pushboolean(L, run->options.replay.on && lca_replay_bulk(L, run));
-  run->stats.planning = !lua_toboolean(L, -1);
+  run->stats.planning = true; /* also while a sealed plan's rows are reread */
   lua_pushinteger(L, run->standing.selected);
   return 3;
 }

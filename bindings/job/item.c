@@ -259,10 +259,30 @@ static void set_live(lua_State *L, struct lca_run *run, int64_t id, int index)
   lua_pop(L, 1);
 }
 
-/* Does the error on top end the run, since all other calls would fail too? */
+static int error_line(lua_State *L)
+{
+  (void)lca_error_push_line(L, 1);
+  return 1;
+}
+
+/* Pushes the line of the error on top. The script's `__tostring` may make it:
+   call this while the task still carries the item, so that a change from there
+   is the item's, or refused in its `after`. [-0, +1, m] */
+static void push_error_line(lua_State *L)
+{
+  lua_pushcfunction(L, error_line);
+  lua_pushvalue(L, -2);
+  if(lua_pcall(L, 1, 1, 0) == LUA_OK || lua_type(L, -1) == LUA_TSTRING)
+    return;
+  lua_pop(L, 1);
+  lua_pushliteral(L, "unknown error");
+}
+
+/* Does the error below its line end the run, since all other calls would fail
+   too? */
 static bool ends_run(lua_State *L, struct lca_run *run)
 {
-  enum lca_error_end end = lca_error_ends_run(L, -1);
+  enum lca_error_end end = lca_error_ends_run(L, -2);
   if(end == LCA_ERROR_KEY)
     run->stats.key_rejected = true;
   else if(end == LCA_ERROR_ROUTE)
@@ -270,30 +290,32 @@ static bool ends_run(lua_State *L, struct lca_run *run)
   return end != LCA_ERROR_GOES_ON;
 }
 
+/* The same for the error that a wait for a person raises at its end. */
 static bool is_waiting_for_person(lua_State *L)
 {
   bool is = false;
-  if(lua_istable(L, -1)) {
-    is = lua_getfield(L, -1, "name") == LUA_TSTRING &&
+  if(lua_istable(L, -2)) {
+    lua_pushliteral(L, "name");
+    is = lua_rawget(L, -3) == LUA_TSTRING &&
          !strcmp(lua_tostring(L, -1), "ConnectionRequestTimeoutError");
     lua_pop(L, 1);
   }
   return is;
 }
 
-/* Records the error on top as the item's outcome. [-0, +0, e] */
+/* Records the error, whose line is on top, as the item's outcome.
+   [-0, +0, e] */
 static void fail_item(lua_State *L, struct lca_run *run, int64_t number,
                       const char *key, const char *operation,
                       enum ca_outcome outcome)
 {
   struct ca_err err;
-  const char *text = lca_error_push_line(L, -1); /* error text */
+  const char *text = lua_tostring(L, -1);
   ca_err_clear(&err);
   if(ca_outcome_record_item(run->ledger, number, outcome, text, &err))
     lca_run_ledger_failed(L, run, &err);
   if(outcome != CA_PENDING)
     lca_run_note_failure(run, key, operation, outcome, "", text);
-  lua_pop(L, 1);
 }
 
 enum {
@@ -309,12 +331,12 @@ enum {
 };
 
 /* Logs that an action raised when it ran again for the secrets of an item that
-   is already planned; the error is on top. */
+   is already planned; the error's line is on top. */
 static void raise_no_secret(lua_State *L, struct lca_run *run)
 {
   lua_pushfstring(
       L, "  %s: its action failed, so its credentials are missing: %s",
-      lua_tostring(L, PLAN_KEY), luaL_tolstring(L, -1, NULL));
+      lua_tostring(L, PLAN_KEY), lua_tostring(L, -1));
   run->options.log_line(run->options.ctx, lua_tostring(L, -1));
 }
 
@@ -322,10 +344,13 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
 {
   struct lca_run *run = lca_run_of(L);
   struct lca_item *item = lua_touserdata(L, PLAN_ITEM);
+  bool is_good = status == LUA_OK || status == LUA_YIELD;
   (void)ctx;
+  if(!is_good)
+    push_error_line(L);
   lca_task_set_item(lca_scheduler_running(run->sched), 0);
   set_live(L, run, item->id, 0);
-  if(status == LUA_OK || status == LUA_YIELD) {
+  if(is_good) {
     /* every row is stored, so that a resumed run can tell which are new */
     if(!item->number && !lua_isnil(L, PLAN_ROW))
       lca_item_store(L, run, PLAN_ITEM, NULL);
@@ -333,8 +358,10 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
     return 1;
   }
   lca_run_check(L);
-  if(ends_run(L, run))
+  if(ends_run(L, run)) {
+    lua_pop(L, 1);
     return lua_error(L);
+  }
   if(item->recall) {
     raise_no_secret(L, run);
     lua_pushboolean(L, 0);
@@ -417,9 +444,12 @@ static void forget_verdict(lua_State *L, struct lca_run *run, int64_t item)
 static int after_ended(lua_State *L, int status, lua_KContext ctx)
 {
   struct lca_run *run = lca_run_of(L);
+  bool is_good = status == LUA_OK || status == LUA_YIELD;
   (void)ctx;
+  if(!is_good)
+    push_error_line(L);
   lca_task_set_item(lca_scheduler_running(run->sched), 0);
-  if(status == LUA_OK || status == LUA_YIELD) {
+  if(is_good) {
     forget_verdict(L, run, lua_tointeger(L, AFTER_ITEM));
     lua_pushboolean(L, 1);
     return 1;

@@ -277,6 +277,17 @@ return function(composio, core, given)
     end
   end
 
+  -- Reads every option once, so that no metamethod runs while changes are carried out.
+  local function settled(options)
+    local read = {}
+    for name in pairs(TYPES) do
+      read[name] = options[name]
+    end
+    local canary = read.canary
+    read.canary = canary and { count = canary.count, check = canary.check }
+    return read
+  end
+
   local function read_arguments(...)
     local count = select("#", ...)
     if count < 2 or count > 3 then
@@ -312,7 +323,7 @@ return function(composio, core, given)
     if not core.can_suspend() then
       core.usage "composio.bulk: call it in the script itself, not in a coroutine or a callback"
     end
-    return options, selection, action
+    return settled(options), selection, action
   end
 
   -- ---- steps ----
