@@ -8,6 +8,7 @@
 #include <lualib.h>
 #include "host/sandbox.h"
 #include "base/text.h"
+#include "module/error.h"
 #include "job/run.h"
 #include "module/open.h"
 #include "module/scheduler.h"
@@ -179,33 +180,86 @@ static int hooked_xpcall(lua_State *L)
   return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
-/* A finalizer, around the script's (upvalue 1): it runs in a thread of its
-   own, where there are hooks. */
+/* Lua itself never sees a script's finalizer, which could be replaced after
+   setmetatable: a sentinel, which holds the object, is finalized in its place.
+   It is the value of the object in a table with weak keys, so both die
+   together, and it calls what is then the `__gc` of the object. */
+
+static const char sentinels_key;
+#define SENTINEL "composio.sentinel"
+
+/* Calls the finalizer in a thread of its own, where there are hooks. */
 static int finalize(lua_State *L)
 {
   lua_settop(L, 1);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &sentinels_key);
+  lua_pushvalue(L, 2);
+  lua_pushnil(L);
+  lua_rawset(L, -3); /* setmetatable may mark the object again */
+  if(!lua_getmetatable(L, 2))
+    return 0;
+  lua_pushliteral(L, "__gc");
+  if(lua_rawget(L, -2) == LUA_TNIL)
+    return 0;
+  lua_pushvalue(L, 2);
   lca_scheduler_call_apart(L, hook, HOOK_STEP);
   return 0;
 }
 
-/* setmetatable; upvalue 1 is Lua's. */
+/* Gives the table at 1 a sentinel unless it has one. */
+static void add_sentinel(lua_State *L)
+{
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &sentinels_key);
+  lua_pushvalue(L, 1);
+  if(lua_rawget(L, -2) == LUA_TNIL) {
+    lua_pushvalue(L, 1);
+    (void)lua_newuserdatauv(L, 0, 1);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, -1);
+    lua_insert(L, -3);
+    lua_rawset(L, -5);
+    luaL_setmetatable(L, SENTINEL); /* the last: it cannot die before */
+  }
+  lua_settop(L, 2);
+}
+
+/* setmetatable; upvalue 1 is Lua's. It hides `__gc` from Lua meanwhile; no
+   garbage is collected then, so that no script sees it. */
 static int hooked_setmetatable(lua_State *L)
 {
-  if(lua_type(L, 2) == LUA_TTABLE) {
+  if(lua_type(L, 1) != LUA_TTABLE || lua_type(L, 2) != LUA_TTABLE)
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+  lua_settop(L, 2);
+  lua_pushliteral(L, "__gc");
+  lua_pushvalue(L, 3);
+  if(lua_rawget(L, 2) == LUA_TNIL) {
     lua_settop(L, 2);
-    lua_pushliteral(L, "__gc");
-    if(lua_rawget(L, 2) == LUA_TFUNCTION &&
-       lua_tocfunction(L, -1) != finalize) {
-      lua_pushliteral(L, "__gc");
-      lua_insert(L, -2);
-      lua_pushcclosure(L, finalize, 1);
-      lua_rawset(L, 2);
-    }
-    lua_settop(L, 2);
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
   }
-  return lua_tocfunction(L, lua_upvalueindex(1))(L);
+  if(luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+    return luaL_error(L, "cannot change a protected metatable");
+  lua_pushvalue(L, 3);
+  lua_pushnil(L);
+  lua_rawset(L, 2);
+  lua_pushvalue(L, 2);
+  lua_setmetatable(L, 1);
+  lua_rawset(L, 2);
+  add_sentinel(L);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static void open_sentinels(lua_State *L)
+{
+  static const luaL_Reg events[] = { { "__gc", finalize }, { NULL, NULL } };
+  lca_table_class(L, SENTINEL, events, NULL);
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lca_table_set_text(L, "__mode", "k");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sentinels_key);
 }
 
 static void wrap_global(lua_State *L, const char *name, lua_CFunction wrapper)
@@ -226,6 +280,7 @@ void host_sandbox_hook(lua_State *L)
                          limits->instructions != 0);
   hook_coroutines(L);
   wrap_global(L, "xpcall", hooked_xpcall);
+  open_sentinels(L);
   wrap_global(L, "setmetatable", hooked_setmetatable);
   limits->run = lca_run_of(L);
   limits->sched = lca_scheduler_of(L);

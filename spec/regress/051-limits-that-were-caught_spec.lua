@@ -26,6 +26,20 @@ local endless = {
       setmetatable({}, { __gc = function() %s end })
       collectgarbage()
     end):join()]],
+  ["a finalizer that is put in later"] = [[
+    local mt = { __gc = true }
+    setmetatable({}, mt)
+    mt.__gc = function() %s end
+    collectgarbage() %s]],
+  ["a finalizer that replaces another"] = [[
+    local mt = { __gc = function() end }
+    setmetatable({}, mt)
+    mt.__gc = function() %s end
+    collectgarbage() %s]],
+  ["a callable table as a finalizer"] = [[
+    local mt = { __gc = setmetatable({}, { __call = function() %s end }) }
+    setmetatable({}, mt)
+    collectgarbage() %s]],
   ["__close"] = [[
     local _ <close> = setmetatable({}, { __close = function() %s end })
     while true do pcall(function() %s end) end]],

@@ -130,6 +130,7 @@ function sandbox.close(limits)
   if not limits.allow_os then
     io.popen = nil -- it runs programs, as os.execute does
   end
+  getmetatable(io.stdout).__metatable = false -- a finalizer put there would have no hook
   if not limits.allow_io then
     forget "io"
     dofile, loadfile = nil, nil
