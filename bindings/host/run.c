@@ -104,10 +104,11 @@ static enum ca_code like(void *ctx, bool creates, struct ca_err *err)
                       "has made; finish it with `composio-lua resume %s`, or "
                       "give --anew",
                       name, name);
-  host_terminal_print(host,
-                      "run %s of this script and parameters was interrupted; "
-                      "`composio-lua resume %s` finishes it",
-                      name, name);
+  host_terminal_print_always(
+      host,
+      "run %s of this script and parameters was interrupted; "
+      "`composio-lua resume %s` finishes it",
+      name, name);
   return CA_OK;
 }
 
@@ -140,6 +141,11 @@ static void tick(void *ctx)
 static void log_line(void *ctx, const char *text)
 {
   host_terminal_print(ctx, "%s", text);
+}
+
+static void warn(void *ctx, const char *text)
+{
+  host_terminal_print_always(ctx, "%s", text);
 }
 
 /* ---- the script ---- */
@@ -213,6 +219,7 @@ static int open_state(lua_State *L)
   options.show = show;
   options.tick = tick;
   options.log_line = log_line;
+  options.warn = warn;
   lca_client_shared(L)->defaults = &host->endpoint;
   lca_host_table_open(L, &options);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);

@@ -41,11 +41,13 @@ struct report {
   struct report *next;
   char path[PATH_SIZE - 128];
   char partial[PATH_SIZE];
-  FILE *file;     /* NULL in a preview */
-  bool published; /* the target has all rows */
-  bool direct;    /* the target is no regular file: rows are written to it */
-  bool busy;      /* another run holds the partial file */
-  int64_t size;   /* of the partial file */
+  char
+      moved_to[PATH_SIZE]; /* where another run's rows are now, not yet told */
+  FILE *file;              /* NULL in a preview */
+  bool published;          /* the target has all rows */
+  bool direct;  /* the target is no regular file: rows are written to it */
+  bool busy;    /* another run holds the partial file */
+  int64_t size; /* of the partial file */
   struct row *rows;
   size_t count;
   size_t allocated;
@@ -196,27 +198,34 @@ static void read_rows(struct report *report)
 
 /* Gives the partial file of another run its run's name. The file is locked by
    this process, so that run has ended. */
-static void rename_former(lua_State *L, struct report *report,
-                          const char *owner)
+static void rename_former(struct report *report, const char *owner)
 {
-  const struct lca_run_options *options = &lca_run_of(L)->options;
-  char name[PATH_SIZE];
+  char *name = report->moved_to;
   struct stat info;
   int n = 1;
-  snprintf(name, sizeof(name), "%s.%.80s.partial", report->path, owner);
+  snprintf(name, PATH_SIZE, "%s.%.80s.partial", report->path, owner);
   while(!lstat(name, &info) && n < 100)
-    snprintf(name, sizeof(name), "%s.%.80s.%d.partial", report->path, owner,
-             ++n);
+    snprintf(name, PATH_SIZE, "%s.%.80s.%d.partial", report->path, owner, ++n);
   if(rename(report->partial, name)) {
     fail(report, "written");
-    return;
+    *name = '\0';
   }
-  lua_pushfstring(L,
-                  "report: rows of run %s were left in %s: they are now in "
-                  "%s",
-                  owner, report->partial, name);
-  options->log_line(options->ctx, lua_tostring(L, -1));
-  lua_pop(L, 1);
+}
+
+/* Warns once that another run's rows have another name now. */
+static void report_former(lua_State *L, struct report *report)
+{
+  const struct lca_run_options *options = &lca_run_of(L)->options;
+  char line[3 * PATH_SIZE];
+  if(!report->moved_to[0])
+    return;
+  snprintf(line, sizeof(line),
+           "report: rows of run %.*s were left in %s: they are now in %s",
+           (int)strcspn(report->moved_to + strlen(report->path) + 1, "."),
+           report->moved_to + strlen(report->path) + 1, report->partial,
+           report->moved_to);
+  report->moved_to[0] = '\0';
+  options->warn(options->ctx, line);
 }
 
 /* Reads whose partial file it is: the first cell. False when it is empty. */
@@ -285,7 +294,7 @@ static void begin_partial(struct report *report, const char *run)
 
 /* Opens the partial file as this run's: goes on in its own, sets another's
    aside, or begins one. */
-static void open_partial(lua_State *L, struct report *report, const char *run)
+static void open_partial(struct report *report, const char *run)
 {
   char own[PATH_SIZE];
   char owner[128];
@@ -307,7 +316,7 @@ static void open_partial(lua_State *L, struct report *report, const char *run)
     if(used && strcmp(owner, UNKNOWN) != 0 && !has_rows(report))
       (void)unlink(report->partial); /* its run had not come to its rows */
     else if(used)
-      rename_former(L, report, owner);
+      rename_former(report, owner);
     else if(good && rename(own, report->partial))
       fail(report, "read");
     if(report->file)
@@ -333,6 +342,7 @@ static int report_add(lua_State *L)
   struct report *report = check_report(L);
   struct ca_slice line;
   line.data = luaL_checklstring(L, 2, &line.len);
+  report_former(L, report);
   if(report->file && !report->err.code)
     put_row(report, luaL_checkinteger(L, 3), lua_toboolean(L, 4), line);
   if(report->err.code)
@@ -492,11 +502,11 @@ static void open_report(lua_State *L, struct report *report)
     open_direct(report);
   else if(run->options.apply) {
     lca_run_begin(L, run);
-    open_partial(L, report, run->options.run_id);
+    open_partial(report, run->options.run_id);
   } else {
     snprintf(name, sizeof(name), "read-%lld-%lld", (long long)getpid(),
              (long long)time(NULL)); /* ids of processes come again */
-    open_partial(L, report, name);
+    open_partial(report, name);
   }
 }
 
@@ -540,6 +550,7 @@ static int report_new(lua_State *L)
   reports->first = report->next;
   *box = NULL;
   busy = report->busy;
+  report_former(L, report);
   free_report(report); /* the partial file of another run is not this one's */
   if(busy)
     return lca_run_stop(L, LCA_STOP_BUSY, "%s", lua_tostring(L, -1));
@@ -714,10 +725,16 @@ bool lca_report_finish(lua_State *L, bool whole, struct lca_report_end *end)
 void lca_report_drop(lua_State *L, bool ended)
 {
   struct report *report;
-  for(report = reports_of(L)->finished; report; report = report->next)
-    if(report->file && !report->direct &&
-       ((ended && report->published) || !report->count))
+  for(report = reports_of(L)->finished; report; report = report->next) {
+    bool unused = report->file && !report->published && !report->count;
+    if(unused && report->moved_to[0] &&
+       !rename(report->moved_to, report->partial))
+      report->moved_to[0] = '\0';
+    else if(report->file && !report->direct &&
+            ((ended && report->published) || !report->count))
       (void)unlink(report->partial);
+    report_former(L, report);
+  }
 }
 
 void lca_report_open(lua_State *L)

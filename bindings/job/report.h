@@ -28,8 +28,9 @@ struct lca_report_end {
    throws. */
 bool lca_report_finish(lua_State *L, bool whole, struct lca_report_end *end);
 /* Removes partial files without rows, and those of reports that were finished
-   well if the run has ended, so that no resume goes on in them. Call it once
-   the ledger holds the run's end. Never throws. */
+   well if the run has ended, so that no resume goes on in them. Rows of
+   another run get their name back if this run has added none. Call it once the
+   ledger holds the run's end. Never throws. */
 void lca_report_drop(lua_State *L, bool ended);
 
 #endif

@@ -160,6 +160,8 @@ struct lca_run_options {
   void (*tick)(void *ctx);
   /* Prints a line for people. */
   void (*log_line)(void *ctx, const char *text);
+  /* The same for a warning, which --quiet shows, too. */
+  void (*warn)(void *ctx, const char *text);
 };
 
 /* Makes this state's run, and puts composio.host, the table that only the
