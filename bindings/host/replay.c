@@ -71,10 +71,21 @@ static enum ca_code read_failures(struct ca_ledger *ledger,
   return code;
 }
 
-/* Did the run end well without a change? */
+/* Did a guard refuse the run before it had sent anything? A run that was
+   interrupted and whose resume was refused is none. */
+static bool is_refused(const struct ca_run_row *row)
+{
+  return row->exit_code == 4 && row->sessions == 1 && row->has_counts &&
+         !row->changes[CA_DONE] && !row->changes[CA_FAILED] &&
+         !row->changes[CA_UNKNOWN] && !row->changes[CA_PENDING];
+}
+
+/* Did the run end well without a change, or was it refused? */
 static bool is_empty(const struct ca_run_row *row)
 {
   int i;
+  if(is_refused(row))
+    return true;
   for(i = 0; i < CA_OUTCOME_COUNT; i++)
     if(row->changes[i])
       return false;
@@ -323,11 +334,14 @@ static enum ca_code report_no_plan(const struct former *former,
 {
   char command[4096];
   host_summary_restart(&former->row.info, command, sizeof(command));
-  return ca_err_set(
-      err, CA_USAGE,
-      "run %s stopped while it was still planning: nothing was changed, "
-      "so there is nothing to resume; run it again: %s",
-      former->row.name, command);
+  return ca_err_set(err, CA_USAGE,
+                    "run %s %s: nothing was changed, "
+                    "so there is nothing to resume; run it again: %s",
+                    former->row.name,
+                    is_refused(&former->row)
+                        ? "was refused by a guard (exit 4)"
+                        : "stopped while it was still planning",
+                    command);
 }
 
 static int64_t left_open(const struct former *former, bool failed)

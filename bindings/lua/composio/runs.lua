@@ -231,7 +231,8 @@ return function(core, host)
     print_field("project", ("%s at %s"):format(known(run.project), known(run.base_url)))
     print_field("program", "composio-lua " .. known(run.version))
     if run.mode == "apply" and not run.sealed then
-      print_field("plan", "the run stopped while it was still planning: nothing was changed")
+      print_field("plan", run.exit == 4 and "a guard refused the run: nothing was changed"
+        or "the run stopped while it was still planning: nothing was changed")
     end
   end
 
