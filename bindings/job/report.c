@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/os_sync.h"
 #include "job/report.h"
 #include "job/run_private.h"
@@ -505,7 +505,8 @@ static void open_report(lua_State *L, struct report *report)
     open_partial(report, run->options.run_id);
   } else {
     snprintf(name, sizeof(name), "read-%lld-%lld", (long long)getpid(),
-             (long long)time(NULL)); /* ids of processes come again */
+             (long long)ca_clock_wall_ms(
+                 ca_clock_system())); /* ids of processes come again */
     open_partial(report, name);
   }
 }

@@ -125,7 +125,7 @@ return function(composio, core, host)
 
     -- A row outside of items is made again by each session. Does a row that an earlier one
     -- wrote stand for it, since only that has the link?
-    local function stands(cells, has_link)
+    local function has_former(cells, has_link)
       former = former or read_former(file, columns)
       local places = former[name_of(cells, columns)]
       if not has_link then
@@ -162,7 +162,7 @@ return function(composio, core, host)
         texts[place] = value == nil and "" or value
       end
       local cells, line = to_line(texts, raw)
-      if not (outside and stands(cells, link ~= "")) then
+      if not (outside and has_former(cells, link ~= "")) then
         file:add(line, item, link ~= "")
       end
     end
