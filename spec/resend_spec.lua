@@ -148,7 +148,9 @@ describe("one cut connection", function()
       local emulator = server.emulator { "--accounts", "2000", "--seed", "1" }
       local road = open_road(emulator)
       local place = host.place(emulator)
-      local words = host.unlimited { "refresh_expired", "--apply", "--summary", "summary.json" }
+      local words = host.unlimited {
+        "refresh_expired", "--apply", "--timeout", "5s", "--summary", "summary.json",
+      }
       table.move(road.options, 1, #road.options, #words + 1, words)
       local run = place:run(words, { env = environment(road, "reset:20:40", place) })
       assert.matches("reset POST 40", place:read "shim.log" or run.err)

@@ -27,7 +27,8 @@ end)
 -- ---- the cases -------------------------------------------------------------
 
 -- A page that is none of the emulator's own.
-local PAGE = '{"items":[],"total_items":7,"total_pages":1,"current_page":1}'
+-- It proves a change, too.
+local PAGE = '{"success":true,"items":[],"total_items":7,"total_pages":1,"current_page":1}'
 
 local function raises(status, text)
   return function(ok, err)

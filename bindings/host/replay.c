@@ -160,7 +160,8 @@ static enum ca_code read_run(struct host *host, struct former *former,
 static enum ca_code check_mode(const struct former *former, const char *what,
                                struct ca_err *err)
 {
-  if(!strcmp(former->row.info.mode, "apply"))
+  const char *mode = former->row.info.mode;
+  if(mode && !strcmp(mode, "apply"))
     return CA_OK;
   return ca_err_set(err, CA_USAGE,
                     "run %s was a preview: it changed nothing, so there is "

@@ -90,7 +90,7 @@ static const char *path_of(lua_State *L, int index)
 static int parse_failed(lua_State *L, struct reader *reader, int index)
 {
   return lca_error_usage(L, "%s: row %I%s", path_of(L, index),
-                         (LUAI_UACINT)(reader->row + reader->waiting + 1),
+                         (LUAI_UACINT)reader->row + reader->waiting + 1,
                          reader->trouble
                              ? " is too long"
                              : ": a quote is misplaced or not closed");

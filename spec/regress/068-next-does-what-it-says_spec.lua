@@ -79,8 +79,9 @@ describe("the command after next: typed exactly, after", function()
       end
       place:write("users.csv", table.concat(rows, "\n") .. "\n")
       local configs = emulator:client().auth_configs.list { toolkit_slugs = { "github" } }
-      local words = host.unlimited { "job.lua", "--concurrency", "2", "--timeout", "2s", "--summary",
-        "summary.json" }
+      local words = host.unlimited {
+        "job.lua", "--concurrency", "2", "--timeout", "2s", "--summary", "summary.json",
+      }
       table.move(ending.words, 1, #ending.words, #words + 1, words)
       emulator:faults(ending.faults)
       local run = place:run(words, { script = LINK:format(configs.items[1].id) })
