@@ -154,7 +154,8 @@ describe("changes that the service refuses", function()
 
   for _, status in ipairs { 400, 403, 404, 409, 422, 429, 501 } do
     it(("with %d have failed, exit 3"):format(status), function()
-      local rule = refused(status, '{"error":{"message":"because","request_id":"req-7"}}')
+      local body = '{"error":{"message":"because","code":%d,"request_id":"req-7"}}'
+      local rule = refused(status, body:format(status == 404 and 606 or status))
       local run = apply({ rule }, "disable()", "--retries", "0")
       check(run, 3, { failed = 2 }, 0)
       assert.matches("because", run.err)
@@ -162,10 +163,11 @@ describe("changes that the service refuses", function()
     end)
   end
 
-  it("by a redirect have failed, and the key went nowhere", function()
+  it("by a redirect are unknown, and the key went nowhere", function()
     local other = server.emulator { "--accounts", "1" }
     local rule = refused(307, "", { "Location: " .. other.url .. "/" })
-    check(apply({ rule }, "disable()", "--retries", "2"), 3, { failed = 2 }, 0)
+    local run = apply({ rule }, "disable()", "--retries", "2", "--settle-wait", "0")
+    check(run, 8, { unknown = 2 }, 0)
     assert.same({}, other:requests())
     other:stop()
   end)
@@ -181,7 +183,7 @@ describe("changes that the service refuses", function()
   it("for one account leave the other done, exit 3", function()
     local rule = ("path=/api/v3.1/connected_accounts/%s,%s"):format(
       FIRST,
-      "when=request," .. proxy.answer(400, nil, "no")
+      "when=request," .. proxy.answer(400, nil, '{"error":{"message":"no","code":400}}')
     )
     check(apply({ rule }, "disable()"), 3, { failed = 1, done = 1 }, 1)
   end)

@@ -291,27 +291,22 @@ static void report_memory(struct host *host)
 /* What the error on top, if it is one of ours, says of the service. */
 static enum host_raised what_was_raised(lua_State *L)
 {
-  static const struct {
-    const char *name;
-    enum host_raised raised;
-  } known[] = { { "AuthenticationError", HOST_RAISED_REJECTED },
-                { "RouteNotFoundError", HOST_RAISED_ROUTE },
-                { "APIConnectionError", HOST_RAISED_DOWN },
-                { "APIConnectionTimeoutError", HOST_RAISED_DOWN },
-                { "InternalServerError", HOST_RAISED_DOWN },
-                { "APIError", HOST_RAISED_DOWN }, /* another's reply */
-                { "RateLimitError", HOST_RAISED_DOWN } };
-  enum host_raised raised = HOST_RAISED_OTHER;
-  size_t i;
+  bool unavailable;
   if(!lca_error_is(L, -1))
-    return raised;
-  lua_pushliteral(L, "name");
+    return HOST_RAISED_OTHER;
+  switch(lca_error_ends_run(L, -1)) {
+  case LCA_ERROR_KEY:
+    return HOST_RAISED_REJECTED;
+  case LCA_ERROR_ROUTE:
+    return HOST_RAISED_ROUTE;
+  case LCA_ERROR_GOES_ON:
+    break;
+  }
+  lua_pushliteral(L, "unavailable");
   lua_rawget(L, -2);
-  for(i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-    if(lua_isstring(L, -1) && !strcmp(lua_tostring(L, -1), known[i].name))
-      raised = known[i].raised;
+  unavailable = lua_toboolean(L, -1);
   lua_pop(L, 1);
-  return raised;
+  return unavailable ? HOST_RAISED_DOWN : HOST_RAISED_OTHER;
 }
 
 static void keep_error(struct host *host, int status)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "module/error.h"
 #include "job/run_private.h"
+#include "wire/reply.h"
 
 /* ---- counting ---- */
 
@@ -174,14 +175,15 @@ int lca_guard_stop_on(lua_State *L)
   return 1;
 }
 
-/* Changes that were told as failed because nobody answered were not tried: a
-   plain resume takes them up. */
+/* Changes that were told as failed because nobody answered, or because of a
+   throttle, were not tried: a plain resume takes them up. */
 static enum ca_code reopen_unanswered(struct lca_run *run, struct ca_err *err)
 {
   struct lca_unanswered *unanswered = &run->unanswered;
   struct ca_err cause;
   ca_err_clear(&cause);
-  ca_err_set(&cause, CA_NETWORK, "the service did not answer");
+  ca_err_set(&cause, CA_NETWORK,
+             "the service did not answer, or asked to wait");
   while(unanswered->failed_count)
     if(ca_outcome_record(run->ledger,
                          unanswered->failed[--unanswered->failed_count],
@@ -226,14 +228,6 @@ static void check_stop_on(struct lca_run *run, enum ca_outcome outcome)
   stop_early(run);
 }
 
-/* Did the request end without the service's own word? A 429 is its word. */
-static bool is_unanswered(const struct ca_result *result)
-{
-  const struct ca_err *why = &result->err;
-  return why->code == CA_NETWORK || why->code == CA_TIMEOUT ||
-         (why->code == CA_HTTP && why->status >= 500);
-}
-
 /* As many attempts as three for each item that is carried out at once, but at
    least 20 and at most 100. */
 static int unanswered_most(const struct lca_run *run)
@@ -242,24 +236,39 @@ static int unanswered_most(const struct lca_run *run)
   return most < 20 ? 20 : most > 100 ? 100 : most;
 }
 
-static void check_down(struct lca_run *run, const struct ca_applied *applied)
+/* Keeps a change that is told as failed, for reopen_unanswered. */
+static void keep_failed(struct lca_unanswered *unanswered,
+                        const struct ca_applied *applied)
 {
-  struct lca_run_stats *stats = &run->stats;
-  struct lca_unanswered *unanswered = &run->unanswered;
-  const struct ca_result *result = applied->result;
-  if(!result || !run->applier)
-    return; /* nothing was sent, or a call that raises */
-  if(!is_unanswered(result)) {
-    if(!stats->down && unanswered->changes) /* not for every change */
-      memset(unanswered, 0, sizeof(*unanswered));
-    return;
-  }
-  unanswered->changes++;
-  unanswered->attempts += result->attempts;
   if(applied->outcome == CA_FAILED &&
      unanswered->failed_count <
          sizeof(unanswered->failed) / sizeof(unanswered->failed[0]))
     unanswered->failed[unanswered->failed_count++] = applied->row->number;
+}
+
+/* The service asks to wait longer than --max-wait. */
+static void stop_throttled(struct lca_run *run,
+                           const struct ca_applied *applied)
+{
+  keep_failed(&run->unanswered, applied);
+  if(run->stats.stopped_early)
+    return;
+  run->stats.down = true;
+  snprintf(run->stats.stop_text, sizeof(run->stats.stop_text),
+           "stopped: the service asks to wait longer than --max-wait "
+           "(%.100s); what is left is not tried",
+           applied->result->err.text);
+  stop_early(run);
+}
+
+static void count_unanswered(struct lca_run *run,
+                             const struct ca_applied *applied)
+{
+  struct lca_run_stats *stats = &run->stats;
+  struct lca_unanswered *unanswered = &run->unanswered;
+  unanswered->changes++;
+  unanswered->attempts += applied->result->attempts;
+  keep_failed(unanswered, applied);
   if(stats->stopped_early || unanswered->attempts < unanswered_most(run) ||
      (unanswered->changes < 5 && stats->ended < stats->to_apply))
     return;
@@ -267,8 +276,28 @@ static void check_down(struct lca_run *run, const struct ca_applied *applied)
   snprintf(stats->stop_text, sizeof(stats->stop_text),
            "stopped: %d attempts in a row had no answer (%.100s); what is "
            "left is not tried",
-           unanswered->attempts, result->err.text);
+           unanswered->attempts, applied->result->err.text);
   stop_early(run);
+}
+
+static void check_down(struct lca_run *run, const struct ca_applied *applied)
+{
+  struct lca_unanswered *unanswered = &run->unanswered;
+  if(!applied->result || !run->applier)
+    return; /* nothing was sent, or a call that raises */
+  switch(ca_reply_service(&applied->result->err)) {
+  case CA_SERVICE_ANSWERS:
+    if(!run->stats.down && unanswered->changes) /* not for every change */
+      memset(unanswered, 0, sizeof(*unanswered));
+    break;
+  case CA_SERVICE_THROTTLES:
+    if(applied->result->err.overlong)
+      stop_throttled(run, applied);
+    break;
+  case CA_SERVICE_DOWN:
+    count_unanswered(run, applied);
+    break;
+  }
 }
 
 void lca_guard_ended(struct lca_run *run, const struct ca_applied *applied)

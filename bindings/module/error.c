@@ -123,6 +123,8 @@ void lca_error_push_named(lua_State *L, const char *name,
     lua_setfield(L, -2, "operation");
   }
   lca_table_set_bool(L, "retryable", err->retryable);
+  if(ca_reply_service(err) != CA_SERVICE_ANSWERS)
+    lca_table_set_bool(L, "unavailable", true);
   lca_table_set_text(L, "outcome", err->unknown ? "unknown" : "failed");
   set_where(L);
 }

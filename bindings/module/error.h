@@ -10,7 +10,8 @@
 
 /* Pushes an error object. api and account may be NULL. Fields: name (such as
    ConnectionRequestTimeoutError), message, code, slug, status, request_id,
-   suggested_fix, operation, account_id, attempts, retryable, outcome, where
+   suggested_fix, operation, account_id, attempts, retryable,
+   unavailable, outcome, where
    (the script's position). A field without a value is absent; retryable and
    outcome are always there. [-0, +1, m] */
 void lca_error_push_named(lua_State *L, const char *name,

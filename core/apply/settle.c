@@ -367,15 +367,8 @@ static bool ask_later(struct ca_probing *probing)
   return true;
 }
 
-/* Is the service down, overloaded or unreachable? */
-static bool is_down(const struct ca_result *result)
-{
-  return result->status < 400 || result->status >= 500 ||
-         result->status == 408 || result->status == 429;
-}
-
 static void probe_failed(struct ca_probing *probing,
-                         const struct ca_result *result, const char *why)
+                         const struct ca_result *result)
 {
   struct ca_settle *settle = probing->settle;
 
@@ -383,9 +376,12 @@ static void probe_failed(struct ca_probing *probing,
     settle->dead = "the API key was rejected";
   else if(result->err.no_route)
     settle->dead = "the service does not have the route of an operation";
-  else if(is_down(result) && ++settle->failures >= FAILURES_MAX)
+  else if(result->err.overlong)
+    settle->dead = "the service asks to wait longer than --max-wait";
+  else if(ca_reply_service(&result->err) != CA_SERVICE_ANSWERS &&
+          ++settle->failures >= FAILURES_MAX)
     settle->dead = "the service does not answer";
-  end_unasked(probing, why);
+  end_unasked(probing, result->err.text);
 }
 
 /* Takes the probing: it sends its next request, sleeps, or ends. */
@@ -398,7 +394,7 @@ static void take_answer(struct ca_probing *probing, struct ca_result *result)
 
   ca_reply_explain(probing->api, id, result);
   if(result->err.code && !ca_reply_says_gone(probing->api, id, result)) {
-    probe_failed(probing, result, result->err.text);
+    probe_failed(probing, result);
     return;
   }
   ca_err_clear(&err);
@@ -408,7 +404,8 @@ static void take_answer(struct ca_probing *probing, struct ca_result *result)
     return;
   }
   if(finding.proof == CA_PROOF_UNREAD) {
-    probe_failed(probing, result, "the reply cannot be parsed");
+    ca_err_set(&result->err, CA_REPLY, "the reply cannot be parsed");
+    probe_failed(probing, result);
     return;
   }
   settle->failures = 0;

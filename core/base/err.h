@@ -31,6 +31,8 @@ struct ca_err {
   bool unknown;   /* the request may have been carried out */
   bool retryable; /* the same call may succeed later */
   bool foreign;   /* a refusal that is not the service's own word */
+  bool throttled; /* the service asks to come back later (Retry-After) */
+  bool overlong;  /* later than the endpoint waits */
   bool no_route;  /* the service does not have the route: see wire/reply.h */
   int status;     /* HTTP status, 0 without a reply */
   int curl_code;  /* CURLcode of the last attempt, 0 if it succeeded */

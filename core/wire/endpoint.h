@@ -33,6 +33,7 @@ struct ca_endpoint {
   int64_t timeout_ms;
   int64_t connect_ms;
   int64_t max_wait_ms;
+  int64_t throttled_ms; /* first throttle since the last 2xx, monotonic; 0 */
   int retries;
   int concurrency;
   int active;          /* attempts in flight; the engine counts them */

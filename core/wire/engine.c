@@ -210,6 +210,11 @@ static void observe(struct ca_engine *engine, struct ca_op *op, int status,
   ca_rate_end(&op->endpoint->rate, now_ms(engine), &reply);
   if(status >= 200 && status < 500 && status != 429)
     ca_endpoint_did_well(op->endpoint);
+  if(status >= 200 && status < 300)
+    op->endpoint->throttled_ms = 0;
+  else if(ca_retry_is_throttle(status, retry_after_ms) &&
+          !op->endpoint->throttled_ms)
+    op->endpoint->throttled_ms = now_ms(engine);
   note_deprecation(engine, op->endpoint, said);
 }
 
@@ -241,12 +246,26 @@ static void describe_failure(struct ca_op *op, CURLcode curl, int status)
     ca_text_copy(err->request_id, sizeof(err->request_id), said->request_id);
 }
 
+/* How long a delay may be. Waits that a throttling service asks for may take
+   max_wait_ms in all between two successes; none is begun after a stop. */
+static int64_t longest_wait(const struct ca_engine *engine,
+                            const struct ca_op *op, bool throttled)
+{
+  const struct ca_endpoint *endpoint = op->endpoint;
+  int64_t waited = throttled ? now_ms(engine) - endpoint->throttled_ms : 0;
+
+  if(engine->stopped || waited >= endpoint->max_wait_ms)
+    return 0;
+  return endpoint->max_wait_ms - waited;
+}
+
 static enum ca_verdict classify(struct ca_engine *engine, struct ca_op *op,
                                 int status, int64_t retry_after_ms,
                                 int64_t *delay_ms)
 {
   struct ca_retry_state state = { 0 };
   struct ca_attempt_end end = { 0 };
+  bool throttled = ca_retry_is_throttle(status, retry_after_ms);
   enum ca_verdict verdict;
 
   end.status = status;
@@ -260,10 +279,14 @@ static enum ca_verdict classify(struct ca_engine *engine, struct ca_op *op,
   state.retries = engine->stopped ? 0 : op->endpoint->retries;
   state.maybe_sent = op->maybe_sent || op->attempt->sends > 1;
   state.left_ms = op->deadline_ms ? op->deadline_ms - now_ms(engine) : -1;
-  state.max_wait_ms = op->endpoint->max_wait_ms;
+  state.waits = op->waits;
+  state.max_wait_ms = longest_wait(engine, op, throttled);
   state.random = (double)(next_random(engine) >> 11) / 9007199254740992.0;
   verdict = ca_retry_decide(&state, &end, delay_ms);
-  if(verdict == CA_VERDICT_RETRY && !ca_endpoint_may_retry(op->endpoint)) {
+  if(verdict == CA_VERDICT_RETRY && throttled)
+    op->waits++;
+  else if(verdict == CA_VERDICT_RETRY &&
+          !ca_endpoint_may_retry(op->endpoint)) {
     state.retries = 0;
     verdict = ca_retry_decide(&state, &end, delay_ms);
   }
@@ -390,6 +413,9 @@ static void attempt_ended(struct ca_engine *engine, struct ca_op *op,
   if(verdict != CA_VERDICT_DONE) {
     describe_failure(op, curl, status);
     op->result.err.unknown = verdict == CA_VERDICT_UNKNOWN;
+    op->result.err.throttled = ca_retry_is_throttle(status, wait_ms);
+    op->result.err.overlong = op->result.err.throttled && !engine->stopped &&
+                              wait_ms > longest_wait(engine, op, true);
     /* a change that may have happened must be checked, not repeated */
     op->result.err.retryable =
         (!status || status == 408 || status == 429 || status >= 500) &&

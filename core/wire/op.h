@@ -31,6 +31,7 @@ struct ca_op {
   struct ca_timer timer;
   struct ca_attempt *attempt; /* RUNNING */
   int attempts;
+  int waits; /* attempts that a Retry-After had ended, which was obeyed */
   struct ca_request *precheck; /* a get of what it changes, which the next
                               attempt sends instead; owned, NULL: none */
   bool prechecked;

@@ -102,7 +102,8 @@ void ca_rate_end(struct ca_rate *rate, int64_t now_ms,
     rate->limit = reply->limit;
   if(reply->remaining >= 0 && rate->window_from_ms >= 0)
     rate->remaining = reply->remaining;
-  if(reply->status == 429 && reply->retry_after_ms >= 0)
+  if((reply->status == 429 || reply->status >= 500) &&
+     reply->retry_after_ms > 0)
     rate->pause_until_ms =
         later(rate->pause_until_ms, now_ms + reply->retry_after_ms);
 }

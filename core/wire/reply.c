@@ -151,8 +151,22 @@ static void explain_status(struct ca_result *result)
   } else
     snprintf(err->text, sizeof(err->text), "HTTP %d with an empty reply",
              err->status);
-  if(!err->fix[0])
+}
+
+/* What to do, if the reply does not say: a proxy's page says nothing about the
+   API key. */
+static void add_advice(struct ca_err *err)
+{
+  if(err->no_route)
+    ca_text_copy(err->fix, sizeof(err->fix),
+                 "check the base URL; or the service no longer has this "
+                 "route");
+  else if(!err->fix[0] && !err->foreign)
     ca_text_copy(err->fix, sizeof(err->fix), find_status(err->status)->advice);
+  else if(!err->fix[0] && err->status >= 400 && err->status < 500)
+    ca_text_copy(err->fix, sizeof(err->fix),
+                 "is the base URL the service's, or does a proxy answer in "
+                 "its place?");
 }
 
 /* ---- what a reply proves ---- */
@@ -320,11 +334,9 @@ static void read_refusal(const struct ca_api *api, const char *id,
   err->no_route = is_no_route(api, id, result);
   if((err->foreign || err->no_route) && ca_api_mutates(api))
     err->unknown = true;
-  if(!err->no_route)
-    return;
-  err->retryable = false;
-  ca_text_copy(err->fix, sizeof(err->fix),
-               "check the base URL; or the service no longer has this route");
+  if(err->no_route)
+    err->retryable = false;
+  add_advice(err);
 }
 
 void ca_reply_explain(const struct ca_api *api, const char *id,
@@ -336,6 +348,20 @@ void ca_reply_explain(const struct ca_api *api, const char *id,
   } else if(!result->err.code && ca_api_mutates(api) &&
             !shows_change(api, id, result))
     suspect(api, result);
+}
+
+enum ca_reply_service ca_reply_service(const struct ca_err *err)
+{
+  if(err->throttled || (err->code == CA_HTTP && err->status == 429))
+    return CA_SERVICE_THROTTLES;
+  if(err->code == CA_HTTP)
+    return err->foreign || err->status >= 500 || err->status == 408
+               ? CA_SERVICE_DOWN
+               : CA_SERVICE_ANSWERS;
+  return err->code == CA_NETWORK || err->code == CA_TIMEOUT ||
+                 err->code == CA_REPLY
+             ? CA_SERVICE_DOWN
+             : CA_SERVICE_ANSWERS;
 }
 
 static const char *status_name(const struct ca_api *api,

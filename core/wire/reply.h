@@ -37,6 +37,16 @@ void ca_reply_explain(const struct ca_api *api, const char *id,
 bool ca_reply_says_gone(const struct ca_api *api, const char *id,
                         const struct ca_result *result);
 
+/* How the service does, going by the end of one op. */
+enum ca_reply_service {
+  CA_SERVICE_ANSWERS, /* a 2xx with its proof, or a refusal in its own words */
+  CA_SERVICE_THROTTLES, /* it asks to send less, or later */
+  CA_SERVICE_DOWN /* no reply, a 5xx, or a reply that is not the service's */
+};
+
+/* err: of a result that ca_reply_explain has completed. */
+enum ca_reply_service ca_reply_service(const struct ca_err *err);
+
 /* The name of the error for a missing route. */
 #define CA_REPLY_NO_ROUTE "RouteNotFoundError"
 

@@ -55,6 +55,11 @@ static bool did_nothing(const struct ca_attempt_end *end)
   return (end->status < 500 && end->status != 408) || end->status == 501;
 }
 
+bool ca_retry_is_throttle(int status, int64_t retry_after_ms)
+{
+  return retry_after_ms > 0 && (status == 429 || status >= 500);
+}
+
 static enum ca_verdict give_up(const struct ca_retry_state *state, bool maybe)
 {
   return maybe && ca_api_mutates(state->api) ? CA_VERDICT_UNKNOWN
@@ -66,18 +71,20 @@ enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,
                                 int64_t *delay_ms)
 {
   bool maybe = state->maybe_sent || !did_nothing(end);
+  bool throttled = ca_retry_is_throttle(end->status, end->retry_after_ms);
+  int failed = state->attempt - state->waits;
   bool transient = !end->status || is_transient(end, state->api->answers_409);
 
   *delay_ms = 0;
   if(end->status >= 200 && end->status < 300)
     return CA_VERDICT_DONE;
   /* a refusal does not undo what an earlier attempt may have done */
-  if(!transient || state->attempt > state->retries ||
+  if(!transient || (!throttled && failed > state->retries) ||
      (maybe && state->api->repeat == CA_REPEAT_NEVER))
     return give_up(state, maybe);
   *delay_ms = end->retry_after_ms > 0
                   ? end->retry_after_ms
-                  : ca_retry_backoff_ms(state->attempt - 1, state->random);
+                  : ca_retry_backoff_ms(failed - 1, state->random);
   /* the shortest waits must not turn into a busy loop */
   if(*delay_ms < 50 && end->status)
     *delay_ms = 50;

@@ -26,13 +26,17 @@ struct ca_attempt_end {
 
 struct ca_retry_state {
   const struct ca_api *api;
-  int attempt;     /* number of the attempt that ended, from 1 */
-  int retries;     /* allowed after the first attempt */
-  bool maybe_sent; /* an earlier attempt of this op may have arrived */
-  int64_t left_ms; /* until the op's deadline; -1 none */
-  int64_t max_wait_ms;
-  double random; /* 0 to 1, for the jitter */
+  int attempt; /* number of the attempt that ended, from 1 */
+  int retries; /* allowed after the first attempt */
+  int waits;   /* attempts after a Retry-After that was obeyed: no retries */
+  bool maybe_sent;     /* an earlier attempt of this op may have arrived */
+  int64_t left_ms;     /* until the op's deadline; -1 none */
+  int64_t max_wait_ms; /* the longest delay from now; 0: none is allowed */
+  double random;       /* 0 to 1, for the jitter */
 };
+
+/* Is it a throttle: a 429 or a 5xx that says when to come back? */
+bool ca_retry_is_throttle(int status, int64_t retry_after_ms);
 
 /* Returns the verdict; for CA_VERDICT_RETRY, *delay_ms is the delay. */
 enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,

@@ -89,7 +89,7 @@ static void others_use_it_up(void)
   CHECK_INT(ca_rate_wait_ms(&rate, 60000, 0), 0);
 }
 
-static void pause_after_429(void)
+static void pause_after_throttle(void)
 {
   ca_rate_init(&rate, 25, 0, 32);
   ca_rate_start(&rate, 0);
@@ -100,10 +100,12 @@ static void pause_after_429(void)
   /* a shorter one does not shorten it */
   reply(200, 429, -1, -1, -1, 1000);
   CHECK_INT(ca_rate_wait_ms(&rate, 200, 0), 29900);
-  /* other statuses do not pause all */
+  /* so does a 5xx, but no other status */
   ca_rate_init(&rate, 25, 0, 32);
-  reply(100, 503, -1, -1, -1, 30000);
+  reply(100, 409, -1, -1, -1, 30000);
   CHECK_INT(ca_rate_wait_ms(&rate, 100, 0), 0);
+  reply(100, 503, -1, -1, -1, 30000);
+  CHECK_INT(ca_rate_wait_ms(&rate, 100, 0), 30000);
 }
 
 static void fixed_rates(void)
@@ -196,7 +198,7 @@ int main(void)
   check_case("other windows", other_windows);
   check_case("the smallest share is one", smallest_share_is_one);
   check_case("others use it up", others_use_it_up);
-  check_case("a pause after 429", pause_after_429);
+  check_case("a pause after a throttle", pause_after_throttle);
   check_case("fixed rates", fixed_rates);
   check_case("a fixed rate after a rest", fixed_rate_after_a_rest);
   check_case("concurrency shrinks and grows", concurrency_shrinks_and_grows);

@@ -137,6 +137,25 @@ static void last_attempt(void)
   CHECK_INT(decide(), CA_VERDICT_FAILED);
 }
 
+static void obeyed_waits_are_no_retries(void)
+{
+  fresh("disable");
+  state.attempt = 9;
+  end.status = 503;
+  end.retry_after_ms = 1000;
+  CHECK_INT(decide(), CA_VERDICT_RETRY);
+  end.retry_after_ms = 120001;
+  CHECK_INT(decide(), CA_VERDICT_UNKNOWN); /* --max-wait */
+  end.retry_after_ms = -1;
+  CHECK_INT(decide(), CA_VERDICT_UNKNOWN);
+  state.waits = 7;
+  CHECK_INT(decide(), CA_VERDICT_RETRY);
+  fresh("refresh");
+  end.status = 503;
+  end.retry_after_ms = 1000;
+  CHECK_INT(decide(), CA_VERDICT_UNKNOWN); /* it may have been carried out */
+}
+
 static void gone_after_a_lost_reply_is_not_known(void)
 {
   CHECK_INT(over("delete", 404), CA_VERDICT_FAILED);
@@ -285,6 +304,8 @@ int main(void)
   check_case("not repeatable: only when nothing happened",
              not_repeatable_only_when_nothing_happened);
   check_case("the last attempt", last_attempt);
+  check_case("waits that are obeyed are no retries",
+             obeyed_waits_are_no_retries);
   check_case("gone after a lost reply is not known",
              gone_after_a_lost_reply_is_not_known);
   check_case("refused after a lost reply is unknown",

@@ -54,6 +54,7 @@ composio.null = nil
 ---@field account_id? string
 ---@field attempts? integer
 ---@field retryable boolean
+---@field unavailable? true the service gave no answer of its own, or asks to wait
 ---@field outcome "failed" | "unknown" unknown: it may have been carried out
 ---@field where? string the script's line, such as job.lua:12
 ---@field cause? composio.error the failure that this one renames

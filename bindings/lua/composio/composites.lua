@@ -145,6 +145,7 @@ return function(_, core, host)
       message = "the reply has no account id",
       operation = "connected_accounts." .. operation,
       retryable = false,
+      unavailable = true,
       outcome = "unknown",
     }
   end
