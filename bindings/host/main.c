@@ -107,7 +107,8 @@ static bool is_closed_pipe(void)
 }
 
 /* Flushes stdout. Returns the exit code: 1 instead of 0 if what was printed is
-   not complete; a reader that closed the pipe wanted no more. */
+   not complete. A reader that closed the pipe wanted no more, and the code of
+   a run that acts tells what became of its changes. */
 static int end_output(int code)
 {
   bool lost = fflush(stdout) != 0 || ferror(stdout);
@@ -116,7 +117,7 @@ static int end_output(int code)
   host_terminal_complain(&host,
                          "stdout cannot be written: what was printed is not "
                          "complete");
-  return code ? code : 1;
+  return code || host.options.apply ? code : 1;
 }
 
 int main(int argc, char **argv)

@@ -160,8 +160,7 @@ static enum ca_code read_run(struct host *host, struct former *former,
 static enum ca_code check_mode(const struct former *former, const char *what,
                                struct ca_err *err)
 {
-  const char *mode = former->row.info.mode;
-  if(mode && !strcmp(mode, "apply"))
+  if(!strcmp(former->row.info.mode, "apply")) /* NOLINT: find_run read it */
     return CA_OK;
   return ca_err_set(err, CA_USAGE,
                     "run %s was a preview: it changed nothing, so there is "
