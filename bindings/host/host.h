@@ -235,9 +235,14 @@ void host_result_show(struct host *host);
 void host_summary_read_counts(struct host *host);
 /* Writes the command to type after this run to out, or "" if there is none. */
 void host_summary_next(const struct host *host, char *out, size_t size);
-/* Writes the command that starts an earlier run again. */
-void host_summary_restart(const struct ca_run_info *info, char *out,
+/* Write the command that starts an earlier run again, or resumes it (`failed`:
+   with its failed changes), with the options of this command line that it
+   needs, too. */
+void host_summary_restart(const struct host *host,
+                          const struct ca_run_info *info, char *out,
                           size_t size);
+void host_summary_resume(const struct host *host, const char *run, bool failed,
+                         char *out, size_t size);
 /* Pushes the options of this command line that the next one needs, too: a list
    in which names and values alternate. [-0, +1, m] */
 void host_summary_push_carried(lua_State *L, const struct host *host);

@@ -329,11 +329,12 @@ static bool is_of_plan(const struct former *former)
          ca_json_member(&scan, &first, &key) == 1 && ca_slice_is(key, "plan");
 }
 
-static enum ca_code report_no_plan(const struct former *former,
+static enum ca_code report_no_plan(const struct host *host,
+                                   const struct former *former,
                                    struct ca_err *err)
 {
   char command[4096];
-  host_summary_restart(&former->row.info, command, sizeof(command));
+  host_summary_restart(host, &former->row.info, command, sizeof(command));
   return ca_err_set(err, CA_USAGE,
                     "run %s %s: nothing was changed, "
                     "so there is nothing to resume; run it again: %s",
@@ -455,7 +456,7 @@ static enum ca_code ready_resume(struct host *host, struct former *former,
     return CA_OK;
   }
   if(!former->row.sealed)
-    return report_no_plan(former, err);
+    return report_no_plan(host, former, err);
   host->replay.failed = host->options.failed;
   host->replay.exact = is_of_plan(former);
   code = take_script(host, former, what, err);
@@ -498,7 +499,7 @@ static void restart_command(const struct host *host,
   *out = '\0';
   if(!ca_json_write_end(&json)) {
     info.options = ca_buf_text(&options);
-    host_summary_restart(&info, out, size);
+    host_summary_restart(host, &info, out, size);
   }
   ca_buf_clear(&options);
 }
@@ -559,14 +560,14 @@ static enum ca_code check_plan(struct host *host,
                       "the ledger in %s, so it may have been edited; plan "
                       "again: %s",
                       path, host->state_dir, command);
+  if(bearer->found && (!is_finished(host, bearer) || bearer->failed_items))
+    host_summary_resume(host, bearer->row.name, is_finished(host, bearer),
+                        command, sizeof(command));
   if(bearer->found && !is_finished(host, bearer))
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s carries out the plan %s and is not "
-                      "finished; finish it: composio-lua resume %s",
-                      bearer->row.name, path, bearer->row.name);
-  if(bearer->found && bearer->failed_items)
-    snprintf(command, sizeof(command), "composio-lua resume %s --failed",
-             bearer->row.name);
+                      "finished; finish it: %s",
+                      bearer->row.name, path, command);
   if(bearer->found)
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s has carried out the plan %s, and a "

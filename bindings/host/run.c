@@ -93,22 +93,24 @@ static enum ca_code like(void *ctx, bool creates, struct ca_err *err)
 {
   struct host *host = ctx;
   char name[96];
+  char command[4096];
   if(host->options.anew || host_like_find(host, name, sizeof(name), err))
     return err->code;
   if(!*name)
     return CA_OK;
+  host_summary_resume(host, name, false, command, sizeof(command));
   if(creates)
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s of this script and parameters was "
                       "interrupted: this run would make again what that one "
-                      "has made; finish it with `composio-lua resume %s`, or "
+                      "has made; finish it with `%s`, or "
                       "give --anew",
-                      name, name);
+                      name, command);
   host_terminal_print_always(
       host,
       "run %s of this script and parameters was interrupted; "
-      "`composio-lua resume %s` finishes it",
-      name, name);
+      "`%s` finishes it",
+      name, command);
   return CA_OK;
 }
 

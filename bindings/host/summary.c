@@ -215,21 +215,53 @@ void host_summary_next(const struct host *host, char *out, size_t size)
   ask_line(&question, out, size);
 }
 
-static void push_run(lua_State *L, const void *from)
+/* An earlier run that a command of this one names. */
+struct earlier {
+  const struct host *host;
+  const char *run;                /* to resume */
+  const struct ca_run_info *info; /* to start again */
+  bool failed;
+};
+
+static void push_restart(lua_State *L, const void *from)
 {
-  const struct ca_run_info *info = from;
+  const struct earlier *earlier = from;
+  const struct ca_run_info *info = earlier->info;
   lua_newtable(L);
   lca_table_set_text(L, "word", info->word);
   lca_table_set_text(L, "undoes", ca_text_or_null(info->undoes));
   lca_table_set_text(L, "params", info->params);
   lca_table_set_text(L, "options", info->options);
+  host_summary_push_carried(L, earlier->host);
+  lua_setfield(L, -2, "carried");
 }
 
-void host_summary_restart(const struct ca_run_info *info, char *out,
+void host_summary_restart(const struct host *host,
+                          const struct ca_run_info *info, char *out,
                           size_t size)
 {
-  struct question question = { "composio.next_command", "restart", push_run,
-                               info };
+  struct earlier earlier = { .host = host, .info = info };
+  struct question question = { "composio.next_command", "restart",
+                               push_restart, &earlier };
+  ask_line(&question, out, size);
+}
+
+static void push_resume(lua_State *L, const void *from)
+{
+  const struct earlier *earlier = from;
+  lua_newtable(L);
+  lca_table_set_text(L, "run", earlier->run);
+  lca_table_set_bool(L, "failed", earlier->failed);
+  host_summary_push_carried(L, earlier->host);
+  lua_setfield(L, -2, "carried");
+}
+
+void host_summary_resume(const struct host *host, const char *run, bool failed,
+                         char *out, size_t size)
+{
+  struct earlier earlier = { .host = host, .run = run, .failed = failed };
+  struct question question = { "composio.next_command", "resume", push_resume,
+                               &earlier };
   ask_line(&question, out, size);
 }
 

@@ -110,7 +110,7 @@ describe("a run whose like was interrupted", function()
     assert.equal(0, run.code, run.err)
     run = place:run(words("--apply", "--", "first"), { script = script })
     assert.equal(4, run.code, run.err)
-    local id = run.err:match "resume (%S-)`"
+    local id = run.err:match "resume ([^%s`]+)"
     run = place:run { "resume", id, "--timeout", "2s", "--summary", "summary.json" }
     assert.equal(0, run.code, run.err)
     assert.equal(40, run.summary.outcomes.done)

@@ -65,7 +65,7 @@ it("a plan is carried out when the interrupted run is finished", function()
   write_users()
   assert.equal(0, place:run(words "--save-plan=plan", { script = LINKS }).code)
   kill()
-  local id = apply().err:match "resume (%S-)`"
+  local id = apply().err:match "resume ([^%s`]+)"
   assert.equal(0, place:run({ "resume", id, "--timeout=2s" }).code)
   assert.equal(0, apply().code)
 end)
@@ -79,4 +79,43 @@ it("a preview that is refused saves no plan", function()
   assert.is_nil(place:read "plan")
   run = place:run(words("--save-plan=plan", "--anew"), { script = LINKS })
   assert.equal(0, run.code, run.err)
+end)
+
+-- Runs the last command of the text, up to a quote or the line's end, as it is printed.
+local function run_command(text)
+  local command = assert(text:match ".*composio%-lua (%l+ [^`\n]+)", text)
+  local list = {}
+  for word in command:gmatch "%S+" do
+    list[#list + 1] = word:gsub("'", "")
+  end
+  job.has(command, "--state-dir")
+  return place:run(list), command
+end
+
+it("the commands in refusals have the options that they need", function()
+  write_users()
+  local where = { "--state-dir=elsewhere", "--base-url=" .. emulator.url }
+  local function at(list)
+    return table.move(where, 1, #where, #list + 1, list)
+  end
+  assert.equal(0, place:run(at(words "--save-plan=plan"), { script = LINKS }).code)
+  emulator:faults { job.refusal { path = "*/link", times = 20 } }
+  local list = at { "apply", "plan", "--stop-on=failed=1", "--concurrency=1", "--max-percent=100" }
+  place:run(list, { script = LINKS })
+  emulator:faults()
+  -- the plan's own run is left open
+  local refused = place:run(at { "apply", "plan" })
+  job.has(refused.err, "is not finished; finish it: composio-lua resume")
+  local like = place:run(at(words "--apply"))
+  assert.equal(4, like.code, like.err)
+  local run, command = run_command(like.err)
+  job.has(command, "--base-url " .. emulator.url)
+  assert.is_true(run.code == 0 or run.code == 3, run.err)
+  run, command = run_command(place:run(at { "apply", "plan" }).err)
+  job.has(command, "--failed")
+  assert.equal(0, run.code, run.err)
+  run, command = run_command(place:run(at { "apply", "plan" }).err)
+  job.has(command, "run job.lua")
+  job.has(command, "--base-url " .. emulator.url)
+  job.has(run.err, "20 changes")
 end)

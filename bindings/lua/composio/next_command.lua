@@ -46,13 +46,17 @@ end
 
 -- ---- a verb with a run or a plan ----
 
--- carried: the options of this command line that the verb needs, too: a list in which
+-- Adds the options of this command line that the verb needs, too. carried: a list in which
 -- names and values alternate; true stands for an option without one.
-local function verb_words(verb, operand, carried, ...)
-  local words = { "composio-lua", verb, operand }
+local function add_carried(words, carried)
   for place = 1, #carried, 2 do
     add_option(words, carried[place], carried[place + 1])
   end
+end
+
+local function verb_words(verb, operand, carried, ...)
+  local words = { "composio-lua", verb, operand }
+  add_carried(words, carried)
   add(words, ...)
   return words
 end
@@ -226,9 +230,13 @@ local function add_members(words, members)
   end
 end
 
--- Returns the command that starts a run again. run: its row in the ledger.
+-- Returns the command that starts a run again. run: its row in the ledger, and the options
+-- `carried` of this command line, which replace the run's own.
 local function restart(core, run)
   local words, options = { "composio-lua" }, core.json_decode(run.options)
+  for place = 1, #run.carried, 2 do
+    options[run.carried[place]] = nil
+  end
   if options.plan then
     add(words, "apply", options.plan)
     options.plan = nil
@@ -239,8 +247,14 @@ local function restart(core, run)
   local rest = options.words
   options.words = nil
   add_members(words, options)
+  add_carried(words, run.carried)
   add_rest(words, rest)
   return line(words)
+end
+
+-- Returns the command that resumes a run. facts: run, carried, failed.
+local function resume(_, facts)
+  return line(verb_words("resume", facts.run, facts.carried, facts.failed and "--failed" or nil))
 end
 
 return {
@@ -249,6 +263,7 @@ return {
   needed = needed,
   of_run = of_run,
   restart = restart,
+  resume = resume,
   verb = function(...)
     return line(verb_words(...))
   end,
