@@ -352,7 +352,7 @@ describe("a run of the host", function()
       { method = "GET", action = "reply", status = 400, body = "no " .. canary.KEY },
     }
     local result = run { "-vv", more = "accounts.get 'ca_x'", faults = faults }
-    assert.equal(1, result.code, result.err)
+    assert.equal(7, result.code, result.err)
     assert.matches("BadRequestError", result.err)
   end)
 

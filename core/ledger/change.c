@@ -59,7 +59,7 @@ size_t ca_change_row_copy(struct ca_change_row *to,
     const char **text = text_of(to, i);
     size_t len = *text ? strlen(*text) + 1 : 0;
 
-    if(len && used + len <= room) {
+    if(len && texts_to && used + len <= room) {
       memcpy(texts_to + used, *text, len);
       *text = texts_to + used;
     }

@@ -55,9 +55,15 @@ static bool did_nothing(const struct ca_attempt_end *end)
   return (end->status < 500 && end->status != 408) || end->status == 501;
 }
 
+/* A shorter wait counts as a retry: obeyed without a limit, waits of some
+   milliseconds would send hundreds of requests to a service that is failing.
+ */
+#define THROTTLE_LEAST_MS 250
+
 bool ca_retry_is_throttle(int status, int64_t retry_after_ms)
 {
-  return retry_after_ms > 0 && (status == 429 || status >= 500);
+  return retry_after_ms >= THROTTLE_LEAST_MS &&
+         (status == 429 || status >= 500);
 }
 
 static enum ca_verdict give_up(const struct ca_retry_state *state, bool maybe)

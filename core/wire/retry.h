@@ -35,7 +35,8 @@ struct ca_retry_state {
   double random;       /* 0 to 1, for the jitter */
 };
 
-/* Is it a throttle: a 429 or a 5xx that says when to come back? */
+/* Is it a throttle: a 429 or a 5xx that asks for a wait of a quarter of a
+   second or more? */
 bool ca_retry_is_throttle(int status, int64_t retry_after_ms);
 
 /* Returns the verdict; for CA_VERDICT_RETRY, *delay_ms is the delay. */
