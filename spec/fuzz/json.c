@@ -12,9 +12,9 @@
 
 static int decode(lua_State *L)
 {
-  size_t len;
-  const char *text = luaL_checklstring(L, 1, &len);
-  lca_json_decode(L, text, len);
+  struct ca_slice text;
+  text.data = luaL_checklstring(L, 1, &text.len);
+  lca_json_decode(L, LCA_JSON_UNNAMED, text);
   return 1;
 }
 
