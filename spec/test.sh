@@ -22,7 +22,7 @@ echo "== C units and checks"
 ctest --test-dir "$tested" --output-on-failure -j "$(nproc)" || failed=1
 
 echo "== specs, $what"
-COMPOSIO_BUILD=$PWD/$tested "$tested/composio-spec" spec/run.lua || failed=1
+COMPOSIO_BUILD=$PWD/$tested spec/specs.sh || failed=1
 
 echo "== the module in stock Lua"
 COMPOSIO_BUILD=$PWD/$stock LUA_CPATH="$stock/?.so;;" spec/lua spec/run.lua spec/stock || failed=1
