@@ -13,7 +13,7 @@ bool host_finish_check_job(struct host *host)
   if(lca_run_stats(host->L)->job_seen || host->stop || host->raised)
     return true;
   if(host->options.help) {
-    (void)host_help_print(host, "script");
+    (void)host_shipped_help(host, "script");
     return true;
   }
   if(!host->options.param_count)

@@ -146,23 +146,46 @@ int host_replay(struct host *host);
 CA_MUST_USE enum ca_code host_like_find(struct host *host, char *name,
                                         size_t size, struct ca_err *err);
 
-/* ---- history.c ---- */
+/* ---- runs.c ---- */
 
 /* Carries out the verb runs, show, history or resolve and returns the exit
    code. They need no API key and no network. */
-int host_history_verb(struct host *host);
+int host_runs_verb(struct host *host);
+
+/* ---- history.c ---- */
+
 /* Completes composio.host, the table on top, with what history.lua asks of the
    host. [-0, +0, m] */
 void host_history_add(lua_State *L, struct host *host);
 
-/* Calls the function with ctx in a Lua state of its own, which no script
-   reaches. Returns the integer that it returns; prints an error, and returns
-   its status negated: -LUA_ERRRUN. */
-int host_history_call(struct host *host, lua_CFunction function, void *ctx);
-/* In such a state: loads the shipped Lua module, calls what it returns with
-   composio.core and the functions of the host, and pushes the result.
-   [-0, +1, e] */
-void host_history_push(lua_State *L, struct host *host, const char *module);
+/* ---- command_line.c ---- */
+
+/* Pushes a list of strings. [-0, +1, m] */
+void host_command_line_push_words(lua_State *L, char **words, int count);
+/* Adds to composio.host, the table on top, what job.lua needs of the command
+   line. [-0, +0, m] */
+void host_command_line_add(lua_State *L, struct host *host);
+/* Adds what else the verbs need of it: the operands, options under the names
+   that the shipped Lua uses, `carried` (the options that the next command
+   needs, too: a list in which names and values alternate), and the shipped
+   scripts. [-0, +0, m] */
+void host_command_line_add_verb(lua_State *L, const struct host *host);
+
+/* ---- shipped.c ---- */
+
+/* Calls a function of a shipped Lua module in a state of its own. Its argument
+   is a table that `add` (NULL: nothing) fills from `from`; absent members are
+   those of the host table. A module that is a function is called before, with
+   composio.core and the host table. Adds the text that the function returns to
+   out, unless that is NULL, and returns the integer that it returns, or 0.
+   Prints an error, and returns its status negated: -LUA_ERRRUN. */
+int host_shipped_call(struct host *host, const char *module,
+                      const char *function,
+                      void (*add)(lua_State *L, const void *from),
+                      const void *from, struct ca_buf *out);
+/* Prints a page of help.lua: "usage", "scripts" (the shipped ones), or
+   "script" (one that has no composio.job). Returns the exit code. */
+int host_shipped_help(struct host *host, const char *page);
 
 /* ---- preview.c ---- */
 
@@ -192,17 +215,6 @@ CA_MUST_USE enum ca_code host_confirm_one(struct host *host, int64_t count,
 
 /* Prints the output of --version. Returns the exit code. */
 int host_versions(void);
-
-/* ---- help.c ---- */
-
-/* Pushes a list of strings. [-0, +1, m] */
-void host_help_push_words(lua_State *L, char **words, int count);
-/* Adds to composio.host, the table on top, what job.lua needs of the command
-   line. [-0, +0, m] */
-void host_help_add(lua_State *L, struct host *host);
-/* Prints a page of help.lua: "usage", "scripts" (the shipped ones), or
-   "script" (one that has no composio.job). Returns the exit code. */
-int host_help_print(struct host *host, const char *page);
 
 /* ---- terminal.c ---- */
 
@@ -234,18 +246,14 @@ void host_result_show(struct host *host);
    host->counts_unknown. */
 void host_summary_read_counts(struct host *host);
 /* Writes the command to type after this run to out, or "" if there is none. */
-void host_summary_next(const struct host *host, char *out, size_t size);
+void host_summary_next(struct host *host, char *out, size_t size);
 /* Write the command that starts an earlier run again, or resumes it (`failed`:
    with its failed changes), with the options of this command line that it
    needs, too. */
-void host_summary_restart(const struct host *host,
-                          const struct ca_run_info *info, char *out,
-                          size_t size);
-void host_summary_resume(const struct host *host, const char *run, bool failed,
+void host_summary_restart(struct host *host, const struct ca_run_info *info,
+                          char *out, size_t size);
+void host_summary_resume(struct host *host, const char *run, bool failed,
                          char *out, size_t size);
-/* Pushes the options of this command line that the next one needs, too: a list
-   in which names and values alternate. [-0, +1, m] */
-void host_summary_push_carried(lua_State *L, const struct host *host);
 /* Writes the JSON object of --summary. */
 void host_summary_write(struct host *host);
 

@@ -66,9 +66,9 @@ static int run_script(void)
   if(host.options.script)
     return host_run(&host);
   if(host.options.help)
-    return host_help_print(&host, "usage");
+    return host_shipped_help(&host, "usage");
   (void)dup2(STDERR_FILENO, STDOUT_FILENO); /* it is no result */
-  (void)host_help_print(&host, "usage");
+  (void)host_shipped_help(&host, "usage");
   return 2;
 }
 
@@ -77,7 +77,7 @@ static int dispatch(void)
   bool about_script =
       host.options.verb == HOST_RUN || host.options.verb == HOST_HELP;
   if(host.options.help && !about_script)
-    return host_help_print(&host, "usage");
+    return host_shipped_help(&host, "usage");
   switch(host.options.verb) {
   case HOST_RUN:
   case HOST_HELP:
@@ -90,9 +90,9 @@ static int dispatch(void)
   case HOST_SHOW:
   case HOST_HISTORY:
   case HOST_RESOLVE:
-    return host_history_verb(&host);
+    return host_runs_verb(&host);
   case HOST_SCRIPTS:
-    return host_help_print(&host, "scripts");
+    return host_shipped_help(&host, "scripts");
   case HOST_VERSION:
     break;
   }

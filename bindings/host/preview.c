@@ -88,9 +88,10 @@ static void push_kinds(lua_State *L, const struct lca_count *counts)
   }
 }
 
-static void push_plan(lua_State *L, const struct lca_plan *plan)
+static void add_plan(lua_State *L, const void *from)
 {
-  lua_newtable(L);
+  const struct shown *shown = from;
+  const struct lca_plan *plan = shown->plan;
   lca_table_set_text(L, "name", plan->name);
   lca_table_set_text(L, "listing", plan->listing);
   lca_table_set_integer(L, "bulk", plan->bulk);
@@ -105,17 +106,9 @@ static void push_plan(lua_State *L, const struct lca_plan *plan)
     push_kinds(L, plan->plan_counts);
     lua_setfield(L, -2, "kinds");
   }
-}
-
-static int show(lua_State *L)
-{
-  struct shown *shown = lua_touserdata(L, 1);
-  host_history_push(L, shown->host, "composio.preview");
-  push_plan(L, shown->plan);
   lua_pushlightuserdata(L, shown->host);
   lua_pushcclosure(L, changes, 1);
-  lua_call(L, 2, 0);
-  return 0;
+  lua_setfield(L, -2, "changes");
 }
 
 void host_preview_show(struct host *host, const struct lca_plan *plan)
@@ -123,7 +116,8 @@ void host_preview_show(struct host *host, const struct lca_plan *plan)
   struct shown shown = { host, plan };
   host_terminal_clear_progress(host);
   if(!host->options.quiet)
-    (void)host_history_call(host, show, &shown);
+    (void)host_shipped_call(host, "composio.preview", "show", add_plan, &shown,
+                            NULL);
   else if(plan->listing)
     host_terminal_print_always(host, "  the listing is incomplete: %s",
                                plan->listing);

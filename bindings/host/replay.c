@@ -329,7 +329,7 @@ static bool is_of_plan(const struct former *former)
          ca_json_member(&scan, &first, &key) == 1 && ca_slice_is(key, "plan");
 }
 
-static enum ca_code report_no_plan(const struct host *host,
+static enum ca_code report_no_plan(struct host *host,
                                    const struct former *former,
                                    struct ca_err *err)
 {
@@ -484,9 +484,8 @@ static void describe_plan(const struct ca_plan_head *head,
 
 /* Writes the command that makes the plan again. Its words are the head's, as
    they stand in the file. */
-static void restart_command(const struct host *host,
-                            const struct ca_plan_head *head, char *out,
-                            size_t size)
+static void restart_command(struct host *host, const struct ca_plan_head *head,
+                            char *out, size_t size)
 {
   struct ca_json_write json;
   struct ca_run_info info = { .word = head->word,

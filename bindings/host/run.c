@@ -226,7 +226,7 @@ static int open_state(lua_State *L)
   lca_host_table_open(L, &options);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "composio.host"); /* loaded host */
-  host_help_add(L, host);
+  host_command_line_add(L, host);
   host_history_add(L, host);
   lua_pushstring(L,
                  host->run_id); /* known in a resume and an apply, else "" */
@@ -247,7 +247,8 @@ static int open_state(lua_State *L)
   host_sandbox_hook(L);
   host_sandbox_close(L, host->script_dir, host->options.allow_io,
                      host->options.allow_os, host->undoes[0] != '\0');
-  host_help_push_words(L, host->options.rest, host->options.rest_count);
+  host_command_line_push_words(L, host->options.rest,
+                               host->options.rest_count);
   lua_pushstring(L, host->script);
   lua_rawseti(L, -2, 0);
   lua_setglobal(L, "arg");

@@ -1,15 +1,11 @@
 /* The result of a run: counts from the ledger, and what the shipped Lua makes
-   of them, the JSON object of --summary and the command to type next. Lua runs
-   in a state of its own: the script's may be out of memory, and its globals
-   may be changed. Must not know: curl, which command follows from what. */
+   of them, the JSON object of --summary and the command to type next.
+   Must not know: curl, which command follows from what. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-#include <lauxlib.h>
-#include <lualib.h>
 #include "host/host.h"
-#include "module/open.h"
 #include "module/scheduler.h"
 #include "module/table.h"
 
@@ -93,49 +89,11 @@ static void set_stats(lua_State *L, const struct host *host)
   lua_setfield(L, -2, "listing");
 }
 
-static void add_carried(void *ctx, const char *name, const char *value)
-{
-  lua_State *L = ctx;
-  lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
-  lua_pushstring(L, name);
-  lua_rawseti(L, -2, count + 1);
-  if(value)
-    lua_pushstring(L, value);
-  else
-    lua_pushboolean(L, 1);
-  lua_rawseti(L, -2, count + 2);
-}
-
-void host_summary_push_carried(lua_State *L, const struct host *host)
-{
-  lua_newtable(L);
-  host_options_saved_carry(&host->options, add_carried, L);
-}
-
-static void set_command_line(lua_State *L, const struct host *host)
-{
-  const struct host_options *options = &host->options;
-  lca_table_set_text(L, "verb", host_options_verb(options->verb));
-  lca_table_set_text(L, "operand", options->operand);
-  lca_table_set_bool(L, "apply", options->apply);
-  lca_table_set_text(L, "save_plan", options->save_plan);
-  host_help_push_words(L, host->argv + 1, host->argc - 1);
-  lua_setfield(L, -2, "argv");
-  host_summary_push_carried(L, host);
-  lua_setfield(L, -2, "carried");
-  if(!options->rest)
-    return;
-  host_help_push_words(L, options->rest, options->rest_count);
-  lua_setfield(L, -2, "rest");
-}
-
-static void push_facts(lua_State *L, const void *from)
+static void add_facts(lua_State *L, const void *from)
 {
   const struct host *host = from;
-  lua_newtable(L);
-  set_command_line(L, host);
   lca_table_set_text(L, "run", ca_text_or_null(host->run_id));
-  lca_table_set_text(L, "script", ca_text_or_null(host->script));
+  lca_table_set_text(L, "run_script", ca_text_or_null(host->script));
   lca_table_set_text(L, "undoes", ca_text_or_null(host->undoes));
   lca_table_set_integer(L, "exit", host->exit_code);
   lca_table_set_integer(L, "ms",
@@ -154,115 +112,58 @@ static void push_facts(lua_State *L, const void *from)
     set_stats(L, host);
 }
 
-/* ---- asking Lua ---- */
+/* ---- commands ---- */
 
-/* A question: a function of a shipped module, and its argument. */
-struct question {
-  const char *module;
-  const char *function;
-  void (*push)(lua_State *L, const void *from);
-  const void *from;
-};
-
-/* The argument is the question; returns the text or nil. */
-static int answer(lua_State *L)
-{
-  const struct question *question = lua_touserdata(L, 1);
-  luaL_openlibs(L);
-  lca_open_parts(L);
-  lua_getglobal(L, "require");
-  lua_pushvalue(L, -1);
-  lua_pushstring(L, question->module);
-  lua_call(L, 1, 1);
-  lua_getfield(L, -1, question->function);
-  lua_pushvalue(L, 2);
-  lua_pushliteral(L, "composio.core");
-  lua_call(L, 1, 1);
-  question->push(L, question->from);
-  lua_call(L, 2, 1);
-  return 1;
-}
-
-/* Adds the answer to out, nothing when there is none. Returns false without
-   memory. */
-static bool ask(const struct question *question, struct ca_buf *out)
-{
-  lua_State *L = luaL_newstate();
-  bool answered = false;
-  if(!L)
-    return false;
-  lua_pushcfunction(L, answer);
-  lua_pushlightuserdata(L, (void *)question);
-  if(!lua_pcall(L, 1, 1, 0))
-    answered = lua_isnil(L, -1) || !ca_buf_add_text(out, lua_tostring(L, -1));
-  lua_close(L);
-  return answered;
-}
-
-static void ask_line(const struct question *question, char *out, size_t size)
+static void write_command(struct host *host, const char *function,
+                          void (*add)(lua_State *L, const void *from),
+                          const void *from, char *out, size_t size)
 {
   struct ca_buf text;
   ca_buf_init(&text, TEXT_MAX);
-  (void)ask(question, &text);
+  (void)host_shipped_call(host, "composio.next_command", function, add, from,
+                          &text);
   ca_err_copy_text(out, size, ca_buf_text(&text), text.len);
   ca_buf_clear(&text);
 }
 
-void host_summary_next(const struct host *host, char *out, size_t size)
+void host_summary_next(struct host *host, char *out, size_t size)
 {
-  struct question question = { "composio.next_command", "after", push_facts,
-                               host };
-  ask_line(&question, out, size);
+  write_command(host, "after", add_facts, host, out, size);
 }
 
-/* An earlier run that a command of this one names. */
-struct earlier {
-  const struct host *host;
-  const char *run;                /* to resume */
-  const struct ca_run_info *info; /* to start again */
-  bool failed;
-};
-
-static void push_restart(lua_State *L, const void *from)
+static void add_run(lua_State *L, const void *from)
 {
-  const struct earlier *earlier = from;
-  const struct ca_run_info *info = earlier->info;
-  lua_newtable(L);
+  const struct ca_run_info *info = from;
   lca_table_set_text(L, "word", info->word);
   lca_table_set_text(L, "undoes", ca_text_or_null(info->undoes));
   lca_table_set_text(L, "params", info->params);
-  lca_table_set_text(L, "options", info->options);
-  host_summary_push_carried(L, earlier->host);
-  lua_setfield(L, -2, "carried");
+  lca_table_set_text(L, "saved", info->options);
 }
 
-void host_summary_restart(const struct host *host,
-                          const struct ca_run_info *info, char *out,
-                          size_t size)
+void host_summary_restart(struct host *host, const struct ca_run_info *info,
+                          char *out, size_t size)
 {
-  struct earlier earlier = { .host = host, .info = info };
-  struct question question = { "composio.next_command", "restart",
-                               push_restart, &earlier };
-  ask_line(&question, out, size);
+  write_command(host, "restart", add_run, info, out, size);
 }
 
-static void push_resume(lua_State *L, const void *from)
+/* A run to resume. */
+struct resumed {
+  const char *run;
+  bool failed;
+};
+
+static void add_resumed(lua_State *L, const void *from)
 {
-  const struct earlier *earlier = from;
-  lua_newtable(L);
-  lca_table_set_text(L, "run", earlier->run);
-  lca_table_set_bool(L, "failed", earlier->failed);
-  host_summary_push_carried(L, earlier->host);
-  lua_setfield(L, -2, "carried");
+  const struct resumed *resumed = from;
+  lca_table_set_text(L, "run", resumed->run);
+  lca_table_set_bool(L, "failed", resumed->failed);
 }
 
-void host_summary_resume(const struct host *host, const char *run, bool failed,
+void host_summary_resume(struct host *host, const char *run, bool failed,
                          char *out, size_t size)
 {
-  struct earlier earlier = { .host = host, .run = run, .failed = failed };
-  struct question question = { "composio.next_command", "resume", push_resume,
-                               &earlier };
-  ask_line(&question, out, size);
+  struct resumed resumed = { run, failed };
+  write_command(host, "resume", add_resumed, &resumed, out, size);
 }
 
 /* ---- --summary ---- */
@@ -296,13 +197,13 @@ static bool write_file(const char *path, const struct ca_buf *text)
 void host_summary_write(struct host *host)
 {
   const char *path = host->options.summary;
-  struct question question = { "composio.summary", "text", push_facts, host };
   struct ca_buf text;
   if(!path)
     return;
   ca_buf_init(&text, TEXT_MAX);
-  if(!ask(&question, &text) || ca_buf_add(&text, "\n", 1)) {
-    host_terminal_complain(host, "cannot write the summary: out of memory");
+  if(host_shipped_call(host, "composio.summary", "text", add_facts, host,
+                       &text)) {
+    host_terminal_complain(host, "the summary was not written");
   } else if(!strcmp(path, "-")) {
     (void)fflush(stdout);
     (void)write_all(STDOUT_FILENO, text.data, text.len);

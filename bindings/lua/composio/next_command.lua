@@ -188,7 +188,7 @@ local function after_apply(facts)
 end
 
 -- Returns the command to type after this run, or nil. facts: what the host knows of it.
-local function after(_, facts)
+local function after(facts)
   if facts.emulator then -- it has ended before anybody can type this
     return nil
   end
@@ -230,10 +230,11 @@ local function add_members(words, members)
   end
 end
 
--- Returns the command that starts a run again. run: its row in the ledger, and the options
--- `carried` of this command line, which replace the run's own.
-local function restart(core, run)
-  local words, options = { "composio-lua" }, core.json_decode(run.options)
+-- Returns the command that starts a run again. run: its word, parameters and `saved` options
+-- in the ledger; the options `carried` of this command line replace those.
+local function restart(run)
+  local core = require "composio.core"
+  local words, options = { "composio-lua" }, core.json_decode(run.saved)
   for place = 1, #run.carried, 2 do
     options[run.carried[place]] = nil
   end
@@ -253,7 +254,7 @@ local function restart(core, run)
 end
 
 -- Returns the command that resumes a run. facts: run, carried, failed.
-local function resume(_, facts)
+local function resume(facts)
   return line(verb_words("resume", facts.run, facts.carried, facts.failed and "--failed" or nil))
 end
 

@@ -89,8 +89,9 @@ return function(_, host)
   end
 
   -- plan: struct lca_plan as a table; without kinds, it is that of straight-line changes.
-  -- changes(bulk, outcome) iterates over the plan's changes.
-  return function(plan, changes)
+  -- plan.changes(bulk, outcome) iterates over the plan's changes.
+  local function show(plan)
+    local changes = plan.changes
     if plan.kinds then
       show_heading(plan)
       show_kinds(plan.kinds)
@@ -106,4 +107,6 @@ return function(_, host)
       show_lines(changes, plan.bulk, "skipped", plan.skipped)
     end
   end
+
+  return { show = show }
 end

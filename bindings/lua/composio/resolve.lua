@@ -78,14 +78,14 @@ return function(host)
     end
   end
 
-  return function(ledger)
+  return function(ledger, resolve)
     check_words(host)
     local run = ledger:runs({ run = ledger:find(host.operand) })()
     if run.mode ~= "apply" then
       fail("run %s was a preview: it changed nothing, so there is nothing to resolve", run.run)
     end
     local row = find_change(ledger, run.run, host.change)
-    local who = host.resolve(run, row.number, host.outcome, host.reason)
+    local who = resolve(run, row.number, host.outcome, host.reason)
     host.print(("%s of %s: %s, now %s (%s: %s)"):format(row.operation, row.account or row.key,
       row.outcome, host.outcome, who, host.reason))
     print_next(run.run)

@@ -429,13 +429,13 @@ return function(core, host)
   -- Returns a verb that opens the ledger and shows something. Without a ledger the verb
   -- returns the exit code `code_without`.
   local function verb(show_it, code_without)
-    return function()
+    return function(given)
       local ledger <close> = host.ledger()
       if not ledger then
         host.complain("no runs yet in " .. host.state_dir)
         return code_without
       end
-      return show_it(ledger)
+      return show_it(ledger, given.resolve)
     end
   end
 

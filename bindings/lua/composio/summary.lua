@@ -1,6 +1,7 @@
 -- The result of a run for programs: the JSON object of --summary.
 -- Must not know: the ledger, files, terminals.
 
+local core = require "composio.core"
 local json_line = require "composio.json_line"
 local next_command = require "composio.next_command"
 
@@ -29,14 +30,14 @@ local function this_time(facts)
   return json_line.counts(counts, true)
 end
 
--- Returns the object as text. facts: what the host knows of the run.
-local function text(core, facts)
+-- Returns the object as a line. facts: what the host knows of the run.
+local function text(facts)
   local listing = facts.listing
   local known = not facts.counts_unknown
   local resumed = facts.verb == "resume" and known
   return json_line.object(core, resumed and RESUMED or MEMBERS, {
     run = facts.run,
-    script = facts.script,
+    script = facts.run_script,
     mode = facts.apply and "apply" or "preview",
     exit = facts.exit,
     outcomes = known and json_line.counts(facts.items, true) or nil,
@@ -47,8 +48,8 @@ local function text(core, facts)
     },
     requests = facts.requests,
     seconds = { json = ("%d.%03d"):format(facts.ms // 1000, facts.ms % 1000) },
-    next = next_command.after(core, facts),
-  })
+    next = next_command.after(facts),
+  }) .. "\n"
 end
 
 return { text = text }
