@@ -85,6 +85,7 @@ void host_command_line_add_verb(lua_State *L, const struct host *host)
   lca_table_set_text(L, "change", options->more[0]);
   lca_table_set_text(L, "outcome", options->more[1]);
   lca_table_set_text(L, "reason", options->reason);
+  lca_table_set_text(L, "tag", options->tag);
   lca_table_set_text(L, "save_plan", options->save_plan);
   lca_table_set_bool(L, "apply", options->apply);
   lca_table_set_bool(L, "wants_json", options->json);

@@ -66,6 +66,7 @@ struct host_options {
   int64_t settle_wait_ms;
   bool detailed_exitcode;
   const char *reason; /* of resolve, or NULL */
+  const char *tag;    /* of show, or NULL */
   bool failed;        /* resume also retries failed changes */
   bool json;
   int64_t limit; /* runs to list; 0: all */

@@ -309,6 +309,8 @@ const struct host_option host_options_table[] = {
     "with resume: also retry changes and actions that failed" },
   { "reason", SAFETY, ON(RESOLVE), read_text, AT(reason), 0, 0, "TEXT",
     "with resolve: how you know the change's outcome" },
+  { "tag", SAFETY, ON(SHOW), read_text, AT(tag), 0, 0, "NAME",
+    "with show: only the items that the script tagged NAME" },
   { "lock-wait", SAFETY, ACTS | ON(RESOLVE), read_duration, AT(lock_wait_ms),
     0, 0, "DUR", "wait up to DUR for another run to end" },
   { "detailed-exitcode", SAFETY, PLANS, read_flag, AT(detailed_exitcode), 0, 0,

@@ -24,6 +24,25 @@ static void list_outcomes(const int64_t counts[CA_OUTCOME_COUNT],
   }
 }
 
+/* Prints how many items have each tag of the run: "tags: healed 28". */
+static void show_tags(struct host *host)
+{
+  struct ca_query query;
+  struct ca_err err;
+  const char *tag;
+  char count[32];
+  char line[400] = "";
+  int64_t items;
+  ca_history_open_tags(&query, host->ledger, -1, &err);
+  while(ca_history_next_tag(&query, &tag, &items)) {
+    size_t len = strlen(line);
+    snprintf(line + len, sizeof(line) - len, "%s%s %s", len ? " · " : "", tag,
+             ca_text_number(items, count));
+  }
+  if(!ca_history_close(&query) && *line)
+    host_terminal_print(host, "tags: %s", line);
+}
+
 static void show_operation(struct host *host, size_t at)
 {
   char line[400];
@@ -191,6 +210,7 @@ void host_result_show(struct host *host)
   if(straight.totals.planned && !stats->bulks && !host->options.apply)
     host_preview_show(host, &straight);
   show_idle_protection(host);
+  show_tags(host);
   if(!host->options.apply) {
     show_failures(host);
     show_preview(host, next);

@@ -59,6 +59,28 @@ static void set_operations(lua_State *L, const struct ca_counts *counts)
   set_counts(L, "changes", changes);
 }
 
+/* Sets a list: a tag, its number of items, … */
+static void set_tags(lua_State *L, struct ca_ledger *ledger)
+{
+  struct ca_query query;
+  struct ca_err err;
+  const char *tag;
+  int64_t items;
+  int count = 0;
+  lua_newtable(L);
+  if(!ledger)
+    return lua_setfield(L, -2, "tags");
+  ca_history_open_tags(&query, ledger, -1, &err);
+  while(ca_history_next_tag(&query, &tag, &items)) {
+    lua_pushstring(L, tag);
+    lua_rawseti(L, -2, ++count);
+    lua_pushinteger(L, items);
+    lua_rawseti(L, -2, ++count);
+  }
+  lua_setfield(L, -2, "tags");
+  (void)ca_history_close(&query);
+}
+
 /* Sets what the run's Lua state knows. */
 static void set_stats(lua_State *L, const struct host *host)
 {
@@ -107,6 +129,7 @@ static void add_facts(lua_State *L, const void *from)
   set_counts(L, "items", host->counts.items);
   set_counts(L, "before", host->before);
   set_operations(L, &host->counts);
+  set_tags(L, host->ledger);
   lca_table_set_integer(L, "requests", 0);
   if(host->L)
     set_stats(L, host);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "module/account.h"
 #include "module/error.h"
+#include "module/table.h"
 #include "base/digest.h"
 #include "job/run_private.h"
 
@@ -279,8 +280,24 @@ static void set_counts(lua_State *L, const int64_t counts[CA_OUTCOME_COUNT])
     }
 }
 
+/* Sets the bulk's tags, { healed = n }, in the table on top. */
+static enum ca_code set_tags(lua_State *L, struct lca_run *run, int bulk,
+                             struct ca_err *err)
+{
+  struct ca_query query;
+  const char *tag;
+  int64_t items;
+  lua_newtable(L);
+  ca_history_open_tags(&query, run->ledger, bulk, err);
+  while(ca_history_next_tag(&query, &tag, &items))
+    lca_table_set_integer(L, tag, items);
+  lua_setfield(L, -2, "tags");
+  return ca_history_close(&query);
+}
+
 /* host.counts(bulk) → { done = n, …, selected = n, operations = { refresh =
-   { done = n } } }; "not tried" is spelled not_tried. */
+   { done = n } }, tags = { healed = n } }; "not tried" is spelled not_tried.
+ */
 int lca_bulk_counts(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -302,5 +319,7 @@ int lca_bulk_counts(lua_State *L)
     lua_setfield(L, -2, counts.operations[i].name);
   }
   lua_setfield(L, -2, "operations");
+  if(set_tags(L, run, bulk, &err))
+    return lca_run_ledger_failed(L, run, &err);
   return 1;
 }

@@ -395,6 +395,57 @@ static int ledger_counts(lua_State *L)
   return 1;
 }
 
+/* ledger:tags(run) → list of { tag, items } by name */
+static int ledger_tags(lua_State *L)
+{
+  struct ca_ledger *ledger = ledger_at(L, 1);
+  struct ca_query query;
+  const char *tag;
+  int64_t items;
+  struct ca_err err;
+  int count = 0;
+  lua_newtable(L);
+  if(ca_run_select(ledger, luaL_checkstring(L, 2), &err))
+    return raise(L, &err);
+  ca_history_open_tags(&query, ledger, -1, &err);
+  while(ca_history_next_tag(&query, &tag, &items)) {
+    lua_createtable(L, 0, 2);
+    lca_table_set_text(L, "tag", tag);
+    lca_table_set_integer(L, "items", items);
+    lua_rawseti(L, -2, ++count);
+  }
+  return ca_history_close(&query) ? raise(L, &err) : 1;
+}
+
+/* ledger:tagged(run, tag, after) → list of the next items with this tag, at
+   most BATCH: { number, key, account, user, toolkit, status, reason } */
+static int ledger_tagged(lua_State *L)
+{
+  struct ca_ledger *ledger = ledger_at(L, 1);
+  struct ca_query query;
+  struct ca_item item;
+  int64_t number;
+  struct ca_err err;
+  int count = 0;
+  lua_newtable(L);
+  if(ca_run_select(ledger, luaL_checkstring(L, 2), &err))
+    return raise(L, &err);
+  ca_history_open_tagged(&query, ledger, luaL_checkstring(L, 3),
+                         luaL_checkinteger(L, 4), BATCH, &err);
+  while(ca_history_next_tagged(&query, &item, &number)) {
+    lua_createtable(L, 0, 7);
+    lca_table_set_integer(L, "number", number);
+    lca_table_set_text(L, "key", item.key);
+    lca_table_set_text(L, "account", item.account);
+    lca_table_set_text(L, "user", item.user);
+    lca_table_set_text(L, "toolkit", item.toolkit);
+    lca_table_set_text(L, "status", item.status);
+    lca_table_set_text(L, "reason", item.status_reason);
+    lua_rawseti(L, -2, ++count);
+  }
+  return ca_history_close(&query) ? raise(L, &err) : 1;
+}
+
 static int ledger_close(lua_State *L)
 {
   struct ca_ledger **place = luaL_checkudata(L, 1, LEDGER_CLASS);
@@ -414,6 +465,8 @@ struct ca_ledger **lca_history_new(lua_State *L)
                                       { "find", ledger_find },
                                       { "sessions", ledger_sessions },
                                       { "counts", ledger_counts },
+                                      { "tags", ledger_tags },
+                                      { "tagged", ledger_tagged },
                                       { NULL, NULL } };
   static const luaL_Reg rows_events[] = { { "__call", rows_next },
                                           { NULL, NULL } };

@@ -213,6 +213,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "item_account", lca_item_account },
     { "item_kind", lca_item_kind },
     { "row_item", lca_item_of_row },
+    { "tag", lca_item_tag },
     { "fail_straight", lca_item_fail_straight },
     { "counts", lca_bulk_counts },
     { "guard", lca_guard_check },

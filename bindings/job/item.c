@@ -246,6 +246,25 @@ int lca_item_of_row(lua_State *L)
   return 1;
 }
 
+/* host.tag(name): tags the item whose action or `after` runs. */
+int lca_item_tag(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  const char *tag = luaL_checkstring(L, 1);
+  enum ca_code code = CA_OK;
+  int64_t id;
+  struct lca_item *item = push_running(L, &id);
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(id < 0)
+    code = ca_outcome_tag(run->ledger, -id, tag, &err);
+  else if(item && !item->recall) {
+    lca_item_store(L, run, -1, NULL);
+    code = ca_plan_rows_tag(run->ledger, item->number, tag, &err);
+  }
+  return code ? lca_run_ledger_failed(L, run, &err) : 0;
+}
+
 /* ---- running a script's function for one item ---- */
 
 static void set_live(lua_State *L, struct lca_run *run, int64_t id, int index)
@@ -470,7 +489,12 @@ static int after_ended(lua_State *L, int status, lua_KContext ctx)
 int lca_item_after(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
+  struct ca_err err;
   lua_settop(L, AFTER_WHAT);
+  ca_err_clear(&err);
+  if(run->options.replay.on && !strcmp(lua_tostring(L, AFTER_WHAT), "after") &&
+     ca_outcome_tag(run->ledger, luaL_checkinteger(L, AFTER_ITEM), NULL, &err))
+    return lca_run_ledger_failed(L, run, &err);
   lca_task_set_item(lca_scheduler_running(run->sched),
                     -luaL_checkinteger(L, AFTER_ITEM));
   lca_scheduler_set_origin(L, run->sched, AFTER_FUNCTION);

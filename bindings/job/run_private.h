@@ -132,14 +132,14 @@ struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
 int64_t lca_item_add_single(lua_State *L, struct lca_run *run,
                             const struct lca_account *account, const char *id);
 /* host.plan_item, host.after_item, host.item_account, host.item_kind,
-   host.row_item,
-   host.fail_straight. */
+   host.row_item, host.tag, host.fail_straight. */
 int lca_item_plan(lua_State *L);
 int lca_item_after(lua_State *L);
 int lca_item_account(lua_State *L);
 int lca_item_fail_straight(lua_State *L);
 int lca_item_kind(lua_State *L);
 int lca_item_of_row(lua_State *L);
+int lca_item_tag(lua_State *L);
 
 /* job/recorder.c */
 

@@ -177,6 +177,64 @@ bool ca_history_next_session(struct ca_query *query,
   return true;
 }
 
+/* Tags. */
+
+void ca_history_open_tags(struct ca_query *query, struct ca_ledger *ledger,
+                          int bulk, struct ca_err *err)
+{
+  if(begin(query, ledger, err))
+    query->statement =
+        ca_statement_start(ledger, CA_SQL_TAGS, err, "Ii", (int64_t)bulk);
+}
+
+bool ca_history_next_tag(struct ca_query *query, const char **tag,
+                         int64_t *items)
+{
+  if(!next(query))
+    return false;
+  *tag = ca_ledger_text(query->statement, 0);
+  *items = sqlite3_column_int64(query->statement, 1);
+  return true;
+}
+
+void ca_history_open_tags_of(struct ca_query *query, struct ca_ledger *ledger,
+                             int64_t item, struct ca_err *err)
+{
+  if(begin(query, ledger, err))
+    query->statement =
+        ca_statement_start(ledger, CA_SQL_TAGS_OF_ITEM, err, "i",
+                           ca_ledger_item_id(ledger, item));
+}
+
+void ca_history_open_tagged(struct ca_query *query, struct ca_ledger *ledger,
+                            const char *tag, int64_t after, int limit,
+                            struct ca_err *err)
+{
+  if(begin(query, ledger, err))
+    query->statement = ca_statement_start(ledger, CA_SQL_TAGGED, err, "Iiti",
+                                          ca_ledger_item_id(ledger, after),
+                                          tag, (int64_t)limit);
+}
+
+bool ca_history_next_tagged(struct ca_query *query, struct ca_item *item,
+                            int64_t *number)
+{
+  sqlite3_stmt *statement = query->statement;
+
+  if(!next(query))
+    return false;
+  *number = sqlite3_column_int64(statement, 0) & CA_ITEM_MAX;
+  *item = (struct ca_item){
+    .key = ca_ledger_text(statement, 1),
+    .account = ca_ledger_text(statement, 2),
+    .user = ca_ledger_text(statement, 3),
+    .toolkit = ca_ledger_text(statement, 4),
+    .status = ca_ledger_text(statement, 5),
+    .status_reason = ca_ledger_text(statement, 6),
+  };
+  return true;
+}
+
 /* History. */
 
 /* Reads the columns after those of the change. */

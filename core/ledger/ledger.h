@@ -16,6 +16,7 @@
 #include "ledger/change.h"
 
 #define CA_SALT_SIZE 32
+#define CA_TAG_SIZE  33 /* of a tag, with its end */
 
 struct ca_run_info {
   const char *script;        /* absolute path, or "undo:RUN" */
@@ -154,8 +155,13 @@ CA_MUST_USE enum ca_code
 ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
                         const struct ca_change *change, int64_t *number,
                         struct ca_err *err);
-/* Deletes the changes of an item whose action failed, so that it can be
-   planned anew: they were taken back, and nothing was sent. */
+/* Gives the item a tag, in its action; one that it has already is no error.
+   The caller has checked its spelling. */
+CA_MUST_USE enum ca_code ca_plan_rows_tag(struct ca_ledger *ledger,
+                                          int64_t item, const char *tag,
+                                          struct ca_err *err);
+/* Deletes the changes and tags of an item whose action failed, so that it can
+   be planned anew: they were taken back, and nothing was sent. */
 CA_MUST_USE enum ca_code ca_plan_rows_clear(struct ca_ledger *ledger,
                                             int64_t item, struct ca_err *err);
 /* Seals the bulk's plan: it is on disk on return, with all its rows. */
@@ -188,6 +194,10 @@ CA_MUST_USE enum ca_code ca_outcome_record_item(struct ca_ledger *ledger,
                                                 enum ca_outcome outcome,
                                                 const char *detail,
                                                 struct ca_err *err);
+/* Gives the item a tag, in its `after`; NULL takes back those that an earlier
+   session's `after` gave. On disk like an outcome. */
+CA_MUST_USE enum ca_code ca_outcome_tag(struct ca_ledger *ledger, int64_t item,
+                                        const char *tag, struct ca_err *err);
 /* Reads the item's own verdict so far, CA_PLANNED when there is none. */
 CA_MUST_USE enum ca_code ca_outcome_of_item(struct ca_ledger *ledger,
                                             int64_t item,
@@ -362,6 +372,23 @@ void ca_history_open_sessions(struct ca_query *query, struct ca_ledger *ledger,
                               const char *run, struct ca_err *err);
 bool ca_history_next_session(struct ca_query *query,
                              struct ca_session *session);
+/* The tags of the selected run's items, or of one bulk's (-1: all), by name,
+   and how many items have each. */
+void ca_history_open_tags(struct ca_query *query, struct ca_ledger *ledger,
+                          int bulk, struct ca_err *err);
+bool ca_history_next_tag(struct ca_query *query, const char **tag,
+                         int64_t *items);
+/* The tags that one item's action gave it; ca_history_next_tag reads them, and
+   their count is 0. */
+void ca_history_open_tags_of(struct ca_query *query, struct ca_ledger *ledger,
+                             int64_t item, struct ca_err *err);
+/* The run's items with this tag, from the one after the item `after`; `item`
+   has its texts, status_reason the reason that is known best. */
+void ca_history_open_tagged(struct ca_query *query, struct ca_ledger *ledger,
+                            const char *tag, int64_t after, int limit,
+                            struct ca_err *err);
+bool ca_history_next_tagged(struct ca_query *query, struct ca_item *item,
+                            int64_t *number);
 /* One change of any run, with its run and its item. */
 struct ca_history_row {
   int64_t id; /* of the change, in this ledger */

@@ -76,6 +76,7 @@ enum ca_sql {
   CA_SQL_UNSEALED_OUTCOMES,
   CA_SQL_UNSEALED_CHANGES,
   CA_SQL_UNSEALED_ITEMS,
+  CA_SQL_UNSEALED_TAGS,
   CA_SQL_RETRY_OUTCOMES,
   CA_SQL_RETRY_CHANGES,
   CA_SQL_RETRY_DROP,
@@ -101,6 +102,11 @@ enum ca_sql {
   CA_SQL_CHANGE_REOPEN,
   CA_SQL_SENT_ADD,
   CA_SQL_SENT,
+  CA_SQL_TAG_ADD,
+  CA_SQL_TAGS_CLEAR,
+  CA_SQL_TAGS_OF_ITEM,
+  CA_SQL_TAGS,
+  CA_SQL_TAGGED,
   CA_SQL_OUTCOME_ADD,
   CA_SQL_OUTCOMES_ADD,
   CA_SQL_OUTCOME_RESOLVE,
@@ -126,9 +132,10 @@ enum ca_sql {
   CA_SQL_COUNT
 };
 
-/* What a queued outcome belongs to: a change, or an item as its own
-   verdict. */
-enum ca_queued_kind { CA_QUEUED_OF_CHANGE, CA_QUEUED_OF_ITEM };
+/* What a queued outcome belongs to: a change, or an item as its own verdict.
+   What an item's `after` says of its tags waits among the outcomes: its text
+   is a tag, NULL takes back those of an earlier session. */
+enum ca_queued_kind { CA_QUEUED_OF_CHANGE, CA_QUEUED_OF_ITEM, CA_QUEUED_TAG };
 
 /* An outcome that is not in the database yet. */
 struct ca_queued_outcome {

@@ -74,6 +74,22 @@ enum ca_code ca_outcome_record_item(struct ca_ledger *ledger, int64_t item,
   return CA_OK;
 }
 
+enum ca_code ca_outcome_tag(struct ca_ledger *ledger, int64_t item,
+                            const char *tag, struct ca_err *err)
+{
+  struct ca_queued_outcome *entry;
+  enum ca_code code = new_outcome(ledger, &entry, err);
+
+  if(!code)
+    code = keep_text(entry, tag, err);
+  if(code)
+    return code;
+  entry->kind = CA_QUEUED_TAG;
+  entry->number = item;
+  ledger->outcome_count++;
+  return CA_OK;
+}
+
 enum ca_code ca_outcome_of_item(struct ca_ledger *ledger, int64_t item,
                                 enum ca_outcome *verdict, struct ca_err *err)
 {

@@ -283,6 +283,19 @@ enum ca_code ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
   return CA_OK;
 }
 
+enum ca_code ca_plan_rows_tag(struct ca_ledger *ledger, int64_t item,
+                              const char *tag, struct ca_err *err)
+{
+  enum ca_code code = plan_txn(ledger, 1, err);
+
+  if(code)
+    return code;
+  ledger->txn_rows++;
+  code = ca_statement_write(ledger, CA_SQL_TAG_ADD, err, "iti",
+                            ca_ledger_item_id(ledger, item), tag, (int64_t)0);
+  return code ? plan_fail(ledger, code, err) : CA_OK;
+}
+
 enum ca_code ca_plan_rows_clear(struct ca_ledger *ledger, int64_t item,
                                 struct ca_err *err)
 {
@@ -302,5 +315,8 @@ enum ca_code ca_plan_rows_clear(struct ca_ledger *ledger, int64_t item,
   for(i = 0; !code && i < sizeof(each) / sizeof(each[0]); i++)
     code = ca_statement_write(ledger, each[i], err, "ii", first,
                               first + CA_PLACE_MAX);
+  if(!code)
+    code = ca_statement_write(ledger, CA_SQL_TAGS_CLEAR, err, "ii",
+                              ca_ledger_item_id(ledger, item), (int64_t)0);
   return code ? plan_fail(ledger, code, err) : CA_OK;
 }

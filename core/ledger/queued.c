@@ -247,6 +247,23 @@ static size_t outcomes_at_once(const struct ca_queued_outcome *outcomes,
   return n == CA_OUTCOME_ROWS ? n : 1;
 }
 
+/* Writes what is no change's outcome. */
+static enum ca_code write_of_item(struct ca_ledger *ledger,
+                                  const struct ca_queued_outcome *entry,
+                                  struct ca_err *err)
+{
+  int64_t id = ca_ledger_item_id(ledger, entry->number);
+
+  if(entry->kind == CA_QUEUED_OF_ITEM)
+    return ca_statement_write(ledger, CA_SQL_ITEM_OUTCOME, err, "iit", id,
+                              (int64_t)entry->outcome, entry->text);
+  if(!entry->text)
+    return ca_statement_write(ledger, CA_SQL_TAGS_CLEAR, err, "ii", id,
+                              (int64_t)1);
+  return ca_statement_write(ledger, CA_SQL_TAG_ADD, err, "iti", id,
+                            entry->text, (int64_t)1);
+}
+
 enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
                                       struct ca_err *err)
 {
@@ -257,12 +274,9 @@ enum ca_code ca_queued_write_outcomes(struct ca_ledger *ledger,
     const struct ca_queued_outcome *outcomes = &ledger->outcomes[i];
     size_t count = outcomes_at_once(outcomes, ledger->outcome_count - i);
 
-    code =
-        outcomes->kind == CA_QUEUED_OF_ITEM
-            ? ca_statement_write(ledger, CA_SQL_ITEM_OUTCOME, err, "iit",
-                                 ca_ledger_item_id(ledger, outcomes->number),
-                                 (int64_t)outcomes->outcome, outcomes->text)
-            : write_outcomes(ledger, outcomes, count, err);
+    code = outcomes->kind == CA_QUEUED_OF_CHANGE
+               ? write_outcomes(ledger, outcomes, count, err)
+               : write_of_item(ledger, outcomes, err);
     i += count;
   }
   return code;

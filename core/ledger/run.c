@@ -358,6 +358,8 @@ static enum ca_code reopen_rows(struct ca_ledger *ledger, struct ca_err *err)
   if(!code)
     code = ca_statement_write(ledger, CA_SQL_UNSEALED_CHANGES, err, "Cr");
   if(!code)
+    code = ca_statement_write(ledger, CA_SQL_UNSEALED_TAGS, err, "Ir");
+  if(!code)
     code = ca_statement_write(ledger, CA_SQL_UNSEALED_ITEMS, err, "Ir");
   if(!code)
     code = ca_statement_write(ledger, CA_SQL_RETRY_DROP, err, "C");

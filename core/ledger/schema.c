@@ -26,6 +26,11 @@
   "resolution(id INTEGER PRIMARY KEY, outcome INTEGER NOT NULL," \
   " at_ms INTEGER NOT NULL, who TEXT, host TEXT, reason TEXT NOT NULL);"
 
+/* The words that a script gave its items; later: 1 if `after` gave it. */
+#define TAG                                        \
+  "tag(item INTEGER NOT NULL, name TEXT NOT NULL," \
+  " later INTEGER NOT NULL, PRIMARY KEY(item, name)) WITHOUT ROWID;"
+
 /* migrations[n - 1] makes version n of the schema. A released version is
    never edited; a change is a new entry. Numbers of outcomes, flags and
    classes are those of the headers. */
@@ -95,7 +100,9 @@ static const char *const migrations[] = {
   "CREATE TABLE sent("
   " id INTEGER PRIMARY KEY, service_ms INTEGER, ids TEXT, status TEXT,"
   " updated_ms INTEGER);"
-  "CREATE INDEX outcome_made ON outcome(made) WHERE made IS NOT NULL;"
+  "CREATE INDEX outcome_made ON outcome(made) WHERE made IS NOT NULL;",
+
+  "CREATE TABLE " TAG
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -113,10 +120,12 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
   "CREATE TEMP TABLE part AS " SESSIONS_OF_1 ";"
   "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";"
-  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2,
+  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 "CREATE TEMP TABLE " TAG,
 
   "CREATE TEMP VIEW run AS SELECT *, NULL AS plan FROM main.run;"
-  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2,
+  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 "CREATE TEMP TABLE " TAG,
+
+  "CREATE TEMP TABLE " TAG,
 };
 
 static int read_number(sqlite3 *db, const char *sql, int *number)

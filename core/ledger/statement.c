@@ -183,6 +183,10 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       "DELETE FROM change WHERE id BETWEEN ?1 AND ?2 AND " UNSEALED("change"),
   [CA_SQL_UNSEALED_ITEMS] =
       "DELETE FROM item WHERE id BETWEEN ?1 AND ?2 AND " UNSEALED("item"),
+  [CA_SQL_UNSEALED_TAGS] =
+      "DELETE FROM tag WHERE item BETWEEN ?1 AND ?2 AND item IN"
+      " (SELECT id FROM item WHERE id BETWEEN ?1 AND ?2 AND " UNSEALED(
+          "item") ")",
   [CA_SQL_RETRY_OUTCOMES] = "DELETE FROM outcome WHERE id BETWEEN ?1 AND ?2",
   [CA_SQL_RETRY_CHANGES] = "DELETE FROM change WHERE id BETWEEN ?1 AND ?2",
   /* Changes that were planned anew for items whose action had failed; an
@@ -307,6 +311,19 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
      running, or died. */
   [CA_SQL_KNOWS_MADE] =
       "SELECT EXISTS (SELECT 1 FROM outcome WHERE made = ?1)",
+  [CA_SQL_TAG_ADD] =
+      "INSERT OR IGNORE INTO tag(item, name, later) VALUES(?1, ?2, ?3)",
+  [CA_SQL_TAGS_CLEAR] = "DELETE FROM tag WHERE item = ?1 AND later >= ?2",
+  [CA_SQL_TAGS_OF_ITEM] =
+      "SELECT name FROM tag WHERE item = ?1 AND NOT later ORDER BY name",
+  [CA_SQL_TAGS] = "SELECT t.name, count(*) FROM tag t WHERE t.item BETWEEN ?1"
+                  " AND ?2 AND (?3 < 0 OR (SELECT bulk FROM item i WHERE"
+                  " i.id = t.item) = ?3) GROUP BY t.name ORDER BY t.name",
+  [CA_SQL_TAGGED] =
+      "SELECT i.id, i.key, " ITEM_ACCOUNT ", i.user, i.toolkit, i.status,"
+      " coalesce(i.detail, i.status_reason) FROM tag t CROSS JOIN item i"
+      " ON i.id = t.item WHERE t.item BETWEEN ?1 AND ?2 AND t.item > ?3"
+      " AND t.name = ?4 ORDER BY t.item LIMIT ?5",
   [CA_SQL_SENT_ADD] = "REPLACE INTO sent(id, service_ms, ids, status,"
                       " updated_ms) VALUES(?1, ?2, ?3, ?4, ?5)",
   [CA_SQL_SENT] = "SELECT service_ms, ids, status, updated_ms FROM sent"
@@ -326,6 +343,7 @@ static bool misses_nothing(const struct ca_ledger *ledger, enum ca_sql which)
   case CA_SQL_CHANGE_ADD:
   case CA_SQL_CHANGE_ADD_PLAIN:
   case CA_SQL_CHANGES_ADD_PLAIN:
+  case CA_SQL_TAG_ADD:
   case CA_SQL_ROLLBACK:
   case CA_SQL_OPERATION_ADD: /* this table has no queued rows */
   case CA_SQL_OPERATION_ID:

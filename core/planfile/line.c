@@ -73,6 +73,7 @@ static const struct field item_fields[] = {
   { "row", JSON, false, AT(item.row), 0 },
   { "row_text", NOT_JSON, false, AT(item.row), 0 },
   { "verdict", TEXT, false, AT(outcome), 0 },
+  { "tags", TEXT, false, AT(tags), 0 },
 };
 static const struct field change_fields[] = {
   { "change", TEXT, true, AT(operation), 0 },

@@ -205,6 +205,24 @@ struct load {
   int64_t item; /* the one that the next changes belong to */
 };
 
+static enum ca_code load_tags(const struct load *load, const char *tags,
+                              struct ca_err *err)
+{
+  enum ca_code code = CA_OK;
+  char tag[CA_TAG_SIZE];
+  size_t len;
+
+  for(; !code && tags && *tags; tags += len + 1) {
+    len = strcspn(tags, " ");
+    if(len >= sizeof(tag) || !tags[len])
+      return ca_err_set(err, CA_USAGE, "the plan has tags that are none");
+    memcpy(tag, tags, len);
+    tag[len] = '\0';
+    code = ca_plan_rows_tag(load->ledger, load->item, tag, err);
+  }
+  return code;
+}
+
 static enum ca_code load_line(void *ctx, struct ca_plan_reader *reader,
                               struct ca_err *err)
 {
@@ -215,6 +233,8 @@ static enum ca_code load_line(void *ctx, struct ca_plan_reader *reader,
 
   if(line->kind == CA_PLAN_ITEM)
     code = ca_plan_rows_add_item(load->ledger, &line->item, &load->item, err);
+  if(!code && line->kind == CA_PLAN_ITEM)
+    code = load_tags(load, line->tags, err);
   if(!code && line->kind == CA_PLAN_ITEM && line->verdict != CA_PLANNED)
     code = ca_outcome_record_item(load->ledger, load->item, line->verdict,
                                   NULL, err);

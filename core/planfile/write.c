@@ -18,6 +18,7 @@ struct writer {
   char temporary[PATH_MAX]; /* in the same directory; "" before it exists */
   FILE *file;
   struct ca_buf text; /* of the current line */
+  struct ca_buf tags; /* of the current item */
   struct ca_digest *digest;
   char sha[CA_DIGEST_SIZE]; /* of the lines */
   struct ca_err *err;
@@ -156,6 +157,22 @@ static enum ca_code put_changes(struct writer *writer, int64_t item)
   return code;
 }
 
+static enum ca_code read_tags(struct writer *writer, int64_t item)
+{
+  struct ca_query query;
+  const char *tag;
+  int64_t none;
+  enum ca_code code = CA_OK;
+
+  ca_buf_reset(&writer->tags);
+  ca_history_open_tags_of(&query, writer->ledger, item, writer->err);
+  while(!code && ca_history_next_tag(&query, &tag, &none))
+    code = ca_buf_printf(&writer->tags, "%s ", tag);
+  if(code)
+    ca_err_set(writer->err, code, "out of memory");
+  return ca_history_close(&query) ? query.code : code;
+}
+
 /* Writes the ledger's item with its changes, unless its bulk is not sealed. */
 static enum ca_code put_item(struct writer *writer, int64_t number,
                              enum ca_outcome verdict)
@@ -179,7 +196,10 @@ static enum ca_code put_item(struct writer *writer, int64_t number,
     return code;
   line.item_bulk = line.item.bulk;
   line.number = ++writer->counts.items;
-  code = put_line(writer, &line);
+  code = read_tags(writer, number);
+  line.tags = ca_text_or_null(ca_buf_text(&writer->tags));
+  if(!code)
+    code = put_line(writer, &line);
   return code ? code : put_changes(writer, number);
 }
 
@@ -291,6 +311,7 @@ enum ca_code ca_planfile_write(struct ca_ledger *ledger, const char *path,
   ca_plan_salt_wrap(salt, run, api_key, &wrapped);
   ca_buf_wipe_memory(salt, sizeof(salt));
   ca_buf_init(&writer.text, CA_PLAN_LINE);
+  ca_buf_init(&writer.tags, CA_PLAN_LINE);
   writer.digest = ca_digest_new();
   code = writer.digest ? make_file(&writer)
                        : ca_err_set(err, CA_NOMEM, "out of memory");
@@ -303,5 +324,6 @@ enum ca_code ca_planfile_write(struct ca_ledger *ledger, const char *path,
   code = end_file(&writer, code);
   ca_digest_free(writer.digest);
   ca_buf_clear(&writer.text);
+  ca_buf_clear(&writer.tags);
   return code;
 }

@@ -559,6 +559,7 @@ return function(composio, core, given)
   -- Runs the canary's check on the first items, before the rest is changed.
   local function check_canary(applier, canary, ended)
     local bad = applier:bad()
+    core.checking = true
     for _, item in ipairs(ended) do
       -- an item whose `after` raised has failed already
       local good = item.good and host.after_item(item.number, function()
@@ -573,6 +574,7 @@ return function(composio, core, given)
       end, nil, {}, item.key, "canary")
       bad = bad + (good and 0 or 1)
     end
+    core.checking = false
     if bad > 0 then
       applier:stop()
       local text = "stopped: %d of the first %d items failed or missed the check; the rest is "

@@ -575,8 +575,13 @@ function composio.job(job) end
 ---@param name string | composio.bulk.options
 ---@param items composio.selection | table accounts.each, accounts, ids, or rows; `after` gets a row without its tables
 ---@param action fun(account: composio.account)
----@return table counts
+---@return table counts by outcome, `selected`, by operation in `operations`, by tag in `tags`
 function composio.bulk(name, items, action) end
+
+---Gives the item a tag, in a bulk's action or its `after`; elsewhere it raises. An item has
+---a tag once. The bulk returns their counts, the summary and `show RUN --tag` tell them.
+---@param name string 1 to 32 of a-z, 0-9, _ and -
+function composio.tag(name) end
 
 ---The rows of a CSV file, for a bulk or a loop.
 ---@param path string

@@ -110,6 +110,7 @@ add_on_demand("client", core, "client_options")
 add_on_demand("csv", composio, "csv")
 add_on_demand("report", composio, "report")
 add_on_demand("bulk", composio, "bulk")
+add_on_demand("tag", composio, "tag")
 if host then
   add_on_demand("replay", core, "with_plan")
   add_on_demand("undo", core, "undo")

@@ -8,6 +8,7 @@ local next_command = require "composio.next_command"
 local resolve = require "composio.resolve"
 
 local FIRST_CHANGES = 50
+local PLACE_BITS = 15 -- of a change's number; the rest is its item's
 
 -- Members of the JSON lines, in output order.
 local RUN = {
@@ -17,6 +18,8 @@ local RUN = {
 local SESSION = { "kind", "began", "ended", "exit", "who", "host" }
 local COUNT = { "kind", "operation", "outcome", "count" }
 local ITEM_COUNT = { "kind", "outcome", "count" }
+local TAG = { "kind", "tag", "items" }
+local ITEM = { "kind", "number", "key", "account", "user", "toolkit", "status", "reason" }
 local CHANGE = {
   "number", "key", "operation", "account", "made", "auth_config", "outcome", "fallback", "class",
   "before", "after", "image", "query", "body", "fingerprint", "reason", "line", "error",
@@ -296,7 +299,47 @@ return function(core, host)
       outcome(row.outcome), move(row), why(row), row.user, row.toolkit, row.line, row.request_id)
   end
 
-  local function show_changes(ledger, name)
+  -- Shows how many items have each tag. Returns whether one is the tag that is asked for.
+  local function show_tags(tags)
+    local found = not host.tag
+    local list = columns_of { "tag", 10, "items", 0 }
+    for _, row in ipairs(tags) do
+      found = found or row.tag == host.tag
+      if host.wants_json then
+        row.kind = "tag"
+        print_json(TAG, row)
+      else
+        list:add(row.tag, host.number(row.items))
+      end
+    end
+    list:finish()
+    return found
+  end
+
+  -- Shows the items with the tag. Returns the set of their numbers.
+  local function show_tagged(ledger, name)
+    local shown, last = {}, 0
+    local items
+    local list = columns_of { "account", 0, "user", 6, "toolkit", 6, "status", 6, "why", 8 }
+    repeat
+      items = ledger:tagged(name, host.tag, last)
+      for _, item in ipairs(items) do
+        last = item.number
+        shown[last] = true
+        if host.wants_json then
+          item.kind = "item"
+          print_json(ITEM, item)
+        else
+          list:add(item.account or item.key, item.user, item.toolkit, item.status, item.reason)
+        end
+      end
+    until #items == 0 or host.is_over()
+    list:finish()
+    return shown
+  end
+
+  -- items: the numbers of those whose changes are shown, nil for all
+  local function show_changes(ledger, name, items)
     local all = host.show_all or host.wants_json
     local list = columns_of {
       "operation", 9, "account", 0, "outcome", 9, "from and to", 17, "why", 8, "user", 6,
@@ -304,16 +347,17 @@ return function(core, host)
     }
     local shown, more = 0, false
     for row in ledger:changes { run = name, previews = 1 } do
-      more = not all and shown == FIRST_CHANGES
+      local is_shown = not items or items[row.number >> PLACE_BITS]
+      more = is_shown and not all and shown == FIRST_CHANGES
       if more or host.is_over() then
         break
       end
-      shown = shown + 1
+      shown = shown + (is_shown and 1 or 0)
       row.user = row.user or row.item_user
-      if host.wants_json then
+      if is_shown and host.wants_json then
         row.kind = "change"
         print_json(SHOWN_CHANGE, for_json(row))
-      else
+      elseif is_shown then
         add_change(list, row)
       end
     end
@@ -366,10 +410,23 @@ return function(core, host)
       host.print ""
     end
     show_counts(counts)
+    local tags, items = ledger:tags(name), nil
+    if #tags > 0 and not host.wants_json then
+      host.print ""
+    end
+    if not show_tags(tags) then
+      error(("no item of run %s has the tag %s"):format(name, host.tag), 0)
+    end
+    if host.tag then
+      if not host.wants_json then
+        host.print ""
+      end
+      items = show_tagged(ledger, name)
+    end
     if has_changes and not host.wants_json then
       host.print ""
     end
-    show_changes(ledger, name)
+    show_changes(ledger, name, items)
     if host.wants_json or not (next_line or undo) then
       return 0
     end

@@ -6,8 +6,8 @@ local json_line = require "composio.json_line"
 local next_command = require "composio.next_command"
 
 local MEMBERS = {
-  "run", "script", "mode", "exit", "outcomes", "operations", "listing", "requests", "seconds",
-  "next",
+  "run", "script", "mode", "exit", "outcomes", "tags", "operations", "listing", "requests",
+  "seconds", "next",
 }
 local RESUMED = table.move(MEMBERS, 1, #MEMBERS, 1, {})
 table.insert(RESUMED, 6, "this_time")
@@ -42,6 +42,7 @@ local function text(facts)
     exit = facts.exit,
     outcomes = known and json_line.counts(facts.items, true) or nil,
     this_time = resumed and this_time(facts) or nil,
+    tags = known and facts.tags or nil,
     operations = known and operations(facts) or nil,
     listing = listing and {
       "complete", listing.complete, "accounts", listing.accounts, "pages", listing.pages,

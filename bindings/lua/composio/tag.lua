@@ -1,0 +1,19 @@
+-- composio.tag: a word that a bulk's action or `after` gives its item. The ledger keeps
+-- it, once an item, so counts of tags are right after a resume, too.
+-- Must not know: what tags mean, how they are stored.
+
+return function(composio, core, host)
+  -- composio.tag "healed": the bulk returns counts.tags.healed; the summary and
+  -- `show RUN --tag healed` tell it, too.
+  function composio.tag(name)
+    if type(name) ~= "string" or #name > 32 or not name:find "^[a-z0-9_-]+$" then
+      core.usage(("composio.tag: expected 1 to 32 of a-z, 0-9, _ and -, got %s"):format(
+        type(name) == "string" and ("%q"):format(name) or type(name)))
+    elseif not host then
+      core.usage "composio.tag needs the host: run this script with composio-lua"
+    elseif not host.item_kind() or core.checking then
+      core.usage "composio.tag: call it in a bulk's action or its `after`: a tag is an item's"
+    end
+    host.tag(name)
+  end
+end
