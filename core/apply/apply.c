@@ -161,7 +161,8 @@ enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
 /* ---- Intents in groups: one sync for all of them ---- */
 
 /* Pops the queue's next item. An item whose precheck is too old, because the
-   rate limit or a person made it wait, goes back to be prechecked again. */
+   rate limit or a person made it wait, or says nothing any more, because the
+   item has changed the account since, goes back to be prechecked again. */
 static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
                                        struct ca_apply_queue *queue)
 {
@@ -172,8 +173,11 @@ static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
     return NULL;
   now = ca_clock_mono_ms(ca_engine_clock(apply->engine));
   while((item = ca_apply_item_pop(queue))) {
-    if(!item->prechecked_ms || now - item->prechecked_ms < PRECHECK_VALID_MS)
+    bool lost = ca_precondition_is_lost(item);
+    if(!lost &&
+       (!item->prechecked_ms || now - item->prechecked_ms < PRECHECK_VALID_MS))
       break;
+    apply->prechecks_first = true; /* for one that needed none until now */
     ca_apply_item_push(&apply->unseen, item);
   }
   return item;

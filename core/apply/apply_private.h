@@ -31,6 +31,7 @@ struct ca_apply_item {
   bool precheck; /* single items: a precheck is due */
   bool intended; /* the first change has its intent and was not sent yet */
   bool reported; /* visit was called for one of its changes */
+  bool changed;  /* a change was sent after its last precheck */
   struct ca_verdict verdict; /* over the changes that were reported */
   int64_t prechecked_ms; /* when it passed its precheck, monotonic; 0: never */
   uint64_t op;           /* 0 unless under way */
@@ -185,6 +186,10 @@ void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item);
 void ca_precheck_drop_all(struct ca_apply *apply, bool quietly);
 
 /* apply/precondition.c */
+
+/* Does the next change, by whose precheck it will be told whether it happened,
+   need another one, because the item has changed its account since? */
+bool ca_precondition_is_lost(const struct ca_apply_item *item);
 
 /* Returns the most preconditions that the item can have; 0 when it needs no
    precheck. *alone, unless NULL: whether one of them needs a request of its

@@ -267,6 +267,7 @@ void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
   if(result)
     ca_finish_note_end(apply, result);
   item->intended = false;
+  item->changed = item->changed || result;
   record(apply, change, outcome, result, cause);
   report(apply, item, change, outcome, result, cause);
   ca_apply_item_free_change(change);

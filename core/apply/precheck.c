@@ -187,6 +187,7 @@ static void end_item(struct ca_precheck *precheck, struct ca_apply_item *item)
 
   if(!bad) {
     item->prechecked_ms = ca_clock_mono_ms(ca_engine_clock(apply->engine));
+    item->changed = false;
     ca_apply_item_push(item->single ? &apply->direct : &apply->fit, item);
     return;
   }

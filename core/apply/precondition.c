@@ -50,11 +50,18 @@ static bool is_irreversible(const struct ca_apply_change *change)
          change->row.change.api->cost == CA_IRREVERSIBLE;
 }
 
+bool ca_precondition_is_lost(const struct ca_apply_item *item)
+{
+  return item->changed && item->first &&
+         item->first->row.change.api->probe == CA_PROBE_MOVED;
+}
+
 size_t ca_precondition_count(const struct ca_apply *apply,
                              const struct ca_apply_item *item, bool *alone)
 {
-  bool needs =
-      item->single || apply->precheck || apply->which != CA_APPLY_PLANNED;
+  bool needs = item->single || apply->precheck ||
+               apply->which != CA_APPLY_PLANNED ||
+               ca_precondition_is_lost(item);
   const struct ca_apply_change *change;
   size_t count = 0;
 
