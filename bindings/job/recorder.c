@@ -265,6 +265,7 @@ static int record_planned(lua_State *L, struct lca_run *run,
   struct lca_change_builder builder;
   struct lca_change_builder fallback;
   bool other;
+  bool touched = find_touched(item, request->id) || touched_too_many(item);
   int at = lua_gettop(L);
   const struct lca_account *own = own_account(L, at, request->id);
   const struct lca_account *known = account ? account : own;
@@ -275,8 +276,7 @@ static int record_planned(lua_State *L, struct lca_run *run,
   lca_change_make(L, run, request, arguments, known, own != NULL, &builder);
   if(item->recall)
     return lca_replay_recall(L, run, at, &builder);
-  if(builder.change.outcome == CA_PLANNED && request->id[0] &&
-     !find_touched(item, request->id) && !touched_too_many(item) &&
+  if(builder.change.outcome == CA_PLANNED && request->id[0] && !touched &&
      lca_change_is_same(request, builder.change.before, known))
     builder.change.outcome = CA_SAME;
   check_cost(L, run, &builder.change);
@@ -284,6 +284,8 @@ static int record_planned(lua_State *L, struct lca_run *run,
                               &builder, &fallback);
   if(builder.change.outcome == CA_SAME)
     other = false; /* nothing is sent, so nothing can fail */
+  if(other && touched && fallback.change.outcome == CA_SAME)
+    fallback.change.outcome = CA_PLANNED; /* judged by an outdated state */
   if(other)
     check_cost(L, run, &fallback.change);
   (void)add_planned(L, run, item, &builder, known);
