@@ -1,6 +1,7 @@
 /* composio-shim.so: preloaded into a program that speaks HTTP, it hurts the
    program's own writes at the moments that no proxy can hit: between two
-   writes of one request, and before the first byte of it has left.
+   writes of one request, and before the first byte of it has left. It can also
+   set the program's wall clock wrong.
      LD_PRELOAD=…/composio-shim.so COMPOSIO_SHIM=HOW:MS:N program …
    HOW is one of
      pause  the request's head leaves, then the program sleeps MS milliseconds
@@ -10,7 +11,8 @@
    N-th, M-N/K every K-th of those, or 0 each.
    A POST over TLS is known by its HTTP/2 frame in what SSL_write is given; its
    record is not cut in two. With COMPOSIO_SHIM_LOG=FILE each strike leaves a
-   line there.
+   line there. With COMPOSIO_SHIM_CLOCK=SECONDS the wall clock is that much
+   ahead, or behind; the monotonic clock stays right.
    Must not know: libcurl, and who uses it. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -20,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,11 +40,13 @@ static struct {
   long step;
   long posts;     /* seen so far */
   bool tls_armed; /* the next write carries the POST that is to be hurt */
+  long ahead;     /* seconds that the wall clock is ahead */
 } shim;
 
 __attribute__((constructor)) static void read_settings(void)
 {
   const char *text = getenv("COMPOSIO_SHIM");
+  const char *ahead = getenv("COMPOSIO_SHIM_CLOCK");
   char how[8] = "";
   int found = text
                   ? sscanf(text, "%7[a-z]:%ld:%ld-%ld/%ld", how,
@@ -52,8 +58,10 @@ __attribute__((constructor)) static void read_settings(void)
     shim.step = 1;
   if(found >= 3)
     shim.how = how[0];
+  shim.ahead = ahead ? strtol(ahead, NULL, 10) : 0;
   /* the program's children are not meant */
   unsetenv("COMPOSIO_SHIM");
+  unsetenv("COMPOSIO_SHIM_CLOCK");
   unsetenv("LD_PRELOAD");
 }
 
@@ -219,4 +227,34 @@ int SSL_write_ex(void *ssl, const void *bytes, size_t len, size_t *written)
     *(void **)&next = dlsym(RTLD_NEXT, "SSL_write_ex");
   look_at_frames(bytes, len);
   return next(ssl, bytes, len, written);
+}
+
+/* The kernel is asked, and not libc, whose functions these replace. */
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+  int failed = (int)syscall(SYS_clock_gettime, id, now);
+  if(!failed && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
+    now->tv_sec += shim.ahead;
+  return failed;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone)
+{
+  struct timespec precise;
+  (void)zone;
+  if(clock_gettime(CLOCK_REALTIME, &precise))
+    return -1;
+  now->tv_sec = precise.tv_sec;
+  now->tv_usec = precise.tv_nsec / 1000;
+  return 0;
+}
+
+time_t time(time_t *seconds)
+{
+  struct timespec now;
+  if(clock_gettime(CLOCK_REALTIME, &now))
+    return -1;
+  if(seconds)
+    *seconds = now.tv_sec;
+  return now.tv_sec;
 }
