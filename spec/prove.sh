@@ -35,7 +35,7 @@ sweeps=(
   "preview.lua"
   "kill.lua refresh" "kill.lua disable" "kill.lua link"
   "kill.lua initiate" "kill.lua update" "kill.lua delete"
-  "late.lua"
+  "late.lua" "arrivals.lua" "fallbacks.lua"
   "property.lua" "guards.lua" "protect.lua" "undo.lua" "csv.lua" "lock.lua"
   "disk.lua" "reports.lua"
   "bytes.lua"

@@ -5,7 +5,6 @@
 -- Usage: spec/lua spec/prove/protect.lua [short | seed=N]
 -- Must not know: how lines are parsed, how the program looks accounts up.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
-local cjson = require "cjson"
 local stage = require "spec.prove.stage"
 
 local TRIALS = 100 -- in full mode, of a hundred runs each
@@ -34,21 +33,6 @@ local STATUSES = { "ACTIVE", "EXPIRED", "FAILED", "INACTIVE" }
 
 local function pick(random, choices)
   return choices[random(1, #choices)]
-end
-
-local function read_accounts(emulator)
-  local all, cursor = {}, nil
-  repeat
-    local path = "/connected_accounts?limit=100&account_type=ALL" .. (cursor or "")
-    local _, text = stage.api(emulator, "GET", path)
-    local page = cjson.decode(text)
-    table.move(page.items, 1, #page.items, #all + 1, all)
-    cursor = page.next_cursor ~= cjson.null and page.next_cursor
-      and "&cursor=" .. page.next_cursor:gsub("[^%w%-_]", function(byte)
-        return ("%%%02X"):format(byte:byte())
-      end)
-  until not cursor
-  return all
 end
 
 -- A line, and what it protects: id, user or toolkit; or "wrong".
@@ -163,7 +147,7 @@ local function trial(seed)
   local random = stage.random(seed)
   local total = ("%d"):format(random(20, 90))
   local emulator = stage.emulator { "--accounts", total, "--seed", tostring(seed) }
-  local all, by_id = read_accounts(emulator), {}
+  local all, by_id = stage.accounts(emulator), {}
   for _, account in ipairs(all) do
     by_id[account.id] = account
   end

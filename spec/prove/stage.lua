@@ -189,6 +189,22 @@ function stage.api(emulator, method, path, body)
   return server.http(emulator.port, method, "/api/v3.1" .. path, text, key)
 end
 
+-- Returns every account of the service.
+function stage.accounts(emulator)
+  local all, cursor = {}, nil
+  repeat
+    local path = "/connected_accounts?limit=100&account_type=ALL" .. (cursor or "")
+    local _, text = stage.api(emulator, "GET", path)
+    local page = cjson.decode(text)
+    table.move(page.items, 1, #page.items, #all + 1, all)
+    cursor = page.next_cursor ~= cjson.null and page.next_cursor
+      and "&cursor=" .. page.next_cursor:gsub("[^%w%-_]", function(byte)
+        return ("%%%02X"):format(byte:byte())
+      end)
+  until not cursor
+  return all
+end
+
 -- Runs SQL on the ledger; returns its output, or nil and the reason.
 function stage.sql(state, sql)
   local command = "printf %s " .. quote(".timeout 5000\n" .. sql) .. " | sqlite3 -batch "
