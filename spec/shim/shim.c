@@ -248,13 +248,3 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone)
   now->tv_usec = precise.tv_nsec / 1000;
   return 0;
 }
-
-time_t time(time_t *seconds)
-{
-  struct timespec now;
-  if(clock_gettime(CLOCK_REALTIME, &now))
-    return -1;
-  if(seconds)
-    *seconds = now.tv_sec;
-  return now.tv_sec;
-}
