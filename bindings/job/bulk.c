@@ -47,21 +47,22 @@ static struct lca_count *find_plan_count(struct lca_run *run,
   return plan_count;
 }
 
-static void count_change(lua_State *L, struct lca_run *run,
-                         const struct ca_change *change,
+/* Texts are cut before they are looked up, as they are stored. */
+static void count_change(struct lca_run *run, const struct ca_change *change,
                          const struct lca_account *account,
                          struct lca_counted *counted)
 {
-  const char *toolkit;
-  int top = lua_gettop(L);
-  toolkit = lca_account_push_text(L, account, "toolkit.slug");
-  counted->plan_count =
-      find_plan_count(run, change->api, toolkit ? toolkit : "-",
-                      change->before ? change->before : "-");
+  struct lca_count *found;
+  char toolkit[sizeof(found->toolkit)] = "-";
+  char status[sizeof(found->status)];
+  struct ca_slice slug;
+  if(lca_account_find(account, "toolkit.slug", &slug) && slug.data[0] == '"')
+    ca_json_copy(slug, toolkit, sizeof(toolkit));
+  ca_text_copy(status, sizeof(status), change->before ? change->before : "-");
+  found = find_plan_count(run, change->api, toolkit, status);
+  counted->plan_count = found;
   counted->same = change->outcome == CA_SAME;
-  *(counted->same ? &counted->plan_count->same
-                  : &counted->plan_count->planned) += 1;
-  lua_settop(L, top);
+  *(counted->same ? &found->same : &found->planned) += 1;
 }
 
 /* --confirm lists the straight-line changes' number where the first of them
@@ -82,7 +83,7 @@ static void add_totals(struct lca_totals *totals,
   totals->irreversible += sign * part->irreversible;
 }
 
-void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
+void lca_bulk_count(struct lca_run *run, struct lca_item *item,
                     const struct lca_change_builder *builder,
                     const struct lca_account *account)
 {
@@ -110,7 +111,7 @@ void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
   add_totals(&run->plan.totals, &one, 1);
   add_totals(&item->totals, &one, 1);
   if(!one.skipped)
-    count_change(L, run, change, account,
+    count_change(run, change, account,
                  item->changes < LCA_COUNTED ? &item->counted[item->changes]
                                              : &uncounted);
   item->changes++;

@@ -99,8 +99,8 @@ void lca_item_store(lua_State *L, struct lca_run *run, int index,
   ca_err_clear(&err);
   memset(&row, 0, sizeof(row));
   row.bulk = item->bulk;
-  if(lua_getiuservalue(L, index, LCA_ITEM_ACCOUNT) != LUA_TNIL)
-    project(L, lca_account_of(L, -1), &texts, &row);
+  if(item->account)
+    project(L, item->account, &texts, &row);
   else if(account) {
     project(L, account, &texts, &row);
     item->follows_first = true;
@@ -418,6 +418,7 @@ int lca_item_plan(lua_State *L)
   memset(item, 0, sizeof(*item));
   item->bulk = (int)luaL_checkinteger(L, PLAN_BULK);
   item->id = ++run->last_item;
+  item->account = lca_account_of(L, PLAN_ACCOUNT);
   lua_pushvalue(L, PLAN_ACCOUNT);
   lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_ACCOUNT);
   lua_pushvalue(L, PLAN_KEY);

@@ -109,7 +109,7 @@ void lca_recorder_open(lua_State *L)
    changed that account. */
 static struct lca_touched *find_touched(struct lca_item *item, const char *id)
 {
-  uint64_t hash = ca_digest_text(id);
+  uint64_t hash = item->touched_count ? ca_digest_text(id) : 0;
   size_t i;
   for(i = 0; i < item->touched_count; i++)
     if(item->touched[i].hash == hash)
@@ -229,15 +229,22 @@ static int64_t add_change(lua_State *L, struct lca_run *run, int64_t item,
   return number;
 }
 
-/* Returns the item's own account if the change is about it, else NULL. */
-static const struct lca_account *own_account(lua_State *L, int item,
-                                             const char *id)
+/* Returns the account that the call was given if it is about that id, else
+   `own`. Nearly always it was given the item's own account. item, target:
+   their places on the stack, target 0 for none. */
+static const struct lca_account *known_account(lua_State *L, int item,
+                                               int target, const char *id,
+                                               const struct lca_account *own)
 {
-  const struct lca_account *account;
+  const struct lca_account *given;
+  bool is_own;
+  if(!target)
+    return own;
   lua_getiuservalue(L, item, LCA_ITEM_ACCOUNT);
-  account = lca_account_about(L, -1, id);
-  lua_pop(L, 1); /* the item keeps it alive */
-  return account;
+  is_own = own && lua_rawequal(L, -1, target);
+  lua_pop(L, 1);
+  given = is_own ? own : lca_account_about(L, target, id);
+  return given ? given : own;
 }
 
 static int64_t add_planned(lua_State *L, struct lca_run *run,
@@ -250,7 +257,7 @@ static int64_t add_planned(lua_State *L, struct lca_run *run,
   number = add_change(L, run, item->number, &builder->change);
   if(!item->changes)
     item->first_change = number;
-  lca_bulk_count(L, run, item, builder, account);
+  lca_bulk_count(run, item, builder, account);
   if(builder->change.outcome == CA_PLANNED)
     keep_secret(L, run, builder, number);
   return number;
@@ -260,15 +267,17 @@ static int64_t add_planned(lua_State *L, struct lca_run *run,
    is on top of the stack. */
 static int record_planned(lua_State *L, struct lca_run *run,
                           struct lca_item *item, struct ca_request *request,
-                          int arguments, const struct lca_account *account)
+                          int arguments, int target)
 {
   struct lca_change_builder builder;
   struct lca_change_builder fallback;
   bool other;
   bool touched = find_touched(item, request->id) || touched_too_many(item);
   int at = lua_gettop(L);
-  const struct lca_account *own = own_account(L, at, request->id);
-  const struct lca_account *known = account ? account : own;
+  const struct lca_account *own =
+      lca_account_has_id(item->account, request->id) ? item->account : NULL;
+  const struct lca_account *known =
+      known_account(L, at, target, request->id, own);
   if(!item->number)
     lca_item_store(L, run, at, known);
   if(!own && item->follows_first && item->changes == 0)
@@ -333,7 +342,7 @@ static int record_straight(lua_State *L, struct lca_run *run,
   if(builder.change.outcome == CA_PLANNED)
     lca_guard_straight(L, run, &builder);
   item = lca_item_add_single(L, run, account, request->id);
-  lca_bulk_count(L, run, NULL, &builder, account);
+  lca_bulk_count(run, NULL, &builder, account);
   if(run->options.apply && builder.change.outcome == CA_PLANNED)
     return lca_direct_carry_out(L, run, &builder.change, item, 0,
                                 builder.secret);
@@ -349,7 +358,6 @@ int lca_recorder_record(lua_State *L, void *ctx, struct lca_client *client,
                         struct ca_request *request, int arguments, int target)
 {
   struct lca_run *run = ctx;
-  const struct lca_account *account;
   struct lca_task *task = lca_scheduler_running(run->sched);
   int64_t id = task ? lca_task_item(task) : 0;
   struct lca_item *item;
@@ -365,12 +373,13 @@ int lca_recorder_record(lua_State *L, void *ctx, struct lca_client *client,
     return lca_error_usage(L, "while a bulk plans, only its action may make "
                               "changes");
   check_client(L, run, client);
-  account = target ? lca_account_about(L, target, request->id) : NULL;
   if(!id)
-    return record_straight(L, run, request, arguments, account);
+    return record_straight(L, run, request, arguments,
+                           target ? lca_account_about(L, target, request->id)
+                                  : NULL);
   item = lca_item_push_live(L, run, id);
   if(!item)
     return lca_error_usage(L, "the item's action has ended, so it can plan no "
                               "further change");
-  return record_planned(L, run, item, request, arguments, account);
+  return record_planned(L, run, item, request, arguments, target);
 }

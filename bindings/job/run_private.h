@@ -84,7 +84,8 @@ struct lca_counted {
 /* An item while its action runs: a full userdata with the user values
    1 account as it was read or nil, 2 key, 3 row as JSON or nil. */
 struct lca_item {
-  int64_t id;     /* unique in this process; the task carries it */
+  int64_t id; /* unique in this process; the task carries it */
+  const struct lca_account *account; /* the text of user value 1, or NULL */
   int64_t number; /* the ledger's id; 0 until the item is written there */
   int bulk;
   int changes;
@@ -194,8 +195,8 @@ void lca_change_open(lua_State *L);
 /* job/bulk.c */
 
 /* Counts a change that was recorded. item: NULL for a straight-line change;
-   account: NULL when it is not known. [-0, +0, m] */
-void lca_bulk_count(lua_State *L, struct lca_run *run, struct lca_item *item,
+   account: NULL when it is not known. */
+void lca_bulk_count(struct lca_run *run, struct lca_item *item,
                     const struct lca_change_builder *builder,
                     const struct lca_account *account);
 /* Records the item's planned changes as skipped, because its action raised.

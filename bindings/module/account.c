@@ -239,21 +239,21 @@ const struct lca_account *lca_account_of(lua_State *L, int index)
   return account_of(L, index);
 }
 
-/* Returns whether the JSON string in text is that id. */
-static bool is_id(struct ca_slice text, const char *id)
+bool lca_account_has_id(const struct lca_account *account, const char *id)
 {
-  struct ca_slice key = { text.data + 1, text.len - 2 };
-  struct ca_slice name = ca_slice_of(id);
-  return is_name(key, name);
+  struct ca_slice own;
+  if(!lca_account_find(account, "id", &own))
+    return false;
+  own.data++; /* without its quotes */
+  own.len -= 2;
+  return is_name(own, ca_slice_of(id));
 }
 
 const struct lca_account *lca_account_about(lua_State *L, int index,
                                             const char *id)
 {
   const struct lca_account *account = account_of(L, index);
-  struct ca_slice own;
-  return lca_account_find(account, "id", &own) && is_id(own, id) ? account
-                                                                 : NULL;
+  return lca_account_has_id(account, id) ? account : NULL;
 }
 
 /* ---- what a script sees ---- */

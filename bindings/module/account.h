@@ -40,7 +40,10 @@ bool lca_account_push_page(lua_State *L, const char *text, size_t len,
 /* Returns the text that the table at index was read from; NULL if this
    module did not read it. It lives as long as the table. [-0, +0, -] */
 const struct lca_account *lca_account_of(lua_State *L, int index);
-/* The same, but NULL if the text is about an account with another id: a
+/* Returns whether the text is about an account with that id; false if it is
+   NULL. */
+bool lca_account_has_id(const struct lca_account *account, const char *id);
+/* The text of the table, but NULL if it is about another account: a
    script may have written that id into the table. [-0, +0, -] */
 const struct lca_account *lca_account_about(lua_State *L, int index,
                                             const char *id);

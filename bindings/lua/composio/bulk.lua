@@ -107,13 +107,17 @@ return function(composio, core, given)
   -- why the listing is incomplete, or nil.
 
   local function of_accounts(selection, options)
-    local source, walk = { kind = "accounts" }, selection:walk(true)
+    local source, walk = { kind = "accounts" }, selection:walk()
+    local key, is_ours = options.key, nil
     function source.next()
       local account = walk()
-      if account then
-        local key = options.key and options.key(account) or account.id
-        return account, key, is_read(account) and account or nil
+      if not account then
+        return nil
+      elseif key then -- it may write into the account
+        return account, key(account) or account.id, is_read(account) and account or nil
       end
+      is_ours = is_ours or is_read(account) -- one client reads the whole listing
+      return account, account.id, is_ours and account.status and account or nil
     end
     function source.why()
       local state = walk:listing()
