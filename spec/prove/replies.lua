@@ -73,13 +73,21 @@ local OPERATIONS = {
   { name = "update", from = "ACTIVE" },
   { name = "link" },
   { name = "initiate" },
+  { name = "disable", config = "ac_TwilioBasic_", back = "enable" },
+  { name = "enable", config = "ac_TwilioBasic_", back = "disable" },
+  { name = "update", config = "ac_TwilioBasic_" },
 }
 local METHODS = { delete = "DELETE", refresh = "POST", revoke = "POST" }
 local SECRET = { api_key = stage.SECRET }
 
-local function call(accounts, operation, id, number)
-  local name = operation.name
-  if name == "link" then
+-- Changes an auth config, or an account; number tells this call from others.
+local function call(client, operation, id, number)
+  local name, accounts = operation.name, client.connected_accounts
+  if operation.config then
+    local options = name == "update"
+      and { type = "custom", credentials = { extra = "reply " .. number } } or nil
+    return client.auth_configs[name](operation.config, options)
+  elseif name == "link" then
     return accounts.link("reply " .. number, CONFIG, { allow_multiple = true })
   elseif name == "initiate" then
     local config = composio.auth_scheme.api_key(SECRET)
@@ -130,8 +138,9 @@ end
 
 local function rules_of(operation, way, reply, id)
   local rules = {}
+  local is_patch = id or operation.config
   for place, action in ipairs(way) do
-    local rule = { method = id and (METHODS[operation.name] or "PATCH") or "POST" }
+    local rule = { method = is_patch and (METHODS[operation.name] or "PATCH") or "POST" }
     rule.path = id and "*/" .. id .. "*" or nil
     rule.action = action
     rule.times = (place < #way or way.truly) and 1 or nil
@@ -146,7 +155,7 @@ end
 
 local function outcome_of(operation, id, number)
   local client = emulator:client { retries = 1 }
-  local ok, err = pcall(call, client.connected_accounts, operation, id, number)
+  local ok, err = pcall(call, client, operation, id, number)
   client:close()
   if not ok and type(err) ~= "table" then
     error(err, 0)
@@ -163,7 +172,8 @@ local function judge(operation, way, reply, said, happened)
   end
   stage.note(said, 1)
   local how = way.truly and "" or (": %d %s"):format(reply.status, reply.body)
-  stage.point(problems, ("%s, %s%s"):format(operation.name, way.name, how))
+  local what = operation.config and "auth_configs." .. operation.name or operation.name
+  stage.point(problems, ("%s, %s%s"):format(what, way.name, how))
 end
 
 -- ---- the sweep ---------------------------------------------------------
@@ -215,10 +225,32 @@ local function creates(operation, way)
   end
 end
 
+-- Puts the auth config into the state that the operation changes.
+local function prepare_config(operation)
+  emulator:faults()
+  if operation.back then
+    local state = operation.back == "enable" and "ENABLED" or "DISABLED"
+    stage.api(emulator, "PATCH", ("/auth_configs/%s/%s"):format(operation.config, state))
+  end
+end
+
+-- Changes of one auth config, one after the other.
+local function on_config(operation, way)
+  emulator:reset()
+  for place, reply in ipairs(chosen(operation, way)) do
+    prepare_config(operation)
+    emulator:faults(rules_of(operation, way, reply))
+    local before = #stage.changes(emulator)
+    local said = outcome_of(operation, nil, place)
+    judge(operation, way, reply, said, #stage.changes(emulator) > before)
+  end
+end
+
 for _, operation in ipairs(OPERATIONS) do
   for _, way in ipairs(WAYS) do
     if stage.mine() then
-      (operation.from and on_accounts or creates)(operation, way)
+      local sweep = operation.from and on_accounts or operation.config and on_config or creates
+      sweep(operation, way)
     end
   end
 end
