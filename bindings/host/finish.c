@@ -218,7 +218,7 @@ void host_finish_run(struct host *host)
   host->over = true;
   lca_settle_run(host->L, CA_FAILED, host_setup_deadline_ms, host);
   host_terminal_clear_progress(host);
-  host_summary_read_counts(host);
+  host_result_read_counts(host);
   finish_reports(host);
   host->incomplete = why_incomplete(host);
   save_plan(host);
@@ -231,6 +231,6 @@ void host_finish_run(struct host *host)
   }
   lca_report_drop(host->L, !can_resume(host));
   if(open) /* only then: counting reads every item again */
-    host_summary_read_counts(host);
+    host_result_read_counts(host);
   host_result_show(host);
 }

@@ -189,9 +189,13 @@ int host_shipped_help(struct host *host, const char *page);
 
 /* ---- preview.c ---- */
 
-/* Prints the plan of a bulk, or without plan_counts the lines of straight-line
-   changes. */
+/* Prints the plan of a bulk. */
 void host_preview_show(struct host *host, const struct lca_plan *plan);
+/* Pushes the function changes(bulk, outcome) → an iterator over the changes of
+   a bulk (-1: of all, 0: straight-line ones) with that outcome: operation,
+   account, toolkit, user, status before, the line with what else there is to
+   say, and the error or nil. [-0, +1, m] */
+void host_preview_push_changes(lua_State *L, const struct host *host);
 
 /* ---- confirm.c ---- */
 
@@ -237,24 +241,23 @@ void host_terminal_clear_progress(struct host *host);
 
 /* ---- result.c ---- */
 
-/* Prints the summary of a run. */
-void host_result_show(struct host *host);
-
-/* ---- summary.c ---- */
-
 /* Reads the run's counts from the ledger. If that fails, prints why and sets
    host->counts_unknown. */
-void host_summary_read_counts(struct host *host);
-/* Writes the command to type after this run to out, or "" if there is none. */
-void host_summary_next(struct host *host, char *out, size_t size);
+void host_result_read_counts(struct host *host);
+/* Prints for people how the run ended. */
+void host_result_show(struct host *host);
+/* Writes the JSON object of --summary. */
+void host_result_write_summary(struct host *host);
+
+/* ---- next_command.c ---- */
+
 /* Write the command that starts an earlier run again, or resumes it (`failed`:
    with its failed changes), with the options of this command line that it
    needs, too. */
-void host_summary_restart(struct host *host, const struct ca_run_info *info,
-                          char *out, size_t size);
-void host_summary_resume(struct host *host, const char *run, bool failed,
-                         char *out, size_t size);
-/* Writes the JSON object of --summary. */
-void host_summary_write(struct host *host);
+void host_next_command_restart(struct host *host,
+                               const struct ca_run_info *info, char *out,
+                               size_t size);
+void host_next_command_resume(struct host *host, const char *run, bool failed,
+                              char *out, size_t size);
 
 #endif

@@ -48,26 +48,30 @@ static int next_change(lua_State *L)
                   change->fallback ? "  otherwise" : "",
                   ca_text_or_null(change->reason) ? "  " : "",
                   change->reason ? change->reason : "");
-  return 6;
+  lua_pushstring(L, row->error);
+  return 7;
 }
 
-/* changes(bulk, "planned" or "skipped") → an iterator over the bulk's
-   changes with that outcome: operation, account, toolkit, user, status before,
-   and the line with what else there is to say */
+/* changes(bulk, outcome); see host_preview_push_changes. */
 static int changes(lua_State *L)
 {
   struct host *host = lua_touserdata(L, lua_upvalueindex(1));
   int bulk = (int)luaL_checkinteger(L, 1);
-  bool skipped = *luaL_checkstring(L, 2) == 's';
+  unsigned outcomes = ca_change_outcome_set(luaL_checkstring(L, 2));
   struct ca_changes *cursor;
   lua_pushlightuserdata(L, host);
   cursor = lua_newuserdatauv(L, sizeof(*cursor), 0);
-  ca_changes_open(cursor, host->ledger, bulk,
-                  1u << (skipped ? CA_SKIPPED : CA_PLANNED));
+  ca_changes_open(cursor, host->ledger, bulk, outcomes);
   lca_table_owner_class(L, CURSOR_CLASS, close_cursor);
   luaL_setmetatable(L, CURSOR_CLASS);
   lua_pushcclosure(L, next_change, 2);
   return 1;
+}
+
+void host_preview_push_changes(lua_State *L, const struct host *host)
+{
+  lua_pushlightuserdata(L, (void *)host);
+  lua_pushcclosure(L, changes, 1);
 }
 
 static void push_kinds(lua_State *L, const struct lca_count *counts)
@@ -106,8 +110,7 @@ static void add_plan(lua_State *L, const void *from)
     push_kinds(L, plan->plan_counts);
     lua_setfield(L, -2, "kinds");
   }
-  lua_pushlightuserdata(L, shown->host);
-  lua_pushcclosure(L, changes, 1);
+  host_preview_push_changes(L, shown->host);
   lua_setfield(L, -2, "changes");
 }
 

@@ -334,7 +334,7 @@ static enum ca_code report_no_plan(struct host *host,
                                    struct ca_err *err)
 {
   char command[4096];
-  host_summary_restart(host, &former->row.info, command, sizeof(command));
+  host_next_command_restart(host, &former->row.info, command, sizeof(command));
   return ca_err_set(err, CA_USAGE,
                     "run %s %s: nothing was changed, "
                     "so there is nothing to resume; run it again: %s",
@@ -377,7 +377,7 @@ static void read_result(struct host *host, const struct former *former)
   if(host->ledger && ca_run_select(host->ledger, host->run_id, &err))
     host->counts_unknown = true;
   else
-    host_summary_read_counts(host);
+    host_result_read_counts(host);
   memcpy(host->before, host->counts.items, sizeof(host->before));
 }
 
@@ -409,7 +409,7 @@ static enum ca_code reopen(struct host *host, const struct former *former,
     return code;
   ca_text_copy(host->run_id, sizeof(host->run_id), former->row.name);
   host_lock_name(host);
-  host_summary_read_counts(host);
+  host_result_read_counts(host);
   memcpy(host->before, host->counts.items, sizeof(host->before));
   return CA_OK;
 }
@@ -498,7 +498,7 @@ static void restart_command(struct host *host, const struct ca_plan_head *head,
   *out = '\0';
   if(!ca_json_write_end(&json)) {
     info.options = ca_buf_text(&options);
-    host_summary_restart(host, &info, out, size);
+    host_next_command_restart(host, &info, out, size);
   }
   ca_buf_clear(&options);
 }
@@ -560,8 +560,8 @@ static enum ca_code check_plan(struct host *host,
                       "again: %s",
                       path, host->state_dir, command);
   if(bearer->found && (!is_finished(host, bearer) || bearer->failed_items))
-    host_summary_resume(host, bearer->row.name, is_finished(host, bearer),
-                        command, sizeof(command));
+    host_next_command_resume(host, bearer->row.name, is_finished(host, bearer),
+                             command, sizeof(command));
   if(bearer->found && !is_finished(host, bearer))
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s carries out the plan %s and is not "

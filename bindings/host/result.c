@@ -1,237 +1,280 @@
-/* Prints for people how a run ended: why it stopped, what became of its
-   changes, what to type next.
-   Must not know: curl, Lua values. */
+/* The result of a run: its counts from the ledger, and what the host knows of
+   it besides, as facts for the shipped Lua, which makes of them what people
+   read, the JSON object of --summary and the command to type next.
+   Must not know: curl, how results are worded. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
+#include "base/text.h"
 #include "host/host.h"
 #include "host/os.h"
-#include "base/text.h"
+#include "module/scheduler.h"
+#include "module/table.h"
 
-#define FIRST_LINES 10
+#define TEXT_MAX (16u << 20)
 
-/* Writes counts by outcome, from this one on, as "done 6 · failed 1". */
-static void list_outcomes(const int64_t counts[CA_OUTCOME_COUNT],
-                          enum ca_outcome first, char *line, size_t size)
+/* ---- counts ---- */
+
+void host_result_read_counts(struct host *host)
 {
-  char count[32];
-  int i;
-  *line = '\0';
-  for(i = (int)first; i < CA_OUTCOME_COUNT; i++) {
-    size_t len = strlen(line);
-    if(counts[i])
-      snprintf(line + len, size - len, "%s%s %s", len ? " · " : "",
-               ca_change_outcome_name((enum ca_outcome)i),
-               ca_text_number(counts[i], count));
-  }
+  struct ca_err err;
+  ca_err_clear(&err);
+  memset(&host->counts, 0, sizeof(host->counts));
+  host->counts_unknown = false;
+  if(!host->ledger ||
+     !ca_count_outcomes(host->ledger, -1, &host->counts, &err))
+    return;
+  host->counts_unknown = true;
+  if(host->stop != LCA_STOP_LEDGER) /* its message gives the same reason */
+    host_terminal_complain(host, "the ledger cannot be read: %s", err.text);
 }
 
-/* Prints how many items have each tag of the run: "tags: healed 28". */
-static void show_tags(struct host *host)
+/* ---- the facts, a table for Lua ---- */
+
+/* Sets a table of the counts by outcome. */
+static void set_counts(lua_State *L, const char *name,
+                       const int64_t counts[CA_OUTCOME_COUNT])
+{
+  int i;
+  lua_createtable(L, 0, CA_OUTCOME_COUNT);
+  for(i = 0; i < CA_OUTCOME_COUNT; i++)
+    lca_table_set_integer(L, ca_change_outcome_key((enum ca_outcome)i),
+                          counts[i]);
+  lua_setfield(L, -2, name);
+}
+
+static void set_operations(lua_State *L, const struct ca_counts *counts)
+{
+  int64_t changes[CA_OUTCOME_COUNT] = { 0 };
+  size_t i;
+  size_t k;
+  lua_newtable(L);
+  for(i = 0; i < counts->operation_count; i++) {
+    lua_newtable(L);
+    lca_table_set_text(L, "name", counts->operations[i].name);
+    set_counts(L, "changes", counts->operations[i].changes);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+    for(k = 0; k < CA_OUTCOME_COUNT; k++)
+      changes[k] += counts->operations[i].changes[k];
+  }
+  lua_setfield(L, -2, "operations");
+  set_counts(L, "changes", changes);
+}
+
+/* Sets a list: a tag, its number of items, … */
+static void set_tags(lua_State *L, struct ca_ledger *ledger)
 {
   struct ca_query query;
   struct ca_err err;
   const char *tag;
-  char count[32];
-  char line[400] = "";
   int64_t items;
-  ca_history_open_tags(&query, host->ledger, -1, &err);
+  int count = 0;
+  lua_newtable(L);
+  if(!ledger)
+    return lua_setfield(L, -2, "tags");
+  ca_history_open_tags(&query, ledger, -1, &err);
   while(ca_history_next_tag(&query, &tag, &items)) {
-    size_t len = strlen(line);
-    snprintf(line + len, sizeof(line) - len, "%s%s %s", len ? " · " : "", tag,
-             ca_text_number(items, count));
+    lua_pushstring(L, tag);
+    lua_rawseti(L, -2, ++count);
+    lua_pushinteger(L, items);
+    lua_rawseti(L, -2, ++count);
   }
-  if(!ca_history_close(&query) && *line)
-    host_terminal_print(host, "tags: %s", line);
+  lua_setfield(L, -2, "tags");
+  (void)ca_history_close(&query);
 }
 
-static void show_operation(struct host *host, size_t at)
-{
-  char line[400];
-  list_outcomes(host->counts.operations[at].changes, CA_PLANNED, line,
-                sizeof(line));
-  host_terminal_print(host, "%s: %s", host->counts.operations[at].name, line);
-}
-
-/* Prints what this process saw for itself, when the ledger cannot be read. */
-static void show_ended(struct host *host)
-{
-  char line[400];
-  list_outcomes(lca_run_stats(host->L)->outcomes, CA_DONE, line, sizeof(line));
-  host_terminal_print(
-      host,
-      "changes that were sent: %s; some of these outcomes may be missing "
-      "from the ledger: resume asks the service about them",
-      *line ? line : "no outcome is known");
-}
-
-static void show_failures(struct host *host)
+/* Sets what the run's Lua state knows. */
+static void set_stats(lua_State *L, const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
-  int64_t failed =
-      host->counts.items[CA_FAILED] + host->counts.items[CA_UNKNOWN];
-  char count[32];
+  struct ca_engine *engine = lca_scheduler_engine(lca_scheduler_of(host->L));
+  int i;
+  lca_table_set_bool(L, "lost", host->stop == LCA_STOP_LEDGER);
+  lca_table_set_bool(L, "written", stats->written);
+  lca_table_set_bool(L, "refused",
+                     host->stop == LCA_STOP_REFUSED || stats->refused);
+  lca_table_set_integer(L, "requests", (int64_t)ca_engine_attempts(engine));
+  lca_table_set_integer(L, "irreversible_straight",
+                        stats->irreversible_straight);
+  lca_table_set_integer(L, "irreversible_straight_at",
+                        stats->irreversible_straight_at);
+  lua_newtable(L);
+  for(i = 0; i < stats->irreversible_bulk_count; i++) {
+    lua_pushinteger(L, stats->irreversible_bulks[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "irreversible");
+  if(!stats->listing_seen)
+    return;
+  lua_newtable(L);
+  lca_table_set_bool(L, "complete", !stats->listing_incomplete);
+  lca_table_set_integer(L, "accounts", stats->listing_accounts);
+  lca_table_set_integer(L, "pages", stats->listing_pages);
+  lua_setfield(L, -2, "listing");
+}
+
+static void add_facts(lua_State *L, const void *from)
+{
+  const struct host *host = from;
+  lca_table_set_text(L, "run", ca_text_or_null(host->run_id));
+  lca_table_set_text(L, "run_script", ca_text_or_null(host->script));
+  lca_table_set_text(L, "undoes", ca_text_or_null(host->undoes));
+  lca_table_set_integer(L, "exit", host->exit_code);
+  lca_table_set_integer(L, "ms",
+                        ca_clock_mono_ms(host->clock) - host->start_ms);
+  lca_table_set_bool(L, "incomplete",
+                     host->incomplete && host->stop != LCA_STOP_PREVIEW);
+  lca_table_set_bool(L, "plan_saved", host->plan_saved);
+  lca_table_set_bool(L, "of_plan", host->replay.exact);
+  lca_table_set_bool(L, "emulator", host->emulator.url[0] != '\0');
+  lca_table_set_bool(L, "counts_unknown", host->counts_unknown);
+  set_counts(L, "items", host->counts.items);
+  set_counts(L, "before", host->before);
+  set_operations(L, &host->counts);
+  set_tags(L, host->ledger);
+  lca_table_set_integer(L, "requests", 0);
+  if(host->L)
+    set_stats(L, host);
+}
+
+/* ---- for people ---- */
+
+static void set_failures(lua_State *L, const struct lca_run_stats *stats)
+{
   size_t i;
+  lua_newtable(L);
   for(i = 0; i < stats->failure_count; i++) {
     const struct lca_failure *failure = &stats->failures[i];
-    host_terminal_print_always(host, "  %s  %s  %s: %s%s%s%s",
-                               ca_change_outcome_name(failure->outcome),
-                               failure->operation, failure->key, failure->text,
-                               failure->request_id[0] ? " (request " : "",
-                               failure->request_id,
-                               failure->request_id[0] ? ")" : "");
+    lua_newtable(L);
+    lca_table_set_text(L, "outcome", ca_change_outcome_name(failure->outcome));
+    lca_table_set_text(L, "operation", failure->operation);
+    lca_table_set_text(L, "key", failure->key);
+    lca_table_set_text(L, "text", failure->text);
+    lca_table_set_text(L, "request", ca_text_or_null(failure->request_id));
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
-  if(failed > (int64_t)stats->failure_count)
-    host_terminal_print_always(
-        host, "  … and %s more (composio-lua show %s)",
-        ca_text_number(failed - (int64_t)stats->failure_count, count),
-        host->run_id);
+  lua_setfield(L, -2, "failures");
 }
 
-/* Prints why the run ended before the script did. */
-static void show_stop(struct host *host)
+/* What ended the run before its script: a signal; a result that a preview
+   cannot know; help or os.exit, of which nothing is said; or what end_text
+   tells. */
+static const char *stop_word(int stop)
 {
-  const char *text = lca_run_stats(host->L)->end_text;
-  if(!host->stop)
-    return;
-  if(host->stop < LCA_STOP_PREVIEW)
-    host_terminal_print_always(host, "interrupted by SIG%s",
-                               host_os_process_signal_name(host->stop));
-  else if(host->stop == LCA_STOP_PREVIEW)
-    host_terminal_print(host, "%s", text);
-  else if(host->stop != LCA_STOP_HELP && host->stop != LCA_STOP_EXIT)
-    host_terminal_complain(host, "%s", text);
+  if(!stop)
+    return NULL;
+  if(stop < LCA_STOP_PREVIEW)
+    return "signal";
+  if(stop == LCA_STOP_PREVIEW)
+    return "preview";
+  return stop == LCA_STOP_HELP || stop == LCA_STOP_EXIT ? "quiet" : "reason";
 }
 
-static void show_preview(struct host *host, const char *next)
+static void set_stop(lua_State *L, const struct host *host)
 {
-  const char *why = host->incomplete;
-  bool ended_early = host->stop == LCA_STOP_PREVIEW;
-  int64_t within = lca_run_stats(host->L)->within;
-  int64_t planned = 0;
-  char count[32];
-  size_t i;
-  for(i = 0; i < host->counts.operation_count; i++)
-    planned += host->counts.operations[i].changes[CA_PLANNED];
-  if(why && !(ended_early && planned))
-    host_terminal_print(host,
-                        "preview: nothing was changed; %s, so it is not known "
-                        "what --apply would change",
-                        why);
-  else if(!planned)
-    host_terminal_print(host, "preview: nothing would be changed");
-  else if(host->exit_code == 4 && within)
-    host_terminal_print(host,
-                        "preview: nothing was changed; --apply makes %s "
-                        "change%s and refuses what follows",
-                        ca_text_number(within, count), within == 1 ? "" : "s");
-  else
-    host_terminal_print(
-        host, "preview: nothing was changed; --apply %s %s change%s%s",
-        host->exit_code == 4 ? "would refuse these"
-        : ended_early        ? "makes at least"
-                             : "makes",
-        ca_text_number(planned, count), planned == 1 ? "" : "s",
-        ended_early ? ": what follows was not seen" : "");
-  if(*next)
-    host_terminal_print(host, "next: %s", next);
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  lca_table_set_text(L, "stop", stop_word(host->stop));
+  if(host->stop && host->stop < LCA_STOP_PREVIEW)
+    lca_table_set_text(L, "signal", host_os_process_signal_name(host->stop));
+  lca_table_set_text(L, "end_text", stats->end_text);
+  lca_table_set_text(L, "raised", host->raised ? host->error : NULL);
+  lca_table_set_text(L, "refusal", ca_text_or_null(stats->refusal));
+  lca_table_set_text(L, "why_incomplete", host->incomplete);
 }
 
-/* Prints the number of items with this outcome, if there are any. */
-static void print_items(struct host *host, enum ca_outcome outcome,
-                        const char *text)
-{
-  int64_t items = host->counts.items[outcome];
-  char count[32];
-  if(items)
-    host_terminal_print_always(host, "%s item%s %s",
-                               ca_text_number(items, count),
-                               items == 1 ? "" : "s", text);
-}
-
-/* Prints the first stale changes and their reasons from the ledger. */
-static void show_stale(struct host *host)
-{
-  struct ca_changes changes;
-  const struct ca_change_row *row = NULL;
-  struct ca_err err;
-  int left = FIRST_LINES;
-  ca_err_clear(&err);
-  ca_changes_open(&changes, host->ledger, -1, 1u << CA_STALE);
-  while(host->counts.items[CA_STALE] && left-- &&
-        !ca_changes_next(&changes, &row, &err) && row)
-    host_terminal_print_always(
-        host, "  stale  %s  %s: %s", row->change.api->name,
-        row->change.account && row->change.account[0] ? row->change.account
-                                                      : row->key,
-        row->error ? row->error
-                   : "the account differs from what the plan saw");
-  ca_changes_close(&changes);
-  if(err.code)
-    host_terminal_complain(host, "the ledger cannot be read: %s", err.text);
-  print_items(host, CA_STALE, "left alone: changed after the plan was made");
-}
-
-/* Tells which lines of --protect matched nothing, since a misspelled one
-   protects nobody: under -q in the log. */
-static void show_idle_protection(struct host *host)
+/* Sets which lines of --protect matched nothing. */
+static void set_idle_protection(lua_State *L, const struct host *host)
 {
   char first[400];
-  char line[520];
   size_t count = host->protect.asked
                      ? host_protect_idle(&host->protect, first, sizeof(first))
                      : 0;
-  if(!count)
-    return;
-  snprintf(line, sizeof(line),
-           "%zu line%s of --protect matched no account of this run: %s%s",
-           count, count == 1 ? "" : "s", first, count > 3 ? ", …" : "");
-  host_terminal_print(host, "%s", line);
+  lca_table_set_integer(L, "idle_count", (int64_t)count);
+  if(count)
+    lca_table_set_text(L, "idle_first", first);
+}
+
+/* host.log_event(name, text): writes an event to the file of --log. */
+static int log_event(lua_State *L)
+{
+  const struct host *host = lua_touserdata(L, lua_upvalueindex(1));
   if(host->log)
     ca_log_event(lca_scheduler_log(lca_scheduler_of(host->L)), CA_LOG_INFO,
-                 "protect", "%s", line);
+                 luaL_checkstring(L, 1), "%s", luaL_checkstring(L, 2));
+  return 0;
+}
+
+static void add_shown(lua_State *L, const void *from)
+{
+  const struct host *host = from;
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  add_facts(L, host);
+  set_stop(L, host);
+  set_failures(L, stats);
+  set_counts(L, "seen", stats->outcomes);
+  set_idle_protection(L, host);
+  lca_table_set_bool(L, "has_ledger", host->ledger != NULL);
+  lca_table_set_integer(L, "bulks", stats->bulks);
+  lca_table_set_integer(L, "planned", stats->planned);
+  lca_table_set_integer(L, "within", stats->within);
+  lua_pushlightuserdata(L, (void *)host);
+  lua_pushcclosure(L, log_event, 1);
+  lua_setfield(L, -2, "log_event");
+  host_preview_push_changes(L, host);
+  lua_setfield(L, -2, "each_change");
 }
 
 void host_result_show(struct host *host)
 {
-  const struct lca_run_stats *stats = lca_run_stats(host->L);
-  struct lca_plan straight = { .name = "" };
-  char next[2048];
-  size_t i;
-  show_stop(host);
-  if(host->raised && !host->stop)
-    host_terminal_complain(host, "%s", host->error);
-  if(stats->refusal[0] &&
-     !(host->raised && strstr(host->error, stats->refusal)))
-    host_terminal_complain(host, "%s",
-                           stats->refusal); /* the script caught it */
-  if(!host->ledger)
-    return;
-  host_summary_next(host, next, sizeof(next));
-  straight.totals.planned = stats->planned;
-  if(straight.totals.planned && !stats->bulks && !host->options.apply)
-    host_preview_show(host, &straight);
-  show_idle_protection(host);
-  show_tags(host);
-  if(!host->options.apply) {
-    show_failures(host);
-    show_preview(host, next);
-    return;
+  (void)host_shipped_call(host, "composio.result", "show", add_shown, host,
+                          NULL);
+}
+
+/* ---- --summary ---- */
+
+static bool write_all(int fd, const char *bytes, size_t len)
+{
+  while(len) {
+    ssize_t put = write(fd, bytes, len);
+    if(put < 0 && errno == EINTR)
+      continue;
+    if(put <= 0)
+      return false;
+    bytes += put;
+    len -= (size_t)put;
   }
-  for(i = 0; i < host->counts.operation_count; i++)
-    show_operation(host, i);
-  if(host->counts_unknown && stats->written)
-    show_ended(host);
-  else if(!host->counts.operation_count)
-    host_terminal_print(host, host->raised || host->stop
-                                  ? "nothing was changed"
-                                  : "there was nothing to change");
-  show_failures(host);
-  show_stale(host);
-  print_items(host, CA_NOT_TRIED, "not tried");
-  print_items(host, CA_UNKNOWN,
-              "may or may not have been changed; nothing is sent again "
-              "until that is known");
-  print_items(host, CA_PENDING, "waiting for a person");
-  host_terminal_print(host, "run: %s", host->run_id);
-  if(*next)
-    host_terminal_print(host, "next: %s", next);
+  return true;
+}
+
+static bool write_file(const char *path, const struct ca_buf *text)
+{
+  int fd =
+      open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+  bool written = fd >= 0 && write_all(fd, text->data, text->len);
+  int cause = errno;
+  if(fd >= 0)
+    close(fd);
+  errno = cause;
+  return written;
+}
+
+void host_result_write_summary(struct host *host)
+{
+  const char *path = host->options.summary;
+  struct ca_buf text;
+  if(!path)
+    return;
+  ca_buf_init(&text, TEXT_MAX);
+  if(host_shipped_call(host, "composio.summary", "text", add_facts, host,
+                       &text)) {
+    host_terminal_complain(host, "the summary was not written");
+  } else if(!strcmp(path, "-")) {
+    (void)fflush(stdout);
+    (void)write_all(STDOUT_FILENO, text.data, text.len);
+  } else if(!write_file(path, &text)) {
+    host_terminal_complain(host, "cannot write the summary to %s: %s", path,
+                           strerror(errno));
+  }
+  ca_buf_clear(&text);
 }

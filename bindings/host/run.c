@@ -98,7 +98,7 @@ static enum ca_code like(void *ctx, bool creates, struct ca_err *err)
     return err->code;
   if(!*name)
     return CA_OK;
-  host_summary_resume(host, name, false, command, sizeof(command));
+  host_next_command_resume(host, name, false, command, sizeof(command));
   if(creates)
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s of this script and parameters was "
@@ -436,7 +436,7 @@ int host_run_prepared(struct host *host,
   }
   host_finish_run(host);
 out:
-  host_summary_write(host);
+  host_result_write_summary(host);
   clean_up(host);
   return host->exit_code;
 }

@@ -80,6 +80,13 @@ static int log_line(lua_State *L)
   return 0;
 }
 
+/* host.warn(text): the same, also with -q. */
+static int warn(lua_State *L)
+{
+  host_terminal_print_always(host_of(L), "%s", luaL_checkstring(L, 1));
+  return 0;
+}
+
 /* host.complain(text): prints a warning or error on stderr. */
 static int complain(lua_State *L)
 {
@@ -118,7 +125,8 @@ static void push_host(lua_State *L, struct host *host)
     { "clean", clean },      { "screen", screen },
     { "log", log_line },     { "complain", complain },
     { "is_over", is_over },  { "now", now },
-    { "number", number },    { NULL, NULL }
+    { "number", number },    { "warn", warn },
+    { NULL, NULL }
   };
   lua_newtable(L);
   host_history_add(L, host);
@@ -128,6 +136,7 @@ static void push_host(lua_State *L, struct host *host)
   luaL_setfuncs(L, functions, 1);
   lca_table_set_text(L, "version", COMPOSIO_VERSION);
   lca_table_set_text(L, "state_dir", host->state_dir);
+  lca_table_set_bool(L, "is_quiet", host->options.quiet);
 }
 
 /* ---- calls ---- */

@@ -172,17 +172,6 @@ static int64_t filter_integer(lua_State *L, const char *name)
   return value;
 }
 
-/* Returns the bit of the filter's outcome; all bits if it names none. */
-static unsigned filter_outcomes(lua_State *L)
-{
-  const char *word = filter_text(L, "outcome");
-  int i;
-  for(i = 0; word && i < CA_OUTCOME_COUNT; i++)
-    if(!strcmp(word, ca_change_outcome_key((enum ca_outcome)i)))
-      return 1u << i;
-  return CA_ANY_OUTCOME;
-}
-
 /* Both read the next batch into the list on top. An error that Lua raises
    meanwhile (it may run out of memory) leaves the query open; the next one,
    or closing the ledger, ends it. */
@@ -211,19 +200,19 @@ static enum ca_code read_changes(lua_State *L, struct ca_ledger *ledger,
                                  struct rows *rows, struct ca_err *err)
 {
   const char *run = filter_text(L, "run");
-  struct ca_history_filter filter = { .account = filter_text(L, "account"),
-                                      .selected = run != NULL,
-                                      .project = filter_text(L, "project"),
-                                      .except = filter_text(L, "except"),
-                                      .operation = filter_text(L, "operation"),
-                                      .outcomes = filter_outcomes(L),
-                                      .previews =
-                                          filter_integer(L, "previews"),
-                                      .since_ms =
-                                          filter_integer(L, "since_ms"),
-                                      .after_ms = rows->last_ms,
-                                      .after = rows->last,
-                                      .limit = BATCH };
+  struct ca_history_filter filter = {
+    .account = filter_text(L, "account"),
+    .selected = run != NULL,
+    .project = filter_text(L, "project"),
+    .except = filter_text(L, "except"),
+    .operation = filter_text(L, "operation"),
+    .outcomes = ca_change_outcome_set(filter_text(L, "outcome")),
+    .previews = filter_integer(L, "previews"),
+    .since_ms = filter_integer(L, "since_ms"),
+    .after_ms = rows->last_ms,
+    .after = rows->last,
+    .limit = BATCH
+  };
   struct ca_query query;
   struct ca_history_row row;
   if(run && ca_run_select(ledger, run, err))

@@ -28,6 +28,15 @@ const char *ca_change_outcome_key(enum ca_outcome outcome)
                                  : ca_change_outcome_name(outcome);
 }
 
+unsigned ca_change_outcome_set(const char *key)
+{
+  int i;
+  for(i = 0; key && i < CA_OUTCOME_COUNT; i++)
+    if(!strcmp(key, ca_change_outcome_key((enum ca_outcome)i)))
+      return 1u << i;
+  return CA_ANY_OUTCOME;
+}
+
 /* Copies of rows. */
 
 /* The row's texts, in the order of CHANGE_ROW's last columns. */

@@ -32,6 +32,9 @@ enum ca_outcome {
 const char *ca_change_outcome_name(enum ca_outcome outcome);
 /* The same for programs: "not_tried", not "not tried". */
 const char *ca_change_outcome_key(enum ca_outcome outcome);
+/* Returns the set of that one outcome; all outcomes if the key is NULL or none
+   of them. */
+unsigned ca_change_outcome_set(const char *key);
 
 struct ca_change {
   const struct ca_api *api;

@@ -8,7 +8,7 @@ M.outcomes = {
   "planned", "intended", "not_tried", "done", "same", "failed", "skipped", "unknown", "stale",
   "pending",
 }
-local FIRST_FINAL = 4
+M.first_final = 4
 
 -- Escapes bytes that are not UTF-8, as log lines do: a path may hold any bytes.
 local function as_utf8(text)
@@ -58,7 +58,7 @@ function M.counts(counts, all)
   local object = {}
   for place, outcome in ipairs(M.outcomes) do
     local count = counts[outcome] or 0
-    if count > 0 or all and place >= FIRST_FINAL then
+    if count > 0 or all and place >= M.first_final then
       object[#object + 1] = outcome
       object[#object + 1] = count
     end

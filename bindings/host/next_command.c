@@ -1,0 +1,53 @@
+/* The commands that refusals and reports name, as next_command.lua makes them.
+   Must not know: curl, which command follows from what. */
+#include "host/host.h"
+#include "base/text.h"
+#include "module/table.h"
+
+static void write_command(struct host *host, const char *function,
+                          void (*add)(lua_State *L, const void *from),
+                          const void *from, char *out, size_t size)
+{
+  struct ca_buf text;
+  ca_buf_init(&text, 1u << 16);
+  (void)host_shipped_call(host, "composio.next_command", function, add, from,
+                          &text);
+  ca_err_copy_text(out, size, ca_buf_text(&text), text.len);
+  ca_buf_clear(&text);
+}
+
+static void add_run(lua_State *L, const void *from)
+{
+  const struct ca_run_info *info = from;
+  lca_table_set_text(L, "word", info->word);
+  lca_table_set_text(L, "undoes", ca_text_or_null(info->undoes));
+  lca_table_set_text(L, "params", info->params);
+  lca_table_set_text(L, "saved", info->options);
+}
+
+void host_next_command_restart(struct host *host,
+                               const struct ca_run_info *info, char *out,
+                               size_t size)
+{
+  write_command(host, "restart", add_run, info, out, size);
+}
+
+/* A run to resume. */
+struct resumed {
+  const char *run;
+  bool failed;
+};
+
+static void add_resumed(lua_State *L, const void *from)
+{
+  const struct resumed *resumed = from;
+  lca_table_set_text(L, "run", resumed->run);
+  lca_table_set_bool(L, "failed", resumed->failed);
+}
+
+void host_next_command_resume(struct host *host, const char *run, bool failed,
+                              char *out, size_t size)
+{
+  struct resumed resumed = { run, failed };
+  write_command(host, "resume", add_resumed, &resumed, out, size);
+}

@@ -1,0 +1,172 @@
+-- The result of a run for people: why it stopped, what became of its changes, what to type
+-- next. summary.lua has it for programs.
+-- Must not know: the ledger, terminals, how the exit code is decided.
+
+local json_line = require "composio.json_line"
+local next_command = require "composio.next_command"
+
+local FIRST_LINES = 10
+
+return function(core, host)
+  local preview = require "composio.preview"(core, host)
+  local number = host.number
+
+  local function counted(count, noun)
+    return ("%s %s%s"):format(number(count), noun, count == 1 and "" or "s")
+  end
+
+  -- Returns counts by outcome, from the first-th outcome on, as "done 6 · failed 1".
+  local function list_outcomes(counts, first)
+    local list = {}
+    for place = first, #json_line.outcomes do
+      local outcome = json_line.outcomes[place]
+      if counts[outcome] > 0 then
+        list[#list + 1] = outcome:gsub("_", " ") .. " " .. number(counts[outcome])
+      end
+    end
+    return table.concat(list, " · ")
+  end
+
+  -- Prints why the run ended before the script did.
+  local function show_stop(facts)
+    if facts.stop == "signal" then
+      host.warn("interrupted by SIG" .. facts.signal)
+    elseif facts.stop == "preview" then
+      host.log(facts.end_text)
+    elseif facts.stop == "reason" then
+      host.complain(facts.end_text)
+    elseif facts.raised and not facts.stop then
+      host.complain(facts.raised)
+    end
+    local refusal, raised = facts.refusal, facts.raised
+    if refusal and not (raised and raised:find(refusal, 1, true)) then
+      host.complain(refusal) -- the script caught it
+    end
+  end
+
+  -- Tells which lines of --protect matched nothing, since a misspelled one protects nobody:
+  -- under -q in the log.
+  local function show_idle_protection(facts)
+    local count = facts.idle_count
+    if count == 0 then
+      return
+    end
+    local line = ("%d line%s of --protect matched no account of this run: %s%s"):format(count,
+      count == 1 and "" or "s", facts.idle_first, count > 3 and ", …" or "")
+    host.log(line)
+    facts.log_event("protect", line)
+  end
+
+  -- Prints how many items have each tag of the run: "tags: healed 28".
+  local function show_tags(facts)
+    local list = {}
+    for place = 1, #facts.tags, 2 do
+      list[#list + 1] = facts.tags[place] .. " " .. number(facts.tags[place + 1])
+    end
+    if list[1] then
+      host.log("tags: " .. table.concat(list, " · "))
+    end
+  end
+
+  local function show_failures(facts)
+    local more = facts.items.failed + facts.items.unknown - #facts.failures
+    for _, failure in ipairs(facts.failures) do
+      host.warn(("  %s  %s  %s: %s%s"):format(failure.outcome, failure.operation, failure.key,
+        failure.text, failure.request and (" (request %s)"):format(failure.request) or ""))
+    end
+    if more > 0 then
+      host.warn(("  … and %s more (composio-lua show %s)"):format(number(more), facts.run))
+    end
+  end
+
+  -- Says what --apply would do.
+  local function forecast(facts)
+    local planned, within, early = facts.changes.planned, facts.within, facts.stop == "preview"
+    if facts.why_incomplete and not (early and planned > 0) then
+      return ("nothing was changed; %s, so it is not known what --apply would change"):format(
+        facts.why_incomplete)
+    elseif planned == 0 then
+      return "nothing would be changed"
+    elseif facts.exit == 4 and within > 0 then
+      return ("nothing was changed; --apply makes %s and refuses what follows"):format(
+        counted(within, "change"))
+    end
+    return ("nothing was changed; --apply %s %s%s"):format(
+      facts.exit == 4 and "would refuse these" or early and "makes at least" or "makes",
+      counted(planned, "change"), early and ": what follows was not seen" or "")
+  end
+
+  -- Prints the number of items with this outcome, if there are any.
+  local function show_items(facts, outcome, text)
+    local count = facts.items[outcome]
+    if count > 0 then
+      host.warn(counted(count, "item") .. " " .. text)
+    end
+  end
+
+  -- Prints the first stale changes and their reasons from the ledger.
+  local function show_stale(facts)
+    local shown = 0
+    for operation, account, _, _, _, _, why in facts.each_change(-1, "stale") do
+      host.warn(("  stale  %s  %s: %s"):format(operation, account,
+        why or "the account differs from what the plan saw"))
+      shown = shown + 1
+      if shown == FIRST_LINES then
+        break
+      end
+    end
+  end
+
+  local function show_outcomes(facts)
+    for _, operation in ipairs(facts.operations) do
+      host.log(("%s: %s"):format(operation.name, list_outcomes(operation.changes, 1)))
+    end
+    if facts.counts_unknown and facts.written then -- what this process saw for itself
+      local seen = list_outcomes(facts.seen, json_line.first_final)
+      host.log(("changes that were sent: %s; some of these outcomes may be missing from the "
+        .. "ledger: resume asks the service about them"):format(
+        seen ~= "" and seen or "no outcome is known"))
+    elseif not facts.operations[1] then
+      host.log((facts.raised or facts.stop) and "nothing was changed"
+        or "there was nothing to change")
+    end
+    show_failures(facts)
+    if facts.items.stale > 0 then
+      local good, why = pcall(show_stale, facts)
+      if not good then
+        host.complain(why)
+      end
+    end
+    show_items(facts, "stale", "left alone: changed after the plan was made")
+    show_items(facts, "not_tried", "not tried")
+    show_items(facts, "unknown",
+      "may or may not have been changed; nothing is sent again until that is known")
+    show_items(facts, "pending", "waiting for a person")
+    host.log("run: " .. facts.run)
+  end
+
+  -- Prints the result. facts: what the host knows of the run.
+  local function show(facts)
+    show_stop(facts)
+    if not facts.has_ledger then
+      return
+    end
+    if facts.planned > 0 and facts.bulks == 0 and not facts.apply and not host.is_quiet then
+      preview.show { planned = facts.planned, skipped = 0, bulk = 0, changes = facts.each_change }
+    end
+    show_idle_protection(facts)
+    show_tags(facts)
+    if facts.apply then
+      show_outcomes(facts)
+    else
+      show_failures(facts)
+      host.log("preview: " .. forecast(facts))
+    end
+    local command = next_command.after(facts)
+    if command then
+      host.log("next: " .. command)
+    end
+  end
+
+  return { show = show }
+end
