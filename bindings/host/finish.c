@@ -6,6 +6,7 @@
 #include <string.h>
 #include "host/host.h"
 #include "job/report.h"
+#include "ledger/run_verdict.h"
 #include "planfile/plan.h"
 
 bool host_finish_check_job(struct host *host)
@@ -157,26 +158,11 @@ static void save_plan(struct host *host)
   }
 }
 
-/* Does this exit code let a report replace its file? */
-static bool is_good_end(int code)
-{
-  return code == 0 || code == 3 || code == 5 || code == 9 ||
-         (code >= 64 && code <= 74);
-}
-
-/* May resume go on in the rows of the run's reports? After 3, with --failed.
- */
-static bool can_resume(const struct host *host)
-{
-  int code = host->exit_code;
-  return host->options.apply && (!is_good_end(code) || code == 3 || code == 9);
-}
-
 static void finish_reports(struct host *host)
 {
   int code = exit_code(host);
   struct lca_report_end end;
-  while(lca_report_finish(host->L, is_good_end(code), &end)) {
+  while(lca_report_finish(host->L, ca_run_verdict_is_good_end(code), &end)) {
     if(end.err.code) {
       host->report_failed = true;
       host_terminal_complain(host, "%s", end.err.text);
@@ -197,18 +183,6 @@ static void finish_reports(struct host *host)
   }
 }
 
-/* Will ending the run in the ledger give changes an outcome: planned ones
-   become not tried, intended ones unknown? */
-static bool has_open_changes(const struct host *host)
-{
-  size_t i;
-  for(i = 0; i < host->counts.operation_count; i++)
-    if(host->counts.operations[i].changes[CA_PLANNED] ||
-       host->counts.operations[i].changes[CA_INTENDED])
-      return host->options.apply;
-  return false;
-}
-
 void host_finish_run(struct host *host)
 {
   bool open;
@@ -223,13 +197,15 @@ void host_finish_run(struct host *host)
   host->incomplete = why_incomplete(host);
   save_plan(host);
   host->exit_code = exit_code(host);
-  open = has_open_changes(host);
+  /* ending the run gives these an outcome */
+  open = host->options.apply && ca_run_verdict_is_under_way(&host->counts);
   if(host->ledger && ca_run_end(host->ledger, host->exit_code, &err)) {
     lca_run_lose_ledger(host->L, &err);
     host->exit_code = exit_code(host);
     open = true;
   }
-  lca_report_drop(host->L, !can_resume(host));
+  lca_report_drop(host->L, !host->options.apply ||
+                               !ca_run_verdict_can_resume(host->exit_code));
   if(open) /* only then: counting reads every item again */
     host_result_read_counts(host);
   host_result_show(host);

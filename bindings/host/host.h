@@ -138,12 +138,12 @@ void host_finish_run(struct host *host);
 /* Carries out the verb apply, resume or undo and returns the exit code. */
 int host_replay(struct host *host);
 
-/* ---- like.c ---- */
+/* ---- interrupted.c ---- */
 
 /* Finds the newest run of the same script, parameters and words that acted and
    left changes without an outcome, or creates that may have been carried out.
    name: its id, or "" when there is none. Call it after composio.job. */
-CA_MUST_USE enum ca_code host_like_find(struct host *host, char *name,
+CA_MUST_USE enum ca_code host_interrupted_find(struct host *host, char *name,
                                         size_t size, struct ca_err *err);
 
 /* ---- runs.c ---- */

@@ -9,9 +9,8 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "host/host.h"
+#include "ledger/run_verdict.h"
 #include "planfile/plan.h"
-#include "base/json.h"
-#include "base/json_write.h"
 
 #define UNDO        "undo:"
 #define UNDO_SCRIPT "require \"composio.core\".undo()\n"
@@ -19,83 +18,62 @@
 #define TEXTS 12
 
 /* What the ledger, or a plan file, says about an earlier run. */
-struct former {
+struct earlier {
   struct ca_run_row row; /* absent texts are "" */
   char *texts[TEXTS];    /* of the row, owned; none for a plan */
   int64_t failed_items;  /* not those that a fallback made good */
   bool found;
 };
 
-static void forget(struct former *former)
+static void forget(struct earlier *earlier)
 {
   int i;
   for(i = 0; i < TEXTS; i++)
-    free(former->texts[i]);
-  memset(former, 0, sizeof(*former));
+    free(earlier->texts[i]);
+  memset(earlier, 0, sizeof(*earlier));
 }
 
 /* ---- finding the run ---- */
 
 /* Copies the row of the run, which is borrowed; `found` stays false without
    memory. */
-static void take_run(struct former *former, const struct ca_run_row *row)
+static void take_run(struct earlier *earlier, const struct ca_run_row *row)
 {
-  struct ca_run_info *info = &former->row.info;
+  struct ca_run_info *info = &earlier->row.info;
   const char **texts[TEXTS] = {
-    &former->row.name, &info->script,  &info->word,    &info->cwd,
-    &info->undoes,     &info->params,  &info->options, &info->script_sha,
-    &info->mode,       &info->project, &info->base_url
+    &earlier->row.name, &info->script,  &info->word,    &info->cwd,
+    &info->undoes,      &info->params,  &info->options, &info->script_sha,
+    &info->mode,        &info->project, &info->base_url
   };
   int i;
-  former->row = *row;
+  earlier->row = *row;
   for(i = 0; i < TEXTS && texts[i]; i++) {
-    former->texts[i] = strdup(*texts[i] ? *texts[i] : "");
-    if(!former->texts[i])
+    earlier->texts[i] = strdup(*texts[i] ? *texts[i] : "");
+    if(!earlier->texts[i])
       return;
-    *texts[i] = former->texts[i];
+    *texts[i] = earlier->texts[i];
   }
-  former->found = true;
+  earlier->found = true;
 }
 
 /* A failed change is not retried if its item ended well by a fallback. */
 static enum ca_code read_failures(struct ca_ledger *ledger,
-                                  struct former *former, struct ca_err *err)
+                                  struct earlier *earlier, struct ca_err *err)
 {
   struct ca_counts counts;
   enum ca_code code;
-  code = ca_run_select(ledger, former->row.name, err);
+  code = ca_run_select(ledger, earlier->row.name, err);
   if(!code)
     code = ca_count_outcomes(ledger, -1, &counts, err);
   if(!code)
-    former->failed_items = counts.items[CA_FAILED];
+    earlier->failed_items = counts.items[CA_FAILED];
   return code;
-}
-
-/* Did a guard refuse the run before it had sent anything? A run that was
-   interrupted and whose resume was refused is none. */
-static bool is_refused(const struct ca_run_row *row)
-{
-  return row->exit_code == 4 && row->sessions == 1 && row->has_counts &&
-         !row->changes[CA_DONE] && !row->changes[CA_FAILED] &&
-         !row->changes[CA_UNKNOWN] && !row->changes[CA_PENDING];
-}
-
-/* Did the run end well without a change, or was it refused? */
-static bool is_empty(const struct ca_run_row *row)
-{
-  int i;
-  if(is_refused(row))
-    return true;
-  for(i = 0; i < CA_OUTCOME_COUNT; i++)
-    if(row->changes[i])
-      return false;
-  return row->has_counts && !row->exit_code;
 }
 
 /* Takes the newest run of the filter, or the newest that is not empty. */
 static enum ca_code take_newest(struct ca_ledger *ledger,
                                 const struct ca_run_filter *filter,
-                                bool with_changes, struct former *former,
+                                bool with_changes, struct earlier *earlier,
                                 struct ca_err *err)
 {
   struct ca_query query;
@@ -104,16 +82,16 @@ static enum ca_code take_newest(struct ca_ledger *ledger,
   ca_history_open_runs(&query, ledger, filter, err);
   do
     more = ca_history_next_run(&query, &row);
-  while(more && with_changes && is_empty(&row));
+  while(more && with_changes && ca_run_verdict_is_empty(&row));
   if(more)
-    take_run(former, &row);
+    take_run(earlier, &row);
   return ca_history_close(&query);
 }
 
 /* "last" is the newest run that is no preview, because a preview can be
    neither resumed nor undone. A run that changed nothing hides no other. */
 static enum ca_code find_run(struct host *host, struct ca_ledger *ledger,
-                             struct former *former, struct ca_err *err)
+                             struct earlier *earlier, struct ca_err *err)
 {
   const bool last = !strcmp(host->options.operand, "last");
   char name[96];
@@ -124,12 +102,12 @@ static enum ca_code find_run(struct host *host, struct ca_ledger *ledger,
     code = ca_history_find_run(ledger, host->options.operand, name,
                                sizeof(name), err);
   if(!code && last)
-    code = take_newest(ledger, &filter, true, former, err);
-  if(!code && !former->found)
-    code = take_newest(ledger, &filter, false, former, err);
-  if(code || former->found)
+    code = take_newest(ledger, &filter, true, earlier, err);
+  if(!code && !earlier->found)
+    code = take_newest(ledger, &filter, false, earlier, err);
+  if(code || earlier->found)
     return code;
-  if(former->row.id)
+  if(earlier->row.id)
     return ca_err_set(err, CA_NOMEM, "out of memory");
   return ca_err_set(err, CA_USAGE,
                     "there are only previews in %s: no run has changed "
@@ -137,7 +115,7 @@ static enum ca_code find_run(struct host *host, struct ca_ledger *ledger,
                     host->state_dir);
 }
 
-static enum ca_code read_run(struct host *host, struct former *former,
+static enum ca_code read_run(struct host *host, struct earlier *earlier,
                              struct ca_err *err)
 {
   bool found = false;
@@ -149,38 +127,38 @@ static enum ca_code read_run(struct host *host, struct former *former,
   if(!ledger)
     return ca_err_set(err, CA_USAGE, "there are no runs in %s yet",
                       host->state_dir);
-  code = find_run(host, ledger, former, err);
+  code = find_run(host, ledger, earlier, err);
   if(!code)
-    code = read_failures(ledger, former, err);
+    code = read_failures(ledger, earlier, err);
   ca_ledger_close(ledger);
   return code;
 }
 
 /* Refuses a preview. */
-static enum ca_code check_mode(const struct former *former, const char *what,
+static enum ca_code check_mode(const struct earlier *earlier, const char *what,
                                struct ca_err *err)
 {
-  if(!strcmp(former->row.info.mode, "apply")) /* NOLINT: find_run read it */
+  if(!strcmp(earlier->row.info.mode, "apply")) /* NOLINT: find_run read it */
     return CA_OK;
   return ca_err_set(err, CA_USAGE,
                     "run %s was a preview: it changed nothing, so there is "
                     "nothing to %s",
-                    former->row.name, what);
+                    earlier->row.name, what);
 }
 
 /* ---- checks ---- */
 
 static enum ca_code check_project(const struct host *host,
-                                  const struct former *former,
+                                  const struct earlier *earlier,
                                   const char *what, struct ca_err *err)
 {
-  if(!strcmp(former->row.info.project, host->project))
+  if(!strcmp(earlier->row.info.project, host->project))
     return CA_OK;
-  if(strcmp(former->row.info.base_url, host->base_url) != 0)
+  if(strcmp(earlier->row.info.base_url, host->base_url) != 0)
     return ca_err_set(err, CA_USAGE,
                       "refused: %s was made for %s, but requests would go to "
                       "%s; give the right --base-url",
-                      what, former->row.info.base_url, host->base_url);
+                      what, earlier->row.info.base_url, host->base_url);
   if(host->options.same_project)
     return CA_OK;
   return ca_err_set(err, CA_USAGE,
@@ -226,22 +204,23 @@ static bool is_script(struct host *host, const char *path, const char *sha,
 
 /* Finds the script that the run was made with: at its path of that time, or
    else where its name is found now. */
-static enum ca_code take_script(struct host *host, const struct former *former,
+static enum ca_code take_script(struct host *host,
+                                const struct earlier *earlier,
                                 const char *what, struct ca_err *err)
 {
   char path[HOST_PATH_SIZE] = "";
   struct ca_err ignored;
   bool read = false;
   ca_err_clear(&ignored);
-  if(is_undo(former->row.info.script))
-    return take_undo(host, former->row.info.undoes, err);
-  if(*former->row.info.word &&
-     host_paths_script(former->row.info.word, path, sizeof(path), &ignored))
+  if(is_undo(earlier->row.info.script))
+    return take_undo(host, earlier->row.info.undoes, err);
+  if(*earlier->row.info.word &&
+     host_paths_script(earlier->row.info.word, path, sizeof(path), &ignored))
     path[0] = '\0';
-  if(is_script(host, former->row.info.script, former->row.info.script_sha,
+  if(is_script(host, earlier->row.info.script, earlier->row.info.script_sha,
                &read) ||
-     is_script(host, path, former->row.info.script_sha, &read)) {
-    ca_text_copy(host->word, sizeof(host->word), former->row.info.word);
+     is_script(host, path, earlier->row.info.script_sha, &read)) {
+    ca_text_copy(host->word, sizeof(host->word), earlier->row.info.word);
     return CA_OK;
   }
   if(read)
@@ -249,13 +228,13 @@ static enum ca_code take_script(struct host *host, const struct former *former,
                       "refused: the script %s is not the one that %s was made "
                       "with (SHA-256 was %.12s, is %.12s): restore the old "
                       "script, or start a new run",
-                      former->row.info.script, what,
-                      former->row.info.script_sha, host->script_sha);
+                      earlier->row.info.script, what,
+                      earlier->row.info.script_sha, host->script_sha);
   return ca_err_set(err, CA_USAGE,
                     "refused: the script %s of %s cannot be read (SHA-256 "
                     "%.12s): restore it, or start a new run",
-                    former->row.info.script, what,
-                    former->row.info.script_sha);
+                    earlier->row.info.script, what,
+                    earlier->row.info.script_sha);
 }
 
 static enum ca_code take_params(struct host *host, const char *params,
@@ -294,7 +273,7 @@ static enum ca_code make_absolute(const char **path, char *out, size_t size,
   return CA_OK;
 }
 
-static enum ca_code go_there(struct host *host, const struct former *former,
+static enum ca_code go_there(struct host *host, const struct earlier *earlier,
                              struct ca_err *err)
 {
   static char summary[2 * HOST_PATH_SIZE];
@@ -308,70 +287,48 @@ static enum ca_code go_there(struct host *host, const struct former *former,
     return code;
   if(state_dir != host->state_dir)
     ca_text_copy(host->state_dir, sizeof(host->state_dir), state_dir);
-  if(*former->row.info.cwd && chdir(former->row.info.cwd))
+  if(*earlier->row.info.cwd && chdir(earlier->row.info.cwd))
     return ca_err_set(err, CA_USAGE,
                       "cannot change to %s, where the run was started: %s",
-                      former->row.info.cwd, strerror(errno));
-  ca_text_copy(host->cwd, sizeof(host->cwd), former->row.info.cwd);
+                      earlier->row.info.cwd, strerror(errno));
+  ca_text_copy(host->cwd, sizeof(host->cwd), earlier->row.info.cwd);
   return CA_OK;
 }
 
 /* ---- resume ---- */
 
-/* Was the run to carry out a saved plan? */
-static bool is_of_plan(const struct former *former)
-{
-  const char *options = former->row.info.options;
-  struct ca_json_scan scan = { options, options + strlen(options) };
-  struct ca_slice key;
-  bool first = true;
-  return ca_json_enter(&scan, '{') &&
-         ca_json_member(&scan, &first, &key) == 1 && ca_slice_is(key, "plan");
-}
-
 static enum ca_code report_no_plan(struct host *host,
-                                   const struct former *former,
+                                   const struct earlier *earlier,
                                    struct ca_err *err)
 {
   char command[4096];
-  host_next_command_restart(host, &former->row.info, command, sizeof(command));
+  host_next_command_restart(host, &earlier->row.info, command,
+                            sizeof(command));
   return ca_err_set(err, CA_USAGE,
                     "run %s %s: nothing was changed, "
                     "so there is nothing to resume; run it again: %s",
-                    former->row.name,
-                    is_refused(&former->row)
+                    earlier->row.name,
+                    ca_run_verdict_is_refused(&earlier->row)
                         ? "was refused by a guard (exit 4)"
                         : "stopped while it was still planning",
                     command);
 }
 
-static int64_t left_open(const struct former *former, bool failed)
+static bool is_finished(const struct host *host, const struct earlier *earlier)
 {
-  return former->row.changes[CA_PLANNED] + former->row.changes[CA_INTENDED] +
-         former->row.changes[CA_NOT_TRIED] + former->row.changes[CA_UNKNOWN] +
-         (failed ? former->failed_items : 0);
-}
-
-/* A run is finished when its script ran to its end and every change has a
-   final outcome. */
-static bool is_finished(const struct host *host, const struct former *former)
-{
-  bool ended_itself =
-      former->row.exit_code == 0 || former->row.exit_code == 3 ||
-      (former->row.exit_code >= 64 && former->row.exit_code <= 74);
-  return former->row.ended_ms && former->row.has_counts && ended_itself &&
-         !left_open(former, host->options.failed);
+  return ca_run_verdict_is_finished(
+      &earlier->row, host->options.failed ? earlier->failed_items : 0);
 }
 
 /* Reads what became of the run, for --summary. */
-static void read_result(struct host *host, const struct former *former)
+static void read_result(struct host *host, const struct earlier *earlier)
 {
   struct ca_err err;
   bool found = false;
   ca_err_clear(&err);
-  ca_text_copy(host->run_id, sizeof(host->run_id), former->row.name);
-  ca_text_copy(host->script, sizeof(host->script), former->row.info.script);
-  host->exit_code = former->row.exit_code;
+  ca_text_copy(host->run_id, sizeof(host->run_id), earlier->row.name);
+  ca_text_copy(host->script, sizeof(host->script), earlier->row.info.script);
+  host->exit_code = earlier->row.exit_code;
   host->ledger =
       ca_ledger_open_readonly(host->state_dir, host->clock, &found, &err);
   if(host->ledger && ca_run_select(host->ledger, host->run_id, &err))
@@ -381,33 +338,33 @@ static void read_result(struct host *host, const struct former *former)
   memcpy(host->before, host->counts.items, sizeof(host->before));
 }
 
-static void report_finished(struct host *host, const struct former *former)
+static void report_finished(struct host *host, const struct earlier *earlier)
 {
   char count[32];
   char more[120] = "";
-  int64_t failed = former->failed_items;
+  int64_t failed = earlier->failed_items;
   if(failed)
     snprintf(more, sizeof(more), "; --failed retries its %s failed item%s",
              ca_text_number(failed, count), failed == 1 ? "" : "s");
   host_terminal_print(
       host, "run %s is finished (exit %d): there is nothing to resume%s",
-      former->row.name, former->row.exit_code, more);
-  read_result(host, former);
+      earlier->row.name, earlier->row.exit_code, more);
+  read_result(host, earlier);
   host->finished = true;
 }
 
-static enum ca_code reopen(struct host *host, const struct former *former,
+static enum ca_code reopen(struct host *host, const struct earlier *earlier,
                            struct ca_err *err)
 {
   enum ca_code code;
   host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
   if(!host->ledger)
     return err->code ? err->code : CA_SYSTEM;
-  code = ca_run_reopen(host->ledger, former->row.name, host->user,
+  code = ca_run_reopen(host->ledger, earlier->row.name, host->user,
                        host->machine, err);
   if(code)
     return code;
-  ca_text_copy(host->run_id, sizeof(host->run_id), former->row.name);
+  ca_text_copy(host->run_id, sizeof(host->run_id), earlier->row.name);
   host_lock_name(host);
   host_result_read_counts(host);
   memcpy(host->before, host->counts.items, sizeof(host->before));
@@ -417,69 +374,69 @@ static enum ca_code reopen(struct host *host, const struct former *former,
 /* Restores the options of the run, and checks that it belongs to the service
    and the project of this command line. */
 static enum ca_code join_project(struct host *host,
-                                 const struct former *former, const char *what,
-                                 struct ca_err *err)
+                                 const struct earlier *earlier,
+                                 const char *what, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
   ca_text_copy(host->run_url, sizeof(host->run_url),
-               former->row.info.base_url);
+               earlier->row.info.base_url);
   if(host->options.verb == HOST_RESUME)
-    code = host_options_saved_restore(&host->options, former->row.info.options,
-                                      former->row.info.cwd, err);
+    code = host_options_saved_restore(
+        &host->options, earlier->row.info.options, earlier->row.info.cwd, err);
   if(!code)
     code = host_setup_service(host, err);
   if(!code)
-    code = check_project(host, former, what, err);
+    code = check_project(host, earlier, what, err);
   return code ? code : host_setup_lock(host, err);
 }
 
-static enum ca_code ready_resume(struct host *host, struct former *former,
+static enum ca_code ready_resume(struct host *host, struct earlier *earlier,
                                  struct ca_err *err)
 {
   char what[160];
-  enum ca_code code = read_run(host, former, err);
+  enum ca_code code = read_run(host, earlier, err);
   if(code)
     return code;
-  code = check_mode(former, "resume; run its script with --apply", err);
-  snprintf(what, sizeof(what), "run %s", former->row.name);
+  code = check_mode(earlier, "resume; run its script with --apply", err);
+  snprintf(what, sizeof(what), "run %s", earlier->row.name);
   if(!code)
-    code = join_project(host, former, what, err);
+    code = join_project(host, earlier, what, err);
   if(code)
     return code;
   /* another process may have resumed the run before we took the lock */
-  forget(former);
-  code = read_run(host, former, err);
+  forget(earlier);
+  code = read_run(host, earlier, err);
   if(code)
     return code;
-  if(is_finished(host, former)) {
-    report_finished(host, former);
+  if(is_finished(host, earlier)) {
+    report_finished(host, earlier);
     return CA_OK;
   }
-  if(!former->row.sealed)
-    return report_no_plan(host, former, err);
+  if(!earlier->row.sealed)
+    return report_no_plan(host, earlier, err);
   host->replay.failed = host->options.failed;
-  host->replay.exact = is_of_plan(former);
-  code = take_script(host, former, what, err);
+  host->replay.exact = earlier->row.of_plan;
+  code = take_script(host, earlier, what, err);
   if(!code)
-    code = take_params(host, former->row.info.params, err);
+    code = take_params(host, earlier->row.info.params, err);
   if(!code)
-    code = go_there(host, former, err);
-  return code ? code : reopen(host, former, err);
+    code = go_there(host, earlier, err);
+  return code ? code : reopen(host, earlier, err);
 }
 
 /* ---- apply ---- */
 
 static void describe_plan(const struct ca_plan_head *head,
-                          struct former *former)
+                          struct earlier *earlier)
 {
-  former->row.name = head->run;
-  former->row.info = (struct ca_run_info){ .script = head->script,
-                                           .word = head->word,
-                                           .script_sha = head->script_sha,
-                                           .project = head->project,
-                                           .base_url = head->base_url,
-                                           .undoes = head->undoes,
-                                           .params = head->params };
+  earlier->row.name = head->run;
+  earlier->row.info = (struct ca_run_info){ .script = head->script,
+                                            .word = head->word,
+                                            .script_sha = head->script_sha,
+                                            .project = head->project,
+                                            .base_url = head->base_url,
+                                            .undoes = head->undoes,
+                                            .params = head->params };
 }
 
 /* Writes the command that makes the plan again. Its words are the head's, as
@@ -487,26 +444,16 @@ static void describe_plan(const struct ca_plan_head *head,
 static void restart_command(struct host *host, const struct ca_plan_head *head,
                             char *out, size_t size)
 {
-  struct ca_json_write json;
   struct ca_run_info info = { .word = head->word,
                               .undoes = head->undoes,
                               .params = head->params };
-  struct ca_buf options;
-  ca_buf_init(&options, 4 * HOST_PATH_SIZE);
-  ca_json_write_begin(&json, &options);
-  ca_json_write_text(&json, "save-plan", host->options.operand);
-  *out = '\0';
-  if(!ca_json_write_end(&json)) {
-    info.options = ca_buf_text(&options);
-    host_next_command_restart(host, &info, out, size);
-  }
-  ca_buf_clear(&options);
+  host_next_command_restart(host, &info, out, size);
 }
 
 /* What the ledger of this state directory knows of a plan. */
 struct plan_history {
-  bool made;            /* it was saved from a run of this ledger */
-  struct former bearer; /* the run that carries it out, if bearer.found */
+  bool made;              /* it was saved from a run of this ledger */
+  struct earlier carrier; /* the run that carries it out, if carrier.found */
 };
 
 static enum ca_code read_plan_history(struct host *host,
@@ -526,11 +473,11 @@ static enum ca_code read_plan_history(struct host *host,
   while(ca_history_next_run(&query, &row)) {
     if(strcmp(row.info.mode, "apply") != 0)
       history->made = true;
-    else if(row.sealed && !history->bearer.found)
-      take_run(&history->bearer, &row);
+    else if(row.sealed && !history->carrier.found)
+      take_run(&history->carrier, &row);
   }
-  if(!ca_history_close(&query) && history->bearer.found)
-    query.code = read_failures(ledger, &history->bearer, err);
+  if(!ca_history_close(&query) && history->carrier.found)
+    query.code = read_failures(ledger, &history->carrier, err);
   ca_ledger_close(ledger);
   return query.code;
 }
@@ -543,7 +490,7 @@ static enum ca_code check_plan(struct host *host,
                                const struct plan_history *history,
                                struct ca_err *err)
 {
-  const struct former *bearer = &history->bearer;
+  const struct earlier *carrier = &history->carrier;
   const char *path = host->options.operand;
   char command[4096];
   restart_command(host, head, command, sizeof(command));
@@ -559,21 +506,22 @@ static enum ca_code check_plan(struct host *host,
                       "the ledger in %s, so it may have been edited; plan "
                       "again: %s",
                       path, host->state_dir, command);
-  if(bearer->found && (!is_finished(host, bearer) || bearer->failed_items))
-    host_next_command_resume(host, bearer->row.name, is_finished(host, bearer),
-                             command, sizeof(command));
-  if(bearer->found && !is_finished(host, bearer))
+  if(carrier->found && (!is_finished(host, carrier) || carrier->failed_items))
+    host_next_command_resume(host, carrier->row.name,
+                             is_finished(host, carrier), command,
+                             sizeof(command));
+  if(carrier->found && !is_finished(host, carrier))
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s carries out the plan %s and is not "
                       "finished; finish it: %s",
-                      bearer->row.name, path, command);
-  if(bearer->found)
+                      carrier->row.name, path, command);
+  if(carrier->found)
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s has carried out the plan %s, and a "
                       "plan is carried out once; %s: %s",
-                      bearer->row.name, path,
-                      bearer->failed_items ? "to send again what failed"
-                                           : "plan again",
+                      carrier->row.name, path,
+                      carrier->failed_items ? "to send again what failed"
+                                            : "plan again",
                       command);
   if(head->makes && !history->made && !host->options.anew)
     return ca_err_set(err, CA_USAGE,
@@ -600,7 +548,7 @@ static enum ca_code begin_plan(struct host *host,
     code = read_plan_history(host, head, &history, err);
   if(!code)
     code = check_plan(host, head, &history, err);
-  forget(&history.bearer);
+  forget(&history.carrier);
   ca_text_copy(host->plan, sizeof(host->plan), head->digest);
   if(!code)
     code = host_run_begin(host, head->salt_known ? head->salt : NULL, err);
@@ -611,13 +559,13 @@ static enum ca_code begin_plan(struct host *host,
 
 static enum ca_code take_plan(struct host *host,
                               const struct ca_plan_head *head,
-                              struct former *former, struct ca_err *err)
+                              struct earlier *earlier, struct ca_err *err)
 {
   enum ca_code code;
-  describe_plan(head, former);
-  code = check_project(host, former, host->options.operand, err);
+  describe_plan(head, earlier);
+  code = check_project(host, earlier, host->options.operand, err);
   if(!code)
-    code = take_script(host, former, host->options.operand, err);
+    code = take_script(host, earlier, host->options.operand, err);
   if(!code)
     code = take_params(host, head->params, err);
   if(code)
@@ -642,7 +590,7 @@ static enum ca_code refuse_old_plan(struct host *host,
   return ca_err_set(err, CA_USAGE, "%s: %s", text, command);
 }
 
-static enum ca_code ready_plan(struct host *host, struct former *former,
+static enum ca_code ready_plan(struct host *host, struct earlier *earlier,
                                struct ca_err *err)
 {
   struct ca_slice key;
@@ -659,26 +607,26 @@ static enum ca_code ready_plan(struct host *host, struct former *former,
   if(code && head.run)
     code = refuse_old_plan(host, &head, err);
   else if(!code)
-    code = take_plan(host, &head, former, err);
+    code = take_plan(host, &head, earlier, err);
   ca_plan_head_clear(&head);
   return code;
 }
 
 /* ---- undo ---- */
 
-static enum ca_code ready_undo(struct host *host, struct former *former,
+static enum ca_code ready_undo(struct host *host, struct earlier *earlier,
                                struct ca_err *err)
 {
   char what[160];
-  enum ca_code code = read_run(host, former, err);
+  enum ca_code code = read_run(host, earlier, err);
   if(!code)
-    code = check_mode(former, "undo", err);
+    code = check_mode(earlier, "undo", err);
   if(!code)
-    code = take_undo(host, former->row.name, err);
+    code = take_undo(host, earlier->row.name, err);
   if(code)
     return code;
-  snprintf(what, sizeof(what), "run %s", former->row.name);
-  return join_project(host, former, what, err);
+  snprintf(what, sizeof(what), "run %s", earlier->row.name);
+  return join_project(host, earlier, what, err);
 }
 
 /* ---- the verbs ---- */
@@ -687,20 +635,20 @@ static enum ca_code ready(struct host *host, struct ca_err *err)
 {
   bool undo = host->options.verb == HOST_UNDO;
   bool plan = host->options.verb == HOST_APPLY;
-  struct former former = { 0 };
+  struct earlier earlier = { 0 };
   enum ca_code code;
   host->options.apply = host->options.apply || !undo;
   host->replay.on = !undo;
   host->replay.precheck = !undo;
   if(plan) {
-    code = ready_plan(host, &former, err);
+    code = ready_plan(host, &earlier, err);
   } else {
     code = host_setup_state(host, err);
     if(!code)
-      code = undo ? ready_undo(host, &former, err)
-                  : ready_resume(host, &former, err);
+      code = undo ? ready_undo(host, &earlier, err)
+                  : ready_resume(host, &earlier, err);
   }
-  forget(&former);
+  forget(&earlier);
   return code;
 }
 

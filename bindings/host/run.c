@@ -94,7 +94,7 @@ static enum ca_code like(void *ctx, bool creates, struct ca_err *err)
   struct host *host = ctx;
   char name[96];
   char command[4096];
-  if(host->options.anew || host_like_find(host, name, sizeof(name), err))
+  if(host->options.anew || host_interrupted_find(host, name, sizeof(name), err))
     return err->code;
   if(!*name)
     return CA_OK;

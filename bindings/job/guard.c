@@ -81,7 +81,7 @@ static bool plans_creates(const struct lca_run *run)
   const struct lca_count *count = run->plan_counts;
   size_t i;
   for(i = 0; i < LCA_COUNTS; i++)
-    if(count[i].api && count[i].planned && !ca_api_has_id(count[i].api))
+    if(count[i].api && count[i].planned && ca_api_creates(count[i].api))
       return true;
   return false;
 }
@@ -97,7 +97,7 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
   lca_guard_add(&planned, change, builder->weight, builder->ends_active);
   if(ca_guard_check(&run->options.limits, &planned, &err))
     lca_guard_refuse(L, run, err.text);
-  if(!ca_api_has_id(change->api) && lca_guard_like(run, true, &err))
+  if(ca_api_creates(change->api) && lca_guard_like(run, true, &err))
     lca_guard_refuse(L, run, err.text);
   if(change->cost != CA_IRREVERSIBLE || !run->options.apply)
     return;

@@ -55,6 +55,7 @@ static void push_run(lua_State *L, const struct ca_run_row *run)
     lca_table_set_integer(L, "exit", run->exit_code);
   lca_table_set_integer(L, "sessions", run->sessions);
   lca_table_set_bool(L, "sealed", run->sealed);
+  lca_table_set_bool(L, "of_plan", run->of_plan);
   set_counts(L, run);
 }
 
@@ -78,7 +79,7 @@ static void set_operation(lua_State *L, const struct ca_api *api)
                   is_account ? "" : ".", api->name);
   lua_setfield(L, -2, "operation");
   lca_table_set_text(L, "becomes", api->becomes);
-  lca_table_set_bool(L, "creates", !ca_api_has_id(api));
+  lca_table_set_bool(L, "creates", ca_api_creates(api));
   lca_table_set_bool(L, "updates", api->method == CA_PATCH && !api->becomes);
   lca_table_set_bool(L, "deletes", api->method == CA_DELETE);
 }

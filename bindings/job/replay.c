@@ -115,7 +115,7 @@ static void count_open(struct counting *counting,
   if(open)
     add_open(counting, irreversible, 1);
   counting->creates =
-      counting->creates || (open && !ca_api_has_id(row->change.api));
+      counting->creates || (open && ca_api_creates(row->change.api));
   ca_verdict_add(&counting->verdict, row->outcome, row->change.fallback);
   counting->previous_open = open;
   counting->previous_irreversible = irreversible;

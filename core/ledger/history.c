@@ -53,6 +53,17 @@ static bool read_counts(const char *text, int64_t counts[CA_OUTCOME_COUNT])
   return text && *text == ']';
 }
 
+/* Does the run carry out a saved plan? Ledgers of 0.1.0 have no digest of it;
+   there it is the first of the run's options. */
+static bool is_of_plan(const struct ca_run_info *info)
+{
+  static const char first[] = "{\"plan\":";
+  if(!info->mode || strcmp(info->mode, "apply") != 0)
+    return false;
+  return info->plan ||
+         (info->options && !strncmp(info->options, first, sizeof(first) - 1));
+}
+
 static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
 {
   const char **texts[] = {
@@ -68,6 +79,7 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
   memset(run, 0, sizeof(*run));
   for(i = 0; i < at; i++)
     *texts[i] = ca_ledger_text(statement, i);
+  run->of_plan = is_of_plan(&run->info);
   run->began_ms = sqlite3_column_int64(statement, at);
   run->ended_ms = sqlite3_column_int64(statement, at + 1);
   run->exit_code = exit_code(statement, at + 2);

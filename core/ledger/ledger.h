@@ -320,6 +320,7 @@ struct ca_run_row {
   int exit_code;    /* -1 while it has none */
   int sessions;     /* 1, plus one for each time it was reopened */
   bool sealed; /* a bulk is sealed, or straight-line changes may have left */
+  bool of_plan; /* it carries out a saved plan */
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT]; /* by outcome; set when the run ended */
 };

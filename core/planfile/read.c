@@ -241,7 +241,7 @@ static const char *check_change(struct ca_plan_reader *reader)
     return why;
   if(!ca_api_mutates(change->api))
     return "the operation changes nothing";
-  if(!ca_api_has_id(change->api) && id.len)
+  if(ca_api_creates(change->api) && id.len)
     return "the operation does not belong to an account";
   if(ca_api_has_id(change->api) &&
      ca_request_check_id(id, "account", &reader->why))

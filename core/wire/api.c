@@ -255,6 +255,11 @@ bool ca_api_has_id(const struct ca_api *api)
   return strstr(api->path, "{id}") != NULL;
 }
 
+bool ca_api_creates(const struct ca_api *api)
+{
+  return ca_api_mutates(api) && !ca_api_has_id(api);
+}
+
 static const char accounts[] = "connected_accounts";
 
 bool ca_api_of_accounts(const struct ca_api *api)

@@ -135,6 +135,8 @@ const char *ca_api_from(const struct ca_api *api);
 bool ca_api_mutates(const struct ca_api *api);
 /* Is it about one account or auth config, whose id is in the path? */
 bool ca_api_has_id(const struct ca_api *api);
+/* Does it make an account or auth config? */
+bool ca_api_creates(const struct ca_api *api);
 /* Is it about connected accounts, not auth configs? */
 bool ca_api_of_accounts(const struct ca_api *api);
 /* What it changes, for people: "account", "auth config". Static storage. */

@@ -84,12 +84,13 @@ local function has_changes(run)
 end
 
 -- Returns the command that resumes a run, or nil. counts: what the ledger counts of it,
--- rows without an operation being items.
-local function of_run(run, counts, carried)
+-- rows without an operation being items. stopped: it has not come to its end, whatever the
+-- counts say.
+local function of_run(run, counts, carried, stopped)
   if not has_changes(run) then
     return nil
   end
-  local failed_change, failed, left = false, false, run.state == "interrupted"
+  local failed_change, failed, left = false, false, stopped or run.state == "interrupted"
   for _, count in ipairs(counts) do
     if count.operation then
       failed_change = failed_change or count.outcome == "failed"
@@ -99,7 +100,7 @@ local function of_run(run, counts, carried)
     end
   end
   -- resume does not plan for a saved plan
-  if failed and (failed_change or not run.options:find '^{"plan":') then
+  if failed and (failed_change or not run.of_plan) then
     return line(verb_words("resume", run.run, carried, "--failed"))
   elseif left then
     return line(verb_words("resume", run.run, carried))
@@ -234,7 +235,10 @@ end
 -- in the ledger; the options `carried` of this command line replace those.
 local function restart(run)
   local core = require "composio.core"
-  local words, options = { "composio-lua" }, core.json_decode(run.saved)
+  local words, options = { "composio-lua" }, core.json_decode(run.saved or "{}")
+  if not run.saved then -- it is that of a plan, which was saved by this name
+    options["save-plan"] = run.operand
+  end
   for place = 1, #run.carried, 2 do
     options[run.carried[place]] = nil
   end

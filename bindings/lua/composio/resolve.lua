@@ -70,9 +70,10 @@ return function(host)
   local function print_next(name)
     local ledger <close> = host.ledger()
     local run = ledger:runs({ run = name })()
+    run.state = host.state(run)
     -- A run that stopped early or left something unknown has not come to its end.
-    run.state = (run.exit == 7 or run.exit == 8) and "interrupted" or host.state(run)
-    local command = next_command.of_run(run, ledger:counts(name), host.carried)
+    local stopped = run.exit == 7 or run.exit == 8
+    local command = next_command.of_run(run, ledger:counts(name), host.carried, stopped)
     if command then
       host.print("next: " .. command)
     end

@@ -1,0 +1,95 @@
+/* Finds an earlier run that is like this one and stands interrupted: starting
+   this one could do twice what that one has done.
+   Must not know: curl, Lua values, how runs are carried out. */
+#include <string.h>
+#include "base/json.h"
+#include "host/host.h"
+#include "ledger/run_verdict.h"
+
+static bool is_same(const char *a, const char *b)
+{
+  return !strcmp(a ? a : "", b ? b : "");
+}
+
+/* Are the words after "--" in the stored options the same? */
+static bool has_same_words(const char *one, const char *other)
+{
+  struct ca_slice name = ca_slice_of(HOST_SAVED_WORDS);
+  struct ca_slice a = { NULL, 0 };
+  struct ca_slice b = { NULL, 0 };
+  bool in_one = ca_json_member_of(ca_slice_of(one), name, &a);
+  bool in_other = ca_json_member_of(ca_slice_of(other), name, &b);
+  return in_one == in_other && a.len == b.len &&
+         (!a.len || !memcmp(a.data, b.data, a.len));
+}
+
+/* Is it a run of the same script, whatever the file holds now, with the same
+   parameters and words? Other options do not count. */
+static bool is_like(struct host *host, const struct ca_run_row *row)
+{
+  struct ca_run_info info;
+  host_setup_describe_run(host, &info);
+  return row->sealed && strcmp(row->name, host->run_id) != 0 &&
+         is_same(row->info.script, info.script) &&
+         is_same(row->info.params, info.params) &&
+         has_same_words(row->info.options, info.options);
+}
+
+static enum ca_code read_interrupted(struct ca_ledger *ledger,
+                                     const char *name, bool *interrupted,
+                                     struct ca_err *err)
+{
+  struct ca_counts counts;
+  enum ca_code code = ca_run_select(ledger, name, err);
+  if(!code)
+    code = ca_count_outcomes(ledger, -1, &counts, err);
+  if(!code)
+    *interrupted = ca_run_verdict_is_interrupted(&counts);
+  return code;
+}
+
+/* A preview holds no lock: the other run may be going on. */
+static bool is_running(const struct host *host, const char *name)
+{
+  struct host_lock_holder holder;
+  return host_lock_find_holder(host->state_dir, host->project, &holder) &&
+         !strcmp(holder.run, name);
+}
+
+/* Reads the newest run before the row's that may be the wanted one. Returns
+   false when there is none left, or after an error. */
+static bool next_like(struct host *host, struct ca_ledger *ledger,
+                      struct ca_run_filter *filter, char *name, size_t size,
+                      struct ca_err *err)
+{
+  struct ca_query query;
+  struct ca_run_row row;
+  bool found = false;
+  ca_history_open_runs(&query, ledger, filter, err);
+  while(!found && ca_history_next_run(&query, &row)) {
+    found = is_like(host, &row) && ca_run_verdict_may_be_interrupted(&row);
+    filter->before = row.id;
+    if(found)
+      ca_text_copy(name, size, row.name);
+  }
+  return !ca_history_close(&query) && found;
+}
+
+enum ca_code host_interrupted_find(struct host *host, char *name, size_t size,
+                                   struct ca_err *err)
+{
+  struct ca_run_filter filter = { .project = host->project, .mode = "apply" };
+  bool found = false;
+  bool interrupted = false;
+  struct ca_ledger *ledger =
+      ca_ledger_open_readonly(host->state_dir, host->clock, &found, err);
+  name[0] = '\0';
+  while(ledger && !err->code && !interrupted &&
+        next_like(host, ledger, &filter, name, size, err))
+    if(!read_interrupted(ledger, name, &interrupted, err) && interrupted)
+      interrupted = !is_running(host, name);
+  ca_ledger_close(ledger);
+  if(!interrupted)
+    name[0] = '\0';
+  return err->code;
+}
