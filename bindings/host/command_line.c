@@ -81,6 +81,7 @@ void host_command_line_add_verb(lua_State *L, const struct host *host)
 {
   const struct host_options *options = &host->options;
   lca_table_set_text(L, "verb", host_options_verb(options->verb));
+  lca_table_set_text(L, "profile", options->profile);
   lca_table_set_text(L, "operand", options->operand);
   lca_table_set_text(L, "change", options->more[0]);
   lca_table_set_text(L, "outcome", options->more[1]);

@@ -197,6 +197,7 @@ void host_finish_run(struct host *host)
   host->incomplete = why_incomplete(host);
   save_plan(host);
   host->exit_code = exit_code(host);
+  host->written = has_written(host);
   /* ending the run gives these an outcome */
   open = host->options.apply && ca_run_verdict_is_under_way(&host->counts);
   if(host->ledger && ca_run_end(host->ledger, host->exit_code, &err)) {

@@ -15,6 +15,7 @@
 #include "job/run.h"
 #include "host/options.h"
 #include "host/paths.h"
+#include "host/profile.h"
 #include "host/protect.h"
 
 /* What the script raised. */
@@ -81,6 +82,7 @@ struct host {
   struct ca_counts counts;
   bool counts_unknown; /* the ledger could not be read: counts are all 0 */
   int64_t before[CA_OUTCOME_COUNT]; /* items before this session */
+  bool written;                     /* has the run sent a change? */
   int exit_code;
   bool progress_shown;
   int64_t progress_ms; /* when the progress line was last drawn */

@@ -6,7 +6,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "host/host.h"
 #include "ledger/sqlite.h"
@@ -14,6 +17,13 @@
 #include "host/os.h"
 
 static struct host host;
+
+/* What the process of a profile tells the one that started it; NULL without
+   several profiles. */
+static struct shared {
+  volatile int stop; /* the signal that it has got */
+  bool written;      /* one of them has sent a change */
+} * to_parent;
 
 /* ---- the process ---- */
 
@@ -31,6 +41,8 @@ static void fill_descriptors(void)
 
 static void on_signal(int signal_number)
 {
+  if(to_parent)
+    to_parent->stop = signal_number;
   if(host.stop > 0 && host.stop < LCA_STOP_PREVIEW)
     _exit(128 + signal_number); /* the second signal exits at once */
   host.stop = signal_number;
@@ -90,6 +102,7 @@ static int dispatch(void)
   case HOST_SHOW:
   case HOST_HISTORY:
   case HOST_RESOLVE:
+  case HOST_PROFILES:
     return host_runs_verb(&host);
   case HOST_SCRIPTS:
     return host_shipped_help(&host, "scripts");
@@ -97,6 +110,116 @@ static int dispatch(void)
     break;
   }
   return host_versions();
+}
+
+/* ---- profiles ---- */
+
+/* Takes the options of the profile. Those of a run that is resumed or undone
+   come first, but where to find it is asked before. */
+static int with_profile(void)
+{
+  struct host_options *options = &host.options;
+  bool earlier = options->verb == HOST_RESUME || options->verb == HOST_UNDO;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(!options->help && options->verb < HOST_PROFILES &&
+     host_profile_take(options, earlier ? "state-dir" : NULL, &err)) {
+    host_terminal_complain(&host, "%s", err.text);
+    return 2;
+  }
+  return dispatch();
+}
+
+static int end_output(int code);
+
+/* Runs the script for one profile in a process of its own; returns its exit
+   code. A signal that reached us alone is passed on. */
+static int run_profile(const char *profile, struct shared *shared)
+{
+  static const struct timespec pause = { 0, 100000000L };
+  int status = 0;
+  pid_t child;
+  (void)fflush(NULL);
+  shared->stop = 0;
+  child = fork();
+  if(!child) {
+    to_parent = shared;
+    host_profile_choose(&host.options, profile);
+    status = end_output(with_profile());
+    shared->written = shared->written || host.written;
+    _exit(status);
+  }
+  while(child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    (void)nanosleep(&pause, NULL);
+    if(host.stop && !shared->stop)
+      (void)kill(child, host.stop);
+  }
+  if(child > 0 && WIFEXITED(status))
+    return WEXITSTATUS(status);
+  shared->written = true; /* nobody knows */
+  return 1;
+}
+
+/* The place of an exit code in the order that docs/exits.md gives: the least
+   is the one to exit with. */
+static int rank(int code, bool sent)
+{
+  static const char nothing_was_sent[] = { 2, 6, 75, 7, 4, 1, 3, 9 };
+  static const char something_was[] = { 1, 6, 7, 8, 3, 9 };
+  const char *order = sent ? something_was : nothing_was_sent;
+  size_t len = sent ? sizeof(something_was) : sizeof(nothing_was_sent);
+  const char *found = memchr(order, code, len);
+  if(code > 128)
+    return -1;
+  if(found)
+    return (int)(found - order);
+  return code >= 64 ? 20 : 30 - code;
+}
+
+/* Runs the script for one profile after the other; only a signal keeps the
+   next from its turn. Returns the first of their codes. Once one has sent a
+   change, 2 and 4 promise too much. */
+static int run_profiles(char *profiles)
+{
+  struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int codes[64];
+  int count = 0;
+  int best = 0;
+  int i;
+  char *rest = NULL;
+  const char *name = strtok_r(profiles, ",", &rest);
+  for(; name && count < 64 && shared != MAP_FAILED; count++) {
+    codes[count] = run_profile(name, shared);
+    name = host.stop || codes[count] > 128 ? NULL : strtok_r(NULL, ",", &rest);
+  }
+  for(i = 0; i < count; i++) {
+    if(shared->written && (codes[i] == 2 || codes[i] == 4 || codes[i] == 75))
+      codes[i] = codes[i] == 2 ? 1 : 7;
+    if(rank(codes[i], shared->written) < rank(codes[best], shared->written))
+      best = i;
+  }
+  return count ? codes[best] : 1;
+}
+
+/* Runs the verb for the profile, or the profiles, of the command line. */
+static int for_profiles(void)
+{
+  struct host_options *options = &host.options;
+  struct ca_err err;
+  char *names;
+  int code;
+  if(!options->profile || !strchr(options->profile, ',') || options->help)
+    return with_profile();
+  ca_err_clear(&err);
+  if(host_profile_check_several(options, &err)) {
+    host_terminal_complain(&host, "%s", err.text);
+    return 2;
+  }
+  names = strdup(options->profile);
+  code = names ? run_profiles(names) : 1;
+  free(names);
+  return code;
 }
 
 /* Was the output lost because the reader closed its end of the pipe? */
@@ -140,7 +263,7 @@ int main(int argc, char **argv)
     host_terminal_complain(&host, "%s", err.text);
     code = 2;
   } else {
-    code = dispatch();
+    code = for_profiles();
   }
   host_options_clear(&host.options);
   return end_output(code);

@@ -28,6 +28,7 @@ static const struct verb {
     "a run, a change and its outcome: composio-lua resolve RUN CHANGE "
     "done|failed --reason TEXT",
     3, false },
+  { "profiles", NULL, 0, false },
   { "help", NULL, 1, true },
   { "scripts", NULL, 0, false },
   { "version", NULL, 1, true }, /* only as --version */

@@ -22,6 +22,7 @@ enum host_verb {
   HOST_SHOW,
   HOST_HISTORY,
   HOST_RESOLVE,
+  HOST_PROFILES,
   HOST_HELP,
   HOST_SCRIPTS,
   HOST_VERSION
@@ -30,7 +31,7 @@ enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 
 #define HOST_OPTION_MAX  64
 #define HOST_CONFIRM_MAX 64
-#define HOST_SAVED_MAX   32
+#define HOST_SAVED_MAX   64
 #define HOST_SAVED_WORDS                             \
   "words" /* the name of `rest` among stored options \
            */
@@ -46,6 +47,8 @@ struct host_options {
   struct ca_endpoint_options endpoint; /* without the API key */
   const char *api_key_file;
   const char *state_dir;
+  const char *profile; /* NULL: none; several for run: "a,b" */
+  bool one_of_several; /* `profile` is one of them, in a process of its own */
   const char *log;
   bool log_json;
   const char *summary; /* "-": stdout */
@@ -58,6 +61,7 @@ struct host_options {
   int confirm_count;
   const char *protect[HOST_PROTECT_MAX];
   int protect_count;
+  int protect_profile; /* how many of them, the last, the profile added */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   bool same_project;
   bool anew; /* despite a like run that stands interrupted, or a plan
@@ -90,13 +94,14 @@ struct host_options {
   /* The options that were given, by index in the table. */
   struct {
     bool seen;
+    bool of_profile;   /* not on the command line */
     const char *value; /* NULL: given without a value */
   } given[HOST_OPTION_MAX];
 };
 
 /* Restores the options that belong to the run rather than to one command line:
-   limits, --protect, --limit-items, what the script may use, the words after
-   "--". json is what
+   the profile, and for resume limits, --protect, --limit-items, what the
+   script may use, the words after "--". json is what
    host_options_saved_json wrote in an earlier session; relative paths in it
    are relative to dir. Options given on this command line win. CA_USAGE when a
    stored value cannot be read. */

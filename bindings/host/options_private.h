@@ -13,6 +13,11 @@
 #define READS    (ON(RUNS) | ON(SHOW) | ON(HISTORY))
 #define ALL      (~0u)
 
+/* What the name of a profile may hold: it stands in file names. */
+#define PROFILE_LETTERS                                           \
+  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678" \
+  "9-_."
+
 #define COUNT_OF(list) ((int)(sizeof(list) / sizeof((list)[0])))
 
 struct host_option {
@@ -28,11 +33,12 @@ struct host_option {
   const char *value; /* its name in help; NULL: takes no value */
   const char *help;
 };
-#define OPTIONAL 1u /* the value follows '=' or is left out */
-#define CARRIED  2u /* resume needs it again on its command line */
-#define SAVED    4u /* resume restores it from the ledger */
-#define IS_PATH  8u
-#define REPEATED 16u /* each --protect counts */
+#define OPTIONAL   1u /* the value follows '=' or is left out */
+#define CARRIED    2u /* resume needs it again on its command line */
+#define SAVED      4u /* resume restores it from the ledger */
+#define IS_PATH    8u
+#define REPEATED   16u /* each --protect counts */
+#define IS_PATTERN 32u /* a file's name, in which %p is the profile */
 
 /* The last entry has a NULL name. */
 extern const struct host_option host_options_table[];
@@ -44,5 +50,21 @@ const struct host_option *host_options_table_find(const char *name,
 bool host_options_table_read(struct host_options *options,
                              const struct host_option *option,
                              const char *value);
+
+/* Returns dir, "/" unless dir is empty, and value, in memory that lives as
+   long as the options; NULL without room. */
+const char *host_options_saved_copy(struct host_options *options,
+                                    const char *dir, const char *value);
+/* Returns the option of that name if it may stand in a profile: one with a
+   value that says where, how fast or how much. Else NULL. */
+const struct host_option *host_options_saved_in_profile(const char *name);
+/* Takes such an option from a profile; a relative path is relative to dir.
+   Does nothing when the verb does not take the option, or when it was given
+   before, but for --protect, of which each counts. CA_USAGE when the value
+   cannot be read. */
+CA_MUST_USE enum ca_code
+host_options_saved_profile(struct host_options *options,
+                           const struct host_option *option, const char *value,
+                           const char *dir, struct ca_err *err);
 
 #endif

@@ -91,7 +91,8 @@ static const struct host_option *find_saved(const struct host_options *options,
 {
   const struct host_option *option =
       host_options_table_find(name.data, name.len);
-  return option && option->flags & SAVED &&
+  bool of_verb = options->verb == HOST_RESUME || ca_slice_is(name, "profile");
+  return option && option->flags & SAVED && of_verb &&
                  !options->given[option - host_options_table].seen
              ? option
              : NULL;
@@ -109,7 +110,8 @@ enum ca_code host_options_saved_restore(struct host_options *options,
     return CA_OK; /* an older version stored no options */
   while(ca_json_member(&scan, &first, &name) == 1) {
     const struct host_option *option = find_saved(options, name);
-    bool words = ca_slice_is(name, HOST_SAVED_WORDS) && !options->rest;
+    bool words = ca_slice_is(name, HOST_SAVED_WORDS) && !options->rest &&
+                 options->verb == HOST_RESUME;
     if(ca_json_value(&scan, &value) == CA_JSON_BAD)
       break;
     if(words && !keep_words(options, value))
@@ -123,6 +125,52 @@ enum ca_code host_options_saved_restore(struct host_options *options,
           "again",
           option->name);
   }
+  return CA_OK;
+}
+
+/* ---- the options of a profile ---- */
+
+const struct host_option *host_options_saved_in_profile(const char *name)
+{
+  const struct host_option *option =
+      host_options_table_find(name, strlen(name));
+  bool may = option && option->value && option->flags & (CARRIED | SAVED);
+  return may && strcmp(name, "profile") != 0 ? option : NULL;
+}
+
+const char *host_options_saved_copy(struct host_options *options,
+                                    const char *dir, const char *value)
+{
+  char *text = NULL;
+  if(options->saved_count < HOST_SAVED_MAX &&
+     asprintf(&text, "%s%s%s", dir, *dir ? "/" : "", value) < 0)
+    text = NULL;
+  if(text)
+    options->saved[options->saved_count++] = text;
+  return text;
+}
+
+enum ca_code host_options_saved_profile(struct host_options *options,
+                                        const struct host_option *option,
+                                        const char *value, const char *dir,
+                                        struct ca_err *err)
+{
+  bool *of_profile = &options->given[option - host_options_table].of_profile;
+  bool seen = options->given[option - host_options_table].seen;
+  bool relative = option->flags & IS_PATH && *value && *value != '/';
+  const char *text;
+  if(!(option->verbs & (1u << options->verb)) ||
+     (seen && !(option->flags & REPEATED)))
+    return CA_OK;
+  text = host_options_saved_copy(options, relative ? dir : "", value);
+  if(!text)
+    return ca_err_set(err, CA_NOMEM, "too many options");
+  if(!host_options_table_read(options, option, text))
+    return ca_err_set(err, CA_USAGE, "'%s' is not a value for %s: %s", value,
+                      option->name, option->help);
+  *of_profile = !seen || *of_profile;
+  if(option->flags & REPEATED)
+    options->protect_profile++;
   return CA_OK;
 }
 
@@ -174,8 +222,9 @@ enum ca_code host_options_saved_json(const struct host_options *options,
     /* resume may have to suggest the same `apply PLAN` again */
     add_text(&json, "plan", options->operand);
   for(i = 0; host_options_table[i].name; i++)
-    if(options->given[i].seen)
-      add_given(options, i, &json);
+    if(options->given[i].seen &&
+       (!options->given[i].of_profile || host_options_table[i].flags & SAVED))
+      add_given(options, i, &json); /* resume reads the rest of the profile */
   if(options->rest) {
     ca_json_write_open(&json, HOST_SAVED_WORDS, '[');
     for(i = 0; i < options->rest_count; i++)
@@ -191,16 +240,20 @@ void host_options_saved_carry(const struct host_options *options,
                               void *ctx)
 {
   bool plan = options->save_plan && !options->apply;
+  int own = options->protect_count - options->protect_profile;
   const char *text;
   int i;
   int k;
   for(i = 0; host_options_table[i].name; i++) {
     const struct host_option *option = &host_options_table[i];
     bool limits = plan && option->flags & SAVED && option->verbs & ON(APPLY);
-    if(!(option->flags & CARRIED) && !limits)
+    bool repeated = option->flags & REPEATED;
+    if((!(option->flags & CARRIED) && !limits) ||
+       (options->given[i].of_profile && !repeated))
       continue;
     for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
-      visit(ctx, option->name, text);
+      if(!repeated || k < own)
+        visit(ctx, option->name, text);
     if(!k && options->given[i].seen)
       visit(ctx, option->name, NULL);
   }

@@ -133,6 +133,15 @@ static bool read_text(void *field, const char *value)
   return *value != '\0';
 }
 
+/* Reads names of letters, digits, "-", "_" and ".", with commas between. */
+static bool read_profile(void *field, const char *value)
+{
+  size_t len = strspn(value, PROFILE_LETTERS ",");
+  *(const char **)field = value;
+  return len && !value[len] && *value != ',' && value[len - 1] != ',' &&
+         !strstr(value, ",,");
+}
+
 static bool read_show(void *field, const char *value)
 {
   *(bool *)field = true;
@@ -268,6 +277,9 @@ static bool read_allow(void *field, const char *value)
 #define AT(field) offsetof(struct host_options, field)
 
 const struct host_option host_options_table[] = {
+  { "profile", WHERE, ACTS | READS | ON(RESOLVE), read_profile, AT(profile), 0,
+    CARRIED | SAVED, "NAME",
+    "take options from [NAME] in ~/.config/composio-lua/config" },
   { "base-url", WHERE, ACTS, read_text, AT(endpoint.base_url), 0, CARRIED,
     "URL", "base URL of the API (https://backend.composio.dev)" },
   { "api-key-file", WHERE, ACTS, read_text, AT(api_key_file), 0,
@@ -335,13 +347,13 @@ const struct host_option host_options_table[] = {
     "print only warnings and errors" },
   { "verbose", SIGHT, ACTS, read_more, AT(verbose), 'v', 0, NULL,
     "print more; -vv prints every request" },
-  { "log", SIGHT, ACTS, read_text, AT(log), 0, 0, "FILE",
+  { "log", SIGHT, ACTS, read_text, AT(log), 0, IS_PATTERN, "FILE",
     "append one line per event to FILE" },
   { "log-format", SIGHT, ACTS, read_log_format, AT(log_json), 0, 0, "FORMAT",
     "write the log as text or json" },
-  { "summary", SIGHT, ACTS, read_text, AT(summary), 0, 0, "FILE",
+  { "summary", SIGHT, ACTS, read_text, AT(summary), 0, IS_PATTERN, "FILE",
     "write a JSON object about the run (-: stdout)" },
-  { "json", SIGHT, READS, read_flag, AT(json), 0, 0, NULL,
+  { "json", SIGHT, READS | ON(PROFILES), read_flag, AT(json), 0, 0, NULL,
     "with runs, show, history: print JSON lines" },
   { "limit", SIGHT, ON(RUNS), read_number, AT(limit), 0, 0, "N",
     "with runs: list the newest N runs (50; 0: all)" },

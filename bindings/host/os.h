@@ -1,7 +1,7 @@
 /* Functions that differ between operating systems.
    Must not know: what the program is for.
 
-   Only os_*.c test for the system. COMPOSIO_PORTABLE compiles what the systems
+   Only os.c tests for the system. COMPOSIO_PORTABLE compiles what the systems
    other than Linux use, so that it can be tested on Linux. */
 #ifndef HOST_OS_H
 #define HOST_OS_H

@@ -98,25 +98,62 @@ static bool is_absolute(const char *path)
   return path && path[0] == '/';
 }
 
-enum ca_code host_paths_state_dir(const char *named, char *out, size_t size,
-                                  struct ca_err *err)
+/* Finds a folder of this user's by the XDG base directory variable, or else
+   below the home directory. Fails without a home. */
+static bool find_own(const char *variable, const char *below_home,
+                     const char *name, char *out, size_t size)
 {
-  const char *state = getenv("XDG_STATE_HOME");
+  const char *named = getenv(variable);
   const char *home = getenv("HOME");
   const struct passwd *user;
-  if(named)
-    return join(out, size, named, "", err);
-  if(is_absolute(state))
-    return join(out, size, state, "/composio-lua", err);
+  struct ca_err ignored;
+  if(is_absolute(named))
+    return !join(out, size, named, name, &ignored);
   if(!is_absolute(home)) {
     user = getpwuid(getuid());
     home = user ? user->pw_dir : NULL;
   }
   if(!is_absolute(home) || access(home, F_OK))
-    return ca_err_set(err, CA_USAGE,
-                      "no home directory to keep the ledger in; give "
-                      "--state-dir DIR");
-  return join(out, size, home, "/.local/state/composio-lua", err);
+    return false;
+  return snprintf(out, size, "%s%s%s", home, below_home, name) < (int)size;
+}
+
+enum ca_code host_paths_state_dir(const char *named, char *out, size_t size,
+                                  struct ca_err *err)
+{
+  if(named)
+    return join(out, size, named, "", err);
+  if(find_own("XDG_STATE_HOME", "/.local/state", "/composio-lua", out, size))
+    return CA_OK;
+  return ca_err_set(err, CA_USAGE,
+                    "no home directory to keep the ledger in; give "
+                    "--state-dir DIR");
+}
+
+bool host_paths_config(char *out, size_t size)
+{
+  return find_own("XDG_CONFIG_HOME", "/.config", "/composio-lua/config", out,
+                  size);
+}
+
+enum ca_code host_paths_fill(const char *pattern, const char *profile,
+                             char *out, size_t size, struct ca_err *err)
+{
+  size_t used = 0;
+  out[0] = '\0';
+  for(; *pattern; pattern++) {
+    char piece[2] = { *pattern, '\0' };
+    const char *text = piece;
+    if(*pattern == '%' && pattern[1] == 'p')
+      text = profile ? profile : "default";
+    if(text != piece || (*pattern == '%' && pattern[1] == '%'))
+      pattern++;
+    used += strlen(text);
+    if(used >= size)
+      return ca_err_set(err, CA_USAGE, "the name of a file is too long");
+    memcpy(out + used - strlen(text), text, strlen(text) + 1);
+  }
+  return CA_OK;
 }
 
 enum ca_code host_paths_make_scratch(char *out, size_t size,

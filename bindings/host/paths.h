@@ -24,6 +24,15 @@ void host_paths_forget_key(void);
    the passwd entry. CA_USAGE if there is none. Does not create it. */
 CA_MUST_USE enum ca_code host_paths_state_dir(const char *named, char *out,
                                               size_t size, struct ca_err *err);
+/* Finds the configuration file with the profiles, which need not exist, by
+   XDG_CONFIG_HOME, HOME or the passwd entry. Returns false if there is no
+   home. */
+bool host_paths_config(char *out, size_t size);
+/* Writes a file name of the command line to out: %p is the profile, "default"
+   without one, and %% is "%". CA_USAGE when it is too long. */
+CA_MUST_USE enum ca_code host_paths_fill(const char *pattern,
+                                         const char *profile, char *out,
+                                         size_t size, struct ca_err *err);
 /* Creates a private directory for this run; removes it with its files. */
 CA_MUST_USE enum ca_code host_paths_make_scratch(char *out, size_t size,
                                                  struct ca_err *err);

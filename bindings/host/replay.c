@@ -377,12 +377,13 @@ static enum ca_code join_project(struct host *host,
                                  const struct earlier *earlier,
                                  const char *what, struct ca_err *err)
 {
-  enum ca_code code = CA_OK;
+  enum ca_code code;
   ca_text_copy(host->run_url, sizeof(host->run_url),
                earlier->row.info.base_url);
-  if(host->options.verb == HOST_RESUME)
-    code = host_options_saved_restore(
-        &host->options, earlier->row.info.options, earlier->row.info.cwd, err);
+  code = host_options_saved_restore(&host->options, earlier->row.info.options,
+                                    earlier->row.info.cwd, err);
+  if(!code)
+    code = host_profile_take(&host->options, NULL, err);
   if(!code)
     code = host_setup_service(host, err);
   if(!code)

@@ -1,4 +1,4 @@
-/* The verbs about earlier runs (runs, show, history, resolve), which are Lua,
+/* The verbs about earlier runs (runs, show, history, resolve) and about profiles, which are Lua,
    and writing what resolve was told.
    Must not know: the engine, what is shown. */
 #include <stdlib.h>
@@ -65,8 +65,10 @@ static int resolve(lua_State *L)
   return code ? lua_error(L) : 1;
 }
 
-static void add_resolve(lua_State *L, const void *from)
+static void add_functions(lua_State *L, const void *from)
 {
+  lua_pushcfunction(L, host_profile_push);
+  lua_setfield(L, -2, "profiles");
   lua_pushlightuserdata(L, (void *)from);
   lua_pushcclosure(L, resolve, 1);
   lua_setfield(L, -2, "resolve");
@@ -89,13 +91,14 @@ int host_runs_verb(struct host *host)
   int code;
   ca_err_clear(&err);
   hide_key();
-  if(host_paths_state_dir(host->options.state_dir, host->state_dir,
+  if(host->options.verb != HOST_PROFILES &&
+     host_paths_state_dir(host->options.state_dir, host->state_dir,
                           sizeof(host->state_dir), &err)) {
     host_terminal_complain(host, "%s", err.text);
     return 2;
   }
   code = host_shipped_call(host, "composio.runs",
-                           host_options_verb(host->options.verb), add_resolve,
+                           host_options_verb(host->options.verb), add_functions,
                            host, NULL);
   if(code < 0 && host->exit_code)
     code = host->exit_code;

@@ -26,9 +26,9 @@ local reserved = {
              "core/wire/libraries.c" } },
   { word = "lua_resume%s*%(", only = { "bindings/module/scheduler.c" } },
   { word = "lua_yieldk?%s*%(", only = { "bindings/module/wait.c" } },
-  { word = "__linux__", only = { "bindings/host/os_" } },
-  { word = "__APPLE__", only = { "bindings/host/os_" } },
-  { word = "prctl%s*%(", only = { "bindings/host/os_" } },
+  { word = "__linux__", only = { "bindings/host/os.c" } },
+  { word = "__APPLE__", only = { "bindings/host/os.c" } },
+  { word = "prctl%s*%(", only = { "bindings/host/os.c" } },
   { word = "fsync%s*%(", only = { "core/base/os_sync.c" } },
   { word = "luaL_openlibs%s*%(", only = { "bindings/host/", "spec/support/" } },
 }

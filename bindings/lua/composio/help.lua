@@ -16,6 +16,7 @@ composio-lua %s: bulk operations on Composio connected accounts
   composio-lua history ACCOUNT  show who changed an account, and when
   composio-lua resolve RUN CHANGE done|failed
                                 tell what became of an unknown change
+  composio-lua profiles         list the profiles and their options
   composio-lua scripts          list the shipped scripts
   composio-lua help SCRIPT      show a script's parameters
 
@@ -31,7 +32,8 @@ Options may be given before or after SCRIPT, PLAN or RUN:
 local NOTES = [[
 
 The API key is read from --api-key-file, from
-$CREDENTIALS_DIRECTORY/composio-api-key, or from COMPOSIO_API_KEY.
+$CREDENTIALS_DIRECTORY/composio-api-key, or from COMPOSIO_API_KEY; with
+--profile only from --api-key-file or the profile's.
 
 Exit status: 0 all done or nothing to do, 1 the script raised an error, 2 wrong
 usage or configuration, 3 some items failed or were stale, 4 a guard refused and

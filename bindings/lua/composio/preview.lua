@@ -79,7 +79,8 @@ return function(_, host)
 
   local function show_heading(plan)
     local left = plan.replayed and " left, %s looked at%s" or " for %s looked at%s"
-    host.log("plan" .. (plan.name ~= "" and " " or "") .. plan.name .. ": "
+    host.log("plan" .. (plan.name ~= "" and " " or "") .. plan.name
+      .. (host.profile and " in profile " .. host.profile or "") .. ": "
       .. counted(plan.planned, "change") .. left:format(counted(plan.selected, "item"),
         part(plan.irreversible, "irreversible") .. part(plan.same, "already in that state")
         .. part(plan.skipped, "protected") .. part(plan.failed, "failed")))

@@ -94,9 +94,9 @@ return function(composio, core, host)
 
   -- local report = composio.report("links.csv", { "user", "url" })
   -- report:add { user = …, url = … }
-  -- Only the file's owner can read it. A cell that a spreadsheet would take for a formula
-  -- gets a leading quote, unless { raw = true } is given. Of an item's rows the newest
-  -- with a redirect_url counts, else the newest.
+  -- In the path %p is the profile and %% is "%". Only the file's owner can read it. A cell that a
+  -- spreadsheet would take for a formula gets a leading quote, unless { raw = true } is given. Of
+  -- an item's rows the newest with a redirect_url counts, else the newest.
   function composio.report(path, columns, options)
     if type(path) ~= "string" or path == "" then
       core.usage "composio.report: expected a path"
@@ -104,6 +104,11 @@ return function(composio, core, host)
     if path:find "\0" then
       core.usage "composio.report: the path contains a null byte"
     end
+    if host.is_one_of_several and not path:find("%p", 1, true) then
+      core.usage("composio.report: with several profiles the path needs %p, which stands for the "
+        .. "profile: " .. path)
+    end
+    path = path:gsub("%%([p%%])", { p = host.profile or "default", ["%"] = "%" })
     if type(columns) ~= "table" or #columns == 0 then
       core.usage "composio.report: expected a list of column names"
     end

@@ -142,6 +142,9 @@ return function(core, host)
     show_items(facts, "unknown",
       "may or may not have been changed; nothing is sent again until that is known")
     show_items(facts, "pending", "waiting for a person")
+    if facts.profile then
+      host.log("profile: " .. facts.profile)
+    end
     host.log("run: " .. facts.run)
   end
 

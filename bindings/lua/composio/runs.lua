@@ -221,6 +221,7 @@ return function(core, host)
   local function show_head(run)
     print_field("run", run.run)
     print_field("what", kind(run))
+    print_field("profile", decoded(run.options).profile)
     print_field("undoes", run.undoes)
     print_field("script", run.script)
     print_field("sha-256", run.script_sha256)
@@ -483,6 +484,26 @@ return function(core, host)
     return 0
   end
 
+  -- ---- profiles ----
+
+  -- The options of the configuration file, one a line.
+  local function profiles(given)
+    local lines, path = given.profiles()
+    local list = columns_of { "profile", 0, "option", 12, "value", 0 }
+    for _, line in ipairs(lines) do
+      if host.wants_json then
+        print_json({ "profile", "name", "value" }, line)
+      else
+        list:add(line.profile, line.name, line.value)
+      end
+    end
+    list:finish()
+    if not lines[1] then
+      host.log("no profiles: " .. (path == "" and "no home directory" or path .. " has none"))
+    end
+    return 0
+  end
+
   -- Returns a verb that opens the ledger and shows something. Without a ledger the verb
   -- returns the exit code `code_without`.
   local function verb(show_it, code_without)
@@ -497,6 +518,7 @@ return function(core, host)
   end
 
   return {
+    profiles = profiles,
     runs = verb(runs, 0),
     show = verb(show, 2),
     history = verb(history, 0),

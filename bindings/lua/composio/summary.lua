@@ -6,11 +6,11 @@ local json_line = require "composio.json_line"
 local next_command = require "composio.next_command"
 
 local MEMBERS = {
-  "run", "script", "mode", "exit", "outcomes", "tags", "operations", "listing", "requests",
-  "seconds", "next",
+  "run", "profile", "script", "mode", "exit", "outcomes", "tags", "operations", "listing",
+  "requests", "seconds", "next",
 }
 local RESUMED = table.move(MEMBERS, 1, #MEMBERS, 1, {})
-table.insert(RESUMED, 6, "this_time")
+table.insert(RESUMED, 7, "this_time")
 
 local function operations(facts)
   local object = {}
@@ -37,6 +37,7 @@ local function text(facts)
   local resumed = facts.verb == "resume" and known
   return json_line.object(core, resumed and RESUMED or MEMBERS, {
     run = facts.run,
+    profile = facts.profile,
     script = facts.run_script,
     mode = facts.apply and "apply" or "preview",
     exit = facts.exit,
