@@ -1,16 +1,19 @@
-/* What people allow a run to change: the files of --protect, and the number
-   that confirms irreversible changes. Must not know: curl, what the changes
-   are. */
+/* What people give a run beside its options: the files of --protect, the
+   number that confirms irreversible changes, the secrets of its script. Must
+   not know: curl, what the changes are. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
+#include "base/secret.h"
 #include "host/host.h"
+#include "module/client.h"
 
 #define ANSWER_SIZE 64
 #define POLL_MS     100
+#define SECRET_SIZE 4096
 
 /* ---- --protect ---- */
 
@@ -197,4 +200,138 @@ enum ca_code host_confirm_one(struct host *host, int64_t count,
     return ca_err_set(err, CA_CANCELLED, "interrupted before the answer");
   return ca_err_set(err, CA_USAGE,
                     "refused: %s is irreversible and was not confirmed", what);
+}
+
+/* ---- secrets, for secret.lua ---- */
+
+/* Adds the rest of the line to `out`, without its end. */
+static bool read_secret(const struct host *host, struct ca_buf *out)
+{
+  char byte;
+  while(read_byte(host, &byte)) {
+    if(byte == '\n' || byte == '\r')
+      return out->len > 0;
+    if(ca_buf_add(out, &byte, 1))
+      return false; /* too long */
+  }
+  return false;
+}
+
+/* Asks for a secret on the terminal, which does not show what is typed, and
+   adds it to `out`. Returns false if there is no terminal, or if nothing was
+   typed. */
+static bool ask_secret(struct host *host, const char *question,
+                       struct ca_buf *out)
+{
+  struct termios before;
+  struct termios silent;
+  bool good;
+  if(!can_ask(host) || tcgetattr(STDIN_FILENO, &before))
+    return false;
+  silent = before;
+  silent.c_lflag &= ~(tcflag_t)ECHO;
+  if(tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent))
+    return false;
+  host_terminal_prompt(host, question);
+  good = read_secret(host, out);
+  (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+  (void)fputc('\n', stderr);
+  return good;
+}
+
+/* Pushes a secret, which is masked in all output from now on, and wipes it. */
+static void push_secret(lua_State *L, struct ca_buf *secret)
+{
+  ca_secret_add_lasting(secret->data, secret->len);
+  lua_pushlstring(L, secret->data, secret->len);
+  ca_buf_wipe(secret);
+}
+
+/* secret_file(path) → the secret in the file and the absolute path, or nil and
+   why it cannot be taken. */
+static int secret_file(lua_State *L)
+{
+  const struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+  const char *path = luaL_checkstring(L, 1);
+  struct ca_buf secret;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(lca_client_read_key(path, &secret, &err)) {
+    ca_buf_wipe(&secret);
+    lua_pushnil(L);
+    lua_pushstring(L, err.text);
+    return 2;
+  }
+  push_secret(L, &secret);
+  if(*path == '/')
+    lua_pushvalue(L, 1);
+  else
+    lua_pushfstring(L, "%s/%s", host->cwd, path);
+  return 2;
+}
+
+/* secret_variable(name) → its value, or nil if it is not set or empty. Wipes
+   it from the environment. */
+static int secret_variable(lua_State *L)
+{
+  const char *name = luaL_checkstring(L, 1);
+  char *value = getenv(name);
+  size_t len = value ? strlen(value) : 0;
+  if(!len)
+    return 0;
+  ca_secret_add_lasting(value, len);
+  lua_pushlstring(L, value, len);
+  ca_buf_wipe_memory(value, len); /* also in /proc/self/environ */
+  unsetenv(name);
+  return 1;
+}
+
+/* secret_typed(question) → what was typed on the terminal, or nil if there is
+   no terminal or nothing was typed. */
+static int secret_typed(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+  struct ca_buf secret;
+  ca_buf_init(&secret, SECRET_SIZE);
+  if(!ask_secret(host, luaL_checkstring(L, 1), &secret)) {
+    ca_buf_wipe(&secret);
+    return 0;
+  }
+  push_secret(L, &secret);
+  return 1;
+}
+
+/* fingerprint(text) → the salted fingerprint of a secret text. The salt is the
+   open run's, or before a run begins that of the state directory. */
+static int fingerprint(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  struct ca_ledger *ledger = host->ledger;
+  char hex[40];
+  enum ca_code code = CA_SYSTEM;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(!ledger)
+    ledger = ca_ledger_open(host->state_dir, host->clock, &err);
+  if(ledger)
+    code = ca_run_fingerprint(ledger, text, len, hex, sizeof(hex), &err);
+  if(ledger != host->ledger)
+    ca_ledger_close(ledger);
+  if(code)
+    return luaL_error(L, "%s", err.text);
+  lua_pushstring(L, hex);
+  return 1;
+}
+
+void host_confirm_add_secrets(lua_State *L, struct host *host)
+{
+  static const luaL_Reg functions[] = { { "secret_file", secret_file },
+                                        { "secret_variable", secret_variable },
+                                        { "secret_typed", secret_typed },
+                                        { "fingerprint", fingerprint },
+                                        { NULL, NULL } };
+  lua_pushlightuserdata(L, host);
+  luaL_setfuncs(L, functions, 1);
 }

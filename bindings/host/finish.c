@@ -75,6 +75,13 @@ static bool is_broken(const struct host *host)
           !lca_run_stats(host->L)->no_route);
 }
 
+/* Was a resume refused before it did anything? */
+static bool is_recall_refused(const struct host *host)
+{
+  return host->stop == LCA_STOP_USAGE && host->replay.on &&
+         !lca_run_stats(host->L)->job_seen && !lca_run_stats(host->L)->written;
+}
+
 /* The exit code of the run: the first reason that applies. Their order differs
    once something was written, when codes that promise the contrary, 2 and 4,
    become 1 and 7. */
@@ -91,6 +98,8 @@ static int exit_code(const struct host *host)
     return 128 + host->stop;
   if(host->stop == LCA_STOP_BUSY)
     return 75;
+  if(is_recall_refused(host))
+    return 2;
   if(!written && (misused || host->stop == LCA_STOP_LEDGER))
     return 2;
   if(written && (is_broken(host) || host->stop == LCA_STOP_USAGE))

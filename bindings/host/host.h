@@ -217,6 +217,11 @@ CA_MUST_USE enum ca_code host_confirm_one(struct host *host, int64_t count,
                                           const char *what,
                                           struct ca_err *err);
 
+/* Completes composio.host, the table on top, with what secret.lua asks of the
+   host: values of secret parameters, from files, the environment and the
+   terminal, and their fingerprints. [-0, +0, m] */
+void host_confirm_add_secrets(lua_State *L, struct host *host);
+
 /* ---- versions.c ---- */
 
 /* Prints the output of --version. Returns the exit code. */

@@ -23,6 +23,45 @@ static bool has_same_words(const char *one, const char *other)
          (!a.len || !memcmp(a.data, b.data, a.len));
 }
 
+/* Are both the same secret? The ledger keeps { fingerprint, file }, and the
+   file does not count. */
+static bool same_secret(struct ca_slice a, struct ca_slice b)
+{
+  char one[40];
+  char other[40];
+  return ca_json_text(a.data, a.len, "$.fingerprint", one, sizeof(one)) &&
+         ca_json_text(b.data, b.len, "$.fingerprint", other, sizeof(other)) &&
+         !strcmp(one, other);
+}
+
+/* Does `all` have every parameter of `some`, with the same value? */
+static bool holds(struct ca_slice all, struct ca_slice some)
+{
+  struct ca_json_scan scan = { some.data, some.data + some.len };
+  struct ca_slice name;
+  struct ca_slice value;
+  struct ca_slice other;
+  bool first = true;
+  if(!ca_json_enter(&scan, '{'))
+    return false;
+  while(ca_json_member(&scan, &first, &name) == 1) {
+    if(ca_json_value(&scan, &value) == CA_JSON_BAD ||
+       !ca_json_member_of(all, name, &other))
+      return false;
+    if((value.len != other.len || memcmp(value.data, other.data, value.len)) &&
+       !same_secret(value, other))
+      return false;
+  }
+  return true;
+}
+
+static bool same_params(const char *a, const char *b)
+{
+  struct ca_slice one = ca_slice_of(a ? a : "");
+  struct ca_slice other = ca_slice_of(b ? b : "");
+  return holds(one, other) && holds(other, one);
+}
+
 /* Is it a run of the same script, whatever the file holds now, with the same
    parameters and words? Other options do not count. */
 static bool is_like(struct host *host, const struct ca_run_row *row)
@@ -31,7 +70,7 @@ static bool is_like(struct host *host, const struct ca_run_row *row)
   host_setup_describe_run(host, &info);
   return row->sealed && strcmp(row->name, host->run_id) != 0 &&
          is_same(row->info.script, info.script) &&
-         is_same(row->info.params, info.params) &&
+         same_params(row->info.params, info.params) &&
          has_same_words(row->info.options, info.options);
 }
 

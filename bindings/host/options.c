@@ -140,6 +140,29 @@ static bool runs_script(const struct host_options *options)
          options->verb == HOST_VERSION;
 }
 
+static bool is_secret_option(const char *word, const char **equals)
+{
+  static const char end[] = "-file";
+  const size_t room = sizeof(end) - 1;
+  size_t len = strcspn(word, "=");
+  *equals = word[len] ? word + len : NULL;
+  return !strncmp(word, "--", 2) && len > room + 2 &&
+         !strncmp(word + len - room, end, room);
+}
+
+/* Is the word --NAME-file FILE, or its value? resume and apply take the
+   secrets of a script's parameters so. */
+static bool is_secret(const struct host_options *options, const char *word)
+{
+  const int count = options->param_count;
+  const char *equals;
+  if(options->verb != HOST_RESUME && options->verb != HOST_APPLY)
+    return false;
+  if(count && is_secret_option(options->params[count - 1], &equals) && !equals)
+    return true;
+  return options->operand && is_secret_option(word, &equals);
+}
+
 /* Takes an operand after the first. */
 static enum ca_code take_more(struct host_options *options, const char *word,
                               struct ca_err *err)
@@ -164,7 +187,7 @@ static enum ca_code take_word(struct host_options *options, char *word,
                               bool *verb_seen, struct ca_err *err)
 {
   const char *verb = host_options_verb(options->verb);
-  if(options->script) {
+  if(options->script || is_secret(options, word)) {
     options->params[options->param_count++] = word;
     return CA_OK;
   }

@@ -242,13 +242,6 @@ static enum ca_code take_params(struct host *host, const char *params,
 {
   free(host->given);
   host->given = strdup(params && *params ? params : "{}");
-  if(host->options.param_count)
-    return ca_err_set(
-        err, CA_USAGE,
-        "'%s' cannot be given here: the run keeps the parameters "
-        "that it was started with; start a new run to change "
-        "them",
-        host->options.params[0]);
   return host->given ? CA_OK : ca_err_set(err, CA_NOMEM, "out of memory");
 }
 

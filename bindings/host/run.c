@@ -229,6 +229,7 @@ static int open_state(lua_State *L)
   lua_getfield(L, -1, "composio.host"); /* loaded host */
   host_command_line_add(L, host);
   host_history_add(L, host);
+  host_confirm_add_secrets(L, host);
   lua_pushstring(L,
                  host->run_id); /* known in a resume and an apply, else "" */
   lua_setfield(L, -2, "run");
@@ -258,13 +259,19 @@ static int open_state(lua_State *L)
   return 0;
 }
 
-/* Calls composio.run(script). The arguments are the script's function and
-   whether this is a replay; the plan of a replay is prepared first. */
+/* Calls composio.run(script). The arguments are the script's function and the
+   host if this is a replay, else nil. A replay first takes the secrets that
+   were given again, settles, and prepares the plan. */
 static int run_script(lua_State *L)
 {
+  struct host *host = lua_touserdata(L, 2);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  if(lua_toboolean(L, 2)) {
+  if(host) {
     lua_getfield(L, -1, "composio.core");
+    lua_getfield(L, -1, "recall_secrets");
+    lua_call(L, 0, 0);
+    if(!host->replay.only_plan)
+      lca_settle_run(L, CA_NOT_TRIED, host_setup_deadline_ms, host);
     lua_getfield(L, -1, "with_plan");
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
@@ -357,7 +364,10 @@ static bool execute(struct host *host)
     host_terminal_complain(host, "%s", lua_tostring(L, -1));
     return false;
   }
-  lua_pushboolean(L, host->replay.on);
+  if(host->replay.on)
+    lua_pushlightuserdata(L, host);
+  else
+    lua_pushnil(L);
   status = lua_pcall(L, 2, 0, 0);
   host_sandbox_end_refused(&host->sandbox);
   if(status) {
@@ -431,8 +441,6 @@ int host_run_prepared(struct host *host,
     refuse(host, &err);
     goto out;
   }
-  if(host->replay.on && !host->replay.only_plan)
-    lca_settle_run(host->L, CA_NOT_TRIED, host_setup_deadline_ms, host);
   if(!execute(host) || !host_finish_check_job(host)) {
     host->exit_code = 2;
     goto out;

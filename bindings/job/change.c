@@ -9,6 +9,7 @@
 #include "module/json.h"
 #include "module/table.h"
 #include "job/run_private.h"
+#include "base/secret.h"
 #include "base/json_write.h"
 #include "wire/proof.h"
 
@@ -300,6 +301,30 @@ static void builder_protection(lua_State *L, struct lca_run *run,
   lua_settop(L, top);
 }
 
+/* The reason that the script gave, or NULL; the table of arguments keeps it
+   alive. A script may have put a secret parameter into it. */
+static const char *reason_of(lua_State *L, int arguments)
+{
+  size_t len;
+  size_t masked;
+  char *copy;
+  if(!arguments || lua_getfield(L, arguments, "reason") != LUA_TSTRING)
+    return NULL;
+  if(!ca_secret_has_lasting())
+    return lua_tostring(L, -1);
+  (void)lua_tolstring(L, -1, &len);
+  copy = lua_newuserdatauv(L, len + 1, 0);
+  memcpy(copy, lua_tostring(L, -2), len + 1);
+  masked = ca_secret_mask_lasting(copy, len);
+  if(masked < len) {
+    lua_pushlstring(L, copy, masked);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, arguments, "reason");
+  } else
+    lua_pop(L, 1);
+  return lua_tostring(L, -1);
+}
+
 void lca_change_make(lua_State *L, struct lca_run *run,
                      const struct ca_request *request, int arguments,
                      const struct lca_account *account, bool own,
@@ -315,8 +340,7 @@ void lca_change_make(lua_State *L, struct lca_run *run,
   find_line(L, &run->line);
   ca_text_copy(builder->line, sizeof(builder->line), run->line.text);
   change->line = builder->line;
-  if(arguments && lua_getfield(L, arguments, "reason") == LUA_TSTRING)
-    change->reason = lua_tostring(L, -1); /* the table keeps it alive */
+  change->reason = reason_of(L, arguments);
   change->before = lca_account_push_text(L, account, "status");
   builder->weight = weight_of(L, request->api, account);
   builder_body(L, run, request, builder);

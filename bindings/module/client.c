@@ -50,10 +50,11 @@ static enum ca_code add_trimmed(struct ca_buf *key, const char *text,
       slice.len ? ca_buf_add(key, slice.data, slice.len) : CA_OK;
   if(slice.len && memchr(slice.data, '\0', slice.len))
     return ca_err_set(err, CA_USAGE,
-                      "API key: it has a zero byte, as UTF-16 does: save the "
-                      "file as UTF-8");
+                      "the key or secret has a zero byte, as UTF-16 does: "
+                      "save its file as UTF-8");
   if(code)
-    return ca_err_set(err, code, "the API key is too long");
+    return ca_err_set(err, code, "the key or secret is longer than %d bytes",
+                      KEY_MAX);
   return CA_OK;
 }
 
@@ -72,19 +73,20 @@ static enum ca_code read_key(FILE *file, const char *path, bool closed,
     return ca_err_set(err, CA_USAGE, "%s: not a file", path);
   if(closed && facts.st_mode & (S_IRGRP | S_IROTH))
     return ca_err_set(err, CA_USAGE,
-                      "%s: others can read it (mode %04o), so the key is not "
-                      "secret; chmod 600 it",
+                      "%s: others can read it (mode %04o), so what it holds "
+                      "is not secret; chmod 600 it",
                       path, (unsigned)facts.st_mode & 07777U);
   len = fread(text, 1, sizeof(text), file);
   if(ferror(file))
     code = ca_err_set(err, CA_SYSTEM, "%s: cannot be read", path);
   else if(len > KEY_MAX)
-    code = ca_err_set(err, CA_USAGE, "%s: too long to be an API key", path);
+    code =
+        ca_err_set(err, CA_USAGE, "%s: longer than %d bytes", path, KEY_MAX);
   else
     code = add_trimmed(key, text, len, err);
   ca_buf_wipe_memory(text, sizeof(text));
   if(!code && !key->len)
-    code = ca_err_set(err, CA_USAGE, "%s: the file has no key", path);
+    code = ca_err_set(err, CA_USAGE, "%s: the file is empty", path);
   return code;
 }
 
@@ -99,6 +101,13 @@ static enum ca_code key_from_file(const char *path, bool closed,
   code = read_key(file, path, closed, key, err);
   fclose(file);
   return code;
+}
+
+enum ca_code lca_client_read_key(const char *path, struct ca_buf *key,
+                                 struct ca_err *err)
+{
+  ca_buf_init(key, KEY_MAX);
+  return key_from_file(path, true, key, err);
 }
 
 enum ca_code lca_client_find_key(const char *file, struct ca_buf *key,

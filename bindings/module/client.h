@@ -70,6 +70,12 @@ struct lca_clients *lca_client_shared(lua_State *L);
 CA_MUST_USE enum ca_code
 lca_client_find_key(const char *file, struct ca_buf *key, struct ca_err *err);
 
+/* Reads a key, or another secret, from a file, which is refused if group or
+   others can read it. Surrounding blanks are removed. CA_USAGE if the file is
+   empty. The caller wipes the buffer, which this initialises. */
+CA_MUST_USE enum ca_code
+lca_client_read_key(const char *path, struct ca_buf *key, struct ca_err *err);
+
 /* Adds client_new, default_client, client_set_class and project to the
    table on top. [-0, +0, m] */
 void lca_client_open(lua_State *L);

@@ -23,11 +23,13 @@ struct secret {
   size_t len;
   char *spellings[SPELLINGS]; /* NULL if equal to another one */
   int uses;
+  bool lasting;
 };
 
 static struct secret *secrets;
 static size_t secret_count;
 static size_t secret_size;
+static size_t lasting_count;
 
 /* Whole groups only: the last group depends on the bytes that follow. */
 static char *base64(const char *bytes, size_t len)
@@ -168,6 +170,17 @@ void ca_secret_add(const char *plain, size_t len)
   sort_last();
 }
 
+void ca_secret_add_lasting(const char *plain, size_t len)
+{
+  struct secret *secret;
+  ca_secret_add(plain, len);
+  secret = find(plain, len);
+  if(secret && !secret->lasting) {
+    secret->lasting = true;
+    lasting_count++;
+  }
+}
+
 static void wipe_text(char *text)
 {
   if(text) {
@@ -183,6 +196,7 @@ void ca_secret_remove(const char *plain, size_t len)
 
   if(!secret || --secret->uses)
     return;
+  lasting_count -= secret->lasting;
   ca_buf_wipe_memory(secret->plain, secret->len);
   free(secret->plain);
   for(i = 0; i < SPELLINGS; i++)
@@ -318,7 +332,7 @@ static size_t mask_one(char *text, size_t len, const char *secret, size_t size)
   return len;
 }
 
-size_t ca_secret_mask(char *text, size_t len)
+static size_t mask(char *text, size_t len, bool lasting_only)
 {
   size_t before = len;
   size_t i;
@@ -326,6 +340,8 @@ size_t ca_secret_mask(char *text, size_t len)
 
   for(i = 0; i < secret_count; i++) {
     const struct secret *secret = &secrets[i];
+    if(lasting_only && !secret->lasting)
+      continue;
     for(k = 0; k < SPELLINGS; k++)
       if(secret->spellings[k])
         len = mask_one(text, len, secret->spellings[k],
@@ -335,6 +351,21 @@ size_t ca_secret_mask(char *text, size_t len)
   if(len < before)
     text[len] = '\0';
   return len;
+}
+
+size_t ca_secret_mask(char *text, size_t len)
+{
+  return mask(text, len, false);
+}
+
+size_t ca_secret_mask_lasting(char *text, size_t len)
+{
+  return mask(text, len, true);
+}
+
+bool ca_secret_has_lasting(void)
+{
+  return lasting_count > 0;
 }
 
 size_t ca_secret_count(void)

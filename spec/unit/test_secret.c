@@ -226,6 +226,23 @@ static const char *line(enum ca_log_format format, enum ca_log_level level,
   return out;
 }
 
+static void kept_ones(void)
+{
+  char text[] = "hunter2hunter2 swordfish";
+  size_t len = strlen(text);
+
+  ca_secret_add("swordfish", 9);
+  CHECK(!ca_secret_has_lasting());
+  ca_secret_add_lasting("hunter2hunter2", 14);
+  CHECK(ca_secret_has_lasting());
+  len = ca_secret_mask_lasting(text, len);
+  CHECK_TEXT(text, "*** swordfish");
+  CHECK(len == 13);
+  ca_secret_remove("hunter2hunter2", 14);
+  CHECK(!ca_secret_has_lasting());
+  ca_secret_remove("swordfish", 9);
+}
+
 static void log_lines(void)
 {
   struct ca_log nowhere = { .level = CA_LOG_DEBUG };
@@ -259,6 +276,7 @@ int main(void)
   check_case("direction becomes visible", direction_becomes_visible);
   check_case("bad bytes become visible", bad_bytes_become_visible);
   check_case("cleaning stays in its room", cleaning_stays_in_its_room);
+  check_case("kept ones", kept_ones);
   check_case("log lines", log_lines);
   return check_end();
 }

@@ -530,8 +530,12 @@ function composio.run(f, ...) end
 
 -- ---- jobs: with composio-lua only ------------------------------------------
 
+---A value of type "secret" is never given on the command line: it comes from
+---`--NAME-file FILE` (mode 0600), from `COMPOSIO_PARAM_NAME`, or, when it is required,
+---from a question on the terminal that does not show it. It is masked in all that
+---composio-lua writes, from six bytes on; the ledger keeps a salted fingerprint.
 ---@class composio.job.param
----@field type "string" | "integer" | "number" | "boolean" | "duration" | "enum" | "file"
+---@field type "string" | "integer" | "number" | "boolean" | "duration" | "enum" | "file" | "secret"
 ---@field default? any
 ---@field required? boolean
 ---@field help? string
@@ -624,7 +628,7 @@ function composio.report(path, columns, options) end
 ---@field exit? integer exit code
 ---@field sessions integer 1, and one more for each time it was resumed
 ---@field undoes? string id of the run that it undoes
----@field params table<string, string> parameters as they were typed
+---@field params table<string, any> as typed; of a secret: { fingerprint, file }
 ---@field changes? table<composio.outcome, integer> how many ended how; known once it has ended
 ---@field who string user name
 ---@field host string machine

@@ -8,7 +8,7 @@ local KNOWN = { "summary", "may", "params", "stop_on" }
 local STOPS = { "failed", "unknown", "stale" }
 local KNOWN_PARAM = { "type", "default", "min", "max", "required", "help", "values" }
 local CLASSES = { "read", "reversible", "irreversible" }
-local TYPES = { "string", "integer", "number", "boolean", "duration", "enum", "file" }
+local TYPES = { "string", "integer", "number", "boolean", "duration", "enum", "file", "secret" }
 
 local LUA_TYPES = { -- of defaults
   string = "string", file = "string", enum = "string", integer = "number", number = "number",
@@ -74,6 +74,7 @@ return function(composio, core, host)
   end
 
   local declared = false
+  local secrets = require "composio.secret"(core, host)
 
   local function check_known(where, table_given, known)
     for key in pairs(table_given) do
@@ -125,7 +126,20 @@ return function(composio, core, host)
     end
   end
 
-  local function check_param(name, param)
+  -- A secret has neither a default nor bounds, and its option is that of its file.
+  local function check_secret(name, param, params, where)
+    for _, key in ipairs { "default", "min", "max", "values" } do
+      if param[key] ~= nil then
+        core.usage(("%s: a secret has no %s"):format(where, key))
+      end
+    end
+    if params[name .. "_file"] then
+      core.usage(("%s: its option %s is also that of %s_file; choose another name"):format(
+        where, secrets.option(name), name))
+    end
+  end
+
+  local function check_param(name, param, params)
     local where = "composio.job: params." .. tostring(name)
     if type(name) ~= "string" or not name:match "^%l[%l%d_]*$" then
       core.usage(where .. ": a parameter's name consists of lower-case letters, digits and _")
@@ -140,12 +154,16 @@ return function(composio, core, host)
     if param.type == "enum" and type(param.values) ~= "table" then
       core.usage(where .. ": an enum needs values = { … }")
     end
-    if param.default ~= nil then
+    local is_secret = param.type == "secret"
+    if is_secret then
+      check_secret(name, param, params, where)
+    elseif param.default ~= nil then
       check_default(name, param, where)
     end
     for _, option in ipairs(host.options) do
       local taken = "--" .. option.name
-      if option_of(name) == taken or option_of("no_" .. name) == taken then
+      if option_of(name) == taken or option_of("no_" .. name) == taken
+        or is_secret and secrets.option(name) == taken then
         core.usage(where .. ": composio-lua has an option " .. taken .. "; choose another name")
       end
     end
@@ -174,8 +192,11 @@ return function(composio, core, host)
     return names
   end
 
-  local function describe(param)
+  local function describe(name, param)
     local notes = { param.type == "enum" and table.concat(param.values, "|") or param.type }
+    if param.type == "secret" then
+      notes[1] = "secret or " .. secrets.variable(name)
+    end
     if param.required then
       notes[#notes + 1] = "required"
     end
@@ -201,7 +222,10 @@ return function(composio, core, host)
     for _, name in ipairs(names) do
       local param = job.params[name]
       local label = option_of(name) .. (param.type == "boolean" and "" or " " .. param.type:upper())
-      lines[#lines + 1] = ("  %-24s %s"):format(label, describe(param))
+      if param.type == "secret" then
+        label = secrets.option(name) .. " FILE"
+      end
+      lines[#lines + 1] = ("  %-24s %s"):format(label, describe(name, param))
     end
     lines[#lines + 1] = "\nOptions of composio-lua:"
     lines[#lines + 1] = require("composio.help").of_run(host)
@@ -215,7 +239,9 @@ return function(composio, core, host)
     for _, name in ipairs(names) do
       local has_value = params[name].type ~= "boolean"
       options[option_of(name)], options["--" .. name] = has_value, has_value
-      if not has_value then
+      if params[name].type == "secret" then
+        options[secrets.option(name)] = true
+      elseif not has_value then
         options[option_of("no_" .. name)] = false
       end
     end
@@ -246,8 +272,12 @@ return function(composio, core, host)
     local options, place = make_options(params, names), 1
     while host.params[place] do
       local word = host.params[place]
-      local has_value = options[word:match "^%-%-[^=]+"]
-      if has_value == nil then
+      local option = word:match "^%-%-[^=]+"
+      local has_value = options[option]
+      local param = option and params[option:sub(3):gsub("-", "_")]
+      if param and param.type == "secret" then
+        secrets.refuse(option:sub(3):gsub("-", "_"))
+      elseif has_value == nil then
         unknown_word(word, options)
       elseif has_value and not word:find("=", 1, true) then
         place = place + 1
@@ -268,6 +298,8 @@ return function(composio, core, host)
       if params[name].type == "boolean" then
         parser:flag(spelled):target(name)
         parser:flag(option_of("no_" .. name)):target(name):action "store_false"
+      elseif params[name].type == "secret" then
+        parser:option(secrets.option(name)):target(name):args(1):overwrite(false)
       else
         parser:option(spelled):target(name):args(1):overwrite(false)
       end
@@ -278,6 +310,19 @@ return function(composio, core, host)
   -- resume and apply use the parameters of the run or plan.
   local function given_before()
     return true, core.json_decode(host.given)
+  end
+
+  -- Returns a secret's value and what the ledger keeps of it. given: its file, or in a
+  -- replay what the ledger has kept.
+  local function read_secret(name, param, given)
+    if host.given then
+      return secrets.recalled(name), given
+    end
+    local value, stored = secrets.read(name, given, param.required)
+    if not value and param.required then
+      host.stop("usage", ("%s is missing: %s"):format(option_of(name), secrets.ways(name)))
+    end
+    return value, stored
   end
 
   local function read_params(params, names)
@@ -294,10 +339,13 @@ return function(composio, core, host)
     local values, texts = {}, {}
     for _, name in ipairs(names) do
       local param, text = params[name], given[name]
+      if param.type == "secret" then
+        values[name], text = read_secret(name, param, text)
+      end
       texts[name] = text
       if text == nil then
         if param.required then
-          host.stop("usage", ("%s is missing: %s"):format(option_of(name), describe(param)))
+          host.stop("usage", ("%s is missing: %s"):format(option_of(name), describe(name, param)))
         end
         values[name] = param.default
         if param.type == "duration" and param.default ~= nil then
@@ -305,7 +353,7 @@ return function(composio, core, host)
         end
       elseif param.type == "boolean" then
         values[name] = text
-      else
+      elseif param.type ~= "secret" then
         values[name] = read(name, param, text)
       end
     end
@@ -344,7 +392,7 @@ return function(composio, core, host)
       core.usage "composio.job: summary must be a string and params a table"
     end
     for name, param in pairs(full.params) do
-      check_param(name, param)
+      check_param(name, param, full.params)
     end
     if job.stop_on ~= nil then
       read_stops(job.stop_on)

@@ -221,6 +221,9 @@ local function add_members(words, members)
   table.sort(names)
   for _, name in ipairs(names) do
     local value, option = members[name], name:gsub("_", "-")
+    if type(value) == "table" and value.fingerprint then -- a secret
+      value, option = value.file, option .. "-file"
+    end
     for _, one in ipairs(type(value) == "table" and value or { value }) do
       if type(one) == "boolean" then
         add_option(words, (one and "" or "no-") .. option, true)
