@@ -200,6 +200,26 @@ roads["--stop-on ends the run"] = function()
   }
   return run(DISABLE, "--apply", "--concurrency", "1", "--stop-on", "failed=2")
 end
+-- The exit code where no file may grow beyond this many bytes.
+local function cramped(bytes, script, ...)
+  return place:run(host.unlimited { "job.lua", ... }, {
+    script = script,
+    prefix = "prlimit --fsize=" .. bytes,
+  }).code
+end
+roads["the disk is full while a bulk is planned"] = function()
+  return cramped(60000, DISABLE, "--apply")
+end
+roads["the disk is full between changes"] = function()
+  local changes = [[
+    local id = accounts.list({ statuses = { "ACTIVE" }, limit = 1 }).items[1].id
+    for _ = 1, 100 do
+      accounts.disable(id)
+      accounts.enable(id)
+    end
+  ]]
+  return cramped(300000, changes, "--apply")
+end
 roads["a change stays unknown"] = function()
   emulator:faults {
     { method = "POST", action = "apply_then_close" },

@@ -68,8 +68,7 @@ static bool is_broken(const struct host *host)
 {
   const char *refusal = lca_run_stats(host->L)->refusal;
   bool raised_refusal = *refusal && strstr(host->error, refusal);
-  return host->stop == LCA_STOP_LIMIT || host->stop == LCA_STOP_LEDGER ||
-         host->report_failed ||
+  return host->stop == LCA_STOP_LIMIT || host->report_failed ||
          (host->raised == HOST_RAISED_OTHER && !host->stop &&
           !raised_refusal && !lca_run_stats(host->L)->key_rejected &&
           !lca_run_stats(host->L)->no_route);
@@ -92,8 +91,8 @@ static int exit_code(const struct host *host)
   bool no_route = host->raised == HOST_RAISED_ROUTE || stats->no_route;
   bool misused = host->stop == LCA_STOP_USAGE || no_route;
   bool refused = host->stop == LCA_STOP_REFUSED || stats->refused;
-  bool early =
-      host->stop == LCA_STOP_EARLY || host->raised == HOST_RAISED_DOWN;
+  bool early = host->stop == LCA_STOP_EARLY || host->stop == LCA_STOP_LEDGER ||
+               host->raised == HOST_RAISED_DOWN;
   if(host->stop > 0 && host->stop < LCA_STOP_PREVIEW)
     return 128 + host->stop;
   if(host->stop == LCA_STOP_BUSY)
