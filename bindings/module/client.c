@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include "module/account.h"
 #include "module/client.h"
 #include "module/error.h"
@@ -58,7 +59,16 @@ static enum ca_code add_trimmed(struct ca_buf *key, const char *text,
   return CA_OK;
 }
 
-/* closed: refuse the file if group or others can read it. */
+/* Container secrets are readable by all, on a mount where nobody can change
+   that: who may enter the container may read them. */
+static bool is_readonly(FILE *file)
+{
+  struct statvfs mount;
+  return !fstatvfs(fileno(file), &mount) && mount.f_flag & ST_RDONLY;
+}
+
+/* closed: refuse the file if group or others can read it, unless its mount is
+   read-only. */
 static enum ca_code read_key(FILE *file, const char *path, bool closed,
                              struct ca_buf *key, struct ca_err *err)
 {
@@ -71,7 +81,7 @@ static enum ca_code read_key(FILE *file, const char *path, bool closed,
     return ca_err_set(err, CA_SYSTEM, "%s: %s", path, strerror(errno));
   if(!S_ISREG(facts.st_mode) && closed)
     return ca_err_set(err, CA_USAGE, "%s: not a file", path);
-  if(closed && facts.st_mode & (S_IRGRP | S_IROTH))
+  if(closed && facts.st_mode & (S_IRGRP | S_IROTH) && !is_readonly(file))
     return ca_err_set(err, CA_USAGE,
                       "%s: others can read it (mode %04o), so what it holds "
                       "is not secret; chmod 600 it",
