@@ -215,6 +215,7 @@ static void add_shown(lua_State *L, const void *from)
   set_counts(L, "seen", stats->outcomes);
   set_idle_protection(L, host);
   lca_table_set_bool(L, "has_ledger", host->ledger != NULL);
+  lca_table_set_bool(L, "reads_only", stats->reads_only);
   lca_table_set_integer(L, "bulks", stats->bulks);
   lca_table_set_integer(L, "planned", stats->planned);
   lca_table_set_integer(L, "within", stats->within);

@@ -57,6 +57,18 @@ void lca_direct_mend(struct lca_run_stats *stats, const char *key,
   }
 }
 
+/* Has the service answered this key's reads, and none of its changes? */
+static bool has_only_read(const struct ca_endpoint *endpoint)
+{
+  size_t count;
+  const struct ca_api *rows = ca_api_rows(&count);
+  size_t i;
+  for(i = 0; i < count; i++)
+    if((endpoint->worked & UINT32_C(1) << i) && ca_api_mutates(&rows[i]))
+      return false;
+  return endpoint->worked != 0;
+}
+
 void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
@@ -70,12 +82,13 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
     run->stats.ended++;
   run->stats.outcomes[applied->outcome]++;
   lca_guard_ended(run, applied);
-  if(applied->outcome != CA_FAILED && applied->outcome != CA_UNKNOWN)
-    return;
   if(!applied->result)
     return;
-  if(applied->result->status == 401)
+  if(applied->result->status == 401) {
     run->stats.key_rejected = true;
+    run->stats.reads_only = has_only_read(run->client->endpoint);
+  } else if(applied->outcome != CA_FAILED && applied->outcome != CA_UNKNOWN)
+    return;
   if(applied->result->err.no_route)
     run->stats.no_route = true;
   lca_run_note_failure(run, key, row->change.api->name, applied->outcome,

@@ -225,15 +225,15 @@ static void open_fallback(const struct ca_apply *apply,
 }
 
 /* Continues the item after a change that is not done. A fallback is sent only
-   when the service refused the change: not when it rejected the key, nor when
-   this process could not send the change. */
+   when the service refused the change: not when this process could not send
+   it. */
 static void end_item(struct ca_apply *apply, struct ca_apply_item *item,
-                     enum ca_outcome outcome, const struct ca_result *result)
+                     enum ca_outcome outcome, bool was_sent)
 {
   bool fallback =
       outcome == CA_FAILED && item->first && item->first->row.change.fallback;
 
-  if(fallback && result && result->status != 401) {
+  if(fallback && was_sent) {
     open_fallback(apply, item);
     if(ca_finish_decided(apply, item))
       ca_apply_item_push(&apply->begun, item);
@@ -242,8 +242,7 @@ static void end_item(struct ca_apply *apply, struct ca_apply_item *item,
   if(fallback && (item->first->row.outcome == CA_PLANNED ||
                   item->first->row.outcome == CA_NOT_TRIED))
     pass(apply, item, CA_SKIPPED,
-         result ? "not tried: the API key was rejected"
-                : "not tried: the change before it could not be sent");
+         "not tried: the change before it could not be sent");
   ca_finish_rest(apply, item, CA_NOT_TRIED,
                  outcome == CA_NOT_TRIED ? ca_finish_why_stopped(apply)
                                          : EARLIER);
@@ -261,8 +260,6 @@ void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
                       const struct ca_err *cause)
 {
   struct ca_apply_change *change = ca_apply_item_take_change(item);
-  /* visit may move the result's contents out */
-  struct ca_result sent = { .status = result ? result->status : 0 };
 
   if(result)
     ca_finish_note_end(apply, result);
@@ -272,7 +269,7 @@ void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
   report(apply, item, change, outcome, result, cause);
   ca_apply_item_free_change(change);
   if(outcome != CA_DONE)
-    end_item(apply, item, outcome, result ? &sent : NULL);
+    end_item(apply, item, outcome, result != NULL);
   else if(ca_finish_decided(apply, item))
     ca_apply_item_push(&apply->begun, item);
 }

@@ -75,6 +75,9 @@ static void op_done(void *owner, uint64_t token, struct ca_result *result)
   outcome =
       outcome_of(ca_proof_of_reply(change->api, change->account, result,
                                    item->first->row.outcome == CA_UNKNOWN));
+  if(outcome == CA_FAILED && result->status == 401 && !item->single)
+    outcome =
+        CA_NOT_TRIED; /* nothing is wrong with the change: it stays open */
   if(outcome == CA_DONE && result->err.code)
     report_well(result);
   ca_finish_change(apply, item, outcome, result, &result->err);

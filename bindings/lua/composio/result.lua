@@ -131,6 +131,10 @@ return function(core, host)
         or "there was nothing to change")
     end
     show_failures(facts)
+    if facts.reads_only and facts.exit == 6 then
+      host.complain 'the key was accepted for reading: it may lack the permission "connected \z
+        accounts: write"'
+    end
     if facts.items.stale > 0 then
       local good, why = pcall(show_stale, facts)
       if not good then
