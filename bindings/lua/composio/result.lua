@@ -132,8 +132,8 @@ return function(core, host)
     end
     show_failures(facts)
     if facts.reads_only and facts.exit == 6 then
-      host.complain 'the key was accepted for reading: it may lack the permission "connected \z
-        accounts: write"'
+      host.complain("the key was accepted for reading: it may lack the permission "
+        .. '"connected accounts: write"')
     end
     if facts.items.stale > 0 then
       local good, why = pcall(show_stale, facts)
