@@ -633,7 +633,6 @@ static enum ca_code ready(struct host *host, struct ca_err *err)
   enum ca_code code;
   host->options.apply = host->options.apply || !undo;
   host->replay.on = !undo;
-  host->replay.precheck = !undo;
   if(plan) {
     code = ready_plan(host, &earlier, err);
   } else {

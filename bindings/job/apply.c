@@ -246,11 +246,10 @@ int lca_apply_bulk(lua_State *L)
   options.bulk = (int)luaL_checkinteger(L, 1);
   options.concurrency = (int)luaL_checkinteger(L, 2);
   options.items = luaL_optinteger(L, 4, 0);
-  if(run->plan.replayed) {
-    options.precheck = replay->precheck;
-    if(!replay->only_plan)
-      options.which = replay->failed ? CA_APPLY_FAILED : CA_APPLY_OPEN;
-  }
+  if(!run->plan.replayed)
+    options.seen_ms = run->began_ms;
+  if(run->plan.replayed && !replay->only_plan)
+    options.which = replay->failed ? CA_APPLY_FAILED : CA_APPLY_OPEN;
   if(!run->options.apply)
     return lca_error_usage(L, "a preview cannot carry out changes");
   applier = lua_newuserdatauv(L, sizeof(*applier), 0);

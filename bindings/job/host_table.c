@@ -257,6 +257,8 @@ void lca_host_table_install(lua_State *L)
   struct ca_err err;
   ca_err_clear(&err);
   run->sched = lca_scheduler_of(L);
+  run->began_ms =
+      ca_clock_mono_ms(ca_engine_clock(lca_scheduler_engine(run->sched)));
   if(ca_engine_set_gate(lca_scheduler_engine(run->sched), gate, &err))
     luaL_error(L, "%s", err.text);
   lca_client_shared(L)->recorder = lca_recorder_record;

@@ -74,7 +74,6 @@ struct lca_replay {
   bool on;
   bool only_plan; /* `apply` of a saved plan: the guard checks all of it */
   bool exact;     /* refuse what the saved plan does not hold */
-  bool precheck;  /* get every account before changing it */
   bool failed;    /* also retry changes that failed */
 };
 

@@ -45,6 +45,7 @@ struct lca_run {
   struct lca_run_options options;
   struct lca_run_stats stats;
   struct lca_scheduler *sched;
+  int64_t began_ms;          /* monotonic: nothing was read or sent before */
   struct ca_ledger *ledger;  /* borrowed from the host; NULL until opened */
   struct ca_apply *apply;    /* owned; NULL before the first change */
   struct lca_client *client; /* the default one, anchored by client_ref */

@@ -11,8 +11,6 @@
 #include "apply/apply_private.h"
 
 #define GROUP_LEAST 64
-/* An older precheck is repeated before the change is sent. */
-#define PRECHECK_VALID_MS 30000
 
 struct ca_apply *ca_apply_new(struct ca_engine *engine,
                               struct ca_endpoint *endpoint,
@@ -160,9 +158,10 @@ enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
 
 /* ---- Intents in groups: one sync for all of them ---- */
 
-/* Pops the queue's next item. An item whose precheck is too old, because the
-   rate limit or a person made it wait, or says nothing any more, because the
-   item has changed the account since, goes back to be prechecked again. */
+/* Pops the queue's next item. An item whose accounts were seen too long ago,
+   because the plan was long or a person made it wait, or whose precheck says
+   nothing any more, because the item has changed the account since, goes back
+   to be prechecked. */
 static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
                                        struct ca_apply_queue *queue)
 {
@@ -173,12 +172,9 @@ static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
     return NULL;
   now = ca_clock_mono_ms(ca_engine_clock(apply->engine));
   while((item = ca_apply_item_pop(queue))) {
-    bool lost = ca_precondition_is_lost(item);
-    if(!lost &&
-       (!item->prechecked_ms || now - item->prechecked_ms < PRECHECK_VALID_MS))
+    if(now <= ca_precondition_until(item))
       break;
-    apply->prechecks_first = true; /* for one that needed none until now */
-    ca_apply_item_push(&apply->unseen, item);
+    ca_precheck_repeat(apply, item);
   }
   return item;
 }
@@ -242,6 +238,7 @@ static enum ca_code intend(struct ca_apply *apply,
   if(!code && group->count)
     apply->unsynced_ms = 0;
   while((item = ca_apply_item_pop(group))) {
+    item->first->fresh = item->first->fresh && code;
     item->intended = !code;
     ca_apply_item_push(code ? &apply->begun : intended, item);
   }
@@ -304,7 +301,7 @@ static enum ca_code send_direct(struct ca_apply *apply, struct ca_err *err)
 
   while(!apply->stopped && group.count < GROUP_LEAST &&
         (item = ca_apply_item_pop(&apply->direct))) {
-    if(item->precheck && !item->prechecked_ms)
+    if(item->precheck && !item->seen_ms)
       ca_precheck_single(apply, item);
     else
       ca_apply_item_push(&group, item);
@@ -379,7 +376,8 @@ enum ca_code ca_apply_start(struct ca_apply *apply,
     return ca_err_set(err, CA_NOMEM, "out of memory");
   apply->numbers = numbers;
   apply->which = options->which;
-  apply->precheck = options->precheck;
+  apply->seen_ms = options->seen_ms;
+  apply->ahead = CA_PROBE_PAGE;
   apply->prechecks_first = false;
   apply->items = options->items;
   apply->pulled = 0;
@@ -417,7 +415,7 @@ static enum ca_code prepare(struct ca_apply *apply, struct ca_err *err)
       code = intend_group(apply, err);
     /* an item that turned out to need a precheck gets it in this turn */
   } while(!code && !apply->stopped && apply->unseen.count &&
-          !apply->precheck_count && apply->fit.count < apply->group);
+          !apply->precheck_count && ca_precheck_room(apply));
   return code;
 }
 

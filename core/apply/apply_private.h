@@ -33,8 +33,9 @@ struct ca_apply_item {
   bool reported; /* visit was called for one of its changes */
   bool changed;  /* a change was sent after its last precheck */
   struct ca_verdict verdict; /* over the changes that were reported */
-  int64_t prechecked_ms; /* when it passed its precheck, monotonic; 0: never */
-  uint64_t op;           /* 0 unless under way */
+  int64_t seen_ms; /* when its accounts were seen, monotonic; 0: it is sent
+                      without, or its precheck is due */
+  uint64_t op;     /* 0 unless under way */
   ca_applied_fn *visit;
   void *owner;
 };
@@ -85,7 +86,7 @@ struct ca_apply {
   struct ca_ledger *ledger;
 
   enum ca_apply_which which;
-  bool precheck; /* precheck every item */
+  int64_t seen_ms; /* see ca_apply_options */
   size_t concurrency;
   size_t group;   /* how many changes may be intended ahead of sending */
   size_t careful; /* the limit for a change that must not be sent twice */
@@ -112,6 +113,8 @@ struct ca_apply {
   struct ca_precheck *prechecks;
   size_t precheck_count;
   size_t prechecking; /* items in prechecks, single ones not counted */
+  size_t ahead;       /* items that can be sent while their look is new */
+  int64_t ahead_ms;   /* when that was changed, monotonic */
 
   bool stopped;
   bool ledger_lost; /* outcomes can no longer be written */
@@ -160,8 +163,8 @@ void ca_finish_note_end(struct ca_apply *apply,
    CA_NOT_TRIED or CA_STALE. */
 void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *item,
                     enum ca_outcome outcome, const char *why);
-/* Frees an item that was read. If it is single or has been reported, its rest
-   becomes CA_NOT_TRIED. */
+/* Frees an item that was read. If it is single, has an intent or has been
+   reported, its rest becomes CA_NOT_TRIED. */
 void ca_finish_drop(struct ca_apply *apply, struct ca_apply_item *item);
 
 /* apply/send.c */
@@ -182,6 +185,11 @@ CA_MUST_USE enum ca_code ca_precheck_ahead(struct ca_apply *apply,
 /* Prechecks a single item if it has preconditions. Takes the item, which goes
    back to the queue `direct` or ends. */
 void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item);
+/* How many items the next precheck may take; 0: none begins now. */
+size_t ca_precheck_room(const struct ca_apply *apply);
+/* Queues an item, whose accounts were seen too long ago, for a new precheck.
+   Takes the item. */
+void ca_precheck_repeat(struct ca_apply *apply, struct ca_apply_item *item);
 /* Cancels all prechecks. quietly: their items are freed without a report. */
 void ca_precheck_drop_all(struct ca_apply *apply, bool quietly);
 
@@ -196,6 +204,10 @@ bool ca_precondition_is_lost(const struct ca_apply_item *item);
    own. */
 size_t ca_precondition_count(const struct ca_apply *apply,
                              const struct ca_apply_item *item, bool *alone);
+/* The last moment, monotonic, at which the item's first change may be sent
+   before its accounts must be seen again; INT64_MAX when that is not needed.
+ */
+int64_t ca_precondition_until(const struct ca_apply_item *item);
 /* Appends the item's preconditions from index *count on; the array must have
    room for them. */
 void ca_precondition_list(const struct ca_apply *apply,

@@ -276,7 +276,7 @@ void ca_finish_change(struct ca_apply *apply, struct ca_apply_item *item,
 
 void ca_finish_drop(struct ca_apply *apply, struct ca_apply_item *item)
 {
-  if(item->reported || item->single)
+  if(item->reported || item->single || item->intended)
     ca_finish_rest(apply, item, CA_NOT_TRIED, ca_finish_why_stopped(apply));
   else
     ca_apply_item_free(item);

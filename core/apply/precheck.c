@@ -23,10 +23,16 @@ struct ca_precheck {
   int pages;
   char cursor[256]; /* for the next page, "" for none */
   const struct ca_api *api;
-  uint64_t op; /* 0: none */
+  int64_t seen_ms; /* when its first reply came, monotonic; 0: not yet */
+  uint64_t op;     /* 0: none */
   size_t count;
   struct ca_precondition preconditions[];
 };
+
+static int64_t now_ms(const struct ca_apply *apply)
+{
+  return ca_clock_mono_ms(ca_engine_clock(apply->engine));
+}
 
 /* ---- Requests ---- */
 
@@ -186,7 +192,7 @@ static void end_item(struct ca_precheck *precheck, struct ca_apply_item *item)
   const struct ca_precondition *bad = find_bad(precheck, item);
 
   if(!bad) {
-    item->prechecked_ms = ca_clock_mono_ms(ca_engine_clock(apply->engine));
+    item->seen_ms = precheck->seen_ms ? precheck->seen_ms : now_ms(apply);
     item->changed = false;
     ca_apply_item_push(item->single ? &apply->direct : &apply->fit, item);
     return;
@@ -346,6 +352,8 @@ static void precheck_done(void *owner, uint64_t token,
 
   (void)token;
   precheck->op = 0;
+  if(!precheck->seen_ms)
+    precheck->seen_ms = now_ms(apply);
   take_reply(precheck, result);
   ca_finish_note_end(apply, result);
   if(!apply->stopped)
@@ -395,8 +403,9 @@ static void add_item(struct ca_precheck *precheck, struct ca_apply_item *item)
 }
 
 /* Begins a precheck for as many items as fit one list, or for one item that
-   needs requests of its own. */
-static enum ca_code begin_precheck(struct ca_apply *apply, struct ca_err *err)
+   needs requests of its own. most: preconditions, unless one item has more. */
+static enum ca_code begin_precheck(struct ca_apply *apply, size_t most,
+                                   struct ca_err *err)
 {
   const struct ca_apply_item *item;
   struct ca_precheck *precheck;
@@ -406,7 +415,7 @@ static enum ca_code begin_precheck(struct ca_apply *apply, struct ca_err *err)
 
   for(item = apply->unseen.first; item && !alone; item = item->next) {
     size_t count = ca_precondition_count(apply, item, &alone);
-    if(items && (alone || total + count > CA_PROBE_PAGE))
+    if(items && (alone || total + count > most))
       break;
     total += count;
     items++;
@@ -436,7 +445,54 @@ void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item)
   }
 }
 
-/* ---- Reading ahead ---- */
+/* ---- Reading ahead ----
+   Not more items than can be sent before they have to be seen again. How many
+   those are shows when one was too late: half as many are tried then, and
+   twice as many after a time without such. */
+
+#define LESS_MS 5000  /* at most once in this time */
+#define MORE_MS 20000 /* after this time */
+
+size_t ca_precheck_room(const struct ca_apply *apply)
+{
+  size_t unsent = apply->fit.count + apply->prechecking;
+
+  if(apply->precheck_count >= PRECHECKS_AT_ONCE)
+    return 0;
+  if(apply->ahead >= CA_PROBE_PAGE)
+    return unsent < apply->group ? CA_PROBE_PAGE : 0;
+  unsent += apply->ready.count + apply->active;
+  return unsent <= apply->ahead / 4 ? apply->ahead - unsent : 0;
+}
+
+void ca_precheck_repeat(struct ca_apply *apply, struct ca_apply_item *item)
+{
+  bool waited =
+      item->seen_ms != apply->seen_ms && !ca_precondition_is_lost(item);
+  int64_t now = now_ms(apply);
+
+  item->seen_ms = 0;
+  if(item->single) {
+    ca_apply_item_push(&apply->direct, item);
+    return;
+  }
+  if(waited && now - apply->ahead_ms >= LESS_MS) {
+    apply->ahead = apply->ahead > 1 ? apply->ahead / 2 : 1;
+    apply->ahead_ms = now;
+  }
+  apply->prechecks_first = true;
+  ca_apply_item_push(&apply->unseen, item);
+}
+
+static void try_more(struct ca_apply *apply)
+{
+  int64_t now = now_ms(apply);
+
+  if(apply->ahead >= CA_PROBE_PAGE || now - apply->ahead_ms < MORE_MS)
+    return;
+  apply->ahead *= 2;
+  apply->ahead_ms = now;
+}
 
 /* Reads items from the ledger until there are enough for the next precheck, or
    until the items that need none have filled a group. */
@@ -462,14 +518,15 @@ static enum ca_code pull_unseen(struct ca_apply *apply, struct ca_err *err)
 enum ca_code ca_precheck_ahead(struct ca_apply *apply, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
+  size_t room;
 
   while(!code && apply->prechecks_first && !apply->stopped &&
-        apply->precheck_count < PRECHECKS_AT_ONCE &&
-        apply->fit.count + apply->prechecking < apply->group) {
+        (room = ca_precheck_room(apply)) > 0) {
     code = pull_unseen(apply, err);
     if(code || apply->stopped || !apply->unseen.first)
       break;
-    code = begin_precheck(apply, err);
+    try_more(apply);
+    code = begin_precheck(apply, room, err);
   }
   return code;
 }

@@ -56,12 +56,33 @@ bool ca_precondition_is_lost(const struct ca_apply_item *item)
          item->first->row.change.api->probe == CA_PROBE_MOVED;
 }
 
+/* An account that was seen longer ago is seen again before it is changed. */
+#define VALID_MS              5000
+#define VALID_IRREVERSIBLY_MS 2000
+
+int64_t ca_precondition_until(const struct ca_apply_item *item)
+{
+  if(ca_precondition_is_lost(item))
+    return 0;
+  if(!item->seen_ms)
+    return INT64_MAX;
+  return item->seen_ms +
+         (is_irreversible(item->first) ? VALID_IRREVERSIBLY_MS : VALID_MS);
+}
+
+/* Did the plan see its accounts too long ago? */
+static bool is_plan_old(const struct ca_apply *apply)
+{
+  int64_t now = ca_clock_mono_ms(ca_engine_clock(apply->engine));
+
+  return !apply->seen_ms || now - apply->seen_ms > VALID_MS;
+}
+
 size_t ca_precondition_count(const struct ca_apply *apply,
                              const struct ca_apply_item *item, bool *alone)
 {
-  bool needs = item->single || apply->precheck ||
-               apply->which != CA_APPLY_PLANNED ||
-               ca_precondition_is_lost(item);
+  bool needs = item->single || apply->which != CA_APPLY_PLANNED ||
+               is_plan_old(apply) || ca_precondition_is_lost(item);
   const struct ca_apply_change *change;
   size_t count = 0;
 

@@ -10,6 +10,7 @@ static struct ca_apply_item *new_item(const struct ca_apply *apply,
 
   if(item) {
     item->number = number;
+    item->seen_ms = apply->seen_ms;
     item->visit = apply->visit;
     item->owner = apply->owner;
   }

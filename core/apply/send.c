@@ -67,6 +67,11 @@ static void op_done(void *owner, uint64_t token, struct ca_result *result)
   enum ca_outcome outcome;
 
   ca_send_leave(apply, item);
+  if(result->overdue) {
+    item->intended = true; /* as before it was submitted */
+    ca_precheck_repeat(apply, item);
+    return;
+  }
   ca_reply_explain(change->api, change->account, result);
   /* the reply's request id, where the service gave one of its own */
   if(result->err.request_id[0])
@@ -115,9 +120,9 @@ void ca_send_submit(struct ca_apply *apply, struct ca_apply_item *item)
   ca_err_clear(&why);
   code = make_request(apply, item->first, &request, &why);
   if(!code) {
-    code =
-        ca_engine_submit_recorded(apply->engine, apply->endpoint, &request, 0,
-                                  op_done, apply, (uintptr_t)item, &op, &why);
+    code = ca_engine_submit_recorded(apply->engine, apply->endpoint, &request,
+                                     ca_precondition_until(item), op_done,
+                                     apply, (uintptr_t)item, &op, &why);
     if(!code) {
       enter(apply, item, op);
       return;

@@ -461,13 +461,25 @@ static void size_pool(struct ca_engine *engine, int concurrency)
                     (long)concurrency);
 }
 
+/* Has it waited too long? Attempts that were throttled are waits, too. */
+static bool is_overdue(const struct ca_op *op, int64_t now)
+{
+  return now > op->start_by_ms && op->attempts == op->waits && !op->maybe_sent;
+}
+
 static void start_attempt(struct ca_engine *engine, struct ca_op *op)
 {
   struct ca_endpoint *endpoint = op->endpoint;
-  struct ca_attempt *attempt = take_attempt(engine, endpoint);
+  struct ca_attempt *attempt;
   int64_t now = now_ms(engine);
   int64_t timeout_ms = endpoint->timeout_ms;
 
+  if(is_overdue(op, now)) {
+    op->result.overdue = true;
+    end_with(engine, op, CA_CANCELLED, "it waited too long; nothing was sent");
+    return;
+  }
+  attempt = take_attempt(engine, endpoint);
   if(!attempt) {
     end_with(engine, op, CA_NOMEM, "out of memory");
     return;
@@ -699,8 +711,8 @@ static struct ca_op *new_op(struct ca_engine *engine, ca_done_fn *done,
 static enum ca_code submit(struct ca_engine *engine,
                            struct ca_endpoint *endpoint,
                            struct ca_request *request, int64_t timeout_ms,
-                           ca_done_fn *done, void *owner, uint64_t token,
-                           uint64_t *id, struct ca_err *err)
+                           int64_t start_by_ms, ca_done_fn *done, void *owner,
+                           uint64_t token, uint64_t *id, struct ca_err *err)
 {
   int64_t deadline_ms = timeout_ms > 0 ? now_ms(engine) + timeout_ms : 0;
   struct ca_op *op;
@@ -711,6 +723,7 @@ static enum ca_code submit(struct ca_engine *engine,
   if(!op)
     return ca_err_set(err, CA_NOMEM, "out of memory");
   op->deadline_ms = deadline_ms;
+  op->start_by_ms = start_by_ms;
   make_uuid(engine, op->request_id);
   op->endpoint = endpoint;
   op->request = *request;
@@ -730,14 +743,14 @@ enum ca_code ca_engine_submit(struct ca_engine *engine,
     return ca_err_set(err, CA_GATE,
                       "%s: changes are not allowed here; nothing was sent",
                       request->api->name);
-  return submit(engine, endpoint, request, timeout_ms, done, owner, token, op,
-                err);
+  return submit(engine, endpoint, request, timeout_ms, INT64_MAX, done, owner,
+                token, op, err);
 }
 
 enum ca_code ca_engine_submit_recorded(struct ca_engine *engine,
                                        struct ca_endpoint *endpoint,
                                        struct ca_request *request,
-                                       int64_t timeout_ms, ca_done_fn *done,
+                                       int64_t start_by_ms, ca_done_fn *done,
                                        void *owner, uint64_t token,
                                        uint64_t *op, struct ca_err *err)
 {
@@ -745,8 +758,8 @@ enum ca_code ca_engine_submit_recorded(struct ca_engine *engine,
     return ca_err_set(err, CA_GATE,
                       "%s: this run is a preview; nothing was sent",
                       request->api->name);
-  return submit(engine, endpoint, request, timeout_ms, done, owner, token, op,
-                err);
+  return submit(engine, endpoint, request, 0, start_by_ms, done, owner, token,
+                op, err);
 }
 
 enum ca_code ca_engine_sleep(struct ca_engine *engine, int64_t delay_ms,

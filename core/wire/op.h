@@ -27,6 +27,7 @@ struct ca_op {
   struct ca_request request;
   char request_id[40];
   int64_t deadline_ms; /* monotonic; 0 none */
+  int64_t start_by_ms; /* see ca_engine_submit_recorded */
   int64_t retry_ms;    /* WAITING: when to retry */
   struct ca_timer timer;
   struct ca_attempt *attempt; /* RUNNING */

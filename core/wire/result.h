@@ -16,6 +16,7 @@ struct ca_result {
   char request_id[64]; /* the x-request-id that we sent, or the service's */
   struct ca_buf body;  /* of the last attempt; move it to keep it */
   bool is_json;        /* by its content type */
+  bool overdue;        /* not sent: its start_by_ms had passed */
   bool worked;         /* the endpoint has given this operation a 2xx before */
 };
 

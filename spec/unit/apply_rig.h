@@ -213,7 +213,8 @@ static inline enum ca_code start_with(const struct ca_apply_options *options)
 static inline enum ca_code start_bulk(int bulk, int concurrency)
 {
   struct ca_apply_options options = { .bulk = bulk,
-                                      .concurrency = concurrency };
+                                      .concurrency = concurrency,
+                                      .seen_ms = fake.mono_ms };
   return start_with(&options);
 }
 

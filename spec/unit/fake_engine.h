@@ -17,7 +17,8 @@ struct sent {
   void *owner;
   uint64_t token;
   int64_t sleep_ms; /* -1: it is no sleep */
-  bool reads;       /* not recorded: a look or a probe */
+  int64_t start_by_ms;
+  bool reads; /* not recorded: a look or a probe */
   bool live;
 };
 
@@ -91,20 +92,20 @@ static struct sent *engine_add(ca_done_fn *done, void *owner, uint64_t token,
 enum ca_code ca_engine_submit_recorded(struct ca_engine *engine,
                                        struct ca_endpoint *endpoint,
                                        struct ca_request *request,
-                                       int64_t timeout_ms, ca_done_fn *done,
+                                       int64_t start_by_ms, ca_done_fn *done,
                                        void *owner, uint64_t token,
                                        uint64_t *op, struct ca_err *err)
 {
   struct sent *now;
 
   CHECK(engine == FAKE_ENGINE && endpoint == FAKE_ENDPOINT);
-  (void)timeout_ms;
   if(refuse_with)
     return ca_err_set(err, refuse_with, "the engine refuses");
   if(check_sent)
     check_sent(request);
   now = engine_add(done, owner, token, op);
   now->request = *request;
+  now->start_by_ms = start_by_ms;
   ca_request_init(request, now->request.api);
   return CA_OK;
 }
@@ -253,6 +254,23 @@ static inline void broken(size_t n, enum ca_code code, bool unknown)
     engine_tell(then, &result);
   }
   ca_buf_clear(&result.body);
+}
+
+/* Ends op n unsent, as the engine does when its time to start has passed. */
+static inline void late(size_t n)
+{
+  struct sent *then = &sent[n];
+  struct ca_result result;
+
+  memset(&result, 0, sizeof(result));
+  ca_buf_init(&result.body, 0);
+  ca_err_set(&result.err, CA_CANCELLED, "late");
+  result.overdue = true;
+  if(CHECK(n < sent_count && then->live) &&
+     CHECK(fake.mono_ms > then->start_by_ms)) {
+    then->live = false;
+    engine_tell(then, &result);
+  }
 }
 
 /* Ends the sleep n when its time has come. */

@@ -24,7 +24,7 @@ static int line; /* where SEND lines go */
 enum ca_code ca_engine_submit_recorded(struct ca_engine *engine,
                                        struct ca_endpoint *endpoint,
                                        struct ca_request *request,
-                                       int64_t timeout_ms, ca_done_fn *done,
+                                       int64_t start_by_ms, ca_done_fn *done,
                                        void *owner, uint64_t token,
                                        uint64_t *op, struct ca_err *err)
 {
@@ -33,7 +33,7 @@ enum ca_code ca_engine_submit_recorded(struct ca_engine *engine,
 
   (void)engine;
   (void)endpoint;
-  (void)timeout_ms;
+  (void)start_by_ms;
   if(op_count == CHANGES || write(line, text, (size_t)len) != len)
     return ca_err_set(err, CA_SYSTEM, "too many sends");
   ca_request_clear(request);
@@ -47,14 +47,14 @@ enum ca_code ca_engine_submit_recorded(struct ca_engine *engine,
 /* Reversible changes of a fresh plan are not looked at before. */
 enum ca_code ca_engine_submit(struct ca_engine *engine,
                               struct ca_endpoint *endpoint,
-                              struct ca_request *request, int64_t timeout_ms,
+                              struct ca_request *request, int64_t start_by_ms,
                               ca_done_fn *done, void *owner, uint64_t token,
                               uint64_t *op, struct ca_err *err)
 {
   (void)engine;
   (void)endpoint;
   (void)request;
-  (void)timeout_ms;
+  (void)start_by_ms;
   (void)done;
   (void)owner;
   (void)token;
@@ -152,6 +152,7 @@ int main(int argc, char **argv)
                        (struct ca_endpoint *)(void *)&place, ledger, &err);
   if(!apply)
     return 2;
+  options.seen_ms = ca_clock_mono_ms(ca_clock_system());
   must(ca_apply_start(apply, &options, ended, &done, &err), &err);
   must(ca_apply_fill(apply, &err), &err);
   while(!ca_apply_finished(apply) && next < op_count) {

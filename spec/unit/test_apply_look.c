@@ -13,9 +13,7 @@
 
 static void begin_looking(int concurrency)
 {
-  struct ca_apply_options options = { .bulk = 1,
-                                      .concurrency = concurrency,
-                                      .precheck = true };
+  struct ca_apply_options options = { .bulk = 1, .concurrency = concurrency };
   CHECK_INT(start_with(&options), CA_OK);
 }
 
@@ -824,7 +822,13 @@ static void an_old_look_of_the_next_group(void)
   CHECK_INT(intents(), 64);
   CHECK_INT(sent_count, 33);
   fake_clock_pass(&fake, 31000);
-  for(i = 1; i <= 33; i++) { /* those with an intent go */
+  for(i = 1; i <= 33; i++) { /* those with an intent have been sent */
+    well(i);
+    fill();
+  }
+  CHECK_INT(intents(), 64);
+  CHECK_INT(sent_count, 65); /* and are many, for so slow a service */
+  for(; i <= 52; i++) {
     well(i);
     fill();
   }
@@ -832,6 +836,170 @@ static void an_old_look_of_the_next_group(void)
   CHECK_INT(sent_count, 66);
   CHECK(sent[65].reads);
   CHECK_INT(ca_apply_abandon(apply, &err), CA_OK);
+  stop();
+}
+
+/* Answers the looks among the ops from `from` on; returns how many. */
+static size_t answer_looks(size_t from)
+{
+  size_t looks = 0;
+
+  for(; from < sent_count; from++)
+    if(sent[from].live && sent[from].reads) {
+      looks++;
+      seen_as(from, "ACTIVE");
+    }
+  return looks;
+}
+
+/* A plan that took long to make or to confirm: one list for a hundred. */
+static void a_plan_that_is_old_is_looked_at(void)
+{
+  size_t looks;
+  size_t i;
+
+  start();
+  check_sent = NULL;
+  plan_items(1, 250, "d");
+  begin(1, 8);
+  fake_clock_pass(&fake, 5000);
+  fill();
+  CHECK_INT(sent_count, 8); /* not yet */
+  CHECK(!sent[0].reads);
+  fake_clock_pass(&fake, 1);
+  for(i = 0; i < 8; i++)
+    well(i);
+  looks = 0;
+  for(i = 8; !ca_apply_finished(apply) && i < 400; i++) {
+    fill();
+    looks += answer_looks(8);
+    if(i < sent_count && sent[i].live)
+      well(i);
+  }
+  CHECK(ca_apply_finished(apply));
+  CHECK_INT(looks, 2); /* 64 were ready */
+  CHECK_INT(sent_count, 250 + 2);
+  stop();
+}
+
+/* The engine could not start it in time: it is looked at again, and sent if
+   all is as before; once. */
+static void what_waited_too_long_is_looked_at(void)
+{
+  start();
+  check_sent = NULL;
+  plan_change(plan_seen(1, "ca_1", "ACTIVE", NULL), "disable", "ca_1",
+              CA_PLANNED);
+  plan_change(plan_seen(1, "ca_2", "ACTIVE", NULL), "disable", "ca_2",
+              CA_PLANNED);
+  begin(1, 8);
+  fill();
+  CHECK_INT(sent_count, 2);
+  CHECK_INT(sent[0].start_by_ms, fake.mono_ms + 5000);
+  fake_clock_pass(&fake, 5001);
+  late(0);
+  late(1);
+  CHECK_TEXT(told, "");
+  fill();
+  CHECK_INT(sent_count, 3);
+  reply(2, 200,
+        "{\"items\":[{\"id\":\"ca_1\",\"status\":\"ACTIVE\"},"
+        "{\"id\":\"ca_2\",\"status\":\"EXPIRED\"}]}",
+        true);
+  CHECK_TEXT(told, "ca_2 disable stale unsent last; ");
+  fill();
+  CHECK_INT(sent_count, 4);
+  CHECK_INT(intents(), 2);
+  well(3);
+  CHECK(ca_apply_finished(apply));
+  CHECK_TEXT(ledger_says(), "3 8");
+  stop();
+}
+
+/* A stop while it waits to be looked at again: it had an intent. */
+static void late_and_stopped(void)
+{
+  start();
+  plan_items(1, 1, "d");
+  begin(1, 8);
+  fill();
+  fake_clock_pass(&fake, 5001);
+  late(0);
+  ca_apply_stop(apply);
+  CHECK_TEXT(told, "ca_1 disable not tried unsent last; ");
+  CHECK_TEXT(ledger_says(), "2");
+  stop();
+}
+
+/* What cannot be undone: within 2 s of the look's first reply. */
+static void irreversible_within_two_seconds(void)
+{
+  start();
+  check_sent = NULL;
+  plan_items(1, 1, "x");
+  begin(1, 8);
+  fill();
+  seen_as(0, "ACTIVE");
+  fake_clock_pass(&fake, 2000);
+  fill();
+  CHECK_INT(sent_count, 2);
+  CHECK_INT(sent[1].start_by_ms, fake.mono_ms);
+  fake_clock_pass(&fake, 1);
+  late(1);
+  fill();
+  CHECK(sent[2].reads);
+  seen_as(2, "ACTIVE");
+  fake_clock_pass(&fake, 2001);
+  fill(); /* not even submitted */
+  CHECK(sent[3].reads);
+  seen_as(3, "ACTIVE");
+  fill();
+  well(4);
+  CHECK_TEXT(told, "ca_1 delete done last; ");
+  stop();
+}
+
+/* One change a second: as few are looked at as can be sent in time, in few
+   lists. */
+static void few_are_looked_at_for_a_slow_pace(void)
+{
+  size_t listed = 0;
+  size_t looks = 0;
+  size_t asked = 0;
+  int seconds;
+
+  start();
+  check_sent = NULL;
+  plan_items(1, 200, "d");
+  begin(1, 4);
+  fake_clock_pass(&fake, 6000);
+  for(seconds = 0; seconds < 400 && !ca_apply_finished(apply); seconds++) {
+    char ids[100][32];
+    size_t i;
+    fill();
+    for(; asked < sent_count; asked++)
+      if(sent[asked].reads) {
+        looks++;
+        listed += listed_ids(asked, ids, 100);
+        seen_as(asked, "ACTIVE");
+      }
+    fill();
+    for(i = 0; i < sent_count && !(sent[i].live && !sent[i].reads); i++)
+      ;
+    fake_clock_pass(&fake, 1000);
+    while(i < sent_count && fake.mono_ms > sent[i].start_by_ms) {
+      late(i++);
+      while(i < sent_count && !sent[i].live)
+        i++;
+    }
+    if(i < sent_count)
+      well(i);
+  }
+  CHECK(ca_apply_finished(apply));
+  printf("# 200 changes, one a second: %zu lists of %zu accounts\n", looks,
+         listed);
+  CHECK(looks < 100);
+  CHECK(listed < 800);
   stop();
 }
 
@@ -899,6 +1067,15 @@ int main(void)
   check_case("stop from within a stale visit", stop_from_within_a_stale_visit);
   check_case("an old look does not count", an_old_look_does_not_count);
   check_case("an old look of the next group", an_old_look_of_the_next_group);
+  check_case("a plan that is old is looked at",
+             a_plan_that_is_old_is_looked_at);
+  check_case("what waited too long is looked at",
+             what_waited_too_long_is_looked_at);
+  check_case("late and stopped", late_and_stopped);
+  check_case("irreversible within two seconds",
+             irreversible_within_two_seconds);
+  check_case("few are looked at for a slow pace",
+             few_are_looked_at_for_a_slow_pace);
   check_case("a lost ledger sends nothing", a_lost_ledger_sends_nothing);
   return check_end();
 }

@@ -144,9 +144,9 @@ struct story {
 
 static void tell_story(const struct story *story)
 {
-  struct ca_apply_options options = { .bulk = 1,
-                                      .concurrency = 4,
-                                      .which = story->which };
+  struct ca_apply_options options = {
+    .bulk = 1, .concurrency = 4, .seen_ms = fake.mono_ms, .which = story->which
+  };
   bool failed = check_case_failed;
 
   check_case_failed = false;
@@ -464,9 +464,11 @@ static void a_run_that_died_goes_on(void)
 
 static void begin_paused(enum ca_apply_which which, int64_t items)
 {
-  struct ca_apply_options options = {
-    .bulk = 1, .concurrency = 8, .which = which, .items = items
-  };
+  struct ca_apply_options options = { .bulk = 1,
+                                      .concurrency = 8,
+                                      .seen_ms = fake.mono_ms,
+                                      .which = which,
+                                      .items = items };
   CHECK_INT(start_with(&options), CA_OK);
 }
 
@@ -506,6 +508,7 @@ static void pauses_after_the_first_items(void)
   }
   CHECK_INT(sent_count, 20);
   options.bulk = 2; /* counts for itself */
+  options.seen_ms = fake.mono_ms;
   CHECK_INT(start_with(&options), CA_OK);
   fill();
   CHECK_INT(sent_count, 21);
