@@ -519,8 +519,10 @@ static void timer_due(struct ca_engine *engine, struct ca_op *op)
       end_with(engine, op, CA_NOMEM, "out of memory");
   } else
     end_with(engine, op, CA_TIMEOUT,
-             "no time left before the request could be sent (pace or "
-             "timeout); nothing was sent");
+             op->attempts ? "no time left before the request could be sent "
+                            "again (pace or timeout)"
+                          : "no time left before the request could be sent "
+                            "(pace or timeout); nothing was sent");
 }
 
 /* Starts the attempts that may start. Lowers *wait_ms to the time until more
@@ -718,7 +720,8 @@ static enum ca_code submit(struct ca_engine *engine,
   struct ca_op *op;
 
   if(engine->stopped)
-    return ca_err_set(err, CA_CANCELLED, "stopped; nothing was sent");
+    return ca_err_set(err, CA_CANCELLED,
+                      "stopped before the request was sent");
   op = new_op(engine, done, owner, token, deadline_ms);
   if(!op)
     return ca_err_set(err, CA_NOMEM, "out of memory");
@@ -803,7 +806,8 @@ void ca_engine_stop(struct ca_engine *engine, bool stop)
     struct ca_op *op = engine->ops.slots[i];
     if(op->state == CA_OP_QUEUED || op->state == CA_OP_WAITING)
       end_with(engine, op, CA_CANCELLED,
-               "stopped before the request was sent");
+               op->attempts ? "stopped before the request was sent again"
+                            : "stopped before the request was sent");
     else if(op->state == CA_OP_SLEEPING) {
       ca_err_set(&op->result.err, CA_CANCELLED, "stopped");
       end_op(engine, op);
