@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "apply/settle.h"
 #include "base/text.h"
 #include "host/host.h"
 #include "host/os.h"
@@ -51,8 +52,10 @@ static void set_operations(lua_State *L, const struct ca_counts *counts)
   size_t k;
   lua_newtable(L);
   for(i = 0; i < counts->operation_count; i++) {
+    const struct ca_api *api = ca_api_of_label(counts->operations[i].name);
     lua_newtable(L);
     lca_table_set_text(L, "name", counts->operations[i].name);
+    lca_table_set_bool(L, "repeats", api && api->repeat != CA_REPEAT_NEVER);
     set_counts(L, "changes", counts->operations[i].changes);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
     for(k = 0; k < CA_OUTCOME_COUNT; k++)
@@ -219,6 +222,9 @@ static void add_shown(lua_State *L, const void *from)
   lca_table_set_integer(L, "bulks", stats->bulks);
   lca_table_set_integer(L, "planned", stats->planned);
   lca_table_set_integer(L, "within", stats->within);
+  lca_table_set_integer(L, "quiet_ms",
+                        ca_settle_quiet_ms(host->options.endpoint.timeout_ms));
+  lca_table_set_integer(L, "settle_wait_ms", host->options.settle_wait_ms);
   lua_pushlightuserdata(L, (void *)host);
   lua_pushcclosure(L, log_event, 1);
   lua_setfield(L, -2, "log_event");

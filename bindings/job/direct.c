@@ -73,6 +73,10 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
   const char *key = row->change.account[0] ? row->change.account : row->key;
+  if(applied->outcome == CA_UNKNOWN && applied->result &&
+     row->change.api->repeat == CA_REPEAT_NEVER)
+    run->last_lost_ms =
+        ca_clock_mono_ms(ca_engine_clock(lca_scheduler_engine(run->sched)));
   if(!applied->result && applied->outcome == row->outcome &&
      (run->options.replay.on || run->resending))
     return; /* it ended before */

@@ -46,6 +46,8 @@ struct lca_run {
   struct lca_run_stats stats;
   struct lca_scheduler *sched;
   int64_t began_ms;          /* monotonic: nothing was read or sent before */
+  int64_t last_lost_ms;      /* when the last request without a reply ended, of
+                                those that must not be repeated; 0: none yet */
   struct ca_ledger *ledger;  /* borrowed from the host; NULL until opened */
   struct ca_apply *apply;    /* owned; NULL before the first change */
   struct lca_client *client; /* the default one, anchored by client_ref */

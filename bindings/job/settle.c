@@ -7,10 +7,7 @@
 #include "job/run_private.h"
 #include "apply/settle.h"
 
-/* How long a request may be on its way: three times the limit of an attempt,
-   but at least this long. */
-#define QUIET_LEAST_MS 15000
-#define FIRST_LINES    10 /* further lines are not logged; the ledger has all */
+#define FIRST_LINES 10 /* further lines are not logged; the ledger has all */
 
 /* The backoff before changes are sent again. */
 #define FIRST_PAUSE_MS 1000
@@ -143,9 +140,8 @@ static void settle_all(lua_State *L, struct settling *settling,
     return;
   }
   ca_engine_stop(lca_scheduler_engine(run->sched), false);
-  options.quiet_ms = 3 * run->client->endpoint->timeout_ms;
-  if(options.quiet_ms < QUIET_LEAST_MS)
-    options.quiet_ms = QUIET_LEAST_MS;
+  options.quiet_ms = ca_settle_quiet_ms(run->client->endpoint->timeout_ms);
+  options.last_sent_ms = run->last_lost_ms ? run->last_lost_ms : run->began_ms;
   options.wait_ms = run->options.settle_wait_ms;
   settle =
       ca_settle_new(lca_scheduler_engine(run->sched), run->client->endpoint,

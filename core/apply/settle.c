@@ -16,6 +16,8 @@
 /* An intent may be written this long before its request leaves. */
 #define AHEAD_MS     600000
 #define FAILURES_MAX 3
+/* The shortest quiet time. */
+#define QUIET_LEAST_MS 15000
 
 /* One change. The row's texts follow the struct in the same allocation. */
 struct ca_probing {
@@ -37,7 +39,6 @@ struct ca_settle {
   struct ca_settle_options options;
   ca_settled_fn *visit;
   void *owner;
-  int64_t born_mono_ms;
 
   struct ca_changes changes; /* cursor over changes of unknown outcome */
   bool read_all;             /* the cursor is at its end */
@@ -73,7 +74,6 @@ struct ca_settle *ca_settle_new(struct ca_engine *engine,
   settle->visit = visit;
   settle->owner = owner;
   ca_changes_open(&settle->changes, ledger, -1, 1U << CA_UNKNOWN);
-  settle->born_mono_ms = ca_clock_mono_ms(ca_engine_clock(engine));
   return settle;
 }
 
@@ -318,17 +318,22 @@ static void ask(struct ca_probing *probing)
   end_unasked(probing, why.text);
 }
 
-/* How much of the change's quiet time is left. All its requests left before
-   settling began, but not when: an intent is written for a whole group, long
-   before the group's last request leaves. The service's own clock may show
-   that it is over: also after the process that sent it has died. */
+int64_t ca_settle_quiet_ms(int64_t timeout_ms)
+{
+  int64_t quiet_ms = 3 * (timeout_ms ? timeout_ms : CA_DEFAULT_TIMEOUT_MS);
+
+  return quiet_ms > QUIET_LEAST_MS ? quiet_ms : QUIET_LEAST_MS;
+}
+
+/* How much of the change's quiet time is left. The service's own clock may
+   show that it is over: also after the process that sent it has died. */
 static int64_t quiet_left(const struct ca_probing *probing)
 {
   const struct ca_settle *settle = probing->settle;
   int64_t now = ca_clock_mono_ms(ca_engine_clock(settle->engine));
   int64_t service_ms = ca_endpoint_service_ms(settle->endpoint, now);
-  int64_t left =
-      settle->born_mono_ms + settle->options.quiet_ms - probing->asked_mono_ms;
+  int64_t left = settle->options.last_sent_ms + settle->options.quiet_ms -
+                 probing->asked_mono_ms;
 
   if(!is_unrepeatable(probing) ||
      (probing->sent.service_ms && service_ms - probing->sent.service_ms >=
@@ -348,11 +353,8 @@ static bool ask_later(struct ca_probing *probing)
 
   if(!left)
     return false;
-  if(settle->options.quiet_ms > settle->options.wait_ms) {
-    ca_err_set(&why, CA_CANCELLED,
-               "its request may still arrive; resume can tell in %lld s",
-               (long long)((left + 999) / 1000));
-    end_unasked(probing, why.text);
+  if(left > settle->options.wait_ms) {
+    end_unasked(probing, "its request may still arrive");
     return true;
   }
   memset(&probing->list, 0, sizeof(probing->list));

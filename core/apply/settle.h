@@ -33,11 +33,17 @@ struct ca_settle_options {
                                happened yet: CA_UNKNOWN, or CA_NOT_TRIED when
                                it is to be sent again */
   int64_t quiet_ms; /* how long a request may be on its way: a change that must
-                       not be repeated stays unknown for so long after settling
-                       began, unless the service's clock shows that it has
-                       passed since the intent */
-  int64_t wait_ms;  /* a longer quiet time is not waited for */
+                       not be repeated stays unknown for so long after
+                       last_sent_ms, unless the service's clock shows that it
+                       has passed since the intent */
+  int64_t last_sent_ms; /* no request of such a change left after this moment,
+                           monotonic */
+  int64_t wait_ms; /* when more of the quiet time is left, it is not waited
+                      for */
 };
+
+/* The quiet time for that limit of an attempt; 0: the endpoint's default. */
+int64_t ca_settle_quiet_ms(int64_t timeout_ms);
 
 /* Borrows engine, endpoint and ledger until ca_settle_free. Reads the unknown
    changes of the ledger's run, a few at a time. NULL when out of memory. */

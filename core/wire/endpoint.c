@@ -159,7 +159,8 @@ static void set_numbers(struct ca_endpoint *endpoint,
                         const struct ca_endpoint_options *options)
 {
   double budget = options->budget_percent;
-  endpoint->timeout_ms = options->timeout_ms ? options->timeout_ms : 60000;
+  endpoint->timeout_ms =
+      options->timeout_ms ? options->timeout_ms : CA_DEFAULT_TIMEOUT_MS;
   endpoint->connect_ms = options->connect_ms ? options->connect_ms : 10000;
   endpoint->max_wait_ms = options->max_wait_ms ? options->max_wait_ms : 120000;
   endpoint->retries = options->retries >= 0 ? options->retries : 2;

@@ -14,7 +14,7 @@ struct ca_op;
 struct ca_endpoint_options {
   const char *base_url;   /* NULL: https://backend.composio.dev */
   const char *api_key;    /* required; copied, and wiped when freed */
-  int64_t timeout_ms;     /* per attempt; 0: 60 000 */
+  int64_t timeout_ms;     /* per attempt; 0: CA_DEFAULT_TIMEOUT_MS */
   int64_t connect_ms;     /* 0: 10 000 */
   int64_t max_wait_ms;    /* the longest Retry-After to wait for; 0: 120 000 */
   int retries;            /* after the first attempt; -1: 2 */
@@ -75,6 +75,7 @@ void ca_endpoint_take_date(struct ca_endpoint *endpoint, const char *date,
 int64_t ca_endpoint_service_ms(const struct ca_endpoint *endpoint,
                                int64_t now_ms);
 
-#define CA_DEFAULT_BASE_URL "https://backend.composio.dev"
+#define CA_DEFAULT_BASE_URL   "https://backend.composio.dev"
+#define CA_DEFAULT_TIMEOUT_MS 60000
 
 #endif

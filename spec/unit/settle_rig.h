@@ -18,6 +18,7 @@
 static struct ca_settle *settle;
 static char settled[8192];
 static int64_t settle_wait_ms = 300000;
+static int64_t settle_since_ms; /* how long ago the last request was lost */
 /* What is known when the next change is sent. */
 static struct ca_sent sent_with = { .service_ms = INT64_C(1795327215000) };
 static bool stop_settle_in_visit;
@@ -41,6 +42,8 @@ static inline void begin_settle(int concurrency, enum ca_outcome not_done)
                                        .not_done = not_done,
                                        .not_yet = CA_UNKNOWN,
                                        .quiet_ms = QUIET_MS,
+                                       .last_sent_ms =
+                                           fake.mono_ms - settle_since_ms,
                                        .wait_ms = settle_wait_ms };
   settled[0] = '\0';
   stop_settle_in_visit = false;

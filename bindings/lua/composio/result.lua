@@ -104,6 +104,24 @@ return function(core, host)
     end
   end
 
+  -- Prints what is unknown, and when resume can settle it: the quiet time of what must not be
+  -- repeated counts from its own start.
+  local function show_unknown(facts)
+    show_items(facts, "unknown",
+      "may or may not have been changed; nothing is sent again until that is known")
+    local when, seconds = "at once", math.ceil(facts.quiet_ms / 1000)
+    for _, operation in ipairs(facts.operations) do
+      if operation.changes.unknown > 0 and not operation.repeats then
+        when = facts.settle_wait_ms < facts.quiet_ms
+          and ("with --settle-wait %ds or more"):format(seconds)
+          or ("within %d s of its start"):format(seconds)
+      end
+    end
+    if facts.items.unknown > 0 then
+      host.warn("resume can settle that " .. when)
+    end
+  end
+
   -- Prints the first stale changes and their reasons from the ledger.
   local function show_stale(facts)
     local shown = 0
@@ -143,8 +161,7 @@ return function(core, host)
     end
     show_items(facts, "stale", "left alone: changed after the plan was made")
     show_items(facts, "not_tried", "not tried")
-    show_items(facts, "unknown",
-      "may or may not have been changed; nothing is sent again until that is known")
+    show_unknown(facts)
     show_items(facts, "pending", "waiting for a person")
     if facts.profile then
       host.log("profile: " .. facts.profile)
