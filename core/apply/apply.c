@@ -408,14 +408,15 @@ static bool too_few_ready(const struct ca_apply *apply)
 static enum ca_code prepare(struct ca_apply *apply, struct ca_err *err)
 {
   enum ca_code code;
+  size_t unseen;
 
   do {
     code = ca_precheck_ahead(apply, err);
+    unseen = apply->unseen.count;
     if(!code && !apply->stopped && too_few_ready(apply))
       code = intend_group(apply, err);
     /* an item that turned out to need a precheck gets it in this turn */
-  } while(!code && !apply->stopped && apply->unseen.count &&
-          !apply->precheck_count && ca_precheck_room(apply));
+  } while(!code && !apply->stopped && apply->unseen.count > unseen);
   return code;
 }
 

@@ -185,8 +185,6 @@ CA_MUST_USE enum ca_code ca_precheck_ahead(struct ca_apply *apply,
 /* Prechecks a single item if it has preconditions. Takes the item, which goes
    back to the queue `direct` or ends. */
 void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item);
-/* How many items the next precheck may take; 0: none begins now. */
-size_t ca_precheck_room(const struct ca_apply *apply);
 /* Queues an item, whose accounts were seen too long ago, for a new precheck.
    Takes the item. */
 void ca_precheck_repeat(struct ca_apply *apply, struct ca_apply_item *item);

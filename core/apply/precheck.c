@@ -453,7 +453,8 @@ void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item)
 #define LESS_MS 5000  /* at most once in this time */
 #define MORE_MS 20000 /* after this time */
 
-size_t ca_precheck_room(const struct ca_apply *apply)
+/* How many items the next precheck may take; 0: none begins now. */
+static size_t room_for(const struct ca_apply *apply)
 {
   size_t unsent = apply->fit.count + apply->prechecking;
 
@@ -515,15 +516,94 @@ static enum ca_code pull_unseen(struct ca_apply *apply, struct ca_err *err)
   return code;
 }
 
+/* ---- creates of one user and auth config, one after the other ----
+   A new account could not be told from another one's otherwise. */
+
+static bool makes_same(const struct ca_apply_item *item,
+                       const struct ca_change *create)
+{
+  const struct ca_apply_change *change;
+
+  for(change = item->first; change; change = change->next) {
+    const struct ca_change *other = &change->row.change;
+    if(other->user && other->config && other->api->probe == CA_PROBE_LISTED &&
+       !strcmp(other->user, create->user) &&
+       !strcmp(other->config, create->config))
+      return true;
+  }
+  return false;
+}
+
+static bool any_makes_same(const struct ca_apply_item *item,
+                           const struct ca_change *create)
+{
+  while(item && !makes_same(item, create))
+    item = item->next;
+  return item != NULL;
+}
+
+/* Does an earlier item wait with the same create? */
+static bool is_due_before(const struct ca_apply *apply,
+                          const struct ca_apply_item *item,
+                          const struct ca_change *create)
+{
+  const struct ca_apply_item *other = apply->unseen.first;
+
+  while(other && !(other->number < item->number && makes_same(other, create)))
+    other = other->next;
+  return other != NULL;
+}
+
+/* Has an item that has been prechecked, or is being so, the same create? */
+static bool is_being_made(const struct ca_apply *apply,
+                          const struct ca_change *create)
+{
+  const struct ca_precheck *precheck = apply->prechecks;
+
+  while(precheck && !any_makes_same(precheck->items_taken.first, create))
+    precheck = precheck->next;
+  return precheck || any_makes_same(apply->under_way, create) ||
+         any_makes_same(apply->fit.first, create) ||
+         any_makes_same(apply->begun.first, create) ||
+         any_makes_same(apply->ready.first, create);
+}
+
+static bool is_held(const struct ca_apply *apply,
+                    const struct ca_apply_item *item)
+{
+  const struct ca_apply_change *change;
+
+  for(change = item->first; change; change = change->next) {
+    const struct ca_change *planned = &change->row.change;
+    if(planned->user && planned->config &&
+       planned->api->probe == CA_PROBE_LISTED &&
+       (is_being_made(apply, planned) || is_due_before(apply, item, planned)))
+      return true;
+  }
+  return false;
+}
+
+/* Moves items that must wait behind the others; false when all must. */
+static bool has_free(struct ca_apply *apply)
+{
+  size_t n = apply->unseen.count;
+
+  while(n && is_held(apply, apply->unseen.first)) {
+    ca_apply_item_push(&apply->unseen, ca_apply_item_pop(&apply->unseen));
+    n--;
+  }
+  return n > 0;
+}
+
 enum ca_code ca_precheck_ahead(struct ca_apply *apply, struct ca_err *err)
 {
   enum ca_code code = CA_OK;
   size_t room;
 
   while(!code && apply->prechecks_first && !apply->stopped &&
-        (room = ca_precheck_room(apply)) > 0) {
+        (room = room_for(apply)) > 0) {
     code = pull_unseen(apply, err);
-    if(code || apply->stopped || !apply->unseen.first)
+    if(code || apply->stopped || !has_free(apply))
       break;
     try_more(apply);
     code = begin_precheck(apply, room, err);

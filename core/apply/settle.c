@@ -190,6 +190,22 @@ static enum ca_code knows_made(void *ctx, const char *id, bool *known,
   return ca_read_knows_made(probing->settle->ledger, id, known, err);
 }
 
+/* An account proves one change only: while the pages were read, it may have
+   become the proof of another one. The list is then read again. */
+static enum ca_code check_unclaimed(struct ca_probing *probing,
+                                    struct ca_finding *finding,
+                                    struct ca_err *err)
+{
+  bool known = false;
+  enum ca_code code = knows_made(probing, finding->made, &known, err);
+
+  if(known) {
+    memset(&probing->list, 0, sizeof(probing->list));
+    finding->proof = CA_PROOF_MORE;
+  }
+  return code;
+}
+
 /* Reads a reply: a 2xx, or the service's own 404. Fails only when the ledger
    cannot be read. */
 static enum ca_code find_out(struct ca_probing *probing,
@@ -200,9 +216,13 @@ static enum ca_code find_out(struct ca_probing *probing,
   struct ca_before before_image;
   enum ca_code code = read_facts(probing, &before_image, &facts, err);
 
-  if(!code && facts.api->probe == CA_PROBE_LISTED)
-    return ca_proof_of_page(&facts, &probing->list, result, knows_made,
+  if(!code && facts.api->probe == CA_PROBE_LISTED) {
+    code = ca_proof_of_page(&facts, &probing->list, result, knows_made,
                             probing, finding, err);
+    return !code && finding->proof == CA_PROOF_DONE
+               ? check_unclaimed(probing, finding, err)
+               : code;
+  }
   if(!code)
     ca_proof_of_get(&facts, result, finding);
   return code;

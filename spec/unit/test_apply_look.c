@@ -661,6 +661,43 @@ static void creates_look_for_a_connection(void)
   stop();
 }
 
+/* One after the other: a new account could not be told from the other one. */
+static void creates_of_one_user(void)
+{
+  start();
+  check_sent = NULL;
+  plan_link("one", "u1", NULL);
+  plan_link("again", "u1", NULL);
+  plan_link("two", "u2", NULL);
+  plan_link("once more", "u1", NULL);
+  begin_looking(8);
+  fill();
+  CHECK_INT(sent_count, 2);
+  CHECK_HOLDS(target_of(0), "user_ids=u1");
+  CHECK_HOLDS(target_of(1), "user_ids=u2");
+  reply(0, 200, "{\"items\":[]}", true);
+  reply(1, 200, "{\"items\":[]}", true);
+  fill();
+  CHECK_INT(sent_count, 4);
+  CHECK(!sent[2].reads && !sent[3].reads);
+  fill(); /* while it is under way */
+  CHECK_INT(sent_count, 4);
+  well(2);
+  fill();
+  CHECK_INT(sent_count, 5); /* the look of the next one, after its end */
+  CHECK_HOLDS(target_of(4), "user_ids=u1");
+  reply(4, 200, "{\"items\":[{\"id\":\"ca_new\",\"user_id\":\"u1\"}]}", true);
+  fill();
+  CHECK_INT(sent_count, 6);
+  broken(5, CA_NETWORK, true);
+  fill();
+  CHECK(sent_count == 7 && sent[6].reads);
+  CHECK_INT(ca_apply_abandon(apply, &err), CA_OK);
+  CHECK_TEXT(told, "one link done last; again link unknown last; "
+                   "two link unknown last; ");
+  stop();
+}
+
 /* A filter that the service ignores finds others. */
 static void only_the_user_counts(void)
 {
@@ -1056,6 +1093,7 @@ int main(void)
   check_case("all accounts of an item", all_accounts_of_an_item);
   check_case("auth configs", auth_configs);
   check_case("creates look for a connection", creates_look_for_a_connection);
+  check_case("creates of one user", creates_of_one_user);
   check_case("only the user counts", only_the_user_counts);
   check_case("users with a comma are compared here",
              users_with_a_comma_are_compared_here);

@@ -636,6 +636,28 @@ static void the_quiet_time_by_the_service(void)
   stop_settle();
 }
 
+/* Both saw the account before it became the proof of the first. */
+static void one_account_proves_one_create(void)
+{
+  start();
+  plan_create("one", "u1");
+  plan_create("two", "u1");
+  begin_settle(4, CA_FAILED);
+  fill_settle();
+  reply(0, 200, PAGE(ACCOUNT("ca_9", "u1", "20.000"), "\"p2\""), true);
+  reply(1, 200, PAGE(ACCOUNT("ca_9", "u1", "20.000"), "\"p2\""), true);
+  reply(2, 200, PAGE("", "null"), true);
+  CHECK_TEXT(settled, "one link done; ");
+  reply(3, 200, PAGE("", "null"), true);
+  CHECK_TEXT(settled, "one link done; ");
+  CHECK(!strstr(target_of(4), "cursor")); /* from the beginning */
+  reply(4, 200, PAGE(ACCOUNT("ca_9", "u1", "20.000"), "null"), true);
+  awake(5);
+  reply(6, 200, PAGE(ACCOUNT("ca_9", "u1", "20.000"), "null"), true);
+  CHECK_TEXT(ledger_says(), "3 5");
+  stop_settle();
+}
+
 /* The quiet time counts from the last request, not from the probe. */
 static void quiet_since_the_request(void)
 {
@@ -739,6 +761,7 @@ int main(void)
   check_case("the service's clock counts", the_services_clock_counts);
   check_case("the quiet time by the service", the_quiet_time_by_the_service);
   check_case("quiet since the request", quiet_since_the_request);
+  check_case("one account proves one create", one_account_proves_one_create);
   check_case("no time to wait", no_time_to_wait);
   check_case("what was there is not new", what_was_there_is_not_new);
   return check_end();
