@@ -150,7 +150,7 @@ describe("runs", function()
     assert.is_nil(back("show", "last").out:find("next:", 1, true))
     process:signal "KILL"
     process:wait()
-    assert.matches("  interrupted  +apply  +%-  +%-  ", back("runs").out)
+    assert.matches("  interrupted  +apply  +1 intended  +%-  ", back("runs").out)
     local run = json("runs")[1]
     assert.equal("interrupted", run.state)
     assert.equal(cjson.null, run.exit)

@@ -189,6 +189,17 @@ return function(core, host)
       time(run.began))
   end
 
+  -- What the ledger holds of a run that could not count its changes itself: it died.
+  local function counted(ledger, run)
+    local changes = {}
+    for _, count in ipairs(ledger:counts(run)) do
+      if count.operation then
+        changes[count.outcome] = (changes[count.outcome] or 0) + count.count
+      end
+    end
+    return changes
+  end
+
   local function runs(ledger)
     local list = columns_of {
       "run", 0, "state", 11, "what", 7, "changes", 12, "took", 6, "by", 8, "began", 20,
@@ -196,6 +207,9 @@ return function(core, host)
     local shown = 0
     for run in ledger:runs {} do
       complete(run)
+      if run.state == "interrupted" and not run.changes then
+        run.changes = counted(ledger, run.run)
+      end
       if host.wants_json then
         print_json(RUN, for_programs(run))
       else
