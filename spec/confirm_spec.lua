@@ -47,7 +47,7 @@ describe("changes that cannot be taken back", function()
     assert.is_true(count > 1)
     local preview = run()
     assert.equal(0, preview.code, preview.err)
-    has(preview.err, ", " .. count .. " irreversible")
+    has(preview.out, ", " .. count .. " irreversible")
     local next = "composio-lua job.lua --max-percent=100 --summary summary.json --apply --confirm "
     assert.equal(next .. count, preview.summary.next)
     local need = ("refused: %d irreversible changes need --confirm %d"):format(count, count)

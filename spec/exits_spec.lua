@@ -100,6 +100,12 @@ roads["a line of --protect that cannot be read"] = function()
   place:write("protect", "ops@example.com\n")
   return run(DISABLE, "--protect", "protect")
 end
+roads["the file of --log cannot be written"] = function()
+  return run(DISABLE, "--log", "nowhere/log")
+end
+roads["the file of --on-end cannot be run"] = function()
+  return run(DISABLE, "--on-end", "./nothing")
+end
 roads["there is no API key"] = function()
   place.env.COMPOSIO_API_KEY = nil
   return run(READ)

@@ -411,24 +411,23 @@ describe("what is written", function()
     end)
   ]]
 
-  it("keeps stdout for the script", function()
+  it("is on stdout what the script says, and the plan", function()
     local run = place:run(host.unlimited { "job.lua" }, { script = BULK })
-    assert.equal("from the script\n", run.out)
-    has(run.err, "plan idle: ")
+    has(run.out, "from the script\nplan idle: ")
     has(run.err, "next: composio-lua --max-changes 1000000 --max-percent 100 job.lua --apply")
   end)
 
   it("shows the first changes, and all when asked", function()
     place:script(BULK)
     local function lines(run)
-      return select(2, run.err:gsub("\n  disable  ca_", ""))
+      return select(2, run.out:gsub("\n  disable  ca_", ""))
     end
     local first, all = place:run { "job.lua" }, place:run { "job.lua", "--show", "all" }
     assert.equal(10, lines(first))
-    local planned = tonumber(first.err:match "plan idle: (%d+) changes")
+    local planned = tonumber(first.out:match "plan idle: (%d+) changes")
     assert.is_true(planned > 10)
     assert.equal(planned, lines(all))
-    has(first.err, "job.lua:5  spec")
+    has(first.out, "job.lua:5  spec")
   end)
 
   it("is one JSON object in --summary", function()

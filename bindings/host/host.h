@@ -6,6 +6,7 @@
 
 #include <lua.h>
 #include "host/emulator.h"
+#include "base/held.h"
 #include "wire/endpoint.h"
 #include "ledger/ledger.h"
 #include "host/sandbox.h"
@@ -69,7 +70,8 @@ struct host {
   bool confirm_one_seen; /* straight-line changes have asked for theirs */
   int confirm_one_place; /* its index in --confirm */
   int64_t confirm_most;  /* straight-line changes allowed; -1: none given */
-  FILE *log;
+  struct ca_log log;     /* of --log; its file is NULL without */
+  struct ca_buf summary; /* the JSON object of --summary, a line */
   struct host_sandbox sandbox;
   lua_State *L;
   enum host_raised raised; /* by the script */
@@ -85,7 +87,10 @@ struct host {
   bool written;                     /* has the run sent a change? */
   int exit_code;
   bool progress_shown;
-  int64_t progress_ms; /* when the progress line was last drawn */
+  int64_t progress_ms;     /* when the progress line was last drawn */
+  bool released;           /* -q holds nothing back any more */
+  struct ca_held printed;  /* under -q: what the script has printed, */
+  struct ca_held reported; /* and our lines */
 };
 
 /* ---- run.c ---- */
@@ -146,7 +151,8 @@ int host_replay(struct host *host);
    left changes without an outcome, or creates that may have been carried out.
    name: its id, or "" when there is none. Call it after composio.job. */
 CA_MUST_USE enum ca_code host_interrupted_find(struct host *host, char *name,
-                                        size_t size, struct ca_err *err);
+                                               size_t size,
+                                               struct ca_err *err);
 
 /* ---- runs.c ---- */
 
@@ -231,15 +237,18 @@ int host_versions(void);
 
 /* Prints a line on stderr, unless -q is given: control bytes are escaped and
    secrets masked; the progress line is cleared first. Failed writes are
-   ignored. */
+   ignored. A warning or error goes to the log, too, if there is one. */
 void host_terminal_print(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
-/* The same, also with -q: for lines about failures. */
+/* The same, also with -q: for lines about failures. -q holds them back. */
 void host_terminal_print_always(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
 /* Prints a warning or error, also with -q, after the program's name. */
 void host_terminal_complain(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
+/* Ends holding back: prints it if the run did not end with 0, the script's
+   words on stdout and ours on stderr. */
+void host_terminal_release(struct host *host, int code);
 /* Prints a question without a line end. */
 void host_terminal_prompt(struct host *host, const char *text);
 /* Draws the progress line, at most ten times a second. */
@@ -253,8 +262,16 @@ void host_terminal_clear_progress(struct host *host);
 void host_result_read_counts(struct host *host);
 /* Prints for people how the run ended. */
 void host_result_show(struct host *host);
-/* Writes the JSON object of --summary. */
-void host_result_write_summary(struct host *host);
+/* Before anything else: completes the names of the files that the run writes,
+   opens the log, pings. CA_USAGE for what cannot be written or run. */
+CA_MUST_USE enum ca_code host_result_begin(struct host *host,
+                                           struct ca_err *err);
+/* When the exit code is known: writes the summary and the metrics; under
+   --cron prints what is wrong. */
+void host_result_end(struct host *host);
+/* When ledger and lock are given back: runs the executable of --on-end, pings,
+   writes the log's last line. */
+void host_result_after(struct host *host);
 
 /* ---- next_command.c ---- */
 

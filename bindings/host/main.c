@@ -234,7 +234,9 @@ static bool is_closed_pipe(void)
    a run that acts tells what became of its changes. */
 static int end_output(int code)
 {
-  bool lost = fflush(stdout) != 0 || ferror(stdout);
+  bool lost;
+  host_terminal_release(&host, code);
+  lost = fflush(stdout) != 0 || ferror(stdout);
   if(!lost || is_closed_pipe())
     return code;
   host_terminal_complain(&host,

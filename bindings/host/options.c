@@ -8,6 +8,8 @@
 #include "module/error.h"
 #include "host/options_private.h"
 
+#define CRON_LOCK_WAIT_MS 30000
+
 /* The verbs by enum host_verb. */
 static const struct verb {
   const char *name;
@@ -290,7 +292,8 @@ static enum ca_code check_ranges(const struct host_options *options,
         "--emulator sets the base URL itself: give either --emulator or "
         "--base-url");
   if(options->quiet && options->verbose)
-    return ca_err_set(err, CA_USAGE, "-q and -v cannot be combined");
+    return ca_err_set(err, CA_USAGE,
+                      "-q or --cron cannot be combined with -v");
   if(options->save_plan && options->apply)
     return ca_err_set(err, CA_USAGE,
                       "--save-plan cannot be combined with --apply: a preview "
@@ -305,6 +308,11 @@ static enum ca_code check(struct host_options *options, struct ca_err *err)
   if(options->verb == HOST_VERSION)
     return CA_OK;
   code = check_verb(options, err);
+  if(options->cron) {
+    options->quiet = true;
+    if(!options->lock_wait_ms)
+      options->lock_wait_ms = CRON_LOCK_WAIT_MS;
+  }
   if(options->verb == HOST_APPLY || options->verb == HOST_RESUME)
     options->apply = true;
   if(!code && !(options->help && !options->script))

@@ -52,6 +52,10 @@ struct host_options {
   const char *log;
   bool log_json;
   const char *summary; /* "-": stdout */
+  const char *metrics;
+  const char *ping; /* a URL */
+  const char *on_end;
+  bool cron; /* quiet, too */
   bool emulator;
   int64_t emulator_accounts;
   bool show_all;

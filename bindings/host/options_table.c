@@ -142,6 +142,13 @@ static bool read_profile(void *field, const char *value)
          !strstr(value, ",,");
 }
 
+static bool read_url(void *field, const char *value)
+{
+  *(const char **)field = value;
+  return (!strncmp(value, "http://", 7) || !strncmp(value, "https://", 8)) &&
+         strlen(value) < 2000;
+}
+
 static bool read_show(void *field, const char *value)
 {
   *(bool *)field = true;
@@ -293,8 +300,8 @@ const struct host_option host_options_table[] = {
     0, CARRIED | IS_PATH, "DIR", "keep the ledger in DIR" },
   { "apply", SAFETY, ACTS, read_flag, AT(apply), 0, 0, NULL,
     "carry out the plan; without --apply it is only shown" },
-  { "save-plan", SAFETY, PLANS, read_text, AT(save_plan), 0, 0, "FILE",
-    "with a preview: write the plan for composio-lua apply FILE" },
+  { "save-plan", SAFETY, PLANS, read_text, AT(save_plan), 0, IS_PATTERN,
+    "FILE", "with a preview: write the plan for composio-lua apply FILE" },
   { "show", SAFETY, ACTS | ON(SHOW) | ON(HISTORY), read_show, AT(show_all), 0,
     0, "all", "list every change, not only the first ones" },
   { "max-changes", SAFETY, ACTS, read_number, AT(limits.max_changes), 0, SAVED,
@@ -344,7 +351,9 @@ const struct host_option host_options_table[] = {
   { "progress", SIGHT, ACTS, read_progress, AT(progress), 0, 0, "WHEN",
     "show progress: auto (on a terminal), always or never" },
   { "quiet", SIGHT, ACTS, read_flag, AT(quiet), 'q', 0, NULL,
-    "print only warnings and errors" },
+    "print nothing when the run ends with 0" },
+  { "cron", SIGHT, ACTS, read_flag, AT(cron), 0, 0, NULL,
+    "-q, wait 30s for the lock, tell trouble in 40 lines at most" },
   { "verbose", SIGHT, ACTS, read_more, AT(verbose), 'v', 0, NULL,
     "print more; -vv prints every request" },
   { "log", SIGHT, ACTS, read_text, AT(log), 0, IS_PATTERN, "FILE",
@@ -353,6 +362,12 @@ const struct host_option host_options_table[] = {
     "write the log as text or json" },
   { "summary", SIGHT, ACTS, read_text, AT(summary), 0, IS_PATTERN, "FILE",
     "write a JSON object about the run (-: stdout)" },
+  { "metrics", SIGHT, ACTS, read_text, AT(metrics), 0, IS_PATTERN, "FILE",
+    "write the run's figures to FILE for Prometheus" },
+  { "ping", SIGHT, ACTS, read_url, AT(ping), 0, 0, "URL",
+    "get URL/start, at the end URL, or URL/EXIT when it is not 0" },
+  { "on-end", SIGHT, ACTS, read_text, AT(on_end), 0, 0, "FILE",
+    "at the end run FILE, an executable, with the summary on stdin" },
   { "json", SIGHT, READS | ON(PROFILES), read_flag, AT(json), 0, 0, NULL,
     "with runs, show, history: print JSON lines" },
   { "limit", SIGHT, ON(RUNS), read_number, AT(limit), 0, 0, "N",

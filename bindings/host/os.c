@@ -2,6 +2,9 @@
    file, and functions of its process.
    Must not know: what the program is for. */
 #include <fcntl.h>
+#include <sys/wait.h>
+#include <poll.h>
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +19,7 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
+#include "base/clock.h"
 #include "host/os.h"
 
 /* ---- the path ---- */
@@ -159,4 +163,68 @@ const char *host_os_process_signal_name(int number)
   default:
     return "unknown";
   }
+}
+
+/* ---- programs of the user ---- */
+
+/* In the child: execs the file or exits 127. Its stdout is our stderr: ours
+   may be data. It has its own process group, which can be killed as a whole.
+ */
+static void become(const char *path, int in, char **env)
+{
+  char *argv[] = { (char *)path, NULL };
+  (void)setpgid(0, 0);
+  (void)signal(SIGPIPE, SIG_DFL);
+  (void)signal(SIGXFSZ, SIG_DFL);
+  if(dup2(in, STDIN_FILENO) >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+    (void)execve(path, argv, env);
+  _exit(127);
+}
+
+/* Writes the bytes to the child, waits for it and stores its status. Returns
+   false if it had to be killed at end_ms. */
+static bool feed(pid_t child, int to, struct ca_slice bytes, int64_t end_ms,
+                 int *status)
+{
+  size_t put = 0;
+  while(waitpid(child, status, WNOHANG) == 0) {
+    struct pollfd out = { to, POLLOUT, 0 };
+    ssize_t now = to < 0 ? 0 : write(to, bytes.data + put, bytes.len - put);
+    put += now > 0 ? (size_t)now : 0;
+    if(to >= 0 &&
+       (put == bytes.len || (now < 0 && errno != EAGAIN && errno != EINTR))) {
+      (void)close(to);
+      to = -1;
+    }
+    if(ca_clock_mono_ms(ca_clock_system()) > end_ms) {
+      (void)kill(-child, SIGKILL);
+      (void)waitpid(child, status, 0);
+      end_ms = -1;
+      break;
+    }
+    (void)poll(&out, to >= 0, 10);
+  }
+  if(to >= 0)
+    (void)close(to);
+  return end_ms >= 0;
+}
+
+bool host_os_process_feed(const char *path, char **env, struct ca_slice bytes,
+                          int64_t limit_ms, int *status)
+{
+  const int64_t end_ms = ca_clock_mono_ms(ca_clock_system()) + limit_ms;
+  int ends[2];
+  pid_t child;
+  if(!host_os_process_pipe(ends))
+    return false;
+  child = fork();
+  if(!child)
+    become(path, ends[0], env);
+  (void)close(ends[0]);
+  if(child < 0) {
+    (void)close(ends[1]);
+    return false;
+  }
+  (void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  return feed(child, ends[1], bytes, end_ms, status);
 }

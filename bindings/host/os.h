@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include "base/text.h"
 
 /* Stores argv[0], for systems that cannot tell the program's path. The string
    must live until the process ends. */
@@ -26,5 +28,12 @@ bool host_os_process_pipe(int ends[2]);
 
 /* Returns "INT" for SIGINT; knows the signals that end a run. */
 const char *host_os_process_signal_name(int number);
+
+/* Runs an executable with this environment, without arguments and without a
+   shell, gives it the bytes on its standard input and waits for it: status is
+   waitpid's. What it prints goes to our stderr. Returns false if it could not
+   be started, or was killed after limit_ms. */
+bool host_os_process_feed(const char *path, char **env, struct ca_slice bytes,
+                          int64_t limit_ms, int *status);
 
 #endif

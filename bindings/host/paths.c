@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "module/client.h"
 #include "module/error.h"
@@ -139,13 +140,20 @@ bool host_paths_config(char *out, size_t size)
 enum ca_code host_paths_fill(const char *pattern, const char *profile,
                              char *out, size_t size, struct ca_err *err)
 {
+  const time_t now = (time_t)(ca_clock_wall_ms(ca_clock_system()) / 1000);
+  char date[16];
   size_t used = 0;
+  struct tm parts;
+  (void)localtime_r(&now, &parts);
+  (void)strftime(date, sizeof(date), "%F", &parts);
   out[0] = '\0';
   for(; *pattern; pattern++) {
     char piece[2] = { *pattern, '\0' };
     const char *text = piece;
     if(*pattern == '%' && pattern[1] == 'p')
       text = profile ? profile : "default";
+    else if(*pattern == '%' && pattern[1] == 'F')
+      text = date;
     if(text != piece || (*pattern == '%' && pattern[1] == '%'))
       pattern++;
     used += strlen(text);

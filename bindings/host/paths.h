@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "base/buf.h"
 
 #define HOST_PATH_SIZE   4096
@@ -29,7 +30,7 @@ CA_MUST_USE enum ca_code host_paths_state_dir(const char *named, char *out,
    home. */
 bool host_paths_config(char *out, size_t size);
 /* Writes a file name of the command line to out: %p is the profile, "default"
-   without one, and %% is "%". CA_USAGE when it is too long. */
+   without one, %F today's date, as 2026-11-30, and %% is "%". CA_USAGE when it is too long. */
 CA_MUST_USE enum ca_code host_paths_fill(const char *pattern,
                                          const char *profile, char *out,
                                          size_t size, struct ca_err *err);

@@ -1,19 +1,29 @@
 /* The result of a run: its counts from the ledger, and what the host knows of
    it besides, as facts for the shipped Lua, which makes of them what people
-   read, the JSON object of --summary and the command to type next.
-   Must not know: curl, how results are worded. */
+   read, the JSON object of --summary, the metrics and the command to type
+   next. And where that goes: files, the log's last line, the executable of
+   --on-end, pings. None of these changes the exit code of a run that has
+   begun. Must not know: curl, how results are worded. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "apply/settle.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "host/host.h"
 #include "host/os.h"
 #include "module/scheduler.h"
 #include "module/table.h"
+#include "wire/ping.h"
 
 #define TEXT_MAX (16u << 20)
+#define HOOK_MS  60000
+
+extern char **environ;
 
 /* ---- counts ---- */
 
@@ -198,16 +208,6 @@ static void set_idle_protection(lua_State *L, const struct host *host)
     lca_table_set_text(L, "idle_first", first);
 }
 
-/* host.log_event(name, text): writes an event to the file of --log. */
-static int log_event(lua_State *L)
-{
-  const struct host *host = lua_touserdata(L, lua_upvalueindex(1));
-  if(host->log)
-    ca_log_event(lca_scheduler_log(lca_scheduler_of(host->L)), CA_LOG_INFO,
-                 luaL_checkstring(L, 1), "%s", luaL_checkstring(L, 2));
-  return 0;
-}
-
 static void add_shown(lua_State *L, const void *from)
 {
   const struct host *host = from;
@@ -225,9 +225,6 @@ static void add_shown(lua_State *L, const void *from)
   lca_table_set_integer(L, "quiet_ms",
                         ca_settle_quiet_ms(host->options.endpoint.timeout_ms));
   lca_table_set_integer(L, "settle_wait_ms", host->options.settle_wait_ms);
-  lua_pushlightuserdata(L, (void *)host);
-  lua_pushcclosure(L, log_event, 1);
-  lua_setfield(L, -2, "log_event");
   host_preview_push_changes(L, host);
   lua_setfield(L, -2, "each_change");
 }
@@ -238,7 +235,7 @@ void host_result_show(struct host *host)
                           NULL);
 }
 
-/* ---- --summary ---- */
+/* ---- files ---- */
 
 static bool write_all(int fd, const char *bytes, size_t len)
 {
@@ -254,34 +251,238 @@ static bool write_all(int fd, const char *bytes, size_t len)
   return true;
 }
 
-static bool write_file(const char *path, const struct ca_buf *text)
+/* Returns false and sets errno. */
+static bool write_file(const char *path, int flags, mode_t mode,
+                       const struct ca_buf *text)
 {
-  int fd =
-      open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
-  bool written = fd >= 0 && write_all(fd, text->data, text->len);
+  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | flags, mode);
+  bool written = fd >= 0 && !(flags & O_EXCL && fchmod(fd, mode)) &&
+                 write_all(fd, text->data, text->len);
   int cause = errno;
-  if(fd >= 0)
-    close(fd);
+  if(fd >= 0 && close(fd) && written)
+    return false;
   errno = cause;
   return written;
 }
 
-void host_result_write_summary(struct host *host)
+/* Writes a file that others read while we write: at once, or not at all. What
+   is no regular file is written to. */
+static bool replace_file(const char *path, const struct ca_buf *text)
+{
+  char beside[HOST_PATH_SIZE];
+  struct stat info;
+  int cause;
+  if(!stat(path, &info) && !S_ISREG(info.st_mode))
+    return write_file(path, 0, 0644, text);
+  snprintf(beside, sizeof(beside), "%.4000s.%ld.tmp", path, (long)getpid());
+  (void)unlink(beside); /* of an earlier process with this number */
+  if(write_file(beside, O_EXCL, 0644, text) && !rename(beside, path))
+    return true;
+  cause = errno;
+  (void)unlink(beside);
+  errno = cause;
+  return false;
+}
+
+static void write_summary(struct host *host)
 {
   const char *path = host->options.summary;
+  if(!path || !host->summary.len)
+    return;
+  if(!strcmp(path, "-")) {
+    (void)fflush(stdout);
+    (void)write_all(STDOUT_FILENO, host->summary.data, host->summary.len);
+  } else if(!write_file(path, O_TRUNC, 0600, &host->summary)) {
+    host_terminal_complain(host, "cannot write the summary to %s: %s", path,
+                           strerror(errno));
+  }
+}
+
+static void write_metrics(struct host *host)
+{
+  const char *path = host->options.metrics;
   struct ca_buf text;
   if(!path)
     return;
   ca_buf_init(&text, TEXT_MAX);
-  if(host_shipped_call(host, "composio.summary", "text", add_facts, host,
-                       &text)) {
-    host_terminal_complain(host, "the summary was not written");
-  } else if(!strcmp(path, "-")) {
-    (void)fflush(stdout);
-    (void)write_all(STDOUT_FILENO, text.data, text.len);
-  } else if(!write_file(path, &text)) {
-    host_terminal_complain(host, "cannot write the summary to %s: %s", path,
+  if(host_shipped_call(host, "composio.summary", "metrics", add_facts, host,
+                       &text))
+    host_terminal_complain(host, "the metrics were not written");
+  else if(!replace_file(path, &text))
+    host_terminal_complain(host, "cannot write the metrics to %s: %s", path,
                            strerror(errno));
-  }
   ca_buf_clear(&text);
+}
+
+/* ---- --ping ---- */
+
+/* Pings the URL with this added to its path. */
+static void ping(struct host *host, const char *added)
+{
+  const char *url = host->options.ping;
+  size_t len = url ? strcspn(url, "?") : 0;
+  char full[2100];
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(!url)
+    return;
+  while(len && url[len - 1] == '/' && *added)
+    len--;
+  snprintf(full, sizeof(full), "%.*s%s%s", (int)len, url, added,
+           url + strcspn(url, "?"));
+  if(ca_ping(full, &err)) /* the URL may hold what identifies the job */
+    host_terminal_complain(host, "the ping%s was not received: %s", added,
+                           err.text);
+}
+
+/* ---- --on-end ---- */
+
+/* Returns our environment without our own variables and what holds the key:
+   an array, which the caller frees, of borrowed texts. NULL without memory. */
+static char **make_environment(const struct host *host)
+{
+  const char *key = host->endpoint.api_key;
+  size_t count = 0;
+  size_t used = 0;
+  char **env;
+  size_t i;
+  while(environ[count])
+    count++;
+  env = calloc(count + 1, sizeof(env[0]));
+  for(i = 0; env && i < count; i++)
+    if(strncmp(environ[i], "COMPOSIO_", 9) != 0 &&
+       strncmp(environ[i], "CREDENTIALS_DIRECTORY=", 22) != 0 &&
+       !(key && *key && strstr(environ[i], key)))
+      env[used++] = environ[i];
+  return env;
+}
+
+static void run_hook(struct host *host)
+{
+  const char *path = host->options.on_end;
+  const struct ca_slice summary = { host->summary.data, host->summary.len };
+  char **env = make_environment(host);
+  int status = 0;
+  if(!env || !host_os_process_feed(path, env, summary, HOOK_MS, &status))
+    host_terminal_complain(host,
+                           "--on-end %s cannot be started, or did not end "
+                           "within a minute and was killed",
+                           path);
+  else if(WIFSIGNALED(status))
+    host_terminal_complain(host, "--on-end %s was ended by signal %d", path,
+                           WTERMSIG(status));
+  else if(WEXITSTATUS(status))
+    host_terminal_complain(host, "--on-end %s exited with %d", path,
+                           WEXITSTATUS(status));
+  free(env);
+}
+
+/* ---- --cron ---- */
+
+/* Writes what the script has printed into the log, line by line. */
+static void log_printed(struct host *host, const char *text)
+{
+  while(*text) {
+    size_t len = strcspn(text, "\n");
+    ca_log_event(&host->log, CA_LOG_INFO, "print", "%.*s", (int)len, text);
+    text += len + (text[len] == '\n');
+  }
+}
+
+static void add_trouble(lua_State *L, const void *from)
+{
+  struct ca_buf text;
+  const struct host *host = from;
+  add_facts(L, host);
+  ca_buf_init(&text, 3 * (size_t)CA_HELD_SIZE);
+  if(!ca_held_text(&host->reported, &text))
+    lca_table_set_text(L, "reported", ca_buf_text(&text));
+  ca_buf_reset(&text);
+  if(!ca_held_text(&host->printed, &text))
+    lca_table_set_text(L, "printed", ca_buf_text(&text));
+  ca_buf_clear(&text);
+}
+
+static void print_trouble(struct host *host)
+{
+  struct ca_buf text;
+  ca_buf_init(&text, 3 * (size_t)CA_HELD_SIZE);
+  if(!ca_held_text(&host->printed, &text))
+    log_printed(host, ca_buf_text(&text));
+  ca_buf_clear(&text);
+  if(!host->exit_code || host_shipped_call(host, "composio.trouble", "show",
+                                           add_trouble, host, NULL) < 0)
+    return;
+  ca_held_reset(&host->printed);
+  ca_held_reset(&host->reported);
+}
+
+/* ---- the run ---- */
+
+/* Opens the log, which has a line for everything that is told from now on. */
+static enum ca_code open_log(struct host *host, struct ca_err *err)
+{
+  const char *path = host->options.log;
+  host->log.clock = host->clock;
+  host->log.level = host->options.verbose > 1 ? CA_LOG_DEBUG : CA_LOG_INFO;
+  host->log.format = host->options.log_json ? CA_LOG_JSON : CA_LOG_TEXT;
+  if(!path)
+    return CA_OK;
+  host->log.file = fopen(path, "ae");
+  return host->log.file
+             ? CA_OK
+             : ca_err_set(err, CA_USAGE, "cannot write to --log %s: %s", path,
+                          strerror(errno));
+}
+
+enum ca_code host_result_begin(struct host *host, struct ca_err *err)
+{
+  const char *hook = host->options.on_end;
+  enum ca_code code;
+  ca_buf_init(&host->summary, TEXT_MAX);
+  if(host->options.help)
+    return CA_OK;
+  code = open_log(host, err);
+  if(!code && hook && access(hook, X_OK))
+    code = ca_err_set(err, CA_USAGE, "cannot run --on-end %s: %s", hook,
+                      strerror(errno));
+  if(!code)
+    ping(host, "/start");
+  return code;
+}
+
+void host_result_end(struct host *host)
+{
+  bool wanted =
+      host->options.summary || host->options.on_end || host->log.file;
+  if(host->options.help)
+    return;
+  if(wanted && host_shipped_call(host, "composio.summary", "text", add_facts,
+                                 host, &host->summary))
+    host_terminal_complain(host, "the summary was not written");
+  if(host->summary.len)
+    host->summary.len = ca_secret_mask(host->summary.data, host->summary.len);
+  write_summary(host);
+  write_metrics(host);
+  if(host->options.cron)
+    print_trouble(host);
+}
+
+void host_result_after(struct host *host)
+{
+  char code[16] = "";
+  if(host->exit_code)
+    snprintf(code, sizeof(code), "/%d", host->exit_code);
+  if(host->options.on_end && host->summary.len)
+    run_hook(host);
+  if(!host->options.help)
+    ping(host, code);
+  if(host->summary.len) /* its line end belongs to the file alone */
+    host->summary.data[--host->summary.len] = '\0';
+  if(host->summary.len)
+    ca_log_object(&host->log, "summary", ca_buf_text(&host->summary));
+  if(host->log.file)
+    (void)fclose(host->log.file);
+  host->log.file = NULL;
+  ca_buf_clear(&host->summary);
 }

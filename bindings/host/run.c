@@ -95,7 +95,8 @@ static enum ca_code like(void *ctx, bool creates, struct ca_err *err)
   struct host *host = ctx;
   char name[96];
   char command[4096];
-  if(host->options.anew || host_interrupted_find(host, name, sizeof(name), err))
+  if(host->options.anew ||
+     host_interrupted_find(host, name, sizeof(name), err))
     return err->code;
   if(!*name)
     return CA_OK;
@@ -180,19 +181,18 @@ static void clear_progress(void *ctx)
   host_terminal_clear_progress(ctx);
 }
 
+/* Without --log, the engine's events go to stderr. */
 static void set_log(struct host *host)
 {
   struct ca_log *log = lca_scheduler_log(lca_scheduler_of(host->L));
-  enum ca_log_level log_level = CA_LOG_WARN;
-  if(host->options.verbose)
-    log_level = host->options.verbose > 1 ? CA_LOG_DEBUG : CA_LOG_INFO;
-  log->file = host->log ? host->log : stderr;
-  log->before = host->log ? NULL : clear_progress;
+  *log = host->log;
+  if(log->file)
+    return;
+  log->file = stderr;
+  log->before = clear_progress;
   log->before_ctx = host;
-  log->level = host->log && log_level < CA_LOG_INFO ? CA_LOG_INFO : log_level;
-  if(host->options.quiet && !host->log)
-    log->level = CA_LOG_QUIET;
-  log->format = host->options.log_json ? CA_LOG_JSON : CA_LOG_TEXT;
+  if(!host->options.verbose)
+    log->level = host->options.quiet ? CA_LOG_QUIET : CA_LOG_WARN;
 }
 
 /* Opens everything that a script can use. The argument is the host. */
@@ -392,6 +392,7 @@ static void clean_up(struct host *host)
   }
   ca_ledger_close(host->ledger);
   host_lock_release(&host->lock);
+  host_result_after(host);
   host_protect_free(&host->protect);
   ca_buf_clear(&host->options_json);
   free(host->given);
@@ -400,8 +401,6 @@ static void clean_up(struct host *host)
     host_paths_remove_scratch(host->state_dir);
   ca_buf_wipe(&host->key);
   free(host->script_text);
-  if(host->log)
-    (void)fclose(host->log);
 }
 
 static void refuse(struct host *host, const struct ca_err *err)
@@ -420,7 +419,7 @@ int host_run_prepared(struct host *host,
   host_setup_machine(host);
   ca_buf_init(&host->key, 1);
   ca_buf_init(&host->options_json, 1u << 16);
-  if(ready(host, &err)) {
+  if(host_result_begin(host, &err) || ready(host, &err)) {
     refuse(host, &err);
     goto out;
   }
@@ -428,6 +427,8 @@ int host_run_prepared(struct host *host,
     goto out;
   host->sandbox.memory_bytes = (size_t)host->options.memory_mb << 20;
   host->sandbox.instructions = host->options.instructions;
+  if(host->options.quiet && !host->options.help)
+    host->sandbox.held = &host->printed;
   host->L = host_sandbox_state(&host->sandbox);
   if(!host->L) {
     ca_err_set(&err, CA_NOMEM, "out of memory");
@@ -447,7 +448,7 @@ int host_run_prepared(struct host *host,
   }
   host_finish_run(host);
 out:
-  host_result_write_summary(host);
+  host_result_end(host);
   clean_up(host);
   return host->exit_code;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include "base/held.h"
 #include "host/sandbox.h"
 #include "base/text.h"
 #include "module/error.h"
@@ -306,6 +307,16 @@ static int printable(lua_State *L)
   return 1;
 }
 
+/* hold(text): keeps what the script prints until the run has ended. */
+static int hold(lua_State *L)
+{
+  struct host_sandbox *limits = lua_touserdata(L, lua_upvalueindex(1));
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  ca_held_add(limits->held, text, len);
+  return 0;
+}
+
 /* os.exit(code): ends the run, so that the ledger is closed. */
 static int run_exit(lua_State *L)
 {
@@ -352,6 +363,13 @@ void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
   lua_setfield(L, -2, "exit");
   lua_pushcfunction(L, printable);
   lua_setfield(L, -2, "printable");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &limits_key);
+  if(((struct host_sandbox *)lua_touserdata(L, -1))->held) {
+    lua_pushcclosure(L, hold, 1);
+    lua_setfield(L, -2, "hold");
+  } else {
+    lua_pop(L, 1);
+  }
   lua_call(L, 1, 0);
 }
 

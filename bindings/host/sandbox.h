@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <lua.h>
 
+struct ca_held;
 struct lca_run;
 struct lca_scheduler;
 
@@ -24,6 +25,7 @@ struct host_sandbox {
   /* whose tasks a signal interrupts; NULL before and after the script */
   struct lca_scheduler *volatile sched;
   struct lca_run *run; /* which a limit ends; NULL likewise */
+  struct ca_held *held; /* takes what the script prints; NULL: stdout */
 };
 
 /* Returns a new state whose memory is counted, or NULL when out of memory.

@@ -98,24 +98,12 @@ enum ca_code host_setup_state(struct host *host, struct ca_err *err)
                               sizeof(host->state_dir), err);
 }
 
-static enum ca_code open_log(struct host *host, struct ca_err *err)
-{
-  if(!host->options.log)
-    return CA_OK;
-  host->log = fopen(host->options.log, "ae");
-  return host->log ? CA_OK
-                   : ca_err_set(err, CA_USAGE, "cannot write to --log %s: %s",
-                                host->options.log, strerror(errno));
-}
-
 enum ca_code host_setup_service(struct host *host, struct ca_err *err)
 {
   enum ca_code code = find_service(host, err);
   if(!code)
     code = check_service(host, err);
-  if(!code)
-    code = host_confirm_read_protect(host, err);
-  return code ? code : open_log(host, err);
+  return code ? code : host_confirm_read_protect(host, err);
 }
 
 enum ca_code host_setup_lock(struct host *host, struct ca_err *err)

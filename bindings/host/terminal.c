@@ -12,25 +12,53 @@
 
 /* ---- lines ---- */
 
-static void put_line(struct host *host, const char *prefix, const char *fmt,
-                     va_list args)
+/* left_out: it may be left out under -q. */
+static void put_line(struct host *host, bool left_out, enum ca_log_level level,
+                     const char *prefix, const char *fmt, va_list args)
 {
   char raw[LINE_SIZE];
   char clean[2 * LINE_SIZE];
   vsnprintf(raw, sizeof(raw), fmt, args);
   ca_secret_mask(raw, strlen(raw));
   ca_text_printable(clean, sizeof(clean), raw, strlen(raw));
+  ca_log_event(&host->log, level, "message", "%s", clean);
   host_terminal_clear_progress(host);
-  (void)fprintf(stderr, "%s%s\n", prefix, clean);
+  if(host->options.quiet && left_out)
+    return;
+  if(host->options.quiet && !host->released) {
+    ca_held_add(&host->reported, prefix, strlen(prefix));
+    ca_held_add(&host->reported, clean, strlen(clean));
+    ca_held_add(&host->reported, "\n", 1);
+  } else {
+    (void)fprintf(stderr, "%s%s\n", prefix, clean);
+  }
+}
+
+static void print_held(struct ca_held *held, FILE *to)
+{
+  struct ca_buf text;
+  ca_buf_init(&text, 3 * (size_t)CA_HELD_SIZE);
+  if(!ca_held_text(held, &text))
+    (void)fwrite(ca_buf_text(&text), 1, text.len, to);
+  ca_buf_clear(&text);
+  ca_held_reset(held);
+}
+
+void host_terminal_release(struct host *host, int code)
+{
+  host->released = true;
+  if(!code)
+    return;
+  print_held(&host->printed, stdout);
+  (void)fflush(stdout);
+  print_held(&host->reported, stderr);
 }
 
 void host_terminal_print(struct host *host, const char *fmt, ...)
 {
   va_list args;
-  if(host->options.quiet)
-    return;
   va_start(args, fmt);
-  put_line(host, "", fmt, args);
+  put_line(host, true, CA_LOG_INFO, "", fmt, args);
   va_end(args);
 }
 
@@ -38,7 +66,7 @@ void host_terminal_complain(struct host *host, const char *fmt, ...)
 {
   va_list args;
   va_start(args, fmt);
-  put_line(host, "composio-lua: ", fmt, args);
+  put_line(host, false, CA_LOG_WARN, "composio-lua: ", fmt, args);
   va_end(args);
 }
 
@@ -58,7 +86,7 @@ void host_terminal_print_always(struct host *host, const char *fmt, ...)
 {
   va_list args;
   va_start(args, fmt);
-  put_line(host, "", fmt, args);
+  put_line(host, false, CA_LOG_INFO, "", fmt, args);
   va_end(args);
 }
 

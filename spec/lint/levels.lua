@@ -23,7 +23,7 @@ local folder_of = { module = "bindings", job = "bindings", host = "bindings" }
 local reserved = {
   { word = "curl/curl%.h",
     only = { "core/wire/attempt.h", "core/wire/attempt.c", "core/wire/engine.c",
-             "core/wire/libraries.c" } },
+             "core/wire/libraries.c", "core/wire/ping.c" } },
   { word = "lua_resume%s*%(", only = { "bindings/module/scheduler.c" } },
   { word = "lua_yieldk?%s*%(", only = { "bindings/module/wait.c" } },
   { word = "__linux__", only = { "bindings/host/os.c" } },

@@ -40,7 +40,7 @@ describe("a line of --protect", function()
     local id = job.ids(emulator, { statuses = { "ACTIVE" } }, 1)[1]
     local shown = run { "id:" .. id }
     assert.equal(0, shown.code, shown.err)
-    job.has(shown.err, "protected by never:1")
+    job.has(shown.out, "protected by never:1")
     job.lacks(shown.err, "matched no account")
   end)
 

@@ -57,11 +57,12 @@ describe("the report of a resumed run", function()
   it("goes beside the one that a later run has written", function()
     local run = interrupt()
     local text = later()
-    local resumed = place:run { "resume", run, "--quiet" }
+    local resumed = place:run { "resume", run, "--quiet", "--log", "log" }
     assert.equal(0, resumed.code, resumed.err)
     assert.equal(text, place:read "links.csv")
     assert.equal(8, count_first(place:read("links." .. run .. ".csv")))
-    job.has(resumed.err, "links.csv was written after this run, so it was left")
+    assert.equal("", resumed.err)
+    job.has(place:read "log", "links.csv was written after this run, so it was left")
   end)
 
   it("goes beside it when the later run had met none of its rows, too", function()

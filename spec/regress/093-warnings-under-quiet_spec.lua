@@ -1,5 +1,6 @@
--- Under --quiet two warnings were not shown: that another run's rows were set aside, and that
--- a like run was interrupted. And a run that a guard refused renamed rows of another run.
+-- Under --quiet two warnings were lost: that another run's rows were set aside, and that a like
+-- run was interrupted. They stand in the log. And a run that a guard refused renamed
+-- rows of another run.
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"
@@ -32,12 +33,14 @@ local function kill()
 end
 
 describe("a run after an interrupted one", function()
-  it("warns under --quiet, too", function()
+  it("warns under --quiet in the log", function()
     local run = kill()
-    local again = place:run(host.unlimited { "job.lua", "--apply", "--quiet" })
+    local again = place:run(host.unlimited { "job.lua", "--apply", "--quiet", "--log", "log" })
     assert.equal(0, again.code, again.err)
-    job.has(again.err, "rows of run " .. run .. " were left")
-    job.has(again.err, "run " .. run .. " of this script and parameters was interrupted")
+    assert.equal("", again.err)
+    local log = place:read "log"
+    job.has(log, "rows of run " .. run .. " were left")
+    job.has(log, "run " .. run .. " of this script and parameters was interrupted")
   end)
 
   it("leaves the other's rows where they are when it is refused", function()

@@ -9,6 +9,8 @@ local FIRST_KINDS = 12
 
 return function(_, host)
   local number = host.number
+  -- the plan of a preview is its result
+  local put = host.apply and host.log or host.print
 
   local function counted(count, noun)
     return ("%s %s%s"):format(number(count), noun, count == 1 and "" or "s")
@@ -20,7 +22,9 @@ return function(_, host)
   end
 
   local function begin(list)
-    return columns(host, { to_stderr = true, indent = 2, gap = 1, titles = true, columns = list })
+    return columns(host, {
+      to_stderr = host.apply, indent = 2, gap = 1, titles = true, columns = list,
+    })
   end
 
   local function before(one, other)
@@ -53,7 +57,7 @@ return function(_, host)
     end
     list:finish()
     if shown < #kinds then
-      host.log(("  … and %d more kinds (--show all)"):format(#kinds - shown))
+      put(("  … and %d more kinds (--show all)"):format(#kinds - shown))
     end
   end
 
@@ -73,19 +77,19 @@ return function(_, host)
     end
     list:finish()
     if shown < total then
-      host.log(("  … and %s more (--show all)"):format(number(total - shown)))
+      put(("  … and %s more (--show all)"):format(number(total - shown)))
     end
   end
 
   local function show_heading(plan)
     local left = plan.replayed and " left, %s looked at%s" or " for %s looked at%s"
-    host.log("plan" .. (plan.name ~= "" and " " or "") .. plan.name
+    put("plan" .. (plan.name ~= "" and " " or "") .. plan.name
       .. (host.profile and " in profile " .. host.profile or "") .. ": "
       .. counted(plan.planned, "change") .. left:format(counted(plan.selected, "item"),
         part(plan.irreversible, "irreversible") .. part(plan.same, "already in that state")
         .. part(plan.skipped, "protected") .. part(plan.failed, "failed")))
     if plan.listing then
-      host.log("  the listing is incomplete: " .. plan.listing)
+      put("  the listing is incomplete: " .. plan.listing)
     end
   end
 
@@ -104,7 +108,7 @@ return function(_, host)
       show_lines(changes, plan.bulk, "planned", plan.planned)
     end
     if plan.skipped > 0 then
-      host.log "  left out of the plan:"
+      put "  left out of the plan:"
       show_lines(changes, plan.bulk, "skipped", plan.skipped)
     end
   end

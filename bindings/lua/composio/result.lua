@@ -44,17 +44,14 @@ return function(core, host)
     end
   end
 
-  -- Tells which lines of --protect matched nothing, since a misspelled one protects nobody:
-  -- under -q in the log.
+  -- Tells which lines of --protect matched nothing, since a misspelled one protects nobody.
   local function show_idle_protection(facts)
     local count = facts.idle_count
     if count == 0 then
       return
     end
-    local line = ("%d line%s of --protect matched no account of this run: %s%s"):format(count,
-      count == 1 and "" or "s", facts.idle_first, count > 3 and ", …" or "")
-    host.log(line)
-    facts.log_event("protect", line)
+    host.log(("%d line%s of --protect matched no account of this run: %s%s"):format(count,
+      count == 1 and "" or "s", facts.idle_first, count > 3 and ", …" or ""))
   end
 
   -- Prints how many items have each tag of the run: "tags: healed 28".

@@ -111,6 +111,24 @@ local function printer(limits, stdout)
   end
 end
 
+-- Gives what the script writes to stdout to limits.hold.
+local function hold_output(limits, stdout)
+  local methods, output = getmetatable(stdout).__index, io.output
+  local write = methods.write
+  function methods.write(file, ...)
+    if file ~= stdout then
+      return write(file, ...)
+    end
+    for at = 1, select("#", ...) do
+      limits.hold((select(at, ...)))
+    end
+    return file
+  end
+  function io.write(...)
+    return output():write(...)
+  end
+end
+
 local sandbox = {}
 
 -- Makes require search absolute directories only.
@@ -120,13 +138,17 @@ end
 
 -- Removes what scripts may not use. limits: dir (the script's directory), library_path,
 -- allow_io, allow_os, is_ours (the script is compiled in), on_terminal (stdout is one),
--- exit (their os.exit), and printable, which escapes control bytes.
+-- exit (their os.exit), printable, which escapes control bytes, and under -q hold, which
+-- keeps what would go to stdout.
 function sandbox.close(limits)
   local loaded, host, stdout = package.loaded, package.loaded["composio.host"], io.stdout
   host.library = library_in(limits.library_path, package.searchpath, loadfile)
   package.searchers = { package.searchers[1], searcher_in(limits.dir, host, loadfile) }
   narrow_os(limits)
   refuse_bytecode()
+  if limits.hold then
+    hold_output(limits, stdout)
+  end
   if not limits.allow_os then
     io.popen = nil -- it runs programs, as os.execute does
   end

@@ -1,0 +1,109 @@
+-- What --cron prints of a run that did not end with 0: at most forty lines that need no log.
+-- Must not know: files, how the run was carried out.
+
+local json_line = require "composio.json_line"
+local next_command = require "composio.next_command"
+local summary = require "composio.summary"
+
+local OPERATIONS, REASONS, REPORTED, PRINTED = 6, 6, 14, 5
+
+local MEANING = {
+  [1] = "the script raised an error", [2] = "wrong usage or configuration",
+  [3] = "some items failed or were stale", [4] = "refused by a guard, nothing was changed",
+  [5] = "the preview has changes", [6] = "the API key was rejected",
+  [7] = "stopped early, or the service cannot be reached", [8] = "unknown outcomes remain",
+  [9] = "people still have to act", [75] = "another run holds the lock",
+}
+
+-- Splits a text into lines and returns the first (or last) few, and how many are left out.
+local function some_lines(text, count, from_end)
+  local all = {}
+  for line in text:gmatch "[^\n]+" do
+    all[#all + 1] = line:gsub("\t", " ")
+  end
+  local first = from_end and math.max(#all - count, 0) + 1 or 1
+  return table.move(all, first, math.min(first + count - 1, #all), 1, {}), #all - count
+end
+
+-- Two texts that differ in ids and numbers alone are one reason.
+local function reason_of(row)
+  local text = row.error or "no reason is known"
+  return (text:gsub("%f[%w]([ac][ac]_)[%w_-]+", "%1…"))
+end
+
+-- Returns the reasons of changes without success, the most frequent first.
+local function reasons(facts)
+  local ledger = facts.run and facts.ledger()
+  local list, counts = {}, {}
+  for _, outcome in ipairs(ledger and { "failed", "unknown", "stale" } or {}) do
+    for row in ledger:changes { run = facts.run, outcome = outcome, previews = 1 } do
+      local reason = ("%s %s: %s"):format(row.operation, outcome, reason_of(row))
+      if not counts[reason] then
+        counts[reason] = 0
+        list[#list + 1] = reason
+      end
+      counts[reason] = counts[reason] + 1
+    end
+  end
+  table.sort(list, function(one, other)
+    if counts[one] ~= counts[other] then
+      return counts[one] > counts[other]
+    end
+    return one < other
+  end)
+  return list, counts
+end
+
+-- "done 6, failed 1"
+local function counted(facts, changes)
+  local parts = {}
+  for _, outcome in ipairs(json_line.outcomes) do
+    if changes[outcome] > 0 then
+      parts[#parts + 1] = ("%s %s"):format(outcome:gsub("_", " "), facts.number(changes[outcome]))
+    end
+  end
+  return table.concat(parts, ", ")
+end
+
+-- facts: what the host knows of the run; of it, `reported` is what -q has held back of our
+-- lines, and `printed` of what the script printed.
+local function show(facts)
+  local put = facts.print_error
+
+  local function put_some(lines, left)
+    for _, line in ipairs(lines) do
+      put(line)
+    end
+    if left > 0 then
+      put(("  … and %d more"):format(left))
+    end
+  end
+
+  put(("composio-lua: %s ended with %d: %s"):format(summary.job_name(facts), facts.exit,
+    MEANING[facts.exit] or facts.exit > 128 and "a signal ended it" or "the script's own code"))
+  if facts.run then
+    put("run: " .. facts.run)
+  end
+  local lines = {}
+  for _, operation in ipairs(facts.operations) do
+    lines[#lines + 1] = ("%s: %s"):format(operation.name, counted(facts, operation.changes))
+  end
+  put_some(table.move(lines, 1, OPERATIONS, 1, {}), #lines - OPERATIONS)
+  local list, counts = reasons(facts)
+  for place, reason in ipairs(list) do
+    list[place] = ("  %s × %s"):format(facts.number(counts[reason]), reason)
+  end
+  put_some(table.move(list, 1, REASONS, 1, {}), #list - REASONS)
+  put_some(some_lines(facts.reported, REPORTED))
+  local printed = some_lines(facts.printed, PRINTED, true)
+  if printed[1] then
+    put "the script's last lines:"
+    put_some(printed, 0)
+  end
+  local next = next_command.after(facts)
+  if next then
+    put("next: " .. next)
+  end
+end
+
+return { show = show }
