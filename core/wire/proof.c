@@ -185,17 +185,31 @@ static void find_status(const struct ca_proof_change *change,
               ca_api_noun(change->api), finding->status);
 }
 
+/* Is a login under way, which a person or its time limit ends? */
+static bool is_login(const char *status)
+{
+  return !strcmp(status, "INITIATED") || !strcmp(status, "INITIALIZING");
+}
+
 /* For a change without one certain status after it, such as a refresh: it has
-   happened if the status differs, and has not if there was no update since. */
+   happened if the status differs, and has not if there was no update since. A
+   login that was under way before may have ended by itself. */
 static void find_moved(const struct ca_proof_change *change,
                        const struct ca_reply_account *account,
                        struct ca_finding *finding)
 {
   int64_t updated_ms = ca_reply_time(account->updated);
 
-  if((change->before && strcmp(change->before, finding->status) != 0) ||
-     (change->prechecked && change->before_ms && updated_ms &&
-      updated_ms != change->before_ms))
+  if(change->before && is_login(change->before) &&
+     strcmp(change->before, finding->status) != 0)
+    set_proof(
+        finding, CA_PROOF_UNKNOWN,
+        "the account is %s: the login that was under way before may have "
+        "ended by itself",
+        finding->status);
+  else if((change->before && strcmp(change->before, finding->status) != 0) ||
+          (change->prechecked && change->before_ms && updated_ms &&
+           updated_ms != change->before_ms))
     finding->proof = CA_PROOF_DONE;
   else if(updated_ms &&
           (updated_ms == change->before_ms || updated_ms < change->since_ms))

@@ -233,6 +233,39 @@ static void by_get(void)
   }
 }
 
+/* A login that was under way ends without any request. */
+static void by_get_of_a_login(void)
+{
+  static const struct {
+    const char *status;
+    const char *proof;
+  } cases[] = {
+    { "EXPIRED", "unknown" },
+    { "ACTIVE", "unknown" },
+    { "INITIATED", "done" } /* another one */
+  };
+  size_t i;
+
+  for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    struct ca_proof_change change = { .api = account("refresh"),
+                                      .account = "ca_1",
+                                      .before = "INITIATED",
+                                      .before_ms = SIX_OCLOCK,
+                                      .prechecked = true };
+    char body[160];
+    struct ca_result result;
+    struct ca_finding finding;
+    snprintf(body, sizeof(body),
+             "{\"id\":\"ca_1\",\"status\":\"%s\",\"updated_at\":"
+             "\"2026-11-22T06:10:00Z\"}",
+             cases[i].status);
+    make_result(&result, change.api, 200, body, false);
+    ca_proof_of_get(&change, &result, &finding);
+    CHECK_TEXT(names[finding.proof], cases[i].proof);
+    ca_buf_clear(&result.body);
+  }
+}
+
 static void what_no_probe_proves(void)
 {
   struct ca_proof_change change = { .api = account("update") };
@@ -384,6 +417,7 @@ int main(void)
   check_case("what never left", never_left);
   check_case("what replies tell", what_replies_tell);
   check_case("by get", by_get);
+  check_case("by get of a login", by_get_of_a_login);
   check_case("what no probe proves", what_no_probe_proves);
   check_case("by list", by_list);
   check_case("same fields", same_fields);
