@@ -165,18 +165,18 @@ local function take(row, record, is, later, say)
       is.status = record[is.at].after ~= cjson.null and record[is.at].after or nil
       is.at = is.at + 1
       local again = record[is.at]
-      local harmless = (op == "alias" or op == "revoke") and later ~= row.operation
+      local harmless = (op == "alias" or op == "revoke") and not later[row.operation]
     until not (harmless and again and again.op == op)
   end
 end
 
--- The operation of the next change that may have been carried out.
-local function next_of(rows, place)
+-- The operations of the changes after this one that may have been carried out.
+local function later_of(rows, place)
+  local operations = {}
   for later = place + 1, #rows do
-    if not NEVER[rows[later].word] then
-      return rows[later].operation
-    end
+    operations[rows[later].operation] = not NEVER[rows[later].word] or nil
   end
+  return operations
 end
 
 -- The worst of an item's changes; a fallback that was tried counts instead of its change.
@@ -208,7 +208,7 @@ local function check_item(rows, record, say)
     if row.word == "same" and due and not ended and wanted and wanted ~= is.status then
       say(("called the same, but the account is %s: %s"):format(is.status, text_of(row)))
     end
-    take(row, record, is, next_of(rows, place), say)
+    take(row, record, is, later_of(rows, place), say)
     if row.happened and row.fallback and before.word ~= "failed" then
       say(("carried out, though its change is %s: %s"):format(before.word, text_of(row)))
     elseif row.happened and ended then
