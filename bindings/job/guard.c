@@ -300,6 +300,54 @@ static void check_down(struct lca_run *run, const struct ca_applied *applied)
   }
 }
 
+/* Pushes a member of the error below its line; no metamethod runs. */
+static void push_member(lua_State *L, int error, const char *name)
+{
+  lua_pushstring(L, name);
+  lua_rawget(L, error);
+}
+
+/* Is the error below its line one of a request that had no answer? Adds its
+   attempts. */
+static bool add_lookup(lua_State *L, struct lca_unanswered *unanswered)
+{
+  int top = lua_gettop(L);
+  bool silent;
+  const char *id;
+  if(!lua_istable(L, top - 1))
+    return false;
+  push_member(L, top - 1, "unavailable");
+  silent = lua_toboolean(L, -1);
+  push_member(L, top - 1, "request_id");
+  id = lua_tostring(L, -1);
+  push_member(L, top - 1, "attempts");
+  if(silent && !(id && !strcmp(id, unanswered->request_id)))
+    unanswered->attempts += (int)lua_tointeger(L, -1);
+  if(silent && id)
+    ca_text_copy(unanswered->request_id, sizeof(unanswered->request_id), id);
+  lua_settop(L, top);
+  return silent;
+}
+
+void lca_guard_lookup_failed(lua_State *L, struct lca_run *run)
+{
+  struct lca_unanswered *unanswered = &run->unanswered;
+  const struct ca_endpoint *endpoint;
+  lca_direct_need_client(L, run);
+  endpoint = run->client->endpoint;
+  if(endpoint->successes != unanswered->successes)
+    memset(unanswered, 0, sizeof(*unanswered));
+  unanswered->successes = endpoint->successes;
+  if(!add_lookup(L, unanswered) || ++unanswered->changes < 5 ||
+     unanswered->attempts < unanswered_most(run))
+    return;
+  run->stats.down = true;
+  lca_run_stop(L, LCA_STOP_EARLY,
+               "stopped while planning: %d attempts in a row had no answer "
+               "(%s)",
+               unanswered->attempts, lua_tostring(L, -1));
+}
+
 void lca_guard_ended(struct lca_run *run, const struct ca_applied *applied)
 {
   check_stop_on(run, applied->outcome);

@@ -386,6 +386,7 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
     lua_pushboolean(L, 0);
     return 1;
   }
+  lca_guard_lookup_failed(L, run);
   lca_item_store(L, run, PLAN_ITEM, NULL);
   lca_bulk_take_back(L, run, item);
   fail_item(L, run, item->number, lua_tostring(L, PLAN_KEY), "action",

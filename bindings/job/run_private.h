@@ -24,12 +24,15 @@ struct lca_line {
   char text[160];
 };
 
-/* Changes that ended in a row without an answer of the service. */
+/* Changes, or while planning items whose look-ups raised, that ended in a row
+   without an answer of the service. */
 struct lca_unanswered {
   int64_t failed[1024]; /* numbers of those that are told as failed */
   size_t failed_count;
   int changes;
   int attempts;
+  uint64_t successes;  /* while planning: the endpoint's, before the first */
+  char request_id[64]; /* the last one counted: items may share a look-up */
 };
 
 /* The bulk's items that are sent on after settling. */
@@ -245,6 +248,10 @@ int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text);
    whether the service is down: too many attempts in a row had no answer. Calls
    no Lua. */
 void lca_guard_ended(struct lca_run *run, const struct ca_applied *applied);
+/* An item's action raised the error that is below its line on top: ends the
+   run, before anything of its bulk is written, when the look-ups of items fail
+   in a row because the service is down. [-0, +0, e] */
+void lca_guard_lookup_failed(lua_State *L, struct lca_run *run);
 /* host.guard, host.needs_project, host.project, host.stop_on, host.stopped. */
 int lca_guard_check(lua_State *L);
 int lca_guard_needs_project(lua_State *L);

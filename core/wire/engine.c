@@ -210,10 +210,11 @@ static void observe(struct ca_engine *engine, struct ca_op *op, int status,
   ca_rate_end(&op->endpoint->rate, now_ms(engine), &reply);
   if(status >= 200 && status < 500 && status != 429)
     ca_endpoint_did_well(op->endpoint);
-  if(status >= 200 && status < 300)
+  if(status >= 200 && status < 300) {
     op->endpoint->throttled_ms = 0;
-  else if(ca_retry_is_throttle(status, retry_after_ms) &&
-          !op->endpoint->throttled_ms)
+    op->endpoint->successes += said->is_json;
+  } else if(ca_retry_is_throttle(status, retry_after_ms) &&
+            !op->endpoint->throttled_ms)
     op->endpoint->throttled_ms = now_ms(engine);
   note_deprecation(engine, op->endpoint, said);
 }
