@@ -87,12 +87,35 @@ local function absolute(path)
   end))
 end
 
--- Returns host.library(name) → what a Lua library of this machine returns, or nil.
+local function copy(from)
+  local to = {}
+  for name, value in pairs(from) do
+    to[name] = value
+  end
+  return to
+end
+
+-- Returns host.library(name) → what a Lua library of this machine returns, or nil. Its
+-- globals are Lua's, as they were before the script could replace them.
 local function library_in(path, searchpath, loadfile)
+  local globals = copy(_G)
+  for name, value in pairs(globals) do
+    if type(value) == "table" and value ~= _G then
+      globals[name] = copy(value)
+    end
+  end
   return function(name)
     local file = searchpath(name, absolute(path))
-    return file and assert(loadfile(file, "t"))()
+    return file and assert(loadfile(file, "t", globals))()
   end
+end
+
+-- Methods of strings stay Lua's own, whatever a script puts into `string`: our files call
+-- them. A method that a script adds there is found.
+local function fix_string_methods()
+  local class = getmetatable ""
+  class.__index = setmetatable(copy(string), { __index = string })
+  class.__metatable = false
 end
 
 -- Returns a print that escapes control bytes on a terminal: a text may come from anywhere.
@@ -149,6 +172,7 @@ function sandbox.close(limits)
   if limits.hold then
     hold_output(limits, stdout)
   end
+  fix_string_methods()
   if not limits.allow_os then
     io.popen = nil -- it runs programs, as os.execute does
   end
