@@ -91,7 +91,9 @@ static const struct host_option *find_saved(const struct host_options *options,
 {
   const struct host_option *option =
       host_options_table_find(name.data, name.len);
-  bool of_verb = options->verb == HOST_RESUME || ca_slice_is(name, "profile");
+  /* a plan's profile has been asked for its key before the plan is read */
+  bool of_verb = options->verb == HOST_RESUME ||
+                 (options->verb == HOST_APPLY) != ca_slice_is(name, "profile");
   return option && option->flags & SAVED && of_verb &&
                  !options->given[option - host_options_table].seen
              ? option
@@ -111,19 +113,17 @@ enum ca_code host_options_saved_restore(struct host_options *options,
   while(ca_json_member(&scan, &first, &name) == 1) {
     const struct host_option *option = find_saved(options, name);
     bool words = ca_slice_is(name, HOST_SAVED_WORDS) && !options->rest &&
-                 options->verb == HOST_RESUME;
+                 options->verb != HOST_UNDO;
     if(ca_json_value(&scan, &value) == CA_JSON_BAD)
       break;
     if(words && !keep_words(options, value))
       return ca_err_set(err, CA_USAGE,
-                        "the run's arguments after -- cannot be read from the "
-                        "ledger: give them again");
+                        "the run's arguments after -- cannot be read: give "
+                        "them again");
     if(option && !keep_values(options, option, value, dir))
-      return ca_err_set(
-          err, CA_USAGE,
-          "the run's --%s cannot be read from the ledger: give it "
-          "again",
-          option->name);
+      return ca_err_set(err, CA_USAGE,
+                        "the run's --%s cannot be read: give it again",
+                        option->name);
   }
   return CA_OK;
 }

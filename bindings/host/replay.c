@@ -440,7 +440,9 @@ static void restart_command(struct host *host, const struct ca_plan_head *head,
 {
   struct ca_run_info info = { .word = head->word,
                               .undoes = head->undoes,
-                              .params = head->params };
+                              .params = head->params,
+                              .options = head->options,
+                              .cwd = head->cwd };
   host_next_command_restart(host, &info, out, size);
 }
 
@@ -527,6 +529,21 @@ static enum ca_code check_plan(struct host *host,
   return CA_OK;
 }
 
+/* Restores the words and options of the preview, except those that this
+   command line gives itself. */
+static enum ca_code take_options(struct host *host,
+                                 const struct ca_plan_head *head,
+                                 struct ca_err *err)
+{
+  bool protects = host->options.protect_count > 0;
+  enum ca_code code =
+      head->options
+          ? host_options_saved_restore(&host->options, head->options,
+                                       head->cwd ? head->cwd : "", err)
+          : CA_OK;
+  return code || protects ? code : host_confirm_read_protect(host, err);
+}
+
 static enum ca_code begin_plan(struct host *host,
                                const struct ca_plan_head *head,
                                struct ca_err *err)
@@ -543,6 +560,8 @@ static enum ca_code begin_plan(struct host *host,
   if(!code)
     code = check_plan(host, head, &history, err);
   forget(&history.carrier);
+  if(!code)
+    code = take_options(host, head, err);
   ca_text_copy(host->plan, sizeof(host->plan), head->digest);
   if(!code)
     code = host_run_begin(host, head->salt_known ? head->salt : NULL, err);

@@ -37,6 +37,8 @@ static const struct field head_fields[] = {
   { "word", TEXT, true, AT(head.word), 0 },
   { "script_sha", TEXT, true, AT(head.script_sha), 0 },
   { "params", JSON, true, AT(head.params), 0 },
+  { "options", JSON, false, AT(head.options), 0 },
+  { "cwd", TEXT, false, AT(head.cwd), 0 },
   { "undoes", TEXT, false, AT(head.undoes), 0 },
   { "project", TEXT, true, AT(head.project), 0 },
   { "base_url", TEXT, true, AT(head.base_url), 0 },

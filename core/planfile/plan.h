@@ -21,7 +21,9 @@ struct ca_plan_head {
   const char *script; /* absolute path, or "undo:RUN" */
   const char *word;   /* the script as named on the command line */
   const char *script_sha;
-  const char *params; /* JSON object */
+  const char *params;  /* JSON object */
+  const char *options; /* of the preview: JSON object, or NULL */
+  const char *cwd;     /* which its paths are relative to, or NULL */
   const char *project;
   const char *base_url;
   const char *undoes; /* or NULL */

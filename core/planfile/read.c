@@ -121,6 +121,8 @@ static const char *check_head(struct ca_plan_reader *reader)
     return "\"made\" is not a time";
   if(line->head.params[0] != '{')
     return "\"params\" is not an object";
+  if(line->head.options && line->head.options[0] != '{')
+    return "\"options\" is not an object";
   if(strlen(line->salt) != (size_t)CA_SALT_SIZE * 2 ||
      strlen(line->salt_check) != CA_DIGEST_SIZE - 1)
     return "\"salt\" has the wrong length";

@@ -76,12 +76,18 @@ static enum ca_code put_head(struct writer *writer,
   line.head.word = info->word;
   line.head.script_sha = info->script_sha;
   line.head.params = ca_text_or_null(info->params) ? info->params : "{}";
+  line.head.options = ca_text_or_null(info->options);
+  line.head.cwd = ca_text_or_null(info->cwd);
+  if(line.head.cwd && !ca_text_is_utf8(ca_slice_of(line.head.cwd), NULL))
+    line.head.cwd = NULL;
   line.head.undoes = info->undoes;
   line.head.project = info->project;
   line.head.base_url = info->base_url;
-  if(line.head.params[0] != '{' || !ca_line_can_hold(line.head.params))
+  if(line.head.params[0] != '{' || !ca_line_can_hold(line.head.params) ||
+     (line.head.options && !ca_line_can_hold(line.head.options)))
     return ca_err_set(writer->err, CA_USAGE,
-                      "the plan cannot be saved: the parameters are not JSON");
+                      "the plan cannot be saved: the parameters or the "
+                      "options are not JSON");
   return put_line(writer, &line);
 }
 
