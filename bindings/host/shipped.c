@@ -11,7 +11,6 @@
 #include <lualib.h>
 #include "base/secret.h"
 #include "host/host.h"
-#include "module/open.h"
 #include "module/table.h"
 
 /* ---- lines and columns ---- */
@@ -153,8 +152,7 @@ struct call {
 static int carry_out(lua_State *L)
 {
   const struct call *call = lua_touserdata(L, 1);
-  luaL_openlibs(L);
-  lca_open_parts(L);
+  host_sandbox_open(L);
   push_host(L, call->host); /* 2 */
   lua_getglobal(L, "require");
   lua_pushvalue(L, -1);
