@@ -114,7 +114,7 @@ describe("an option of another verb", function()
     place:script "print 'ran'"
     refused({ "job.lua", "--failed" }, "run takes no --failed; it belongs to resume")
     refused({ "--failed", "run", "job.lua" }, "run takes no --failed; it belongs to resume")
-    refused({ "job.lua", "--json" }, "it belongs to runs, show, history and profiles")
+    refused({ "job.lua", "--json" }, "it belongs to runs, show, history, doctor and profiles")
     refused({ "job.lua", "--limit=3" }, "it belongs to runs")
     refused({ "show", "x", "--limit", "3" }, "show takes no --limit")
     refused({ "job.lua", "--same-project" }, "it belongs to apply, resume and undo")

@@ -159,6 +159,8 @@ CA_MUST_USE enum ca_code host_interrupted_find(struct host *host, char *name,
 /* Carries out the verb runs, show, history or resolve and returns the exit
    code. They need no API key and no network. */
 int host_runs_verb(struct host *host);
+/* Carries out the verb doctor and returns the exit code. */
+int host_runs_doctor(struct host *host);
 
 /* ---- history.c ---- */
 

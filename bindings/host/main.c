@@ -104,6 +104,8 @@ static int dispatch(void)
   case HOST_RESOLVE:
   case HOST_PROFILES:
     return host_runs_verb(&host);
+  case HOST_DOCTOR:
+    return host_runs_doctor(&host);
   case HOST_SCRIPTS:
     return host_shipped_help(&host, "scripts");
   case HOST_VERSION:

@@ -30,6 +30,7 @@ static const struct verb {
     "a run, a change and its outcome: composio-lua resolve RUN CHANGE "
     "done|failed --reason TEXT",
     3, false },
+  { "doctor", NULL, 0, false },
   { "profiles", NULL, 0, false },
   { "help", NULL, 1, true },
   { "scripts", NULL, 0, false },

@@ -1,10 +1,15 @@
-/* The verbs about earlier runs (runs, show, history, resolve) and about profiles, which are Lua,
-   and writing what resolve was told.
-   Must not know: the engine, what is shown. */
+/* The verbs that are Lua: about earlier runs (runs, show, history, resolve),
+   profiles, doctor, and writing what resolve was told. Must not know: the
+   engine, what is shown. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/secret.h"
 #include "host/host.h"
+#include "module/client.h"
+#include "module/open.h"
+#include "module/table.h"
 
 /* ---- resolve ---- */
 
@@ -74,6 +79,109 @@ static void add_functions(lua_State *L, const void *from)
   lua_setfield(L, -2, "resolve");
 }
 
+/* ---- doctor ---- */
+
+static struct host *host_of(lua_State *L)
+{
+  return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* given.connect() → the module composio, with the host's key and base URL */
+static int connect_service(lua_State *L)
+{
+  lca_client_shared(L)->defaults = &host_of(L)->endpoint;
+  luaL_requiref(L, "composio", lca_open, 0);
+  return 1;
+}
+
+/* given.facts() → what the service's replies told so far: service_ms (its
+   time, or nil), limit (0: none stated), remaining and window_ms */
+static int service_facts(lua_State *L)
+{
+  const struct ca_endpoint *endpoint = lca_client_default(L)->endpoint;
+  int64_t ms =
+      ca_endpoint_service_ms(endpoint, ca_clock_mono_ms(host_of(L)->clock));
+  lua_newtable(L);
+  if(ms)
+    lca_table_set_integer(L, "service_ms", ms);
+  lca_table_set_integer(L, "limit", endpoint->rate.limit);
+  lca_table_set_integer(L, "remaining", endpoint->rate.remaining);
+  lca_table_set_integer(L, "window_ms", endpoint->rate.window_ms);
+  return 1;
+}
+
+/* given.holder() → run, pid and since of the process that holds the lock of
+   this project, or nil */
+static int lock_holder(lua_State *L)
+{
+  struct host *host = host_of(L);
+  struct host_lock_holder holder;
+  if(!host_lock_find_holder(host->state_dir, host->project, &holder))
+    return 0;
+  lua_newtable(L);
+  lca_table_set_text(L, "run", holder.run);
+  lca_table_set_text(L, "since", holder.since);
+  lca_table_set_integer(L, "pid", holder.pid);
+  return 1;
+}
+
+/* given.unwritable(directory) → why no file can be made in it, or nil; nil,
+   too, when it does not exist yet */
+static int unwritable(lua_State *L)
+{
+  if(!access(luaL_checkstring(L, 1), W_OK | X_OK) || errno == ENOENT)
+    return 0;
+  lua_pushstring(L, strerror(errno));
+  return 1;
+}
+
+struct doctor {
+  struct host *host;
+  const char *trouble;    /* why there is no service to ask, or NULL */
+  const char *key_source; /* where the key was found */
+};
+
+static void add_doctor(lua_State *L, const void *from)
+{
+  static const luaL_Reg functions[] = { { "connect", connect_service },
+                                        { "facts", service_facts },
+                                        { "holder", lock_holder },
+                                        { "unwritable", unwritable },
+                                        { NULL, NULL } };
+  const struct doctor *doctor = from;
+  lua_pushlightuserdata(L, doctor->host);
+  luaL_setfuncs(L, functions, 1);
+  lca_table_set_text(L, "trouble", doctor->trouble);
+  lca_table_set_text(L, "key_source", doctor->key_source);
+  lca_table_set_text(L, "base_url", doctor->host->base_url);
+}
+
+int host_runs_doctor(struct host *host)
+{
+  bool by_variable = getenv("COMPOSIO_API_KEY") != NULL;
+  struct doctor doctor = { host, NULL, host->options.api_key_file };
+  struct ca_err err;
+  struct ca_err ignored;
+  int code;
+  ca_err_clear(&err);
+  ca_err_clear(&ignored);
+  ca_buf_init(&host->key, 1);
+  if(!doctor.key_source)
+    doctor.key_source = getenv("CREDENTIALS_DIRECTORY") && !by_variable
+                            ? "$CREDENTIALS_DIRECTORY"
+                            : "COMPOSIO_API_KEY";
+  if(host_setup_service(host, &err))
+    doctor.trouble = err.text;
+  if(host_setup_state(host, &ignored))
+    host->state_dir[0] = '\0';
+  code = host_shipped_call(host, "composio.doctor", "doctor", add_doctor,
+                           &doctor, NULL);
+  ca_buf_wipe(&host->key);
+  if(host->stop)
+    return 128 + host->stop;
+  return code < 0 ? 1 : code;
+}
+
 /* ---- the verbs ---- */
 
 /* These verbs do not need the API key, but must not print it either. */
@@ -98,8 +206,8 @@ int host_runs_verb(struct host *host)
     return 2;
   }
   code = host_shipped_call(host, "composio.runs",
-                           host_options_verb(host->options.verb), add_functions,
-                           host, NULL);
+                           host_options_verb(host->options.verb),
+                           add_functions, host, NULL);
   if(code < 0 && host->exit_code)
     code = host->exit_code;
   else if(code < 0)

@@ -16,6 +16,7 @@ composio-lua %s: bulk operations on Composio connected accounts
   composio-lua history ACCOUNT  show who changed an account, and when
   composio-lua resolve RUN CHANGE done|failed
                                 tell what became of an unknown change
+  composio-lua doctor           check what jobs will need, and change nothing
   composio-lua profiles         list the profiles and their options
   composio-lua scripts          list the shipped scripts
   composio-lua help SCRIPT      show a script's parameters
