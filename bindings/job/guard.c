@@ -256,7 +256,7 @@ static void stop_throttled(struct lca_run *run,
   run->stats.down = true;
   snprintf(run->stats.stop_text, sizeof(run->stats.stop_text),
            "stopped: the service asks to wait longer than --max-wait "
-           "(%.100s); what is left is not tried",
+           "(%.500s); what is left is not tried",
            applied->result->err.text);
   stop_early(run);
 }
@@ -274,7 +274,7 @@ static void count_unanswered(struct lca_run *run,
     return;
   stats->down = true;
   snprintf(stats->stop_text, sizeof(stats->stop_text),
-           "stopped: %d attempts in a row had no answer (%.100s); what is "
+           "stopped: %d attempts in a row had no answer (%.500s); what is "
            "left is not tried",
            unanswered->attempts, applied->result->err.text);
   stop_early(run);

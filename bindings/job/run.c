@@ -47,13 +47,26 @@ void lca_run_check(lua_State *L)
   lua_error(L);
 }
 
+/* Copies a text; what is too long ends with the last whole word and "…". */
+static void copy_words(char *out, size_t size, const char *text)
+{
+  static const char more[] = " …";
+  size_t len = size - sizeof(more);
+  ca_text_copy(out, size, text);
+  if(strlen(text) < size - 1)
+    return;
+  while(len && out[len] != ' ')
+    len--;
+  memcpy(out + len, more, sizeof(more));
+}
+
 /* Stores the reason, unless the run already has one. */
 static void keep_reason(struct lca_run *run, enum lca_stop reason,
                         const char *text)
 {
   if(*run->options.stop)
     return;
-  ca_text_copy(run->stats.end_text, sizeof(run->stats.end_text), text);
+  copy_words(run->stats.end_text, sizeof(run->stats.end_text), text);
   *run->options.stop = (int)reason;
 }
 

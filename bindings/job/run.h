@@ -103,7 +103,7 @@ struct lca_run_stats {
   bool stopped_early; /* stop_on was reached, or the service is down: nothing
                          new is sent */
   bool down;          /* it is down: nothing is settled, either */
-  char stop_text[200];
+  char stop_text[640]; /* why */
   bool written; /* a change was handed to core/apply */
   bool listing_seen;
   bool listing_incomplete;

@@ -87,13 +87,15 @@ static void drive(struct lca_run *run, struct ca_settle *settle,
   }
 }
 
+/* Says it once: what remained unknown is checked again later in the run. */
 static void log_sum(const struct settling *settling)
 {
-  const struct lca_run *run = settling->run;
+  struct lca_run *run = settling->run;
   char line[200];
   int64_t all = settling->done + settling->not_done + settling->open;
-  if(!all)
+  if(!all || (all == settling->open && all == run->unknown_told))
     return;
+  run->unknown_told = settling->open;
   snprintf(line, sizeof(line),
            "checked %lld unknown: %lld happened, %lld did not, %lld remain "
            "unknown",

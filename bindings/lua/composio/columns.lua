@@ -1,21 +1,67 @@
 -- Prints rows of texts in columns; all tables of the host are printed here. On a terminal
 -- they fit its width: cells are cut with an ellipsis, and if that is not enough the end of
 -- the line, so put what matters into the first columns. Elsewhere nothing is cut. The first
--- rows set the widths, so memory does not grow with the number of rows. A column is as wide
--- as the number of code points in its longest text, so characters of double width shift the
--- rest of their line.
+-- rows set the widths, so memory does not grow with the number of rows. Widths count a
+-- terminal's columns: two for a character of East Asian scripts or an emoji, none for a mark
+-- that is put on the one before.
 -- Must not know: what the texts mean.
 
 local FIRST_ROWS = 256
 local PAD_MOST = 40 -- no terminal: longer cells shift only their own line
 
-local function points(text)
-  return utf8.len(text) or #text
+-- First and last code points of the characters that take two columns, and of marks, which
+-- take none; in rising order.
+local WIDE = {
+  0x1100, 0x115f, 0x2e80, 0x303e, 0x3041, 0x33ff, 0x3400, 0x4dbf, 0x4e00, 0x9fff, 0xa000, 0xa4cf,
+  0xa960, 0xa97f, 0xac00, 0xd7a3, 0xf900, 0xfaff, 0xfe30, 0xfe6f, 0xff00, 0xff60, 0xffe0, 0xffe6,
+  0x1f300, 0x1f64f, 0x1f680, 0x1f6ff, 0x1f900, 0x1faff, 0x20000, 0x3fffd,
+}
+local MARKS = {
+  0x300, 0x36f, 0x591, 0x5bd, 0x610, 0x61a, 0x64b, 0x65f, 0x200b, 0x200f, 0x20d0, 0x20ff,
+  0xfe00, 0xfe0f, 0xfe20, 0xfe2f,
+}
+
+local function is_in(ranges, code)
+  for at = 1, #ranges, 2 do
+    if code <= ranges[at + 1] then
+      return code >= ranges[at]
+    end
+  end
+  return false
 end
 
--- Returns the first code points of a text, with an ellipsis.
-local function cut(text, count)
-  return text:sub(1, (utf8.offset(text, count + 1) or #text + 1) - 1) .. "…"
+local function width_of_code(code)
+  if code < 0x300 then
+    return 1
+  end
+  return is_in(MARKS, code) and 0 or is_in(WIDE, code) and 2 or 1
+end
+
+-- Returns how many columns a text takes.
+local function width_of(text)
+  if not text:find "[\x80-\xff]" or not utf8.len(text) then
+    return #text
+  end
+  local width = 0
+  for _, code in utf8.codes(text) do
+    width = width + width_of_code(code)
+  end
+  return width
+end
+
+-- Returns as much of a text as fits into so many columns, with an ellipsis.
+local function cut(text, columns)
+  if not utf8.len(text) then
+    return text:sub(1, columns) .. "…"
+  end
+  local width = 0
+  for place, code in utf8.codes(text) do
+    width = width + width_of_code(code)
+    if width > columns then
+      return text:sub(1, place - 1) .. "…"
+    end
+  end
+  return text .. "…"
 end
 
 -- Narrows the widest column until the line fits, or none can be narrowed.
@@ -48,10 +94,10 @@ local function measure(list, at)
   if not list.screen and column.width then
     return width
   elseif list.screen then
-    width = math.max(width, points(column.title or ""))
+    width = math.max(width, width_of(column.title or ""))
   end
   for _, row in ipairs(list.rows) do
-    local own = points(row[at])
+    local own = width_of(row[at])
     if not list.screen and column.least then
       own = math.min(own, PAD_MOST)
     end
@@ -66,7 +112,7 @@ local function put(list, texts)
   local parts, pending = {}, list.indent
   for at, column in ipairs(list.columns) do
     local text, width = texts[at], list.widths[at]
-    local rest = width - points(text)
+    local rest = width - width_of(text)
     if text == "" then
       pending = pending + width + list.gap
     else
@@ -81,7 +127,7 @@ local function put(list, texts)
   local line = table.concat(parts)
   if list.screen then
     local room = math.max(list.screen - 1, list.indent + list.widths[1])
-    line = points(line) > room + 1 and cut(line, room) or line
+    line = width_of(line) > room + 1 and cut(line, room) or line
   end
   list.print(line)
 end
