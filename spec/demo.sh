@@ -38,10 +38,11 @@ show run refresh_expired
 cat <<EOF
 
 Nothing is left that a machine can heal. What a person does next:
-  - waiting.csv (readable by you alone) lists who has to log in again:
+  - waiting.csv (readable by you alone) lists who has to log in again, why, and
+    since when:
 $(sed 's/,[^,]*,[^,]*$//; s/^/      /' waiting.csv | head -n 4)
-    Send each of them the link in its last column within ten minutes, or make
-    fresh ones when they are about to click: --reconnect link
+    A link lives ten minutes. When people are about to click, mint links into
+    the last column: --people refresh
   - Accounts that need new credentials: ask their owners for a new key.
   - Let cron do it from tomorrow on:
       0 6 * * *  composio-lua run refresh_expired --apply -q

@@ -149,7 +149,8 @@ describe("one cut connection", function()
       local road = open_road(emulator)
       local place = host.place(emulator)
       local words = host.unlimited {
-        "refresh_expired", "--apply", "--timeout", "5s", "--summary", "summary.json",
+        "refresh_expired", "--apply", "--people", "refresh", "--timeout", "5s",
+        "--summary", "summary.json",
       }
       table.move(road.options, 1, #road.options, #words + 1, words)
       local run = place:run(words, { env = environment(road, "reset:20:40", place) })

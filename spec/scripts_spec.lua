@@ -41,8 +41,30 @@ local function count(list)
   return n
 end
 
-local function number(text, word)
-  return tonumber(text:match(word .. "%s+(%d+)"))
+-- The rows of a report, each by column; no cell of these jobs has a comma or a quote.
+local function report(name)
+  local rows, columns = {}, nil
+  for line in place:read(name or "waiting.csv"):gmatch "[^\r\n]+" do
+    local cells, row = {}, {}
+    for cell in (line .. ","):gmatch "([^,]*)," do
+      cells[#cells + 1] = cell
+    end
+    for i, column in ipairs(columns or {}) do
+      row[column] = cells[i]
+    end
+    rows[#rows + 1] = columns and row or nil
+    columns = columns or cells
+  end
+  return rows
+end
+
+-- How many of these accounts have each status now.
+local function statuses_now(accounts)
+  local now, after = {}, project()
+  for id in pairs(accounts) do
+    now[after[id].status] = (now[after[id].status] or 0) + 1
+  end
+  return now
 end
 
 describe("every shipped script", function()
@@ -70,79 +92,99 @@ describe("refresh_expired", function()
     local result = run "refresh_expired"
     assert.equal(0, result.code, result.err)
     assert.same({}, emulator:changes())
-    assert.is_true(result.summary.outcomes.planned > 10)
+    assert.is_true(result.summary.outcomes.planned > 3)
     assert.is_nil(place:read "waiting.csv")
   end)
 
-  it("heals, hands over to people, and leaves nothing that a machine can heal", function()
+  it("heals what a machine can and lists people, for whom it makes no link", function()
     local before = expired()
-    local planned = run("refresh_expired").summary.outcomes.planned
     local result = run("refresh_expired", "--apply")
     assert.equal(0, result.code, result.err)
-    local healed, waiting = number(result.out, "healed"), number(result.out, "waiting")
-    local credentials = number(result.out, "credentials")
-    assert.equal(planned, healed + waiting)
-    assert.equal(count(before), healed + waiting + credentials)
-    assert.is_true(healed > 0 and waiting > 0 and credentials > 0)
-    local after = project()
-    local now = { healed = 0, waiting = 0, credentials = 0 }
-    for id in pairs(before) do
-      local status = after[id].status
-      if status == "ACTIVE" then
-        now.healed = now.healed + 1
-      elseif status == "INITIATED" then
-        now.waiting = now.waiting + 1
-      else
-        assert.equal("EXPIRED", status)
-        now.credentials = now.credentials + 1
-      end
-    end
-    assert.same({ healed = healed, waiting = waiting, credentials = credentials }, now)
-    local second = run "refresh_expired"
-    assert.equal(0, second.code)
-    assert.is_nil(second.summary.outcomes.planned)
-    has(second.err, "nothing would be changed")
-    assert.equal(credentials, number(second.out, "credentials"))
-  end)
-
-  it("touches nothing but EXPIRED accounts, shared ones among them", function()
-    local before = expired()
-    local result = run("refresh_expired", "--apply")
-    local shared = 0
-    for _, account in pairs(before) do
-      local kind = account.experimental and account.experimental.account_type
-      shared = shared + (kind == "SHARED" and 1 or 0)
-    end
-    assert.is_true(shared > 0)
-    assert.equal(shared, number(result.out, "shared"))
+    local tags = result.summary.tags
+    assert.equal(tags.healed, result.summary.outcomes.done)
+    assert.equal(count(before), tags.healed + tags.waiting + tags.credentials)
+    assert.is_true(tags.healed > 0 and tags.waiting > 0 and tags.credentials > 0)
+    assert.same({ ACTIVE = tags.healed, EXPIRED = tags.waiting + tags.credentials },
+      statuses_now(before))
+    assert.equal(tags.healed, #emulator:changes())
     for _, change in ipairs(emulator:changes()) do
       assert.equal("refresh", change.op)
-      assert.equal("EXPIRED", change.before)
       assert.is_not_nil(before[change.account_id])
     end
+    local rows = report()
+    assert.equal(tags.waiting, #rows)
+    for _, row in ipairs(rows) do
+      assert.equal(before[row.account].status_reason, row.reason)
+      assert.equal("", row.redirect_url)
+    end
+    local second = run "refresh_expired"
+    assert.equal(0, second.code)
+    has(second.err, "nothing would be changed")
+    assert.same({ waiting = tags.waiting, credentials = tags.credentials }, second.summary.tags)
   end)
 
-  it("gives people's links to nobody but the one who runs it", function()
-    local result = run("refresh_expired", "--apply", "--report", "people.csv")
-    assert.equal("600", place:mode "people.csv")
-    local ledger, lines = place:read ".local/state/composio-lua/ledger.db", {}
-    for line in place:read("people.csv"):gmatch "[^\r\n]+" do
-      lines[#lines + 1] = line
+  it("tells who was not in the last report", function()
+    run("refresh_expired", "--apply")
+    local first, old = report(), 0
+    local text = place:read "waiting.csv"
+    place:write("waiting.csv", (text:gsub(",20%d%d%-[^,]*Z,", ",2026-01-01,")
+      :gsub("[^\n]*\n$", "")))
+    run("refresh_expired", "--apply")
+    for _, row in ipairs(report()) do
+      old = old + (row.new_since == "2026-01-01" and 1 or 0)
+      assert.is_true(row.new_since == "2026-01-01" or row.new_since >= first[1].new_since)
     end
-    assert.equal("user,toolkit,reason,expires_at,redirect_url", lines[1])
-    assert.equal(number(result.out, "waiting"), #lines - 1)
-    for i = 2, #lines do
-      assert.matches(",%l+,[^,]*,,http://127", lines[i])
-      local url = lines[i]:match "http://[^,]*$"
-      assert.is_nil((result.out .. result.err .. ledger):find(url, 1, true))
-    end
+    assert.equal(#first, #report())
+    assert.equal(#first - 1, old)
   end)
 
-  it("makes new links instead when asked", function()
+  it("reports people from a saved plan, too", function()
+    local shown = run("refresh_expired", "--save-plan", "p.jsonl")
+    local acted = place:run { "apply", "p.jsonl", "--summary", "summary.json" }
+    assert.equal(0, acted.code, acted.err)
+    assert.equal(shown.summary.tags.waiting, #report())
+    assert.equal(shown.summary.tags.waiting, acted.summary.tags.waiting)
+  end)
+
+  it("mints links that keep the account, for nobody but the one who runs it", function()
     local before = expired()
-    local result = run("refresh_expired", "--apply", "--reconnect", "link")
+    local result = run("refresh_expired", "--apply", "--people", "refresh", "--report", "p.csv")
     assert.equal(0, result.code, result.err)
-    local links, waiting = 0, number(result.out, "waiting")
+    local tags = result.summary.tags
+    assert.same({ ACTIVE = tags.healed, INITIATED = tags.waiting, EXPIRED = tags.credentials },
+      statuses_now(before))
+    assert.equal("600", place:mode "p.csv")
+    local ledger = place:read ".local/state/composio-lua/ledger.db"
+    local rows = report "p.csv"
+    assert.equal(tags.waiting, #rows)
+    for _, row in ipairs(rows) do
+      assert.matches("^http://127", row.redirect_url)
+      assert.equal(before[row.account].status_reason, row.reason)
+      assert.is_nil((result.out .. result.err .. ledger):find(row.redirect_url, 1, true))
+    end
+  end)
+
+  it("keeps the true reason of who let a link lapse", function()
+    local before = expired()
+    run("refresh_expired", "--apply")
+    run("refresh_expired", "--apply", "--people", "refresh")
+    emulator:tell("clock/advance", { seconds = 700 })
+    run("refresh_expired", "--apply")
+    local true_reasons = 0
+    for _, row in ipairs(report()) do -- others lapse with the clock, too
+      if before[row.account] then
+        assert.equal(before[row.account].status_reason, row.reason)
+        true_reasons = true_reasons + 1
+      end
+    end
+    assert.is_true(true_reasons > 10)
+  end)
+
+  it("makes new accounts where a refresh is gone", function()
+    local before = expired()
+    local result = run("refresh_expired", "--apply", "--people", "link")
+    assert.equal(0, result.code, result.err)
+    local links = 0
     for _, change in ipairs(emulator:changes()) do
       if change.op == "link" then
         links = links + 1
@@ -152,8 +194,18 @@ describe("refresh_expired", function()
       end
     end
     assert.is_true(links > 0)
-    assert.equal(waiting, links)
+    assert.equal(result.summary.tags.waiting, links)
     has(place:read "waiting.csv", "/link/lk_")
+  end)
+
+  it("refuses its former option and names the new one", function()
+    for _, option in ipairs { "--reconnect", "--reconnect=link" } do
+      local result = run("refresh_expired", "--apply", option)
+      assert.equal(2, result.code)
+      has(result.err, "--reconnect is --people now")
+    end
+    assert.equal(2, run("refresh_expired", "--deliver", "hook").code)
+    assert.same({}, emulator:requests())
   end)
 
   it("tells what failed, and goes on", function()
@@ -213,7 +265,7 @@ end)
 
 -- Who looks at a plan again looks at no account, yet knows what was tagged.
 describe("a saved plan of a shipped script", function()
-  for script, tag in pairs { disable_idle = "shared-left-alone" } do
+  for script, tag in pairs { disable_idle = "shared-left-alone", refresh_expired = "credentials" } do
     it("keeps the tags of what it did not change: " .. script, function()
       local plan = place.path .. "/plan.jsonl"
       local words = host.unlimited { "--summary", "summary.json" }

@@ -233,14 +233,13 @@ int lca_item_kind(lua_State *L)
 }
 
 /* host.row_item() → the number of the item whose action or `after` runs; an
-   item with a row of a report stands in the ledger. 0 outside of items, and
-   where nothing is carried out. */
+   item with a row of a report stands in the ledger. 0 outside of items. */
 int lca_item_of_row(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   int64_t id;
   struct lca_item *item = push_running(L, &id);
-  if(item && run->options.apply)
+  if(item)
     lca_item_store(L, run, -1, NULL);
   lua_pushinteger(L, id < 0 ? -id : item ? item->number : 0);
   return 1;
@@ -354,7 +353,8 @@ enum {
 static void raise_no_secret(lua_State *L, struct lca_run *run)
 {
   lua_pushfstring(
-      L, "  %s: its action failed, so its credentials are missing: %s",
+      L,
+      "  %s: its action failed, so its credentials and rows are missing: %s",
       lua_tostring(L, PLAN_KEY), lua_tostring(L, -1));
   run->options.log_line(run->options.ctx, lua_tostring(L, -1));
 }

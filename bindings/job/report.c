@@ -396,6 +396,15 @@ static int report_lost(lua_State *L)
   return 1;
 }
 
+/* report:is_file() → is there a regular file at the path? */
+static int report_is_file(lua_State *L)
+{
+  struct stat info;
+  const struct report *report = check_report(L);
+  lua_pushboolean(L, !report->direct && !stat(report->path, &info));
+  return 1;
+}
+
 /* The directory that the path's file is in, as text. */
 static void copy_dir(char *dir, size_t size, const char *path)
 {
@@ -740,11 +749,11 @@ void lca_report_drop(lua_State *L, bool ended)
 
 void lca_report_open(lua_State *L)
 {
-  static const luaL_Reg methods[] = { { "add", report_add },
-                                      { "links", report_links },
-                                      { "drop", report_drop },
-                                      { "lost", report_lost },
-                                      { NULL, NULL } };
+  static const luaL_Reg methods[] = {
+    { "add", report_add },         { "links", report_links },
+    { "drop", report_drop },       { "lost", report_lost },
+    { "is_file", report_is_file }, { NULL, NULL }
+  };
   struct reports *reports = lua_newuserdatauv(L, sizeof(*reports), 0);
   reports->first = reports->finished = NULL;
   lca_table_owner_class(L, LIST_CLASS, free_reports);

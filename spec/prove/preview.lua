@@ -12,7 +12,7 @@ local HOST = { {}, { "--concurrency", "1" }, { "--show", "all", "-vv" }, { "--li
 -- Guards that pass everything, and the default guards, which exit with 4.
 local GUARDS = { stage.join(stage.OPEN, { "--delete-active" }), {} }
 local PARAMS = {
-  refresh_expired = { {}, { "--reconnect", "link" } },
+  refresh_expired = { {}, { "--people", "refresh" }, { "--people", "link" } },
   disable_idle = { {}, { "--days", "1", "--shared" } },
 }
 local ENDINGS = { { [0] = true, [1] = true }, { [0] = true, [1] = true, [4] = true } }

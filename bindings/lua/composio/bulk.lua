@@ -436,10 +436,12 @@ return function(composio, core, given)
   end
 
   -- Walks the selection again, and logs which rows are new or changed since the plan was
-  -- made and how many are gone. Actions run again to get the secrets of their items.
-  -- Returns the items to plan anew.
+  -- made and how many are gone. Actions run again to get the secrets of their items and,
+  -- where a saved plan is carried out, their rows of reports.
+  -- Returns the items to plan anew, and why the selection is incomplete if rows need it.
   local function reread(bulk, source, action, workers, selected)
     local secrets, turns = host.open_secrets(bulk), make_turns(source.next)
+    local recalls = secrets or host.exact and core.has_reports
     local failed, retries = unplanned(bulk), {}
     local function pull()
       return raise(turns())
@@ -447,7 +449,7 @@ return function(composio, core, given)
     if source.kind ~= "rows" and next(failed) then
       retries = by_account(failed)
     end
-    if (source.kind ~= "rows" or source.is_settled and not next(failed)) and not secrets then
+    if (source.kind ~= "rows" or source.is_settled and not next(failed)) and not recalls then
       return retries
     end
     local new, changed, seen = { count = 0 }, { count = 0 }, 0
@@ -464,7 +466,7 @@ return function(composio, core, given)
         end
         if number and failed[number] and source.kind == "rows" then
           retries[#retries + 1] = { number, subject, key, account }
-        elseif number and secrets then
+        elseif number and recalls then
           host.plan_item(bulk, action, subject, key, account, nil, number)
         end
       end
@@ -475,7 +477,7 @@ return function(composio, core, given)
       local gone = { count = math.max(0, selected - seen) }
       log_notes(source, gone, "gone after the plan was made, carried out as planned%s")
     end
-    return retries
+    return retries, host.exact and core.has_reports and source.why() or nil
   end
 
   -- Plans the items whose action failed in an earlier session, all of them before any of
@@ -650,7 +652,7 @@ return function(composio, core, given)
     local bulk, sealed, selected = host.begin_bulk(options.name or "")
     local why, retries
     if sealed then
-      retries = reread(bulk, source, action, workers, selected)
+      retries, why = reread(bulk, source, action, workers, selected)
     else
       why = plan(bulk, source, action, workers)
     end

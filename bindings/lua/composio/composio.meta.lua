@@ -542,6 +542,7 @@ function composio.run(f, ...) end
 ---@field min? number
 ---@field max? number
 ---@field values? string[] of an enum
+---@field was? string the former name, which is refused with the new one
 
 ---How many changes with that outcome end a run: 5, or "3%" of its changes.
 ---@class composio.job.stops
@@ -597,7 +598,7 @@ function composio.csv(path, columns, options) end
 ---@param path string or "-" for stdout
 ---@param columns string[]
 ---@param options? { raw: boolean? }
----@return { add: fun(self, row: table), path: string }
+---@return { add: fun(self, row: table), last: (fun(self): fun(): table?), path: string }
 function composio.report(path, columns, options) end
 
 -- ---- earlier runs: with composio-lua only ------------------------------------

@@ -6,7 +6,7 @@ local require = require -- a script's own finds less
 
 local KNOWN = { "summary", "may", "params", "stop_on" }
 local STOPS = { "failed", "unknown", "stale" }
-local KNOWN_PARAM = { "type", "default", "min", "max", "required", "help", "values" }
+local KNOWN_PARAM = { "type", "default", "min", "max", "required", "help", "values", "was" }
 local CLASSES = { "read", "reversible", "irreversible" }
 local TYPES = { "string", "integer", "number", "boolean", "duration", "enum", "file", "secret" }
 
@@ -151,6 +151,9 @@ return function(composio, core, host)
     if not contains(TYPES, param.type) then
       core.usage(("%s: type must be one of %s"):format(where, table.concat(TYPES, ", ")))
     end
+    if param.was ~= nil and type(param.was) ~= "string" then
+      core.usage(where .. ": was: expected the parameter's former name")
+    end
     if param.type == "enum" and type(param.values) ~= "table" then
       core.usage(where .. ": an enum needs values = { … }")
     end
@@ -248,11 +251,17 @@ return function(composio, core, host)
     return options
   end
 
-  local function unknown_word(word, options)
+  local function unknown_word(word, options, params)
     local option = word:match "^%-%-([^=]+)"
     if not option then
       local text = "'%s' belongs to no parameter; write parameters as --name VALUE"
       host.stop("usage", text:format(word))
+    end
+    for name, param in pairs(params) do
+      if param.was and "--" .. option == option_of(param.was) then
+        local text = "--%s is %s now: %s"
+        host.stop("usage", text:format(option, option_of(name), describe(param)))
+      end
     end
     local all = {}
     for name in pairs(options) do
@@ -278,7 +287,7 @@ return function(composio, core, host)
       if param and param.type == "secret" then
         secrets.refuse(option:sub(3):gsub("-", "_"))
       elseif has_value == nil then
-        unknown_word(word, options)
+        unknown_word(word, options, params)
       elseif has_value and not word:find("=", 1, true) then
         place = place + 1
       end

@@ -172,6 +172,28 @@ return function(composio, core, host)
       end
     end
 
+    -- for row in report:last() do: the rows of FILE as an earlier run left it; none where
+    -- it is not a regular file. A file that cannot be read to its end is told, since it is
+    -- replaced.
+    function report:last()
+      local rows = {}
+      if file:is_file() then
+        local good, why = pcall(function()
+          for row in composio.csv(path, nil, options) do
+            rows[#rows + 1] = row
+          end
+        end)
+        if not good then
+          host.log(("report: the last one cannot be read: %s"):format(tostring(why)))
+        end
+      end
+      local place = 0
+      return function()
+        place = place + 1
+        return rows[place]
+      end
+    end
+
     return report
   end
 end
