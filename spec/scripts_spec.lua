@@ -265,7 +265,8 @@ end)
 
 -- Who looks at a plan again looks at no account, yet knows what was tagged.
 describe("a saved plan of a shipped script", function()
-  for script, tag in pairs { disable_idle = "shared-left-alone", refresh_expired = "credentials" } do
+  local tags = { disable_idle = "shared-left-alone", refresh_expired = "credentials" }
+  for script, tag in pairs(tags) do
     it("keeps the tags of what it did not change: " .. script, function()
       local plan = place.path .. "/plan.jsonl"
       local words = host.unlimited { "--summary", "summary.json" }

@@ -176,6 +176,9 @@ return function(composio, core, host)
     -- it is not a regular file. A file that cannot be read to its end is told, since it is
     -- replaced.
     function report:last()
+      if self ~= report then
+        core.usage "report:last: called without a colon"
+      end
       local rows = {}
       if file:is_file() then
         local good, why = pcall(function()
