@@ -260,7 +260,7 @@ return function(composio, core, host)
     for name, param in pairs(params) do
       if param.was and "--" .. option == option_of(param.was) then
         local text = "--%s is %s now: %s"
-        host.stop("usage", text:format(option, option_of(name), describe(param)))
+        host.stop("usage", text:format(option, option_of(name), describe(name, param)))
       end
     end
     local all = {}
