@@ -45,11 +45,6 @@ static bool can_ask(const struct host *host)
   return !host->options.quiet && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 }
 
-static bool interrupted(const struct host *host)
-{
-  return host->stop > 0 && host->stop < LCA_STOP_PREVIEW;
-}
-
 /* Reads one byte from the terminal. Returns false at its end and after a
    signal. */
 static bool read_byte(const struct host *host, char *out)
@@ -58,7 +53,7 @@ static bool read_byte(const struct host *host, char *out)
     struct pollfd wanted = { STDIN_FILENO, POLLIN, 0 };
     int ready = poll(&wanted, 1, POLL_MS);
     ssize_t got;
-    if(interrupted(host) || (ready < 0 && errno != EINTR))
+    if(host_is_interrupted(host) || (ready < 0 && errno != EINTR))
       return false;
     if(ready <= 0)
       continue;
@@ -165,7 +160,7 @@ enum ca_code host_confirm(struct host *host, int64_t count, const char *what,
            count == 1 ? "it" : "them");
   if(ask(host, question) == count)
     return CA_OK;
-  if(interrupted(host))
+  if(host_is_interrupted(host))
     return ca_err_set(err, CA_CANCELLED, "interrupted before the answer");
   return ca_err_set(err, CA_USAGE,
                     "refused: %lld irreversible change%s not confirmed",
@@ -196,7 +191,7 @@ enum ca_code host_confirm_one(struct host *host, int64_t count,
   host->confirm_most = ask(host, question);
   if(count <= host->confirm_most)
     return CA_OK;
-  if(interrupted(host))
+  if(host_is_interrupted(host))
     return ca_err_set(err, CA_CANCELLED, "interrupted before the answer");
   return ca_err_set(err, CA_USAGE,
                     "refused: %s is irreversible and was not confirmed", what);

@@ -93,7 +93,7 @@ static int exit_code(const struct host *host)
   bool refused = host->stop == LCA_STOP_REFUSED || stats->refused;
   bool early = host->stop == LCA_STOP_EARLY || host->stop == LCA_STOP_LEDGER ||
                host->raised == HOST_RAISED_DOWN;
-  if(host->stop > 0 && host->stop < LCA_STOP_PREVIEW)
+  if(host_is_interrupted(host))
     return 128 + host->stop;
   if(host->stop == LCA_STOP_BUSY)
     return 75;

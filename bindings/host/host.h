@@ -93,6 +93,12 @@ struct host {
   struct ca_held reported; /* and our lines */
 };
 
+/* Has a signal ended the run? */
+static inline bool host_is_interrupted(const struct host *host)
+{
+  return host->stop > 0 && host->stop < LCA_STOP_PREVIEW;
+}
+
 /* ---- run.c ---- */
 
 /* The verb run. Returns the exit code. */

@@ -176,11 +176,6 @@ static enum taken try(const char *dir, struct host_lock *lock,
   return saved == EWOULDBLOCK || saved == EINTR ? HELD : BROKEN;
 }
 
-static bool interrupted(const struct host *host)
-{
-  return host->stop > 0 && host->stop < LCA_STOP_PREVIEW;
-}
-
 static enum ca_code refuse(struct host *host, struct host_lock_holder *holder,
                            struct ca_err *err)
 {
@@ -225,7 +220,7 @@ static enum ca_code wait_for(struct host *host, struct ca_err *err)
   enum taken taken;
   while((taken = try(host->state_dir, lock, &holder)) == HELD) {
     int64_t waited_ms = ca_clock_mono_ms(host->clock) - began_ms;
-    if(interrupted(host)) {
+    if(host_is_interrupted(host)) {
       host->exit_code = 128 + host->stop;
       return ca_err_set(err, CA_CANCELLED,
                         "interrupted by SIG%s while waiting for the lock",

@@ -43,7 +43,7 @@ static void on_signal(int signal_number)
 {
   if(to_parent)
     to_parent->stop = signal_number;
-  if(host.stop > 0 && host.stop < LCA_STOP_PREVIEW)
+  if(host_is_interrupted(&host))
     _exit(128 + signal_number); /* the second signal exits at once */
   host.stop = signal_number;
   host_sandbox_trip(&host.sandbox);

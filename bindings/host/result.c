@@ -173,22 +173,22 @@ static void set_failures(lua_State *L, const struct lca_run_stats *stats)
 /* What ended the run before its script: a signal; a result that a preview
    cannot know; help or os.exit, of which nothing is said; or what end_text
    tells. */
-static const char *stop_word(int stop)
+static const char *stop_word(const struct host *host)
 {
-  if(!stop)
-    return NULL;
-  if(stop < LCA_STOP_PREVIEW)
+  if(host_is_interrupted(host))
     return "signal";
-  if(stop == LCA_STOP_PREVIEW)
+  if(host->stop == LCA_STOP_PREVIEW)
     return "preview";
-  return stop == LCA_STOP_HELP || stop == LCA_STOP_EXIT ? "quiet" : "reason";
+  if(host->stop == LCA_STOP_HELP || host->stop == LCA_STOP_EXIT)
+    return "quiet";
+  return host->stop ? "reason" : NULL;
 }
 
 static void set_stop(lua_State *L, const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
-  lca_table_set_text(L, "stop", stop_word(host->stop));
-  if(host->stop && host->stop < LCA_STOP_PREVIEW)
+  lca_table_set_text(L, "stop", stop_word(host));
+  if(host_is_interrupted(host))
     lca_table_set_text(L, "signal", host_os_process_signal_name(host->stop));
   lca_table_set_text(L, "end_text", stats->end_text);
   lca_table_set_text(L, "raised", host->raised ? host->error : NULL);

@@ -187,7 +187,7 @@ int lca_bulk_begin(lua_State *L)
   lua_pushinteger(L, run->plan.bulk);
   lua_pushboolean(L, run->options.replay.on && lca_replay_bulk(L, run));
   run->stats.planning = true; /* also while a sealed plan's rows are reread */
-  lua_pushinteger(L, run->standing.selected);
+  lua_pushinteger(L, run->sealed_bulk.selected);
   return 3;
 }
 
@@ -264,7 +264,7 @@ int lca_bulk_seal_retry(lua_State *L)
     lua_pop(L, 1);
   }
   add_totals(&plan->totals, &run->left, 1);
-  plan->selected = run->standing.selected;
+  plan->selected = run->sealed_bulk.selected;
   plan->replayed = true;
   lua_pushinteger(L, plan->totals.planned);
   return 1;

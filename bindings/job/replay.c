@@ -210,15 +210,15 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
   if(ca_read_bulk(run->ledger, plan->bulk, &bulk, &err))
     lca_run_ledger_failed(L, run, &err);
   found = bulk.number == plan->bulk;
-  memset(&run->standing, 0, sizeof(run->standing));
+  memset(&run->sealed_bulk, 0, sizeof(run->sealed_bulk));
   if(found)
-    run->standing = bulk;
-  if(found && strcmp(run->standing.name, plan->name) != 0)
+    run->sealed_bulk = bulk;
+  if(found && strcmp(run->sealed_bulk.name, plan->name) != 0)
     lca_run_stop(L, LCA_STOP_REFUSED,
                  "refused: bulk %d of the plan is '%s', but the script's is "
                  "'%s': the script took another path than when the plan was "
                  "made",
-                 plan->bulk, run->standing.name, plan->name);
+                 plan->bulk, run->sealed_bulk.name, plan->name);
   if(!found && run->options.replay.exact)
     lca_run_stop(L, LCA_STOP_REFUSED,
                  "refused: the plan has no bulk '%s': the script took another "
@@ -229,11 +229,11 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
   each_of_bulk(L, run, plan->bulk, CA_ANY_OUTCOME, count_change, &counting);
   if(only)
     run->stats.guarded = whole; /* all of it was counted at the start */
-  plan->selected = run->standing.selected;
+  plan->selected = run->sealed_bulk.selected;
   plan->totals.planned = counting.open;
-  plan->totals.same = run->standing.same;
-  plan->totals.skipped = run->standing.skipped;
-  plan->failed = run->standing.failed;
+  plan->totals.same = run->sealed_bulk.same;
+  plan->totals.skipped = run->sealed_bulk.skipped;
+  plan->failed = run->sealed_bulk.failed;
   plan->totals.irreversible = counting.irreversible;
   plan->replayed = true;
   run->stats.selected += plan->selected;

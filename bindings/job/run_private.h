@@ -65,7 +65,7 @@ struct lca_run {
   size_t plan_counts_used;
   struct lca_plan plan;        /* the same bulk's totals */
   struct lca_totals left;      /* of a replayed bulk, while it is planned on */
-  struct ca_bulk standing;     /* in a replay: the bulk's row in the ledger */
+  struct ca_bulk sealed_bulk;  /* in a replay: the bulk's row in the ledger */
   struct lca_applier *applier; /* the bulk being applied, or NULL */
   struct lca_resent resent;
   bool resending;                /* items go on after they were settled */

@@ -83,7 +83,7 @@ local function add_part(name)
 end
 
 for _, name in ipairs {
-  "auth_scheme", "wait", "composites", "pages", "before", "time",
+  "auth_scheme", "wait", "checked_calls", "pages", "before", "time",
   "job", "history",
 } do
   add_part(name)
