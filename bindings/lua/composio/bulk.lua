@@ -7,6 +7,8 @@
 -- changes are carried out, no code of the script runs except `after` and the canary's
 -- `check`, neither of which can write.
 
+local lost_links = require "composio.lost_links"
+
 local host -- set when init.lua loads this file
 
 local KNOWN = { "name", "key", "after", "concurrency", "allow_incomplete", "canary" }
@@ -99,8 +101,6 @@ return function(composio, core, given)
       error(cause, 0)
     end
   end
-
-  core.earlier = {} -- items whose results an earlier session of the run received
 
   -- ---- selections ----
   -- A source has next() → subject, key, account, row, missing; and why(), the reason
@@ -556,9 +556,9 @@ return function(composio, core, given)
   end
 
   local function run_after(number, after, subject, results, key)
-    core.earlier[number] = core.has_reports and find_links(results) or nil
+    lost_links.of_item[number] = lost_links.wanted and find_links(results) or nil
     local good = host.after_item(number, after, subject, results, key, "after")
-    core.earlier[number] = nil
+    lost_links.of_item[number] = nil
     return good
   end
 

@@ -3,6 +3,8 @@
 -- the rows are in FILE.partial; a preview writes no file.
 -- Must not know: accounts, the ledger.
 
+local lost_links = require "composio.lost_links"
+
 local LINK, REASON = "redirect_url", "reason" -- columns with a meaning
 local NO_LINK = "link not received: mint a new one"
 
@@ -122,7 +124,7 @@ return function(composio, core, host)
       known[name] = true
     end
     local raw = options ~= nil and options.raw == true
-    core.has_reports = true
+    lost_links.wanted = true
     local _, header = to_line(columns, raw)
     local file = host.report(path, header)
     local report = { path = path }
@@ -155,7 +157,7 @@ return function(composio, core, host)
       local item = host.row_item()
       local link = known[LINK] and row[LINK] or ""
       local outside = known[LINK] and item == 0
-      local is_lost = known[LINK] and link == "" and core.earlier and core.earlier[item]
+      local is_lost = known[LINK] and link == "" and lost_links.of_item[item]
       if outside and link == "" then
         is_lost = file:lost()
       end
