@@ -135,6 +135,16 @@ roads["a change of a plan is stale"] = function()
   verb("other.lua", "--apply")
   return verb("apply", "plan")
 end
+local function incomplete(action)
+  emulator:faults { { path = "*/connected_accounts?*", action = "total_items", add = 1 } }
+  return run(("composio.bulk(accounts.each {}, function(account) %s end)"):format(action), "--apply")
+end
+roads["a listing is incomplete"] = function()
+  return incomplete "account:disable()"
+end
+roads["a listing is incomplete, and nothing was planned"] = function()
+  return incomplete ""
+end
 roads["a preview is over a limit"] = function()
   return limited(DISABLE)
 end

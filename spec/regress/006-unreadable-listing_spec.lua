@@ -18,7 +18,7 @@ it("a listing that cannot be read is no empty one", function()
   -- nothing to change, but not all of it seen
   emulator:faults { { path = "*cursor=*", action = "reply", status = 400, body = "no" } }
   local run = place:run({ "job.lua", "--apply" }, { script = script })
-  assert.equal(4, run.code, run.err)
+  assert.equal(7, run.code, run.err)
   assert.matches("the listing is incomplete", run.err)
   place:remove()
   emulator:stop()

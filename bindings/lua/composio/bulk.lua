@@ -627,10 +627,12 @@ return function(composio, core, given)
     end
   end
 
-  local function refuse_incomplete(why)
-    local text = "composio.bulk: the listing is incomplete (%s): nothing was changed; "
-      .. "run it again, or give the option allow_incomplete = true"
-    host.stop("refused", text:format(why))
+  -- Without a change there is nothing to refuse: the run ended before it had seen all.
+  local function refuse_incomplete(why, planned)
+    local text = "composio.bulk: the listing is incomplete (%s): %s; the option "
+      .. "allow_incomplete = true lifts that"
+    host.stop(planned > 0 and "refused" or "early",
+      text:format(why, planned > 0 and "none of its changes is made" or "the run ends"))
   end
 
   local function carry_out(bulk, workers, options)
@@ -663,8 +665,8 @@ return function(composio, core, given)
     if options.allow_incomplete then
       why = nil
     end
-    if host.is_apply and why then
-      refuse_incomplete(why)
+    if why and (host.is_apply or host.only_reads) then
+      refuse_incomplete(why, planned)
     end
     if not sealed then
       if planned > 0 then

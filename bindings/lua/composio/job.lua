@@ -412,6 +412,7 @@ return function(composio, core, host)
       print_help(full, names)
     end
     local values, texts = read_params(full.params, names)
+    host.only_reads = full.may == "read"
     host.job(full.may, core.json_encode(texts, "composio.job"))
     return { summary = full.summary, may = full.may, params = values }
   end

@@ -150,6 +150,19 @@ end
 
 -- ---- after a run ----
 
+-- Did the run stop before it had planned anything? Then it can simply run again.
+local function planned_nothing(facts)
+  if facts.exit ~= 7 or facts.written or facts.verb ~= "run" and facts.verb ~= "undo" then
+    return false
+  end
+  for _, count in pairs(facts.changes) do
+    if count > 0 then
+      return false
+    end
+  end
+  return true
+end
+
 local function after_preview(facts)
   if facts.changes.planned == 0 or facts.incomplete or facts.exit == 4 then
     return nil
@@ -193,10 +206,12 @@ local function after(facts)
   if facts.emulator then -- it has ended before anybody can type this
     return nil
   end
+  -- the disk was full while the plan was made, or nothing could be planned
+  local is_again = facts.lost and not facts.written or planned_nothing(facts)
   local words
-  if facts.lost and not facts.written then -- the disk was full while the plan was made
+  if is_again then
     words = same_words(facts)
-    if facts.apply and facts.verb == "run" then
+    if facts.apply and (facts.verb == "run" or facts.verb == "undo") then
       add(words, "--apply")
     end
   elseif facts.apply then
@@ -204,7 +219,7 @@ local function after(facts)
   else
     words = after_preview(facts)
   end
-  if words and not facts.apply then
+  if words and (is_again or not facts.apply) then
     add_rest(words, facts.rest)
   end
   return words and line(words)
