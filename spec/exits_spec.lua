@@ -137,7 +137,8 @@ roads["a change of a plan is stale"] = function()
 end
 local function incomplete(action)
   emulator:faults { { path = "*/connected_accounts?*", action = "total_items", add = 1 } }
-  return run(("composio.bulk(accounts.each {}, function(account) %s end)"):format(action), "--apply")
+  local script = "composio.bulk(accounts.each {}, function(account) %s end)"
+  return run(script:format(action), "--apply")
 end
 roads["a listing is incomplete"] = function()
   return incomplete "account:disable()"

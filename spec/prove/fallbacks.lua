@@ -147,6 +147,14 @@ local function text_of(row)
     or row.operation, row.account)
 end
 
+local function count_of(record, from, op)
+  local count = 0
+  for place = from, #record do
+    count = count + (record[place].op == op and 1 or 0)
+  end
+  return count
+end
+
 -- Takes from the record what this row did; says when the two disagree.
 local function take(row, record, is, later, say)
   local op = LOGGED[row.operation] or row.operation
@@ -164,19 +172,22 @@ local function take(row, record, is, later, say)
     repeat -- what does no harm may have been sent again after a lost reply
       is.status = record[is.at].after ~= cjson.null and record[is.at].after or nil
       is.at = is.at + 1
-      local again = record[is.at]
-      local harmless = (op == "alias" or op == "revoke") and not later[row.operation]
-    until not (harmless and again and again.op == op)
+      local spare = count_of(record, is.at, op) > later
+      local harmless = op == "alias" or op == "revoke"
+    until not (harmless and spare and record[is.at] and record[is.at].op == op)
   end
 end
 
--- The operations of the changes after this one that may have been carried out.
-local function later_of(rows, place)
-  local operations = {}
+-- How many changes of the operation may have been carried out after this one.
+local function count_later(rows, place)
+  local count = 0
   for later = place + 1, #rows do
-    operations[rows[later].operation] = not NEVER[rows[later].word] or nil
+    local row = rows[later]
+    if row.operation == rows[place].operation and not NEVER[row.word] then
+      count = count + 1
+    end
   end
-  return operations
+  return count
 end
 
 -- The worst of an item's changes; a fallback that was tried counts instead of its change.
@@ -208,7 +219,7 @@ local function check_item(rows, record, say)
     if row.word == "same" and due and not ended and wanted and wanted ~= is.status then
       say(("called the same, but the account is %s: %s"):format(is.status, text_of(row)))
     end
-    take(row, record, is, later_of(rows, place), say)
+    take(row, record, is, count_later(rows, place), say)
     if row.happened and row.fallback and before.word ~= "failed" then
       say(("carried out, though its change is %s: %s"):format(before.word, text_of(row)))
     elseif row.happened and ended then
