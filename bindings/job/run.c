@@ -24,27 +24,34 @@ struct lca_run *lca_run_of(lua_State *L)
 
 /* ---- ending before the script does ---- */
 
+/* Instructions that the script's `__close` handlers have after os.exit. */
+#define CLOSING 100000
+
 static void end_hook(lua_State *L, lua_Debug *debug)
 {
   (void)debug;
   lca_run_check(L);
 }
 
+/* Raises the reason, and raises it again after that many instructions: a
+   script may have caught it. */
+static int raise_end(lua_State *L, struct lca_run *run, int instructions)
+{
+  struct lca_task *task = lca_scheduler_running(run->sched);
+  lua_State *thread = task ? lca_scheduler_thread(task) : NULL;
+  lua_sethook(L, end_hook, LUA_MASKCOUNT, instructions);
+  if(thread && thread != L)
+    lua_sethook(thread, end_hook, LUA_MASKCOUNT, instructions);
+  lua_pushstring(L, run->stats.end_text[0] ? run->stats.end_text
+                                           : "the run was interrupted");
+  return lua_error(L);
+}
+
 void lca_run_check(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
-  struct lca_task *task;
-  lua_State *thread;
-  if(!run || !*run->options.stop)
-    return;
-  task = lca_scheduler_running(run->sched);
-  thread = task ? lca_scheduler_thread(task) : NULL;
-  lua_sethook(L, end_hook, LUA_MASKCOUNT, 1);
-  if(thread && thread != L)
-    lua_sethook(thread, end_hook, LUA_MASKCOUNT, 1);
-  lua_pushstring(L, run->stats.end_text[0] ? run->stats.end_text
-                                           : "the run was interrupted");
-  lua_error(L);
+  if(run && *run->options.stop)
+    raise_end(L, run, 1);
 }
 
 /* Copies a text; what is too long ends with the last whole word and "…". */
@@ -98,8 +105,11 @@ int lca_run_stop(lua_State *L, enum lca_stop reason, const char *fmt, ...)
 
 int lca_run_exit(lua_State *L, int code)
 {
-  lca_run_of(L)->stats.exit_code = code;
-  return lca_run_stop(L, LCA_STOP_EXIT, "os.exit");
+  struct lca_run *run = lca_run_of(L);
+  lca_run_check(L);
+  run->stats.exit_code = code;
+  keep_reason(run, LCA_STOP_EXIT, "os.exit");
+  return raise_end(L, run, CLOSING);
 }
 
 const struct lca_run_stats *lca_run_stats(lua_State *L)

@@ -711,6 +711,19 @@ static void kill_overdue(lua_State *L, struct lca_scheduler *s)
   }
 }
 
+/* Pushes what the value on top says as an error. A script's own `__tostring`
+   is not called: it could turn the loop while failures are sorted. */
+static const char *push_failure(lua_State *L)
+{
+  if(lca_error_is(L, -1))
+    return lca_error_push_line(L, -1);
+  if(lua_isstring(L, -1))
+    lua_pushvalue(L, -1);
+  else
+    lua_pushfstring(L, "it raised a %s", luaL_typename(L, -1));
+  return lua_tostring(L, -1);
+}
+
 bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *s,
                                 struct lca_scope *scope)
 {
@@ -742,7 +755,7 @@ bool lca_scheduler_take_failure(lua_State *L, struct lca_scheduler *s,
     } else {
       lua_getiuservalue(L, -1, LCA_TASK_RESULT);
       ca_log_event(&s->log, CA_LOG_WARN, "task", "another task failed: %s",
-                   luaL_tolstring(L, -1, NULL));
+                   push_failure(L));
       lua_pop(L, 3);
     }
   }
