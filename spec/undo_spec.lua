@@ -118,7 +118,24 @@ describe("undo", function()
     has(look.summary.next, "undo " .. run)
     local back = undo("last", "--apply") -- not of that preview
     assert.same({ enable = { done = 1 } }, back.summary.operations)
-    has(undo("last").summary.next, "undo " .. back.summary.run)
+    has(look.err, "last: run " .. run .. " of ")
+    emulator:forget()
+    local again = undo("last", "--apply") -- the same run, not its undo
+    assert.equal(0, again.code, again.err)
+    has(again.err, "last: run " .. run .. " of ")
+    assert.equal(0, job.writes(emulator))
+    local forth = undo(back.summary.run, "--apply") -- which has to be named
+    assert.same({ disable = { done = 1 } }, forth.summary.operations)
+  end)
+
+  it("of 'last' needs a run that is no undo itself and has changed something", function()
+    local none = undo "last"
+    assert.equal(2, none.code, none.err)
+    local ids = job.ids(emulator, { statuses = { "INACTIVE" } }, 1)
+    act(bulk_of(ids, "account:disable()"))
+    none = undo "last"
+    assert.equal(2, none.code, none.err)
+    has(none.err, "there is nothing to undo")
   end)
 
   it("twice does nothing the second time", function()

@@ -70,10 +70,21 @@ static enum ca_code read_failures(struct ca_ledger *ledger,
   return code;
 }
 
-/* Takes the newest run of the filter, or the newest that is not empty. */
+/* Does `last` mean this run? To undo, one that is no undo itself and has
+   changed something: the undo of an undo has to be named. Else one that is
+   not empty. */
+static bool is_meant(const struct ca_run_row *row, enum host_verb verb)
+{
+  if(verb == HOST_UNDO)
+    return !ca_text_or_null(row->info.undoes) &&
+           (!row->has_counts || row->changes[CA_DONE] > 0);
+  return !ca_run_verdict_is_empty(row);
+}
+
+/* Takes the newest run of the filter, or the newest that `last` means. */
 static enum ca_code take_newest(struct ca_ledger *ledger,
-                                const struct ca_run_filter *filter,
-                                bool with_changes, struct earlier *earlier,
+                                const struct ca_run_filter *filter, bool last,
+                                enum host_verb verb, struct earlier *earlier,
                                 struct ca_err *err)
 {
   struct ca_query query;
@@ -82,7 +93,7 @@ static enum ca_code take_newest(struct ca_ledger *ledger,
   ca_history_open_runs(&query, ledger, filter, err);
   do
     more = ca_history_next_run(&query, &row);
-  while(more && with_changes && ca_run_verdict_is_empty(&row));
+  while(more && last && !is_meant(&row, verb));
   if(more)
     take_run(earlier, &row);
   return ca_history_close(&query);
@@ -94,6 +105,7 @@ static enum ca_code find_run(struct host *host, struct ca_ledger *ledger,
                              struct earlier *earlier, struct ca_err *err)
 {
   const bool last = !strcmp(host->options.operand, "last");
+  const enum host_verb verb = host->options.verb;
   char name[96];
   const struct ca_run_filter filter = { .name = last ? NULL : name,
                                         .mode = last ? "apply" : NULL };
@@ -102,13 +114,18 @@ static enum ca_code find_run(struct host *host, struct ca_ledger *ledger,
     code = ca_history_find_run(ledger, host->options.operand, name,
                                sizeof(name), err);
   if(!code && last)
-    code = take_newest(ledger, &filter, true, earlier, err);
-  if(!code && !earlier->found)
-    code = take_newest(ledger, &filter, false, earlier, err);
+    code = take_newest(ledger, &filter, true, verb, earlier, err);
+  if(!code && !earlier->found && !(last && verb == HOST_UNDO))
+    code = take_newest(ledger, &filter, false, verb, earlier, err);
   if(code || earlier->found)
     return code;
   if(earlier->row.id)
     return ca_err_set(err, CA_NOMEM, "out of memory");
+  if(last && verb == HOST_UNDO)
+    return ca_err_set(err, CA_USAGE,
+                      "no run in %s that is not itself an undo has changed "
+                      "anything: there is nothing to undo",
+                      host->state_dir);
   return ca_err_set(err, CA_USAGE,
                     "there are only previews in %s: no run has changed "
                     "anything",
@@ -638,6 +655,9 @@ static enum ca_code ready_undo(struct host *host, struct earlier *earlier,
     code = take_undo(host, earlier->row.name, err);
   if(code)
     return code;
+  if(!strcmp(host->options.operand, "last"))
+    host_terminal_print(host, "last: run %s of %s", earlier->row.name,
+                        earlier->row.info.script);
   snprintf(what, sizeof(what), "run %s", earlier->row.name);
   return join_project(host, earlier, what, err);
 }
