@@ -99,21 +99,13 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
                        applied->result->request_id, applied->result->err.text);
 }
 
-void lca_direct_need_client(lua_State *L, struct lca_run *run)
-{
-  if(run->client)
-    return;
-  run->client = lca_client_default(L);
-  run->client_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-}
-
 void lca_direct_need_apply(lua_State *L, struct lca_run *run)
 {
   struct ca_err err;
   ca_err_clear(&err);
   if(run->apply)
     return;
-  lca_direct_need_client(L, run);
+  lca_run_need_client(L, run);
   run->apply = ca_apply_new(lca_scheduler_engine(run->sched),
                             run->client->endpoint, run->ledger, &err);
   if(!run->apply)

@@ -333,7 +333,7 @@ void lca_guard_lookup_failed(lua_State *L, struct lca_run *run)
 {
   struct lca_unanswered *unanswered = &run->unanswered;
   const struct ca_endpoint *endpoint;
-  lca_direct_need_client(L, run);
+  lca_run_need_client(L, run);
   endpoint = run->client->endpoint;
   if(endpoint->successes != unanswered->successes)
     memset(unanswered, 0, sizeof(*unanswered));

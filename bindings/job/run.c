@@ -209,3 +209,11 @@ void lca_run_make(lua_State *L, const struct lca_run_options *options)
   memcpy(run->stop_on, options->stop_on, sizeof(run->stop_on));
   run->stats.guarded.project = -1;
 }
+
+void lca_run_need_client(lua_State *L, struct lca_run *run)
+{
+  if(run->client)
+    return;
+  run->client = lca_client_default(L);
+  run->client_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}

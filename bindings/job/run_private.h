@@ -119,6 +119,9 @@ void lca_run_begin(lua_State *L, struct lca_run *run);
 /* Ends the run because the ledger cannot be written. [-0, +0, e] */
 int lca_run_ledger_failed(lua_State *L, struct lca_run *run,
                           const struct ca_err *err);
+/* Sets run->client, which sends changes, to the default client unless a
+   recorded call has set it. [-0, +0, e] */
+void lca_run_need_client(lua_State *L, struct lca_run *run);
 /* Keeps a failure for the summary if it is one of the first LCA_FAILURES. */
 void lca_run_note_failure(struct lca_run *run, const char *key,
                           const char *operation, enum ca_outcome outcome,
@@ -301,9 +304,6 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied);
    or the item's key. */
 void lca_direct_mend(struct lca_run_stats *stats, const char *key,
                      const struct ca_api *api, enum ca_outcome outcome);
-/* Sets run->client, which sends changes, to the default client unless a
-   recorded call has set it. [-0, +0, e] */
-void lca_direct_need_client(lua_State *L, struct lca_run *run);
 /* Makes run->apply on the first call. [-0, +0, e] */
 void lca_direct_need_apply(lua_State *L, struct lca_run *run);
 /* Carries one change out at once and waits for it; returns like a

@@ -107,7 +107,7 @@ static void log_sum(const struct settling *settling)
 /* Makes the default client; called protected, because that may throw. */
 static int need_client(lua_State *L)
 {
-  lca_direct_need_client(L, lca_run_of(L));
+  lca_run_need_client(L, lca_run_of(L));
   return 0;
 }
 
