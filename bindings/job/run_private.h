@@ -73,9 +73,9 @@ struct lca_run {
   bool recorded_read;
   int64_t lost_links; /* straight-line links that an earlier session got */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
-  int64_t unknown_told; /* how many were said to remain unknown */
-  bool like_asked;  /* options.like was asked, */
-  bool like_passed; /* and let creates pass */
+  int64_t unknown_reported; /* how many were said to remain unknown */
+  bool like_asked;          /* options.like was asked, */
+  bool like_passed;         /* and let creates pass */
   struct lca_unanswered unanswered;
   char bulk_name[80];
   struct lca_line line; /* the last change's */

@@ -93,9 +93,9 @@ static void log_sum(const struct settling *settling)
   struct lca_run *run = settling->run;
   char line[200];
   int64_t all = settling->done + settling->not_done + settling->open;
-  if(!all || (all == settling->open && all == run->unknown_told))
+  if(!all || (all == settling->open && all == run->unknown_reported))
     return;
-  run->unknown_told = settling->open;
+  run->unknown_reported = settling->open;
   snprintf(line, sizeof(line),
            "checked %lld unknown: %lld happened, %lld did not, %lld remain "
            "unknown",
