@@ -46,7 +46,7 @@ static int outcome_code(const struct host *host)
 {
   if(any(host, CA_UNKNOWN))
     return 8;
-  if(any(host, CA_FAILED) || any(host, CA_STALE))
+  if(any(host, CA_FAILED) || any(host, CA_STALE) || host->links_lost)
     return 3;
   if(any(host, CA_PENDING))
     return 9;
@@ -170,11 +170,13 @@ static void finish_reports(struct host *host)
 {
   int code = exit_code(host);
   struct lca_report_end end;
+  char count[32];
   while(lca_report_finish(host->L, ca_run_verdict_is_good_end(code), &end)) {
     if(end.err.code) {
       host->report_failed = true;
       host_terminal_complain(host, "%s", end.err.text);
     } else if(end.written) {
+      host->links_lost += end.lost;
       host_terminal_print(host, "report: %s, %lld rows", end.path,
                           (long long)end.rows);
       if(end.left[0])
@@ -182,13 +184,25 @@ static void finish_reports(struct host *host)
             host, "report: %s was written after this run, so it was left",
             end.left);
     } else if(end.previewed) {
-      host_terminal_print(host, "report: --apply writes %s", end.path);
+      host_terminal_print(host, "report: --apply writes %s%s%s%s", end.path,
+                          end.rows ? ", " : "",
+                          end.rows ? ca_text_number(end.rows, count) : "",
+                          end.rows ? " rows or more" : "");
     }
     if(end.partial[0])
       host_terminal_complain(host,
                              "report: %s is as it was, the rows are in %s",
                              end.path, end.partial);
   }
+}
+
+/* Will a resume of this run, with --failed perhaps, go on in the rows of its
+   reports? Links that nobody received are no work for it. */
+static bool needs_rows(const struct host *host)
+{
+  return host->options.apply && ca_run_verdict_can_resume(host->exit_code) &&
+         (host->exit_code != 3 || any(host, CA_FAILED) ||
+          any(host, CA_STALE) || any(host, CA_PENDING));
 }
 
 void host_finish_run(struct host *host)
@@ -213,8 +227,7 @@ void host_finish_run(struct host *host)
     host->exit_code = exit_code(host);
     open = true;
   }
-  lca_report_drop(host->L, !host->options.apply ||
-                               !ca_run_verdict_can_resume(host->exit_code));
+  lca_report_drop(host->L, !needs_rows(host));
   if(open) /* only then: counting reads every item again */
     host_result_read_counts(host);
   host_result_show(host);

@@ -79,6 +79,7 @@ struct host {
   bool plan_saved;
   const char *incomplete; /* why a preview has not seen all that --apply would
                              do, or NULL; static storage */
+  int64_t links_lost;     /* rows of reports whose link nobody received */
   bool report_failed;
   char error[1200]; /* what it raised */
   struct ca_counts counts;

@@ -105,6 +105,7 @@ static void set_stats(lua_State *L, const struct host *host)
   int i;
   lca_table_set_bool(L, "lost", host->stop == LCA_STOP_LEDGER);
   lca_table_set_bool(L, "written", stats->written);
+  lca_table_set_integer(L, "links_lost", host->links_lost);
   lca_table_set_bool(L, "refused",
                      host->stop == LCA_STOP_REFUSED || stats->refused);
   lca_table_set_integer(L, "requests", (int64_t)ca_engine_attempts(engine));

@@ -15,6 +15,7 @@
 #include "base/os_sync.h"
 #include "job/report.h"
 #include "job/run_private.h"
+#include "ledger/run_verdict.h"
 #include "module/error.h"
 #include "module/table.h"
 
@@ -24,14 +25,15 @@
 #define PATH_SIZE    1024
 #define COPY         16384
 
-/* A line of the partial file: the item's number, whether there is a link in
-   it, and the line of the report. */
+/* A line of the partial file: the item's number, what is known of its link,
+   and the line of the report. */
+enum link { NO_LINK, HAS_LINK, LOST_LINK };
 struct row {
   int64_t item; /* 0: it belongs to none */
   int64_t at;   /* where the report's line begins */
   size_t len;
   size_t place; /* among all rows */
-  bool has_link;
+  enum link link;
   bool earlier; /* written by an earlier session */
   bool dropped; /* this session has a newer one */
   bool chosen;  /* it goes into the report */
@@ -46,6 +48,7 @@ struct report {
   FILE *file;              /* NULL in a preview */
   bool published;          /* the target has all rows */
   bool direct;  /* the target is no regular file: rows are written to it */
+  bool live;    /* rows are appended to the target, which stays */
   bool busy;    /* another run holds the partial file */
   int64_t size; /* of the partial file */
   struct row *rows;
@@ -131,13 +134,13 @@ static void put(struct report *report, struct ca_slice text)
 }
 
 /* Writes the row and flushes it, so that a kill loses no link in it. */
-static void put_row(struct report *report, int64_t item, bool has_link,
+static void put_row(struct report *report, int64_t item, enum link link,
                     struct ca_slice line)
 {
-  struct row row = { .item = item, .len = line.len, .has_link = has_link };
+  struct row row = { .item = item, .len = line.len, .link = link };
   char prefix[40];
   if(!report->direct) {
-    snprintf(prefix, sizeof(prefix), "%lld,%d,", (long long)item, has_link);
+    snprintf(prefix, sizeof(prefix), "%lld,%d,", (long long)item, (int)link);
     put(report, ca_slice_of(prefix));
   }
   row.at = report->size;
@@ -158,15 +161,35 @@ static void read_row(struct report *report, const char *start, int64_t at,
   row.item = strtoll(start, &rest, 10);
   if(rest == start || rest[0] != ',' || !rest[1] || rest[2] != ',')
     return;
-  row.has_link = rest[1] == '1';
+  row.link = rest[1] == '1' ? HAS_LINK : rest[1] == '2' ? LOST_LINK : NO_LINK;
   row.at = at + (rest + 3 - start);
   row.len = (size_t)(end - row.at);
   add_row(report, &row);
 }
 
+/* Rows of items whose plan was not sealed are another item's now, or none's:
+   that plan is made anew. */
+static void forget_unplanned(struct report *report, struct ca_ledger *ledger)
+{
+  struct ca_item item;
+  struct ca_err err;
+  size_t i;
+  size_t kept = 0;
+  for(i = 0; i < report->count; i++) {
+    ca_err_clear(&err);
+    if(report->rows[i].item && ledger &&
+       ca_read_item(ledger, report->rows[i].item, &item, &err) == CA_USAGE)
+      continue;
+    report->rows[kept] = report->rows[i];
+    report->rows[kept].place = kept;
+    kept++;
+  }
+  report->count = kept;
+}
+
 /* Reads the rows of an earlier session. A line that a kill has cut is cut
    off. */
-static void read_rows(struct report *report)
+static void read_rows(struct report *report, struct ca_ledger *ledger)
 {
   char start[48];
   size_t used = 0;
@@ -192,6 +215,7 @@ static void read_rows(struct report *report)
      fseek(report->file, 0, SEEK_END))
     fail(report, "read");
   report->size = at;
+  forget_unplanned(report, ledger);
 }
 
 /* ---- the partial file ---- */
@@ -292,9 +316,28 @@ static void begin_partial(struct report *report, const char *run)
     fail(report, "written");
 }
 
+/* Has that run ended with all its rows in its report, so that only
+   `resume --failed` would still read them here? */
+static bool is_over(struct ca_ledger *ledger, const char *owner)
+{
+  struct ca_run_filter filter = { .name = owner, .limit = 1 };
+  struct ca_query query;
+  struct ca_run_row run;
+  struct ca_err err;
+  bool over;
+  if(!ledger)
+    return false;
+  ca_err_clear(&err);
+  ca_history_open_runs(&query, ledger, &filter, &err);
+  over =
+      ca_history_next_run(&query, &run) && ca_run_verdict_is_finished(&run, 0);
+  return !ca_history_close(&query) && over;
+}
+
 /* Opens the partial file as this run's: goes on in its own, sets another's
-   aside, or begins one. */
-static void open_partial(struct report *report, const char *run)
+   aside unless that run is over, or begins one. */
+static void open_partial(struct report *report, const char *run,
+                         struct ca_ledger *ledger)
 {
   char own[PATH_SIZE];
   char owner[128];
@@ -306,15 +349,16 @@ static void open_partial(struct report *report, const char *run)
     bool good = open_locked(report);
     bool used = good && read_owner(report, owner, sizeof(owner));
     if(used && !strcmp(owner, run)) {
-      read_rows(report);
+      read_rows(report, ledger);
       return;
     }
     if(good && !used && lstat(own, &info)) {
       begin_partial(report, run);
       return;
     }
-    if(used && strcmp(owner, UNKNOWN) != 0 && !has_rows(report))
-      (void)unlink(report->partial); /* its run had not come to its rows */
+    if(used && strcmp(owner, UNKNOWN) != 0 &&
+       (!has_rows(report) || is_over(ledger, owner)))
+      (void)unlink(report->partial);
     else if(used)
       rename_former(report, owner);
     else if(good && rename(own, report->partial))
@@ -335,8 +379,9 @@ static struct report *check_report(lua_State *L)
   return *box;
 }
 
-/* report:add(line, item, has_link): adds a row of the item with that number,
-   0 for none. In a preview it does nothing. */
+/* report:add(line, item, link): adds a row of the item with that number, 0 for
+   none; link: 1 if it has one, 2 if nobody received it, else 0. A preview only
+   counts it. */
 static int report_add(lua_State *L)
 {
   struct report *report = check_report(L);
@@ -344,7 +389,10 @@ static int report_add(lua_State *L)
   line.data = luaL_checklstring(L, 2, &line.len);
   report_former(L, report);
   if(report->file && !report->err.code)
-    put_row(report, luaL_checkinteger(L, 3), lua_toboolean(L, 4), line);
+    put_row(report, luaL_checkinteger(L, 3),
+            (enum link)luaL_checkinteger(L, 4), line);
+  else if(!report->file)
+    report->count++;
   if(report->err.code)
     return lca_error_usage(L, "%s", report->err.text);
   return 0;
@@ -361,7 +409,7 @@ static int report_links(lua_State *L)
     const struct row *row = &report->rows[i];
     luaL_Buffer line;
     char *bytes;
-    if(row->item || !row->earlier || !row->has_link)
+    if(row->item || !row->earlier || row->link != HAS_LINK)
       continue;
     bytes = luaL_buffinitsize(L, &line, row->len);
     if(pread(fileno(report->file), bytes, row->len, row->at) !=
@@ -401,7 +449,7 @@ static int report_is_file(lua_State *L)
 {
   struct stat info;
   const struct report *report = check_report(L);
-  lua_pushboolean(L, !report->direct && !stat(report->path, &info));
+  lua_pushboolean(L, !stat(report->path, &info) && S_ISREG(info.st_mode));
   return 1;
 }
 
@@ -471,6 +519,63 @@ static void open_direct(struct report *report)
     fail(report, "written");
 }
 
+/* Does the file begin with the report's header? */
+static bool has_header(struct report *report, int fd)
+{
+  char bytes[COPY];
+  size_t len = report->header.len;
+  return len <= sizeof(bytes) && pread(fd, bytes, len, 0) == (ssize_t)len &&
+         !memcmp(bytes, report->header.data, len);
+}
+
+/* Cuts off a line that a kill has cut. */
+static bool cut_tail(int fd, off_t size)
+{
+  char last = '\n';
+  off_t end = size;
+  while(end && pread(fd, &last, 1, end - 1) == 1 && last != '\n')
+    end--;
+  return end == size || !ftruncate(fd, end);
+}
+
+/* A live report of other columns cannot go on in that file. */
+static void check_header(struct report *report, int fd, off_t size)
+{
+  if(size && !has_header(report, fd))
+    ca_err_set(&report->err, CA_USAGE,
+               "the report %s has other columns: give another file",
+               report->path);
+}
+
+/* Opens a live report: rows go to the end of FILE itself, behind those of
+   earlier runs. */
+static void open_live(struct report *report)
+{
+  struct stat info;
+  int fd = open(report->path,
+                O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+  report->file = fd >= 0 ? fdopen(fd, "a") : NULL;
+  if(!report->file || fstat(fd, &info)) {
+    fail(report, "written");
+    if(fd >= 0 && !report->file)
+      close(fd);
+    return;
+  }
+  if(flock(fd, LOCK_EX | LOCK_NB)) {
+    report->busy = errno == EWOULDBLOCK;
+    ca_err_set(&report->err, CA_SYSTEM, "another run writes the report %s",
+               report->path);
+    return;
+  }
+  check_header(report, fd, info.st_size);
+  if(!report->err.code && !info.st_size) {
+    put(report, report->header);
+    if(fflush(report->file))
+      fail(report, "written");
+  } else if(!report->err.code && !cut_tail(fd, info.st_size))
+    fail(report, "written");
+}
+
 /* Checks the target before any request is made, in a preview, too. */
 static void check_target(struct report *report)
 {
@@ -491,6 +596,15 @@ static void check_target(struct report *report)
   copy_dir(dir, sizeof(dir), report->path);
   if(access(dir, W_OK | X_OK))
     fail(report, "written");
+  if(report->live && !report->err.code && !stat(report->path, &info)) {
+    int fd = open(report->path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if(fd < 0)
+      fail(report, "written");
+    else
+      check_header(report, fd, info.st_size);
+    if(fd >= 0)
+      close(fd);
+  }
 }
 
 /* Does this run write reports? A job that may only read does so without
@@ -507,20 +621,23 @@ static void open_report(lua_State *L, struct report *report)
   check_target(report);
   if(report->err.code || !writes(run))
     return;
-  if(report->direct)
+  if(report->live && !report->direct) {
+    report->direct = true;
+    open_live(report);
+  } else if(report->direct)
     open_direct(report);
   else if(run->options.apply) {
     lca_run_begin(L, run);
-    open_partial(report, run->options.run_id);
+    open_partial(report, run->options.run_id, run->ledger);
   } else {
     snprintf(name, sizeof(name), "read-%lld-%lld", (long long)getpid(),
              (long long)ca_clock_wall_ms(
                  ca_clock_system())); /* ids of processes come again */
-    open_partial(report, name);
+    open_partial(report, name, NULL);
   }
 }
 
-/* report(path, header) → an object with :add */
+/* report(path, header, live) → an object with :add */
 static int report_new(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
@@ -531,7 +648,7 @@ static int report_new(lua_State *L)
   size_t len;
   const char *header = luaL_checklstring(L, 2, &len);
   char *copy;
-  lua_settop(L, 2);
+  lua_settop(L, 3);
   if(strlen(path) >= sizeof(report->path))
     return lca_error_usage(L, "composio.report: the path is too long");
   if(is_open(reports, path))
@@ -543,6 +660,7 @@ static int report_new(lua_State *L)
   report = calloc(1, sizeof(*report));
   if(!report)
     return luaL_error(L, "out of memory");
+  report->live = lua_toboolean(L, 3);
   report->next = reports->first;
   reports->first = report;
   *box = report;
@@ -600,10 +718,10 @@ static void choose(struct report *report)
     bool first = !i || row->item != row[-1].item;
     bool last = i + 1 == report->count || row->item != row[1].item;
     if(!row->item) {
-      row->chosen = !row->earlier || (row->has_link && !row->dropped);
+      row->chosen = !row->earlier || (row->link == HAS_LINK && !row->dropped);
       continue;
     }
-    if(first || row->has_link || !report->rows[best].has_link)
+    if(first || row->link == HAS_LINK || report->rows[best].link != HAS_LINK)
       best = i;
     if(last)
       report->rows[best].chosen = true;
@@ -627,7 +745,8 @@ static bool copy_row(struct report *report, const struct row *row, FILE *to)
 }
 
 /* Writes the chosen rows to the file and syncs it. */
-static bool write_whole(struct report *report, FILE *to, int64_t *written)
+static bool write_whole(struct report *report, FILE *to,
+                        struct lca_report_end *end)
 {
   const struct ca_slice *header = &report->header;
   bool good = fwrite(header->data, 1, header->len, to) == header->len;
@@ -635,7 +754,8 @@ static bool write_whole(struct report *report, FILE *to, int64_t *written)
   for(i = 0; good && i < report->count; i++)
     if(report->rows[i].chosen) {
       good = copy_row(report, &report->rows[i], to);
-      (*written)++;
+      end->rows++;
+      end->lost += report->rows[i].link == LOST_LINK;
     }
   return good && !fflush(to) && !ca_os_sync(fileno(to));
 }
@@ -693,7 +813,7 @@ static void publish(lua_State *L, struct report *report,
   choose(report);
   fd = mkstemp(name); /* mode 0600 */
   to = fd >= 0 ? fdopen(fd, "w") : NULL;
-  if(!to || !write_whole(report, to, &end->rows))
+  if(!to || !write_whole(report, to, end))
     fail(report, "written");
   if(to && fclose(to))
     fail(report, "written");
@@ -709,6 +829,7 @@ bool lca_report_finish(lua_State *L, bool whole, struct lca_report_end *end)
   struct reports *reports = reports_of(L);
   struct report **at = &reports->first;
   struct report *report;
+  size_t i;
   memset(end, 0, sizeof(*end));
   if(!*at)
     return false;
@@ -720,7 +841,9 @@ bool lca_report_finish(lua_State *L, bool whole, struct lca_report_end *end)
   reports->finished = report;
   ca_text_copy(end->path, sizeof(end->path), report->path);
   end->previewed = !report->file;
-  end->rows = report->direct ? (int64_t)report->count : 0;
+  end->rows = report->direct || !report->file ? (int64_t)report->count : 0;
+  for(i = 0; report->direct && i < report->count && report->file; i++)
+    end->lost += report->rows[i].link == LOST_LINK;
   if(report->direct)
     end->written = report->file && !report->err.code;
   else if(report->file && whole)

@@ -10,17 +10,18 @@
 #include <stdint.h>
 #include "base/err.h"
 
-/* Adds report(path, header) to the table on top; it returns an object with
-   :add(line, item, has_link). [-0, +0, m] */
+/* Adds report(path, header, live) to the table on top; it returns an object
+   with :add(line, item, link). [-0, +0, m] */
 void lca_report_open(lua_State *L);
 
 struct lca_report_end {
   char path[1024];    /* where the whole report is, or was to be */
   char left[1024];    /* another's later report that was left as it is, "" */
   char partial[1024]; /* where the rows are, "" when they are in path */
-  int64_t rows;
-  bool previewed; /* nothing was to be written */
-  bool written;   /* path has all rows */
+  int64_t rows;       /* in a preview: those that were added */
+  int64_t lost;       /* of them without a link, since nobody received it */
+  bool previewed;     /* nothing was to be written */
+  bool written;       /* path has all rows */
   struct ca_err err;
 };
 /* Finishes this state's oldest report and fills `end`; false when there is

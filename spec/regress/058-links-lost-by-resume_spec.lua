@@ -123,7 +123,7 @@ describe("a resumed run's report", function()
   it("says so where nobody received the link and no account shows it", function()
     interrupt("KILL", LINK:format "", "/link")
     local resumed = place:run { "resume", "last" }
-    assert.equal(0, resumed.code, resumed.err)
+    assert.equal(3, resumed.code, resumed.err)
     local lost = 0
     for _, row in pairs(rows_of_report()) do
       if row.link == "" then
@@ -134,5 +134,6 @@ describe("a resumed run's report", function()
       end
     end
     assert.equal(PEOPLE - SLOW, lost)
+    assert.matches("\n3 links were not received: mint new ones\n$", resumed.err)
   end)
 end)

@@ -597,7 +597,7 @@ function composio.csv(path, columns, options) end
 ---A CSV file for people: see Reports in docs/runs.md.
 ---@param path string or "-" for stdout
 ---@param columns string[]
----@param options? { raw: boolean? }
+---@param options? { raw: boolean?, live: boolean? }
 ---@return { add: fun(self, row: table), last: (fun(self): fun(): table?), path: string }
 function composio.report(path, columns, options) end
 

@@ -8,7 +8,8 @@ local lost_links = require "composio.lost_links"
 local LINK, REASON = "redirect_url", "reason" -- columns with a meaning
 local NO_LINK = "link not received: mint a new one"
 
-local KNOWN = { "raw" }
+local KNOWN = { "raw", "live" }
+local MINTED, ENDS = "minted_at", "expires_at"
 
 -- Returns the value as a cell. A spreadsheet would execute a text that begins like a
 -- formula: unless raw, such a text gets a leading quote, and so does one that has quotes
@@ -98,7 +99,8 @@ return function(composio, core, host)
   -- report:add { user = …, url = … }
   -- In the path %p is the profile and %% is "%". Only the file's owner can read it. A cell that a
   -- spreadsheet would take for a formula gets a leading quote, unless { raw = true } is given. Of
-  -- an item's rows the newest with a redirect_url counts, else the newest.
+  -- an item's rows the newest with a redirect_url counts, else the newest. { live = true } appends
+  -- rows to the file itself, with a column minted_at; a person's last row counts.
   function composio.report(path, columns, options)
     if type(path) ~= "string" or path == "" then
       core.usage "composio.report: expected a path"
@@ -115,18 +117,23 @@ return function(composio, core, host)
       core.usage "composio.report: expected a list of column names"
     end
     for key in pairs(options or {}) do
-      if key ~= "raw" then
+      if key ~= "raw" and key ~= "live" then
         core.unknown_option("composio.report", key, KNOWN)
       end
     end
+    local live = options ~= nil and options.live == true
     local known = {}
+    columns = table.move(columns, 1, #columns, 1, {})
+    if live then
+      columns[#columns + 1] = MINTED
+    end
     for _, name in ipairs(columns) do
       known[name] = true
     end
     local raw = options ~= nil and options.raw == true
     lost_links.wanted = true
     local _, header = to_line(columns, raw)
-    local file = host.report(path, header)
+    local file = host.report(path, header, live)
     local report = { path = path }
     local former
 
@@ -144,6 +151,21 @@ return function(composio, core, host)
       return false
     end
 
+    -- Does a row of the file that is like this one have the link that nobody has now?
+    local function stands_live(row)
+      for other in report:last() do
+        local is_like = other[LINK] ~= ""
+        for _, name in ipairs(columns) do
+          local is_said = name ~= LINK and name ~= REASON and name ~= MINTED
+          is_like = is_like and (not is_said or other[name] == tostring(row[name] or ""))
+        end
+        if is_like then
+          return true
+        end
+      end
+      return false
+    end
+
     function report:add(row)
       if self ~= report or type(row) ~= "table" then
         core.usage "report:add: expected a table, called with a colon"
@@ -153,6 +175,9 @@ return function(composio, core, host)
         if not known[name] then
           core.unknown_option("report:add", name, columns)
         end
+      end
+      if live then
+        row = setmetatable({ [MINTED] = composio.ago "0s" }, { __index = row })
       end
       local item = host.row_item()
       local link = known[LINK] and row[LINK] or ""
@@ -169,8 +194,14 @@ return function(composio, core, host)
         texts[place] = value == nil and "" or value
       end
       local cells, line = to_line(texts, raw)
-      if not (outside and has_former(cells, link ~= "")) then
-        file:add(line, item, link ~= "")
+      local is_there
+      if live then
+        is_there = is_lost and stands_live(row)
+      else
+        is_there = outside and has_former(cells, link ~= "")
+      end
+      if not is_there then
+        file:add(line, item, link ~= "" and 1 or is_lost and 2 or 0)
       end
     end
 
@@ -184,7 +215,7 @@ return function(composio, core, host)
       local rows = {}
       if file:is_file() then
         local good, why = pcall(function()
-          for row in composio.csv(path, nil, options) do
+          for row in composio.csv(path, nil, { raw = raw }) do
             rows[#rows + 1] = row
           end
         end)
@@ -199,6 +230,18 @@ return function(composio, core, host)
       end
     end
 
+    -- Tells what the next one who opens the file would send in vain.
+    local lapsed, now = 0, composio.ago "0s"
+    if known[ENDS] and known[LINK] then
+      for row in report:last() do
+        local ends, link = row[ENDS] or "", row[LINK] or ""
+        lapsed = lapsed + (ends ~= "" and link ~= "" and ends < now and 1 or 0)
+      end
+    end
+    if lapsed > 0 then
+      host.log(("report: %d link%s in %s, of an earlier run, %s expired"):format(lapsed,
+        lapsed == 1 and "" or "s", path, lapsed == 1 and "has" or "have"))
+    end
     return report
   end
 end

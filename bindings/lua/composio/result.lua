@@ -187,6 +187,11 @@ return function(core, host)
     if command then
       host.log("next: " .. command)
     end
+    local lost = facts.links_lost or 0
+    if lost > 0 then
+      host.warn(counted(lost, "link") .. (lost == 1 and " was" or " were") .. " not received: "
+        .. (lost == 1 and "mint a new one" or "mint new ones"))
+    end
   end
 
   return { show = show }
