@@ -135,6 +135,28 @@ roads["a change of a plan is stale"] = function()
   verb("other.lua", "--apply")
   return verb("apply", "plan")
 end
+roads["nobody received the link of a report's row"] = function()
+  local script = [[
+    local report = composio.report("links.csv", { "who", "reason", "redirect_url" })
+    composio.bulk({
+      key = function(row) return row.user end,
+      after = function(row, results)
+        if pcall(composio.csv, "slow.csv") then composio.sleep(30) end
+        report:add { who = row.user, redirect_url = results.link.redirect_url }
+      end,
+    }, { { user = "person_1" } }, function(row) accounts.link(row.user, "ac_GmailManaged") end)
+  ]]
+  place:write("slow.csv", "a\n")
+  local process = place:start(host.unlimited { "job.lua", "--apply" }, { script = script })
+  host.wait_until(function()
+    return #emulator:changes() > 0
+  end, "the link")
+  host.shell "sleep 0.3" -- its outcome is written with the next one, or a little later
+  process:signal "KILL"
+  process:wait()
+  os.remove(place.path .. "/slow.csv")
+  return verb("resume", "last")
+end
 local function incomplete(action)
   emulator:faults { { path = "*/connected_accounts?*", action = "total_items", add = 1 } }
   local script = "composio.bulk(accounts.each {}, function(account) %s end)"
