@@ -90,6 +90,9 @@ end
 roads["the script uses up --memory"] = function()
   return run("local t = {} while true do t[#t + 1] = ('x'):rep(1e5) .. #t end", "--memory", "16")
 end
+roads["the script uses up --cpu"] = function()
+  return run("while true do end", "--cpu", "200ms")
+end
 roads["an unknown option"] = function()
   return verb("--nothing")
 end

@@ -4,7 +4,7 @@ local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"
 
-local has = job.has
+local has, lacks = job.has, job.lacks
 local emulator, place
 
 scene.of_host({ "--accounts", "30" }, function(...)
@@ -300,25 +300,53 @@ describe("the sandbox", function()
 
   it("has no library that reaches outside", function()
     local names = [[
-      for _, name in ipairs { "io", "debug", "package", "dofile", "loadfile" } do
-        print(name, _ENV[name], (pcall(require, name)))
+      for _, use in ipairs {
+        function() io.open "x" end, function() return io.stdout.write end,
+        function() dofile "x" end, function() loadfile "x" end,
+        function() os.execute "x" end, function() os.getenv "x" end,
+        function() os.remove "x" end, function() os.rename("x", "y") end,
+        function() os.exit() end, function() package.loadlib("x", "y") end,
+        function() debug.getregistry() end,
+      } do
+        print(select(2, pcall(use)))
       end
-      print(os.execute, os.getenv, os.remove, os.exit, os.tmpname, string.dump)
+      print(string.dump, (pcall(require, "io")), (pcall(require, "package")))
       print(type(os.time()), type(os.date()), type(os.clock()), os.difftime(2, 1))
     ]]
     local out = out_of(names)
-    for _, name in ipairs { "io", "debug", "package", "dofile", "loadfile" } do
-      has(out, name .. "\tnil\tfalse\n")
+    for _, name in ipairs {
+      "io.open needs --allow io", "io.stdout needs --allow io", "dofile needs --allow io",
+      "loadfile needs --allow io", "os.execute needs --allow os", "os.getenv needs --allow os",
+      "os.remove needs --allow os", "os.rename needs --allow os", "os.exit needs --allow os",
+      "package.loadlib is not for scripts; no --allow brings it",
+      "debug.getregistry is not for scripts; no --allow brings it",
+    } do
+      has(out, name)
     end
-    has(out, ("nil\t"):rep(5) .. "nil\n")
+    has(out, "nil\tfalse\tfalse\n")
     has(out, "number\tstring\tnumber\t1")
+  end)
+
+  it("leaves tracebacks and warnings", function()
+    local out, run = out_of [[
+      print(debug.traceback "here")
+      warn("one ", "warning")
+      warn "@off"
+      warn "not this"
+      warn "@on"
+      warn "and this"
+    ]]
+    has(out, "here\nstack traceback:\n\tjob.lua:3: in main chunk")
+    has(run.err, "Lua warning: one warning\nLua warning: and this\n")
+    lacks(run.err, "not this")
   end)
 
   it("gives io and os when they are allowed", function()
     local out = out_of([[print(type(io.open), type(os.getenv))]], "--allow", "io,os")
     assert.equal("function\tfunction\n", out)
-    assert.equal("function\tnil\n", (out_of([[print(type(io.open), os.getenv)]], "--allow=io")))
-    assert.equal("nil\n", (out_of("print(io.popen)", "--allow", "io")))
+    has(out_of([[print(type(io.open), pcall(os.getenv, "x"))]], "--allow=io"),
+      "function\tfalse\tos.getenv needs --allow os")
+    has(out_of([[print(pcall(io.popen, "x"))]], "--allow", "io"), "io.popen needs --allow os")
     assert.equal("function\n", (out_of("print(type(io.popen))", "--allow", "io,os")))
   end)
 
@@ -364,6 +392,30 @@ describe("the sandbox", function()
     local run = place:run { "job.lua" }
     assert.equal(2, run.code)
     has(run.err, "bytecode")
+  end)
+
+  it("ends a script that computes for too long without a call, wherever it does", function()
+    for _, script in ipairs {
+      "while true do end",
+      "while true do pcall(function() while true do end end) end",
+      "coroutine.wrap(function() while true do end end)()",
+      "composio.spawn(function() while true do end end):join()",
+    } do
+      local _, run = out_of(script, "--cpu", "300ms")
+      assert.equal(1, run.code, script .. run.err)
+      has(run.err, "the script used the CPU for 0.3 s without an API call (--cpu DUR)")
+    end
+  end)
+
+  it("lets a script compute that makes calls meanwhile", function()
+    local _, run = out_of([[
+      local began = os.clock()
+      while os.clock() - began < 0.9 do
+        for number = 1, 1e5 do local _ = number * number end
+        accounts.list { limit = 1 }
+      end
+    ]], "--cpu", "500ms")
+    assert.equal(0, run.code, run.err)
   end)
 
   it("ends a script that needs too much memory, with 1 and a way out", function()

@@ -49,6 +49,12 @@ static void on_signal(int signal_number)
   host_sandbox_trip(&host.sandbox);
 }
 
+static void on_cpu_time(int signal_number)
+{
+  (void)signal_number;
+  host_sandbox_count_cpu(&host.sandbox);
+}
+
 static void set_signals(void)
 {
   static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
@@ -60,6 +66,10 @@ static void set_signals(void)
   (void)sigaction(SIGPIPE, &action, NULL);
   (void)sigaction(SIGXFSZ, &action,
                   NULL); /* write() fails with EFBIG instead */
+  action.sa_handler = on_cpu_time;
+  action.sa_flags = SA_RESTART;
+  (void)sigaction(SIGPROF, &action, NULL);
+  action.sa_flags = 0;
   action.sa_handler = on_signal;
   for(i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
     struct sigaction before;

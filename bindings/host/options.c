@@ -222,7 +222,8 @@ static void set_defaults(struct host_options *options)
   options->endpoint.retries = -1;
   options->settle_wait_ms = 300000;
   options->endpoint.concurrency = 32;
-  options->memory_mb = 512;
+  options->memory_mb = 256;
+  options->cpu_ms = 60000;
   options->limits.max_changes = 500;
   options->limits.max_percent = 25;
   options->limit = 50;

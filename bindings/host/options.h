@@ -84,6 +84,7 @@ struct host_options {
   int verbose;
   int64_t memory_mb;
   int64_t instructions; /* 0: no limit */
+  int64_t cpu_ms;       /* 0: no limit */
   bool allow_io;
   bool allow_os;
   int64_t limit_items; /* items of each bulk; 0: all */

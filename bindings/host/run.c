@@ -138,6 +138,7 @@ static void show(void *ctx, const struct lca_plan *plan)
 static void tick(void *ctx)
 {
   struct host *host = ctx;
+  host->sandbox.alive++;
   (void)host_setup_deadline_ms(host);
   host_terminal_show_progress(host);
 }
@@ -160,6 +161,7 @@ static void warn(void *ctx, const char *text)
 static void before_call(lua_State *L, void *ctx)
 {
   struct host *host = ctx;
+  host->sandbox.alive++;
   lca_run_check(L);
   if(host->over) /* in a finalizer, or the `__tostring` of its error */
     luaL_error(L, "the script has ended: no call is possible any more");
@@ -368,7 +370,9 @@ static bool execute(struct host *host)
     lua_pushlightuserdata(L, host);
   else
     lua_pushnil(L);
+  host_sandbox_watch_cpu(&host->sandbox, true);
   status = lua_pcall(L, 2, 0, 0);
+  host_sandbox_watch_cpu(&host->sandbox, false);
   host_sandbox_end_refused(&host->sandbox);
   if(status) {
     keep_error(host, status);
@@ -427,6 +431,7 @@ int host_run_prepared(struct host *host,
     goto out;
   host->sandbox.memory_bytes = (size_t)host->options.memory_mb << 20;
   host->sandbox.instructions = host->options.instructions;
+  host->sandbox.cpu_ms = host->options.cpu_ms;
   if(host->options.quiet && !host->options.help)
     host->sandbox.held = &host->printed;
   host->L = host_sandbox_state(&host->sandbox);

@@ -1,8 +1,10 @@
-/* Limits a script's memory and instructions; sandbox.lua limits the libraries
-   that it sees. Must not know: command line options, the ledger's rows. */
+/* Limits a script's memory, CPU time and instructions; sandbox.lua limits the
+   libraries that it sees. Must not know: command line options, the ledger's
+   rows. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <lauxlib.h>
 #include <lualib.h>
@@ -15,7 +17,8 @@
 #include "module/scheduler.h"
 #include "module/table.h"
 
-#define HOOK_STEP 10000
+#define HOOK_STEP   10000
+#define CPU_STEP_MS 100
 
 /* ---- memory ---- */
 
@@ -89,6 +92,13 @@ lua_State *host_sandbox_state(struct host_sandbox *limits)
 
 /* ---- instructions ---- */
 
+/* Has the script computed for too long without a sign of life? */
+static bool is_cpu_used_up(const struct host_sandbox *limits)
+{
+  return limits->cpu_ms && limits->alive == limits->alive_seen &&
+         (int64_t)limits->cpu_steps * CPU_STEP_MS >= limits->cpu_ms;
+}
+
 static void hook(lua_State *L, lua_Debug *debug)
 {
   struct host_sandbox *limits;
@@ -102,6 +112,11 @@ static void hook(lua_State *L, lua_Debug *debug)
                  "the script executed more than %lld instructions "
                  "(--instructions)",
                  (long long)limits->instructions);
+  if(is_cpu_used_up(limits))
+    lca_run_stop(L, LCA_STOP_LIMIT,
+                 "the script used the CPU for %g s without an API call "
+                 "(--cpu DUR)",
+                 (double)limits->cpu_ms / 1000);
   lca_run_check(L);
 }
 
@@ -291,6 +306,27 @@ void host_sandbox_trip(struct host_sandbox *limits)
 {
   if(limits->sched)
     lca_scheduler_trip(limits->sched);
+}
+
+void host_sandbox_watch_cpu(const struct host_sandbox *limits, bool on)
+{
+  struct itimerval every = { { 0, 0 }, { 0, 0 } };
+  if(on && limits->cpu_ms)
+    every.it_interval.tv_usec = CPU_STEP_MS * 1000;
+  every.it_value = every.it_interval;
+  (void)setitimer(ITIMER_PROF, &every, NULL);
+}
+
+void host_sandbox_count_cpu(struct host_sandbox *limits)
+{
+  if(limits->alive != limits->alive_seen) {
+    limits->alive_seen = limits->alive;
+    limits->cpu_steps = 0;
+  } else {
+    limits->cpu_steps++;
+    if(is_cpu_used_up(limits))
+      host_sandbox_trip(limits);
+  }
 }
 
 /* ---- functions for scripts ---- */

@@ -1,13 +1,14 @@
-/* Limits a script's memory and instructions, and the libraries that it sees.
-   The limits protect against mistakes, not malice: a slow C function is not
-   interrupted.
-   Must not know: command line options, the ledger's rows. */
+/* Limits a script's memory, CPU time and instructions, and the libraries that
+   it sees. The limits protect against mistakes, not malice: a slow C function
+   is not interrupted. Must not know: command line options, the ledger's rows.
+ */
 #ifndef HOST_SANDBOX_H
 #define HOST_SANDBOX_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <lua.h>
 
 struct ca_held;
@@ -22,9 +23,14 @@ struct host_sandbox {
   size_t refused_size;
   int64_t instructions; /* the limit, 0: none */
   int64_t executed;     /* so far, counted in steps of the hook */
+  int64_t cpu_ms;       /* the limit between two signs of life, 0: none */
+  /* counts signs of life: calls of the script, and steps of the engine */
+  volatile sig_atomic_t alive;
+  volatile sig_atomic_t alive_seen; /* when the CPU's time was last counted */
+  volatile sig_atomic_t cpu_steps;  /* counted since then */
   /* whose tasks a signal interrupts; NULL before and after the script */
   struct lca_scheduler *volatile sched;
-  struct lca_run *run; /* which a limit ends; NULL likewise */
+  struct lca_run *run;  /* which a limit ends; NULL likewise */
   struct ca_held *held; /* takes what the script prints; NULL: stdout */
 };
 
@@ -42,11 +48,18 @@ void host_sandbox_end_refused(struct host_sandbox *limits);
    safe. */
 void host_sandbox_trip(struct host_sandbox *limits);
 
+/* Begins to count the CPU time of the process, of which host_sandbox_count_cpu
+   is called for each step by a signal handler, or ends it. */
+void host_sandbox_watch_cpu(const struct host_sandbox *limits, bool on);
+/* For the handler of SIGPROF. Async-signal safe. */
+void host_sandbox_count_cpu(struct host_sandbox *limits);
+
 /* Opens Lua's standard libraries. Modules that the host loads before
    host_sandbox_close (lua-cjson) are searched in absolute paths only: anybody
    may own the current directory, which Lua searches, too. [-0, +0, e] */
 void host_sandbox_open(lua_State *L);
-/* Removes what scripts may not use: io, debug, package, most of os, bytecode.
+/* Puts tables that say why in place of what scripts may not use: io, debug,
+   package, most of os; removes bytecode.
    require then finds composio and the Lua text files in dir; it finds our
    private modules, such as composio.core, only if the script is_ours, compiled
    in. Call it after composio is loaded. [-0, +0, e] */

@@ -51,6 +51,14 @@ static int host_log(lua_State *L)
   return 0;
 }
 
+/* host.warn(text): the same for a warning, which -q does not leave out. */
+static int host_warn(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  run->options.warn(run->options.ctx, luaL_checkstring(L, 1));
+  return 0;
+}
+
 /* host.listing(accounts, pages, complete): adds a selection's totals. */
 static int host_listing(lua_State *L)
 {
@@ -196,6 +204,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "job", host_job },
     { "stop", host_stop },
     { "log", host_log },
+    { "warn", host_warn },
     { "secret", host_secret },
     { "why_ended", host_why_ended },
     { "listing", host_listing },

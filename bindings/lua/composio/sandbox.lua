@@ -31,20 +31,45 @@ local function searcher_in(dir, host, loadfile)
   end
 end
 
-local function forget(name)
-  _G[name], package.loaded[name] = nil, nil
+-- Returns what stands in place of a function that a script may not use: a table that
+-- says so when it is called or indexed.
+local function substitute(name, allow)
+  local error, text = error, ("%s is not for scripts; no --allow brings it"):format(name)
+  if allow then
+    text = ("%s needs --allow %s: a script may not use it otherwise"):format(name, allow)
+  end
+  local function refuse()
+    error(text, 2)
+  end
+  return setmetatable({}, {
+    __call = refuse, __index = refuse, __newindex = refuse, __metatable = false,
+  })
 end
 
-local function narrow_os(limits)
-  if limits.allow_os then
-    os.exit = limits.exit
-    return
-  end
+-- Replaces a library by substitutes, except for these functions of it.
+local function replace(name, allow, harmless)
   local mine = {}
-  for _, name in ipairs(HARMLESS) do
-    mine[name] = os[name]
+  for field in pairs(_G[name]) do
+    mine[field] = substitute(name .. "." .. field, allow)
   end
-  os, package.loaded.os = mine, mine
+  for _, field in ipairs(harmless or {}) do
+    mine[field] = _G[name][field]
+  end
+  _G[name], package.loaded[name] = mine, harmless and mine or nil
+end
+
+-- Prints a warning as soon as it is complete. Warnings are on from the start.
+local function print_warnings(host)
+  local on, concat, pack = true, table.concat, table.pack
+  function warn(...)
+    local words = pack(...)
+    local text = concat(words)
+    if words.n == 1 and text:sub(1, 1) == "@" then
+      on = text ~= "@off" and (on or text == "@on")
+    elseif on then
+      host.warn("Lua warning: " .. text)
+    end
+  end
 end
 
 -- Replaces Lua's loaders by some that take text alone: malformed bytecode crashes Lua.
@@ -167,25 +192,30 @@ function sandbox.close(limits)
   local loaded, host, stdout = package.loaded, package.loaded["composio.host"], io.stdout
   host.library = library_in(limits.library_path, package.searchpath, loadfile)
   package.searchers = { package.searchers[1], searcher_in(limits.dir, host, loadfile) }
-  narrow_os(limits)
+  if limits.allow_os then
+    os.exit = limits.exit
+  else
+    replace("os", "os", HARMLESS)
+  end
   refuse_bytecode()
+  print_warnings(host)
   if limits.hold then
     hold_output(limits, stdout)
   end
   fix_string_methods()
   if not limits.allow_os then
-    io.popen = nil -- it runs programs, as os.execute does
+    io.popen = substitute("io.popen", "os") -- it runs programs, as os.execute does
   end
   getmetatable(io.stdout).__metatable = false -- a finalizer put there would have no hook
   if not limits.allow_io then
-    forget "io"
-    dofile, loadfile = nil, nil
+    replace("io", "io")
+    dofile, loadfile = substitute("dofile", "io"), substitute("loadfile", "io")
   end
   if not limits.is_ours then
     narrow_require(package.preload)
   end
-  forget "debug"
-  forget "package"
+  replace("debug", nil, { "traceback" })
+  replace "package"
   loaded["composio.host"] = nil
   print = printer(limits, stdout)
 end
