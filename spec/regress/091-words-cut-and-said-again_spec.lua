@@ -1,7 +1,6 @@
 -- A change that stayed unknown was told three times as checked; a long reason for which a run
 -- stopped was cut within a word; wide characters shifted the columns of a table.
 local host = require "spec.support.host"
-local job = require "spec.support.job"
 local scene = require "spec.support.scene"
 local server = require "spec.support.server"
 
@@ -53,6 +52,7 @@ it("characters that take two columns are counted as such", function()
     list:add(user, "x")
   end
   list:finish()
-  assert.same({ "user       end", "jösé 日本  x", "😀 team    x", "e\u{301}a         x", "plain      x" },
-    lines)
+  assert.same({
+    "user       end", "jösé 日本  x", "😀 team    x", "e\u{301}a         x", "plain      x",
+  }, lines)
 end)
