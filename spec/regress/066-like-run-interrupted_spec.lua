@@ -7,7 +7,7 @@ local server = require "spec.support.server"
 local wait_until = host.wait_until
 
 local LINK = [[
-  composio.job { params = { tag = { type = "string", default = "a" } } }
+  composio.job { params = { mark = { type = "string", default = "a" } } }
   composio.bulk({ key = function(row) return row.user end }, composio.csv "users.csv",
     function(row) accounts.link(row.user, "%s", { alias = arg[1] }) end)
 ]]
@@ -67,7 +67,7 @@ describe("a run whose like was interrupted", function()
       job.has(run.err, "composio-lua resume 2")
       assert.equal(before, links())
     end
-    local run = place:run(words("--apply", "--tag", "b", "--limit-items", "1"), { script = script })
+    local run = place:run(words("--apply", "--mark", "b", "--limit-items", "1"), { script = script })
     assert.equal(0, run.code, run.err)
     assert.equal(before + 1, links())
     run = place:run(words("--apply", "--anew", "--limit-items", "1"), { script = script })
