@@ -1,6 +1,8 @@
 -- The command after `next:` is run exactly as it is printed, after each kind of end, until
 -- there is none: it does something each time, and makes nothing twice.
+local cjson = require "cjson"
 local host = require "spec.support.host"
+local job = require "spec.support.job"
 local server = require "spec.support.server"
 
 local USERS = 12
@@ -19,6 +21,9 @@ local REFUSED = { method = "POST", path = "*/link*", nth = 4, action = "reply", 
   body = { error = { message = "not this one", slug = "X_NotThis", code = 1 } } }
 local LOST = { method = "POST", path = "*/link*", nth = 5, action = "close" }
 local GONE = { method = "POST", path = "*/link*", action = "close" }
+local WRONG_KEY = { method = "POST", path = "*/link*", nth = 5, times = 1000, action = "reply",
+  status = 401, body = { error = { message = "Invalid API key", code = 10401 } } }
+local SLOW = { method = "POST", path = "*/link*", action = "delay", delay_ms = 400 }
 local THROTTLED = { method = "POST", path = "*/link*", action = "reply", status = 429, nth = 6,
   headers = { ["Retry-After"] = "1" }, body = { error = { message = "slow down" } } }
 
@@ -35,6 +40,8 @@ local ENDS = {
   ["a lost reply"] = { words = { "--apply" }, faults = { LOST } },
   ["a throttle"] = { words = { "--apply" }, faults = { THROTTLED } },
   ["a service that is gone"] = { words = { "--apply", "--retries", "0" }, faults = { GONE } },
+  ["a wrong key"] = { words = { "--apply" }, faults = { WRONG_KEY } },
+  ["a kill"] = { words = { "--apply" }, faults = { SLOW }, is_killed = true },
   ["a stop rule"] = { words = { "--apply", "--stop-on", "failed=1" }, faults = { REFUSED } },
 }
 
@@ -68,6 +75,19 @@ describe("the command after next: typed exactly, after", function()
     return users, total
   end
 
+  -- Kills the run after some links. What to type then is what `show` says.
+  local function kill(place, words, script)
+    local process = place:start(words, script)
+    host.wait_until(function()
+      return job.sent(emulator, "/link") >= 5
+    end, "some links")
+    process:signal "KILL"
+    process:wait()
+    local shown = place:run { "show", "last", "--json" }
+    local line = cjson.decode(shown.out:match "^[^\n]+")
+    return { summary = { next = line.next }, err = shown.out }
+  end
+
   for name, ending in pairs(ENDS) do
     it(name, function()
       emulator:faults()
@@ -80,16 +100,19 @@ describe("the command after next: typed exactly, after", function()
       place:write("users.csv", table.concat(rows, "\n") .. "\n")
       local configs = emulator:client().auth_configs.list { toolkit_slugs = { "github" } }
       local words = host.unlimited {
-        "job.lua", "--concurrency", "2", "--timeout", "2s", "--summary", "summary.json",
+        "job.lua", "--concurrency", "2", "--timeout", "2s", "--settle-wait", "0s",
+        "--summary", "summary.json",
       }
       table.move(ending.words, 1, #ending.words, #words + 1, words)
       emulator:faults(ending.faults)
-      local run = place:run(words, { script = LINK:format(configs.items[1].id) })
+      local script = { script = LINK:format(configs.items[1].id) }
+      local run = ending.is_killed and kill(place, words, script) or place:run(words, script)
       emulator:faults()
       local steps = 0
       while type(run.summary.next) == "string" do
         steps = steps + 1
         assert.is_true(steps < 5, run.err)
+        emulator:tell("clock/advance", { seconds = 700 }) -- the quiet time of what was lost
         local before, command = select(2, links()), run.summary.next
         words = split(command)
         if not command:find "--summary" then
