@@ -297,8 +297,9 @@ static CURLcode set_endpoint(struct ca_attempt *attempt,
   SET(easy, failed, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
   SET(easy, failed, CURLOPT_REDIR_PROTOCOLS_STR, "https");
   SET(easy, failed, CURLOPT_CONNECTTIMEOUT_MS, (long)endpoint->connect_ms);
-  /* a proxy from the environment must not be used for loopback */
-  SET(easy, failed, CURLOPT_PROXY, endpoint->is_loopback ? "" : NULL);
+  /* A proxy from the environment must not be used for loopback. "*" also saves
+     libcurl the look at that environment for each request. */
+  SET(easy, failed, CURLOPT_NOPROXY, endpoint->is_loopback ? "*" : NULL);
   if(https) {
     SET(easy, failed, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(easy, failed, CURLOPT_PIPEWAIT, 1L);
