@@ -90,6 +90,7 @@ enum ca_code ca_change_take(struct ca_ledger *ledger, sqlite3_stmt *statement,
                             struct ca_change_row *row, struct ca_err *err)
 {
   struct ca_change *change = &row->change;
+  int texts_given = sqlite3_data_count(statement) - NUMBERS;
   int i;
 
   memset(row, 0, sizeof(*row));
@@ -100,7 +101,7 @@ enum ca_code ca_change_take(struct ca_ledger *ledger, sqlite3_stmt *statement,
   change->outcome = row->outcome;
   change->fallback = sqlite3_column_int(statement, 4) != 0;
   row->sent_ms = sqlite3_column_int64(statement, 5);
-  for(i = 0; i < TEXTS; i++)
+  for(i = 0; i < TEXTS && i < texts_given; i++)
     *text_of(row, i) = ca_ledger_text(statement, NUMBERS + i);
   return ca_ledger_operation(ledger, sqlite3_column_int64(statement, 1),
                              &change->api, err);

@@ -11,37 +11,45 @@
 
 /* Plan rows. */
 
-/* What a table's rows look like; the values are bound in the order of their
-   statement, numbers first. */
+/* What a table's rows look like. */
 struct shape {
   enum ca_sql one;
   enum ca_sql many; /* writes CA_QUEUED_ROWS rows */
   int texts;
   int nullable; /* from this number on, 0 becomes NULL */
+  /* where the statement has the values: the numbers, then the texts */
+  unsigned char places[CA_ROW_NUMBERS + CA_ITEM_TEXTS];
 };
-static const struct shape item_shape = { CA_SQL_ITEM_ADD, CA_SQL_ITEMS_ADD,
-                                         CA_ITEM_TEXTS, 3 };
+static const struct shape item_shape = { CA_SQL_ITEM_ADD,
+                                         CA_SQL_ITEMS_ADD,
+                                         CA_ITEM_TEXTS,
+                                         3,
+                                         { 0, 1, 2, 11, 12, 3, 4, 5, 6, 7, 8,
+                                           9, 10, 13 } };
 static const struct shape change_shape = { CA_SQL_CHANGE_ADD_PLAIN,
                                            CA_SQL_CHANGES_ADD_PLAIN,
-                                           CA_CHANGE_TEXTS, CA_ROW_NUMBERS };
+                                           CA_CHANGE_TEXTS,
+                                           CA_ROW_NUMBERS,
+                                           { 0, 1, 2, 3, 4, 5, 6, 7 } };
 
-static void bind_row(sqlite3_stmt *statement, int place,
+static void bind_row(sqlite3_stmt *statement, int from,
                      const struct shape *shape,
                      const struct ca_queued_row *row)
 {
+  const unsigned char *place = shape->places;
   int i;
 
   for(i = 0; i < CA_ROW_NUMBERS; i++, place++)
     if(row->numbers[i] || i < shape->nullable)
-      sqlite3_bind_int64(statement, place, row->numbers[i]);
+      sqlite3_bind_int64(statement, from + *place, row->numbers[i]);
     else
-      sqlite3_bind_null(statement, place);
+      sqlite3_bind_null(statement, from + *place);
   for(i = 0; i < shape->texts; i++, place++)
     if(row->texts[i].data)
-      sqlite3_bind_text(statement, place, row->texts[i].data,
+      sqlite3_bind_text(statement, from + *place, row->texts[i].data,
                         (int)row->texts[i].len, SQLITE_STATIC);
     else
-      sqlite3_bind_null(statement, place);
+      sqlite3_bind_null(statement, from + *place);
 }
 
 /* Writes count rows in one statement: CA_QUEUED_ROWS or one. */

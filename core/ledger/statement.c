@@ -32,11 +32,12 @@
   " c.user, c.config, c.query, c.body, c.fingerprint, c.reason, c.line,"  \
   " c.status_before, c.image, i.key, o.error, o.request_id,"              \
   " o.status_after, o.made"
-/* The same for a change without intent and outcome. */
+/* The same for a change without intent and outcome, whose columns are left
+   out at the end. */
 #define FRESH_ROW                                                        \
   "c.id, c.operation, c.cost, c.outcome, c.fallback, NULL, " AIM ","     \
   " c.user, c.config, c.query, c.body, c.fingerprint, c.reason, c.line," \
-  " c.status_before, c.image, i.key, NULL, NULL, NULL, NULL"
+  " c.status_before, c.image, i.key"
 #define CHANGE_MORE                     \
   " LEFT JOIN outcome o ON o.id = c.id" \
   " LEFT JOIN intent n ON n.id = c.id"  \
@@ -70,13 +71,15 @@
 #define ROWS_16(row) ROWS_4(ROWS_4(row))
 
 #define INTENT  "(?1, ?)"
-#define ITEM    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+#define ITEM    "(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #define PLAIN   "(?, ?, ?, ?, ?, ?, ?, ?)"
 #define OUTCOME "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
+/* In the order of the table's columns: otherwise SQLite copies each value once
+   more. */
 #define INSERT_ITEM                                                         \
-  "INSERT INTO item(id, bulk, flags, created_ms, updated_ms, key, account," \
-  " user, toolkit, scheme, status, status_reason, alias, row, outcome)"     \
+  "INSERT INTO item(id, bulk, outcome, flags, key, account, user, toolkit," \
+  " scheme, status, status_reason, alias, created_ms, updated_ms, row)"     \
   " VALUES"
 #define INSERT_PLAIN                                                     \
   "INSERT INTO change(id, bulk, operation, cost, outcome, reason, line," \
