@@ -84,6 +84,7 @@ lua_State *host_sandbox_state(struct host_sandbox *limits)
   lua_State *L = lua_newstate(allocate, limits);
   if(!L)
     return NULL;
+  memset(lua_getextraspace(L), 0, LUA_EXTRASPACE); /* there is no run yet */
   lua_atpanic(L, panic);
   lua_pushlightuserdata(L, limits);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &limits_key);

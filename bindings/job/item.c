@@ -277,6 +277,26 @@ static void set_live(lua_State *L, struct lca_run *run, int64_t id, int index)
   lua_pop(L, 1);
 }
 
+/* Pushes an empty item. Its memory is that of one whose action has ended, so
+   that items make no work for the garbage collector: the table of live items
+   keeps it at 0, which is no item's id. [-0, +1, m] */
+static struct lca_item *push_item(lua_State *L, struct lca_run *run)
+{
+  struct lca_item *item;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->live_ref);
+  if(lua_rawgeti(L, -1, 0) == LUA_TUSERDATA) {
+    lua_pushboolean(L, false); /* keeps the table's slot */
+    lua_rawseti(L, -3, 0);
+  } else {
+    lua_pop(L, 1);
+    lua_newuserdatauv(L, sizeof(*item), LCA_ITEM_VALUES);
+  }
+  lua_remove(L, -2);
+  item = lua_touserdata(L, -1);
+  memset(item, 0, sizeof(*item));
+  return item;
+}
+
 static int error_line(lua_State *L)
 {
   (void)lca_error_push_line(L, 1);
@@ -373,6 +393,7 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
     /* every row is stored, so that a resumed run can tell which are new */
     if(!item->number && !lua_isnil(L, PLAN_ROW))
       lca_item_store(L, run, PLAN_ITEM, NULL);
+    set_live(L, run, 0, PLAN_ITEM); /* for the next one: push_item */
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -415,8 +436,7 @@ int lca_item_plan(lua_State *L)
   struct lca_item *item;
   lua_settop(L, PLAN_ANEW);
   luaL_checkstring(L, PLAN_KEY);
-  item = lua_newuserdatauv(L, sizeof(*item), LCA_ITEM_VALUES);
-  memset(item, 0, sizeof(*item));
+  item = push_item(L, run);
   item->bulk = (int)luaL_checkinteger(L, PLAN_BULK);
   item->id = ++run->last_item;
   item->account = lca_account_of(L, PLAN_ACCOUNT);

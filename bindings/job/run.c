@@ -13,12 +13,12 @@
 
 static const char run_key; /* its address is the run's key in the registry */
 
+/* Every thread has a copy of what stands in the main thread's extra space when
+   it is made: no thread is older than the run. */
 struct lca_run *lca_run_of(lua_State *L)
 {
   struct lca_run *run;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &run_key);
-  run = lua_touserdata(L, -1);
-  lua_pop(L, 1);
+  memcpy(&run, lua_getextraspace(L), sizeof(run));
   return run;
 }
 
@@ -199,7 +199,8 @@ void lca_run_make(lua_State *L, const struct lca_run_options *options)
   run->client_ref = LUA_NOREF;
   run->may = CA_REVERSIBLE;
   memcpy(run->stats.params, "{}", 3);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &run_key);
+  memcpy(lua_getextraspace(L), &run, sizeof(run));
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &run_key); /* keeps it alive */
   lua_newtable(L);
   run->live_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_newtable(L);
