@@ -185,10 +185,14 @@ struct lca_item *lca_item_push_live(lua_State *L, struct lca_run *run,
 {
   struct lca_item *item;
   lua_rawgeti(L, LUA_REGISTRYINDEX, run->live_ref);
-  lua_rawgeti(L, -1, id);
+  lua_rawgeti(L, -1, id & ((1 << LCA_SLOT_BITS) - 1));
   lua_remove(L, -2);
   item = lua_touserdata(L, -1);
-  return item;
+  if(item && item->id == id)
+    return item;
+  lua_pop(L, 1);
+  lua_pushnil(L);
+  return NULL;
 }
 
 /* Pushes what lca_item_push_live pushes for the running task. *id: what the
@@ -266,35 +270,37 @@ int lca_item_tag(lua_State *L)
 
 /* ---- running a script's function for one item ---- */
 
-static void set_live(lua_State *L, struct lca_run *run, int64_t id, int index)
-{
-  lua_rawgeti(L, LUA_REGISTRYINDEX, run->live_ref);
-  if(index)
-    lua_pushvalue(L, index);
-  else
-    lua_pushnil(L);
-  lua_rawseti(L, -2, id);
-  lua_pop(L, 1);
-}
-
-/* Pushes an empty item. Its memory is that of one whose action has ended, so
-   that items make no work for the garbage collector: the table of live items
-   keeps it at 0, which is no item's id. [-0, +1, m] */
+/* Pushes an empty item. One whose action has ended is used again, so that
+   items make no work for the garbage collector. [-0, +1, m] */
 static struct lca_item *push_item(lua_State *L, struct lca_run *run)
 {
   struct lca_item *item;
+  int slot = run->idle_slot;
   lua_rawgeti(L, LUA_REGISTRYINDEX, run->live_ref);
-  if(lua_rawgeti(L, -1, 0) == LUA_TUSERDATA) {
-    lua_pushboolean(L, false); /* keeps the table's slot */
-    lua_rawseti(L, -3, 0);
+  if(slot) {
+    lua_rawgeti(L, -1, slot);
+    item = lua_touserdata(L, -1);
+    run->idle_slot = item->next_idle;
   } else {
-    lua_pop(L, 1);
-    lua_newuserdatauv(L, sizeof(*item), LCA_ITEM_VALUES);
+    item = lua_newuserdatauv(L, sizeof(*item), LCA_ITEM_VALUES);
+    slot = ++run->slots;
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, slot);
   }
   lua_remove(L, -2);
-  item = lua_touserdata(L, -1);
   memset(item, 0, sizeof(*item));
+  item->slot = slot;
+  item->id = ++run->last_item << LCA_SLOT_BITS | slot;
   return item;
+}
+
+/* The item's action has ended. The item is not used again before the next call
+   of push_item. */
+static void end_item(struct lca_run *run, struct lca_item *item)
+{
+  item->id = 0;
+  item->next_idle = run->idle_slot;
+  run->idle_slot = item->slot;
 }
 
 static int error_line(lua_State *L)
@@ -388,12 +394,11 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
   if(!is_good)
     push_error_line(L);
   lca_task_set_item(lca_scheduler_running(run->sched), 0);
-  set_live(L, run, item->id, 0);
+  end_item(run, item);
   if(is_good) {
     /* every row is stored, so that a resumed run can tell which are new */
     if(!item->number && !lua_isnil(L, PLAN_ROW))
       lca_item_store(L, run, PLAN_ITEM, NULL);
-    set_live(L, run, 0, PLAN_ITEM); /* for the next one: push_item */
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -438,7 +443,6 @@ int lca_item_plan(lua_State *L)
   luaL_checkstring(L, PLAN_KEY);
   item = push_item(L, run);
   item->bulk = (int)luaL_checkinteger(L, PLAN_BULK);
-  item->id = ++run->last_item;
   item->account = lca_account_of(L, PLAN_ACCOUNT);
   lua_pushvalue(L, PLAN_ACCOUNT);
   lua_setiuservalue(L, PLAN_ITEM, LCA_ITEM_ACCOUNT);
@@ -454,7 +458,6 @@ int lca_item_plan(lua_State *L)
   }
   if(item->number && !item->recall)
     clear_plan(L, run, item->number);
-  set_live(L, run, item->id, PLAN_ITEM);
   lca_task_set_item(task, item->id);
   lca_scheduler_set_origin(L, run->sched, PLAN_ACTION);
   lua_pushvalue(L, PLAN_ACTION);

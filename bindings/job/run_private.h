@@ -55,10 +55,12 @@ struct lca_run {
   struct ca_apply *apply;    /* owned; NULL before the first change */
   struct lca_client *client; /* the default one, anchored by client_ref */
   int client_ref;
-  int live_ref;  /* table: live item's id → its userdata */
+  int live_ref;  /* table: slot → the userdata of an item, live or idle */
   int names_ref; /* table: names of the bulks so far */
   int notes_ref; /* table: auth config's id → { toolkit, protected } */
   int64_t last_item;
+  int slots;         /* how many there are */
+  int idle_slot;     /* of the first idle item, 0: none */
   int64_t last_call; /* number in the last straight-line change's key */
   enum ca_class may;
   struct lca_count *plan_counts; /* owned; counts of the bulk being planned */
@@ -91,7 +93,9 @@ struct lca_counted {
 /* An item while its action runs: a full userdata with the user values
    1 account as it was read or nil, 2 key, 3 row as JSON or nil. */
 struct lca_item {
-  int64_t id; /* unique in this process; the task carries it */
+  int64_t id; /* number and slot; the task carries it. 0: it is idle */
+  int slot;
+  int next_idle;                     /* slot of the next idle item */
   const struct lca_account *account; /* the text of user value 1, or NULL */
   int64_t number; /* the ledger's id; 0 until the item is written there */
   int bulk;
@@ -106,6 +110,7 @@ struct lca_item {
   int64_t recalled; /* number of the last change that was matched */
   struct lca_counted counted[LCA_COUNTED]; /* its first changes */
 };
+#define LCA_SLOT_BITS 20
 enum { LCA_ITEM_ACCOUNT = 1, LCA_ITEM_KEY, LCA_ITEM_ROW, LCA_ITEM_VALUES = 3 };
 
 /* job/run.c */
