@@ -213,7 +213,7 @@ static void ready_default(lua_State *L, struct lca_client *client)
 
 struct lca_client *lca_client_check(lua_State *L, int index)
 {
-  struct lca_client *client = luaL_checkudata(L, index, CLIENT);
+  struct lca_client *client = lua_touserdata(L, index);
   if(client->closed)
     lca_error_usage(L, "composio.client: the client is closed");
   if(!client->endpoint)

@@ -38,8 +38,9 @@ typedef int lca_recorder_fn(lua_State *L, void *ctx, struct lca_client *client,
    service. NULL: no check. */
 typedef void lca_before_fn(lua_State *L, void *ctx);
 
-/* Returns the client at index. Raises if it is closed; on the first use of
-   the default client, reads its key and makes its endpoint. [-0, +0, e] */
+/* Returns the client at index, which must be one. Raises if it is closed; on
+   the first use of the default client, reads its key and makes its endpoint.
+   [-0, +0, e] */
 struct lca_client *lca_client_check(lua_State *L, int index);
 
 /* Pushes the default client, ready for use. [-0, +1, e] */

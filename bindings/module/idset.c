@@ -14,15 +14,47 @@
 
 #define IDSET "composio.idset"
 
-static int idset_add(lua_State *L)
+/* Adds the id at index; returns whether it is new. [-0, +0, e] */
+static bool add(lua_State *L, struct ca_hashset *ids, int index)
 {
-  struct ca_hashset *ids = luaL_checkudata(L, 1, IDSET);
   size_t len;
-  const char *text = luaL_checklstring(L, 2, &len);
+  const char *text = luaL_checklstring(L, index, &len);
   bool present;
   if(ca_hashset_add(ids, ca_digest_hash(0, text, len), &present))
-    return luaL_error(L, "out of memory");
-  lua_pushboolean(L, !present);
+    luaL_error(L, "out of memory");
+  return !present;
+}
+
+static int idset_add(lua_State *L)
+{
+  lua_pushboolean(L, add(L, luaL_checkudata(L, 1, IDSET), 2));
+  return 1;
+}
+
+/* ids:add_accounts(list): adds the accounts' ids, and removes from the list
+   those accounts whose id was there; returns how many. */
+static int idset_add_accounts(lua_State *L)
+{
+  struct ca_hashset *ids = luaL_checkudata(L, 1, IDSET);
+  lua_Integer count = luaL_len(L, 2);
+  lua_Integer remaining = 0;
+  lua_Integer i;
+  for(i = 1; i <= count; i++) {
+    lua_settop(L, 2);
+    lua_rawgeti(L, 2, i);
+    lua_pushliteral(L, "id");
+    lua_rawget(L, 3);
+    if(!add(L, ids, 4))
+      continue;
+    lua_pop(L, 1);
+    if(++remaining < i)
+      lua_rawseti(L, 2, remaining);
+  }
+  for(i = remaining + 1; i <= count; i++) {
+    lua_pushnil(L);
+    lua_rawseti(L, 2, i);
+  }
+  lua_pushinteger(L, count - remaining);
   return 1;
 }
 
@@ -55,6 +87,7 @@ static int idset_new(lua_State *L)
 void lca_idset_open(lua_State *L)
 {
   static const luaL_Reg methods[] = { { "add", idset_add },
+                                      { "add_accounts", idset_add_accounts },
                                       { "count", idset_count },
                                       { NULL, NULL } };
   static const luaL_Reg events[] = { { "__gc", idset_gc }, { NULL, NULL } };

@@ -115,16 +115,12 @@ return function(_, core)
     for key, value in pairs(selection.options) do
       options[key] = value
     end
-    local ids = core.idset()
     local walk = {
       list = selection.list,
       options = options, -- with the cursor of the next page
       client = selection.client,
       matches = make_filter(options),
-      ids = ids,
-      is_new = function(account)
-        return ids:add(account.id)
-      end,
+      ids = core.idset(),
       cursors = core.idset(),
       ready = {}, -- accounts of pages that were read
       first = 1,
@@ -175,7 +171,7 @@ return function(_, core)
     local state, items = walk.state, page.items
     state.pages = state.pages + 1
     note_total(state, math.tointeger(page.total_items))
-    state.repeated = state.repeated + drop(items, walk.is_new)
+    state.repeated = state.repeated + walk.ids:add_accounts(items)
     if walk.matches then
       state.dropped = state.dropped + drop(items, walk.matches)
     end
