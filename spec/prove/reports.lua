@@ -1,7 +1,8 @@
 -- A run with a report is killed, interrupted, or meets a full disk at its writes and renames;
 -- then it is resumed, or run again where nothing was planned yet. The report must hold each
 -- person once, each link that stood in the partial file or the report before, and the
--- reason where there is no link.
+-- reason where there is no link; the exit is 3 where there is such a row, else 0. The
+-- service must have made one link for each person. Some first resumes are killed, too.
 -- Usage: lua5.4 spec/prove/reports.lua [short]
 -- Must not know: how rows are matched.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
@@ -12,6 +13,7 @@ local NO_LINK = "link not received: mint a new one"
 local FAULTS = {
   { calls = "write", how = "signal=SIGKILL" },
   { calls = "write", how = "signal=SIGINT" },
+  { calls = "write", how = "signal=SIGTERM" },
   { calls = "write", how = "error=ENOSPC" },
   { calls = "rename", how = "signal=SIGKILL" },
   { calls = "rename", how = "error=ENOSPC" },
@@ -20,8 +22,12 @@ local FAULTS = {
   { calls = "recvfrom", how = "signal=SIGINT" },
   { calls = "fdatasync", how = "signal=SIGKILL" },
   { calls = "fdatasync", how = "error=ENOSPC" },
+  { calls = "pwrite64", how = "signal=SIGKILL" },
+  { calls = "pwrite64", how = "signal=SIGTERM" },
+  { calls = "pwrite64", how = "error=ENOSPC" },
 }
-local MOST, FEW = 60, 2 -- points of each fault
+local MOST, FEW = 400, 2 -- points of each fault
+local AGAIN = 3 -- every third point kills its first resume, at a write
 local TIMES = 4 -- so often at most a run is resumed
 
 stage.begin "reports"
@@ -44,22 +50,30 @@ composio.bulk({
 }, rows, function(row) accounts.link(row.user, "ac_GmailManaged") end)
 ]]):format(file, PEOPLE))
 
+local function traced(inject)
+  local calls = "write,rename,unlink,sendto,recvfrom,fdatasync,pwrite64"
+  local trace = "strace -f -qq -s 0 -o %s -e trace=%s %s"
+  return trace:format(stage.quote(log), calls, inject and "-e inject=" .. inject or "")
+end
+
 local function run(inject)
-  local trace = "strace -f -qq -s 0 -o %s -e trace=write,rename,unlink,sendto,recvfrom,fdatasync "
-  local before = trace:format(stage.quote(log)) .. (inject and "-e inject=" .. inject or "")
   return stage.shell(stage.command {
-    before = before,
+    before = traced(inject),
     script = script,
     state = state,
     url = emulator.url,
-    more = stage.join({ "--apply", "--retries", "0", "--concurrency", "4" }, stage.OPEN),
+    more = stage.join({
+      "--apply", "--retries", "0", "--concurrency", "4", "--timeout", "1s", "--settle-wait", "0",
+    }, stage.OPEN),
   })
 end
 
-local function resume()
+local function resume(inject)
+  emulator:tell("clock/advance", { seconds = 20 }) -- the service says that it has been quiet
   return stage.shell(stage.command {
+    before = inject and traced(inject),
     verb = "resume", operand = "last", state = state, url = emulator.url,
-    more = { "--retries", "0" },
+    more = { "--retries", "0", "--timeout", "1s" },
   })
 end
 
@@ -81,18 +95,20 @@ local function forget_files()
   emulator:reset()
 end
 
+-- Returns whether a row has no link.
 local function check_report(links, say)
   local from = io.open(file, "rb")
   if not from then
     return say "there is no report"
   end
-  local text, seen, count = from:read "a", {}, 0
+  local text, seen, count, lost = from:read "a", {}, 0, false
   from:close()
   for who, reason, link in text:gmatch "\n(person_%d+),([^,\r\n]*),([^,\r\n]*)\r" do
     if seen[who] then
       say(who .. " stands there twice")
     end
     seen[who], count = link, count + 1
+    lost = lost or link == ""
     if (link == "") ~= (reason == NO_LINK) then
       say(("%s: '%s' with the link '%s'"):format(who, reason, link))
     end
@@ -109,20 +125,35 @@ local function check_report(links, say)
       say("the link of " .. who .. " is lost")
     end
   end
+  return lost
 end
 
+-- How many links the service made beyond one for each person.
+local function count_doubled()
+  local made, doubled = {}, 0
+  for _, change in ipairs(emulator:changes()) do
+    doubled = doubled + (made[change.user_id] and 1 or 0)
+    made[change.user_id or change] = true
+  end
+  return doubled
+end
+
+local points = 0
+
 local function point(inject)
+  points = points + 1
   forget_files()
   local problems, links = {}, {}
   local output, code = run(inject)
   add_links(links, file .. ".partial")
   add_links(links, file)
-  for _ = 1, TIMES do
-    if code == 0 then
+  for time = 1, TIMES do
+    if code == 0 or code == 3 then
       break
     end
     local before = output
-    output, code = resume()
+    local again = time == 1 and points % AGAIN == 0
+    output, code = resume(again and ("write:signal=SIGKILL:when=%d"):format(points % 40 + 1) or nil)
     if code == 2 and #emulator:changes() == 0 then -- nothing was planned
       output, code = run()
     end
@@ -132,10 +163,13 @@ local function point(inject)
   local function say(text)
     problems[#problems + 1] = text .. "\n" .. output:sub(-1500)
   end
-  if code ~= 0 then
+  local lost = check_report(links, say)
+  if code ~= (lost and 3 or 0) then
     say(("exit %d at last"):format(code))
   end
-  check_report(links, say)
+  if count_doubled() > 0 then
+    say "a person got two links"
+  end
   local left = stage.shell("ls " .. stage.quote(stage.dir) .. " | grep partial")
   -- a kill between the run's end and the removal leaves it; the next run sets it aside
   local was_over = output:find("is finished", 1, true)
