@@ -168,6 +168,8 @@ static enum ca_code check_bytes(const struct host_protect_row *row,
                                 struct ca_slice line, struct ca_err *err)
 {
   size_t i;
+  if(ca_text_is_utf16(line))
+    return wrong(row, err, "the file is UTF-16: save it as UTF-8");
   for(i = 0; i < line.len; i++)
     if((unsigned char)line.data[i] < ' ' || line.data[i] == 0x7F)
       return wrong(row, err, "the line has a control byte");

@@ -413,6 +413,7 @@ void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
 int host_sandbox_load(lua_State *L, const char *text, size_t len,
                       const char *path)
 {
+  const struct ca_slice whole = { text, len };
   int status;
   lua_pushfstring(L, "@%s", path);
   if(len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
@@ -426,6 +427,9 @@ int host_sandbox_load(lua_State *L, const char *text, size_t len,
   }
   if(len && text[0] == LUA_SIGNATURE[0]) {
     lua_pushfstring(L, "%s is bytecode; a script must be Lua text", path);
+    status = LUA_ERRSYNTAX;
+  } else if(ca_text_is_utf16(whole)) {
+    lua_pushfstring(L, "%s is UTF-16: save it as UTF-8", path);
     status = LUA_ERRSYNTAX;
   } else {
     status = luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t");

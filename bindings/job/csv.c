@@ -220,6 +220,9 @@ static int reader_header(lua_State *L)
   lua_newtable(L);
   for(i = 1; next_cell(reader, &cell); i++) {
     const char *wrong = cell.len ? what_is_wrong(cell) : "has no name";
+    if(i == 1 && ca_text_is_utf16(cell))
+      return lca_error_usage(L, "%s: the file is UTF-16: save it as UTF-8",
+                             path_of(L, 1));
     if(i > COLUMNS_MAX)
       return lca_error_usage(L, "%s: the file has more than %d columns",
                              path_of(L, 1), COLUMNS_MAX);

@@ -223,3 +223,11 @@ enum ca_code ca_text_encode_segment(struct ca_buf *out, struct ca_slice value)
 {
   return percent(out, value, "-._~!$&'()*+,;=:@");
 }
+
+bool ca_text_is_utf16(struct ca_slice text)
+{
+  const char *data = text.data;
+  return text.len >= 2 &&
+         (!memcmp(data, "\xFF\xFE", 2) || !memcmp(data, "\xFE\xFF", 2) ||
+          !data[0] != !data[1]);
+}

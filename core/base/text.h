@@ -81,4 +81,8 @@ CA_MUST_USE enum ca_code ca_text_encode_query(struct ca_buf *out,
 CA_MUST_USE enum ca_code ca_text_encode_segment(struct ca_buf *out,
                                                 struct ca_slice value);
 
+/* Does the text begin as UTF-16 does, with a byte order mark or with a zero
+   byte beside the first letter? */
+bool ca_text_is_utf16(struct ca_slice text);
+
 #endif

@@ -4,10 +4,12 @@
    libcurl resends a request by itself when a reused connection dies before the
    reply, so the pre-request callback refuses the second send of a request that
    must not be repeated. By default libcurl has no total timeout. */
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 #include "wire/attempt.h"
 #include "base/text.h"
 #include "base/secret.h"
@@ -539,6 +541,32 @@ static bool is_proxys(const struct ca_attempt *attempt, CURLcode result)
   return !strstr(attempt->error, name);
 }
 
+/* What to do about a certificate that was refused: libcurl has one code for
+   all reasons, so its text is asked. */
+static const char *certificate_way_out(const char *detail)
+{
+  if(strstr(detail, "expired"))
+    return "; the certificate has expired: it must be renewed, unless this "
+           "machine's clock is wrong";
+  if(strstr(detail, "not yet valid"))
+    return "; is this machine's clock right?";
+  if(strstr(detail, "subject name") || strstr(detail, "does not match"))
+    return "; the certificate is for another name: check the base URL";
+  return "; give the right certificate authority with --tls-ca";
+}
+
+/* A lookup or a connection that got no descriptor fails as if the network was
+   to blame. */
+static bool is_out_of_descriptors(void)
+{
+  int ends[2];
+  if(pipe(ends))
+    return errno == EMFILE || errno == ENFILE;
+  (void)close(ends[0]);
+  (void)close(ends[1]);
+  return false;
+}
+
 void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
                         struct ca_err *err)
 {
@@ -548,7 +576,10 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
   const char *way_out = "";
   char through[120];
 
-  if(proxy && is_proxys(attempt, result)) {
+  if(is_out_of_descriptors()) {
+    way_out = "; this process has no file descriptors left: raise ulimit -n, "
+              "or lower --concurrency";
+  } else if(proxy && is_proxys(attempt, result)) {
     snprintf(through, sizeof(through),
              "; requests go through the proxy that %s names: is it up?",
              proxy);
@@ -558,7 +589,7 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
   else if(result == CURLE_COULDNT_CONNECT)
     way_out = "; is the service up at this address?";
   else if(result == CURLE_PEER_FAILED_VERIFICATION)
-    way_out = "; give the right certificate authority with --tls-ca";
+    way_out = certificate_way_out(detail);
   else if(result == CURLE_SSL_CONNECT_ERROR)
     way_out = "; does this address speak TLS (https)?";
   else if(result == CURLE_PARTIAL_FILE) /* libcurl's text varies by version */
