@@ -174,17 +174,17 @@ static void forget_unplanned(struct report *report, struct ca_ledger *ledger)
   struct ca_item item;
   struct ca_err err;
   size_t i;
-  size_t kept = 0;
+  size_t used = 0;
   for(i = 0; i < report->count; i++) {
     ca_err_clear(&err);
     if(report->rows[i].item && ledger &&
        ca_read_item(ledger, report->rows[i].item, &item, &err) == CA_USAGE)
       continue;
-    report->rows[kept] = report->rows[i];
-    report->rows[kept].place = kept;
-    kept++;
+    report->rows[used] = report->rows[i];
+    report->rows[used].place = used;
+    used++;
   }
-  report->count = kept;
+  report->count = used;
 }
 
 /* Reads the rows of an earlier session. A line that a kill has cut is cut

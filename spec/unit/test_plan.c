@@ -880,7 +880,7 @@ static void texts_that_cannot_be_saved(void)
   bad.params = "{\"a\":";
   CHECK_INT(ca_planfile_write(ledger, plan_path(), &bad, run_id, key, &err),
             CA_USAGE);
-  CHECK_HOLDS(err.text, "the parameters are not JSON");
+  CHECK_HOLDS(err.text, "the parameters or the options are not JSON");
   CHECK_INT(plan_files(), 0);
   stop();
 }

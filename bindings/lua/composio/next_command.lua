@@ -207,9 +207,9 @@ local function after(facts)
     return nil
   end
   -- the disk was full while the plan was made, or nothing could be planned
-  local is_again = facts.lost and not facts.written or planned_nothing(facts)
+  local starts_over = facts.lost and not facts.written or planned_nothing(facts)
   local words
-  if is_again then
+  if starts_over then
     words = same_words(facts)
     if facts.apply and (facts.verb == "run" or facts.verb == "undo") then
       add(words, "--apply")
@@ -219,7 +219,7 @@ local function after(facts)
   else
     words = after_preview(facts)
   end
-  if words and (is_again or not facts.apply) then
+  if words and (starts_over or not facts.apply) then
     add_rest(words, facts.rest)
   end
   return words and line(words)

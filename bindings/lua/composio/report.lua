@@ -152,7 +152,7 @@ return function(composio, core, host)
     end
 
     -- Does a row of the file that is like this one have the link that nobody has now?
-    local function stands_live(row)
+    local function has_live_link(row)
       for other in report:last() do
         local is_like = other[LINK] ~= ""
         for _, name in ipairs(columns) do
@@ -196,7 +196,7 @@ return function(composio, core, host)
       local cells, line = to_line(texts, raw)
       local is_there
       if live then
-        is_there = is_lost and stands_live(row)
+        is_there = is_lost and has_live_link(row)
       else
         is_there = outside and has_former(cells, link ~= "")
       end
