@@ -441,7 +441,7 @@ return function(composio, core, given)
   -- Returns the items to plan anew, and why the selection is incomplete if rows need it.
   local function reread(bulk, source, action, workers, selected)
     local secrets, turns = host.open_secrets(bulk), make_turns(source.next)
-    local recalls = secrets or host.exact and core.has_reports
+    local recalls = secrets or host.exact and lost_links.wanted
     local failed, retries = unplanned(bulk), {}
     local function pull()
       return raise(turns())
@@ -477,7 +477,7 @@ return function(composio, core, given)
       local gone = { count = math.max(0, selected - seen) }
       log_notes(source, gone, "gone after the plan was made, carried out as planned%s")
     end
-    return retries, host.exact and core.has_reports and source.why() or nil
+    return retries, host.exact and lost_links.wanted and source.why() or nil
   end
 
   -- Plans the items whose action failed in an earlier session, all of them before any of
