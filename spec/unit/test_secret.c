@@ -253,7 +253,8 @@ static void log_lines(void)
              "2026-11-22T06:00:12.000Z warning retry: no \"***\"\\x0ahere\n");
   CHECK_TEXT(line(CA_LOG_JSON, CA_LOG_INFO, CA_LOG_INFO,
                   "no \"hunter2hunter2\"\nhere"),
-             "{\"time\":\"2026-11-22T06:00:12.000Z\",\"level\":\"info\","
+             "{\"schema\":1,\"time\":\"2026-11-22T06:00:12.000Z\","
+             "\"level\":\"info\","
              "\"event\":\"retry\",\"text\":\"no \\\"***\\\"\\\\x0ahere\"}\n");
   CHECK_TEXT(line(CA_LOG_TEXT, CA_LOG_INFO, CA_LOG_DEBUG, "x"), "");
   CHECK_TEXT(line(CA_LOG_TEXT, CA_LOG_QUIET, CA_LOG_WARN, "x"), "");
