@@ -55,7 +55,9 @@ local function apply(text)
   } }
   local done = {}
   for _, change in ipairs(emulator:changes()) do
-    done[#done + 1] = change.op .. " " .. (change.op == "link" and "" or change.account_id)
+    if change.op ~= "expire" then -- logins lapse by themselves in a long sweep
+      done[#done + 1] = change.op .. " " .. (change.op == "link" and "" or change.account_id)
+    end
   end
   if done[1] then
     emulator:reset()
