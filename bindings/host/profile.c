@@ -301,9 +301,9 @@ enum ca_code host_profile_check_several(struct host_options *options,
                       "for no --confirm and no --save-plan",
                       options->profile);
   for(i = 0; host_options_table[i].name; i++) {
-    const char *name = *name_of(options, i);
-    if(host_options_table[i].flags & IS_PATTERN && name &&
-       strcmp(name, "-") != 0 && !strstr(name, "%p"))
+    const char *name =
+        host_options_table[i].flags & IS_PATTERN ? *name_of(options, i) : NULL;
+    if(name && strcmp(name, "-") != 0 && !strstr(name, "%p"))
       return ca_err_set(err, CA_USAGE,
                         "--%s %s: with several profiles the name needs %%p, "
                         "which stands for the profile",
