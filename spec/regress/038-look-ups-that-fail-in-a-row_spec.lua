@@ -27,7 +27,7 @@ for name, fault in pairs {
   ["is a gateway's 502"] = { action = "reply", status = 502, body = "<html>bad" },
   ["is a proxy's page"] = { action = "html" },
 } do
-  it("a service that " .. name .. " while planning stops the run, and nothing is written", function()
+  it("a service that " .. name .. " while planning stops the run and writes nothing", function()
     fault.nth, fault.times = 20, 1000000
     local run = run_with(fault)
     assert.equal(7, run.code, run.err)

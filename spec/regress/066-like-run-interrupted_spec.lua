@@ -67,7 +67,8 @@ describe("a run whose like was interrupted", function()
       job.has(run.err, "composio-lua resume 2")
       assert.equal(before, links())
     end
-    local run = place:run(words("--apply", "--mark", "b", "--limit-items", "1"), { script = script })
+    local run = place:run(words("--apply", "--mark", "b", "--limit-items", "1"),
+      { script = script })
     assert.equal(0, run.code, run.err)
     assert.equal(before + 1, links())
     run = place:run(words("--apply", "--anew", "--limit-items", "1"), { script = script })
