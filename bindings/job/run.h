@@ -207,8 +207,10 @@ void lca_apply_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx),
                      void *ctx);
 
 /* Probes the run's unknown changes and records what became of them; those that
-   did not happen get the outcome not_done. Ends early when a signal interrupts
-   the run, or at deadline_ms (as above). Logs what was found. Never throws. */
+   did not happen get the outcome not_done. With CA_FAILED, at the end of a
+   run, straight-line changes that may be repeated are sent again. Ends early
+   when a signal interrupts the run, or at deadline_ms (as above). Logs what
+   was found. Never throws. */
 void lca_settle_run(lua_State *L, enum ca_outcome not_done,
                     int64_t (*deadline_ms)(void *ctx), void *ctx);
 

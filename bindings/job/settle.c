@@ -1,7 +1,7 @@
-/* Settling: finds out what became of changes whose outcome is unknown. Drives
-   apply/settle in its own loop, before the script of a resumed run, at the end
-   of a bulk, and after every script. Must not know: curl, options of the
-   command line, terminals. */
+/* Settling: finds out what became of changes whose outcome is unknown, and
+   sends again what may be. Drives apply/settle in its own loop, before the
+   script of a resumed run, at the end of a bulk, and after every script. Must
+   not know: curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
 #include "job/run_private.h"
@@ -23,6 +23,7 @@ struct settling {
   bool no_memory; /* for all of them */
   size_t count;
   size_t size;
+  bool at_end;  /* of the run: items that are settled have ended */
   bool repeats; /* what may be repeated can go on, too */
 };
 
@@ -52,9 +53,9 @@ static void reported(void *owner, const struct ca_settled *settled)
     settling->done++;
   else
     settling->not_done++;
-  if(settled->outcome != CA_UNKNOWN ||
-     (settled->probed && settling->repeats && !change->fingerprint &&
-      change->api->repeat != CA_REPEAT_NEVER))
+  if((settled->outcome != CA_UNKNOWN && !settling->at_end) ||
+     (settled->outcome == CA_UNKNOWN && settled->probed && settling->repeats &&
+      !change->fingerprint && change->api->repeat != CA_REPEAT_NEVER))
     add_item(settling, settled->row->item);
   lca_direct_mend(&run->stats, key, change->api, settled->outcome);
   if(!settled->text[0] || settling->reported == FIRST_LINES)
@@ -156,18 +157,6 @@ static void settle_all(lua_State *L, struct settling *settling,
   log_sum(settling);
 }
 
-void lca_settle_run(lua_State *L, enum ca_outcome not_done,
-                    int64_t (*deadline_ms)(void *ctx), void *ctx)
-{
-  struct settling settling = { .run = lca_run_of(L) };
-  if(settling.run->stats.no_route || settling.run->stats.down)
-    return; /* who answers may not be the service */
-  settle_all(L, &settling, not_done,
-             not_done == CA_NOT_TRIED ? CA_NOT_TRIED : CA_UNKNOWN, deadline_ms,
-             ctx);
-  free(settling.items);
-}
-
 /* ---- the end of a bulk ----
    Its items go on: one whose change turned out to be done with its next
    change, one whose change failed with its fallback. What was proved not to
@@ -211,17 +200,22 @@ static enum ca_code keep_bulk(struct settling *settling, int bulk,
 }
 
 /* Waits before changes are sent again, longer each time. */
-static void pause_before(struct lca_run *run, struct ca_err *err)
+static void pause_before(struct lca_run *run, int passes, struct ca_err *err)
 {
   struct ca_engine *engine = lca_scheduler_engine(run->sched);
   const struct ca_clock *clock = ca_engine_clock(engine);
-  int64_t pause_ms = FIRST_PAUSE_MS
-                     << (run->resent.passes < 5 ? run->resent.passes : 5);
+  int64_t pause_ms = FIRST_PAUSE_MS << (passes < 5 ? passes : 5);
   int64_t until = ca_clock_mono_ms(clock) +
                   (pause_ms < LAST_PAUSE_MS ? pause_ms : LAST_PAUSE_MS);
   while(!is_interrupted(run) && ca_clock_mono_ms(clock) < until &&
         !ca_engine_step(engine, 100, err))
     run->options.tick(run->options.ctx);
+}
+
+static bool may_send(const struct lca_run *run)
+{
+  return !run->stats.key_rejected && !run->stats.no_route &&
+         !run->stats.down && !run->stats.stopped_early && !*run->options.stop;
 }
 
 /* host.settle(bulk, concurrency): settles the run's unknown changes and sends
@@ -242,13 +236,11 @@ int lca_settle_bulk(lua_State *L)
     *resent = (struct lca_resent){ .bulk = bulk, .began_ms = now };
   }
   settling.repeats = now - resent->began_ms < run->options.settle_wait_ms;
-  if(run->applier && run->stats.outcomes[CA_UNKNOWN] &&
-     !run->stats.key_rejected && !run->stats.no_route && !run->stats.down &&
-     !run->stats.stopped_early && !*run->options.stop)
+  if(run->applier && run->stats.outcomes[CA_UNKNOWN] && may_send(run))
     settle_all(L, &settling, resent->passes ? CA_FAILED : CA_NOT_TRIED,
                CA_UNKNOWN, no_deadline, NULL);
   if(!keep_bulk(&settling, bulk, &err) && settling.count) {
-    pause_before(run, &err);
+    pause_before(run, resent->passes, &err);
     resent->passes++;
     free(resent->items);
     resent->items = settling.items;
@@ -262,4 +254,125 @@ int lca_settle_bulk(lua_State *L)
     return lca_run_ledger_failed(L, run, &err);
   lua_pushboolean(L, settling.count > 0 && !is_interrupted(run));
   return 1;
+}
+
+/* ---- the end of a run ----
+   Straight-line changes that may be repeated are sent again, too. */
+
+/* Has the run changed the item's account after the item did? Sent again, an
+   earlier change would undo a later one. */
+static enum ca_code is_followed(struct ca_ledger *ledger, int64_t item,
+                                bool *followed, struct ca_err *err)
+{
+  struct ca_changes changes;
+  const struct ca_change_row *row;
+  char account[160] = "";
+  enum ca_code code;
+  *followed = false;
+  ca_changes_open(&changes, ledger, -1,
+                  1U << CA_DONE | 1U << CA_UNKNOWN | 1U << CA_INTENDED);
+  while(!(code = ca_changes_next(&changes, &row, err)) && row && !*followed)
+    if(row->item == item)
+      ca_text_copy(account, sizeof(account), row->change.account);
+    else
+      *followed = account[0] && !strcmp(account, row->change.account);
+  ca_changes_close(&changes);
+  return code;
+}
+
+static enum ca_code keep_last(struct settling *settling, struct ca_err *err)
+{
+  enum ca_code code = keep_bulk(settling, 0, err);
+  size_t count = 0;
+  size_t i;
+  for(i = 0; !code && i < settling->count; i++) {
+    bool followed;
+    code =
+        is_followed(settling->run->ledger, settling->items[i], &followed, err);
+    if(!followed)
+      settling->items[count++] = settling->items[i];
+  }
+  settling->count = code ? 0 : count;
+  return code;
+}
+
+static bool is_chosen(void *owner, int64_t item)
+{
+  const struct settling *settling = owner;
+  return bsearch(&item, settling->items, settling->count, sizeof(item),
+                 by_number) != NULL;
+}
+
+static void count_resent(void *owner, const struct ca_applied *applied)
+{
+  lca_direct_count(((struct settling *)owner)->run, applied);
+}
+
+/* Sends the items' changes again, by an apply of its own: the run's has
+   stopped. */
+static enum ca_code resend(struct settling *settling,
+                           int64_t (*deadline_ms)(void *ctx), void *ctx,
+                           struct ca_err *err)
+{
+  struct lca_run *run = settling->run;
+  struct ca_engine *engine = lca_scheduler_engine(run->sched);
+  struct ca_apply_options options = { .bulk = 0,
+                                      .concurrency = run->options.concurrency,
+                                      .which = CA_APPLY_OPEN,
+                                      .wants = is_chosen };
+  struct ca_apply *apply =
+      ca_apply_new(engine, run->client->endpoint, run->ledger, err);
+  enum ca_code code =
+      apply ? ca_apply_start(apply, &options, count_resent, settling, err)
+            : err->code;
+  run->resending = true;
+  while(!code) {
+    run->options.tick(run->options.ctx);
+    code = ca_apply_fill(apply, err);
+    if(code || ca_apply_finished(apply))
+      break;
+    if(lca_apply_deadline_passed(engine, deadline_ms, ctx) ||
+       is_interrupted(run)) {
+      code = ca_apply_abandon(apply, err);
+      break;
+    }
+    code = ca_engine_step(engine, 100, err);
+  }
+  ca_apply_free(apply);
+  return code;
+}
+
+void lca_settle_run(lua_State *L, enum ca_outcome not_done,
+                    int64_t (*deadline_ms)(void *ctx), void *ctx)
+{
+  struct lca_run *run = lca_run_of(L);
+  bool at_end = not_done == CA_FAILED;
+  int64_t until = -1;
+  int passes = 0;
+  size_t count;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(run->stats.no_route || run->stats.down)
+    return; /* who answers may not be the service */
+  do {
+    struct settling settling = { .run = run, .at_end = at_end };
+    int64_t now =
+        ca_clock_mono_ms(ca_engine_clock(lca_scheduler_engine(run->sched)));
+    if(until < 0)
+      until = now + run->options.settle_wait_ms;
+    settling.repeats = at_end && now < until && may_send(run);
+    settle_all(L, &settling, not_done, at_end ? CA_UNKNOWN : CA_NOT_TRIED,
+               deadline_ms, ctx);
+    count = 0;
+    if(settling.repeats && settling.count && !keep_last(&settling, &err) &&
+       settling.count) {
+      count = settling.count;
+      pause_before(run, passes++, &err);
+      if(!err.code && !is_interrupted(run))
+        (void)resend(&settling, deadline_ms, ctx, &err);
+    }
+    free(settling.items);
+  } while(count && !err.code && !is_interrupted(run));
+  if(err.code)
+    run->options.log_line(run->options.ctx, err.text);
 }
