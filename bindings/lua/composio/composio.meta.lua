@@ -1,15 +1,16 @@
 ---@meta composio
--- What an editor may know of the module: every function, option and field.
--- Held to the module by spec/stubs_spec.lua; nothing loads it at run time.
+-- Annotations for editors (LuaLS): every function, option and field of the module.
+-- docs/make_api.lua makes docs/api.md from them; spec/stubs_spec.lua compares their names
+-- with the module's. Nothing loads this file at run time.
 
----Connected accounts of Composio, for scripts. Times are in seconds, names are
----the service's own. A call that fails raises a composio.error; a call with
+---Composio's connected accounts for Lua scripts. Times are in seconds, and fields have
+---the names of the HTTP API. A call that fails raises a composio.error; a call with
 ---wrong arguments raises a string.
 ---@class composio
 ---@field _VERSION string
----@field null lightuserdata null on the wire, where leaving out is not enough
----@field connected_accounts composio.connected_accounts of the default client
----@field auth_configs composio.auth_configs of the default client
+---@field null lightuserdata JSON's null, for a field that has to be sent as null
+---@field connected_accounts composio.connected_accounts calls of the default client
+---@field auth_configs composio.auth_configs calls of the default client
 ---@field auth_scheme composio.auth_scheme
 local composio = {}
 
@@ -28,25 +29,25 @@ composio.null = nil
 
 ---@alias composio.account_type "PRIVATE" | "SHARED"
 
----Of every call.
+---Options of every call.
 ---@class composio.call.options
----@field timeout? number seconds for the whole call, all attempts
+---@field timeout? number seconds for the whole call, retries included
 
----Of every call that changes something.
+---Options of every call that changes something.
 ---@class composio.change.options: composio.call.options
----@field reason? string for the ledger; it is not sent
----@field otherwise? string operation to send when this one fails, "disable"; in a bulk's action
+---@field reason? string the ledger keeps it; it is not sent to the service
+---@field otherwise? string fallback to send when this change fails, e.g. "disable"; bulks only
 
 -- ---- errors ------------------------------------------------------------
 
----What the service or the network said no to. tostring gives one line. The name
+---The error that a failed call raises. tostring returns it as one line. The name
 ---RouteNotFoundError means that the base URL is wrong, or that the service no longer has
----the operation's route: it says nothing about the account, and ends a run.
+---the operation's route. It says nothing about the account, and it ends a run.
 ---@class composio.error
 ---@field name string such as ComposioConnectedAccountNotFoundError
 ---@field message string
----@field code? integer the service's own number
----@field slug? string the service's own word
+---@field code? integer the service's error number
+---@field slug? string the service's name for the error
 ---@field status? integer HTTP status
 ---@field request_id? string
 ---@field suggested_fix? string
@@ -54,12 +55,12 @@ composio.null = nil
 ---@field account_id? string
 ---@field attempts? integer
 ---@field retryable boolean
----@field unavailable? true the service gave no answer of its own, or asks to wait
----@field outcome "failed" | "unknown" unknown: it may have been carried out
+---@field unavailable? true the service did not answer the call itself, or asked to wait
+---@field outcome "failed" | "unknown" unknown: the change may have been carried out
 ---@field where? string the script's line, such as job.lua:12
----@field cause? composio.error the failure that this one renames
----@field account_status? composio.status of a wait that failed
----@field status_reason? string of a wait that failed
+---@field cause? composio.error the original error, when this one has another name
+---@field account_status? composio.status the last status that a failed wait saw
+---@field status_reason? string the service's reason for that status
 
 -- ---- accounts ----------------------------------------------------------
 
@@ -68,12 +69,12 @@ composio.null = nil
 ---@field allowed_user_ids? string[]
 ---@field not_allowed_user_ids? string[]
 
----A plain table. Fields that many scripts need (`id status user_id alias word_id
----status_reason is_disabled created_at updated_at`) are in it from the start, the
----others are decoded when they are first read; `pairs` shows all. What reads the
----table itself (`next`, `rawget`, `rawset`, `table.*`, `cjson.encode`) sees the
----others only after `account:decode()`. A script may write into it, but plans and
----guards go by what the service said.
+---A plain table. It has the fields that most scripts need from the start (`id status
+---user_id alias word_id status_reason is_disabled created_at updated_at`); the others are
+---decoded when they are first read. `pairs` decodes and returns all of them. Functions
+---that ignore metamethods (`next`, `rawget`, `rawset`, `cjson.encode`) see the others
+---only after `account:decode()`. A script may write into the table, but plans and guards
+---use the values that the service sent.
 ---@class composio.account
 ---@field id string
 ---@field toolkit { slug: string }
@@ -88,18 +89,18 @@ composio.null = nil
 ---@field updated_at string
 ---@field state { authScheme: string, val: table }
 ---@field data table
----@field params? table only where get gave the account
+---@field params? table only in an account that get returned
 ---@field experimental? { account_type: composio.account_type, acl_config_for_shared: composio.acl? }
 ---@field requested_scopes? string[]
 ---@field requested_user_scopes? string[]
 local account = {}
 
----Decodes what was not read yet, and returns the account. A field of the
----service's that is named like a method is left out.
+---Decodes all fields that were not read yet, and returns the account. A field that has
+---the name of a method is left out.
 ---@return composio.account
 function account:decode() end
 
----ACTIVE, not disabled, and its auth config not disabled either?
+---Returns true when the account is ACTIVE and neither it nor its auth config is disabled.
 ---@return boolean
 function account:is_usable() end
 
@@ -119,7 +120,8 @@ function account:refresh(options) end
 ---@return composio.revoked
 function account:revoke(options) end
 
----The changes that earlier runs made to it, as composio.history gives them.
+---Iterates over the changes that earlier runs made to this account, as composio.history
+---does.
 ---@param options? composio.account.history.options
 ---@return fun(): composio.change?
 function account:history(options) end
@@ -146,7 +148,7 @@ function account:wait_for_connection(options) end
 ---@class composio.refreshed
 ---@field id string
 ---@field status composio.status
----@field redirect_url? string where the user has to log in
+---@field redirect_url? string the page on which the user has to log in
 
 ---@class composio.revoked
 ---@field revoked_tokens string[]
@@ -163,12 +165,12 @@ function account:wait_for_connection(options) end
 
 -- ---- connection requests and waiting -------------------------------------
 
----What link and initiate give.
+---The result of link and initiate.
 ---@class composio.connection_request
----@field id string of the account
----@field status composio.status follows wait_for_connection
----@field redirect_url? string where the user has to log in; whoever has it can
----@field expires_at? string of a link: ten minutes from now
+---@field id string the account's id
+---@field status composio.status wait_for_connection updates it
+---@field redirect_url? string login page for the user; anybody who has the URL can log in there
+---@field expires_at? string when the link expires, ten minutes after it was made
 ---@field link_token? string
 local connection_request = {}
 
@@ -177,50 +179,51 @@ local connection_request = {}
 function connection_request:wait_for_connection(options) end
 
 ---@class composio.wait.options
----@field timeout? number seconds, 60
----@field interval? number seconds between two looks, 1
----@field inactive_is_failure? boolean
+---@field timeout? number seconds to wait at most, 60
+---@field interval? number seconds between two reads of the account, 1
+---@field inactive_is_failure? boolean raise an error for INACTIVE, instead of waiting on
 
 -- ---- selections ------------------------------------------------------------
 
----How a walk came out.
+---What a walk has read.
 ---@class composio.listing
----@field complete boolean
----@field accounts integer that were given
----@field pages integer
----@field dropped integer that the filter had not asked for
----@field repeated integer that came twice
----@field total_items? integer as the service counts
----@field reason? string why it is not complete
+---@field complete boolean whether the walk returned every account that matches
+---@field accounts integer accounts read that match the filter
+---@field pages integer pages read
+---@field dropped integer accounts left out because they do not match the filter
+---@field repeated integer accounts that were listed twice
+---@field total_items? integer the service's own count
+---@field reason? string why the listing is not complete
 
----Accounts of all pages: `for account in selection do`.
+---The accounts of all pages. Iterate with `for account in selection do`.
 ---@class composio.selection
 ---@operator call: composio.account?
 local selection = {}
 
----How the latest walk came out.
+---Returns what the latest walk has read.
 ---@return composio.listing
 function selection:listing() end
 
----A new walk by hand: call it for the next account.
+---Returns a new walk. Each call of the walk returns the next account.
 ---@return composio.walk
 function selection:walk() end
 
----Ends its walks: a loop over it gives no account any more, and no page is read.
----For a loop that was left early, when a change comes after it: outside a bulk a
----change first reads the rest of each listing of its project that can still be
----read on, and raises above 10,000 accounts. A listing that nobody can reach any
----more is not read; to find that out takes a full garbage collection, which
----close() spares. `local selection <close> = accounts.each {}` does it by itself.
+---Ends the selection's walks: loops over it end, and no more pages are read.
+---Call it after leaving a loop early, if the script changes accounts afterwards. A change
+---outside a bulk first reads the remaining pages of every unfinished walk of its project,
+---and raises an error when one has more than 10,000 accounts. Walks that the script can no
+---longer reach are not read, but finding them takes a full garbage collection; close()
+---saves both. `local selection <close> = accounts.each {}` closes the selection by itself.
 function selection:close() end
 
 ---@class composio.walk
 ---@operator call: composio.account?
 local walk = {}
 
----Ends it, as closing its selection does.
+---Ends this walk, as closing its selection does.
 function walk:close() end
 
+---Returns what this walk has read.
 ---@return composio.listing
 function walk:listing() end
 
@@ -235,18 +238,19 @@ local connected_accounts = {}
 ---@field user_ids? string[]
 ---@field auth_config_ids? string[]
 ---@field connected_account_ids? string[]
----@field account_type? "PRIVATE" | "SHARED" | "ALL" PRIVATE when it is left out
+---@field account_type? "PRIVATE" | "SHARED" | "ALL" default PRIVATE
 ---@field order_by? "created_at" | "updated_at"
 ---@field order_direction? "asc" | "desc"
 ---@field limit? integer
 ---@field cursor? string
 
----One page.
+---Returns one page of accounts.
 ---@param options? composio.connected_accounts.list.options
 ---@return composio.page
 function connected_accounts.list(options) end
 
----All pages, oldest first, a hundred at a time unless the options say otherwise.
+---Returns a selection: the accounts of all pages. By default the oldest account comes
+---first and a page has 100 accounts; the options can change both.
 ---@param options? composio.connected_accounts.list.options
 ---@return composio.selection
 function connected_accounts.each(options) end
@@ -260,13 +264,14 @@ function connected_accounts.get(id, options) end
 
 ---@class composio.connected_accounts.initiate.options: composio.change.options
 ---@field callback_url? string
----@field config? composio.scheme what composio.auth_scheme makes
+---@field config? composio.scheme the credentials, made with composio.auth_scheme
 ---@field alias? string
 ---@field account_type? composio.account_type
 ---@field acl? composio.acl
----@field allow_multiple? boolean do not look for an ACTIVE account first
+---@field allow_multiple? boolean skip the check for an ACTIVE account of this user
 
----Connects with credentials, or a form, of your own.
+---Creates an account from credentials that you already have, or that your own form asks
+---for.
 ---@param user_id string
 ---@param auth_config_id string
 ---@param options? composio.connected_accounts.initiate.options
@@ -276,12 +281,12 @@ function connected_accounts.initiate(user_id, auth_config_id, options) end
 ---@class composio.connected_accounts.link.options: composio.change.options
 ---@field callback_url? string
 ---@field alias? string
----@field connection_data? table fills fields of the form
+---@field connection_data? table values for fields of the form
 ---@field account_type? composio.account_type
 ---@field acl? composio.acl
----@field allow_multiple? boolean do not look for an ACTIVE account first
+---@field allow_multiple? boolean skip the check for an ACTIVE account of this user
 
----Connects on a page of Composio's.
+---Makes a link to a page of Composio on which the user connects an account.
 ---@param user_id string
 ---@param auth_config_id string
 ---@param options? composio.connected_accounts.link.options
@@ -304,16 +309,17 @@ function connected_accounts.disable(id, options) end
 
 ---@class composio.connected_accounts.refresh.options: composio.change.options
 ---@field redirect_url? string
----@field even_if_active? boolean
+---@field even_if_active? boolean refresh an ACTIVE account, too
 
----Starts a new login. Raises for an ACTIVE account.
+---Starts a new login, which ends a working connection. Raises an error for an ACTIVE
+---account unless even_if_active is true.
 ---@param id string | composio.account
 ---@param options? composio.connected_accounts.refresh.options
 ---@return composio.refreshed
 function connected_accounts.refresh(id, options) end
 
 ---@class composio.connected_accounts.delete.options: composio.change.options
----@field revoke? boolean revoke the tokens at the provider, too
+---@field revoke? boolean also revoke the tokens at the provider
 
 ---@param id string | composio.account
 ---@param options? composio.connected_accounts.delete.options
@@ -328,16 +334,17 @@ function connected_accounts.delete(id, options) end
 function connected_accounts.revoke(id, options) end
 
 ---@class composio.connected_accounts.update.options: composio.change.options
----@field alias? string "" takes it away
+---@field alias? string "" removes the alias
 ---@field credentials? composio.scheme
----@field acl? composio.acl each list replaces the one before
+---@field acl? composio.acl each list replaces the account's list of that name
 
 ---@param id string | composio.account
 ---@param options composio.connected_accounts.update.options
 ---@return composio.updated
 function connected_accounts.update(id, options) end
 
----Waits until a person has logged in, or it has failed.
+---Waits until the account is ACTIVE and returns it. Raises an error when the login fails
+---or the timeout is over.
 ---@param id string | composio.account | composio.connection_request
 ---@param options? composio.wait.options
 ---@return composio.account
@@ -345,7 +352,8 @@ function connected_accounts.wait_for_connection(id, options) end
 
 -- ---- composio.auth_configs -----------------------------------------------
 
----Read like an account, with `decode` as its only method.
+---A table like an account: fields are decoded when they are first read. Its only method
+---is `decode`.
 ---@class composio.auth_config
 ---@field id string
 ---@field name string
@@ -391,7 +399,7 @@ function auth_configs.enable(id, options) end
 
 ---@class composio.auth_configs.disable.options: composio.change.options
 
----Its ACTIVE connections become INACTIVE.
+---Disables the auth config. Its ACTIVE connections become INACTIVE.
 ---@param id string
 ---@param options? composio.auth_configs.disable.options
 ---@return { success: boolean }
@@ -412,8 +420,8 @@ function auth_configs.update(id, options) end
 ---@field authScheme string
 ---@field val table
 
----Credentials as the service expects them. A field that is given wins over the
----default status.
+---Makes credentials in the form that the service expects. A `status` among the fields
+---replaces the default status.
 ---@class composio.auth_scheme
 local auth_scheme = {}
 
@@ -474,20 +482,20 @@ auth_scheme.BillcomAuth = auth_scheme.billcom_auth
 
 ---@class composio.client.options
 ---@field api_key? string
----@field api_key_file? string refused when others than its owner can read it
+---@field api_key_file? string file of the key, mode 0600: others must not be able to read it
 ---@field base_url? string
 ---@field timeout? number seconds for one attempt, 60
----@field retries? integer after the first attempt, 2
----@field concurrency? integer attempts at once, 32
----@field budget? number per cent of the organisation's rate limit, 25
----@field max_wait? number seconds, the longest Retry-After obeyed, 120
+---@field retries? integer retries after the first attempt, 2
+---@field concurrency? integer attempts at the same time, 32
+---@field budget? number use at most this percentage of the organisation's rate limit, 25
+---@field max_wait? number seconds to wait at most when the service sends Retry-After, 120
 
 ---@class composio.client
 ---@field connected_accounts composio.connected_accounts
 ---@field auth_configs composio.auth_configs
 local client = {}
 
----Ends its calls under way, too.
+---Closes the client. Calls that are under way raise an error.
 function client:close() end
 
 ---@param options? composio.client.options
@@ -498,42 +506,45 @@ function composio.client(options) end
 
 ---@class composio.task
 ---@field status "ready" | "running" | "waiting" | "done" | "failed" | "cancelled"
----@field traceback? string of an error that was a string
+---@field traceback? string where the task failed, if its error was a string
 local task = {}
 
----What the task's function returns; raises what it raised.
+---Waits for the task. Returns what its function returned, or raises what it raised.
 ---@return any ...
 function task:join() end
 
----Raises in the task at its next call, and again after a pcall. While that error
----ends the task, its `__close` handlers may wait for calls of their own. Where a
----pcall, a coroutine of the task's own or a C function such as table.sort stands
----between, they meet the cancel, too.
+---Cancels the task: its current or next call raises an error, and so does each later call
+---if a pcall catches that error. While the error ends the task, its `__close` handlers may
+---make calls and wait for them. A handler that runs inside a pcall, a coroutine of the
+---task's own or a C function such as table.sort may not: its calls raise, too.
 ---@param reason? string
----@param grace? number seconds for its __close handlers, 10
+---@param grace? number seconds that the __close handlers get, 10
 function task:cancel(reason, grace) end
 
----Runs f as a task of the present run.
+---Starts f as a task of the current composio.run.
 ---@param f fun(...): ...
----@param ... any its arguments
+---@param ... any arguments of f
 ---@return composio.task
 function composio.spawn(f, ...) end
 
+---Waits; in a task, other tasks run meanwhile.
 ---@param seconds number
 function composio.sleep(seconds) end
 
----Runs f as a task and waits for it and for all that were spawned in it.
+---Runs f as a task. Waits for it and for all tasks that were spawned in it, and returns
+---what f returned.
 ---@param f fun(...): ...
----@param ... any its arguments
+---@param ... any arguments of f
 ---@return any ...
 function composio.run(f, ...) end
 
 -- ---- jobs: with composio-lua only ------------------------------------------
 
----A value of type "secret" is never given on the command line: it comes from
----`--NAME-file FILE` (mode 0600), from `COMPOSIO_PARAM_NAME`, or, when it is required,
----from a question on the terminal that does not show it. It is masked in all that
----composio-lua writes, from six bytes on; the ledger keeps a salted fingerprint.
+---A value of type "secret" is never given on the command line. It comes from
+---`--NAME-file FILE` (mode 0600) or from the environment variable `COMPOSIO_PARAM_NAME`;
+---a required one is otherwise asked for on the terminal, without echo. composio-lua masks
+---a value of six bytes or more in all that it writes. The ledger keeps only a salted
+---fingerprint.
 ---@class composio.job.param
 ---@field type "string" | "integer" | "number" | "boolean" | "duration" | "enum" | "file" | "secret"
 ---@field default? any
@@ -541,10 +552,10 @@ function composio.run(f, ...) end
 ---@field help? string
 ---@field min? number
 ---@field max? number
----@field values? string[] of an enum
----@field was? string the former name, which is refused with the new one
+---@field values? string[] the values of an enum
+---@field was? string a former name: giving it is an error that names the new one
 
----How many changes with that outcome end a run: 5, or "3%" of its changes.
+---How many changes with an outcome end the run: a number, or "3%" of the run's changes.
 ---@class composio.job.stops
 ---@field failed? string | integer
 ---@field unknown? string | integer
@@ -552,49 +563,55 @@ function composio.run(f, ...) end
 
 ---@class composio.job
 ---@field summary? string
----@field may? "read" | "reversible" | "irreversible" the most it may plan
----@field params? table<string, composio.job.param> in: declared; out: values
----@field stop_on? composio.job.stops what ends the run early; --stop-on is stronger
+---@field may? "read" | "reversible" | "irreversible" highest class of changes it may plan
+---@field params? table<string, composio.job.param> declarations; in the result, the values
+---@field stop_on? composio.job.stops limits that end the run early; --stop-on overrides them
 
----Says what the script is for and which parameters it takes.
+---Declares what the script does, which changes it may plan and which parameters it takes.
 ---@param job composio.job
 ---@return composio.job
 function composio.job(job) end
 
----The first items, before all others: these go on only when the check passes for
----each of the first. It gets the account as it is then, nil when it is gone.
+---A trial with the first items. The other items are carried out only if `check` returns
+---true for each of the first. `check` gets the account as it is after its changes, or nil
+---if it no longer exists.
 ---@class composio.bulk.canary
----@field count integer
+---@field count integer how many items to try first
 ---@field check fun(account: composio.account?): boolean
 
 ---@class composio.bulk.options
----@field name? string needed when a script has several
----@field key? fun(row: table): string
----@field after? fun(item: table, results: table) once per finished item, and again in a resume
----@field concurrency? integer items at once
----@field allow_incomplete? boolean
+---@field name? string required when a script has several bulks
+---@field key? fun(row: table): string identifies a row when the run is resumed
+---@field after? fun(item: table, results: table) called per finished item; in a resume, again
+---@field concurrency? integer items at the same time
+---@field allow_incomplete? boolean go on when the listing is incomplete
 ---@field canary? composio.bulk.canary
 
----Decides once per account; what it plans is shown, or with --apply sent.
+---Calls the action once per account. The changes that it asks for are planned, not sent:
+---a preview shows the plan, and a run with --apply then carries it out.
 ---@overload fun(selection: composio.selection | table, action: fun(account: composio.account)): table
 ---@param name string | composio.bulk.options
----@param items composio.selection | table accounts.each, accounts, ids, or rows; `after` gets a row without its tables
+---@param items composio.selection | table from accounts.each, or a list of accounts, ids or rows
 ---@param action fun(account: composio.account)
----@return table counts by outcome, `selected`, by operation in `operations`, by tag in `tags`
+---@return table counts by outcome; also `selected`, and counts in `operations` and `tags`
 function composio.bulk(name, items, action) end
 
----Gives the item a tag, in a bulk's action or its `after`; elsewhere it raises. An item has
----a tag once. The bulk returns their counts, the summary and `show RUN --tag` tell them.
+---Gives the current item a tag. Raises an error outside a bulk's action or `after`. Giving
+---an item the same tag twice has no effect. The bulk's result and the run's summary count
+---the items by tag, and `show RUN --tag NAME` lists them.
 ---@param name string 1 to 32 of a-z, 0-9, _ and -
 function composio.tag(name) end
 
----The rows of a CSV file, for a bulk or a loop.
+---Returns an iterator over the rows of a CSV file, for a bulk or a loop. A column in
+---`secret` is kept out of ledger, logs and plans. The quote that composio.report puts before
+---a formula is removed unless `raw` is true.
 ---@param path string
----@param columns? string[] that must be there and filled
+---@param columns? string[] columns that must exist and be filled in each row
 ---@param options? { secret: string[]?, raw: boolean? }
 function composio.csv(path, columns, options) end
 
----A CSV file for people: see Reports in docs/runs.md.
+---Opens a report, a CSV file for people: see Reports in docs/runs.md. `add` adds a row;
+---`last` iterates over the rows of the report that an earlier run left.
 ---@param path string or "-" for stdout
 ---@param columns string[]
 ---@param options? { raw: boolean?, live: boolean? }
@@ -616,80 +633,81 @@ function composio.report(path, columns, options) end
 ---| "not_tried"
 
 ---@class composio.runs.options
----@field mode? "apply" | "preview" both when it is left out
----@field since? string | number began since then: "90d", seconds, or a time
+---@field mode? "apply" | "preview" default: both
+---@field since? string | number only runs that began since then: "90d", seconds, or a time
 
 ---@class composio.past_run
----@field id string for composio-lua show, resume and undo
+---@field id string the RUN of composio-lua show, resume and undo
 ---@field script string path, or "undo:RUN"
 ---@field mode "apply" | "preview"
 ---@field state "ended" | "running" | "interrupted" | "open" open: a preview that did not end
 ---@field began_at string ISO 8601, UTC
 ---@field ended_at? string
 ---@field exit? integer exit code
----@field sessions integer 1, and one more for each time it was resumed
----@field undoes? string id of the run that it undoes
----@field params table<string, any> as typed; of a secret: { fingerprint, file }
----@field changes? table<composio.outcome, integer> how many ended how; known once it has ended
+---@field sessions integer 1, and one more for each resume
+---@field undoes? string id of the run that this run undoes
+---@field params table<string, any> parameters as typed; a secret is { fingerprint, file }
+---@field changes? table<composio.outcome, integer> counts by outcome; nil until the run has ended
 ---@field who string user name
 ---@field host string machine
----@field version string of composio-lua
+---@field version string version of composio-lua
 
 ---Iterates over the earlier runs of this project in the ledger, newest first:
----for run in composio.runs { mode = "apply", since = "1d" } do … end. A project
----is a base URL and an API key. The run that asks is left out. Rows are read as
----the loop goes on, a few at a time; nothing is locked meanwhile.
+---`for run in composio.runs { mode = "apply", since = "1d" } do`. A project is a base URL
+---with an API key. The script's own run is left out. The loop reads a few rows at a time and
+---holds no lock on the ledger between them.
 ---@param options? composio.runs.options
 ---@return fun(): composio.past_run?
 function composio.runs(options) end
 
 ---@class composio.account.history.options
----@field operation? string "disable", "auth_configs.disable"
+---@field operation? string such as "disable" or "auth_configs.disable"
 ---@field outcome? composio.outcome
----@field previews? boolean also what previews planned and nobody carried out
----@field since? string | number ended since then: "90d", seconds, or a time
+---@field previews? boolean include changes that previews planned
+---@field since? string | number only changes since then: "90d", seconds, or a time
 
 ---@class composio.history.options: composio.account.history.options
----@field account? string | composio.account or the id of an auth config
+---@field account? string | composio.account an account, or the id of an account or auth config
 
 ---@class composio.change
----@field run string id of its run
+---@field run string id of the run
 ---@field script string
 ---@field mode "apply" | "preview"
----@field at string when it ended, was sent, or was planned; ISO 8601, UTC
----@field operation string "disable", "auth_configs.disable"
+---@field at string when it ended, else when it was sent, else when it was planned; ISO 8601, UTC
+---@field operation string such as "disable" or "auth_configs.disable"
 ---@field outcome composio.outcome
----@field account_id? string of a create: the account that it made
+---@field account_id? string for a create, the account that it made
 ---@field auth_config_id? string
 ---@field user_id? string
 ---@field toolkit? string
----@field key string of its item
----@field status_before? composio.status as the plan saw it
+---@field key string key of the bulk's item
+---@field status_before? composio.status the account's status when the change was planned
 ---@field status_after? composio.status
----@field reason? string that the script gave
+---@field reason? string the script's reason
 ---@field error? string
----@field resolved_at? string when a person gave it its outcome by composio-lua resolve
+---@field resolved_at? string when a person set the outcome with composio-lua resolve
 ---@field resolved_by? string "user@machine"
----@field resolution? string the person's reason
----@field request_id? string of the service
----@field fallback boolean an `otherwise`
+---@field resolution? string the reason that the person gave
+---@field request_id? string the service's id of the request
+---@field fallback boolean whether it is the `otherwise` of another change
 ---@field class "read" | "reversible" | "irreversible"
----@field line? string of the script
+---@field line? string the script's line that asked for the change
 ---@field who string user name
 ---@field host string machine
 
----Iterates over the changes that earlier runs of this project made. Those of one
----account come oldest first and include the create that made it; others come run
----by run, oldest run first, each in the order of its plan. The run that asks is
----left out, and the first question about an account finds out what there is:
----what other processes add later is not seen. Rows are read as the loop goes on.
+---Iterates over the changes that earlier runs of this project made. With `account`, its
+---changes come oldest first and include the create that made it. Without, they come run by
+---run, oldest run first, each in the order of its plan. The script's own run is left out.
+---The first query with an account collects the changes of all accounts; changes that other
+---processes add later do not appear in such queries. The loop reads a few rows at a time.
 ---@param options? composio.history.options
 ---@return fun(): composio.change?
 function composio.history(options) end
 
 -- ---- time ----------------------------------------------------------------
 
----The time that long ago, as the service writes it: composio.ago("90d").
+---Returns the time that was `duration` ago, in the service's format, so that it can be
+---compared with `updated_at`: composio.ago("90d").
 ---@param duration string | number
 ---@return string
 function composio.ago(duration) end
@@ -705,14 +723,14 @@ function composio.array(list) end
 
 ---@class composio.library
 ---@field library string "libcurl", "nettle", "Lua", "lua-cjson"; in composio-lua also "SQLite"
----@field built? string the version of its headers when the module was built
+---@field built? string the version of the headers that the module was built with
 ---@field runs? string the version that is loaded
----@field more? string what else it says of itself, or why it is missing
----@field warning? string that version is known to do harm: what happens, what to do
+---@field more? string what else the library says about itself, or why it is missing
+---@field warning? string for a version known to do harm: what happens and what to do
 
----The libraries that the module stands on. A warning also comes at the first
----client: with composio-lua as a line of the log, in stock Lua by warn, which is
----silent until lua5.4 -W or warn "@on".
+---Returns the libraries that the module uses. The first client also gives the warnings: in
+---composio-lua as a line of the log, in stock Lua with warn, which is off unless Lua runs
+---with -W or the script calls warn "@on".
 ---@return composio.library[]
 function composio.versions() end
 
