@@ -91,6 +91,7 @@ struct counting {
   int64_t open;
   int64_t irreversible;
   bool creates; /* some of the changes that may be sent make accounts */
+  bool weighed; /* what auth configs weigh now has been counted already */
 };
 
 static void add_open(struct counting *counting, bool irreversible, int sign)
@@ -143,22 +144,30 @@ static bool count_change(void *ctx, const struct ca_change_row *row)
   counting->active = lca_guard_leaves_active(change, counting->before) ||
                      (change->fallback && counting->active);
   if(row->outcome != CA_SAME && row->outcome != CA_SKIPPED)
-    lca_guard_add(counting->planned, change, weight_of(change), active);
+    lca_guard_add(counting->planned, change,
+                  counting->weighed && change->api->weight ? 0
+                                                           : weight_of(change),
+                  active);
   return true;
 }
 
-/* host.guard_plan(): checks a whole saved plan against the limits and against
-   interrupted runs that are like it, and asks to confirm its irreversible
-   changes, before any change is sent. A refused plan is not sealed, so it
+/* host.guard_plan(weight): checks a whole saved plan against the limits and
+   against interrupted runs that are like it, and asks to confirm its
+   irreversible changes, before any change is sent. weight: how many accounts
+   its changes of auth configs change now, which may be more than when it was
+   made. A refused plan is not sealed, so it
    cannot be resumed. */
 int lca_replay_guard_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   const struct lca_run_options *options = &run->options;
-  struct counting counting = { .run = run, .planned = &run->stats.guarded };
+  struct counting counting = { .run = run,
+                               .planned = &run->stats.guarded,
+                               .weighed = true };
   struct ca_err err;
   ca_err_clear(&err);
   lca_run_begin(L, run);
+  run->stats.guarded.changes += luaL_checkinteger(L, 1);
   each_of_bulk(L, run, -1, CA_ANY_OUTCOME, count_change, &counting);
   if(ca_guard_check(&options->limits, &run->stats.guarded, &err) ||
      lca_guard_like(run, counting.creates, &err))

@@ -62,6 +62,7 @@ static void push_row(lua_State *L, const struct ca_api *api)
   lca_table_set_text(L, "class", ca_api_class_name(api->cost));
   lca_table_set_text(L, "becomes", api->becomes);
   lca_table_set_text(L, "undo", api->undo);
+  lca_table_set_text(L, "weight", api->weight);
   lca_table_set_text(L, "makes", api->makes);
   lca_table_set_text(L, "option", api->option);
   lca_table_set_text(L, "spares", api->spares);

@@ -65,19 +65,27 @@ return function(_, core, host)
       or (row.outcome == "failed" and host.with_failed)
   end
 
-  -- is_changed → id → why the config is protected, or false: each config is read once
-  -- for each use.
+  local configs = {}
+
+  -- Returns an auth config, each read once; one that is gone has its id alone.
+  local function read_config(id)
+    if not configs[id] then
+      local good, config = pcall(core.reads.configs.get, id)
+      if not good and config.status ~= 404 then
+        error(config, 0)
+      end
+      configs[id] = good and config or { id = id }
+    end
+    return configs[id]
+  end
+
+  -- is_changed → id → why the config is protected, or false
   local prechecked = { [true] = {}, [false] = {} }
 
   local function config_why(id, is_changed)
     local known = prechecked[is_changed]
     if known[id] == nil then
-      local good, config = pcall(core.reads.configs.get, id)
-      if not good and config.status ~= 404 then
-        error(config, 0)
-      end
-      local why = core.config_protected(good and config or { id = id }, is_changed)
-      known[id] = why or false
+      known[id] = core.config_protected(read_config(id), is_changed) or false
     end
     return known[id] or nil
   end
@@ -168,6 +176,29 @@ return function(_, core, host)
     end
   end
 
+  -- ---- the limits ----
+
+  -- Returns how many accounts the plan's changes of one operation change now.
+  local function weigh_operation(operation)
+    local weight = 0
+    local name = ("%s.%s"):format(operation.resource, operation.name)
+    for row in host.ledger():changes { run = host.run, operation = name, previews = 1 } do
+      if row.outcome ~= "same" and row.outcome ~= "skipped" then
+        local count = math.tointeger(read_config(row.account)[operation.weight])
+        weight = weight + math.max(count or 1, 1)
+      end
+    end
+    return weight
+  end
+
+  local function weigh()
+    local weight = 0
+    for _, operation in ipairs(core.operations()) do
+      weight = weight + (operation.weight and weigh_operation(operation) or 0)
+    end
+    return weight
+  end
+
   -- Returns the script of a replay with these checks in front of it.
   function core.with_plan(script)
     return function()
@@ -179,7 +210,7 @@ return function(_, core, host)
       end
       if host.only_plan then
         core.ensure_project()
-        host.guard_plan()
+        host.guard_plan(weigh())
       end
       return script()
     end
