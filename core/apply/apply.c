@@ -158,10 +158,10 @@ enum ca_code ca_apply_recorded(struct ca_apply *apply, int64_t number,
 
 /* ---- Intents in groups: one sync for all of them ---- */
 
-/* Pops the queue's next item. An item whose accounts were seen too long ago,
-   because the plan was long or a person made it wait, or whose precheck says
-   nothing any more, because the item has changed the account since, goes back
-   to be prechecked. */
+/* Pops the queue's next item. An item that needs a new precheck goes back
+   to be prechecked instead: its accounts were read too long ago, because
+   the plan was long or a person made it wait, or the item has changed its
+   account since its precheck. */
 static struct ca_apply_item *pop_fresh(struct ca_apply *apply,
                                        struct ca_apply_queue *queue)
 {

@@ -1,9 +1,9 @@
 /* Carries out the ledger's changes through the engine: intent, send, outcome.
    An item's changes run in order, many items at once; a change that fails ends
-   its item unless a fallback follows it. Accounts are prechecked against the
-   plan's before-image unless they were seen a moment ago. Executes planned
-   changes; never decides what to change. Must not know: Lua, what a script is.
- */
+   its item unless a fallback follows it. An item is prechecked against the
+   plan's before-image unless its accounts were read a moment ago. Executes
+   planned changes; never decides what to change.
+   Must not know: Lua, what a script is. */
 #ifndef CA_APPLY_H
 #define CA_APPLY_H
 
@@ -54,10 +54,11 @@ struct ca_apply_options {
   int bulk;
   int concurrency; /* items at once */
   enum ca_apply_which which;
-  int64_t seen_ms; /* the plan saw its accounts after this moment, monotonic;
-                      0: another process made it. An account that was seen
-                      longer ago than 5 s is prechecked. In resumed runs all
-                      are, and before irreversible changes and creates */
+  int64_t seen_ms; /* the plan read its accounts after this moment,
+                      monotonic; 0: another process made the plan. Items
+                      whose accounts were read more than 5 s ago are
+                      prechecked. So are all items of resumed runs,
+                      irreversible changes and creates */
   /* Which items, by their number, are carried out, called with the owner of
      ca_apply_start; NULL: all of them. */
   bool (*wants)(void *owner, int64_t item);

@@ -33,9 +33,9 @@ struct ca_apply_item {
   bool reported; /* visit was called for one of its changes */
   bool changed;  /* a change was sent after its last precheck */
   struct ca_verdict verdict; /* over the changes that were reported */
-  int64_t seen_ms; /* when its accounts were seen, monotonic; 0: it is sent
-                      without, or its precheck is due */
-  uint64_t op;     /* 0 unless under way */
+  int64_t seen_ms;           /* when its accounts were read, monotonic; 0: its
+                                precheck is due, or it needs none */
+  uint64_t op;               /* the engine's operation; 0: none is under way */
   ca_applied_fn *visit;
   void *owner;
 };
@@ -113,8 +113,9 @@ struct ca_apply {
   struct ca_precheck *prechecks;
   size_t precheck_count;
   size_t prechecking; /* items in prechecks, single ones not counted */
-  size_t ahead;       /* items that can be sent while their look is new */
-  int64_t ahead_ms;   /* when that was changed, monotonic */
+  size_t ahead;       /* items that can be sent before their accounts have
+                         to be read again */
+  int64_t ahead_ms;   /* when `ahead` was changed, monotonic */
 
   bool stopped;
   bool ledger_lost; /* outcomes can no longer be written */
@@ -164,7 +165,7 @@ void ca_finish_note_end(struct ca_apply *apply,
 void ca_finish_rest(struct ca_apply *apply, struct ca_apply_item *item,
                     enum ca_outcome outcome, const char *why);
 /* Frees an item that was read. If it is single, has an intent or has been
-   reported, its rest becomes CA_NOT_TRIED. */
+   reported, its remaining changes become CA_NOT_TRIED. */
 void ca_finish_drop(struct ca_apply *apply, struct ca_apply_item *item);
 
 /* apply/send.c */
@@ -185,16 +186,17 @@ CA_MUST_USE enum ca_code ca_precheck_ahead(struct ca_apply *apply,
 /* Prechecks a single item if it has preconditions. Takes the item, which goes
    back to the queue `direct` or ends. */
 void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item);
-/* Queues an item, whose accounts were seen too long ago, for a new precheck.
-   Takes the item. */
+/* Queues an item for a new precheck, because its accounts were read too
+   long ago. Takes the item. */
 void ca_precheck_repeat(struct ca_apply *apply, struct ca_apply_item *item);
 /* Cancels all prechecks. quietly: their items are freed without a report. */
 void ca_precheck_drop_all(struct ca_apply *apply, bool quietly);
 
 /* apply/precondition.c */
 
-/* Does the next change, by whose precheck it will be told whether it happened,
-   need another one, because the item has changed its account since? */
+/* Returns whether the next change needs a new precheck because the item has
+   changed its account since the last one. This is so for changes whose
+   proof is a comparison with the precheck. */
 bool ca_precondition_is_lost(const struct ca_apply_item *item);
 
 /* Returns the most preconditions that the item can have; 0 when it needs no
@@ -203,8 +205,7 @@ bool ca_precondition_is_lost(const struct ca_apply_item *item);
 size_t ca_precondition_count(const struct ca_apply *apply,
                              const struct ca_apply_item *item, bool *alone);
 /* The last moment, monotonic, at which the item's first change may be sent
-   before its accounts must be seen again; INT64_MAX when that is not needed.
- */
+   without reading its accounts again; INT64_MAX when it needs no precheck. */
 int64_t ca_precondition_until(const struct ca_apply_item *item);
 /* Appends the item's preconditions from index *count on; the array must have
    room for them. */

@@ -24,7 +24,7 @@ struct ca_precheck {
   char cursor[256]; /* for the next page, "" for none */
   const struct ca_api *api;
   int64_t seen_ms; /* when its first reply came, monotonic; 0: not yet */
-  uint64_t op;     /* 0: none */
+  uint64_t op;     /* the engine's operation; 0: none */
   size_t count;
   struct ca_precondition preconditions[];
 };
@@ -446,14 +446,14 @@ void ca_precheck_single(struct ca_apply *apply, struct ca_apply_item *item)
 }
 
 /* ---- Reading ahead ----
-   Not more items than can be sent before they have to be seen again. How many
-   those are shows when one was too late: half as many are tried then, and
-   twice as many after a time without such. */
+   Prechecks no more items than can be sent before their accounts have to be
+   read again. That number is found by trial: it is halved when an item was
+   too late, and doubled after a time in which none was. */
 
-#define LESS_MS 5000  /* at most once in this time */
-#define MORE_MS 20000 /* after this time */
+#define LESS_MS 5000  /* halve at most once in this time */
+#define MORE_MS 20000 /* double after this time without a late item */
 
-/* How many items the next precheck may take; 0: none begins now. */
+/* How many items the next precheck may take; 0: do not begin one now. */
 static size_t room_for(const struct ca_apply *apply)
 {
   size_t unsent = apply->fit.count + apply->prechecking;
@@ -517,7 +517,8 @@ static enum ca_code pull_unseen(struct ca_apply *apply, struct ca_err *err)
 }
 
 /* ---- creates of one user and auth config, one after the other ----
-   A new account could not be told from another one's otherwise. */
+   If two were under way, nobody could tell which of them made a new
+   account. */
 
 static bool makes_same(const struct ca_apply_item *item,
                        const struct ca_change *create)
@@ -542,7 +543,7 @@ static bool any_makes_same(const struct ca_apply_item *item,
   return item != NULL;
 }
 
-/* Does an earlier item wait with the same create? */
+/* Is an earlier item with the same create waiting for its precheck? */
 static bool is_due_before(const struct ca_apply *apply,
                           const struct ca_apply_item *item,
                           const struct ca_change *create)
@@ -554,7 +555,7 @@ static bool is_due_before(const struct ca_apply *apply,
   return other != NULL;
 }
 
-/* Has an item that has been prechecked, or is being so, the same create? */
+/* Is there an item with the same create whose precheck has begun? */
 static bool is_being_made(const struct ca_apply *apply,
                           const struct ca_change *create)
 {
@@ -583,7 +584,8 @@ static bool is_held(const struct ca_apply *apply,
   return false;
 }
 
-/* Moves items that must wait behind the others; false when all must. */
+/* Moves items that must wait to the end of the queue; returns false when
+   all of them must. */
 static bool has_free(struct ca_apply *apply)
 {
   size_t n = apply->unseen.count;

@@ -56,7 +56,7 @@ bool ca_precondition_is_lost(const struct ca_apply_item *item)
          item->first->row.change.api->probe == CA_PROBE_MOVED;
 }
 
-/* An account that was seen longer ago is seen again before it is changed. */
+/* An account that was read longer ago is read again before it is changed. */
 #define VALID_MS              5000
 #define VALID_IRREVERSIBLY_MS 2000
 
@@ -70,7 +70,7 @@ int64_t ca_precondition_until(const struct ca_apply_item *item)
          (is_irreversible(item->first) ? VALID_IRREVERSIBLY_MS : VALID_MS);
 }
 
-/* Did the plan see its accounts too long ago? */
+/* Did the plan read the item's accounts too long ago? */
 static bool is_plan_old(const struct ca_apply *apply)
 {
   int64_t now = ca_clock_mono_ms(ca_engine_clock(apply->engine));

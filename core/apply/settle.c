@@ -190,8 +190,9 @@ static enum ca_code knows_made(void *ctx, const char *id, bool *known,
   return ca_read_knows_made(probing->settle->ledger, id, known, err);
 }
 
-/* An account proves one change only: while the pages were read, it may have
-   become the proof of another one. The list is then read again. */
+/* An account proves one change only. While the pages were read, another
+   change may have taken this account as its proof; then the list is read
+   again. */
 static enum ca_code check_unclaimed(struct ca_probing *probing,
                                     struct ca_finding *finding,
                                     struct ca_err *err)
@@ -345,8 +346,9 @@ int64_t ca_settle_quiet_ms(int64_t timeout_ms)
   return quiet_ms > QUIET_LEAST_MS ? quiet_ms : QUIET_LEAST_MS;
 }
 
-/* How much of the change's quiet time is left. The service's own clock may
-   show that it is over: also after the process that sent it has died. */
+/* Returns how much of the change's quiet time is left. The service's own
+   clock can show that it is over, even after the process that sent the
+   change has died. */
 static int64_t quiet_left(const struct ca_probing *probing)
 {
   const struct ca_settle *settle = probing->settle;

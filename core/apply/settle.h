@@ -32,17 +32,18 @@ struct ca_settle_options {
   enum ca_outcome not_yet;  /* outcome for one that may be repeated and has not
                                happened yet: CA_UNKNOWN, or CA_NOT_TRIED when
                                it is to be sent again */
-  int64_t quiet_ms; /* how long a request may be on its way: a change that must
-                       not be repeated stays unknown for so long after
-                       last_sent_ms, unless the service's clock shows that it
-                       has passed since the intent */
-  int64_t last_sent_ms; /* no request of such a change left after this moment,
-                           monotonic */
-  int64_t wait_ms; /* when more of the quiet time is left, it is not waited
-                      for */
+  int64_t quiet_ms;     /* how long a request may be on its way. A change that
+                           must not be repeated stays unknown for so long after
+                           last_sent_ms, unless the service's clock shows that
+                           so much time has passed since its intent */
+  int64_t last_sent_ms; /* the last moment, monotonic, at which a request of
+                           such a change was sent */
+  int64_t wait_ms;      /* do not wait if more than this is left of the quiet
+                           time */
 };
 
-/* The quiet time for that limit of an attempt; 0: the endpoint's default. */
+/* Returns the quiet time for this timeout of an attempt; 0: the endpoint's
+   default. */
 int64_t ca_settle_quiet_ms(int64_t timeout_ms);
 
 /* Borrows engine, endpoint and ledger until ca_settle_free. Reads the unknown

@@ -15,17 +15,17 @@ struct ca_held {
   size_t first_len;
   uint64_t later; /* bytes after `first`; `last` holds the end of them */
   char first[CA_HELD_SIZE];
-  char last[CA_HELD_SIZE]; /* a ring: byte n stands at n % size */
+  char last[CA_HELD_SIZE]; /* a ring: byte n is at n % size */
 };
 
-/* Adds bytes. Never fails: what finds no room displaces the oldest byte after
-   the first ones. */
+/* Adds bytes. Never fails: when `last` is full, new bytes replace its
+   oldest ones. */
 void ca_held_add(struct ca_held *held, const char *bytes, size_t len);
-/* Adds what is held to out, with a line in place of what was displaced.
-   CA_NOMEM. */
+/* Appends the bytes to out, with a line in place of those that were
+   dropped. CA_NOMEM. */
 CA_MUST_USE enum ca_code ca_held_text(const struct ca_held *held,
                                       struct ca_buf *out);
-/* Empties it. */
+/* Removes all bytes. */
 void ca_held_reset(struct ca_held *held);
 
 #endif

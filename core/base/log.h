@@ -27,8 +27,8 @@ struct ca_log {
 void ca_log_event(const struct ca_log *log, enum ca_log_level level,
                   const char *event, const char *fmt, ...) CA_PRINTF(4, 5);
 
-/* Writes one line about what JSON says, at the level of information. In a JSON
-   log it is the member that the event names. json has no line end. */
+/* Writes one line at level info. In a JSON log, json becomes the member
+   that is named like the event. json must not contain a line end. */
 void ca_log_object(const struct ca_log *log, const char *event,
                    const char *json);
 

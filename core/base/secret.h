@@ -14,7 +14,7 @@ void ca_secret_add(const char *secret, size_t len);
 /* Undoes one ca_secret_add; the last one wipes the copy. */
 void ca_secret_remove(const char *secret, size_t len);
 
-/* The same for a secret that a script knows for the whole run. */
+/* The same for a secret that a script knows during the whole run. */
 void ca_secret_add_lasting(const char *secret, size_t len);
 
 /* The same for every string value of a JSON text (the body of a request with
@@ -26,7 +26,8 @@ void ca_secret_remove_json(const char *json, size_t len);
 /* Replaces every registered secret by "***" in place, also where it is spelled
    percent-encoded, base64 or JSON-escaped. Returns the new length. */
 size_t ca_secret_mask(char *text, size_t len);
-/* Masks those of ca_secret_add_lasting alone: cheap enough for each change. */
+/* Masks only the secrets of ca_secret_add_lasting. It is cheap enough to be
+   called for each change. */
 size_t ca_secret_mask_lasting(char *text, size_t len);
 bool ca_secret_has_lasting(void);
 size_t ca_secret_count(void);

@@ -32,8 +32,8 @@ enum ca_outcome {
 const char *ca_change_outcome_name(enum ca_outcome outcome);
 /* The same for programs: "not_tried", not "not tried". */
 const char *ca_change_outcome_key(enum ca_outcome outcome);
-/* Returns the set of that one outcome; all outcomes if the key is NULL or none
-   of them. */
+/* Returns the set that holds only this outcome; the set of all outcomes if
+   the key is NULL or names none. */
 unsigned ca_change_outcome_set(const char *key);
 
 struct ca_change {

@@ -53,8 +53,8 @@ static bool read_counts(const char *text, int64_t counts[CA_OUTCOME_COUNT])
   return text && *text == ']';
 }
 
-/* Does the run carry out a saved plan? Ledgers of 0.1.0 have no digest of it;
-   there it is the first of the run's options. */
+/* Does the run carry out a saved plan? In ledgers of 0.1.0 the column
+   `plan` is empty; the plan is then the first of the run's options. */
 static bool is_of_plan(const struct ca_run_info *info)
 {
   static const char first[] = "{\"plan\":";

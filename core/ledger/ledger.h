@@ -16,7 +16,7 @@
 #include "ledger/change.h"
 
 #define CA_SALT_SIZE 32
-#define CA_TAG_SIZE  33 /* of a tag, with its end */
+#define CA_TAG_SIZE  33 /* of a tag, including the terminating zero */
 
 struct ca_run_info {
   const char *script;        /* absolute path, or "undo:RUN" */
@@ -155,13 +155,13 @@ CA_MUST_USE enum ca_code
 ca_plan_rows_add_change(struct ca_ledger *ledger, int64_t item,
                         const struct ca_change *change, int64_t *number,
                         struct ca_err *err);
-/* Gives the item a tag, in its action; one that it has already is no error.
-   The caller has checked its spelling. */
+/* Adds a tag that the item's action gave. A tag that the item has already
+   is no error. The caller has checked the spelling. */
 CA_MUST_USE enum ca_code ca_plan_rows_tag(struct ca_ledger *ledger,
                                           int64_t item, const char *tag,
                                           struct ca_err *err);
-/* Deletes the changes and tags of an item whose action failed, so that it can
-   be planned anew: they were taken back, and nothing was sent. */
+/* Deletes the changes and tags of an item whose action failed, so that it
+   can be planned again. None of the changes was sent. */
 CA_MUST_USE enum ca_code ca_plan_rows_clear(struct ca_ledger *ledger,
                                             int64_t item, struct ca_err *err);
 /* Seals the bulk's plan: it is on disk on return, with all its rows. */
@@ -194,8 +194,8 @@ CA_MUST_USE enum ca_code ca_outcome_record_item(struct ca_ledger *ledger,
                                                 enum ca_outcome outcome,
                                                 const char *detail,
                                                 struct ca_err *err);
-/* Gives the item a tag, in its `after`; NULL takes back those that an earlier
-   session's `after` gave. On disk like an outcome. */
+/* Queues a tag that the item's `after` gave; NULL removes those that
+   `after` gave in an earlier session. It reaches the disk as outcomes do. */
 CA_MUST_USE enum ca_code ca_outcome_tag(struct ca_ledger *ledger, int64_t item,
                                         const char *tag, struct ca_err *err);
 /* Reads the item's own verdict so far, CA_PLANNED when there is none. */
@@ -319,7 +319,7 @@ struct ca_run_row {
   int64_t ended_ms; /* 0: it is still running, or died */
   int exit_code;    /* -1 while it has none */
   int sessions;     /* 1, plus one for each time it was reopened */
-  bool sealed; /* a bulk is sealed, or straight-line changes may have left */
+  bool sealed;  /* a bulk is sealed, or straight-line changes may have left */
   bool of_plan; /* it carries out a saved plan */
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT]; /* by outcome; set when the run ended */
@@ -373,18 +373,19 @@ void ca_history_open_sessions(struct ca_query *query, struct ca_ledger *ledger,
                               const char *run, struct ca_err *err);
 bool ca_history_next_session(struct ca_query *query,
                              struct ca_session *session);
-/* The tags of the selected run's items, or of one bulk's (-1: all), by name,
-   and how many items have each. */
+/* The tags of the selected run's items, or of one bulk's items (-1: all
+   bulks), by name, with the number of items that have each tag. */
 void ca_history_open_tags(struct ca_query *query, struct ca_ledger *ledger,
                           int bulk, struct ca_err *err);
 bool ca_history_next_tag(struct ca_query *query, const char **tag,
                          int64_t *items);
-/* The tags that one item's action gave it; ca_history_next_tag reads them, and
-   their count is 0. */
+/* The tags that one item's action gave it. Read them with
+   ca_history_next_tag, which returns 0 as their number of items. */
 void ca_history_open_tags_of(struct ca_query *query, struct ca_ledger *ledger,
                              int64_t item, struct ca_err *err);
-/* The run's items with this tag, from the one after the item `after`; `item`
-   has its texts, status_reason the reason that is known best. */
+/* The run's items with this tag whose number is greater than `after`.
+   `item` has the item's texts; its status_reason is the item's own reason
+   if there is one, else that of its account's status. */
 void ca_history_open_tagged(struct ca_query *query, struct ca_ledger *ledger,
                             const char *tag, int64_t after, int limit,
                             struct ca_err *err);

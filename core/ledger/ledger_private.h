@@ -132,9 +132,9 @@ enum ca_sql {
   CA_SQL_COUNT
 };
 
-/* What a queued outcome belongs to: a change, or an item as its own verdict.
-   What an item's `after` says of its tags waits among the outcomes: its text
-   is a tag, NULL takes back those of an earlier session. */
+/* What a queued outcome is: a change's outcome, an item's own verdict, or a
+   tag that the item's `after` gave. The text of a tag is its name; NULL
+   removes the tags of an earlier session. */
 enum ca_queued_kind { CA_QUEUED_OF_CHANGE, CA_QUEUED_OF_ITEM, CA_QUEUED_TAG };
 
 /* An outcome that is not in the database yet. */

@@ -11,13 +11,14 @@
 
 /* Plan rows. */
 
-/* What a table's rows look like. */
+/* How the rows of a table are written. */
 struct shape {
   enum ca_sql one;
   enum ca_sql many; /* writes CA_QUEUED_ROWS rows */
   int texts;
   int nullable; /* from this number on, 0 becomes NULL */
-  /* where the statement has the values: the numbers, then the texts */
+  /* the statement's parameter for each value: first the numbers, then the
+     texts */
   unsigned char places[CA_ROW_NUMBERS + CA_ITEM_TEXTS];
 };
 static const struct shape item_shape = { CA_SQL_ITEM_ADD,
@@ -255,7 +256,7 @@ static size_t outcomes_at_once(const struct ca_queued_outcome *outcomes,
   return n == CA_OUTCOME_ROWS ? n : 1;
 }
 
-/* Writes what is no change's outcome. */
+/* Writes an item's verdict, or a tag. */
 static enum ca_code write_of_item(struct ca_ledger *ledger,
                                   const struct ca_queued_outcome *entry,
                                   struct ca_err *err)

@@ -1,4 +1,4 @@
-/* The verdict on a run, from its row or its counts.
+/* Decides about a run from its row or its counts.
    Must not know: the database, how changes are sent. */
 #include "ledger/run_verdict.h"
 

@@ -1,6 +1,6 @@
-/* The verdict on a run: whether it came to its end, was refused, stands
-   interrupted, can be resumed. Only this file decides it, for every verb and
-   for reports.
+/* Decides about a run: whether it ended, was refused, was interrupted, can be
+   resumed. All verbs and reports use these functions, so that they never
+   disagree.
    Must not know: the database, how changes are sent. */
 #ifndef CA_LEDGER_RUN_VERDICT_H
 #define CA_LEDGER_RUN_VERDICT_H
@@ -10,29 +10,31 @@
 /* Did the script of a run with this exit code run to its end? */
 bool ca_run_verdict_is_good_end(int exit_code);
 
-/* May an applied run with this exit code be resumed? After 3 with its failed
-   changes. */
+/* Can an applied run with this exit code be resumed? After 3, only to retry
+   its failed changes. */
 bool ca_run_verdict_can_resume(int exit_code);
 
-/* Is nothing left to resume: did the script run to its end, and has every
-   change a final outcome? retried: failed items that are to be sent again. */
+/* Returns whether nothing is left to resume: the script ran to its end, and
+   every change has a final outcome. retried: the number of failed items
+   that will be sent again. */
 bool ca_run_verdict_is_finished(const struct ca_run_row *run, int64_t retried);
 
-/* Did a guard refuse the run before it had sent anything? A run that was
-   interrupted and whose resume was refused is none. */
+/* Did a guard refuse the run before it had sent anything? False for a run
+   that was interrupted and whose resume was refused. */
 bool ca_run_verdict_is_refused(const struct ca_run_row *run);
 
-/* Did the run end well without a change, or was it refused? */
+/* Did the run end well without making a change, or was it refused? */
 bool ca_run_verdict_is_empty(const struct ca_run_row *run);
 
-/* Are there changes whose outcome the end of the run will tell: planned or
-   intended ones? */
+/* Are there planned or intended changes, which get an outcome at the end of
+   the run? */
 bool ca_run_verdict_is_under_way(const struct ca_counts *counts);
 
-/* Are there changes without an outcome, or creates that may have been carried
-   out? What failed, and people who are waited for, do not count. */
+/* Are there changes without an outcome, or creates that may have been
+   carried out? Failed changes and changes that wait for a person do not
+   count. */
 bool ca_run_verdict_is_interrupted(const struct ca_counts *counts);
-/* Do the run's stored counts leave room for that? */
+/* Can the run be interrupted in that sense, by its stored counts? */
 bool ca_run_verdict_may_be_interrupted(const struct ca_run_row *run);
 
 #endif

@@ -26,7 +26,7 @@
   "resolution(id INTEGER PRIMARY KEY, outcome INTEGER NOT NULL," \
   " at_ms INTEGER NOT NULL, who TEXT, host TEXT, reason TEXT NOT NULL);"
 
-/* The words that a script gave its items; later: 1 if `after` gave it. */
+/* The tags of items. later: 1 if the item's `after` gave it. */
 #define TAG                                        \
   "tag(item INTEGER NOT NULL, name TEXT NOT NULL," \
   " later INTEGER NOT NULL, PRIMARY KEY(item, name)) WITHOUT ROWID;"

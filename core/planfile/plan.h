@@ -22,8 +22,9 @@ struct ca_plan_head {
   const char *word;   /* the script as named on the command line */
   const char *script_sha;
   const char *params;  /* JSON object */
-  const char *options; /* of the preview: JSON object, or NULL */
-  const char *cwd;     /* which its paths are relative to, or NULL */
+  const char *options; /* the preview's options: a JSON object, or NULL */
+  const char *cwd;     /* the directory of the options' relative paths, or
+                          NULL */
   const char *project;
   const char *base_url;
   const char *undoes; /* or NULL */

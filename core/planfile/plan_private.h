@@ -51,7 +51,8 @@ struct ca_plan_line {
 
   struct ca_item item;
   int64_t item_bulk;
-  const char *tags;        /* of the item, each followed by a blank; or NULL */
+  const char *tags;        /* the item's tags, each followed by a blank; or
+                              NULL */
   const char *outcome;     /* of an item or a change; NULL: it is planned */
   enum ca_outcome verdict; /* the item's, once read */
 

@@ -299,8 +299,8 @@ static CURLcode set_endpoint(struct ca_attempt *attempt,
   SET(easy, failed, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
   SET(easy, failed, CURLOPT_REDIR_PROTOCOLS_STR, "https");
   SET(easy, failed, CURLOPT_CONNECTTIMEOUT_MS, (long)endpoint->connect_ms);
-  /* A proxy from the environment must not be used for loopback. "*" also saves
-     libcurl the look at that environment for each request. */
+  /* A proxy from the environment must not be used for loopback. "*" also
+     keeps libcurl from reading that environment for each request. */
   SET(easy, failed, CURLOPT_NOPROXY, endpoint->is_loopback ? "*" : NULL);
   if(https) {
     SET(easy, failed, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -541,8 +541,8 @@ static bool is_proxys(const struct ca_attempt *attempt, CURLcode result)
   return !strstr(attempt->error, name);
 }
 
-/* What to do about a certificate that was refused: libcurl has one code for
-   all reasons, so its text is asked. */
+/* Returns what to do about a certificate that was refused. libcurl has one
+   error code for all reasons, so this searches its error text. */
 static const char *certificate_way_out(const char *detail)
 {
   if(strstr(detail, "expired"))
@@ -555,8 +555,8 @@ static const char *certificate_way_out(const char *detail)
   return "; give the right certificate authority with --tls-ca";
 }
 
-/* A lookup or a connection that got no descriptor fails as if the network was
-   to blame. */
+/* Without a free file descriptor, a name lookup or a connection fails with
+   the error of a network fault. */
 static bool is_out_of_descriptors(void)
 {
   int ends[2];

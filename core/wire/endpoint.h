@@ -38,7 +38,7 @@ struct ca_endpoint {
   int concurrency;
   int active;          /* attempts in flight; the engine counts them */
   uint32_t worked;     /* one bit for each row that had a 2xx */
-  uint64_t successes;  /* replies of 2xx in JSON */
+  uint64_t successes;  /* JSON replies with a status 2xx */
   double retry_tokens; /* the retry budget, against retry storms */
   struct ca_op *first; /* queued ops; belongs to the engine */
   struct ca_op *last;

@@ -462,7 +462,8 @@ static void size_pool(struct ca_engine *engine, int concurrency)
                     (long)concurrency);
 }
 
-/* Has it waited too long? Attempts that were throttled are waits, too. */
+/* Has the operation waited longer than its limit? The time of throttled
+   attempts counts as waiting. */
 static bool is_overdue(const struct ca_op *op, int64_t now)
 {
   return now > op->start_by_ms && op->attempts == op->waits && !op->maybe_sent;

@@ -47,10 +47,11 @@ CA_MUST_USE enum ca_code ca_engine_submit(struct ca_engine *engine,
                                           void *owner, uint64_t token,
                                           uint64_t *op, struct ca_err *err);
 
-/* The same for a change whose intent is synced in the ledger; passes the gates
-   OPEN and LEDGER. Only apply may call it. start_by_ms, monotonic: when the
-   pace or a Retry-After makes the change wait longer, and nothing of it can
-   have been carried out, it is not sent: the result is `overdue`. */
+/* The same for a change whose intent is synced in the ledger; passes the
+   gates OPEN and LEDGER. Only apply may call it. start_by_ms, monotonic: if
+   the pace or a Retry-After delays the change beyond that moment, it is not
+   sent and its result is `overdue`, unless an earlier attempt may have
+   carried it out. */
 CA_MUST_USE enum ca_code ca_engine_submit_recorded(
     struct ca_engine *engine, struct ca_endpoint *endpoint,
     struct ca_request *request, int64_t start_by_ms, ca_done_fn *done,

@@ -1,4 +1,4 @@
-/* One GET to a monitor.
+/* Sends one GET to a monitor.
    Must not know: the service, its API key, what the address means. */
 #include <curl/curl.h>
 #include "wire/ping.h"

@@ -185,15 +185,18 @@ static void find_status(const struct ca_proof_change *change,
               ca_api_noun(change->api), finding->status);
 }
 
-/* Is a login under way, which a person or its time limit ends? */
+/* Is a login under way? It ends when a person finishes it or its time limit
+   is over. */
 static bool is_login(const char *status)
 {
   return !strcmp(status, "INITIATED") || !strcmp(status, "INITIALIZING");
 }
 
-/* For a change without one certain status after it, such as a refresh: it has
-   happened if the status differs, and has not if there was no update since. A
-   login that was under way before may have ended by itself. */
+/* For a change that can lead to several statuses, such as a refresh. It has
+   happened if the status differs from the one before or, after a precheck,
+   updated_at does. It has not happened if there was no update since. If a
+   login was under way before, it may have ended by itself, so another
+   status proves nothing. */
 static void find_moved(const struct ca_proof_change *change,
                        const struct ca_reply_account *account,
                        struct ca_finding *finding)
