@@ -1,6 +1,6 @@
-/* The command line as the shipped Lua sees it: options, operands, the script's
-   arguments, the shipped scripts. Must not know: curl, the ledger, how runs
-   are carried out. */
+/* The command line for the shipped Lua: options, operands, the script's
+   arguments, the shipped scripts.
+   Must not know: curl, the ledger, how runs are carried out. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

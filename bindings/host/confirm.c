@@ -1,6 +1,6 @@
-/* What people give a run beside its options: the files of --protect, the
-   number that confirms irreversible changes, the secrets of its script. Must
-   not know: curl, what the changes are. */
+/* What a run needs from people besides its options: the files of --protect,
+   the number that confirms irreversible changes, the secrets of its script.
+   Must not know: curl, what the changes are. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -207,7 +207,7 @@ static bool read_secret(const struct host *host, struct ca_buf *out)
     if(byte == '\n' || byte == '\r')
       return out->len > 0;
     if(ca_buf_add(out, &byte, 1))
-      return false; /* too long */
+      return false; /* the line is too long */
   }
   return false;
 }

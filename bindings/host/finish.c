@@ -196,8 +196,9 @@ static void finish_reports(struct host *host)
   }
 }
 
-/* Will a resume of this run, with --failed perhaps, go on in the rows of its
-   reports? Links that nobody received are no work for it. */
+/* Would a resume of this run, perhaps with --failed, add rows to its
+   reports? Links that nobody received do not count: a resume cannot make
+   them again. */
 static bool needs_rows(const struct host *host)
 {
   return host->options.apply && ca_run_verdict_can_resume(host->exit_code) &&
@@ -220,7 +221,7 @@ void host_finish_run(struct host *host)
   save_plan(host);
   host->exit_code = exit_code(host);
   host->written = has_written(host);
-  /* ending the run gives these an outcome */
+  /* read before ca_run_end, which gives these changes an outcome */
   open = host->options.apply && ca_run_verdict_is_under_way(&host->counts);
   if(host->ledger && ca_run_end(host->ledger, host->exit_code, &err)) {
     lca_run_lose_ledger(host->L, &err);

@@ -1,5 +1,5 @@
-/* What history.lua asks of the host, in scripts and in the verbs about earlier
-   runs: the ledger, the state of a run.
+/* What history.lua needs from the host, in scripts and in the verbs about
+   earlier runs: the ledger, and the state of a run.
    Must not know: the engine, what is shown. */
 #include <string.h>
 #include "host/host.h"

@@ -70,7 +70,8 @@ struct host {
   bool confirm_one_seen; /* straight-line changes have asked for theirs */
   int confirm_one_place; /* its index in --confirm */
   int64_t confirm_most;  /* straight-line changes allowed; -1: none given */
-  struct ca_log log;     /* of --log; its file is NULL without */
+  struct ca_log log;     /* the log of --log; its file is NULL without that
+                            option */
   struct ca_buf summary; /* the JSON object of --summary, a line */
   struct host_sandbox sandbox;
   lua_State *L;
@@ -89,9 +90,9 @@ struct host {
   int exit_code;
   bool progress_shown;
   int64_t progress_ms;     /* when the progress line was last drawn */
-  bool released;           /* -q holds nothing back any more */
-  struct ca_held printed;  /* under -q: what the script has printed, */
-  struct ca_held reported; /* and our lines */
+  bool released;           /* from now on -q holds back nothing */
+  struct ca_held printed;  /* under -q: what the script has printed */
+  struct ca_held reported; /* and the lines of the host itself */
 };
 
 /* Has a signal ended the run? */
@@ -182,7 +183,7 @@ void host_command_line_push_words(lua_State *L, char **words, int count);
 /* Adds to composio.host, the table on top, what job.lua needs of the command
    line. [-0, +0, m] */
 void host_command_line_add(lua_State *L, struct host *host);
-/* Adds what else the verbs need of it: the operands, options under the names
+/* Adds what the verbs need besides: the operands, options under the names
    that the shipped Lua uses, `carried` (the options that the next command
    needs, too: a list in which names and values alternate), and the shipped
    scripts. [-0, +0, m] */
@@ -190,12 +191,13 @@ void host_command_line_add_verb(lua_State *L, const struct host *host);
 
 /* ---- shipped.c ---- */
 
-/* Calls a function of a shipped Lua module in a state of its own. Its argument
-   is a table that `add` (NULL: nothing) fills from `from`; absent members are
-   those of the host table. A module that is a function is called before, with
-   composio.core and the host table. Adds the text that the function returns to
-   out, unless that is NULL, and returns the integer that it returns, or 0.
-   Prints an error, and returns its status negated: -LUA_ERRRUN. */
+/* Calls a function of a shipped Lua module in a state of its own. Its
+   argument is a table that `add` (NULL: none) fills from `from`; members
+   that are absent are read from the host table. If the module itself is a
+   function, it is called first, with composio.core and the host table.
+   Appends the text that the function returns to out, unless out is NULL.
+   Returns the integer that the function returns, or 0. Prints an error, and
+   then returns its negated status: -LUA_ERRRUN. */
 int host_shipped_call(struct host *host, const char *module,
                       const char *function,
                       void (*add)(lua_State *L, const void *from),
@@ -208,10 +210,10 @@ int host_shipped_help(struct host *host, const char *page);
 
 /* Prints the plan of a bulk. */
 void host_preview_show(struct host *host, const struct lca_plan *plan);
-/* Pushes the function changes(bulk, outcome) → an iterator over the changes of
-   a bulk (-1: of all, 0: straight-line ones) with that outcome: operation,
-   account, toolkit, user, status before, the line with what else there is to
-   say, and the error or nil. [-0, +1, m] */
+/* Pushes the function changes(bulk, outcome). It returns an iterator over
+   the changes with that outcome of a bulk (-1: all bulks, 0: straight-line
+   changes): operation, account, toolkit, user, status before, a line with
+   the other facts, and the error or nil. [-0, +1, m] */
 void host_preview_push_changes(lua_State *L, const struct host *host);
 
 /* ---- confirm.c ---- */
@@ -232,9 +234,9 @@ CA_MUST_USE enum ca_code host_confirm_one(struct host *host, int64_t count,
                                           const char *what,
                                           struct ca_err *err);
 
-/* Completes composio.host, the table on top, with what secret.lua asks of the
-   host: values of secret parameters, from files, the environment and the
-   terminal, and their fingerprints. [-0, +0, m] */
+/* Adds to composio.host, the table on top, what secret.lua needs: values of
+   secret parameters, from files, the environment and the terminal, and
+   their fingerprints. [-0, +0, m] */
 void host_confirm_add_secrets(lua_State *L, struct host *host);
 
 /* ---- versions.c ---- */
@@ -244,19 +246,20 @@ int host_versions(void);
 
 /* ---- terminal.c ---- */
 
-/* Prints a line on stderr, unless -q is given: control bytes are escaped and
-   secrets masked; the progress line is cleared first. Failed writes are
-   ignored. A warning or error goes to the log, too, if there is one. */
+/* Prints a line on stderr, unless -q is given. Escapes control bytes, masks
+   secrets and clears the progress line first. Ignores failed writes. If
+   there is a log, a warning or error also goes there. */
 void host_terminal_print(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
-/* The same, also with -q: for lines about failures. -q holds them back. */
+/* The same for lines about failures: -q does not drop them but holds them
+   back. */
 void host_terminal_print_always(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
 /* Prints a warning or error, also with -q, after the program's name. */
 void host_terminal_complain(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
-/* Ends holding back: prints it if the run did not end with 0, the script's
-   words on stdout and ours on stderr. */
+/* Stops holding back. If the run did not end with 0, prints what was held
+   back: the script's output on stdout, the host's lines on stderr. */
 void host_terminal_release(struct host *host, int code);
 /* Prints a question without a line end. */
 void host_terminal_prompt(struct host *host, const char *text);
@@ -271,15 +274,16 @@ void host_terminal_clear_progress(struct host *host);
 void host_result_read_counts(struct host *host);
 /* Prints for people how the run ended. */
 void host_result_show(struct host *host);
-/* Before anything else: completes the names of the files that the run writes,
-   opens the log, pings. CA_USAGE for what cannot be written or run. */
+/* Call it before anything else. Completes the names of the files that the
+   run writes, opens the log, pings. CA_USAGE for a file that cannot be
+   written or run. */
 CA_MUST_USE enum ca_code host_result_begin(struct host *host,
                                            struct ca_err *err);
-/* When the exit code is known: writes the summary and the metrics; under
-   --cron prints what is wrong. */
+/* Call it when the exit code is known. Writes the summary and the metrics;
+   under --cron prints what went wrong. */
 void host_result_end(struct host *host);
-/* When ledger and lock are given back: runs the executable of --on-end, pings,
-   writes the log's last line. */
+/* Call it when the ledger is closed and the lock is free. Runs the
+   executable of --on-end, pings, writes the log's last line. */
 void host_result_after(struct host *host);
 
 /* ---- next_command.c ---- */

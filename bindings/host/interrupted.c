@@ -1,5 +1,5 @@
-/* Finds an earlier run that is like this one and stands interrupted: starting
-   this one could do twice what that one has done.
+/* Finds an earlier run with the same script and parameters that was
+   interrupted: starting this run could make the same changes twice.
    Must not know: curl, Lua values, how runs are carried out. */
 #include <string.h>
 #include "base/json.h"
@@ -62,8 +62,8 @@ static bool same_params(const char *a, const char *b)
   return holds(one, other) && holds(other, one);
 }
 
-/* Is it a run of the same script, whatever the file holds now, with the same
-   parameters and words? Other options do not count. */
+/* Is it a run of the same script, even if the file has changed, with the
+   same parameters and words? Other options are not compared. */
 static bool is_like(struct host *host, const struct ca_run_row *row)
 {
   struct ca_run_info info;
@@ -87,7 +87,7 @@ static enum ca_code read_interrupted(struct ca_ledger *ledger,
   return code;
 }
 
-/* A preview holds no lock: the other run may be going on. */
+/* A preview takes no lock, so the other run may still be running. */
 static bool is_running(const struct host *host, const char *name)
 {
   struct host_lock_holder holder;
@@ -95,8 +95,8 @@ static bool is_running(const struct host *host, const char *name)
          !strcmp(holder.run, name);
 }
 
-/* Reads the newest run before the row's that may be the wanted one. Returns
-   false when there is none left, or after an error. */
+/* Reads the newest run before the row's that may be the interrupted one.
+   Returns false when there is none, or after an error. */
 static bool next_like(struct host *host, struct ca_ledger *ledger,
                       struct ca_run_filter *filter, char *name, size_t size,
                       struct ca_err *err)

@@ -18,11 +18,11 @@
 
 static struct host host;
 
-/* What the process of a profile tells the one that started it; NULL without
-   several profiles. */
+/* What the process of a profile tells its parent; NULL without several
+   profiles. */
 static struct shared {
-  volatile int stop; /* the signal that it has got */
-  bool written;      /* one of them has sent a change */
+  volatile int stop; /* the signal that the child has received */
+  bool written;      /* a run of one of the profiles has sent a change */
 } * to_parent;
 
 /* ---- the process ---- */
@@ -126,8 +126,8 @@ static int dispatch(void)
 
 /* ---- profiles ---- */
 
-/* Takes the options of the profile. Those of a run that is resumed or undone
-   come first, but where to find it is asked before. */
+/* Takes the options of the profile. For resume and undo it takes only the
+   state directory, because the options of the earlier run come first. */
 static int with_profile(void)
 {
   struct host_options *options = &host.options;
@@ -145,7 +145,7 @@ static int with_profile(void)
 static int end_output(int code);
 
 /* Runs the script for one profile in a process of its own; returns its exit
-   code. A signal that reached us alone is passed on. */
+   code. Passes on a signal that only the parent received. */
 static int run_profile(const char *profile, struct shared *shared)
 {
   static const struct timespec pause = { 0, 100000000L };
@@ -168,12 +168,12 @@ static int run_profile(const char *profile, struct shared *shared)
   }
   if(child > 0 && WIFEXITED(status))
     return WEXITSTATUS(status);
-  shared->written = true; /* nobody knows */
+  shared->written = true; /* nobody knows whether it did */
   return 1;
 }
 
-/* The place of an exit code in the order that docs/exits.md gives: the least
-   is the one to exit with. */
+/* Returns the place of an exit code in the order of docs/exits.md. The
+   process exits with the code that has the lowest place. */
 static int rank(int code, bool sent)
 {
   static const char nothing_was_sent[] = { 2, 6, 75, 7, 4, 1, 3, 9 };
@@ -189,8 +189,9 @@ static int rank(int code, bool sent)
 }
 
 /* Runs the script for one profile after the other; only a signal keeps the
-   next from its turn. Returns the first of their codes. Once one has sent a
-   change, 2 and 4 promise too much. */
+   next one from running. Returns the first of their codes in the order of
+   docs/exits.md. 2 and 4 promise that nothing was changed, so they become 1
+   and 7 once one run has sent a change. */
 static int run_profiles(char *profiles)
 {
   struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,

@@ -153,8 +153,8 @@ static bool is_secret_option(const char *word, const char **equals)
          !strncmp(word + len - room, end, room);
 }
 
-/* Is the word --NAME-file FILE, or its value? resume and apply take the
-   secrets of a script's parameters so. */
+/* Is the word --NAME-file or its value? With these words resume and apply
+   are given the secrets of a script's parameters. */
 static bool is_secret(const struct host_options *options, const char *word)
 {
   const int count = options->param_count;

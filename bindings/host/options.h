@@ -48,7 +48,7 @@ struct host_options {
   struct ca_endpoint_options endpoint; /* without the API key */
   const char *api_key_file;
   const char *state_dir;
-  const char *profile; /* NULL: none; several for run: "a,b" */
+  const char *profile; /* NULL: none; for run also several: "a,b" */
   bool one_of_several; /* `profile` is one of them, in a process of its own */
   const char *log;
   bool log_json;
@@ -66,7 +66,8 @@ struct host_options {
   int confirm_count;
   const char *protect[HOST_PROTECT_MAX];
   int protect_count;
-  int protect_profile; /* how many of them, the last, the profile added */
+  int protect_profile; /* how many of them came from the profile; these are
+                          the last */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   bool same_project;
   bool anew; /* despite a like run that stands interrupted, or a plan
@@ -75,7 +76,7 @@ struct host_options {
   int64_t settle_wait_ms;
   bool detailed_exitcode;
   const char *reason; /* of resolve, or NULL */
-  const char *tag;    /* of show, or NULL */
+  const char *tag;    /* of show; NULL: not given */
   bool failed;        /* resume also retries failed changes */
   bool json;
   int64_t limit; /* runs to list; 0: all */

@@ -13,7 +13,7 @@
 #define READS    (ON(RUNS) | ON(SHOW) | ON(HISTORY))
 #define ALL      (~0u)
 
-/* What the name of a profile may hold: it stands in file names. */
+/* The characters of a profile's name, which may become part of file names. */
 #define PROFILE_LETTERS                                           \
   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678" \
   "9-_."
@@ -37,8 +37,8 @@ struct host_option {
 #define CARRIED    2u /* resume needs it again on its command line */
 #define SAVED      4u /* resume restores it from the ledger */
 #define IS_PATH    8u
-#define REPEATED   16u /* each --protect counts */
-#define IS_PATTERN 32u /* a file's name, in which %p is the profile */
+#define REPEATED   16u /* may be given several times */
+#define IS_PATTERN 32u /* a file name in which %p becomes the profile */
 
 /* The last entry has a NULL name. */
 extern const struct host_option host_options_table[];
@@ -51,8 +51,8 @@ bool host_options_table_read(struct host_options *options,
                              const struct host_option *option,
                              const char *value);
 
-/* Returns dir, "/" unless dir is empty, and value, in memory that lives as
-   long as the options; NULL without room. */
+/* Returns dir, a "/" unless dir is empty, and value as one text that lives
+   as long as the options; NULL when out of memory. */
 const char *host_options_saved_copy(struct host_options *options,
                                     const char *dir, const char *value);
 /* Returns the option of that name if it may stand in a profile: one with a
@@ -60,8 +60,8 @@ const char *host_options_saved_copy(struct host_options *options,
 const struct host_option *host_options_saved_in_profile(const char *name);
 /* Takes such an option from a profile; a relative path is relative to dir.
    Does nothing when the verb does not take the option, or when it was given
-   before, but for --protect, of which each counts. CA_USAGE when the value
-   cannot be read. */
+   already. --protect is the exception: every one counts. CA_USAGE when the
+   value cannot be read. */
 CA_MUST_USE enum ca_code
 host_options_saved_profile(struct host_options *options,
                            const struct host_option *option, const char *value,

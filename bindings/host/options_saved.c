@@ -91,7 +91,7 @@ static const struct host_option *find_saved(const struct host_options *options,
 {
   const struct host_option *option =
       host_options_table_find(name.data, name.len);
-  /* a plan's profile has been asked for its key before the plan is read */
+  /* the key of a plan's profile was needed before the plan could be read */
   bool of_verb = options->verb == HOST_RESUME ||
                  (options->verb == HOST_APPLY) != ca_slice_is(name, "profile");
   return option && option->flags & SAVED && of_verb &&
@@ -224,7 +224,8 @@ enum ca_code host_options_saved_json(const struct host_options *options,
   for(i = 0; host_options_table[i].name; i++)
     if(options->given[i].seen &&
        (!options->given[i].of_profile || host_options_table[i].flags & SAVED))
-      add_given(options, i, &json); /* resume reads the rest of the profile */
+      add_given(options, i, &json); /* resume reads the others from the
+                                       profile again */
   if(options->rest) {
     ca_json_write_open(&json, HOST_SAVED_WORDS, '[');
     for(i = 0; i < options->rest_count; i++)

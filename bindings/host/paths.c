@@ -99,8 +99,8 @@ static bool is_absolute(const char *path)
   return path && path[0] == '/';
 }
 
-/* Finds a folder of this user's by the XDG base directory variable, or else
-   below the home directory. Fails without a home. */
+/* Finds a directory of this user: by the XDG base directory variable, else
+   below the home directory. Fails if there is no home directory. */
 static bool find_own(const char *variable, const char *below_home,
                      const char *name, char *out, size_t size)
 {

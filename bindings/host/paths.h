@@ -25,12 +25,13 @@ void host_paths_forget_key(void);
    the passwd entry. CA_USAGE if there is none. Does not create it. */
 CA_MUST_USE enum ca_code host_paths_state_dir(const char *named, char *out,
                                               size_t size, struct ca_err *err);
-/* Finds the configuration file with the profiles, which need not exist, by
-   XDG_CONFIG_HOME, HOME or the passwd entry. Returns false if there is no
-   home. */
+/* Finds the path of the configuration file with the profiles by
+   XDG_CONFIG_HOME, HOME or the passwd entry. The file need not exist.
+   Returns false if there is no home directory. */
 bool host_paths_config(char *out, size_t size);
-/* Writes a file name of the command line to out: %p is the profile, "default"
-   without one, %F today's date, as 2026-11-30, and %% is "%". CA_USAGE when it is too long. */
+/* Copies a file name of the command line to out. %p becomes the profile
+   ("default" if there is none), %F today's date, such as 2026-11-30, and %%
+   a "%". CA_USAGE when the result is too long. */
 CA_MUST_USE enum ca_code host_paths_fill(const char *pattern,
                                          const char *profile, char *out,
                                          size_t size, struct ca_err *err);

@@ -29,9 +29,9 @@ typedef enum ca_code visit_option(void *ctx, const char *section,
 struct reading {
   FILE *file;
   int line;
-  int error_line; /* of the first error in err */
+  int error_line; /* the line of the error in err */
   bool taken[HOST_OPTION_MAX];
-  char section[64]; /* of the line before */
+  char section[64]; /* the section of the line before */
   visit_option *visit;
   void *ctx;
   struct ca_err *err;
@@ -73,7 +73,8 @@ static int take_line(void *ctx, const char *section, const char *name,
   return !reading->error_line;
 }
 
-/* Reads a line for libinih, whose handlers are not told its number. */
+/* Reads a line for libinih and counts it, because libinih does not tell its
+   handlers the line number. */
 static char *next_line(char *out, int size, void *ctx)
 {
   struct reading *reading = ctx;
@@ -122,7 +123,7 @@ static enum ca_code read_file(struct reading *reading, const char *path,
 
 #endif
 
-/* Who can write the file can send the key elsewhere. */
+/* Anybody who can write the file can have the key sent to another base URL. */
 static enum ca_code check_file(FILE *file, const char *path,
                                struct ca_err *err)
 {
@@ -163,7 +164,7 @@ static enum ca_code read_profiles(char path[HOST_PATH_SIZE], bool *found,
 
 struct taking {
   struct host_options *options;
-  const char *section; /* whose options are taken */
+  const char *section; /* the section whose options are taken */
   const char *profile; /* NULL: none was asked for */
   const char *only;    /* the one option to take, or NULL */
   char dir[HOST_PATH_SIZE];
@@ -176,8 +177,8 @@ static bool is_set(const char *variable)
   return value && *value;
 }
 
-/* Does the environment, or a named profile, keep this option of [default]
-   out? */
+/* Must this option of [default] be ignored, because of the environment or
+   of a profile that was named? */
 static bool is_passed_over(const struct taking *taking, const char *name)
 {
   if(!strcmp(name, "api-key-file"))

@@ -5,19 +5,19 @@
 
 #include "host/options.h"
 
-/* Takes what was not given on the command line from the profile that it
-   names, and then from [default]. only: the one option to take, or NULL for
-   all of the verb's; then it also fills in %p in the names of files.
-   CA_USAGE for a file that cannot be read, with file and
-   line; for a profile that is not there; and for one without a key file when
-   the verb needs a key. */
+/* Takes the options that were not given on the command line from the
+   profile that it names, and then from [default]. only: the one option to
+   take, or NULL for all options of the verb; then %p in the names of files
+   is also filled in. CA_USAGE, with file and line, for a file that cannot
+   be read; for a profile that does not exist; for a profile without a key
+   file when the verb needs a key. */
 CA_MUST_USE enum ca_code host_profile_take(struct host_options *options,
                                            const char *only,
                                            struct ca_err *err);
-/* Refuses what `run` cannot do for several profiles: CA_USAGE. */
+/* Refuses what `run` cannot do for several profiles. CA_USAGE. */
 CA_MUST_USE enum ca_code
 host_profile_check_several(struct host_options *options, struct ca_err *err);
-/* Takes one of several; name lives as long as the options. */
+/* Chooses one of several profiles. name must live as long as the options. */
 void host_profile_choose(struct host_options *options, const char *name);
 /* host.profiles() → a list of { profile, name, value } in the order of the
    file, and its path */

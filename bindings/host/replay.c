@@ -70,9 +70,9 @@ static enum ca_code read_failures(struct ca_ledger *ledger,
   return code;
 }
 
-/* Does `last` mean this run? To undo, one that is no undo itself and has
-   changed something: the undo of an undo has to be named. Else one that is
-   not empty. */
+/* Can `last` mean this run? For undo it must not be an undo itself (that
+   has to be named) and must have changed something. For resume it must not
+   be empty. */
 static bool is_meant(const struct ca_run_row *row, enum host_verb verb)
 {
   if(verb == HOST_UNDO)
@@ -81,7 +81,7 @@ static bool is_meant(const struct ca_run_row *row, enum host_verb verb)
   return !ca_run_verdict_is_empty(row);
 }
 
-/* Takes the newest run of the filter, or the newest that `last` means. */
+/* Takes the newest run that matches the filter and, for `last`, is_meant. */
 static enum ca_code take_newest(struct ca_ledger *ledger,
                                 const struct ca_run_filter *filter, bool last,
                                 enum host_verb verb, struct earlier *earlier,
@@ -465,8 +465,8 @@ static void restart_command(struct host *host, const struct ca_plan_head *head,
 
 /* What the ledger of this state directory knows of a plan. */
 struct plan_history {
-  bool made;              /* it was saved from a run of this ledger */
-  struct earlier carrier; /* the run that carries it out, if carrier.found */
+  bool made;              /* the plan was saved by a run of this ledger */
+  struct earlier carrier; /* the run that carried it out, if carrier.found */
 };
 
 static enum ca_code read_plan_history(struct host *host,
@@ -546,8 +546,8 @@ static enum ca_code check_plan(struct host *host,
   return CA_OK;
 }
 
-/* Restores the words and options of the preview, except those that this
-   command line gives itself. */
+/* Restores the words and options of the preview, except those that were
+   given on this command line. */
 static enum ca_code take_options(struct host *host,
                                  const struct ca_plan_head *head,
                                  struct ca_err *err)

@@ -1,9 +1,9 @@
-/* The result of a run: its counts from the ledger, and what the host knows of
-   it besides, as facts for the shipped Lua, which makes of them what people
-   read, the JSON object of --summary, the metrics and the command to type
-   next. And where that goes: files, the log's last line, the executable of
-   --on-end, pings. None of these changes the exit code of a run that has
-   begun. Must not know: curl, how results are worded. */
+/* The result of a run: collects its counts from the ledger and the facts that
+   the host knows, and hands them to the shipped Lua, which words the result
+   for people, the JSON object of --summary, the metrics and the next command.
+   Writes those to files and the log, and runs --on-end and pings. None of this
+   changes the exit code of a run that has begun.
+   Must not know: curl, how results are worded. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -75,7 +75,7 @@ static void set_operations(lua_State *L, const struct ca_counts *counts)
   set_counts(L, "changes", changes);
 }
 
-/* Sets a list: a tag, its number of items, … */
+/* Sets a list in which tags and their numbers of items alternate. */
 static void set_tags(lua_State *L, struct ca_ledger *ledger)
 {
   struct ca_query query;
@@ -97,7 +97,7 @@ static void set_tags(lua_State *L, struct ca_ledger *ledger)
   (void)ca_history_close(&query);
 }
 
-/* Sets what the run's Lua state knows. */
+/* Sets what is known from the run's Lua state. */
 static void set_stats(lua_State *L, const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
@@ -171,9 +171,9 @@ static void set_failures(lua_State *L, const struct lca_run_stats *stats)
   lua_setfield(L, -2, "failures");
 }
 
-/* What ended the run before its script: a signal; a result that a preview
-   cannot know; help or os.exit, of which nothing is said; or what end_text
-   tells. */
+/* Returns what ended the run before its script did: a signal; a result that
+   a preview cannot know; help or os.exit, about which nothing is printed;
+   or a reason that end_text gives. */
 static const char *stop_word(const struct host *host)
 {
   if(host_is_interrupted(host))
@@ -266,8 +266,8 @@ static bool write_file(const char *path, int flags, mode_t mode,
   return written;
 }
 
-/* Writes a file that others read while we write: at once, or not at all. What
-   is no regular file is written to. */
+/* Replaces a file at once, because others may read it meanwhile. Writes
+   directly to anything that is not a regular file. */
 static bool replace_file(const char *path, const struct ca_buf *text)
 {
   char beside[HOST_PATH_SIZE];
@@ -276,7 +276,7 @@ static bool replace_file(const char *path, const struct ca_buf *text)
   if(!stat(path, &info) && !S_ISREG(info.st_mode))
     return write_file(path, 0, 0644, text);
   snprintf(beside, sizeof(beside), "%.4000s.%ld.tmp", path, (long)getpid());
-  (void)unlink(beside); /* of an earlier process with this number */
+  (void)unlink(beside); /* left by an earlier process with this pid */
   if(write_file(beside, O_EXCL, 0644, text) && !rename(beside, path))
     return true;
   cause = errno;
@@ -317,7 +317,7 @@ static void write_metrics(struct host *host)
 
 /* ---- --ping ---- */
 
-/* Pings the URL with this added to its path. */
+/* Pings the URL with this text appended to its path. */
 static void ping(struct host *host, const char *added)
 {
   const char *url = host->options.ping;
@@ -331,15 +331,17 @@ static void ping(struct host *host, const char *added)
     len--;
   snprintf(full, sizeof(full), "%.*s%s%s", (int)len, url, added,
            url + strcspn(url, "?"));
-  if(ca_ping(full, &err)) /* the URL may hold what identifies the job */
+  if(ca_ping(full, &err)) /* the URL may contain an id that has to stay
+                             secret */
     host_terminal_complain(host, "the ping%s was not received: %s", added,
                            err.text);
 }
 
 /* ---- --on-end ---- */
 
-/* Returns our environment without our own variables and what holds the key:
-   an array, which the caller frees, of borrowed texts. NULL without memory. */
+/* Returns the environment without the program's own variables and those
+   that hold the key: an array, which the caller frees, of borrowed texts.
+   NULL when out of memory. */
 static char **make_environment(const struct host *host)
 {
   const char *key = host->endpoint.api_key;
@@ -420,7 +422,7 @@ static void print_trouble(struct host *host)
 
 /* ---- the run ---- */
 
-/* Opens the log, which has a line for everything that is told from now on. */
+/* Opens the log. From now on each line that is printed also goes there. */
 static enum ca_code open_log(struct host *host, struct ca_err *err)
 {
   const char *path = host->options.log;
@@ -478,7 +480,7 @@ void host_result_after(struct host *host)
     run_hook(host);
   if(!host->options.help)
     ping(host, code);
-  if(host->summary.len) /* its line end belongs to the file alone */
+  if(host->summary.len) /* only the file has the line end */
     host->summary.data[--host->summary.len] = '\0';
   if(host->summary.len)
     ca_log_object(&host->log, "summary", ca_buf_text(&host->summary));

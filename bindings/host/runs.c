@@ -1,6 +1,7 @@
-/* The verbs that are Lua: about earlier runs (runs, show, history, resolve),
-   profiles, doctor, and writing what resolve was told. Must not know: the
-   engine, what is shown. */
+/* The verbs that are written in Lua: those about earlier runs (runs, show,
+   history, resolve), profiles and doctor. Also writes an outcome that resolve
+   was given.
+   Must not know: the engine, what is shown. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,8 +95,8 @@ static int connect_service(lua_State *L)
   return 1;
 }
 
-/* given.facts() → what the service's replies told so far: service_ms (its
-   time, or nil), limit (0: none stated), remaining and window_ms */
+/* given.facts() → what the service's replies have shown so far: service_ms
+   (its time, or nil), limit (0: none was sent), remaining and window_ms */
 static int service_facts(lua_State *L)
 {
   const struct ca_endpoint *endpoint = lca_client_default(L)->endpoint;
@@ -125,8 +126,8 @@ static int lock_holder(lua_State *L)
   return 1;
 }
 
-/* given.unwritable(directory) → why no file can be made in it, or nil; nil,
-   too, when it does not exist yet */
+/* given.unwritable(directory) → why no file can be created in it; nil if
+   one can, or if the directory does not exist yet */
 static int unwritable(lua_State *L)
 {
   if(!access(luaL_checkstring(L, 1), W_OK | X_OK) || errno == ENOENT)
@@ -137,7 +138,7 @@ static int unwritable(lua_State *L)
 
 struct doctor {
   struct host *host;
-  const char *trouble;    /* why there is no service to ask, or NULL */
+  const char *trouble;    /* why the service cannot be asked, or NULL */
   const char *key_source; /* where the key was found */
 };
 
@@ -184,7 +185,7 @@ int host_runs_doctor(struct host *host)
 
 /* ---- the verbs ---- */
 
-/* These verbs do not need the API key, but must not print it either. */
+/* These verbs do not need the API key, but must mask it in what they print. */
 static void hide_key(void)
 {
   const char *key = getenv("COMPOSIO_API_KEY");

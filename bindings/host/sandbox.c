@@ -93,7 +93,8 @@ lua_State *host_sandbox_state(struct host_sandbox *limits)
 
 /* ---- instructions ---- */
 
-/* Has the script computed for too long without a sign of life? */
+/* Has the script used too much CPU time since its last call and the
+   engine's last step? */
 static bool is_cpu_used_up(const struct host_sandbox *limits)
 {
   return limits->cpu_ms && limits->alive == limits->alive_seen &&
@@ -344,7 +345,7 @@ static int printable(lua_State *L)
   return 1;
 }
 
-/* hold(text): keeps what the script prints until the run has ended. */
+/* hold(text): holds back what the script prints until the run has ended. */
 static int hold(lua_State *L)
 {
   struct host_sandbox *limits = lua_touserdata(L, lua_upvalueindex(1));

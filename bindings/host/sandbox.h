@@ -23,15 +23,19 @@ struct host_sandbox {
   size_t refused_size;
   int64_t instructions; /* the limit, 0: none */
   int64_t executed;     /* so far, counted in steps of the hook */
-  int64_t cpu_ms;       /* the limit between two signs of life, 0: none */
-  /* counts signs of life: calls of the script, and steps of the engine */
+  int64_t cpu_ms;       /* the limit between two calls or steps of the
+                           engine, 0: none */
+  /* counts calls of the script and steps of the engine */
   volatile sig_atomic_t alive;
-  volatile sig_atomic_t alive_seen; /* when the CPU's time was last counted */
-  volatile sig_atomic_t cpu_steps;  /* counted since then */
+  volatile sig_atomic_t alive_seen; /* its value when CPU time was last
+                                       counted */
+  volatile sig_atomic_t cpu_steps;  /* steps of CPU time since `alive`
+                                       changed */
   /* whose tasks a signal interrupts; NULL before and after the script */
   struct lca_scheduler *volatile sched;
   struct lca_run *run;  /* which a limit ends; NULL likewise */
-  struct ca_held *held; /* takes what the script prints; NULL: stdout */
+  struct ca_held *held; /* receives what the script prints; NULL: stdout
+                           does */
 };
 
 /* Returns a new state whose memory is counted, or NULL when out of memory.
@@ -48,8 +52,8 @@ void host_sandbox_end_refused(struct host_sandbox *limits);
    safe. */
 void host_sandbox_trip(struct host_sandbox *limits);
 
-/* Begins to count the CPU time of the process, of which host_sandbox_count_cpu
-   is called for each step by a signal handler, or ends it. */
+/* Starts or stops a timer of the process's CPU time. Its signal handler has
+   to call host_sandbox_count_cpu. */
 void host_sandbox_watch_cpu(const struct host_sandbox *limits, bool on);
 /* For the handler of SIGPROF. Async-signal safe. */
 void host_sandbox_count_cpu(struct host_sandbox *limits);
@@ -58,11 +62,12 @@ void host_sandbox_count_cpu(struct host_sandbox *limits);
    host_sandbox_close (lua-cjson) are searched in absolute paths only: anybody
    may own the current directory, which Lua searches, too. [-0, +0, e] */
 void host_sandbox_open(lua_State *L);
-/* Puts tables that say why in place of what scripts may not use: io, debug,
-   package, most of os; removes bytecode.
-   require then finds composio and the Lua text files in dir; it finds our
-   private modules, such as composio.core, only if the script is_ours, compiled
-   in. Call it after composio is loaded. [-0, +0, e] */
+/* Replaces what scripts may not use (io, debug, package, most of os) by
+   tables that raise an error with the reason; removes functions that load
+   bytecode. After this, require finds composio and the Lua text files in
+   dir. It finds our private modules, such as composio.core, only if the
+   script is_ours: compiled in. Call it after composio is loaded. [-0, +0,
+   e] */
 void host_sandbox_close(lua_State *L, const char *dir, bool allow_io,
                         bool allow_os, bool is_ours);
 

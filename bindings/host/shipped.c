@@ -1,7 +1,7 @@
 /* The program's own Lua: calls functions of the shipped files in a state of
-   its own, which no script reaches. A script's state may be out of memory, and
-   its globals may be changed. Each such state has the host table: the
-   terminal, the clock, the command line, and the ledger (history.c).
+   its own, because a script's state may be out of memory and its globals may
+   be changed. Each such state has the host table: the terminal, the clock, the
+   command line, and the ledger (history.c).
    Must not know: the engine, what the functions do. */
 #include <stdio.h>
 #include <string.h>

@@ -47,7 +47,8 @@ static struct lca_count *find_plan_count(struct lca_run *run,
   return plan_count;
 }
 
-/* Texts are cut before they are looked up, as they are stored. */
+/* The texts are shortened before they are looked up, because the stored
+   ones are. */
 static void count_change(struct lca_run *run, const struct ca_change *change,
                          const struct lca_account *account,
                          struct lca_counted *counted)

@@ -301,8 +301,9 @@ static void builder_protection(lua_State *L, struct lca_run *run,
   lua_settop(L, top);
 }
 
-/* The reason that the script gave, or NULL; the table of arguments keeps it
-   alive. A script may have put a secret parameter into it. */
+/* Returns the reason that the script gave, with secrets masked because it
+   may contain a secret parameter; or NULL. The table of arguments keeps it
+   alive. */
 static const char *reason_of(lua_State *L, int arguments)
 {
   size_t len;

@@ -300,15 +300,15 @@ static void check_down(struct lca_run *run, const struct ca_applied *applied)
   }
 }
 
-/* Pushes a member of the error below its line; no metamethod runs. */
+/* Pushes a member of the error at this index, without calling a metamethod. */
 static void push_member(lua_State *L, int error, const char *name)
 {
   lua_pushstring(L, name);
   lua_rawget(L, error);
 }
 
-/* Is the error below its line one of a request that had no answer? Adds its
-   attempts. */
+/* Is the error (the value below the top) that of a request without an
+   answer? If so, adds its attempts. */
 static bool add_lookup(lua_State *L, struct lca_unanswered *unanswered)
 {
   int top = lua_gettop(L);

@@ -236,8 +236,9 @@ int lca_item_kind(lua_State *L)
   return 1;
 }
 
-/* host.row_item() → the number of the item whose action or `after` runs; an
-   item with a row of a report stands in the ledger. 0 outside of items. */
+/* host.row_item() → the number of the item whose action or `after` runs, 0
+   outside of items. Writes the item to the ledger, where an item with a row
+   of a report must be. */
 int lca_item_of_row(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
@@ -270,8 +271,8 @@ int lca_item_tag(lua_State *L)
 
 /* ---- running a script's function for one item ---- */
 
-/* Pushes an empty item. One whose action has ended is used again, so that
-   items make no work for the garbage collector. [-0, +1, m] */
+/* Pushes an empty item. Reuses one whose action has ended, so that items
+   make no garbage. [-0, +1, m] */
 static struct lca_item *push_item(lua_State *L, struct lca_run *run)
 {
   struct lca_item *item;
@@ -294,8 +295,8 @@ static struct lca_item *push_item(lua_State *L, struct lca_run *run)
   return item;
 }
 
-/* The item's action has ended. The item is not used again before the next call
-   of push_item. */
+/* Tells that the item's action has ended. The item is reused in the next
+   call of push_item at the earliest. */
 static void end_item(struct lca_run *run, struct lca_item *item)
 {
   item->id = 0;

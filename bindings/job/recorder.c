@@ -229,9 +229,9 @@ static int64_t add_change(lua_State *L, struct lca_run *run, int64_t item,
   return number;
 }
 
-/* Returns the account that the call was given if it is about that id, else
-   `own`. Nearly always it was given the item's own account. item, target:
-   their places on the stack, target 0 for none. */
+/* Returns the account that the call was given if it has that id, else
+   `own`. Mostly it was given the item's own account. item, target: their
+   places on the stack; target is 0 for none. */
 static const struct lca_account *known_account(lua_State *L, int item,
                                                int target, const char *id,
                                                const struct lca_account *own)
@@ -294,7 +294,8 @@ static int record_planned(lua_State *L, struct lca_run *run,
   if(builder.change.outcome == CA_SAME)
     other = false; /* nothing is sent, so nothing can fail */
   if(other && touched && fallback.change.outcome == CA_SAME)
-    fallback.change.outcome = CA_PLANNED; /* judged by an outdated state */
+    fallback.change.outcome = CA_PLANNED; /* it was compared with an
+                                             outdated state */
   if(other)
     check_cost(L, run, &fallback.change);
   (void)add_planned(L, run, item, &builder, known);

@@ -48,7 +48,7 @@ struct report {
   FILE *file;              /* NULL in a preview */
   bool published;          /* the target has all rows */
   bool direct;  /* the target is no regular file: rows are written to it */
-  bool live;    /* rows are appended to the target, which stays */
+  bool live;    /* live: rows are appended to the target itself */
   bool busy;    /* another run holds the partial file */
   int64_t size; /* of the partial file */
   struct row *rows;
@@ -167,8 +167,8 @@ static void read_row(struct report *report, const char *start, int64_t at,
   add_row(report, &row);
 }
 
-/* Rows of items whose plan was not sealed are another item's now, or none's:
-   that plan is made anew. */
+/* Drops rows of items whose plan was not sealed: that plan is made again,
+   so their numbers may belong to other items. */
 static void forget_unplanned(struct report *report, struct ca_ledger *ledger)
 {
   struct ca_item item;
@@ -316,8 +316,8 @@ static void begin_partial(struct report *report, const char *run)
     fail(report, "written");
 }
 
-/* Has that run ended with all its rows in its report, so that only
-   `resume --failed` would still read them here? */
+/* Has that run ended with all its rows in its report? Then only its `resume
+   --failed` would still read them here. */
 static bool is_over(struct ca_ledger *ledger, const char *owner)
 {
   struct ca_run_filter filter = { .name = owner, .limit = 1 };
@@ -334,8 +334,8 @@ static bool is_over(struct ca_ledger *ledger, const char *owner)
   return !ca_history_close(&query) && over;
 }
 
-/* Opens the partial file as this run's: goes on in its own, sets another's
-   aside unless that run is over, or begins one. */
+/* Opens the partial file for this run: continues its own, renames that of
+   another run unless that run needs it no longer, or creates one. */
 static void open_partial(struct report *report, const char *run,
                          struct ca_ledger *ledger)
 {
@@ -528,7 +528,7 @@ static bool has_header(struct report *report, int fd)
          !memcmp(bytes, report->header.data, len);
 }
 
-/* Cuts off a line that a kill has cut. */
+/* Removes an incomplete last line, which a kill has left. */
 static bool cut_tail(int fd, off_t size)
 {
   char last = '\n';
@@ -538,7 +538,7 @@ static bool cut_tail(int fd, off_t size)
   return end == size || !ftruncate(fd, end);
 }
 
-/* A live report of other columns cannot go on in that file. */
+/* Refuses a live report whose file has other columns. */
 static void check_header(struct report *report, int fd, off_t size)
 {
   if(size && !has_header(report, fd))
@@ -547,8 +547,7 @@ static void check_header(struct report *report, int fd, off_t size)
                report->path);
 }
 
-/* Opens a live report: rows go to the end of FILE itself, behind those of
-   earlier runs. */
+/* Opens a live report: its rows are appended to FILE itself. */
 static void open_live(struct report *report)
 {
   struct stat info;

@@ -18,9 +18,10 @@ struct lca_report_end {
   char path[1024];    /* where the whole report is, or was to be */
   char left[1024];    /* another's later report that was left as it is, "" */
   char partial[1024]; /* where the rows are, "" when they are in path */
-  int64_t rows;       /* in a preview: those that were added */
-  int64_t lost;       /* of them without a link, since nobody received it */
-  bool previewed;     /* nothing was to be written */
+  int64_t rows;       /* the rows; in a preview, those that would be written */
+  int64_t lost;       /* how many of them have no link because nobody
+                         received it */
+  bool previewed;     /* there was nothing to write */
   bool written;       /* path has all rows */
   struct ca_err err;
 };

@@ -13,8 +13,8 @@
 
 static const char run_key; /* its address is the run's key in the registry */
 
-/* Every thread has a copy of what stands in the main thread's extra space when
-   it is made: no thread is older than the run. */
+/* A new thread gets a copy of the main thread's extra space, and the run is
+   stored there before any other thread is made. */
 struct lca_run *lca_run_of(lua_State *L)
 {
   struct lca_run *run;
@@ -33,7 +33,7 @@ static void end_hook(lua_State *L, lua_Debug *debug)
   lca_run_check(L);
 }
 
-/* Raises the reason, and raises it again after that many instructions: a
+/* Raises the reason, and again after that many instructions, because a
    script may have caught it. */
 static int raise_end(lua_State *L, struct lca_run *run, int instructions)
 {
@@ -54,7 +54,8 @@ void lca_run_check(lua_State *L)
     raise_end(L, run, 1);
 }
 
-/* Copies a text; what is too long ends with the last whole word and "…". */
+/* Copies a text. A text that is too long is cut after a whole word, and "…"
+   is added. */
 static void copy_words(char *out, size_t size, const char *text)
 {
   static const char more[] = " …";

@@ -94,17 +94,19 @@ struct lca_run_stats {
   bool planning;                      /* a bulk is making its plan */
   bool applying;
   bool key_rejected;
-  bool reads_only;   /* it was accepted for reads, and rejected for a change */
-  bool no_route;     /* the service lacks the route of an operation */
-  bool refused;      /* the guard refused a change or a preview's plan */
-  int64_t within;    /* changes planned before it did: --apply makes those */
-  char refusal[400]; /* text of the first refused straight-line change; the
-                        script may have caught it */
-  bool stopped_early; /* stop_on was reached, or the service is down: nothing
-                         new is sent */
-  bool down;          /* it is down: nothing is settled, either */
+  bool reads_only;     /* the key was accepted for reads and rejected for a
+                          change */
+  bool no_route;       /* the service lacks the route of an operation */
+  bool refused;        /* the guard refused a change or a preview's plan */
+  int64_t within;      /* changes planned before the refusal: --apply makes
+                          those */
+  char refusal[400];   /* text of the first refused straight-line change; the
+                          script may have caught it */
+  bool stopped_early;  /* stop_on was reached, or the service is down: nothing
+                          new is sent */
+  bool down;           /* it is down: nothing is settled, either */
   char stop_text[640]; /* why */
-  bool written; /* a change was handed to core/apply */
+  bool written;        /* a change was handed to core/apply */
   bool listing_seen;
   bool listing_incomplete;
   int64_t listing_accounts;

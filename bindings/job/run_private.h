@@ -24,15 +24,17 @@ struct lca_line {
   char text[160];
 };
 
-/* Changes, or while planning items whose look-ups raised, that ended in a row
-   without an answer of the service. */
+/* Counts changes that ended in a row without an answer of the service;
+   while planning, items whose look-ups raised. */
 struct lca_unanswered {
   int64_t failed[1024]; /* numbers of those that are told as failed */
   size_t failed_count;
   int changes;
   int attempts;
-  uint64_t successes;  /* while planning: the endpoint's, before the first */
-  char request_id[64]; /* the last one counted: items may share a look-up */
+  uint64_t successes;  /* while planning: the endpoint's successes before
+                          the first of them */
+  char request_id[64]; /* of the last one counted: several items may share a
+                          look-up */
 };
 
 /* The bulk's items that are sent on after settling. */
@@ -48,9 +50,10 @@ struct lca_run {
   struct lca_run_options options;
   struct lca_run_stats stats;
   struct lca_scheduler *sched;
-  int64_t began_ms;          /* monotonic: nothing was read or sent before */
-  int64_t last_lost_ms;      /* when the last request without a reply ended, of
-                                those that must not be repeated; 0: none yet */
+  int64_t began_ms;          /* monotonic; nothing was read or sent before
+                                this moment */
+  int64_t last_lost_ms;      /* when the last request that must not be
+                                repeated ended without a reply; 0: none has */
   struct ca_ledger *ledger;  /* borrowed from the host; NULL until opened */
   struct ca_apply *apply;    /* owned; NULL before the first change */
   struct lca_client *client; /* the default one, anchored by client_ref */
@@ -59,8 +62,8 @@ struct lca_run {
   int names_ref; /* table: names of the bulks so far */
   int notes_ref; /* table: auth config's id → { toolkit, protected } */
   int64_t last_item;
-  int slots;         /* how many there are */
-  int idle_slot;     /* of the first idle item, 0: none */
+  int slots;         /* how many slots there are */
+  int idle_slot;     /* slot of the first idle item, 0: none */
   int64_t last_call; /* number in the last straight-line change's key */
   enum ca_class may;
   struct lca_count *plan_counts; /* owned; counts of the bulk being planned */
@@ -75,9 +78,10 @@ struct lca_run {
   bool recorded_read;
   int64_t lost_links; /* straight-line links that an earlier session got */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
-  int64_t unknown_reported; /* how many were said to remain unknown */
-  bool like_asked;          /* options.like was asked, */
-  bool like_passed;         /* and let creates pass */
+  int64_t unknown_reported; /* how many changes were reported to remain
+                               unknown */
+  bool like_asked;          /* options.like was called */
+  bool like_passed;         /* and allowed creates */
   struct lca_unanswered unanswered;
   char bulk_name[80];
   struct lca_line line; /* the last change's */
@@ -93,7 +97,8 @@ struct lca_counted {
 /* An item while its action runs: a full userdata with the user values
    1 account as it was read or nil, 2 key, 3 row as JSON or nil. */
 struct lca_item {
-  int64_t id; /* number and slot; the task carries it. 0: it is idle */
+  int64_t id; /* number and slot, which the task carries; 0: the item is
+                 idle */
   int slot;
   int next_idle;                     /* slot of the next idle item */
   const struct lca_account *account; /* the text of user value 1, or NULL */
@@ -257,9 +262,9 @@ int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text);
    whether the service is down: too many attempts in a row had no answer. Calls
    no Lua. */
 void lca_guard_ended(struct lca_run *run, const struct ca_applied *applied);
-/* An item's action raised the error that is below its line on top: ends the
-   run, before anything of its bulk is written, when the look-ups of items fail
-   in a row because the service is down. [-0, +0, e] */
+/* An item's action raised the error that is below the top. If the look-ups
+   of items fail in a row because the service is down, ends the run before
+   anything of the bulk is written. [-0, +0, e] */
 void lca_guard_lookup_failed(lua_State *L, struct lca_run *run);
 /* host.guard, host.needs_project, host.project, host.stop_on, host.stopped. */
 int lca_guard_check(lua_State *L);

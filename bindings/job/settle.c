@@ -7,7 +7,9 @@
 #include "job/run_private.h"
 #include "apply/settle.h"
 
-#define FIRST_LINES 10 /* further lines are not logged; the ledger has all */
+#define FIRST_LINES                                      \
+  10 /* further lines are not logged; the ledger has all \
+        of them */
 
 /* The backoff before changes are sent again. */
 #define FIRST_PAUSE_MS 1000
@@ -23,7 +25,7 @@ struct settling {
   bool no_memory; /* for all of them */
   size_t count;
   size_t size;
-  bool at_end;  /* of the run: items that are settled have ended */
+  bool at_end;  /* the run's applier: items that are settled have ended */
   bool repeats; /* what may be repeated can go on, too */
 };
 
@@ -88,7 +90,8 @@ static void drive(struct lca_run *run, struct ca_settle *settle,
   }
 }
 
-/* Says it once: what remained unknown is checked again later in the run. */
+/* Logs it once, because what remained unknown is checked again later in the
+   run. */
 static void log_sum(const struct settling *settling)
 {
   struct lca_run *run = settling->run;
@@ -259,8 +262,8 @@ int lca_settle_bulk(lua_State *L)
 /* ---- the end of a run ----
    Straight-line changes that may be repeated are sent again, too. */
 
-/* Has the run changed the item's account after the item did? Sent again, an
-   earlier change would undo a later one. */
+/* Has the run changed the item's account after this item did? Then sending
+   the earlier change again would undo the later one. */
 static enum ca_code is_followed(struct ca_ledger *ledger, int64_t item,
                                 bool *followed, struct ca_err *err)
 {
@@ -308,8 +311,8 @@ static void count_resent(void *owner, const struct ca_applied *applied)
   lca_direct_count(((struct settling *)owner)->run, applied);
 }
 
-/* Sends the items' changes again, by an apply of its own: the run's has
-   stopped. */
+/* Sends the items' changes again with an apply of its own, because the
+   run's has stopped. */
 static enum ca_code resend(struct settling *settling,
                            int64_t (*deadline_ms)(void *ctx), void *ctx,
                            struct ca_err *err)
@@ -353,7 +356,7 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
   struct ca_err err;
   ca_err_clear(&err);
   if(run->stats.no_route || run->stats.down)
-    return; /* who answers may not be the service */
+    return; /* the replies may come from somebody else than the service */
   do {
     struct settling settling = { .run = run, .at_end = at_end };
     int64_t now =

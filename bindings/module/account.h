@@ -43,8 +43,8 @@ const struct lca_account *lca_account_of(lua_State *L, int index);
 /* Returns whether the text is about an account with that id; false if it is
    NULL. */
 bool lca_account_has_id(const struct lca_account *account, const char *id);
-/* The text of the table, but NULL if it is about another account: a
-   script may have written that id into the table. [-0, +0, -] */
+/* Returns the text of the account table, but NULL if it is about another
+   account: a script may have written that id into the table. [-0, +0, -] */
 const struct lca_account *lca_account_about(lua_State *L, int index,
                                             const char *id);
 

@@ -59,8 +59,8 @@ static enum ca_code add_trimmed(struct ca_buf *key, const char *text,
   return CA_OK;
 }
 
-/* Container secrets are readable by all, on a mount where nobody can change
-   that: who may enter the container may read them. */
+/* Secrets of containers are readable by all, but on a read-only mount in
+   the container: whoever can enter it may read them. */
 static bool is_readonly(FILE *file)
 {
   struct statvfs mount;

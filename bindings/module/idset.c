@@ -31,8 +31,8 @@ static int idset_add(lua_State *L)
   return 1;
 }
 
-/* ids:add_accounts(list): adds the accounts' ids, and removes from the list
-   those accounts whose id was there; returns how many. */
+/* ids:add_accounts(list): adds the accounts' ids. Removes accounts from the
+   list whose id is in the set already, and returns how many. */
 static int idset_add_accounts(lua_State *L)
 {
   struct ca_hashset *ids = luaL_checkudata(L, 1, IDSET);

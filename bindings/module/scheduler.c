@@ -711,8 +711,9 @@ static void kill_overdue(lua_State *L, struct lca_scheduler *s)
   }
 }
 
-/* Pushes what the value on top says as an error. A script's own `__tostring`
-   is not called: it could turn the loop while failures are sorted. */
+/* Pushes the text of the error value on top. Does not call a script's own
+   `__tostring`, which could make calls and so run the event loop while
+   failures are collected. */
 static const char *push_failure(lua_State *L)
 {
   if(lca_error_is(L, -1))
