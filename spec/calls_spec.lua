@@ -806,7 +806,7 @@ describe("the key", function()
     assert.matches("others can read it %(mode 0640%)", run "")
     os.execute("chmod 600 " .. path)
     write(path, " \n")
-    assert.matches("the file has no key", run "")
+    assert.matches("the file is empty", run "")
     os.remove(path)
   end)
 

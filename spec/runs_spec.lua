@@ -150,7 +150,10 @@ describe("runs", function()
     assert.is_nil(back("show", "last").out:find("next:", 1, true))
     process:signal "KILL"
     process:wait()
-    assert.matches("  interrupted  +apply  +1 intended  +%-  ", back("runs").out)
+    -- the kill may come before the outcome is on disk
+    local line = back("runs").out
+    assert.is_truthy(line:find("  interrupted  +apply  +1 done  +%-  ")
+      or line:find("  interrupted  +apply  +1 intended  +%-  "), line)
     local run = json("runs")[1]
     assert.equal("interrupted", run.state)
     assert.equal(cjson.null, run.exit)
@@ -461,14 +464,14 @@ describe("tables", function()
     end
   end)
 
-  it("of a preview count letters, not bytes, and are whole elsewhere", function()
+  it("of a preview count columns, not bytes, and are whole elsewhere", function()
     local run = place:run(host.unlimited { "job.lua", "--show=all" }, { script = [[
       for _, user in ipairs { "anna", "jösé", "🙂" } do
         accounts.link(user, "ac_GithubManage", { allow_multiple = true, reason = ("x"):rep(300) })
       end
     ]] })
     local ends = {}
-    for _, line in ipairs(lines_of(run.err)) do
+    for _, line in ipairs(lines_of(run.out)) do
       local head = line:match "^  link .*()job%.lua:4  x+$"
       if head then
         ends[#ends + 1] = utf8.len(line:sub(1, head - 1))
@@ -476,7 +479,8 @@ describe("tables", function()
       end
     end
     assert.equal(3, #ends)
-    assert.same({ ends[1], ends[1] }, { ends[2], ends[3] })
+    -- the face is one letter of two columns
+    assert.same({ ends[1], ends[1] - 1 }, { ends[2], ends[3] })
   end)
 
   it("are whole and without a head elsewhere", function()

@@ -28,7 +28,7 @@ find "$place" -name '*_spec.lua' -not -path 'spec/stock/*' -printf '%s %p\n' | s
       # a crash, or a leak that is found at the end
       grep -q "^[0-9]* passed, [1-9][0-9]* failed$" "$output" || echo "0 passed, 1 failed" >>"$output"
     fi' one FILE |
-  grep -v '^[0-9]* passed, [0-9]* failed$'
+  grep --line-buffered -v '^[0-9]* passed, [0-9]* failed$'
 
 cat "$outputs"/* 2>/dev/null | awk '
   /^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 }

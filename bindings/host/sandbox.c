@@ -163,19 +163,6 @@ static int make_coroutine(lua_State *L)
   return 1;
 }
 
-static void hook_coroutines(lua_State *L)
-{
-  static const char *const makers[] = { "create", "wrap" };
-  size_t i;
-  lua_getglobal(L, "coroutine");
-  for(i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
-    lua_getfield(L, -1, makers[i]);
-    lua_pushcclosure(L, make_coroutine, 1);
-    lua_setfield(L, -2, makers[i]);
-  }
-  lua_pop(L, 1);
-}
-
 /* The message handler of xpcall, around the script's (upvalue 1). */
 static int handle_message(lua_State *L)
 {
@@ -187,15 +174,69 @@ static int handle_message(lua_State *L)
   return 1;
 }
 
-/* xpcall; upvalue 1 is Lua's. It is called as a C function, so that its call
-   can yield. */
+/* What pcall and xpcall return. The error that ends a run cannot be caught: it
+   goes on, so that what is open is closed and nothing else runs. hidden: how
+   many values below the results are not among them. */
+static int protected_ended(lua_State *L, int status, lua_KContext hidden)
+{
+  if(status == LUA_OK || status == LUA_YIELD)
+    return lua_gettop(L) - (int)hidden;
+  if(lca_run_has_ended(L))
+    return lua_error(L);
+  lua_pushboolean(L, 0);
+  lua_insert(L, -2);
+  return 2;
+}
+
+static int hooked_pcall(lua_State *L)
+{
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, 1);
+  lua_insert(L, 1);
+  return protected_ended(L,
+                         lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0,
+                                    protected_ended),
+                         0);
+}
+
 static int hooked_xpcall(lua_State *L)
 {
+  int count = lua_gettop(L);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_pushvalue(L, 2);
   lua_pushcclosure(L, handle_message, 1);
   lua_replace(L, 2);
-  return lua_tocfunction(L, lua_upvalueindex(1))(L);
+  lua_pushboolean(L, 1);
+  lua_pushvalue(L, 1);
+  lua_rotate(L, 3, 2); /* function, handler, true, function, arguments */
+  return protected_ended(
+      L, lua_pcallk(L, count - 2, LUA_MULTRET, 2, 2, protected_ended), 2);
+}
+
+/* coroutine.resume; upvalue 1 is Lua's. As pcall, it does not catch the error
+   that ends a run. */
+static int hooked_resume(lua_State *L)
+{
+  int count = lua_tocfunction(L, lua_upvalueindex(1))(L);
+  if(!lua_toboolean(L, -count) && lca_run_has_ended(L))
+    return lua_error(L);
+  return count;
+}
+
+static void hook_coroutines(lua_State *L)
+{
+  static const char *const makers[] = { "create", "wrap" };
+  size_t i;
+  lua_getglobal(L, "coroutine");
+  for(i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
+    lua_getfield(L, -1, makers[i]);
+    lua_pushcclosure(L, make_coroutine, 1);
+    lua_setfield(L, -2, makers[i]);
+  }
+  lua_getfield(L, -1, "resume");
+  lua_pushcclosure(L, hooked_resume, 1);
+  lua_setfield(L, -2, "resume");
+  lua_pop(L, 1);
 }
 
 /* Lua itself never sees a script's finalizer, which could be replaced after
@@ -297,7 +338,10 @@ void host_sandbox_hook(lua_State *L)
   lca_scheduler_set_hook(lca_scheduler_of(L), hook, HOOK_STEP,
                          limits->instructions != 0);
   hook_coroutines(L);
-  wrap_global(L, "xpcall", hooked_xpcall);
+  lua_pushcfunction(L, hooked_pcall);
+  lua_setglobal(L, "pcall");
+  lua_pushcfunction(L, hooked_xpcall);
+  lua_setglobal(L, "xpcall");
   open_sentinels(L);
   wrap_global(L, "setmetatable", hooked_setmetatable);
   limits->run = lca_run_of(L);

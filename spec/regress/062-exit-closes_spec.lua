@@ -37,11 +37,23 @@ describe("os.exit", function()
     end
   end)
 
-  it("cannot be caught for long, and no call follows it", function()
-    local endless = "while true do pcall(os.exit, 66) end"
-    local run = place:run({ "job.lua", "--allow", "os" }, { script = endless })
-    assert.equal(66, run.code, run.err)
-    run = place:run({ "job.lua", "--allow", "os" }, { script = [[
+  it("cannot be caught", function()
+    for _, catch in ipairs {
+      "pcall(os.exit, 66)",
+      "xpcall(os.exit, print, 66)",
+      "coroutine.resume(coroutine.create(os.exit), 66)",
+      "composio.run(function() pcall(pcall, function() composio.sleep(0.01) os.exit(66) end) end)",
+    } do
+      local run = place:run({ "job.lua", "--allow", "os" }, {
+        script = catch .. " print 'not reached'",
+      })
+      assert.equal(66, run.code, catch .. run.err)
+      assert.equal("", run.out, catch)
+    end
+  end)
+
+  it("is followed by no call, and by no endless __close", function()
+    local run = place:run({ "job.lua", "--allow", "os" }, { script = [[
       local x <close> = setmetatable({}, { __close = function() while true do end end })
       pcall(os.exit, 65)
       print(pcall(accounts.list))

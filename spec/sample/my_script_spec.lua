@@ -17,14 +17,14 @@ local function quote(word)
   return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
 end
 
--- A command's standard output and exit code. (Debian's busted runs in Lua 5.1,
+-- What a command prints, and its exit code. (Debian's busted runs in Lua 5.1,
 -- whose close() tells no code.)
 local function run(words)
   local quoted = {}
   for place, word in ipairs(words) do
     quoted[place] = quote(word)
   end
-  local pipe = assert(io.popen(table.concat(quoted, " ") .. "; printf '\\n%d\\n' $?"))
+  local pipe = assert(io.popen(table.concat(quoted, " ") .. " 2>&1; printf '\\n%d\\n' $?"))
   local text = pipe:read "*a"
   pipe:close()
   local output, code = text:match "^(.*)\n(%d+)\n$"
@@ -72,12 +72,12 @@ function Emulator:changes()
   return list
 end
 
--- Runs a script in the host: exit code, the summary as a table, its print.
+-- Runs a script in the host: exit code, the summary as a table, what was printed.
 function Emulator:run_script(script, ...)
   local file = os.tmpname()
   local words = { "env", "COMPOSIO_API_KEY=" .. self.api_key, bin .. "composio-lua", "run", script }
   local options = { "--base-url", self.url, "--state-dir", self.state_dir, "--summary", file }
-  for _, list in ipairs { options, { "--quiet", ... } } do
+  for _, list in ipairs { options, { ... } } do
     for _, word in ipairs(list) do
       words[#words + 1] = word
     end

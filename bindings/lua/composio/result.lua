@@ -189,8 +189,8 @@ return function(core, host)
     end
     local lost = facts.links_lost or 0
     if lost > 0 then
-      host.warn(counted(lost, "link") .. (lost == 1 and " was" or " were") .. " not received: "
-        .. (lost == 1 and "mint a new one" or "mint new ones"))
+      host.warn(lost == 1 and "1 link was not received: mint a new one"
+        or lost .. " links were not received: mint new ones")
     end
   end
 
