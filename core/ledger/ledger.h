@@ -79,9 +79,10 @@ struct ca_bulk {
    one that is writable by everybody. */
 CA_MUST_USE enum ca_code ca_store_make_dir(const char *dir,
                                            struct ca_err *err);
-/* Opens a file of the directory to read and write, mode 0600 if it has to be
-   made. What root makes in somebody's directory is given to that somebody, who
-   could not open it otherwise. Returns -1 and sets errno. */
+/* Opens a file of the directory to read and write, makes it if it has to be
+   made: mode 0600, or 0660 in the directory's group where that group may write
+   to the directory. What root makes in somebody's directory is given to that
+   somebody, who could not open it otherwise. Returns -1 and sets errno. */
 int ca_store_open_file(const char *dir, const char *path);
 /* Opens or makes the database `dir`/ledger.db; a new directory gets mode
    0700, files get 0600. A newer schema is refused. Borrows clock. */

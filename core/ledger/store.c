@@ -62,19 +62,42 @@ static bool make_one(char *dir)
   return good;
 }
 
-/* Makes a file with mode 0600 whatever the umask. Returns -1 and sets errno
-   if it cannot, also if it exists. */
+/* Returns the mode for files of the directory. Whoever may write to it can
+   replace them, so where that is a group, *group, they are open to it; else
+   *group is -1. */
+static mode_t mode_in(const char *dir, gid_t *group)
+{
+  struct stat info;
+  bool shared = !stat(dir, &info) && info.st_mode & S_IWGRP;
+
+  *group = shared ? info.st_gid : (gid_t)-1;
+  return shared ? 0660 : 0600;
+}
+
+/* Gives our file that group and mode whatever the umask. */
+static bool share(int fd, const char *dir)
+{
+  gid_t group;
+  mode_t mode = mode_in(dir, &group);
+
+  if(fchown(fd, (uid_t)-1, group))
+    mode = 0600;
+  return !fchmod(fd, mode);
+}
+
+/* Makes a file that those can use who may write to the directory. Returns -1
+   and sets errno if it cannot, also if it exists. */
 static int make_new(const char *dir, const char *path)
 {
   int fd =
       open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-  if(fd >= 0 && fchmod(fd, 0600)) {
+  if(fd >= 0)
+    give(fd, dir);
+  if(fd >= 0 && !share(fd, dir)) {
     close(fd);
     return -1;
   }
-  if(fd >= 0)
-    give(fd, dir);
   return fd;
 }
 
@@ -84,6 +107,8 @@ int ca_store_open_file(const char *dir, const char *path)
 
   if(fd < 0 && errno == EEXIST)
     fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+  if(fd >= 0)
+    (void)share(fd, dir); /* the directory may be shared since */
   return fd < 0 && errno == ENOENT ? make_new(dir, path) : fd;
 }
 
@@ -151,6 +176,8 @@ static enum ca_code make_file(const char *dir, const char *path,
                               struct ca_err *err)
 {
   struct stat info;
+  gid_t group;
+  mode_t mode = mode_in(dir, &group);
   int fd = make_new(dir, path);
 
   if(fd >= 0) {
@@ -164,9 +191,28 @@ static enum ca_code make_file(const char *dir, const char *path,
     return file_fail(path, err);
   if(check_file(path, &info, err))
     return CA_SYSTEM;
-  if((info.st_mode & 0177) && info.st_uid == geteuid() && chmod(path, 0600))
+  if(lchown(path, (uid_t)-1, group))
+    mode = 0600;
+  if(((info.st_mode ^ mode) & 0177) && info.st_uid == geteuid() &&
+     fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW))
     return file_fail(path, err);
   return CA_OK;
+}
+
+/* SQLite makes these two files with the mode of the ledger's, but in the
+   group of the process. */
+static void share_log(const struct ca_ledger *ledger, const char *dir)
+{
+  static const char *const ends[] = { "-wal", "-shm" };
+  char path[PATH_MAX + 16];
+  gid_t group;
+  size_t i;
+
+  (void)mode_in(dir, &group);
+  for(i = 0; i < 2; i++) {
+    snprintf(path, sizeof(path), "%s%s", ledger->path, ends[i]);
+    (void)!lchown(path, (uid_t)-1, group); /* another user's is right */
+  }
 }
 
 /* Waiting for the write lock. SQLite's own busy handler polls at growing
@@ -321,7 +367,11 @@ enum ca_code ca_store_open(struct ca_ledger *ledger, const char *dir,
     code = make_file(real, ledger->path, err);
   if(!code)
     ledger->write_queue = open_queue(real);
-  return code ? code : open_database(ledger, err);
+  if(!code)
+    code = open_database(ledger, err);
+  if(!code)
+    share_log(ledger, real);
+  return code;
 }
 
 /* Opening read-only. */
@@ -453,5 +503,9 @@ enum ca_code ca_store_open_readonly(struct ca_ledger *ledger, const char *dir,
   code = check_file(ledger->path, &info, err);
   if(!code && access(ledger->path, R_OK))
     code = read_fail(ledger->path, errno, err);
-  return code ? code : open_existing(ledger, found, err);
+  if(!code)
+    code = open_existing(ledger, found, err);
+  if(!code)
+    share_log(ledger, real);
+  return code;
 }
