@@ -9,7 +9,7 @@ local composio = require "composio"
 local accounts = composio.connected_accounts
 
 local job = composio.job {
-  summary = "Disable accounts that nobody has used for a while; never delete.",
+  summary = "Disable accounts that were not updated for a while; never delete.",
   may = "reversible",
   params = {
     days = { type = "integer", default = 90, min = 1, help = "days without an update" },

@@ -1,9 +1,10 @@
 #!/usr/bin/env composio-lua
 -- Refreshes EXPIRED accounts that a machine can heal, and lists the people who must log
--- in again, with the reason. No link is made for them, since it would live ten minutes:
--- --people refresh mints one that keeps the account's id, while people wait for it, and
--- --people link one for a new account, where the service refuses a refresh. Expired keys
--- can only be replaced. Never touches ACTIVE accounts: that would log their users out.
+-- in again, with the reason. By default it makes no links, because a link expires after
+-- ten minutes. While people wait for links, --people refresh mints one for each
+-- account, which keeps its id; --people link makes new accounts instead, for services
+-- that refuse a refresh. Expired keys can only be replaced. Never touches ACTIVE
+-- accounts: a refresh would log their users out.
 local composio = require "composio"
 local accounts = composio.connected_accounts
 
@@ -12,15 +13,15 @@ local job = composio.job {
   may = "reversible",
   params = {
     people = { type = "enum", values = { "list", "refresh", "link" }, default = "list",
-      was = "reconnect", help = "who must log in: listed, or also given a link of ten minutes" },
+      was = "reconnect", help = "list who must log in, or also make a link (10 minutes) for each" },
     report = { type = "string", default = "waiting.csv", help = "CSV of people who must log in" },
   },
 }
 
--- Schemes that can be renewed; the others hold credentials that a person typed.
+-- Schemes whose credentials can be renewed; all others hold values that a person typed.
 local MACHINE = { S2S_OAUTH2 = true, GOOGLE_SERVICE_ACCOUNT = true, SERVICE_ACCOUNT = true }
 local PERSON = { OAUTH1 = true, OAUTH2 = true, DCR_OAUTH = true, CIMD_OAUTH = true }
-local LAPSED = "did not complete" -- the reason of an unused link covers the true one
+local LAPSED = "did not complete" -- an unused link's reason hides the true one
 
 local waiting = composio.report(job.params.report,
   { "user", "account", "toolkit", "reason", "new_since", "expires_at", "redirect_url" })

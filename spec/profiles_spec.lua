@@ -133,10 +133,10 @@ end)
 describe("the configuration file", function()
   it("is refused by file and line", function()
     for text, why in pairs {
-      ["max-changes = 1\n"] = ":1: an option stands before the first [PROFILE]",
+      ["max-changes = 1\n"] = ":1: an option precedes the first [PROFILE]",
       ["[work]\n\nmax-chnages = 1\n"] = ":3: 'max-chnages' is not an option",
       ["[work]\napply = true\n"] = ":2: 'apply' is not an option that a profile may have",
-      ["[work]\nbudget = 1\nbudget = 2\n"] = ":3: budget stands twice in [work]",
+      ["[work]\nbudget = 1\nbudget = 2\n"] = ":3: budget is given twice in [work]",
       ["[work]\nbudget = much\n"] = ":2: 'much' is not a value for budget",
       ["[work]\nnonsense\n[a]\napply = 1\n"] = ":2: neither [PROFILE] nor NAME = VALUE",
       ["[work]\nprotect = " .. ("x"):rep(300) .. "\n"] = ":2: the line is longer than",

@@ -48,7 +48,7 @@ static enum ca_code visit_line(struct reading *reading, const char *section,
   bool *taken;
   if(!*section)
     return ca_err_set(reading->err, CA_USAGE,
-                      "an option stands before the first [PROFILE]");
+                      "an option precedes the first [PROFILE]");
   if(!option)
     return ca_err_set(reading->err, CA_USAGE,
                       "'%.60s' is not an option that a profile may have",
@@ -58,8 +58,8 @@ static enum ca_code visit_line(struct reading *reading, const char *section,
   ca_text_copy(reading->section, sizeof(reading->section), section);
   taken = &reading->taken[option - host_options_table];
   if(*taken && !(option->flags & REPEATED))
-    return ca_err_set(reading->err, CA_USAGE, "%s stands twice in [%s]", name,
-                      section);
+    return ca_err_set(reading->err, CA_USAGE, "%s is given twice in [%s]",
+                      name, section);
   *taken = true;
   return reading->visit(reading->ctx, section, option, value, reading->err);
 }

@@ -113,10 +113,10 @@ return function(composio, core, given)
       local account = walk()
       if not account then
         return nil
-      elseif key then -- it may write into the account
+      elseif key then -- key() may write into the account
         return account, key(account) or account.id, is_read(account) and account or nil
       end
-      is_ours = is_ours or is_read(account) -- one client reads the whole listing
+      is_ours = is_ours or is_read(account) -- asked once: one client reads the whole listing
       return account, account.id, is_ours and account.status and account or nil
     end
     function source.why()
@@ -435,10 +435,10 @@ return function(composio, core, given)
     return list
   end
 
-  -- Walks the selection again, and logs which rows are new or changed since the plan was
-  -- made and how many are gone. Actions run again to get the secrets of their items and,
-  -- where a saved plan is carried out, their rows of reports.
-  -- Returns the items to plan anew, and why the selection is incomplete if rows need it.
+  -- Walks the selection again. Logs which rows are new or changed since the plan was
+  -- made, and how many are gone. Actions run again to get the secrets of their items and,
+  -- when a saved plan is carried out, the rows that they add to reports.
+  -- Returns the items to plan again, and why the selection is incomplete if rows need it.
   local function reread(bulk, source, action, workers, selected)
     local secrets, turns = host.open_secrets(bulk), make_turns(source.next)
     local recalls = secrets or host.exact and lost_links.wanted
@@ -627,7 +627,8 @@ return function(composio, core, given)
     end
   end
 
-  -- Without a change there is nothing to refuse: the run ended before it had seen all.
+  -- Without a planned change the guard has nothing to refuse: the run just ends early
+  -- (exit 7).
   local function refuse_incomplete(why, planned)
     local text = "composio.bulk: the listing is incomplete (%s): %s; the option "
       .. "allow_incomplete = true lifts that"

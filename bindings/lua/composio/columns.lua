@@ -9,8 +9,8 @@
 local FIRST_ROWS = 256
 local PAD_MOST = 40 -- no terminal: longer cells shift only their own line
 
--- First and last code points of the characters that take two columns, and of marks, which
--- take none; in rising order.
+-- First and last code points, in rising order, of the characters that take two columns,
+-- and of marks, which take none.
 local WIDE = {
   0x1100, 0x115f, 0x2e80, 0x303e, 0x3041, 0x33ff, 0x3400, 0x4dbf, 0x4e00, 0x9fff, 0xa000, 0xa4cf,
   0xa960, 0xa97f, 0xac00, 0xd7a3, 0xf900, 0xfaff, 0xfe30, 0xfe6f, 0xff00, 0xff60, 0xffe0, 0xffe6,
@@ -49,7 +49,7 @@ local function width_of(text)
   return width
 end
 
--- Returns as much of a text as fits into so many columns, with an ellipsis.
+-- Returns as much of a text as fits into this number of columns, with an ellipsis.
 local function cut(text, columns)
   if not utf8.len(text) then
     return text:sub(1, columns) .. "…"

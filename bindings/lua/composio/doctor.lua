@@ -1,5 +1,5 @@
--- The verb doctor: looks at all that jobs will need, changes nothing, and says of each thing
--- that it is well or what to do.
+-- The verb doctor: checks everything that jobs will need, changes nothing, and says for
+-- each check that it is ok or what to do.
 -- Must not know: SQL, how requests are sent, terminals.
 
 local columns = require "composio.columns"
@@ -10,7 +10,8 @@ local versions = require "composio.versions"
 local MOST_SKEW = 30 -- seconds
 local FEW_LEFT = 0.2 -- of the organisation's rate limit: below it, jobs have to wait
 
--- Exit codes by the state of a check; the first that occurs is the verb's.
+-- Exit codes by the state of a check, most important first: the first state that occurs
+-- decides.
 local CODES = { "key", "unreachable", "wrong", "todo" }
 local CODE = { key = 6, unreachable = 7, wrong = 2, todo = 3 }
 local WORD = { ok = "ok", note = "note", todo = "to do" }
@@ -31,7 +32,7 @@ end
 return function(core, host)
   local seen, list = {}, nil
 
-  -- Reports a check: its state, what it is about, and what there is to say.
+  -- Reports a check: its state, its subject, and a text.
   local function report(state, what, text)
     seen[state] = true
     local word = WORD[state] or "wrong"
@@ -92,7 +93,7 @@ return function(core, host)
       end
     end
     if interrupted == 0 then
-      report("ok", "runs", "none is interrupted")
+      report("ok", "runs", "no run is interrupted")
       return
     end
     report("todo", "runs", ("%d interrupted; finish the newest: %s"):format(interrupted,
@@ -119,7 +120,7 @@ return function(core, host)
     } do
       local value = os.getenv(name)
       if value and value ~= "" then
-        report("note", "proxy", ("%s is set, so requests go by it unless no_proxy names the host")
+        report("note", "proxy", ("%s is set, so requests use it unless no_proxy names the host")
           :format(name))
         return
       end
@@ -137,7 +138,8 @@ return function(core, host)
     end
   end
 
-  -- Reads by each route that jobs need. Returns whether the service replies at all.
+  -- Reads once with each route that jobs need. Returns whether the service replies at
+  -- all.
   local function check_routes(composio, base_url)
     local accounts = composio.connected_accounts
     local tried, works = {}, false
@@ -214,7 +216,7 @@ return function(core, host)
 
   local function doctor(given)
     list = columns(host, {
-      columns = { { title = "check" }, { title = "state" }, { title = "what there is to say" } },
+      columns = { { title = "check" }, { title = "state" }, { title = "details" } },
     })
     check_versions()
     report("ok", "profile", host.profile or "none")

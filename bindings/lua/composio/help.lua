@@ -15,7 +15,7 @@ composio-lua %s: bulk operations on Composio connected accounts
   composio-lua show RUN         show what a run did
   composio-lua history ACCOUNT  show who changed an account, and when
   composio-lua resolve RUN CHANGE done|failed
-                                tell what became of an unknown change
+                                record what became of an unknown change
   composio-lua doctor           check what jobs will need, and change nothing
   composio-lua profiles         list the profiles and their options
   composio-lua scripts          list the shipped scripts

@@ -126,7 +126,7 @@ return function(composio, core, host)
     end
   end
 
-  -- A secret has neither a default nor bounds, and its option is that of its file.
+  -- A secret has neither a default nor bounds, and its option names a file.
   local function check_secret(name, param, params, where)
     for _, key in ipairs { "default", "min", "max", "values" } do
       if param[key] ~= nil then
@@ -321,8 +321,8 @@ return function(composio, core, host)
     return true, core.json_decode(host.given)
   end
 
-  -- Returns a secret's value and what the ledger keeps of it. given: its file, or in a
-  -- replay what the ledger has kept.
+  -- Returns a secret's value and what the ledger keeps instead. given: its file; in a
+  -- replay, what the ledger has kept.
   local function read_secret(name, param, given)
     if host.given then
       return secrets.recalled(name), given

@@ -1,8 +1,9 @@
--- What bulk.lua tells report.lua while `after` runs: which items may have lost a link, since
--- an earlier session of the run carried their changes out and its replies are gone.
+-- What bulk.lua tells report.lua while `after` runs: which items may have lost a link,
+-- because an earlier session of the run sent their changes and the ledger does not keep
+-- replies.
 -- Must not know: what a report is, how results are read.
 
 return {
-  wanted = false, -- is there a report, so that it is worth finding out?
+  wanted = false, -- does the script write a report? Otherwise nobody needs `of_item`
   of_item = {}, -- by the item's number
 }

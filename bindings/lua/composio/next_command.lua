@@ -83,9 +83,9 @@ local function has_changes(run)
   return run.mode == "apply" and run.state ~= "running" and run.sealed
 end
 
--- Returns the command that resumes a run, or nil. counts: what the ledger counts of it,
--- rows without an operation being items. stopped: it has not come to its end, whatever the
--- counts say.
+-- Returns the command that resumes a run, or nil. counts: the ledger's counts; those
+-- without an operation count items. stopped: the run has not ended, whatever the counts
+-- say.
 local function of_run(run, counts, carried, stopped)
   if not has_changes(run) then
     return nil
@@ -150,7 +150,8 @@ end
 
 -- ---- after a run ----
 
--- Did the run stop before it had planned anything? Then it can simply run again.
+-- Did the run stop before it had planned anything? Then the same command starts it
+-- again.
 local function planned_nothing(facts)
   if facts.exit ~= 7 or facts.written or facts.verb ~= "run" and facts.verb ~= "undo" then
     return false
@@ -249,12 +250,13 @@ local function add_members(words, members)
   end
 end
 
--- Returns the command that starts a run again. run: its word, parameters and `saved` options
--- in the ledger; the options `carried` of this command line replace those.
+-- Returns the command that starts a run again. run: its word, parameters and `saved`
+-- options in the ledger. The options `carried` of this command line replace the saved
+-- ones.
 local function restart(run)
   local core = require "composio.core"
   local words, options = { "composio-lua" }, core.json_decode(run.saved or "{}")
-  if not run.saved then -- it is that of a plan, which was saved by this name
+  if not run.saved then -- the run is that of a plan, which was saved under this name
     options["save-plan"] = run.operand
   end
   for place = 1, #run.carried, 2 do

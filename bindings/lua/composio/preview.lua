@@ -9,7 +9,7 @@ local FIRST_KINDS = 12
 
 return function(_, host)
   local number = host.number
-  -- the plan of a preview is its result
+  -- the plan is the result of a preview, so it goes to stdout
   local put = host.apply and host.log or host.print
 
   local function counted(count, noun)
@@ -93,8 +93,8 @@ return function(_, host)
     end
   end
 
-  -- plan: struct lca_plan as a table; without kinds, it is that of straight-line changes.
-  -- plan.changes(bulk, outcome) iterates over the plan's changes.
+  -- plan: struct lca_plan as a table; without `kinds` it is the plan of straight-line
+  -- changes. plan.changes(bulk, outcome) iterates over the plan's changes.
   local function show(plan)
     local changes = plan.changes
     if plan.kinds then

@@ -97,10 +97,11 @@ return function(composio, core, host)
 
   -- local report = composio.report("links.csv", { "user", "url" })
   -- report:add { user = …, url = … }
-  -- In the path %p is the profile and %% is "%". Only the file's owner can read it. A cell that a
-  -- spreadsheet would take for a formula gets a leading quote, unless { raw = true } is given. Of
-  -- an item's rows the newest with a redirect_url counts, else the newest. { live = true } appends
-  -- rows to the file itself, with a column minted_at; a person's last row counts.
+  -- In the path, %p becomes the profile and %% a "%". Only the file's owner can read it.
+  -- A cell that a spreadsheet would take for a formula gets a leading quote, unless { raw
+  -- = true } is given. The file has one row per item: the newest with a redirect_url,
+  -- else the newest. { live = true } appends rows to the file itself, with a column
+  -- minted_at; there the last row of a person counts.
   function composio.report(path, columns, options)
     if type(path) ~= "string" or path == "" then
       core.usage "composio.report: expected a path"
@@ -151,7 +152,7 @@ return function(composio, core, host)
       return false
     end
 
-    -- Does a row of the file that is like this one have the link that nobody has now?
+    -- Does the file have a row like this one, with the link that was lost?
     local function has_live_link(row)
       for other in report:last() do
         local is_like = other[LINK] ~= ""
@@ -205,9 +206,9 @@ return function(composio, core, host)
       end
     end
 
-    -- for row in report:last() do: the rows of FILE as an earlier run left it; none where
-    -- it is not a regular file. A file that cannot be read to its end is told, since it is
-    -- replaced.
+    -- for row in report:last() do: iterates over the rows of FILE that an earlier run left;
+    -- there are none if it is not a regular file. If the file cannot be read to its end, a
+    -- line says so, because the run will replace it.
     function report:last()
       if self ~= report then
         core.usage "report:last: called without a colon"
@@ -230,7 +231,7 @@ return function(composio, core, host)
       end
     end
 
-    -- Tells what the next one who opens the file would send in vain.
+    -- Counts the expired links of the earlier run, so that nobody sends them.
     local lapsed, now = 0, composio.ago "0s"
     if known[ENDS] and known[LINK] then
       for row in report:last() do

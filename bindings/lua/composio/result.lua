@@ -1,5 +1,5 @@
--- The result of a run for people: why it stopped, what became of its changes, what to type
--- next. summary.lua has it for programs.
+-- The result of a run for people: why it stopped, what became of its changes, what to
+-- type next. summary.lua makes the one for programs.
 -- Must not know: the ledger, terminals, how the exit code is decided.
 
 local json_line = require "composio.json_line"
@@ -40,11 +40,12 @@ return function(core, host)
     end
     local refusal, raised = facts.refusal, facts.raised
     if refusal and not (raised and raised:find(refusal, 1, true)) then
-      host.complain(refusal) -- the script caught it
+      host.complain(refusal) -- the script caught the error
     end
   end
 
-  -- Tells which lines of --protect matched nothing, since a misspelled one protects nobody.
+  -- Prints which lines of --protect matched nothing, because a misspelled line protects
+  -- nobody.
   local function show_idle_protection(facts)
     local count = facts.idle_count
     if count == 0 then
@@ -76,7 +77,7 @@ return function(core, host)
     end
   end
 
-  -- Says what --apply would do.
+  -- Returns what --apply would do.
   local function forecast(facts)
     local planned, within, early = facts.changes.planned, facts.within, facts.stop == "preview"
     if facts.why_incomplete and not (early and planned > 0) then
@@ -101,8 +102,8 @@ return function(core, host)
     end
   end
 
-  -- Prints what is unknown, and when resume can settle it: the quiet time of what must not be
-  -- repeated counts from its own start.
+  -- Prints how many items are unknown, and when resume can settle them. For changes that
+  -- must not be repeated, the quiet time counts from the start of resume.
   local function show_unknown(facts)
     show_items(facts, "unknown",
       "may or may not have been changed; nothing is sent again until that is known")
@@ -136,7 +137,7 @@ return function(core, host)
     for _, operation in ipairs(facts.operations) do
       host.log(("%s: %s"):format(operation.name, list_outcomes(operation.changes, 1)))
     end
-    if facts.counts_unknown and facts.written then -- what this process saw for itself
+    if facts.counts_unknown and facts.written then -- only the outcomes that this process has seen
       local seen = list_outcomes(facts.seen, json_line.first_final)
       host.log(("changes that were sent: %s; some of these outcomes may be missing from the "
         .. "ledger: resume asks the service about them"):format(
@@ -166,7 +167,7 @@ return function(core, host)
     host.log("run: " .. facts.run)
   end
 
-  -- Prints the result. facts: what the host knows of the run.
+  -- Prints the result. facts: what the host knows about the run.
   local function show(facts)
     show_stop(facts)
     if not facts.has_ledger then

@@ -8,7 +8,7 @@ local next_command = require "composio.next_command"
 local resolve = require "composio.resolve"
 
 local FIRST_CHANGES = 50
-local PLACE_BITS = 15 -- of a change's number; the rest is its item's
+local PLACE_BITS = 15 -- low bits of a change's number; the others are its item's number
 
 -- Members of the JSON lines, in output order.
 local RUN = {
@@ -189,7 +189,7 @@ return function(core, host)
       time(run.began))
   end
 
-  -- What the ledger holds of a run that could not count its changes itself: it died.
+  -- Returns the counts of a run that died before it could store them.
   local function counted(ledger, run)
     local changes = {}
     for _, count in ipairs(ledger:counts(run)) do
@@ -314,7 +314,8 @@ return function(core, host)
       outcome(row.outcome), move(row), why(row), row.user, row.toolkit, row.line, row.request_id)
   end
 
-  -- Shows how many items have each tag. Returns whether one is the tag that is asked for.
+  -- Shows how many items have each tag. Returns whether one of them is the tag that was
+  -- asked for.
   local function show_tags(tags)
     local found = not host.tag
     local list = columns_of { "tag", 10, "items", 0 }
@@ -353,7 +354,7 @@ return function(core, host)
     return shown
   end
 
-  -- items: the numbers of those whose changes are shown, nil for all
+  -- items: the numbers of the items whose changes are shown; nil: all
   local function show_changes(ledger, name, items)
     local all = host.show_all or host.wants_json
     local list = columns_of {
@@ -500,7 +501,7 @@ return function(core, host)
 
   -- ---- profiles ----
 
-  -- The options of the configuration file, one a line.
+  -- Prints the options of the configuration file, one per line.
   local function profiles(given)
     local lines, path = given.profiles()
     local list = columns_of { "profile", 0, "option", 12, "value", 0 }

@@ -31,8 +31,8 @@ local function searcher_in(dir, host, loadfile)
   end
 end
 
--- Returns what stands in place of a function that a script may not use: a table that
--- says so when it is called or indexed.
+-- Returns a substitute for a function that a script may not use: a table that raises an
+-- error with the reason when it is called or indexed.
 local function substitute(name, allow)
   local error, text = error, ("%s is not for scripts; no --allow brings it"):format(name)
   if allow then
@@ -46,7 +46,7 @@ local function substitute(name, allow)
   })
 end
 
--- Replaces a library by substitutes, except for these functions of it.
+-- Replaces all functions of a library by substitutes, except the harmless ones.
 local function replace(name, allow, harmless)
   local mine = {}
   for field in pairs(_G[name]) do
@@ -120,8 +120,9 @@ local function copy(from)
   return to
 end
 
--- Returns host.library(name) → what a Lua library of this machine returns, or nil. Its
--- globals are Lua's, as they were before the script could replace them.
+-- Returns host.library(name), which returns what a Lua library of this machine returns,
+-- or nil. The library sees Lua's own globals, as they were before the script could
+-- replace them.
 local function library_in(path, searchpath, loadfile)
   local globals = copy(_G)
   for name, value in pairs(globals) do
@@ -135,8 +136,8 @@ local function library_in(path, searchpath, loadfile)
   end
 end
 
--- Methods of strings stay Lua's own, whatever a script puts into `string`: our files call
--- them. A method that a script adds there is found.
+-- Keeps the methods of strings Lua's own, whatever a script puts into `string`, because
+-- our files call them. Methods that a script adds to `string` are found.
 local function fix_string_methods()
   local class = getmetatable ""
   class.__index = setmetatable(copy(string), { __index = string })
@@ -159,7 +160,7 @@ local function printer(limits, stdout)
   end
 end
 
--- Gives what the script writes to stdout to limits.hold.
+-- Makes everything that the script writes to stdout go to limits.hold.
 local function hold_output(limits, stdout)
   local methods, output = getmetatable(stdout).__index, io.output
   local write = methods.write
@@ -186,8 +187,8 @@ end
 
 -- Removes what scripts may not use. limits: dir (the script's directory), library_path,
 -- allow_io, allow_os, is_ours (the script is compiled in), on_terminal (stdout is one),
--- exit (their os.exit), printable, which escapes control bytes, and under -q hold, which
--- keeps what would go to stdout.
+-- exit (the os.exit of scripts), printable (escapes control bytes) and, under -q, hold
+-- (keeps what would go to stdout).
 function sandbox.close(limits)
   local loaded, host, stdout = package.loaded, package.loaded["composio.host"], io.stdout
   host.library = library_in(limits.library_path, package.searchpath, loadfile)
@@ -204,7 +205,7 @@ function sandbox.close(limits)
   end
   fix_string_methods()
   if not limits.allow_os then
-    io.popen = substitute("io.popen", "os") -- it runs programs, as os.execute does
+    io.popen = substitute("io.popen", "os") -- popen runs programs, as os.execute does
   end
   getmetatable(io.stdout).__metatable = false -- a finalizer put there would have no hook
   if not limits.allow_io then

@@ -20,13 +20,13 @@ return function(core, host)
     return dashed(name) .. "-file"
   end
 
-  -- Says how to give the value.
+  -- Returns a text that says how to give the value.
   function secrets.ways(name)
     local text = "give %s FILE, set %s, or run it on a terminal, which asks"
     return text:format(secrets.option(name), secrets.variable(name))
   end
 
-  -- Refuses a value on the command line, without saying it.
+  -- Refuses a value on the command line, without printing the value.
   function secrets.refuse(name)
     local text = "%s takes no value on the command line, where every user can read it; %s"
     host.stop("usage", text:format(dashed(name), secrets.ways(name)))
@@ -44,8 +44,9 @@ return function(core, host)
     return host.fingerprint(name .. "=" .. value)
   end
 
-  -- Returns the value, and what the ledger keeps instead; nil without a value. file: as
-  -- given on the command line, or nil. asks: ask for it if it is not given otherwise.
+  -- Returns the value, and what the ledger keeps instead; nil if no value was given.
+  -- file: as given on the command line, or nil. asks: whether to ask for the value if it
+  -- was not given otherwise.
   function secrets.read(name, file, asks)
     local value, where
     if file then
@@ -59,8 +60,8 @@ return function(core, host)
     end
   end
 
-  -- Returns the files that resume or apply were given, by the name of the parameter.
-  -- stored: name → what the ledger keeps.
+  -- Returns the files that resume or apply were given, by the parameter's name. stored:
+  -- name → what the ledger keeps.
   local function given_files(stored)
     local names, options, files, place = {}, {}, {}, 1
     for name in pairs(stored) do

@@ -1,4 +1,5 @@
--- The result of a run for programs: the JSON object of --summary, the text of --metrics.
+-- The result of a run for programs: the JSON object of --summary and the text of
+-- --metrics.
 -- Must not know: the ledger, files, terminals.
 
 local core = require "composio.core"
@@ -30,7 +31,8 @@ local function this_time(facts)
   return json_line.counts(counts, true)
 end
 
--- How many items have no outcome yet, or one that a plain resume takes up again.
+-- Outcomes of open items: those without a final one, which a plain resume takes up
+-- again.
 local OPEN = { "planned", "intended", "not_tried", "unknown", "pending" }
 
 local function open_items(facts)
@@ -41,7 +43,7 @@ local function open_items(facts)
   return sum
 end
 
--- Returns the object as a line. facts: what the host knows of the run.
+-- Returns the object as a line. facts: what the host knows about the run.
 local function text(facts)
   local listing = facts.listing
   local known = not facts.counts_unknown
@@ -68,7 +70,7 @@ end
 
 -- ---- metrics ----
 
--- The script's name, as labels and messages give it.
+-- Returns the script's name for labels and messages.
 local function job_name(facts)
   local name = (facts.run_script or facts.operand or ""):match "[^/]*$"
   return (name:gsub("%.lua$", ""))
@@ -79,8 +81,8 @@ local function label(name, value)
     ["\n"] = "\\n" })))
 end
 
--- Returns the run's figures in the text format of Prometheus: one run has one group of
--- them for a job and a profile, which the next run replaces.
+-- Returns the run's metrics in the text format of Prometheus: one group for each job
+-- and profile, which the next run replaces.
 local function metrics(facts)
   local lines = {}
   local profile = facts.profile or "default"

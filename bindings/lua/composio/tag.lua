@@ -1,10 +1,10 @@
 -- composio.tag: a word that a bulk's action or `after` gives its item. The ledger keeps
--- it, once an item, so counts of tags are right after a resume, too.
+-- each tag of an item once, so that the counts are right after a resume, too.
 -- Must not know: what tags mean, how they are stored.
 
 return function(composio, core, host)
-  -- composio.tag "healed": the bulk returns counts.tags.healed; the summary and
-  -- `show RUN --tag healed` tell it, too.
+  -- composio.tag "healed": the bulk returns counts.tags.healed; the summary shows it, and
+  -- `show RUN --tag healed` lists the items.
   function composio.tag(name)
     if type(name) ~= "string" or #name > 32 or not name:find "^[a-z0-9_-]+$" then
       core.usage(("composio.tag: expected 1 to 32 of a-z, 0-9, _ and -, got %s"):format(

@@ -1,4 +1,5 @@
--- What --cron prints of a run that did not end with 0: at most forty lines that need no log.
+-- What --cron prints about a run that did not end with 0: at most forty lines, which
+-- must be enough without the log.
 -- Must not know: files, how the run was carried out.
 
 local json_line = require "composio.json_line"
@@ -15,7 +16,8 @@ local MEANING = {
   [9] = "people still have to act", [75] = "another run holds the lock",
 }
 
--- Splits a text into lines and returns the first (or last) few, and how many are left out.
+-- Splits a text into lines. Returns the first (or last) few lines, and how many others
+-- there are.
 local function some_lines(text, count, from_end)
   local all = {}
   for line in text:gmatch "[^\n]+" do
@@ -25,13 +27,14 @@ local function some_lines(text, count, from_end)
   return table.move(all, first, math.min(first + count - 1, #all), 1, {}), #all - count
 end
 
--- Two texts that differ in ids and numbers alone are one reason.
+-- Returns a change's reason without ids, so that texts that differ only in them are
+-- counted as one.
 local function reason_of(row)
   local text = row.error or "no reason is known"
   return (text:gsub("%f[%w]([ac][ac]_)[%w_-]+", "%1…"))
 end
 
--- Returns the reasons of changes without success, the most frequent first.
+-- Returns the reasons of failed, unknown and stale changes, the most frequent first.
 local function reasons(facts)
   local ledger = facts.run and facts.ledger()
   local list, counts = {}, {}
@@ -65,8 +68,8 @@ local function counted(facts, changes)
   return table.concat(parts, ", ")
 end
 
--- facts: what the host knows of the run; of it, `reported` is what -q has held back of our
--- lines, and `printed` of what the script printed.
+-- facts: what the host knows about the run. `reported` and `printed` hold what -q has
+-- held back of the host's lines and of the script's.
 local function show(facts)
   local put = facts.print_error
 
