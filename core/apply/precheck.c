@@ -288,6 +288,28 @@ static bool any_asked(const struct ca_precheck *precheck)
   return false;
 }
 
+/* Compares the page's accounts with the ledger, in one transaction. */
+static bool see_page(struct ca_precheck *precheck,
+                     const struct ca_result *result)
+{
+  struct ca_ledger *ledger = precheck->apply->ledger;
+  struct ca_err why;
+  bool read = false;
+  enum ca_code code;
+
+  ca_err_clear(&why);
+  code = ca_ledger_begin_read(ledger, &why);
+  if(!code) {
+    read = ca_reply_accounts(result->body.data, result->body.len, see_listed,
+                             precheck, precheck->cursor,
+                             sizeof(precheck->cursor));
+    code = ca_ledger_end_read(ledger, &why);
+  }
+  if(code)
+    ca_finish_lose_ledger(precheck->apply, &why);
+  return read && !code;
+}
+
 /* Sees a page. The next one is asked for if it is needed; a cursor that does
    not change would loop for ever. */
 static bool page_ended(struct ca_precheck *precheck,
@@ -296,8 +318,7 @@ static bool page_ended(struct ca_precheck *precheck,
   char before[sizeof(precheck->cursor)];
 
   memcpy(before, precheck->cursor, sizeof(before));
-  if(!ca_reply_accounts(result->body.data, result->body.len, see_listed,
-                        precheck, precheck->cursor, sizeof(precheck->cursor)))
+  if(!see_page(precheck, result))
     return false;
   if(!any_asked(precheck) || !precheck->cursor[0] ||
      ++precheck->pages == LISTED_PAGES || !strcmp(precheck->cursor, before))

@@ -143,6 +143,21 @@ enum ca_code ca_ledger_sync(struct ca_ledger *ledger, struct ca_err *err)
   return ca_ledger_undo_txn(ledger, code, err);
 }
 
+enum ca_code ca_ledger_begin_read(struct ca_ledger *ledger, struct ca_err *err)
+{
+  return ledger->in_txn
+             ? CA_OK
+             : ca_statement_write(ledger, CA_SQL_BEGIN_READ, err, "");
+}
+
+enum ca_code ca_ledger_end_read(struct ca_ledger *ledger, struct ca_err *err)
+{
+  /* SQLite ends it by itself after an I/O error */
+  return ledger->in_txn || sqlite3_get_autocommit(ledger->db)
+             ? CA_OK
+             : ca_statement_write(ledger, CA_SQL_COMMIT, err, "");
+}
+
 enum ca_code ca_ledger_flush_rows(struct ca_ledger *ledger, struct ca_err *err)
 {
   if(!ca_queued_has_rows(ledger))

@@ -275,6 +275,14 @@ CA_MUST_USE enum ca_code ca_ledger_before(struct ca_ledger *ledger,
                                           const struct ca_field *field,
                                           struct ca_before *before_image,
                                           struct ca_err *err);
+/* The reads between these two share one transaction: each would lock and
+   unlock the file otherwise. Write nothing in between. Within a transaction
+   that is open anyway they do nothing. */
+CA_MUST_USE enum ca_code ca_ledger_begin_read(struct ca_ledger *ledger,
+                                              struct ca_err *err);
+CA_MUST_USE enum ca_code ca_ledger_end_read(struct ca_ledger *ledger,
+                                            struct ca_err *err);
+
 /* Counts of a run or a bulk by outcome: changes of each operation, and
    items. An operation has the name that scripts use ("disable"); operations
    on auth configs include their resource ("auth_configs.disable"). */

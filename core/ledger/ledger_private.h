@@ -54,6 +54,7 @@
 
 enum ca_sql {
   CA_SQL_BEGIN,
+  CA_SQL_BEGIN_READ,
   CA_SQL_COMMIT,
   CA_SQL_ROLLBACK,
   CA_SQL_RUN_ADD,

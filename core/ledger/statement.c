@@ -101,6 +101,7 @@
 
 static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_BEGIN] = "BEGIN IMMEDIATE",
+  [CA_SQL_BEGIN_READ] = "BEGIN",
   [CA_SQL_COMMIT] = "COMMIT",
   [CA_SQL_ROLLBACK] = "ROLLBACK",
   [CA_SQL_RUN_ADD] =

@@ -919,6 +919,40 @@ static void a_plan_that_is_old_is_looked_at(void)
   stop();
 }
 
+/* Counts the before-images that are read outside a transaction. */
+static int note_read(unsigned event, void *count, void *statement, void *text)
+{
+  (void)event;
+  (void)text;
+  if(statement == ledger->statements[CA_SQL_BEFORE])
+    *(int *)count += sqlite3_get_autocommit(ledger->db);
+  return 0;
+}
+
+/* Otherwise each read locks and unlocks the file; and what follows the list
+   can be written. */
+static void a_list_is_compared_in_one_transaction(void)
+{
+  int alone = 0;
+
+  start();
+  check_sent = NULL;
+  plan_items(1, 100, "x");
+  begin(1, 8);
+  fill();
+  CHECK_INT(sent_count, 1);
+  sqlite3_trace_v2(ledger->db, SQLITE_TRACE_STMT, note_read, &alone);
+  seen_as(0, "ACTIVE");
+  CHECK_INT(alone, 0);
+  CHECK(sqlite3_get_autocommit(ledger->db));
+  CHECK_INT(sqlite3_stmt_status(ledger->statements[CA_SQL_BEFORE],
+                                SQLITE_STMTSTATUS_RUN, 0),
+            100);
+  fill();
+  CHECK_INT(sent_count, 1 + 8);
+  stop();
+}
+
 /* The engine could not start it in time: it is looked at again, and sent if
    all is as before; once. */
 static void what_waited_too_long_is_looked_at(void)
@@ -1107,6 +1141,8 @@ int main(void)
   check_case("an old look of the next group", an_old_look_of_the_next_group);
   check_case("a plan that is old is looked at",
              a_plan_that_is_old_is_looked_at);
+  check_case("a list is compared in one transaction",
+             a_list_is_compared_in_one_transaction);
   check_case("what waited too long is looked at",
              what_waited_too_long_is_looked_at);
   check_case("late and stopped", late_and_stopped);
