@@ -139,6 +139,7 @@ static enum move skip_fallback(enum ca_outcome outcome)
 {
   switch(outcome) {
   case CA_PLANNED:
+  case CA_SAME:
   case CA_NOT_TRIED:
   case CA_FAILED:
   case CA_STALE:

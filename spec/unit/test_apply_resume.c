@@ -197,7 +197,7 @@ static void fallbacks_of_a_fresh_plan(void)
       "5 3 6" },
     { CA_APPLY_PLANNED, "d: ~e", "", "d same, e skipped. well", "4 6" },
     { CA_APPLY_PLANNED, "x ~d:", "-", "x failed, d same. well", "5 4" },
-    { CA_APPLY_PLANNED, "x ~d:", "+", "x done, d same. well", "3 4" },
+    { CA_APPLY_PLANNED, "x ~d:", "+", "x done, d skipped. well", "3 6" },
     { CA_APPLY_PLANNED, "x. d", "+", "x skipped, d done.", "6 3" }
   };
   TELL(stories);
