@@ -147,6 +147,11 @@ static void add_facts(lua_State *L, const void *from)
   set_counts(L, "before", host->before);
   set_operations(L, &host->counts);
   set_tags(L, host->ledger);
+  lca_table_set_integer(L, "quiet_ms",
+                        ca_settle_quiet_ms(host->options.endpoint.timeout_ms));
+  lca_table_set_integer(L, "settle_wait_ms", host->options.settle_wait_ms);
+  lca_table_set_integer(L, "settle_wait_default_ms",
+                        HOST_SETTLE_WAIT_DEFAULT_MS);
   lca_table_set_integer(L, "requests", 0);
   if(host->L)
     set_stats(L, host);
@@ -223,9 +228,6 @@ static void add_shown(lua_State *L, const void *from)
   lca_table_set_integer(L, "bulks", stats->bulks);
   lca_table_set_integer(L, "planned", stats->planned);
   lca_table_set_integer(L, "within", stats->within);
-  lca_table_set_integer(L, "quiet_ms",
-                        ca_settle_quiet_ms(host->options.endpoint.timeout_ms));
-  lca_table_set_integer(L, "settle_wait_ms", host->options.settle_wait_ms);
   host_preview_push_changes(L, host);
   lua_setfield(L, -2, "each_change");
 }

@@ -78,6 +78,17 @@ local function needed(options, given, cwd, carried)
   return all
 end
 
+-- Returns the carried options without --settle-wait.
+local function without_wait(carried)
+  local rest = {}
+  for place = 1, #carried, 2 do
+    if carried[place] ~= "settle-wait" then
+      add(rest, carried[place], carried[place + 1])
+    end
+  end
+  return rest
+end
+
 -- Can an earlier run be resumed or undone at all?
 local function has_changes(run)
   return run.mode == "apply" and run.state ~= "running" and run.sealed
@@ -94,6 +105,9 @@ local function of_run(run, counts, carried, stopped)
   for _, count in ipairs(counts) do
     if count.operation then
       failed_change = failed_change or count.outcome == "failed"
+      if count.outcome == "unknown" or count.outcome == "intended" then
+        carried = without_wait(carried) -- it may have been too short to settle them
+      end
     else
       failed = failed or count.outcome == "failed"
       left = left or count.outcome == "not_tried" or count.outcome == "unknown"
@@ -184,12 +198,33 @@ local function after_preview(facts)
   return words
 end
 
+-- Was --settle-wait too short for changes that must not be repeated to be looked for?
+local function waited_too_little(facts)
+  for _, operation in ipairs(facts.operations) do
+    if operation.changes.unknown > 0 and not operation.repeats then
+      return facts.settle_wait_ms < facts.quiet_ms
+    end
+  end
+  return false
+end
+
+-- Returns the carried options with a --settle-wait that lets the resumed run settle: none,
+-- or the quiet time where that is longer than the default.
+local function with_longer_wait(facts)
+  local carried = without_wait(facts.carried)
+  if facts.quiet_ms > facts.settle_wait_default_ms then
+    add(carried, "settle-wait", ("%ds"):format(math.ceil(facts.quiet_ms / 1000)))
+  end
+  return carried
+end
+
 -- Open changes can be resumed. An item whose action failed is open, too: a new run would
 -- repeat what this one has done.
 local function after_apply(facts)
   local trouble = facts.items.failed > 0 or facts.items.unknown > 0
+  local carried = waited_too_little(facts) and with_longer_wait(facts) or facts.carried
   local function resume(...)
-    return verb_words("resume", facts.run, facts.carried, ...)
+    return verb_words("resume", facts.run, carried, ...)
   end
   if facts.exit == 4 or facts.refused and not trouble then
     return nil -- a guard refused the plan, and would again

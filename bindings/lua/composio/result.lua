@@ -110,9 +110,7 @@ return function(core, host)
     local when, seconds = "at once", math.ceil(facts.quiet_ms / 1000)
     for _, operation in ipairs(facts.operations) do
       if operation.changes.unknown > 0 and not operation.repeats then
-        when = facts.settle_wait_ms < facts.quiet_ms
-          and ("with --settle-wait %ds or more"):format(seconds)
-          or ("within %d s of its start"):format(seconds)
+        when = ("within %d s of its start"):format(seconds)
       end
     end
     if facts.items.unknown > 0 then
