@@ -73,6 +73,8 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
 {
   const struct ca_change_row *row = applied->row;
   const char *key = row->change.account[0] ? row->change.account : row->key;
+  struct ca_item item;
+  struct ca_err err;
   if(applied->outcome == CA_UNKNOWN && applied->result &&
      row->change.api->repeat == CA_REPEAT_NEVER)
     run->last_lost_ms =
@@ -95,6 +97,10 @@ void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
     return;
   if(applied->result->err.no_route)
     run->stats.no_route = true;
+  ca_err_clear(&err);
+  /* a straight-line create is known by its call, under which it is settled */
+  if(!key[0] && !ca_read_item(run->ledger, row->item, &item, &err) && item.key)
+    key = item.key;
   lca_run_note_failure(run, key, row->change.api->name, applied->outcome,
                        applied->result->request_id, applied->result->err.text);
 }

@@ -46,6 +46,8 @@ struct lca_resent {
   size_t count;
 };
 
+#define LCA_TOLD_MAX 10 /* the ledger has what became of further changes */
+
 struct lca_run {
   struct lca_run_options options;
   struct lca_run_stats stats;
@@ -78,10 +80,12 @@ struct lca_run {
   bool recorded_read;
   int64_t lost_links; /* straight-line links that an earlier session got */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
-  int64_t unknown_reported; /* how many changes were reported to remain
-                               unknown */
-  bool like_asked;          /* options.like was called */
-  bool like_passed;         /* and allowed creates */
+  int64_t unknown_reported;   /* how many changes were reported to remain
+                                 unknown */
+  int64_t told[LCA_TOLD_MAX]; /* changes with a line about their settling */
+  size_t told_count;
+  bool like_asked;  /* options.like was called */
+  bool like_passed; /* and allowed creates */
   struct lca_unanswered unanswered;
   char bulk_name[80];
   struct lca_line line; /* the last change's */

@@ -7,10 +7,6 @@
 #include "job/run_private.h"
 #include "apply/settle.h"
 
-#define FIRST_LINES                                      \
-  10 /* further lines are not logged; the ledger has all \
-        of them */
-
 /* The backoff before changes are sent again. */
 #define FIRST_PAUSE_MS 1000
 #define LAST_PAUSE_MS  30000
@@ -20,7 +16,6 @@ struct settling {
   int64_t done;
   int64_t not_done;
   int64_t open;
-  int reported;   /* lines logged */
   int64_t *items; /* owned; those that can go on */
   bool no_memory; /* for all of them */
   size_t count;
@@ -39,6 +34,22 @@ static void add_item(struct settling *settling, int64_t item)
   }
   settling->items = items;
   items[settling->count++] = item;
+}
+
+/* Is no further line about the change due? The run logs lines of the first few
+   changes, and that one remains unknown once, though it is checked again. */
+static bool is_told(struct lca_run *run, int64_t change,
+                    enum ca_outcome outcome)
+{
+  size_t i = 0;
+  while(i < run->told_count && run->told[i] != change)
+    i++;
+  if(i < run->told_count)
+    return outcome == CA_UNKNOWN;
+  if(run->told_count == LCA_TOLD_MAX)
+    return true;
+  run->told[run->told_count++] = change;
+  return false;
 }
 
 static void reported(void *owner, const struct ca_settled *settled)
@@ -60,9 +71,8 @@ static void reported(void *owner, const struct ca_settled *settled)
       !change->fingerprint && change->api->repeat != CA_REPEAT_NEVER))
     add_item(settling, settled->row->item);
   lca_direct_mend(&run->stats, key, change->api, settled->outcome);
-  if(!settled->text[0] || settling->reported == FIRST_LINES)
+  if(!settled->text[0] || is_told(run, settled->row->number, settled->outcome))
     return;
-  settling->reported++;
   snprintf(line, sizeof(line), "  %s  %s  %s: %s",
            ca_change_outcome_name(settled->outcome), change->api->name, key,
            settled->text);
@@ -262,8 +272,9 @@ int lca_settle_bulk(lua_State *L)
 /* ---- the end of a run ----
    Straight-line changes that may be repeated are sent again, too. */
 
-/* Has the run changed the item's account after this item did? Then sending
-   the earlier change again would undo the later one. */
+/* Has the run changed the item's account after this item did, or found it as
+   the script wants it? Then sending the earlier change again would undo the
+   script's later word. */
 static enum ca_code is_followed(struct ca_ledger *ledger, int64_t item,
                                 bool *followed, struct ca_err *err)
 {
@@ -273,7 +284,8 @@ static enum ca_code is_followed(struct ca_ledger *ledger, int64_t item,
   enum ca_code code;
   *followed = false;
   ca_changes_open(&changes, ledger, -1,
-                  1U << CA_DONE | 1U << CA_UNKNOWN | 1U << CA_INTENDED);
+                  1U << CA_DONE | 1U << CA_SAME | 1U << CA_UNKNOWN |
+                      1U << CA_INTENDED);
   while(!(code = ca_changes_next(&changes, &row, err)) && row && !*followed)
     if(row->item == item)
       ca_text_copy(account, sizeof(account), row->change.account);
