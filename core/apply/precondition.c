@@ -232,7 +232,31 @@ static bool sets(const struct ca_change *planned, const struct ca_field *field)
   return ca_proof_sent(field, body, &value) != CA_JSON_BAD;
 }
 
-/* Does the field's value differ from the before-image? */
+/* May the suspect have given the field this value? One whose body the ledger
+   does not hold may have given it any. */
+static bool gave(const struct ca_apply_change *suspect,
+                 const struct ca_field *field, const char *now)
+{
+  const struct ca_change *planned = suspect ? &suspect->row.change : NULL;
+  char given[sizeof(((struct ca_before *)0)->text)];
+  struct ca_slice body;
+  struct ca_slice value;
+
+  if(!planned || planned->api->probe != CA_PROBE_FIELDS)
+    return false;
+  if(!planned->body)
+    return true;
+  body = ca_slice_of(planned->body);
+  if(!sets(planned, field))
+    return false;
+  if(ca_proof_sent(field, body, &value) != CA_JSON_STRING)
+    value.data = NULL;
+  ca_json_copy(value, given, sizeof(given));
+  return !strcmp(now, given);
+}
+
+/* Does the field's value differ from the before-image, and from what the
+   suspect may have made of it? */
 static void check_field(struct ca_apply *apply,
                         struct ca_precondition *precondition,
                         const struct ca_apply_change *change,
@@ -250,7 +274,8 @@ static void check_field(struct ca_apply *apply,
   if(ca_proof_shown(field, account->text, &value) != CA_JSON_STRING)
     value.data = NULL; /* not a string, such as null: same as empty */
   ca_json_copy(value, now, sizeof(now));
-  if(!before_image.has_text || !strcmp(now, before_image.text))
+  if(!before_image.has_text || !strcmp(now, before_image.text) ||
+     gave(precondition->suspect, field, now))
     return;
   ca_text_printable(shown, sizeof(shown), now, strlen(now));
   ca_text_printable(was, sizeof(was), before_image.text,
@@ -259,8 +284,8 @@ static void check_field(struct ca_apply *apply,
           field->name, shown, was);
 }
 
-/* Checks the fields that the item sets on this account and that the plan saw.
-   None if the suspect sets fields: it may have set any of them. */
+/* Checks the fields that the item sets on this account and that the plan
+   saw. */
 static void check_fields(struct ca_apply *apply,
                          struct ca_precondition *precondition,
                          const struct ca_reply_account *account)
@@ -270,9 +295,6 @@ static void check_fields(struct ca_apply *apply,
   const struct ca_field *field;
 
   if(!id)
-    return;
-  if(precondition->suspect &&
-     precondition->suspect->row.change.api->probe == CA_PROBE_FIELDS)
     return;
   for(change = precondition->change; change; change = change->next) {
     const struct ca_change *planned = &change->row.change;
