@@ -81,6 +81,11 @@ static bool is_recall_refused(const struct host *host)
          !lca_run_stats(host->L)->job_seen && !lca_run_stats(host->L)->written;
 }
 
+int host_finish_after_write(int code)
+{
+  return code == 2 ? 1 : code == 4 || code == 75 ? 7 : code;
+}
+
 /* The exit code of the run: the first reason that applies. Their order differs
    once something was written, when codes that promise the contrary, 2 and 4,
    become 1 and 7. */
@@ -96,7 +101,7 @@ static int exit_code(const struct host *host)
   if(host_is_interrupted(host))
     return 128 + host->stop;
   if(host->stop == LCA_STOP_BUSY)
-    return 75;
+    return written ? host_finish_after_write(75) : 75;
   if(is_recall_refused(host))
     return 2;
   if(!written && (misused || host->stop == LCA_STOP_LEDGER))

@@ -147,6 +147,9 @@ int64_t host_setup_deadline_ms(void *ctx);
 bool host_finish_check_job(struct host *host);
 /* Ends the run after its script: exit code, ledger, printed summary. */
 void host_finish_run(struct host *host);
+/* Returns the exit code that replaces this one once something was written: 2,
+   4 and 75 promise that nothing was. */
+int host_finish_after_write(int code);
 
 /* ---- replay.c ---- */
 

@@ -207,8 +207,8 @@ static int run_profiles(char *profiles)
     name = host.stop || codes[count] > 128 ? NULL : strtok_r(NULL, ",", &rest);
   }
   for(i = 0; i < count; i++) {
-    if(shared->written && (codes[i] == 2 || codes[i] == 4 || codes[i] == 75))
-      codes[i] = codes[i] == 2 ? 1 : 7;
+    if(shared->written)
+      codes[i] = host_finish_after_write(codes[i]);
     if(rank(codes[i], shared->written) < rank(codes[best], shared->written))
       best = i;
   }

@@ -232,8 +232,9 @@ local function after_apply(facts)
     return resume()
   elseif facts.items.failed > 0 and (facts.changes.failed > 0 or not facts.of_plan) then
     return resume "--failed"
-  elseif facts.items.not_tried > 0 or facts.items.unknown > 0 then
-    return resume()
+  elseif facts.items.not_tried > 0 or facts.items.unknown > 0
+    or facts.stop == "reason" and facts.exit == 7 and facts.written then
+    return resume() -- perhaps of bulks that were not planned yet
   end
 end
 
