@@ -39,20 +39,35 @@ static void fill_descriptors(void)
     close(fd);
 }
 
+/* Ends the process as a kill would: whatever the ledger holds stays whole. */
+static void end_at_once(int code)
+{
+  if(to_parent)
+    to_parent->written = to_parent->written || host.written;
+  _exit(code);
+}
+
 static void on_signal(int signal_number)
 {
   if(to_parent)
     to_parent->stop = signal_number;
   if(host_is_interrupted(&host))
-    _exit(128 + signal_number); /* the second signal exits at once */
+    end_at_once(128 + signal_number); /* the second one */
   host.stop = signal_number;
   host_sandbox_trip(&host.sandbox);
 }
 
 static void on_cpu_time(int signal_number)
 {
+  static const char text[] =
+      "composio-lua: the script used up its CPU time (--cpu DUR) within one "
+      "call of a C function,\nsuch as string.find, which only the end of the "
+      "process ends; `composio-lua runs` shows\nwhat it leaves\n";
   (void)signal_number;
-  host_sandbox_count_cpu(&host.sandbox);
+  if(host_sandbox_count_cpu(&host.sandbox))
+    return;
+  (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+  end_at_once(host_is_interrupted(&host) ? 128 + host.stop : 1);
 }
 
 static void set_signals(void)

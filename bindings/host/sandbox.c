@@ -19,6 +19,9 @@
 
 #define HOOK_STEP   10000
 #define CPU_STEP_MS 100
+/* How much more CPU time a script has to notice that it has none left: a C
+   function, such as string.find, does not. */
+#define CPU_GRACE_MS 2000
 
 /* ---- memory ---- */
 
@@ -93,12 +96,12 @@ lua_State *host_sandbox_state(struct host_sandbox *limits)
 
 /* ---- instructions ---- */
 
-/* Has the script used too much CPU time since its last call and the
-   engine's last step? */
-static bool is_cpu_used_up(const struct host_sandbox *limits)
+/* Has the script computed for so long, and longer than the limit by grace_ms,
+   without a call or a step of the engine? */
+static bool is_cpu_used_up(const struct host_sandbox *limits, int64_t grace_ms)
 {
   return limits->cpu_ms && limits->alive == limits->alive_seen &&
-         (int64_t)limits->cpu_steps * CPU_STEP_MS >= limits->cpu_ms;
+         (int64_t)limits->cpu_steps * CPU_STEP_MS >= limits->cpu_ms + grace_ms;
 }
 
 static void hook(lua_State *L, lua_Debug *debug)
@@ -114,7 +117,7 @@ static void hook(lua_State *L, lua_Debug *debug)
                  "the script executed more than %lld instructions "
                  "(--instructions)",
                  (long long)limits->instructions);
-  if(is_cpu_used_up(limits))
+  if(is_cpu_used_up(limits, 0))
     lca_run_stop(L, LCA_STOP_LIMIT,
                  "the script used the CPU for %g s without an API call "
                  "(--cpu DUR)",
@@ -193,10 +196,9 @@ static int hooked_pcall(lua_State *L)
   luaL_checkany(L, 1);
   lua_pushboolean(L, 1);
   lua_insert(L, 1);
-  return protected_ended(L,
-                         lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0,
-                                    protected_ended),
-                         0);
+  return protected_ended(
+      L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, protected_ended),
+      0);
 }
 
 static int hooked_xpcall(lua_State *L)
@@ -363,16 +365,17 @@ void host_sandbox_watch_cpu(const struct host_sandbox *limits, bool on)
   (void)setitimer(ITIMER_PROF, &every, NULL);
 }
 
-void host_sandbox_count_cpu(struct host_sandbox *limits)
+bool host_sandbox_count_cpu(struct host_sandbox *limits)
 {
   if(limits->alive != limits->alive_seen) {
     limits->alive_seen = limits->alive;
     limits->cpu_steps = 0;
   } else {
     limits->cpu_steps++;
-    if(is_cpu_used_up(limits))
+    if(is_cpu_used_up(limits, 0))
       host_sandbox_trip(limits);
   }
+  return !is_cpu_used_up(limits, CPU_GRACE_MS);
 }
 
 /* ---- functions for scripts ---- */

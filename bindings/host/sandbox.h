@@ -55,8 +55,10 @@ void host_sandbox_trip(struct host_sandbox *limits);
 /* Starts or stops a timer of the process's CPU time. Its signal handler has
    to call host_sandbox_count_cpu. */
 void host_sandbox_watch_cpu(const struct host_sandbox *limits, bool on);
-/* For the handler of SIGPROF. Async-signal safe. */
-void host_sandbox_count_cpu(struct host_sandbox *limits);
+/* For the handler of SIGPROF. Async-signal safe. Returns false when the script
+   does not notice that it has used up its CPU time: nothing but the end of the
+   process ends it then. */
+bool host_sandbox_count_cpu(struct host_sandbox *limits);
 
 /* Opens Lua's standard libraries. Modules that the host loads before
    host_sandbox_close (lua-cjson) are searched in absolute paths only: anybody
