@@ -1,10 +1,8 @@
 #!/usr/bin/env composio-lua
--- Refreshes EXPIRED accounts that a machine can heal, and lists the people who must log
--- in again, with the reason. By default it makes no links, because a link expires after
--- ten minutes. While people wait for links, --people refresh mints one for each
--- account, which keeps its id; --people link makes new accounts instead, for services
--- that refuse a refresh. Expired keys can only be replaced. Never touches ACTIVE
--- accounts: a refresh would log their users out.
+-- Refreshes EXPIRED accounts that a machine can heal, and lists who must log in again, with
+-- the reason. Makes no links by default, since one lasts ten minutes: --people refresh mints
+-- one for each account, which keeps its id; --people link makes new accounts, for services
+-- that refuse a refresh. Never touches ACTIVE accounts: a refresh would log their users out.
 local composio = require "composio"
 local accounts = composio.connected_accounts
 
@@ -21,8 +19,8 @@ local job = composio.job {
 -- Schemes whose credentials can be renewed; all others hold values that a person typed.
 local MACHINE = { S2S_OAUTH2 = true, GOOGLE_SERVICE_ACCOUNT = true, SERVICE_ACCOUNT = true }
 local PERSON = { OAUTH1 = true, OAUTH2 = true, DCR_OAUTH = true, CIMD_OAUTH = true }
+local STATUSES = { "EXPIRED", "INITIATED", "INITIALIZING" } -- the last two: a login goes on
 local LAPSED = "did not complete" -- an unused link's reason hides the true one
-
 local waiting = composio.report(job.params.report,
   { "user", "account", "toolkit", "reason", "new_since", "expires_at", "redirect_url" })
 local last, now = {}, composio.ago "0s"
@@ -30,11 +28,11 @@ for row in waiting:last() do last[row.account or ""] = row end
 
 local function report(account, answer)
   local before, reason = last[account.id] or {}, account.status_reason
-  local is_lapsed = before.reason and (reason or ""):find(LAPSED, 1, true)
+  local is_hidden = account.status ~= "EXPIRED" or (reason or ""):find(LAPSED, 1, true)
   composio.tag "waiting"
   waiting:add {
     user = account.user_id, account = account.id, toolkit = account.toolkit.slug,
-    reason = is_lapsed and before.reason or reason, new_since = before.new_since or now,
+    reason = is_hidden and before.reason or reason, new_since = before.new_since or now,
     expires_at = answer.expires_at, redirect_url = answer.redirect_url,
   }
 end
@@ -46,7 +44,9 @@ composio.bulk({
     if answer.status ~= "ACTIVE" then return report(account, answer) end
     composio.tag "healed"
   end,
-}, accounts.each { statuses = { "EXPIRED" }, account_type = "ALL" }, function(account)
+}, accounts.each { statuses = STATUSES, account_type = "ALL" }, function(account)
+  local before = last[account.id] -- keep its link while the login goes on
+  if account.status ~= "EXPIRED" then return before and report(account, before) end
   local scheme = account.state and account.state.authScheme or account.auth_config.auth_scheme
   local people = PERSON[scheme] and job.params.people
   if people == "list" then return report(account, {}) end
