@@ -220,7 +220,7 @@ static void set_defaults(struct host_options *options)
   memset(options, 0, sizeof(*options));
   options->emulator_accounts = 200;
   options->endpoint.retries = -1;
-  options->settle_wait_ms = HOST_SETTLE_WAIT_DEFAULT_MS;
+  options->settle_wait_ms = HOST_WAIT_DEFAULT_MS;
   options->endpoint.concurrency = 32;
   options->memory_mb = 256;
   options->cpu_ms = 60000;

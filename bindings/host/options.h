@@ -30,7 +30,7 @@ enum host_verb {
 };
 enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 
-#define HOST_SETTLE_WAIT_DEFAULT_MS 300000
+#define HOST_WAIT_DEFAULT_MS 300000 /* of --settle-wait */
 
 #define HOST_OPTION_MAX  64
 #define HOST_CONFIRM_MAX 64

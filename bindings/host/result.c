@@ -150,8 +150,7 @@ static void add_facts(lua_State *L, const void *from)
   lca_table_set_integer(L, "quiet_ms",
                         ca_settle_quiet_ms(host->options.endpoint.timeout_ms));
   lca_table_set_integer(L, "settle_wait_ms", host->options.settle_wait_ms);
-  lca_table_set_integer(L, "settle_wait_default_ms",
-                        HOST_SETTLE_WAIT_DEFAULT_MS);
+  lca_table_set_integer(L, "settle_wait_default_ms", HOST_WAIT_DEFAULT_MS);
   lca_table_set_integer(L, "requests", 0);
   if(host->L)
     set_stats(L, host);
