@@ -46,7 +46,8 @@ struct lca_resent {
   size_t count;
 };
 
-#define LCA_TOLD_MAX 10 /* the ledger has what became of further changes */
+#define LCA_REPORTED_MAX 10 /* the ledger has what became of further changes \
+                             */
 
 struct lca_run {
   struct lca_run_options options;
@@ -80,10 +81,11 @@ struct lca_run {
   bool recorded_read;
   int64_t lost_links; /* straight-line links that an earlier session got */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
-  int64_t unknown_reported;   /* how many changes were reported to remain
-                                 unknown */
-  int64_t told[LCA_TOLD_MAX]; /* changes with a line about their settling */
-  size_t told_count;
+  int64_t unknown_reported; /* how many changes were reported to remain
+                               unknown */
+  int64_t reported[LCA_REPORTED_MAX]; /* changes with a line about their
+                                         settling */
+  size_t reported_count;
   bool like_asked;  /* options.like was called */
   bool like_passed; /* and allowed creates */
   struct lca_unanswered unanswered;

@@ -38,17 +38,17 @@ static void add_item(struct settling *settling, int64_t item)
 
 /* Is no further line about the change due? The run logs lines of the first few
    changes, and that one remains unknown once, though it is checked again. */
-static bool is_told(struct lca_run *run, int64_t change,
-                    enum ca_outcome outcome)
+static bool is_reported(struct lca_run *run, int64_t change,
+                        enum ca_outcome outcome)
 {
   size_t i = 0;
-  while(i < run->told_count && run->told[i] != change)
+  while(i < run->reported_count && run->reported[i] != change)
     i++;
-  if(i < run->told_count)
+  if(i < run->reported_count)
     return outcome == CA_UNKNOWN;
-  if(run->told_count == LCA_TOLD_MAX)
+  if(run->reported_count == LCA_REPORTED_MAX)
     return true;
-  run->told[run->told_count++] = change;
+  run->reported[run->reported_count++] = change;
   return false;
 }
 
@@ -71,7 +71,8 @@ static void reported(void *owner, const struct ca_settled *settled)
       !change->fingerprint && change->api->repeat != CA_REPEAT_NEVER))
     add_item(settling, settled->row->item);
   lca_direct_mend(&run->stats, key, change->api, settled->outcome);
-  if(!settled->text[0] || is_told(run, settled->row->number, settled->outcome))
+  if(!settled->text[0] ||
+     is_reported(run, settled->row->number, settled->outcome))
     return;
   snprintf(line, sizeof(line), "  %s  %s  %s: %s",
            ca_change_outcome_name(settled->outcome), change->api->name, key,
