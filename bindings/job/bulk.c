@@ -167,6 +167,7 @@ int lca_bulk_begin(lua_State *L)
     return lca_error_usage(L,
                            "composio.bulk: another bulk is running; bulks run "
                            "one after the other");
+  lca_run_keep_clear(L, "the bulk's name", name);
   lua_rawgeti(L, LUA_REGISTRYINDEX, run->names_ref);
   if(lua_getfield(L, -1, name) != LUA_TNIL)
     return lca_error_usage(

@@ -249,9 +249,14 @@ static void builder_body(lua_State *L, struct lca_run *run,
   struct ca_slice body = ca_request_body(request);
   struct ca_err err;
   builder->change.query = request->query.len ? request->query.data : NULL;
+  lca_run_keep_clear(L, "the account's id", request->id);
+  lca_run_keep_clear(L, "the call's query", builder->change.query);
+  lca_run_keep_clear(L, "the call's auth config", builder->change.config);
+  lca_run_keep_clear(L, "the call's user", builder->change.user);
   if(request->api->body || !body.data)
     return;
   if(!request->secret) {
+    lca_run_keep_clear(L, "the call's body", body.data);
     builder->change.body = body.data;
     return;
   }

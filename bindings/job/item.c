@@ -260,6 +260,7 @@ int lca_item_tag(lua_State *L)
   struct lca_item *item = push_running(L, &id);
   struct ca_err err;
   ca_err_clear(&err);
+  lca_run_keep_clear(L, "the tag", tag);
   if(id < 0)
     code = ca_outcome_tag(run->ledger, -id, tag, &err);
   else if(item && !item->recall) {
@@ -441,7 +442,8 @@ int lca_item_plan(lua_State *L)
   struct lca_task *task = lca_scheduler_running(run->sched);
   struct lca_item *item;
   lua_settop(L, PLAN_ANEW);
-  luaL_checkstring(L, PLAN_KEY);
+  lca_run_keep_clear(L, "the item's key", luaL_checkstring(L, PLAN_KEY));
+  lca_run_keep_clear(L, "the item's row", luaL_optstring(L, PLAN_ROW, NULL));
   item = push_item(L, run);
   item->bulk = (int)luaL_checkinteger(L, PLAN_BULK);
   item->account = lca_account_of(L, PLAN_ACCOUNT);

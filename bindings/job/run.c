@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/secret.h"
+#include "module/error.h"
 #include "module/table.h"
 #include "job/run_private.h"
 
@@ -119,6 +121,16 @@ const struct lca_run_stats *lca_run_stats(lua_State *L)
 }
 
 /* ---- the ledger ---- */
+
+void lca_run_keep_clear(lua_State *L, const char *place, const char *text)
+{
+  if(text && ca_secret_has_lasting() && ca_secret_is_in(text, strlen(text)))
+    lca_error_usage(L,
+                    "%s holds a secret parameter, which would be kept in the "
+                    "ledger in clear: use another value there; credentials "
+                    "of accounts and reasons may hold it",
+                    place);
+}
 
 int lca_run_ledger_failed(lua_State *L, struct lca_run *run,
                           const struct ca_err *err)

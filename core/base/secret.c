@@ -368,6 +368,23 @@ bool ca_secret_has_lasting(void)
   return lasting_count > 0;
 }
 
+bool ca_secret_is_in(const char *text, size_t len)
+{
+  char *copy;
+  bool is_in;
+  if(!text || !lasting_count)
+    return false;
+  copy = malloc(len + 1);
+  if(!copy)
+    return true;
+  memcpy(copy, text, len);
+  copy[len] = '\0';
+  is_in = mask(copy, len, true) < len; /* "***" is shorter than any secret */
+  ca_buf_wipe_memory(copy, len);
+  free(copy);
+  return is_in;
+}
+
 size_t ca_secret_count(void)
 {
   return secret_count;

@@ -30,6 +30,9 @@ size_t ca_secret_mask(char *text, size_t len);
    called for each change. */
 size_t ca_secret_mask_lasting(char *text, size_t len);
 bool ca_secret_has_lasting(void);
+/* Does the text hold one of them, in any spelling that is masked? text may be
+   NULL. Also true when memory runs out. */
+bool ca_secret_is_in(const char *text, size_t len);
 size_t ca_secret_count(void);
 
 #endif
