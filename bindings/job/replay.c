@@ -334,6 +334,76 @@ static int refuse_unplanned(lua_State *L, struct lca_run *run,
   return lca_guard_refuse(L, run, lua_tostring(L, -1));
 }
 
+static bool is_text(const char *a, const char *b)
+{
+  return !strcmp(a ? a : "", b ? b : "");
+}
+
+/* Is the later change about the account, or the user and auth config, of the
+   earlier one? */
+static bool is_about(const struct ca_change_row *later,
+                     const struct ca_change *change)
+{
+  if(!ca_api_creates(change->api))
+    return change->account[0] &&
+           is_text(later->change.account, change->account);
+  return later->outcome == CA_DONE && ca_api_creates(later->change.api) &&
+         is_text(later->change.user, change->user) &&
+         is_text(later->change.config, change->config);
+}
+
+enum ca_code lca_replay_followed(struct lca_run *run,
+                                 const struct ca_change_row *row,
+                                 bool *followed, struct ca_err *err)
+{
+  struct ca_changes changes;
+  const struct ca_change_row *later;
+  enum ca_code code;
+  /* a `same` of a saved plan is older than the run */
+  unsigned same = run->options.replay.exact ? 0 : 1U << CA_SAME;
+  *followed = false;
+  ca_changes_open(&changes, run->ledger, -1,
+                  same | 1U << CA_DONE | 1U << CA_UNKNOWN | 1U << CA_INTENDED);
+  while(!(code = ca_changes_next(&changes, &later, err)) && later &&
+        !*followed)
+    *followed = later->item > row->item && is_about(later, &row->change);
+  ca_changes_close(&changes);
+  return code;
+}
+
+enum ca_code lca_replay_skip(struct lca_run *run,
+                             const struct ca_change_row *row, const char **why,
+                             struct ca_err *err)
+{
+  struct ca_err cause;
+  *why = ca_api_creates(row->change.api)
+             ? "not sent again: the run has made an account of this user and "
+               "auth config since"
+             : "not sent again: the run has changed the account since";
+  ca_err_clear(&cause);
+  ca_err_set(&cause, CA_USAGE, "%s", *why);
+  return ca_outcome_record(run->ledger, row->number, CA_SKIPPED, 0, NULL, NULL,
+                           NULL, &cause, err);
+}
+
+/* Skips a change that was sent, or was to be, in an earlier session, and that
+   the run has followed by another. */
+static void skip_followed(lua_State *L, struct lca_run *run,
+                          struct ca_change_row *row)
+{
+  struct ca_err err;
+  bool followed;
+  ca_err_clear(&err);
+  if(row->outcome == CA_PLANNED ||
+     !is_open(run, row->change.api, row->outcome))
+    return;
+  if(lca_replay_followed(run, row, &followed, &err) ||
+     (followed && lca_replay_skip(run, row, &row->error, &err)))
+    lca_run_ledger_failed(L, run, &err);
+  if(followed)
+    row->outcome = CA_SKIPPED;
+}
+
 /* Did the reply to a change hold a link for a person? That to a new link names
    no status. */
 static bool had_link(const struct ca_api *api, const char *status)
@@ -356,6 +426,7 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
   if(!one)
     return false;
   one->used = true;
+  skip_followed(L, run, &one->row);
   recorded = &one->row;
   if(is_open(run, recorded->change.api, recorded->outcome)) {
     if(change->cost == CA_IRREVERSIBLE)
@@ -378,11 +449,6 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
 }
 
 /* ---- secrets that must be supplied again ---- */
-
-static bool is_text(const char *a, const char *b)
-{
-  return !strcmp(a ? a : "", b ? b : "");
-}
 
 /* Are both the same operation on the same account, user and auth config,
    whatever their secrets? */

@@ -46,8 +46,7 @@ struct lca_resent {
   size_t count;
 };
 
-#define LCA_REPORTED_MAX 10 /* the ledger has what became of further changes \
-                             */
+#define LCA_REPORTED_MAX 10 /* lines; the ledger has the rest */
 
 struct lca_run {
   struct lca_run_options options;
@@ -287,6 +286,18 @@ int lca_guard_stopped(lua_State *L);
 /* Reads a bulk's sealed plan in a replay; false when the ledger has none and
    the script may plan the bulk. [-0, +0, e] */
 bool lca_replay_bulk(lua_State *L, struct lca_run *run);
+/* Sets whether the run has changed the account of a straight-line change after
+   it, or found it as the script wants it, or made an account for a create's
+   user and auth config. Sending the change again would undo the script's later
+   word, or make a second account. */
+CA_MUST_USE enum ca_code lca_replay_followed(struct lca_run *run,
+                                             const struct ca_change_row *row,
+                                             bool *followed,
+                                             struct ca_err *err);
+/* Records such a change as skipped; *why becomes the reason. */
+CA_MUST_USE enum ca_code lca_replay_skip(struct lca_run *run,
+                                         const struct ca_change_row *row,
+                                         const char **why, struct ca_err *err);
 /* Replays a straight-line change: true when the ledger has it, and then
  *results is what the recorder returns. [-0, +?, e] */
 bool lca_replay_straight(lua_State *L, struct lca_run *run,

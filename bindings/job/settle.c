@@ -52,6 +52,24 @@ static bool is_reported(struct lca_run *run, int64_t change,
   return false;
 }
 
+/* Has the run said something later about what the change did not do, at the
+   end? Then it is not sent again, and a create that did not happen was made by
+   a later call. */
+static bool is_followed(const struct settling *settling,
+                        const struct ca_settled *settled)
+{
+  struct ca_item item;
+  struct ca_err err;
+  bool followed = false;
+  ca_err_clear(&err);
+  return settling->at_end && settled->outcome != CA_DONE &&
+         !ca_read_item(settling->run->ledger, settled->row->item, &item,
+                       &err) &&
+         !item.bulk &&
+         !lca_replay_followed(settling->run, settled->row, &followed, &err) &&
+         followed;
+}
+
 static void reported(void *owner, const struct ca_settled *settled)
 {
   struct settling *settling = owner;
@@ -59,7 +77,15 @@ static void reported(void *owner, const struct ca_settled *settled)
   const struct ca_change *change = &settled->row->change;
   const char *key = change->account && change->account[0] ? change->account
                                                           : settled->row->key;
+  const char *text = settled->text;
+  enum ca_outcome outcome = settled->outcome;
   char line[900];
+  struct ca_err err;
+  bool followed = is_followed(settling, settled);
+  ca_err_clear(&err);
+  if(followed && outcome == CA_FAILED && ca_api_creates(change->api) &&
+     !lca_replay_skip(run, settled->row, &text, &err))
+    outcome = CA_SKIPPED;
   if(settled->outcome == CA_UNKNOWN)
     settling->open++;
   else if(settled->outcome == CA_DONE)
@@ -67,16 +93,16 @@ static void reported(void *owner, const struct ca_settled *settled)
   else
     settling->not_done++;
   if((settled->outcome != CA_UNKNOWN && !settling->at_end) ||
-     (settled->outcome == CA_UNKNOWN && settled->probed && settling->repeats &&
-      !change->fingerprint && change->api->repeat != CA_REPEAT_NEVER))
+     (outcome == CA_UNKNOWN && !followed && settled->probed &&
+      settling->repeats && !change->fingerprint &&
+      change->api->repeat != CA_REPEAT_NEVER))
     add_item(settling, settled->row->item);
-  lca_direct_mend(&run->stats, key, change->api, settled->outcome);
-  if(!settled->text[0] ||
-     is_reported(run, settled->row->number, settled->outcome))
+  lca_direct_mend(&run->stats, key, change->api,
+                  outcome == CA_SKIPPED ? CA_DONE : outcome);
+  if(!text[0] || is_reported(run, settled->row->number, outcome))
     return;
   snprintf(line, sizeof(line), "  %s  %s  %s: %s",
-           ca_change_outcome_name(settled->outcome), change->api->name, key,
-           settled->text);
+           ca_change_outcome_name(outcome), change->api->name, key, text);
   run->options.log_line(run->options.ctx, line);
 }
 
@@ -273,45 +299,6 @@ int lca_settle_bulk(lua_State *L)
 /* ---- the end of a run ----
    Straight-line changes that may be repeated are sent again, too. */
 
-/* Has the run changed the item's account after this item did, or found it as
-   the script wants it? Then sending the earlier change again would undo the
-   script's later word. */
-static enum ca_code is_followed(struct ca_ledger *ledger, int64_t item,
-                                bool *followed, struct ca_err *err)
-{
-  struct ca_changes changes;
-  const struct ca_change_row *row;
-  char account[160] = "";
-  enum ca_code code;
-  *followed = false;
-  ca_changes_open(&changes, ledger, -1,
-                  1U << CA_DONE | 1U << CA_SAME | 1U << CA_UNKNOWN |
-                      1U << CA_INTENDED);
-  while(!(code = ca_changes_next(&changes, &row, err)) && row && !*followed)
-    if(row->item == item)
-      ca_text_copy(account, sizeof(account), row->change.account);
-    else
-      *followed = account[0] && !strcmp(account, row->change.account);
-  ca_changes_close(&changes);
-  return code;
-}
-
-static enum ca_code keep_last(struct settling *settling, struct ca_err *err)
-{
-  enum ca_code code = keep_bulk(settling, 0, err);
-  size_t count = 0;
-  size_t i;
-  for(i = 0; !code && i < settling->count; i++) {
-    bool followed;
-    code =
-        is_followed(settling->run->ledger, settling->items[i], &followed, err);
-    if(!followed)
-      settling->items[count++] = settling->items[i];
-  }
-  settling->count = code ? 0 : count;
-  return code;
-}
-
 static bool is_chosen(void *owner, int64_t item)
 {
   const struct settling *settling = owner;
@@ -380,7 +367,7 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
     settle_all(L, &settling, not_done, at_end ? CA_UNKNOWN : CA_NOT_TRIED,
                deadline_ms, ctx);
     count = 0;
-    if(settling.repeats && settling.count && !keep_last(&settling, &err) &&
+    if(settling.repeats && settling.count && !keep_bulk(&settling, 0, &err) &&
        settling.count) {
       count = settling.count;
       pause_before(run, passes++, &err);
