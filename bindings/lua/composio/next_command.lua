@@ -61,18 +61,21 @@ local function verb_words(verb, operand, carried, ...)
   return words
 end
 
--- Adds to the options of this command line those that an earlier run was given and that do
--- not come back with it, such as the key's file. cwd: where that run was started.
-local function needed(options, given, cwd, carried)
-  local all, seen = table.move(carried, 1, #carried, 1, {}), {}
-  for place = 1, #carried, 2 do
-    seen[carried[place]] = true
+-- Returns the options that a verb with this earlier run needs: those of this command line,
+-- and those that the run was given and that do not come back with it, such as the key's file.
+-- run: a row of ledger:runs.
+local function of_earlier(run, host)
+  local good, given = pcall(require "composio.core".json_decode, run.options or "")
+  local all, seen = table.move(host.carried, 1, #host.carried, 1, {}), {}
+  given = good and type(given) == "table" and given or {}
+  for place = 1, #host.carried, 2 do
+    seen[host.carried[place]] = true
   end
-  for _, option in ipairs(options) do
+  for _, option in ipairs(host.options) do
     local value = given[option.name]
     if option.is_needed and type(value) == "string" and not seen[option.name] then
-      local is_relative = option.is_path and value:sub(1, 1) ~= "/" and cwd
-      add(all, option.name, is_relative and cwd .. "/" .. value or value)
+      local is_relative = option.is_path and value:sub(1, 1) ~= "/" and run.cwd
+      add(all, option.name, is_relative and run.cwd .. "/" .. value or value)
     end
   end
   return all
@@ -321,7 +324,7 @@ end
 return {
   after = after,
   has_changes = has_changes,
-  needed = needed,
+  of_earlier = of_earlier,
   of_run = of_run,
   restart = restart,
   resume = resume,

@@ -73,7 +73,8 @@ return function(host)
     run.state = host.state(run)
     -- A run that stopped early or left something unknown has not come to its end.
     local stopped = run.exit == 7 or run.exit == 8
-    local command = next_command.of_run(run, ledger:counts(name), host.carried, stopped)
+    local carried = next_command.of_earlier(run, host)
+    local command = next_command.of_run(run, ledger:counts(name), carried, stopped)
     if command then
       host.print("next: " .. command)
     end
