@@ -94,7 +94,7 @@ describe("doctor", function()
     process:wait()
     local run, _, texts = doctor()
     assert.equal(3, run.code, run.out)
-    has(texts.runs, "1 interrupted; finish the newest: composio-lua resume")
+    has(texts.runs, "1 to be resumed, the newest with: composio-lua resume")
   end)
 
   it("tells a ledger that cannot be read", function()

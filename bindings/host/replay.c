@@ -22,6 +22,8 @@ struct earlier {
   struct ca_run_row row; /* absent texts are "" */
   char *texts[TEXTS];    /* of the row, owned; none for a plan */
   int64_t failed_items;  /* not those that a fallback made good */
+  char open[96]; /* when `last` means a finished run: an older one that is not
+                  */
   bool found;
 };
 
@@ -81,6 +83,16 @@ static bool is_meant(const struct ca_run_row *row, enum host_verb verb)
   return !ca_run_verdict_is_empty(row);
 }
 
+/* Goes on to the newest run that has changes for resume. */
+static void find_open(struct ca_query *query, struct earlier *earlier)
+{
+  struct ca_run_row row;
+  while(!earlier->open[0] && ca_history_next_run(query, &row))
+    if(row.sealed && !ca_run_verdict_is_empty(&row) &&
+       ca_run_verdict_may_be_interrupted(&row))
+      ca_text_copy(earlier->open, sizeof(earlier->open), row.name);
+}
+
 /* Takes the newest run that matches the filter and, for `last`, is_meant. */
 static enum ca_code take_newest(struct ca_ledger *ledger,
                                 const struct ca_run_filter *filter, bool last,
@@ -96,6 +108,9 @@ static enum ca_code take_newest(struct ca_ledger *ledger,
   while(more && last && !is_meant(&row, verb));
   if(more)
     take_run(earlier, &row);
+  if(more && last && verb == HOST_RESUME &&
+     ca_run_verdict_is_finished(&row, 0))
+    find_open(&query, earlier);
   return ca_history_close(&query);
 }
 
@@ -359,6 +374,9 @@ static void report_finished(struct host *host, const struct earlier *earlier)
   host_terminal_print(
       host, "run %s is finished (exit %d): there is nothing to resume%s",
       earlier->row.name, earlier->row.exit_code, more);
+  if(earlier->open[0])
+    host_terminal_print(host, "run %s is not: composio-lua resume %s",
+                        earlier->open, earlier->open);
   read_result(host, earlier);
   host->finished = true;
 }
