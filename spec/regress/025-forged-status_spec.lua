@@ -31,7 +31,7 @@ describe("the service's word on an account", function()
       ]],
     })
     assert.equal(0, run.code, run.err)
-    assert.equal("true\n", run.out, run.err)
+    assert.matches("^true\n", run.out, run.err)
     job.has(run.err, "--apply makes 2 changes")
   end)
 
