@@ -111,7 +111,9 @@ for version, open_road in pairs(ROADS) do
         local emulator = server.emulator { "--accounts", "60" }
         local road = open_road(emulator)
         local place = host.place(emulator)
-        local words = host.unlimited { "job.lua", "--apply", "--concurrency", "1", "--timeout", "5s" }
+        local words = host.unlimited {
+          "job.lua", "--apply", "--concurrency", "1", "--timeout", "5s",
+        }
         table.move(road.options, 1, #road.options, #words + 1, words)
         local run = place:run(words, {
           script = SCRIPT,

@@ -332,7 +332,9 @@ describe("a run of the host", function()
           { method = "PATCH", action = "reply", status = status, body = wrong(secret) },
           { method = "POST", action = "reply", status = status, body = wrong(typed) },
         }
-        local result = run { "--apply", "-vv", "--retries", "0", "--settle-wait", "1s", faults = faults }
+        local result = run {
+          "--apply", "-vv", "--retries", "0", "--settle-wait", "1s", faults = faults,
+        }
         assert.equal(status == 500 and 8 or 3, result.code, result.err)
         assert.matches("no .*%*%*%*", result.err)
       end

@@ -444,12 +444,16 @@ static int report_lost(lua_State *L)
   return 1;
 }
 
+static bool is_file(const char *path)
+{
+  struct stat info;
+  return path && !stat(path, &info) && S_ISREG(info.st_mode);
+}
+
 /* report:is_file() → is there a regular file at the path? */
 static int report_is_file(lua_State *L)
 {
-  struct stat info;
-  const struct report *report = check_report(L);
-  lua_pushboolean(L, !stat(report->path, &info) && S_ISREG(info.st_mode));
+  lua_pushboolean(L, is_file(check_report(L)->path));
   return 1;
 }
 

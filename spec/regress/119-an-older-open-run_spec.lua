@@ -14,12 +14,15 @@ it("an older open run is named by doctor and by resume last", function()
     { script = [[pcall(accounts.link, "newuser", "ac_GmailManaged")]] })
   assert.equal(8, open.code, open.err)
   local id = job.ids(emulator, { statuses = { "ACTIVE" } }, 1)[1]
-  local good = place:run({ "job.lua", "--apply" }, { script = ("accounts.disable(%q)"):format(id) })
+  local disable = ("accounts.disable(%q)"):format(id)
+  local good = place:run({ "job.lua", "--apply" }, { script = disable })
   assert.equal(0, good.code, good.err)
   local name = open.err:match 'run: (%S+)'
-  job.has(place:run({ "doctor" }).out, "1 to be resumed, the newest with: composio-lua resume " .. name)
+  local said = place:run({ "doctor" }).out
+  job.has(said, "1 to be resumed, the newest with: composio-lua resume " .. name)
   local resumed = place:run { "resume", "last" }
   assert.equal(0, resumed.code, resumed.err)
-  job.has(resumed.err, good.err:match 'run: (%S+)' .. " is finished (exit 0): there is nothing to resume")
+  local finished = good.err:match "run: (%S+)"
+  job.has(resumed.err, finished .. " is finished (exit 0): there is nothing to resume")
   job.has(resumed.err, ("run %s is not: composio-lua resume %s"):format(name, name))
 end)
