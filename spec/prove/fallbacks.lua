@@ -301,12 +301,16 @@ end
 
 -- ---- the sweep ----
 
--- Types a command as it was printed. Returns its summary, its output and its exit code.
+-- Types a command as it was printed, but does not let it settle for the default five
+-- minutes. Returns its summary, its output and its exit code.
 local function type_command(line)
   os.remove(summary)
   local words = line:gsub("^composio%-lua ", "")
   if not words:find("--summary", 1, true) then
     words = words .. " --summary " .. stage.quote(summary)
+  end
+  if not words:find("--settle-wait", 1, true) then
+    words = words .. " --settle-wait 1s"
   end
   local output, code = stage.shell(("COMPOSIO_BASE_URL=%s COMPOSIO_API_KEY=%s %s %s"):format(
     emulator.url, stage.API_KEY, stage.quote(stage.server.build .. "/composio-lua"), words))
