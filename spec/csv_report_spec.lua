@@ -63,6 +63,13 @@ describe("composio.csv", function()
       ["x.csv: row 2 has 3 cells, the header has 2"] = { "a,b\n1,2,3\n" },
       ["x.csv: row 3, column 'b' is empty"] = { "a,b\n1,2\n3,\n", '{ "a", "b" }' },
       ["x.csv: there is no column 'c', only: a, b"] = { "a,b\n1,2\n", '{ "c" }' },
+      ["x.csv: there is no column 'k', only: a, b"] = {
+        "a,b\n1,2\n", '{ "a" }, { secret = { "k" } }',
+      },
+      ["composio.csv: raw: expected a boolean, got string"] = {
+        "a\n1\n", '{ "a" }, { raw = "true" }',
+      },
+      ["composio.csv: expected a table of options, got string"] = { "a\n1\n", '{ "a" }, "raw"' },
       ["x.csv: row 2, column 'a' contains a control byte"] = { "a\n\"\1\"\n" },
       ["x.csv: row 2, column 'b' is not valid UTF-8"] = { "a,b\n1,\255\n" },
       ["x.csv: row 2: a quote is misplaced or not closed"] = { 'a,b\n1,"2"x"\n' },

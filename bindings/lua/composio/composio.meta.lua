@@ -603,8 +603,8 @@ function composio.bulk(name, items, action) end
 function composio.tag(name) end
 
 ---Returns an iterator over the rows of a CSV file, for a bulk or a loop. A column in
----`secret` is kept out of ledger, logs and plans. The quote that composio.report puts before
----a formula is removed unless `raw` is true.
+---`secret` must exist, and is kept out of ledger, logs and plans. The quote that
+---composio.report puts before a formula is removed unless `raw` is true.
 ---@param path string
 ---@param columns? string[] columns that must exist and be filled in each row
 ---@param options? { secret: string[]?, raw: boolean? }

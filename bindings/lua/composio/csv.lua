@@ -28,7 +28,9 @@ return function(composio, core, host)
   end
 
   -- Returns the names of the file's columns, and the set of those that the script needs.
-  local function read_header(reader, path, columns)
+  -- secret: the names of columns that must exist, too, because the ledger would keep the
+  -- values of a column whose name is misspelt here.
+  local function read_header(reader, path, columns, secret)
     local names, has, needed = reader:header(), {}, {}
     for _, name in ipairs(names) do
       if has[name] then
@@ -36,20 +38,26 @@ return function(composio, core, host)
       end
       has[name] = true
     end
-    for _, name in ipairs(columns) do
+    local function check(name)
       if not has[name] then
         local all = table.concat(names, ", ")
         core.usage(("%s: there is no column '%s', only: %s"):format(path, name, all))
       end
+    end
+    for _, name in ipairs(columns) do
+      check(name)
       needed[name] = true
+    end
+    for _, name in ipairs(secret) do
+      check(name)
     end
     return names, needed
   end
 
   -- composio.csv("staff.csv", { "user", "key" }, { secret = { "key" } }):
   -- callable, returns one table per row. The named columns must exist and must not be
-  -- empty; secret columns stay out of ledger, logs and plans. A quote before a formula,
-  -- which composio.report puts there, is taken off unless { raw = true } is given.
+  -- empty; secret columns must exist and stay out of ledger, logs and plans. A quote before
+  -- a formula, which composio.report puts there, is taken off unless { raw = true } is given.
   function composio.csv(path, columns, options)
     if type(path) ~= "string" then
       core.usage("composio.csv: expected a path, got " .. type(path))
@@ -57,15 +65,22 @@ return function(composio, core, host)
     if path:find "\0" then
       core.usage "composio.csv: the path contains a null byte"
     end
-    for key in pairs(options or {}) do
+    options = options == nil and {} or options
+    if type(options) ~= "table" then
+      core.usage("composio.csv: expected a table of options, got " .. type(options))
+    end
+    for key in pairs(options) do
       if key ~= "secret" and key ~= "raw" then
         core.unknown_option("composio.csv", key, KNOWN)
       end
     end
-    local secret = check_list("secret", options and options.secret or {})
+    if options.raw ~= nil and type(options.raw) ~= "boolean" then
+      core.usage("composio.csv: raw: expected a boolean, got " .. type(options.raw))
+    end
+    local secret = check_list("secret", options.secret or {})
     check_list("columns", columns or {})
-    local reader = host.csv(path, options ~= nil and options.raw == true)
-    local names, needed = read_header(reader, path, columns or {})
+    local reader = host.csv(path, options.raw == true)
+    local names, needed = read_header(reader, path, columns or {}, secret)
     local selection = { is_rows = true, secret = secret, path = path }
     return setmetatable(selection, {
       __name = "composio.csv",
