@@ -96,11 +96,13 @@ describe("decoding", function()
     end
   end)
 
-  it("refuses what is nested deeper than 128", function()
+  it("refuses what is nested deeper than 128, and encoding does, too", function()
     local function nested(depth)
-      return ("["):rep(depth) .. ("]"):rep(depth)
+      return ("["):rep(depth) .. "1" .. ("]"):rep(depth)
     end
-    decode(nested(128))
+    local deepest = decode(nested(128))
+    assert.equal(nested(128), encode(deepest))
+    raised(pcall(encode, { deepest }))
     raised(pcall(decode, nested(129)))
   end)
 

@@ -423,8 +423,6 @@ static void write_value(const struct writer *writer, const struct place *place,
   lua_State *L = writer->L;
   lua_Integer count;
 
-  if(depth > LCA_JSON_DEPTH)
-    refuse(writer, place, "nested deeper than 128");
   luaL_checkstack(L, 10, "JSON");
   switch(lua_type(L, index)) {
   case LUA_TSTRING:
@@ -440,6 +438,8 @@ static void write_value(const struct writer *writer, const struct place *place,
       add(writer, place, "false", 5);
     break;
   case LUA_TTABLE:
+    if(depth > LCA_JSON_DEPTH) /* what is in the last may be no table */
+      refuse(writer, place, "nested deeper than 128");
     if(shape_of(writer, place, index, &count) == SHAPE_LIST)
       write_list(writer, place, index, count, depth);
     else
