@@ -150,7 +150,7 @@ static void report(struct lca_applier *applier,
   ca_change_row_copy(&change->row, row, (char *)(change + 1), SIZE_MAX);
   change->outcome = applied->outcome;
   change->earlier = applied->outcome == CA_DONE && !applied->result;
-  lca_direct_move_result(&change->result, applied->result);
+  lca_tally_move_result(&change->result, applied->result);
   if(item->last)
     item->last->next = change;
   else
@@ -163,7 +163,7 @@ static void bulk_visit(void *owner, const struct ca_applied *applied)
   struct lca_applier *applier = owner;
   if(!applier->run)
     return;
-  lca_direct_count(applier->run, applied);
+  lca_tally_change(applier->run, applied);
   if(!applier->keep)
     return;
   report(applier, applied);
@@ -256,7 +256,7 @@ int lca_apply_bulk(lua_State *L)
   memset(applier, 0, sizeof(*applier));
   applier->keep = lua_toboolean(L, 3);
   luaL_setmetatable(L, APPLIER_CLASS);
-  lca_direct_need_apply(L, run);
+  lca_run_need_apply(L, run);
   applier->run = run;
   run->applier = applier;
   run->stats.applying = true;

@@ -1,5 +1,4 @@
-/* Carries out straight-line changes, one at a time, and holds what bulks and
-   straight-line changes share.
+/* Carries out straight-line changes, one at a time.
    Must not know: curl, options of the command line, terminals. */
 #include <stdlib.h>
 #include <string.h>
@@ -24,108 +23,14 @@ struct lca_direct {
   char account[160];
 };
 
-/* ---- shared with bulks ---- */
-
-void lca_direct_move_result(struct ca_result *to, struct ca_result *from)
-{
-  if(!from) {
-    memset(to, 0, sizeof(*to));
-    ca_buf_init(&to->body, 0);
-    return;
-  }
-  *to = *from;
-  ca_buf_init(&from->body, 0);
-}
-
-void lca_direct_mend(struct lca_run_stats *stats, const char *key,
-                     const struct ca_api *api, enum ca_outcome outcome)
-{
-  size_t i;
-  for(i = 0; i < stats->failure_count; i++) {
-    struct lca_failure *failure = &stats->failures[i];
-    if(strcmp(failure->key, key) != 0 ||
-       strcmp(failure->operation, api->name) != 0)
-      continue;
-    if(outcome != CA_DONE) {
-      failure->outcome = outcome;
-      return;
-    }
-    stats->failure_count--;
-    memmove(failure, failure + 1,
-            (stats->failure_count - i) * sizeof(*failure));
-    return;
-  }
-}
-
-/* Has the service answered this key's reads, and none of its changes? */
-static bool has_only_read(const struct ca_endpoint *endpoint)
-{
-  size_t count;
-  const struct ca_api *rows = ca_api_rows(&count);
-  size_t i;
-  for(i = 0; i < count; i++)
-    if((endpoint->worked & UINT32_C(1) << i) && ca_api_mutates(&rows[i]))
-      return false;
-  return endpoint->worked != 0;
-}
-
-void lca_direct_count(struct lca_run *run, const struct ca_applied *applied)
-{
-  const struct ca_change_row *row = applied->row;
-  const char *key = row->change.account[0] ? row->change.account : row->key;
-  struct ca_item item;
-  struct ca_err err;
-  if(applied->outcome == CA_UNKNOWN && applied->result &&
-     row->change.api->repeat == CA_REPEAT_NEVER)
-    run->last_lost_ms =
-        ca_clock_mono_ms(ca_engine_clock(lca_scheduler_engine(run->sched)));
-  if(!applied->result && applied->outcome == row->outcome &&
-     (run->options.replay.on || run->resending))
-    return; /* it ended before */
-  if(run->resending)
-    lca_direct_mend(&run->stats, key, row->change.api, CA_DONE);
-  else
-    run->stats.ended++;
-  run->stats.outcomes[applied->outcome]++;
-  lca_guard_ended(run, applied);
-  if(!applied->result)
-    return;
-  if(applied->result->status == 401) {
-    run->stats.key_rejected = true;
-    run->stats.reads_only = has_only_read(run->client->endpoint);
-  } else if(applied->outcome != CA_FAILED && applied->outcome != CA_UNKNOWN)
-    return;
-  if(applied->result->err.no_route)
-    run->stats.no_route = true;
-  ca_err_clear(&err);
-  /* a straight-line create is known by its call, under which it is settled */
-  if(!key[0] && !ca_read_item(run->ledger, row->item, &item, &err) && item.key)
-    key = item.key;
-  lca_run_note_failure(run, key, row->change.api->name, applied->outcome,
-                       applied->result->request_id, applied->result->err.text);
-}
-
-void lca_direct_need_apply(lua_State *L, struct lca_run *run)
-{
-  struct ca_err err;
-  ca_err_clear(&err);
-  if(run->apply)
-    return;
-  lca_run_need_client(L, run);
-  run->apply = ca_apply_new(lca_scheduler_engine(run->sched),
-                            run->client->endpoint, run->ledger, &err);
-  if(!run->apply)
-    luaL_error(L, "%s", err.text);
-}
-
 /* ---- one change ---- */
 
 static void one_visit(void *owner, const struct ca_applied *applied)
 {
   struct lca_direct *one = owner;
-  lca_direct_count(one->run, applied);
+  lca_tally_change(one->run, applied);
   one->outcome = applied->outcome;
-  lca_direct_move_result(&one->result, applied->result);
+  lca_tally_move_result(&one->result, applied->result);
   if(applied->why)
     one->result.err = *applied->why;
   one->ended = true;
@@ -201,7 +106,7 @@ int lca_direct_carry_out(lua_State *L, struct lca_run *run,
   *box = NULL;
   luaL_setmetatable(L, DIRECT_CLASS);
   lua_toclose(L, at);
-  lca_direct_need_apply(L, run);
+  lca_run_need_apply(L, run);
   one = *box = calloc(1, sizeof(*one));
   if(!one)
     return luaL_error(L, "out of memory");

@@ -176,7 +176,7 @@ int lca_item_fail_straight(lua_State *L)
   number = lca_item_add_single(L, run, NULL, id);
   if(ca_outcome_record_item(run->ledger, number, CA_FAILED, text, &err))
     return lca_run_ledger_failed(L, run, &err);
-  lca_run_note_failure(run, id, operation, CA_FAILED, "", text);
+  lca_tally_failure(run, id, operation, CA_FAILED, "", text);
   return 0;
 }
 
@@ -361,7 +361,7 @@ static void fail_item(lua_State *L, struct lca_run *run, int64_t number,
   if(ca_outcome_record_item(run->ledger, number, outcome, text, &err))
     lca_run_ledger_failed(L, run, &err);
   if(outcome != CA_PENDING)
-    lca_run_note_failure(run, key, operation, outcome, "", text);
+    lca_tally_failure(run, key, operation, outcome, "", text);
 }
 
 enum {

@@ -212,7 +212,7 @@ static void keep_secret(lua_State *L, struct lca_run *run,
 {
   if(!builder->secret.data || !run->options.apply)
     return;
-  lca_direct_need_apply(L, run);
+  lca_run_need_apply(L, run);
   if(ca_apply_secret_keep(run->apply, number, builder->secret.data,
                           builder->secret.len))
     luaL_error(L, "out of memory");

@@ -521,7 +521,7 @@ int lca_replay_recall(lua_State *L, struct lca_run *run, int at,
                     "its credentials are not those of the plan");
     return 1;
   }
-  lca_direct_need_apply(L, run);
+  lca_run_need_apply(L, run);
   if(ca_apply_secret_keep(run->apply, match.number, builder->secret.data,
                           builder->secret.len))
     luaL_error(L, "out of memory");

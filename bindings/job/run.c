@@ -163,19 +163,17 @@ void lca_run_begin(lua_State *L, struct lca_run *run)
     lca_run_stop(L, LCA_STOP_LEDGER, "%s", err.text);
 }
 
-void lca_run_note_failure(struct lca_run *run, const char *key,
-                          const char *operation, enum ca_outcome outcome,
-                          const char *request_id, const char *text)
+void lca_run_need_apply(lua_State *L, struct lca_run *run)
 {
-  struct lca_failure *failure;
-  if(run->stats.failure_count >= LCA_FAILURES)
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(run->apply)
     return;
-  failure = &run->stats.failures[run->stats.failure_count++];
-  ca_text_copy(failure->key, sizeof(failure->key), key);
-  ca_text_copy(failure->operation, sizeof(failure->operation), operation);
-  ca_text_copy(failure->request_id, sizeof(failure->request_id), request_id);
-  ca_text_copy(failure->text, sizeof(failure->text), text);
-  failure->outcome = outcome;
+  lca_run_need_client(L, run);
+  run->apply = ca_apply_new(lca_scheduler_engine(run->sched),
+                            run->client->endpoint, run->ledger, &err);
+  if(!run->apply)
+    luaL_error(L, "%s", err.text);
 }
 
 /* ---- results ---- */

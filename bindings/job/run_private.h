@@ -140,10 +140,8 @@ void lca_run_keep_clear(lua_State *L, const char *place, const char *text);
 /* Sets run->client, which sends changes, to the default client unless a
    recorded call has set it. [-0, +0, e] */
 void lca_run_need_client(lua_State *L, struct lca_run *run);
-/* Keeps a failure for the summary if it is one of the first LCA_FAILURES. */
-void lca_run_note_failure(struct lca_run *run, const char *key,
-                          const char *operation, enum ca_outcome outcome,
-                          const char *request_id, const char *text);
+/* Makes run->apply on the first call. [-0, +0, e] */
+void lca_run_need_apply(lua_State *L, struct lca_run *run);
 
 /* job/item.c */
 
@@ -322,20 +320,25 @@ int lca_replay_unplanned(lua_State *L);
 int lca_replay_guard_plan(lua_State *L);
 void lca_replay_free(struct lca_run *run);
 
-/* job/direct.c */
+/* job/tally.c */
 
 /* Moves a result out of a callback; from may be NULL. */
-void lca_direct_move_result(struct ca_result *to, struct ca_result *from);
+void lca_tally_move_result(struct ca_result *to, struct ca_result *from);
 /* Counts a change that has ended, and keeps it for the summary if it is one of
    the first failures. Calls no Lua. */
-void lca_direct_count(struct lca_run *run, const struct ca_applied *applied);
+void lca_tally_change(struct lca_run *run, const struct ca_applied *applied);
 /* Sets the outcome in the summary's list of failures after a change was
    settled or sent again; CA_DONE takes it off the list. key: the account's id,
    or the item's key. */
-void lca_direct_mend(struct lca_run_stats *stats, const char *key,
-                     const struct ca_api *api, enum ca_outcome outcome);
-/* Makes run->apply on the first call. [-0, +0, e] */
-void lca_direct_need_apply(lua_State *L, struct lca_run *run);
+void lca_tally_mend(struct lca_run_stats *stats, const char *key,
+                    const struct ca_api *api, enum ca_outcome outcome);
+/* Keeps a failure for the summary if it is one of the first LCA_FAILURES. */
+void lca_tally_failure(struct lca_run *run, const char *key,
+                       const char *operation, enum ca_outcome outcome,
+                       const char *request_id, const char *text);
+
+/* job/direct.c */
+
 /* Carries one change out at once and waits for it; returns like a
    lua_CFunction. number: the change's number if the ledger already holds it; 0
    adds it to the item. secret: the secret body, or an empty slice.

@@ -97,8 +97,8 @@ static void reported(void *owner, const struct ca_settled *settled)
       settling->repeats && !change->fingerprint &&
       change->api->repeat != CA_REPEAT_NEVER))
     add_item(settling, settled->row->item);
-  lca_direct_mend(&run->stats, key, change->api,
-                  outcome == CA_SKIPPED ? CA_DONE : outcome);
+  lca_tally_mend(&run->stats, key, change->api,
+                 outcome == CA_SKIPPED ? CA_DONE : outcome);
   if(!text[0] || is_reported(run, settled->row->number, outcome))
     return;
   snprintf(line, sizeof(line), "  %s  %s  %s: %s",
@@ -308,7 +308,7 @@ static bool is_chosen(void *owner, int64_t item)
 
 static void count_resent(void *owner, const struct ca_applied *applied)
 {
-  lca_direct_count(((struct settling *)owner)->run, applied);
+  lca_tally_change(((struct settling *)owner)->run, applied);
 }
 
 /* Sends the items' changes again with an apply of its own, because the
