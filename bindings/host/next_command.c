@@ -10,8 +10,8 @@ static void write_command(struct host *host, const char *function,
 {
   struct ca_buf text;
   ca_buf_init(&text, 1u << 16);
-  (void)host_shipped_call(host, "composio.next_command", function, add, from,
-                          &text);
+  (void)host_shipped_call(host, "composio.host.next_command", function, add,
+                          from, &text);
   ca_err_copy_text(out, size, ca_buf_text(&text), text.len);
   ca_buf_clear(&text);
 }

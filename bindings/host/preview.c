@@ -119,8 +119,8 @@ void host_preview_show(struct host *host, const struct lca_plan *plan)
   struct shown shown = { host, plan };
   host_terminal_clear_progress(host);
   if(!host->options.quiet)
-    (void)host_shipped_call(host, "composio.preview", "show", add_plan, &shown,
-                            NULL);
+    (void)host_shipped_call(host, "composio.host.preview", "show", add_plan,
+                            &shown, NULL);
   else if(plan->listing)
     host_terminal_print_always(host, "  the listing is incomplete: %s",
                                plan->listing);

@@ -233,8 +233,8 @@ static void add_shown(lua_State *L, const void *from)
 
 void host_result_show(struct host *host)
 {
-  (void)host_shipped_call(host, "composio.result", "show", add_shown, host,
-                          NULL);
+  (void)host_shipped_call(host, "composio.host.result", "show", add_shown,
+                          host, NULL);
 }
 
 /* ---- files ---- */
@@ -307,8 +307,8 @@ static void write_metrics(struct host *host)
   if(!path)
     return;
   ca_buf_init(&text, TEXT_MAX);
-  if(host_shipped_call(host, "composio.summary", "metrics", add_facts, host,
-                       &text))
+  if(host_shipped_call(host, "composio.host.summary", "metrics", add_facts,
+                       host, &text))
     host_terminal_complain(host, "the metrics were not written");
   else if(!replace_file(path, &text))
     host_terminal_complain(host, "cannot write the metrics to %s: %s", path,
@@ -414,8 +414,9 @@ static void print_trouble(struct host *host)
   if(!ca_held_text(&host->printed, &text))
     log_printed(host, ca_buf_text(&text));
   ca_buf_clear(&text);
-  if(!host->exit_code || host_shipped_call(host, "composio.trouble", "show",
-                                           add_trouble, host, NULL) < 0)
+  if(!host->exit_code ||
+     host_shipped_call(host, "composio.host.trouble", "show", add_trouble,
+                       host, NULL) < 0)
     return;
   ca_held_reset(&host->printed);
   ca_held_reset(&host->reported);
@@ -461,8 +462,8 @@ void host_result_end(struct host *host)
       host->options.summary || host->options.on_end || host->log.file;
   if(host->options.help)
     return;
-  if(wanted && host_shipped_call(host, "composio.summary", "text", add_facts,
-                                 host, &host->summary))
+  if(wanted && host_shipped_call(host, "composio.host.summary", "text",
+                                 add_facts, host, &host->summary))
     host_terminal_complain(host, "the summary was not written");
   if(host->summary.len)
     host->summary.len = ca_secret_mask(host->summary.data, host->summary.len);

@@ -175,7 +175,7 @@ int host_runs_doctor(struct host *host)
     doctor.trouble = err.text;
   if(host_setup_state(host, &ignored))
     host->state_dir[0] = '\0';
-  code = host_shipped_call(host, "composio.doctor", "doctor", add_doctor,
+  code = host_shipped_call(host, "composio.host.doctor", "doctor", add_doctor,
                            &doctor, NULL);
   ca_buf_wipe(&host->key);
   if(host->stop)
@@ -206,7 +206,7 @@ int host_runs_verb(struct host *host)
     host_terminal_complain(host, "%s", err.text);
     return 2;
   }
-  code = host_shipped_call(host, "composio.runs",
+  code = host_shipped_call(host, "composio.host.runs",
                            host_options_verb(host->options.verb),
                            add_functions, host, NULL);
   if(code < 0 && host->exit_code)

@@ -70,7 +70,7 @@ static void push_file(lua_State *L, const struct lca_embedded *file)
 {
   if(luaL_loadbufferx(L, file->text, file->len, file->chunk, NULL))
     lua_error(L);
-  if(!strcmp(file->name, "sandbox"))
+  if(!strcmp(file->name, "composio.sandbox"))
     return;
   push_globals(L);
   if(!lua_setupvalue(L, -2, 1)) /* it uses no global */
@@ -110,7 +110,7 @@ void lca_open_parts(lua_State *L)
   lua_pushcfunction(L, open_core);
   lua_setfield(L, -2, "composio.core");
   for(file = lca_embedded; file->name; file++) {
-    lua_pushfstring(L, "composio.%s", file->name);
+    lua_pushstring(L, file->name);
     lua_pushlightuserdata(L, (void *)file);
     lua_pushcclosure(L, load_embedded, 1);
     lua_rawset(L, -3);
@@ -120,7 +120,7 @@ void lca_open_parts(lua_State *L)
 
 int lca_open(lua_State *L)
 {
-  const struct lca_embedded *init = find("init");
+  const struct lca_embedded *init = find("composio.init");
   lca_open_parts(L);
   lua_settop(L, 0);
   lua_pushliteral(L, "composio");

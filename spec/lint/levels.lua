@@ -178,6 +178,13 @@ for _, path in ipairs(list("spec/*/*.[ch]")) do
   end
   checked = checked + 1
 end
+-- The module carries the Lua files without those of the program.
+for _, path in ipairs(list("bindings/lua/composio/*.lua")) do
+  if read(root .. "/" .. path):find('require%s*%(?%s*"composio%.host%.') then
+    breach("%s: requires a file of composio/host, which only the program has", path)
+  end
+  checked = checked + 1
+end
 find_circle()
 
 for _, text in ipairs(breaches) do print(text) end

@@ -41,7 +41,7 @@ it("a long reason ends with a whole word", function()
 end)
 
 it("characters that take two columns are counted as such", function()
-  local columns = dofile(server.root .. "/bindings/lua/composio/columns.lua")
+  local columns = dofile(server.root .. "/bindings/lua/composio/host/columns.lua")
   local lines = {}
   local list = columns({
     clean = function(text) return text end,

@@ -2,10 +2,10 @@
 -- JSON lines for programs. resolve.lua has the verb resolve.
 -- Must not know: SQL, how rows are read ahead, terminals, signals.
 
-local columns = require "composio.columns"
-local json_line = require "composio.json_line"
-local next_command = require "composio.next_command"
-local resolve = require "composio.resolve"
+local columns = require "composio.host.columns"
+local json_line = require "composio.host.json_line"
+local next_command = require "composio.host.next_command"
+local resolve = require "composio.host.resolve"
 
 local FIRST_CHANGES = 50
 local PLACE_BITS = 15 -- low bits of a change's number; the others are its item's number

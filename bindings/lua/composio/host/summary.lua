@@ -3,8 +3,8 @@
 -- Must not know: the ledger, files, terminals.
 
 local core = require "composio.core"
-local json_line = require "composio.json_line"
-local next_command = require "composio.next_command"
+local json_line = require "composio.host.json_line"
+local next_command = require "composio.host.next_command"
 
 local MEMBERS = {
   "run", "profile", "script", "mode", "exit", "outcomes", "open", "tags", "operations", "listing",

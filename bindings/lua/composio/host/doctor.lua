@@ -2,9 +2,9 @@
 -- each check that it is ok or what to do.
 -- Must not know: SQL, how requests are sent, terminals.
 
-local columns = require "composio.columns"
-local json_line = require "composio.json_line"
-local next_command = require "composio.next_command"
+local columns = require "composio.host.columns"
+local json_line = require "composio.host.json_line"
+local next_command = require "composio.host.next_command"
 local versions = require "composio.versions"
 
 local MOST_SKEW = 30 -- seconds

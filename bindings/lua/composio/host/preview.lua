@@ -2,7 +2,7 @@
 -- state of its own, which no script reaches.
 -- Must not know: SQL, terminals, how a plan is made.
 
-local columns = require "composio.columns"
+local columns = require "composio.host.columns"
 
 local FIRST_LINES = 10
 local FIRST_KINDS = 12

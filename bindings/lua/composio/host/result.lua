@@ -2,13 +2,13 @@
 -- type next. summary.lua makes the one for programs.
 -- Must not know: the ledger, terminals, how the exit code is decided.
 
-local json_line = require "composio.json_line"
-local next_command = require "composio.next_command"
+local json_line = require "composio.host.json_line"
+local next_command = require "composio.host.next_command"
 
 local FIRST_LINES = 10
 
 return function(core, host)
-  local preview = require "composio.preview"(core, host)
+  local preview = require "composio.host.preview"(core, host)
   local number = host.number
 
   local function counted(count, noun)

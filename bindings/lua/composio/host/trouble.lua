@@ -2,9 +2,9 @@
 -- must be enough without the log.
 -- Must not know: files, how the run was carried out.
 
-local json_line = require "composio.json_line"
-local next_command = require "composio.next_command"
-local summary = require "composio.summary"
+local json_line = require "composio.host.json_line"
+local next_command = require "composio.host.next_command"
+local summary = require "composio.host.summary"
 
 local OPERATIONS, REASONS, REPORTED, PRINTED = 6, 6, 14, 5
 

@@ -2,7 +2,7 @@
 -- the one that a person knows.
 -- Must not know: SQL, locks, terminals.
 
-local next_command = require "composio.next_command"
+local next_command = require "composio.host.next_command"
 
 local USAGE = "composio-lua resolve RUN CHANGE done|failed --reason TEXT"
 
