@@ -32,29 +32,6 @@ static bool any(const struct host *host, enum ca_outcome outcome)
   return host->counts.items[outcome] > 0;
 }
 
-/* The exit code of --detailed-exitcode. */
-static int preview_code(const struct host *host)
-{
-  return host->options.detailed_exitcode && !host->options.apply &&
-                 any(host, CA_PLANNED)
-             ? 5
-             : 0;
-}
-
-/* The exit code by outcomes, the worst first. */
-static int outcome_code(const struct host *host)
-{
-  if(any(host, CA_UNKNOWN))
-    return 8;
-  if(any(host, CA_FAILED) || any(host, CA_STALE) || host->links_lost)
-    return 3;
-  if(any(host, CA_PENDING))
-    return 9;
-  if(host->stop == LCA_STOP_EXIT && lca_run_stats(host->L)->exit_code)
-    return lca_run_stats(host->L)->exit_code;
-  return preview_code(host);
-}
-
 /* Did this run, in any of its sessions, send a change? */
 static bool has_written(const struct host *host)
 {
@@ -81,44 +58,66 @@ static bool is_recall_refused(const struct host *host)
          !lca_run_stats(host->L)->job_seen && !lca_run_stats(host->L)->written;
 }
 
-int host_finish_after_write(int code)
+/* ---- the exit code ---- */
+
+/* Returns the place of an exit code in the order of docs/exits.md. */
+static int rank(int code, bool written)
 {
-  return code == 2 ? 1 : code == 4 || code == 75 ? 7 : code;
+  static const char nothing_was_sent[] = { 2, 6, 75, 7, 4, 1, 3, 9 };
+  static const char something_was[] = { 1, 6, 7, 8, 3, 9 };
+  const char *order = written ? something_was : nothing_was_sent;
+  size_t len = written ? sizeof(something_was) : sizeof(nothing_was_sent);
+  const char *found = memchr(order, code, len);
+  if(code > 128)
+    return -1;
+  if(found)
+    return (int)(found - order);
+  return code >= 64 ? 20 : 30 - code; /* the script's own, 5, 0 */
 }
 
-/* The exit code of the run: the first reason that applies. Their order differs
-   once something was written, when codes that promise the contrary, 2 and 4,
-   become 1 and 7. */
+int host_finish_worse(int a, int b, bool written)
+{
+  if(written) { /* these three promise that nothing was */
+    a = a == 2 ? 1 : a == 4 || a == 75 ? 7 : a;
+    b = b == 2 ? 1 : b == 4 || b == 75 ? 7 : b;
+  }
+  return rank(b, written) < rank(a, written) ? b : a;
+}
+
+/* The exit code of the run: the worst of those that apply. */
 static int exit_code(const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   bool written = has_written(host);
-  bool no_route = host->raised == HOST_RAISED_ROUTE || stats->no_route;
-  bool misused = host->stop == LCA_STOP_USAGE || no_route;
-  bool refused = host->stop == LCA_STOP_REFUSED || stats->refused;
-  bool early = host->stop == LCA_STOP_EARLY || host->stop == LCA_STOP_LEDGER ||
-               host->raised == HOST_RAISED_DOWN;
-  if(host_is_interrupted(host))
-    return 128 + host->stop;
-  if(host->stop == LCA_STOP_BUSY)
-    return written ? host_finish_after_write(75) : 75;
+  bool acts = host->options.apply;
+  struct {
+    bool applies;
+    int code;
+  } const cases[] = {
+    { host_is_interrupted(host), 128 + host->stop },
+    { host->stop == LCA_STOP_BUSY, 75 },
+    { host->stop == LCA_STOP_USAGE, 2 },
+    { host->raised == HOST_RAISED_ROUTE || stats->no_route, written ? 7 : 2 },
+    { host->stop == LCA_STOP_LEDGER, written ? 7 : 2 },
+    { host->raised == HOST_RAISED_REJECTED || stats->key_rejected, 6 },
+    { host->stop == LCA_STOP_EARLY || host->raised == HOST_RAISED_DOWN, 7 },
+    { host->stop == LCA_STOP_REFUSED || stats->refused, 4 },
+    { is_broken(host), 1 },
+    { acts && any(host, CA_NOT_TRIED), 7 },
+    { any(host, CA_UNKNOWN), 8 },
+    { any(host, CA_FAILED) || any(host, CA_STALE) || host->links_lost, 3 },
+    { any(host, CA_PENDING), 9 },
+    { host->stop == LCA_STOP_EXIT, stats->exit_code },
+    { host->options.detailed_exitcode && !acts && any(host, CA_PLANNED), 5 },
+  };
+  int code = 0;
+  size_t i;
   if(is_recall_refused(host))
     return 2;
-  if(!written && (misused || host->stop == LCA_STOP_LEDGER))
-    return 2;
-  if(written && (is_broken(host) || host->stop == LCA_STOP_USAGE))
-    return 1;
-  if(host->raised == HOST_RAISED_REJECTED || stats->key_rejected)
-    return 6;
-  if(early || (written && (refused || no_route)))
-    return 7;
-  if(refused)
-    return 4;
-  if(is_broken(host))
-    return 1;
-  if(host->options.apply && any(host, CA_NOT_TRIED))
-    return 7;
-  return outcome_code(host);
+  for(i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    if(cases[i].applies)
+      code = host_finish_worse(code, cases[i].code, written);
+  return code;
 }
 
 /* ---- a saved plan ---- */

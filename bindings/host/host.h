@@ -147,9 +147,10 @@ int64_t host_setup_deadline_ms(void *ctx);
 bool host_finish_check_job(struct host *host);
 /* Ends the run after its script: exit code, ledger, printed summary. */
 void host_finish_run(struct host *host);
-/* Returns the exit code that replaces this one once something was written: 2,
-   4 and 75 promise that nothing was. */
-int host_finish_after_write(int code);
+/* Returns that of two exit codes which comes first in docs/exits.md. written:
+   something was sent; 1 then replaces 2, and 7 replaces 4 and 75, which
+   promise that nothing was. */
+int host_finish_worse(int a, int b, bool written);
 
 /* ---- replay.c ---- */
 

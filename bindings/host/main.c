@@ -187,47 +187,27 @@ static int run_profile(const char *profile, struct shared *shared)
   return 1;
 }
 
-/* Returns the place of an exit code in the order of docs/exits.md. The
-   process exits with the code that has the lowest place. */
-static int rank(int code, bool sent)
-{
-  static const char nothing_was_sent[] = { 2, 6, 75, 7, 4, 1, 3, 9 };
-  static const char something_was[] = { 1, 6, 7, 8, 3, 9 };
-  const char *order = sent ? something_was : nothing_was_sent;
-  size_t len = sent ? sizeof(something_was) : sizeof(nothing_was_sent);
-  const char *found = memchr(order, code, len);
-  if(code > 128)
-    return -1;
-  if(found)
-    return (int)(found - order);
-  return code >= 64 ? 20 : 30 - code;
-}
-
 /* Runs the script for one profile after the other; only a signal keeps the
-   next one from running. Returns the first of their codes in the order of
-   docs/exits.md. 2 and 4 promise that nothing was changed, so they become 1
-   and 7 once one run has sent a change. */
+   next one from running. Returns the worst of their codes. */
 static int run_profiles(char *profiles)
 {
   struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   int codes[64];
   int count = 0;
-  int best = 0;
+  int worst = 0;
   int i;
   char *rest = NULL;
   const char *name = strtok_r(profiles, ",", &rest);
-  for(; name && count < 64 && shared != MAP_FAILED; count++) {
+  if(shared == MAP_FAILED)
+    return 1;
+  for(; name && count < 64; count++) {
     codes[count] = run_profile(name, shared);
     name = host.stop || codes[count] > 128 ? NULL : strtok_r(NULL, ",", &rest);
   }
-  for(i = 0; i < count; i++) {
-    if(shared->written)
-      codes[i] = host_finish_after_write(codes[i]);
-    if(rank(codes[i], shared->written) < rank(codes[best], shared->written))
-      best = i;
-  }
-  return count ? codes[best] : 1;
+  for(i = 0; i < count; i++)
+    worst = host_finish_worse(worst, codes[i], shared->written);
+  return worst;
 }
 
 /* Runs the verb for the profile, or the profiles, of the command line. */
