@@ -4,6 +4,7 @@ local cjson = require "cjson"
 local host = require "spec.support.host"
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"
+local server = require "spec.support.server"
 
 local has, lacks = job.has, job.lacks
 local emulator, place
@@ -95,6 +96,16 @@ describe("a run's outcome is the same", function()
     same { redirect = ">&- 2>&-", stdin = "<&-" }
     same { redirect = ">/dev/full 2>/dev/full" }
     same { prefix = "sh -c 'umask 0777; exec \"$0\" \"$@\"'" }
+  end)
+
+  it("within 64 MB of resident memory", function()
+    if host.has_sanitizer then
+      return -- whose shadow memory counts, too
+    end
+    local figures = place.path .. "/figures"
+    same({ prefix = ("'%s/bench-time' '%s'"):format(server.build, figures) }, "--log", "log")
+    local peak = cjson.decode(place:read "figures").maxrss_kb
+    assert.is_true(peak > 4096 and peak < 65536, peak .. " KB")
   end)
 end)
 
