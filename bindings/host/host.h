@@ -262,6 +262,10 @@ void host_terminal_print_always(struct host *host, const char *fmt, ...)
 /* Prints a warning or error, also with -q, after the program's name. */
 void host_terminal_complain(struct host *host, const char *fmt, ...)
     CA_PRINTF(2, 3);
+/* The same for what is lost although the run may end with 0: -q does not hold
+   it back. */
+void host_terminal_complain_now(struct host *host, const char *fmt, ...)
+    CA_PRINTF(2, 3);
 /* Stops holding back. If the run did not end with 0, prints what was held
    back: the script's output on stdout, the host's lines on stderr. */
 void host_terminal_release(struct host *host, int code);

@@ -295,8 +295,8 @@ static void write_summary(struct host *host)
     (void)fflush(stdout);
     (void)write_all(STDOUT_FILENO, host->summary.data, host->summary.len);
   } else if(!write_file(path, O_TRUNC, 0600, &host->summary)) {
-    host_terminal_complain(host, "cannot write the summary to %s: %s", path,
-                           strerror(errno));
+    host_terminal_complain_now(host, "cannot write the summary to %s: %s",
+                               path, strerror(errno));
   }
 }
 
@@ -309,10 +309,10 @@ static void write_metrics(struct host *host)
   ca_buf_init(&text, TEXT_MAX);
   if(host_shipped_call(host, "composio.host.summary", "metrics", add_facts,
                        host, &text))
-    host_terminal_complain(host, "the metrics were not written");
+    host_terminal_complain_now(host, "the metrics were not written");
   else if(!replace_file(path, &text))
-    host_terminal_complain(host, "cannot write the metrics to %s: %s", path,
-                           strerror(errno));
+    host_terminal_complain_now(host, "cannot write the metrics to %s: %s",
+                               path, strerror(errno));
   ca_buf_clear(&text);
 }
 
@@ -368,16 +368,16 @@ static void run_hook(struct host *host)
   char **env = make_environment(host);
   int status = 0;
   if(!env || !host_os_process_feed(path, env, summary, HOOK_MS, &status))
-    host_terminal_complain(host,
-                           "--on-end %s cannot be started, or did not end "
-                           "within a minute and was killed",
-                           path);
+    host_terminal_complain_now(host,
+                               "--on-end %s cannot be started, or did not end "
+                               "within a minute and was killed",
+                               path);
   else if(WIFSIGNALED(status))
-    host_terminal_complain(host, "--on-end %s was ended by signal %d", path,
-                           WTERMSIG(status));
+    host_terminal_complain_now(host, "--on-end %s was ended by signal %d",
+                               path, WTERMSIG(status));
   else if(WEXITSTATUS(status))
-    host_terminal_complain(host, "--on-end %s exited with %d", path,
-                           WEXITSTATUS(status));
+    host_terminal_complain_now(host, "--on-end %s exited with %d", path,
+                               WEXITSTATUS(status));
   free(env);
 }
 
@@ -464,13 +464,24 @@ void host_result_end(struct host *host)
     return;
   if(wanted && host_shipped_call(host, "composio.host.summary", "text",
                                  add_facts, host, &host->summary))
-    host_terminal_complain(host, "the summary was not written");
+    host_terminal_complain_now(host, "the summary was not written");
   if(host->summary.len)
     host->summary.len = ca_secret_mask(host->summary.data, host->summary.len);
   write_summary(host);
   write_metrics(host);
   if(host->options.cron)
     print_trouble(host);
+}
+
+static void close_log(struct host *host)
+{
+  FILE *file = host->log.file;
+  bool lost = file && ferror(file);
+  host->log.file = NULL;
+  if(file && (fclose(file) || lost))
+    host_terminal_complain_now(
+        host, "the log %s is not complete: it could not be written",
+        host->options.log);
 }
 
 void host_result_after(struct host *host)
@@ -486,8 +497,6 @@ void host_result_after(struct host *host)
     host->summary.data[--host->summary.len] = '\0';
   if(host->summary.len)
     ca_log_object(&host->log, "summary", ca_buf_text(&host->summary));
-  if(host->log.file)
-    (void)fclose(host->log.file);
-  host->log.file = NULL;
+  close_log(host);
   ca_buf_clear(&host->summary);
 }

@@ -70,6 +70,17 @@ void host_terminal_complain(struct host *host, const char *fmt, ...)
   va_end(args);
 }
 
+void host_terminal_complain_now(struct host *host, const char *fmt, ...)
+{
+  bool released = host->released;
+  va_list args;
+  host->released = true;
+  va_start(args, fmt);
+  put_line(host, false, CA_LOG_WARN, "composio-lua: ", fmt, args);
+  va_end(args);
+  host->released = released;
+}
+
 void host_terminal_prompt(struct host *host, const char *text)
 {
   char raw[LINE_SIZE];
