@@ -282,11 +282,16 @@ void host_terminal_clear_progress(struct host *host);
 void host_result_read_counts(struct host *host);
 /* Prints for people how the run ended. */
 void host_result_show(struct host *host);
-/* Call it before anything else. Completes the names of the files that the
-   run writes, opens the log, pings. CA_USAGE for a file that cannot be
-   written or run. */
+/* Call it before anything else. Opens the log and pings. CA_USAGE for a file
+   that cannot be written or run. */
 CA_MUST_USE enum ca_code host_result_begin(struct host *host,
                                            struct ca_err *err);
+/* Completes the names of the files that the run writes and opens the log: from
+   now on each line that is printed also goes there. Does nothing the second
+   time. CA_USAGE. host_result_begin calls it, except where resume and undo
+   first have to learn the profile of the earlier run. */
+CA_MUST_USE enum ca_code host_result_open_log(struct host *host,
+                                              struct ca_err *err);
 /* Call it when the exit code is known. Writes the summary and the metrics;
    under --cron prints what went wrong. */
 void host_result_end(struct host *host);

@@ -141,20 +141,29 @@ static int dispatch(void)
 
 /* ---- profiles ---- */
 
+static struct ca_err refusal; /* of the profile */
+
+static enum ca_code refuse(struct host *refused, struct ca_err *err)
+{
+  (void)refused;
+  *err = refusal;
+  return err->code;
+}
+
 /* Takes the options of the profile. For resume and undo it takes only the
    state directory, because the options of the earlier run come first. */
 static int with_profile(void)
 {
   struct host_options *options = &host.options;
   bool earlier = options->verb == HOST_RESUME || options->verb == HOST_UNDO;
-  struct ca_err err;
-  ca_err_clear(&err);
-  if(!options->help && options->verb < HOST_PROFILES &&
-     host_profile_take(options, earlier ? "state-dir" : NULL, &err)) {
-    host_terminal_complain(&host, "%s", err.text);
-    return 2;
-  }
-  return dispatch();
+  ca_err_clear(&refusal);
+  if(options->help || options->verb >= HOST_PROFILES ||
+     !host_profile_take(options, earlier ? "state-dir" : NULL, &refusal))
+    return dispatch();
+  if(options->verb <= HOST_UNDO) /* writes its metrics, as any run does */
+    return host_run_prepared(&host, refuse);
+  host_terminal_complain(&host, "%s", refusal.text);
+  return 2;
 }
 
 static int end_output(int code);

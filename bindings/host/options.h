@@ -52,6 +52,7 @@ struct host_options {
   const char *state_dir;
   const char *profile; /* NULL: none; for run also several: "a,b" */
   bool one_of_several; /* `profile` is one of them, in a process of its own */
+  bool files_named;    /* %p and %F in names of files are filled in */
   const char *log;
   bool log_json;
   const char *summary; /* "-": stdout */

@@ -273,12 +273,15 @@ static const char **name_of(struct host_options *options, int i)
   return (const char **)((char *)options + host_options_table[i].offset);
 }
 
-static enum ca_code fill_names(struct host_options *options,
-                               struct ca_err *err)
+enum ca_code host_profile_name_files(struct host_options *options,
+                                     struct ca_err *err)
 {
   char name[HOST_PATH_SIZE];
   enum ca_code code = CA_OK;
   int i;
+  if(options->files_named)
+    return CA_OK;
+  options->files_named = true;
   for(i = 0; !code && host_options_table[i].name; i++) {
     const char **place = name_of(options, i);
     if(!(host_options_table[i].flags & IS_PATTERN) || !*place)
@@ -317,7 +320,7 @@ enum ca_code host_profile_take(struct host_options *options, const char *only,
                                struct ca_err *err)
 {
   enum ca_code code = take_options(options, only, err);
-  return code || only ? code : fill_names(options, err);
+  return code || only ? code : host_profile_name_files(options, err);
 }
 
 /* ---- the verb profiles ---- */

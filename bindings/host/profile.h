@@ -14,6 +14,11 @@
 CA_MUST_USE enum ca_code host_profile_take(struct host_options *options,
                                            const char *only,
                                            struct ca_err *err);
+/* Fills in %p and %F in the names of the files that the run writes; the second
+   call does nothing. The profile must be known, or never become known.
+   CA_USAGE for a name that is too long. */
+CA_MUST_USE enum ca_code host_profile_name_files(struct host_options *options,
+                                                 struct ca_err *err);
 /* Refuses what `run` cannot do for several profiles. CA_USAGE. */
 CA_MUST_USE enum ca_code
 host_profile_check_several(struct host_options *options, struct ca_err *err);

@@ -413,6 +413,8 @@ static enum ca_code join_project(struct host *host,
   if(!code)
     code = host_profile_take(&host->options, NULL, err);
   if(!code)
+    code = host_result_open_log(host, err);
+  if(!code)
     code = host_setup_service(host, err);
   if(!code)
     code = check_project(host, earlier, what, err);

@@ -356,7 +356,8 @@ static char **make_environment(const struct host *host)
   for(i = 0; env && i < count; i++)
     if(strncmp(environ[i], "COMPOSIO_", 9) != 0 &&
        strncmp(environ[i], "CREDENTIALS_DIRECTORY=", 22) != 0 &&
-       !(key && *key && strstr(environ[i], key)))
+       !(key && *key && strstr(environ[i], key)) &&
+       !ca_secret_is_in(environ[i], strlen(environ[i])))
       env[used++] = environ[i];
   return env;
 }
@@ -424,15 +425,23 @@ static void print_trouble(struct host *host)
 
 /* ---- the run ---- */
 
-/* Opens the log. From now on each line that is printed also goes there. */
-static enum ca_code open_log(struct host *host, struct ca_err *err)
+/* May the names of the files still lack the profile, which is that of an
+   earlier run? */
+static bool waits_for_profile(const struct host_options *options)
 {
+  return !options->files_named &&
+         (options->verb == HOST_RESUME || options->verb == HOST_UNDO);
+}
+
+enum ca_code host_result_open_log(struct host *host, struct ca_err *err)
+{
+  enum ca_code code = host_profile_name_files(&host->options, err);
   const char *path = host->options.log;
   host->log.clock = host->clock;
   host->log.level = host->options.verbose > 1 ? CA_LOG_DEBUG : CA_LOG_INFO;
   host->log.format = host->options.log_json ? CA_LOG_JSON : CA_LOG_TEXT;
-  if(!path)
-    return CA_OK;
+  if(code || !path || host->log.file)
+    return code;
   host->log.file = fopen(path, "ae");
   return host->log.file
              ? CA_OK
@@ -443,14 +452,17 @@ static enum ca_code open_log(struct host *host, struct ca_err *err)
 enum ca_code host_result_begin(struct host *host, struct ca_err *err)
 {
   const char *hook = host->options.on_end;
-  enum ca_code code;
+  enum ca_code code = CA_OK;
   ca_buf_init(&host->summary, TEXT_MAX);
   if(host->options.help)
     return CA_OK;
-  code = open_log(host, err);
-  if(!code && hook && access(hook, X_OK))
+  if(!waits_for_profile(&host->options))
+    code = host_result_open_log(host, err);
+  if(!code && hook && access(hook, X_OK)) {
     code = ca_err_set(err, CA_USAGE, "cannot run --on-end %s: %s", hook,
                       strerror(errno));
+    host->options.on_end = NULL;
+  }
   if(!code)
     ping(host, "/start");
   return code;

@@ -409,6 +409,10 @@ static void clean_up(struct host *host)
 
 static void refuse(struct host *host, const struct ca_err *err)
 {
+  struct ca_err ignored;
+  ca_err_clear(&ignored);
+  if(host_result_open_log(host, &ignored)) /* err matters more */
+    host->log.file = NULL;
   host_terminal_complain(host, "%s", err->text);
   if(!host->exit_code)
     host->exit_code = 2;
