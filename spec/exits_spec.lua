@@ -75,6 +75,16 @@ roads["resume of a finished run"] = function()
   run(CALLS, "--apply")
   return verb("resume", "last")
 end
+roads["a report cannot be written at the end"] = function()
+  return run([[
+    composio.job { may = "read" }
+    composio.report("r.csv", { "id" }):add { id = "x" }
+    os.execute "mkdir r.csv"
+  ]], "--allow", "io,os")
+end
+roads["a plan cannot be saved"] = function()
+  return run(DISABLE, "--save-plan", "nowhere/plan")
+end
 roads["a preview ends where it needs a result"] = function()
   return run [[print(accounts.link("user", "ac_GmailManaged").redirect_url)]]
 end

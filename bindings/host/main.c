@@ -202,7 +202,7 @@ static int run_profiles(char *profiles)
 {
   struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  int codes[64];
+  int codes[HOST_PROFILE_MAX];
   int count = 0;
   int worst = 0;
   int i;
@@ -210,7 +210,7 @@ static int run_profiles(char *profiles)
   const char *name = strtok_r(profiles, ",", &rest);
   if(shared == MAP_FAILED)
     return 1;
-  for(; name && count < 64; count++) {
+  for(; name && count < HOST_PROFILE_MAX; count++) {
     codes[count] = run_profile(name, shared);
     name = host.stop || codes[count] > 128 ? NULL : strtok_r(NULL, ",", &rest);
   }

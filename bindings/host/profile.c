@@ -295,10 +295,33 @@ enum ca_code host_profile_name_files(struct host_options *options,
   return code;
 }
 
+/* Refuses a list that names a profile twice, or too many. */
+static enum ca_code check_list(const char *list, struct ca_err *err)
+{
+  const char *name = list;
+  const char *other;
+  int count = 0;
+  for(; name; name = strchr(name, ',')) {
+    size_t len;
+    name += *name == ',';
+    len = strcspn(name, ",");
+    for(other = list; other < name; other += strcspn(other, ",") + 1)
+      if(strcspn(other, ",") == len && !memcmp(other, name, len))
+        return ca_err_set(err, CA_USAGE, "--profile %s names %.*s twice", list,
+                          (int)len, name);
+    if(++count > HOST_PROFILE_MAX)
+      return ca_err_set(err, CA_USAGE, "--profile takes at most %d profiles",
+                        HOST_PROFILE_MAX);
+  }
+  return CA_OK;
+}
+
 enum ca_code host_profile_check_several(struct host_options *options,
                                         struct ca_err *err)
 {
   int i;
+  if(check_list(options->profile, err))
+    return err->code;
   if(options->verb != HOST_RUN || options->save_plan || options->confirm_count)
     return ca_err_set(err, CA_USAGE,
                       "--profile %s: several profiles are for run alone, and "

@@ -139,6 +139,9 @@ static void add_facts(lua_State *L, const void *from)
                         ca_clock_mono_ms(host->clock) - host->start_ms);
   lca_table_set_bool(L, "incomplete",
                      host->incomplete && host->stop != LCA_STOP_PREVIEW);
+  lca_table_set_bool(L, "file_failed", host->report_failed);
+  lca_table_set_bool(L, "script_raised", host->raised != HOST_RAISED_NOTHING);
+  lca_table_set_bool(L, "limit_hit", host->stop == LCA_STOP_LIMIT);
   lca_table_set_bool(L, "plan_saved", host->plan_saved);
   lca_table_set_bool(L, "of_plan", host->replay.exact);
   lca_table_set_bool(L, "emulator", host->emulator.url[0] != '\0');
@@ -341,8 +344,8 @@ static void ping(struct host *host, const char *added)
 /* ---- --on-end ---- */
 
 /* Returns the environment without the program's own variables and those
-   that hold the key: an array, which the caller frees, of borrowed texts.
-   NULL when out of memory. */
+   that hold the key or another secret: an array, which the caller frees, of
+   borrowed texts. NULL when out of memory. */
 static char **make_environment(const struct host *host)
 {
   const char *key = host->endpoint.api_key;

@@ -36,13 +36,13 @@ The API key is read from --api-key-file, from
 $CREDENTIALS_DIRECTORY/composio-api-key, or from COMPOSIO_API_KEY; with
 --profile only from --api-key-file or the profile's.
 
-Exit status: 0 all done or nothing to do, 1 the script raised an error, 2 wrong
-usage or configuration, 3 some items failed or were stale, 4 a guard refused and
-nothing was written, 5 the preview has changes (--detailed-exitcode), 6 the API
-key was rejected, 7 the run stopped early or the service cannot be reached, 8
-unknown outcomes remain, 9 people still have to act, 75 another run holds the
-lock, 129 130 143 ended by a signal. Once something was written, 7 stands for 4
-and 1 for 2.
+Exit status: 0 all done or nothing to do, 1 the script raised an error, or a
+report or plan could not be written, 2 wrong usage or configuration, 3 some
+items failed or were stale, 4 a guard refused and nothing was written, 5 the
+preview has changes (--detailed-exitcode), 6 the API key was rejected, 7 the run
+stopped early or the service cannot be reached, 8 unknown outcomes remain, 9
+people still have to act, 75 another run holds the lock, 129 130 143 ended by a
+signal. Once something was written, 7 stands for 4 and 1 for 2.
 ]]
 
 local help = {}

@@ -6,15 +6,29 @@ local json_line = require "composio.host.json_line"
 local next_command = require "composio.host.next_command"
 local summary = require "composio.host.summary"
 
-local OPERATIONS, REASONS, REPORTED, PRINTED = 6, 6, 14, 5
+local OPERATIONS, REASONS, REPORTED, PRINTED = 6, 6, 12, 5
 
 local MEANING = {
-  [1] = "the script raised an error", [2] = "wrong usage or configuration",
+  [2] = "wrong usage or configuration",
   [3] = "some items failed or were stale", [4] = "refused by a guard, nothing was changed",
   [5] = "the preview has changes", [6] = "the API key was rejected",
   [7] = "stopped early, or the service cannot be reached", [8] = "unknown outcomes remain",
   [9] = "people still have to act", [75] = "another run holds the lock",
 }
+
+-- Returns what the exit code means.
+local function meaning(facts)
+  local code = facts.exit
+  if code ~= 1 then
+    return MEANING[code] or code > 128 and "a signal ended it" or "the script's own code"
+  elseif facts.limit_hit then
+    return "the script hit a limit"
+  elseif facts.script_raised then
+    return "the script raised an error"
+  end
+  return facts.file_failed and "a file could not be written"
+    or "wrong usage, after a change was made"
+end
 
 -- Splits a text into lines. Returns the first (or last) few lines, and how many others
 -- there are.
@@ -82,8 +96,8 @@ local function show(facts)
     end
   end
 
-  put(("composio-lua: %s ended with %d: %s"):format(summary.job_name(facts), facts.exit,
-    MEANING[facts.exit] or facts.exit > 128 and "a signal ended it" or "the script's own code"))
+  put(("composio-lua: %s%s ended with %d: %s"):format(summary.job_name(facts),
+    facts.profile and (" (profile %s)"):format(facts.profile) or "", facts.exit, meaning(facts)))
   if facts.run then
     put("run: " .. facts.run)
   end
