@@ -131,7 +131,10 @@ CA_MUST_USE enum ca_code host_setup_state(struct host *host,
                                           struct ca_err *err);
 CA_MUST_USE enum ca_code host_setup_lock(struct host *host,
                                          struct ca_err *err);
-/* Sets user, machine and cwd: the first step. */
+/* Returns the name of the user, "" if there is none. It is looked up once, and
+   not by runs that need none: that may ask a directory service. */
+const char *host_setup_user(struct host *host);
+/* Sets machine and cwd: the first step. */
 void host_setup_machine(struct host *host);
 /* Describes this run for the ledger; the texts belong to host. */
 void host_setup_describe_run(struct host *host, struct ca_run_info *info);

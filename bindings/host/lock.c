@@ -123,7 +123,7 @@ void host_lock_name(struct host *host)
   ca_json_write_number(&json, "pid", getpid());
   ca_json_write_text(&json, "run", host->run_id);
   ca_json_write_text(&json, "script", script);
-  ca_json_write_text(&json, "who", host->user);
+  ca_json_write_text(&json, "who", host_setup_user(host));
   ca_json_write_text(&json, "host", host->machine);
   ca_json_write_text(&json, "since", since);
   /* The lock holds even if its name cannot be written: run on. */
@@ -192,7 +192,7 @@ static enum ca_code refuse(struct host *host, struct host_lock_holder *holder,
 
 /* The file cannot be opened or locked. An earlier version left those of root
    to root. */
-static enum ca_code refuse_file(const struct host *host, int cause,
+static enum ca_code refuse_file(struct host *host, int cause,
                                 struct ca_err *err)
 {
   const char *path = host->lock.path;
@@ -206,7 +206,7 @@ static enum ca_code refuse_file(const struct host *host, int cause,
   return ca_err_set(err, CA_SYSTEM,
                     "cannot use the lock file %s: it belongs to %s: give it "
                     "to %s with chown, or give another --state-dir",
-                    path, owner->pw_name, host->user);
+                    path, owner->pw_name, host_setup_user(host));
 }
 
 /* Waits until the lock is taken or cannot be. */

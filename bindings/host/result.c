@@ -236,6 +236,9 @@ static void add_shown(lua_State *L, const void *from)
 
 void host_result_show(struct host *host)
 {
+  if(!host->ledger && !host->stop && !host->raised &&
+     !lca_run_stats(host->L)->refusal[0])
+    return; /* it only read: there is nothing to say */
   (void)host_shipped_call(host, "composio.host.result", "show", add_shown,
                           host, NULL);
 }

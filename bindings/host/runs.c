@@ -48,7 +48,7 @@ static int resolve(lua_State *L)
   char reason[1024];
   struct ca_resolution resolution = {
     .outcome = !strcmp(luaL_checkstring(L, 3), "done") ? CA_DONE : CA_FAILED,
-    .who = host->user,
+    .who = host_setup_user(host),
     .host = host->machine,
     .reason = reason
   };
@@ -66,7 +66,7 @@ static int resolve(lua_State *L)
   host_lock_release(&host->lock);
   if(code && code != CA_USAGE && !host->exit_code)
     host->exit_code = 1;
-  snprintf(who, sizeof(who), "%s@%s", host->user, host->machine);
+  snprintf(who, sizeof(who), "%s@%s", host_setup_user(host), host->machine);
   lua_pushstring(L, code ? err.text : who);
   return code ? lua_error(L) : 1;
 }

@@ -140,12 +140,18 @@ int64_t host_setup_deadline_ms(void *ctx)
 
 void host_setup_machine(struct host *host)
 {
-  const struct passwd *user = getpwuid(getuid());
   if(!getcwd(host->cwd, sizeof(host->cwd)))
     host->cwd[0] = '\0';
   if(gethostname(host->machine, sizeof(host->machine) - 1))
     host->machine[0] = '\0';
-  ca_text_copy(host->user, sizeof(host->user), user ? user->pw_name : NULL);
+}
+
+const char *host_setup_user(struct host *host)
+{
+  const struct passwd *user = host->user[0] ? NULL : getpwuid(getuid());
+  if(user)
+    ca_text_copy(host->user, sizeof(host->user), user->pw_name);
+  return host->user;
 }
 
 void host_setup_describe_run(struct host *host, struct ca_run_info *info)
@@ -161,7 +167,7 @@ void host_setup_describe_run(struct host *host, struct ca_run_info *info)
                                    : "{}";
   info->options = ca_buf_text(&host->options_json);
   info->mode = host->options.apply ? "apply" : "preview";
-  info->who = host->user;
+  info->who = host_setup_user(host);
   info->host = host->machine;
   info->project = host->project;
   info->base_url = host->base_url;
