@@ -94,7 +94,7 @@ static int exit_code(const struct host *host)
     bool applies;
     int code;
   } const cases[] = {
-    { host_is_interrupted(host), 128 + host->stop },
+    { host_is_signalled(host), 128 + host->stop },
     { host->stop == LCA_STOP_BUSY, 75 },
     { host->stop == LCA_STOP_USAGE, 2 },
     { host->raised == HOST_RAISED_ROUTE || stats->no_route, written ? 7 : 2 },

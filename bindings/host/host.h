@@ -96,7 +96,7 @@ struct host {
 };
 
 /* Has a signal ended the run? */
-static inline bool host_is_interrupted(const struct host *host)
+static inline bool host_is_signalled(const struct host *host)
 {
   return host->stop > 0 && host->stop < LCA_STOP_PREVIEW;
 }

@@ -51,7 +51,7 @@ static void on_signal(int signal_number)
 {
   if(to_parent)
     to_parent->stop = signal_number;
-  if(host_is_interrupted(&host))
+  if(host_is_signalled(&host))
     end_at_once(128 + signal_number); /* the second one */
   host.stop = signal_number;
   host_sandbox_trip(&host.sandbox);
@@ -67,7 +67,7 @@ static void on_cpu_time(int signal_number)
   if(host_sandbox_count_cpu(&host.sandbox))
     return;
   (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-  end_at_once(host_is_interrupted(&host) ? 128 + host.stop : 1);
+  end_at_once(host_is_signalled(&host) ? 128 + host.stop : 1);
 }
 
 static void set_signals(void)

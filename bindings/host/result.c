@@ -183,7 +183,7 @@ static void set_failures(lua_State *L, const struct lca_run_stats *stats)
    or a reason that end_text gives. */
 static const char *stop_word(const struct host *host)
 {
-  if(host_is_interrupted(host))
+  if(host_is_signalled(host))
     return "signal";
   if(host->stop == LCA_STOP_PREVIEW)
     return "preview";
@@ -196,7 +196,7 @@ static void set_stop(lua_State *L, const struct host *host)
 {
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   lca_table_set_text(L, "stop", stop_word(host));
-  if(host_is_interrupted(host))
+  if(host_is_signalled(host))
     lca_table_set_text(L, "signal", host_os_process_signal_name(host->stop));
   lca_table_set_text(L, "end_text", stats->end_text);
   lca_table_set_text(L, "raised", host->raised ? host->error : NULL);

@@ -131,7 +131,7 @@ enum ca_code host_setup_run(struct host *host, struct ca_err *err)
 int64_t host_setup_deadline_ms(void *ctx)
 {
   struct host *host = ctx;
-  if(!host_is_interrupted(host))
+  if(!host_is_signalled(host))
     return -1;
   if(!host->stop_since_ms)
     host->stop_since_ms = ca_clock_mono_ms(host->clock);
