@@ -58,6 +58,11 @@ static bool is_recall_refused(const struct host *host)
          !lca_run_stats(host->L)->job_seen && !lca_run_stats(host->L)->written;
 }
 
+static bool is_refused(const struct host *host)
+{
+  return host->stop == LCA_STOP_REFUSED || lca_run_stats(host->L)->refused;
+}
+
 /* ---- the exit code ---- */
 
 /* Returns the place of an exit code in the order of docs/exits.md. */
@@ -101,7 +106,7 @@ static int exit_code(const struct host *host)
     { host->stop == LCA_STOP_LEDGER, written ? 7 : 2 },
     { host->raised == HOST_RAISED_REJECTED || stats->key_rejected, 6 },
     { host->stop == LCA_STOP_EARLY || host->raised == HOST_RAISED_DOWN, 7 },
-    { host->stop == LCA_STOP_REFUSED || stats->refused, 4 },
+    { is_refused(host), 4 },
     { is_broken(host), 1 },
     { acts && any(host, CA_NOT_TRIED), 7 },
     { any(host, CA_UNKNOWN), 8 },
@@ -227,7 +232,10 @@ void host_finish_run(struct host *host)
   host->written = has_written(host);
   /* read before ca_run_end, which gives these changes an outcome */
   open = host->options.apply && ca_run_verdict_is_under_way(&host->counts);
-  if(host->ledger && ca_run_end(host->ledger, host->exit_code, &err)) {
+  if(host->ledger &&
+     (((is_refused(host) || host->replay.on) && host->options.apply &&
+       host_next_command_keep_needs(host, &err)) ||
+      ca_run_end(host->ledger, host->exit_code, &err))) {
     lca_run_lose_ledger(host->L, &err);
     host->exit_code = exit_code(host);
     open = true;

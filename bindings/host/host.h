@@ -62,8 +62,10 @@ struct host {
   char run_url[512]; /* base URL of the run to resume or undo, or "" */
   char
       plan[CA_DIGEST_SIZE]; /* digest of the plan that is carried out, or "" */
-  bool other_key;           /* the plan was made with another API key */
-  bool finished;            /* nothing to do; the message is already printed */
+  char
+      like[96]; /* the interrupted run for which this one was refused, or "" */
+  bool other_key; /* the plan was made with another API key */
+  bool finished;  /* nothing to do; the message is already printed */
   struct host_lock lock;
   struct host_protect protect;
   int confirm_asked;     /* numbers asked for so far */
@@ -283,6 +285,9 @@ void host_terminal_clear_progress(struct host *host);
 /* Reads the run's counts from the ledger. If that fails, prints why and sets
    host->counts_unknown. */
 void host_result_read_counts(struct host *host);
+/* Adds to the table on top what is known of the run, the host (from).
+   [-0, +0, m] */
+void host_result_add_facts(lua_State *L, const void *from);
 /* Prints for people how the run ended. */
 void host_result_show(struct host *host);
 /* Call it before anything else. Opens the log and pings. CA_USAGE for a file
@@ -304,13 +309,19 @@ void host_result_after(struct host *host);
 
 /* ---- next_command.c ---- */
 
-/* Write the command that starts an earlier run again, or resumes it (`failed`:
-   with its failed changes), with the options of this command line that it
-   needs, too. */
+/* Write the command that starts an earlier run again, that takes up what it
+   left, or that takes up the newest run with something left ("run X is not:
+   …"), with the options of this command line that it needs, too; "" when there
+   is none. */
 void host_next_command_restart(struct host *host,
                                const struct ca_run_info *info, char *out,
                                size_t size);
-void host_next_command_resume(struct host *host, const char *run, bool failed,
-                              char *out, size_t size);
+void host_next_command_take_up(struct host *host, const char *run, char *out,
+                               size_t size);
+void host_next_command_newest(struct host *host, char *out, size_t size);
+/* Stores the options that the run needs to be resumed after a guard refused
+   what is left of it, or that it needs none. */
+CA_MUST_USE enum ca_code host_next_command_keep_needs(struct host *host,
+                                                      struct ca_err *err);
 
 #endif

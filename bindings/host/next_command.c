@@ -32,22 +32,32 @@ void host_next_command_restart(struct host *host,
   write_command(host, "restart", add_run, info, out, size);
 }
 
-/* A run to resume. */
-struct resumed {
-  const char *run;
-  bool failed;
-};
-
-static void add_resumed(lua_State *L, const void *from)
+static void add_id(lua_State *L, const void *from)
 {
-  const struct resumed *resumed = from;
-  lca_table_set_text(L, "run", resumed->run);
-  lca_table_set_bool(L, "failed", resumed->failed);
+  lca_table_set_text(L, "run", from);
 }
 
-void host_next_command_resume(struct host *host, const char *run, bool failed,
-                              char *out, size_t size)
+void host_next_command_take_up(struct host *host, const char *run, char *out,
+                               size_t size)
 {
-  struct resumed resumed = { run, failed };
-  write_command(host, "resume", add_resumed, &resumed, out, size);
+  write_command(host, "take_up_earlier", add_id, run, out, size);
+}
+
+void host_next_command_newest(struct host *host, char *out, size_t size)
+{
+  write_command(host, "take_up_newest", NULL, NULL, out, size);
+}
+
+enum ca_code host_next_command_keep_needs(struct host *host,
+                                          struct ca_err *err)
+{
+  struct ca_buf text;
+  enum ca_code code;
+  ca_buf_init(&text, 1u << 16);
+  (void)host_shipped_call(host, "composio.host.next_command", "needs",
+                          host_result_add_facts, host, &text);
+  code = ca_run_keep_needs(host->ledger, ca_text_or_null(ca_buf_text(&text)),
+                           err);
+  ca_buf_clear(&text);
+  return code;
 }

@@ -22,8 +22,6 @@ struct earlier {
   struct ca_run_row row; /* absent texts are "" */
   char *texts[TEXTS];    /* of the row, owned; none for a plan */
   int64_t failed_items;  /* not those that a fallback made good */
-  char open[96]; /* when `last` means a finished run: an older one that is not
-                  */
   bool found;
 };
 
@@ -83,16 +81,6 @@ static bool is_meant(const struct ca_run_row *row, enum host_verb verb)
   return !ca_run_verdict_is_empty(row);
 }
 
-/* Goes on to the newest run that has changes for resume. */
-static void find_open(struct ca_query *query, struct earlier *earlier)
-{
-  struct ca_run_row row;
-  while(!earlier->open[0] && ca_history_next_run(query, &row))
-    if(row.sealed && !ca_run_verdict_is_empty(&row) &&
-       ca_run_verdict_may_be_interrupted(&row))
-      ca_text_copy(earlier->open, sizeof(earlier->open), row.name);
-}
-
 /* Takes the newest run that matches the filter and, for `last`, is_meant. */
 static enum ca_code take_newest(struct ca_ledger *ledger,
                                 const struct ca_run_filter *filter, bool last,
@@ -108,9 +96,6 @@ static enum ca_code take_newest(struct ca_ledger *ledger,
   while(more && last && !is_meant(&row, verb));
   if(more)
     take_run(earlier, &row);
-  if(more && last && verb == HOST_RESUME &&
-     ca_run_verdict_is_finished(&row, 0))
-    find_open(&query, earlier);
   return ca_history_close(&query);
 }
 
@@ -367,6 +352,7 @@ static void report_finished(struct host *host, const struct earlier *earlier)
 {
   char count[32];
   char more[120] = "";
+  char open[4096] = "";
   int64_t failed = earlier->failed_items;
   if(failed)
     snprintf(more, sizeof(more), "; --failed retries its %s failed item%s",
@@ -374,9 +360,10 @@ static void report_finished(struct host *host, const struct earlier *earlier)
   host_terminal_print(
       host, "run %s is finished (exit %d): there is nothing to resume%s",
       earlier->row.name, earlier->row.exit_code, more);
-  if(earlier->open[0])
-    host_terminal_print(host, "run %s is not: composio-lua resume %s",
-                        earlier->open, earlier->open);
+  if(!strcmp(host->options.operand, "last"))
+    host_next_command_newest(host, open, sizeof(open));
+  if(open[0])
+    host_terminal_print(host, "%s", open);
   read_result(host, earlier);
   host->finished = true;
 }
@@ -540,9 +527,8 @@ static enum ca_code check_plan(struct host *host,
                       "again: %s",
                       path, host->state_dir, command);
   if(carrier->found && (!is_finished(host, carrier) || carrier->failed_items))
-    host_next_command_resume(host, carrier->row.name,
-                             is_finished(host, carrier), command,
-                             sizeof(command));
+    host_next_command_take_up(host, carrier->row.name, command,
+                              sizeof(command));
   if(carrier->found && !is_finished(host, carrier))
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s carries out the plan %s and is not "

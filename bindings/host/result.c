@@ -97,6 +97,25 @@ static void set_tags(lua_State *L, struct ca_ledger *ledger)
   (void)ca_history_close(&query);
 }
 
+/* Sets the limits of the guard, and what it refused. */
+static void set_refused(lua_State *L, const struct host *host,
+                        const struct ca_planned *over)
+{
+  const struct ca_limits *limits = &host->options.limits;
+  lua_createtable(L, 0, 3);
+  lca_table_set_integer(L, "max_changes", limits->max_changes);
+  lua_pushnumber(L, limits->max_percent);
+  lua_setfield(L, -2, "max_percent");
+  lca_table_set_bool(L, "delete_active", limits->delete_active);
+  lua_setfield(L, -2, "limits");
+  lua_createtable(L, 0, 4);
+  lca_table_set_integer(L, "changes", over->changes);
+  lca_table_set_integer(L, "project", over->project);
+  lca_table_set_integer(L, "active_deletes", over->active_deletes);
+  lca_table_set_integer(L, "irreversible", over->irreversible);
+  lua_setfield(L, -2, "over");
+}
+
 /* Sets what is known from the run's Lua state. */
 static void set_stats(lua_State *L, const struct host *host)
 {
@@ -119,6 +138,8 @@ static void set_stats(lua_State *L, const struct host *host)
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "irreversible");
+  if(stats->is_over)
+    set_refused(L, host, &stats->over);
   if(!stats->listing_seen)
     return;
   lua_newtable(L);
@@ -128,12 +149,13 @@ static void set_stats(lua_State *L, const struct host *host)
   lua_setfield(L, -2, "listing");
 }
 
-static void add_facts(lua_State *L, const void *from)
+void host_result_add_facts(lua_State *L, const void *from)
 {
   const struct host *host = from;
   lca_table_set_text(L, "run", ca_text_or_null(host->run_id));
   lca_table_set_text(L, "run_script", ca_text_or_null(host->script));
   lca_table_set_text(L, "undoes", ca_text_or_null(host->undoes));
+  lca_table_set_text(L, "like", ca_text_or_null(host->like));
   lca_table_set_integer(L, "exit", host->exit_code);
   lca_table_set_integer(L, "ms",
                         ca_clock_mono_ms(host->clock) - host->start_ms);
@@ -220,7 +242,7 @@ static void add_shown(lua_State *L, const void *from)
 {
   const struct host *host = from;
   const struct lca_run_stats *stats = lca_run_stats(host->L);
-  add_facts(L, host);
+  host_result_add_facts(L, host);
   set_stop(L, host);
   set_failures(L, stats);
   set_counts(L, "seen", stats->outcomes);
@@ -313,8 +335,8 @@ static void write_metrics(struct host *host)
   if(!path)
     return;
   ca_buf_init(&text, TEXT_MAX);
-  if(host_shipped_call(host, "composio.host.summary", "metrics", add_facts,
-                       host, &text))
+  if(host_shipped_call(host, "composio.host.summary", "metrics",
+                       host_result_add_facts, host, &text))
     host_terminal_complain_now(host, "the metrics were not written");
   else if(!replace_file(path, &text))
     host_terminal_complain_now(host, "cannot write the metrics to %s: %s",
@@ -404,7 +426,7 @@ static void add_trouble(lua_State *L, const void *from)
 {
   struct ca_buf text;
   const struct host *host = from;
-  add_facts(L, host);
+  host_result_add_facts(L, host);
   ca_buf_init(&text, 3 * (size_t)CA_HELD_SIZE);
   if(!ca_held_text(&host->reported, &text))
     lca_table_set_text(L, "reported", ca_buf_text(&text));
@@ -481,7 +503,7 @@ void host_result_end(struct host *host)
   if(host->options.help)
     return;
   if(wanted && host_shipped_call(host, "composio.host.summary", "text",
-                                 add_facts, host, &host->summary))
+                                 host_result_add_facts, host, &host->summary))
     host_terminal_complain_now(host, "the summary was not written");
   if(host->summary.len)
     host->summary.len = ca_secret_mask(host->summary.data, host->summary.len);

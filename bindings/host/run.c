@@ -100,14 +100,15 @@ static enum ca_code like(void *ctx, bool creates, struct ca_err *err)
     return err->code;
   if(!*name)
     return CA_OK;
-  host_next_command_resume(host, name, false, command, sizeof(command));
-  if(creates)
+  if(creates) {
+    ca_text_copy(host->like, sizeof(host->like), name);
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s of this script and parameters was "
                       "interrupted: this run would make again what that one "
-                      "has made; finish it with `%s`, or "
-                      "give --anew",
-                      name, command);
+                      "has made; finish it first, or give --anew",
+                      name);
+  }
+  host_next_command_take_up(host, name, command, sizeof(command));
   host_terminal_print_always(
       host,
       "run %s of this script and parameters was interrupted; "

@@ -53,6 +53,16 @@ static void note_refusal(struct lca_run_stats *stats, int64_t within)
   stats->refused = true;
 }
 
+/* Keeps what a limit, or the lack of a confirmation, refused. to_confirm: the
+   number of irreversible changes that --confirm has to name. */
+static void keep_over(struct lca_run_stats *stats,
+                      const struct ca_planned *planned, int64_t to_confirm)
+{
+  stats->is_over = true;
+  stats->over = *planned;
+  stats->over.irreversible = to_confirm;
+}
+
 int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
 {
   struct lca_run_stats *stats = &run->stats;
@@ -91,21 +101,26 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
 {
   const struct ca_change *change = &builder->change;
   struct ca_planned planned = run->stats.guarded;
+  bool irreversible = change->cost == CA_IRREVERSIBLE;
   char what[240];
   struct ca_err err;
   ca_err_clear(&err);
   lca_guard_add(&planned, change, builder->weight, builder->ends_active);
-  if(ca_guard_check(&run->options.limits, &planned, &err))
+  if(ca_guard_check(&run->options.limits, &planned, &err)) {
+    keep_over(&run->stats, &planned, irreversible);
     lca_guard_refuse(L, run, err.text);
+  }
   if(ca_api_creates(change->api) && lca_guard_like(run, true, &err))
     lca_guard_refuse(L, run, err.text);
-  if(change->cost != CA_IRREVERSIBLE || !run->options.apply)
+  if(!irreversible || !run->options.apply)
     return;
   snprintf(what, sizeof(what), "%s %s", change->api->name, change->account);
   if(run->options.confirm(run->options.ctx,
                           run->stats.irreversible_straight + 1, NULL, what,
-                          &err))
+                          &err)) {
+    keep_over(&run->stats, &planned, 1);
     lca_guard_refuse(L, run, err.text);
+  }
 }
 
 /* ---- before a bulk is carried out ---- */
@@ -118,12 +133,15 @@ int lca_guard_check(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   const struct lca_run_options *options = &run->options;
+  bool is_over;
   struct ca_err err;
   ca_err_clear(&err);
   if(!run->plan.totals.planned)
     return 0;
-  if(ca_guard_check(&options->limits, &run->stats.guarded, &err) ||
-     lca_guard_like(run, plans_creates(run), &err)) {
+  is_over = ca_guard_check(&options->limits, &run->stats.guarded, &err);
+  if(is_over)
+    keep_over(&run->stats, &run->stats.guarded, run->plan.totals.irreversible);
+  if(is_over || lca_guard_like(run, plans_creates(run), &err)) {
     if(options->apply)
       return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
     if(!run->stats.refused)
@@ -134,8 +152,10 @@ int lca_guard_check(lua_State *L)
   if(!options->apply || !run->plan.totals.irreversible)
     return 0;
   if(options->confirm(options->ctx, run->plan.totals.irreversible, &run->plan,
-                      NULL, &err))
+                      NULL, &err)) {
+    keep_over(&run->stats, &run->stats.guarded, run->plan.totals.irreversible);
     return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
+  }
   return 0;
 }
 

@@ -56,6 +56,7 @@ static void push_run(lua_State *L, const struct ca_run_row *run)
   lca_table_set_integer(L, "sessions", run->sessions);
   lca_table_set_bool(L, "sealed", run->sealed);
   lca_table_set_bool(L, "of_plan", run->of_plan);
+  lca_table_set_text(L, "needs", run->needs);
   set_counts(L, run);
 }
 

@@ -428,6 +428,10 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
   one->used = true;
   skip_followed(L, run, &one->row);
   recorded = &one->row;
+  if(!run->options.replay.only_plan && recorded->outcome != CA_SAME &&
+     recorded->outcome != CA_SKIPPED) /* else all of it was counted */
+    lca_guard_add(&run->stats.guarded, change, builder->weight,
+                  builder->ends_active);
   if(is_open(run, recorded->change.api, recorded->outcome)) {
     if(change->cost == CA_IRREVERSIBLE)
       run->stats.irreversible_straight++;

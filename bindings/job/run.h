@@ -94,12 +94,15 @@ struct lca_run_stats {
   bool planning;                      /* a bulk is making its plan */
   bool applying;
   bool key_rejected;
-  bool reads_only;     /* the key was accepted for reads and rejected for a
-                          change */
-  bool no_route;       /* the service lacks the route of an operation */
-  bool refused;        /* the guard refused a change or a preview's plan */
-  int64_t within;      /* changes planned before the refusal: --apply makes
-                          those */
+  bool reads_only;        /* the key was accepted for reads and rejected for a
+                             change */
+  bool no_route;          /* the service lacks the route of an operation */
+  bool refused;           /* the guard refused a change or a preview's plan */
+  bool is_over;           /* a limit or the lack of a confirmation was why: */
+  struct ca_planned over; /* what it refused; `irreversible` has to be
+                             confirmed */
+  int64_t within;         /* changes planned before the refusal: --apply makes
+                             those */
   char refusal[400];   /* text of the first refused straight-line change; the
                           script may have caught it */
   bool stopped_early;  /* stop_on was reached, or the service is down: nothing

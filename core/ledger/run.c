@@ -173,16 +173,29 @@ enum ca_code ca_run_fingerprint(struct ca_ledger *ledger, const char *text,
   return CA_OK;
 }
 
-enum ca_code ca_run_keep_plan(struct ca_ledger *ledger, const char *digest,
-                              struct ca_err *err)
+/* Sets a text of the open run. */
+static enum ca_code keep(struct ca_ledger *ledger, enum ca_sql which,
+                         const char *text, struct ca_err *err)
 {
   enum ca_code code = ca_ledger_usable(ledger, err);
 
   if(!code)
     code = ca_ledger_txn(ledger, err);
   if(!code)
-    code = ca_statement_write(ledger, CA_SQL_RUN_PLAN, err, "rt", digest);
+    code = ca_statement_write(ledger, which, err, "rt", text);
   return code ? code : ca_ledger_sync(ledger, err);
+}
+
+enum ca_code ca_run_keep_plan(struct ca_ledger *ledger, const char *digest,
+                              struct ca_err *err)
+{
+  return keep(ledger, CA_SQL_RUN_PLAN, digest, err);
+}
+
+enum ca_code ca_run_keep_needs(struct ca_ledger *ledger, const char *needs,
+                               struct ca_err *err)
+{
+  return keep(ledger, CA_SQL_RUN_NEEDS, needs, err);
 }
 
 /* The beginning. */

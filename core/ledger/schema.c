@@ -102,7 +102,10 @@ static const char *const migrations[] = {
   " updated_ms INTEGER);"
   "CREATE INDEX outcome_made ON outcome(made) WHERE made IS NOT NULL;",
 
-  "CREATE TABLE " TAG
+  "CREATE TABLE " TAG,
+
+  /* the options without which a guard would refuse what is left of the run */
+  "ALTER TABLE run ADD COLUMN needs TEXT;"
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -111,10 +114,12 @@ static const char *const migrations[] = {
 #define SENT_OF_2                                                      \
   "CREATE TEMP TABLE sent(id INTEGER PRIMARY KEY, service_ms INTEGER," \
   " ids TEXT, status TEXT, updated_ms INTEGER);"
+#define RUN_OF_3 \
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS needs FROM main.run;"
 static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
-  " NULL AS undoes, NULL AS salt, NULL AS counts, NULL AS plan"
-  " FROM main.run;"
+  " NULL AS undoes, NULL AS salt, NULL AS counts, NULL AS plan,"
+  " NULL AS needs FROM main.run;"
   "CREATE TEMP VIEW change AS SELECT *, NULL AS fallback, NULL AS image"
   " FROM main.change;"
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
@@ -122,10 +127,13 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";"
   "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 "CREATE TEMP TABLE " TAG,
 
-  "CREATE TEMP VIEW run AS SELECT *, NULL AS plan FROM main.run;"
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS plan, NULL AS needs"
+  " FROM main.run;"
   "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 "CREATE TEMP TABLE " TAG,
 
-  "CREATE TEMP TABLE " TAG,
+  RUN_OF_3 "CREATE TEMP TABLE " TAG,
+
+  RUN_OF_3,
 };
 
 static int read_number(sqlite3 *db, const char *sql, int *number)

@@ -83,34 +83,14 @@ return function(core, host)
     return found
   end
 
-  -- Has the run changes that resume takes up? run: a row of ledger:runs.
-  local function is_open(run)
-    if run.state == "running" or not next_command.has_changes(run) then
-      return false
-    end
-    local counts = run.changes or {}
-    local open = run.state == "interrupted"
-    for _, outcome in ipairs { "planned", "intended", "not_tried", "unknown" } do
-      open = open or (counts[outcome] or 0) > 0
-    end
-    return open
-  end
-
   local function check_runs(ledger)
-    local open, newest = 0, nil
-    for run in ledger:runs { mode = "apply" } do
-      run.state = host.state(run)
-      if is_open(run) then
-        open = open + 1
-        newest = newest or run.run
-      end
-    end
+    local newest, open = next_command.newest_open(ledger, host)
     if open == 0 then
       report("ok", "runs", "no run is left to be resumed")
       return
     end
     report("todo", "runs", ("%d to be resumed, the newest with: %s"):format(open,
-      next_command.verb("resume", newest, host.carried)))
+      next_command.of_run(newest, ledger:counts(newest.run), host)))
   end
 
   local function check_lock(given)

@@ -1,6 +1,6 @@
--- The command to type next: after a run, from `show RUN`, and for a run that has to be
--- started again. Every `next:` is made here.
--- Must not know: the ledger, terminals, how runs are carried out.
+-- Whether a run has something left for `resume`, and the command to type next: after a run,
+-- from `show RUN`, and for a run that has to be started again. Every `next:` is made here.
+-- Must not know: SQL, terminals, how runs are carried out.
 
 -- ---- words of a command line ----
 
@@ -97,31 +97,83 @@ local function has_changes(run)
   return run.mode == "apply" and run.state ~= "running" and run.sealed
 end
 
--- Returns the command that resumes a run, or nil. counts: the ledger's counts; those
--- without an operation count items. stopped: the run has not ended, whatever the counts
--- say.
-local function of_run(run, counts, carried, stopped)
+-- ---- what `resume` has to do ----
+
+local OPEN = { "planned", "intended", "not_tried", "unknown" }
+
+-- Has plain `resume` something to do? A script that was stopped goes on, also when each of
+-- its changes has its outcome. run: a row of ledger:runs, with its state.
+local function is_open(run)
+  if not has_changes(run) or run.needs == "false" then
+    return false
+  elseif run.state == "interrupted" then
+    return true
+  end
+  for _, outcome in ipairs(OPEN) do
+    if (run.changes and run.changes[outcome] or 0) > 0 then
+      return true
+    end
+  end
+  local exit = run.exit or 0
+  return exit >= 6 and exit <= 8 or exit > 128
+end
+
+-- Returns the newest run that `resume` has something to do for, or nil, and their number.
+local function newest_open(ledger, host)
+  local newest, count = nil, 0
+  for run in ledger:runs { mode = "apply" } do
+    run.state = host.state(run)
+    if is_open(run) then
+      newest, count = newest or run, count + 1
+    end
+  end
+  return newest, count
+end
+
+-- Returns the words that take up what a run has left, or nil. left: run (its id), of_plan,
+-- is_open, failed and failed_changes (whether there are failed items and changes), needs
+-- (options without which a guard would refuse again, as the ledger keeps them), carried.
+local function take_up(left)
+  local words
+  -- resume does not plan for a saved plan
+  if left.failed and (left.failed_changes or not left.of_plan) then
+    words = verb_words("resume", left.run, left.carried, "--failed")
+  elseif left.is_open then
+    words = verb_words("resume", left.run, left.carried)
+  end
+  if words and left.needs and left.needs ~= "false" then
+    add_carried(words, require "composio.core".json_decode(left.needs))
+  end
+  return words
+end
+
+-- Returns the command that takes up an earlier run, or nil. run: a row of ledger:runs, with
+-- its state; counts: the ledger's counts, of which those without an operation count items.
+local function of_run(run, counts, host)
   if not has_changes(run) then
     return nil
   end
-  local failed_change, failed, left = false, false, stopped or run.state == "interrupted"
+  local left = {
+    run = run.run, of_plan = run.of_plan, is_open = is_open(run), needs = run.needs,
+    carried = of_earlier(run, host),
+  }
   for _, count in ipairs(counts) do
-    if count.operation then
-      failed_change = failed_change or count.outcome == "failed"
-      if count.outcome == "unknown" or count.outcome == "intended" then
-        carried = without_wait(carried) -- it may have been too short to settle them
-      end
-    else
-      failed = failed or count.outcome == "failed"
-      left = left or count.outcome == "not_tried" or count.outcome == "unknown"
+    if count.outcome == "failed" then
+      left[count.operation and "failed_changes" or "failed"] = true
+    elseif count.operation and (count.outcome == "unknown" or count.outcome == "intended") then
+      left.carried = without_wait(left.carried) -- it may have been too short to settle them
     end
   end
-  -- resume does not plan for a saved plan
-  if failed and (failed_change or not run.of_plan) then
-    return line(verb_words("resume", run.run, carried, "--failed"))
-  elseif left then
-    return line(verb_words("resume", run.run, carried))
-  end
+  local words = take_up(left)
+  return words and line(words)
+end
+
+-- Returns the command that takes up the run with this id, or nil.
+local function of_id(id, host)
+  local ledger <close> = host.ledger()
+  local run = ledger:runs({ run = id })()
+  run.state = host.state(run)
+  return of_run(run, ledger:counts(id), host)
 end
 
 -- ---- the same command again ----
@@ -221,24 +273,52 @@ local function with_longer_wait(facts)
   return carried
 end
 
--- Open changes can be resumed. An item whose action failed is open, too: a new run would
--- repeat what this one has done.
+-- Returns the lowest percentage of --max-percent that the refused changes are within.
+local function percent_of(over)
+  if over.project <= 0 then
+    return 100
+  end
+  return math.min(math.ceil(over.changes * 100 / over.project), 100)
+end
+
+-- Returns the options with which the guard would have let pass what it refused, as the ledger
+-- keeps them: a list in which names and values alternate, "false" when no option helps, nil
+-- when nothing was refused.
+local function needs(facts)
+  local over, limits, list = facts.over, facts.limits, {}
+  if not over then
+    local is_final = facts.refused and not facts.like
+      and not (facts.listing and not facts.listing.complete)
+    return is_final and "false" or nil
+  end
+  if over.changes > limits.max_changes then
+    add(list, "max-changes", ("%d"):format(over.changes))
+  end
+  if limits.max_percent < 100 and percent_of(over) > limits.max_percent then
+    add(list, "max-percent", ("%d"):format(percent_of(over)))
+  end
+  if over.active_deletes > 0 and not limits.delete_active then
+    add(list, "delete-active", true)
+  end
+  if over.irreversible > 0 then
+    add(list, "confirm", ("%d"):format(over.irreversible))
+  end
+  return list[1] and require "composio.core".json_encode(list, "needs")
+end
+
+-- An item whose action failed is open, too: a new run would repeat what this one has done.
 local function after_apply(facts)
-  local trouble = facts.items.failed > 0 or facts.items.unknown > 0
-  local carried = waited_too_little(facts) and with_longer_wait(facts) or facts.carried
-  local function resume(...)
-    return verb_words("resume", facts.run, carried, ...)
-  end
-  if facts.exit == 4 or facts.refused and not trouble then
-    return nil -- a guard refused the plan, and would again
-  elseif facts.lost then
-    return resume()
-  elseif facts.items.failed > 0 and (facts.changes.failed > 0 or not facts.of_plan) then
-    return resume "--failed"
-  elseif facts.items.not_tried > 0 or facts.items.unknown > 0
-    or facts.stop == "reason" and facts.exit == 7 and facts.written then
-    return resume() -- perhaps of bulks that were not planned yet
-  end
+  local needed = needs(facts)
+  local left = {
+    run = facts.run, of_plan = facts.of_plan, needs = needed,
+    is_open = facts.lost or is_open {
+      mode = "apply", sealed = facts.written, exit = facts.exit, changes = facts.changes,
+      needs = needed,
+    },
+    failed = facts.items.failed > 0, failed_changes = facts.changes.failed > 0,
+    carried = waited_too_little(facts) and with_longer_wait(facts) or facts.carried,
+  }
+  return facts.exit ~= 4 and take_up(left) or nil -- a guard would refuse again
 end
 
 -- Returns the command to type after this run, or nil. facts: what the host knows of it.
@@ -249,7 +329,9 @@ local function after(facts)
   -- the disk was full while the plan was made, or nothing could be planned
   local starts_over = facts.lost and not facts.written or planned_nothing(facts)
   local words
-  if starts_over then
+  if facts.like then -- an interrupted run, for which this one was refused
+    return of_id(facts.like, facts)
+  elseif starts_over then
     words = same_words(facts)
     if facts.apply and (facts.verb == "run" or facts.verb == "undo") then
       add(words, "--apply")
@@ -316,18 +398,31 @@ local function restart(run)
   return line(words)
 end
 
--- Returns the command that resumes a run. facts: run, carried, failed.
-local function resume(facts)
-  return line(verb_words("resume", facts.run, facts.carried, facts.failed and "--failed" or nil))
+-- ---- for the host ----
+
+-- Returns the command that takes up facts.run, or nil.
+local function take_up_earlier(facts)
+  return of_id(facts.run, facts)
+end
+
+-- Returns the command that takes up the newest run that `resume` has something to do for, after
+-- the run's id, or nil.
+local function take_up_newest(facts)
+  local ledger <close> = facts.ledger()
+  local run = newest_open(ledger, facts)
+  return run and ("run %s is not: %s"):format(run.run, of_run(run, ledger:counts(run.run), facts))
 end
 
 return {
   after = after,
   has_changes = has_changes,
+  needs = needs,
+  newest_open = newest_open,
   of_earlier = of_earlier,
   of_run = of_run,
   restart = restart,
-  resume = resume,
+  take_up_earlier = take_up_earlier,
+  take_up_newest = take_up_newest,
   verb = function(...)
     return line(verb_words(...))
   end,

@@ -71,10 +71,7 @@ return function(host)
     local ledger <close> = host.ledger()
     local run = ledger:runs({ run = name })()
     run.state = host.state(run)
-    -- A run that stopped early or left something unknown has not come to its end.
-    local stopped = run.exit == 7 or run.exit == 8
-    local carried = next_command.of_earlier(run, host)
-    local command = next_command.of_run(run, ledger:counts(name), carried, stopped)
+    local command = next_command.of_run(run, ledger:counts(name), host)
     if command then
       host.print("next: " .. command)
     end

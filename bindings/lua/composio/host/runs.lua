@@ -409,10 +409,9 @@ return function(core, host)
       error("the run is gone: " .. name, 0)
     end
     complete(run)
-    local carried = next_command.of_earlier(run, host)
-    local next_line = next_command.of_run(run, counts, carried)
+    local next_line = next_command.of_run(run, counts, host)
     local undo = can_be_undone(run, counts)
-      and next_command.verb("undo", run.run, carried)
+      and next_command.verb("undo", run.run, next_command.of_earlier(run, host))
       or nil
     if host.wants_json then
       run.kind, run.next, run.undo = "run", next_line, undo
