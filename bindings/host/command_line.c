@@ -92,6 +92,8 @@ void host_command_line_add_verb(lua_State *L, const struct host *host)
   lca_table_set_bool(L, "wants_json", options->json);
   lca_table_set_bool(L, "show_all", options->show_all);
   lca_table_set_integer(L, "limit", options->limit);
+  lca_table_set_integer(L, "prune_ms", options->prune_ms);
+  lca_table_set_bool(L, "force", options->force);
   host_command_line_push_words(L, host->argv + 1, host->argc - 1);
   lua_setfield(L, -2, "argv");
   if(options->rest) {

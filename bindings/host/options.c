@@ -293,6 +293,11 @@ static enum ca_code check_ranges(const struct host_options *options,
         err, CA_USAGE,
         "--emulator sets the base URL itself: give either --emulator or "
         "--base-url");
+  if(options->verb == HOST_RUNS && !options->prune_ms &&
+     (options->apply || options->force || options->lock_wait_ms))
+    return ca_err_set(err, CA_USAGE,
+                      "runs takes --apply, --force and --lock-wait only with "
+                      "--prune");
   if(options->quiet && options->verbose)
     return ca_err_set(err, CA_USAGE,
                       "-q or --cron cannot be combined with -v");

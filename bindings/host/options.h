@@ -82,7 +82,9 @@ struct host_options {
   const char *tag;    /* of show; NULL: not given */
   bool failed;        /* resume also retries failed changes */
   bool json;
-  int64_t limit; /* runs to list; 0: all */
+  int64_t limit;    /* runs to list; 0: all */
+  int64_t prune_ms; /* runs that ended longer ago; 0: not given */
+  bool force;       /* with it: also those that can be undone */
   enum host_progress progress;
   bool quiet;
   int verbose;

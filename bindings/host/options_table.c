@@ -56,6 +56,12 @@ static bool read_time_limit(void *field, const char *value)
   return read_duration(field, value) && *(int64_t *)field > 0;
 }
 
+/* A day at least: runs of today are nothing to remove. */
+static bool read_age(void *field, const char *value)
+{
+  return read_duration(field, value) && *(int64_t *)field >= 86400000;
+}
+
 /* Reads "50/s", "3000/m" or a bare number per second. */
 static bool read_rate(void *field, const char *value)
 {
@@ -298,7 +304,7 @@ const struct host_option host_options_table[] = {
     "run against a private emulator with N accounts (200)" },
   { "state-dir", WHERE, ACTS | READS | ON(RESOLVE) | ON(DOCTOR), read_text,
     AT(state_dir), 0, CARRIED | IS_PATH, "DIR", "keep the ledger in DIR" },
-  { "apply", SAFETY, ACTS, read_flag, AT(apply), 0, 0, NULL,
+  { "apply", SAFETY, ACTS | ON(RUNS), read_flag, AT(apply), 0, 0, NULL,
     "carry out the plan; without --apply it is only shown" },
   { "save-plan", SAFETY, PLANS, read_text, AT(save_plan), 0, IS_PATTERN,
     "FILE", "with a preview: write the plan for composio-lua apply FILE" },
@@ -331,8 +337,13 @@ const struct host_option host_options_table[] = {
     "with resolve: how you know the change's outcome" },
   { "tag", SAFETY, ON(SHOW), read_text, AT(tag), 0, 0, "NAME",
     "with show: list only the items with this tag" },
-  { "lock-wait", SAFETY, ACTS | ON(RESOLVE), read_duration, AT(lock_wait_ms),
-    0, 0, "DUR", "wait up to DUR for another run to end" },
+  { "prune", SAFETY, ON(RUNS), read_age, AT(prune_ms), 0, 0, "DUR",
+    "with runs: show which runs ended longer than DUR ago (90d); with --apply "
+    "remove them" },
+  { "force", SAFETY, ON(RUNS), read_flag, AT(force), 0, 0, NULL,
+    "with --prune: also remove runs of the last year that can be undone" },
+  { "lock-wait", SAFETY, ACTS | ON(RESOLVE) | ON(RUNS), read_duration,
+    AT(lock_wait_ms), 0, 0, "DUR", "wait up to DUR for another run to end" },
   { "detailed-exitcode", SAFETY, PLANS, read_flag, AT(detailed_exitcode), 0, 0,
     NULL, "exit 5 when a preview has changes" },
   { "concurrency", PACE, ACTS, read_int_count, AT(endpoint.concurrency), 0,

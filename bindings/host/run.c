@@ -32,8 +32,10 @@ enum ca_code host_run_begin(struct host *host, const unsigned char *salt,
   host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
   if(!host->ledger)
     return err->code ? err->code : CA_SYSTEM;
-  code = ca_run_begin(host->ledger, &info, host->run_id, sizeof(host->run_id),
-                      err);
+  code = ca_prune_previews(host->ledger, err);
+  if(!code)
+    code = ca_run_begin(host->ledger, &info, host->run_id,
+                        sizeof(host->run_id), err);
   if(code) {
     ca_ledger_close(host->ledger);
     host->ledger = NULL;

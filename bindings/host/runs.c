@@ -1,6 +1,6 @@
 /* The verbs that are written in Lua: those about earlier runs (runs, show,
    history, resolve), profiles and doctor. Also writes an outcome that resolve
-   was given.
+   was given, and removes the runs that runs --prune has chosen.
    Must not know: the engine, what is shown. */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/secret.h"
 #include "host/host.h"
+#include "job/report.h"
 #include "module/client.h"
 #include "module/open.h"
 #include "module/table.h"
@@ -71,6 +72,71 @@ static int resolve(lua_State *L)
   return code ? lua_error(L) : 1;
 }
 
+/* ---- prune ---- */
+
+/* Removes the partial files of the selected run's reports, whose paths are
+   relative to dir. */
+static int remove_partials(struct ca_ledger *ledger, const char *run,
+                           const char *dir, struct ca_err *err)
+{
+  struct ca_query query;
+  char full[2 * HOST_PATH_SIZE];
+  const char *path;
+  int count = 0;
+  ca_history_open_reports(&query, ledger, err);
+  while(ca_history_next_report(&query, &path)) {
+    bool whole = *path == '/' || !dir;
+    snprintf(full, sizeof(full), "%s%s%s", whole ? "" : dir, whole ? "" : "/",
+             path);
+    count += lca_report_remove(full, run);
+  }
+  (void)ca_history_close(&query);
+  return count;
+}
+
+/* host.prune(run), with a row of ledger:runs: takes the lock of the run's
+   project and removes the run, unless it has changed since. Returns how many
+   changes it had (nil: it stays), and how many files of rows were removed;
+   raises as resolve does. */
+static int prune(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+  const char *run = text_of(L, "run");
+  int64_t changes = 0;
+  int files = 0;
+  bool may = false;
+  struct ca_err err;
+  enum ca_code code;
+  ca_err_clear(&err);
+  host_setup_machine(host);
+  ca_text_copy(host->project, sizeof(host->project), text_of(L, "project"));
+  lua_getfield(L, 1, "ended_ms");
+  code = host_lock_take(host, &err);
+  if(!code && !host->ledger) {
+    host->ledger = ca_ledger_open(host->state_dir, host->clock, &err);
+    code = host->ledger ? ca_prune_previews(host->ledger, &err) : err.code;
+  }
+  if(!code)
+    code =
+        ca_prune_select(host->ledger, run, lua_tointeger(L, -1), &may, &err);
+  if(!code && may) {
+    files = remove_partials(host->ledger, run, text_of(L, "cwd"), &err);
+    code = err.code ? err.code : ca_prune_run(host->ledger, &changes, &err);
+  }
+  host_lock_release(&host->lock);
+  if(code) {
+    if(code != CA_USAGE && !host->exit_code)
+      host->exit_code = 1;
+    lua_pushstring(L, err.text);
+    return lua_error(L);
+  }
+  if(!may)
+    return 0;
+  lua_pushinteger(L, changes);
+  lua_pushinteger(L, files);
+  return 2;
+}
+
 static void add_functions(lua_State *L, const void *from)
 {
   lua_pushcfunction(L, host_profile_push);
@@ -78,6 +144,9 @@ static void add_functions(lua_State *L, const void *from)
   lua_pushlightuserdata(L, (void *)from);
   lua_pushcclosure(L, resolve, 1);
   lua_setfield(L, -2, "resolve");
+  lua_pushlightuserdata(L, (void *)from);
+  lua_pushcclosure(L, prune, 1);
+  lua_setfield(L, -2, "prune_run");
 }
 
 /* ---- doctor ---- */
@@ -209,6 +278,7 @@ int host_runs_verb(struct host *host)
   code = host_shipped_call(host, "composio.host.runs",
                            host_options_verb(host->options.verb),
                            add_functions, host, NULL);
+  ca_ledger_close(host->ledger);
   if(code < 0 && host->exit_code)
     code = host->exit_code;
   else if(code < 0)

@@ -437,6 +437,51 @@ static int ledger_tagged(lua_State *L)
   return ca_history_close(&query) ? raise(L, &err) : 1;
 }
 
+/* ledger:pruned(project, account, after_account, after_what) → list of the
+   next removed changes that are still known, at most BATCH: the members of a
+   change that are left, and `what` */
+static int ledger_pruned(lua_State *L)
+{
+  struct ca_ledger *ledger = ledger_at(L, 1);
+  struct ca_query query;
+  struct ca_pruned row;
+  struct ca_err err;
+  int count = 0;
+  lua_newtable(L);
+  ca_history_open_pruned(
+      &query, ledger, luaL_optstring(L, 2, NULL), luaL_optstring(L, 3, NULL),
+      luaL_optstring(L, 4, NULL), (int)luaL_optinteger(L, 5, 0), BATCH, &err);
+  while(ca_history_next_pruned(&query, &row)) {
+    lua_createtable(L, 0, 16);
+    lca_table_set_bool(L, "pruned", true);
+    lca_table_set_text(L, "mode", "apply");
+    lca_table_set_text(L, "account", row.account);
+    lca_table_set_integer(L, "what", row.what);
+    set_operation(L, row.api);
+    lca_table_set_text(L, "outcome", ca_change_outcome_key(row.outcome));
+    lca_table_set_time(L, "at", row.at_ms);
+    lca_table_set_integer(L, "at_ms", row.at_ms);
+    lca_table_set_text(L, "before", row.status_before);
+    lca_table_set_text(L, "after", row.status_after);
+    lua_rawseti(L, -2, ++count);
+  }
+  return ca_history_close(&query) ? raise(L, &err) : 1;
+}
+
+/* ledger:size() → bytes in use, and bytes that later rows will use */
+static int ledger_size(lua_State *L)
+{
+  int64_t used;
+  int64_t left;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(ca_history_size(ledger_at(L, 1), &used, &left, &err))
+    return raise(L, &err);
+  lua_pushinteger(L, used);
+  lua_pushinteger(L, left);
+  return 2;
+}
+
 static int ledger_close(lua_State *L)
 {
   struct ca_ledger **place = luaL_checkudata(L, 1, LEDGER_CLASS);
@@ -458,6 +503,8 @@ struct ca_ledger **lca_history_new(lua_State *L)
                                       { "counts", ledger_counts },
                                       { "tags", ledger_tags },
                                       { "tagged", ledger_tagged },
+                                      { "pruned", ledger_pruned },
+                                      { "size", ledger_size },
                                       { NULL, NULL } };
   static const luaL_Reg rows_events[] = { { "__call", rows_next },
                                           { NULL, NULL } };

@@ -369,6 +369,46 @@ static void open_partial(struct report *report, const char *run,
   }
 }
 
+/* Removes the file of that name if it is a partial file of the run. */
+static bool remove_partial(struct report *report, const char *name,
+                           const char *run)
+{
+  char owner[128];
+  struct stat info;
+  bool good = false;
+  ca_text_copy(report->partial, sizeof(report->partial), name);
+  if(lstat(name, &info) || !S_ISREG(info.st_mode))
+    return false;
+  if(open_locked(report) && read_owner(report, owner, sizeof(owner)) &&
+     !strcmp(owner, run))
+    good = !unlink(name);
+  if(report->file)
+    (void)fclose(report->file);
+  report->file = NULL;
+  return good;
+}
+
+int lca_report_remove(const char *path, const char *run)
+{
+  struct report report = { 0 };
+  char name[PATH_SIZE];
+  int count = 0;
+  int n;
+  ca_text_copy(report.path, sizeof(report.path), path);
+  snprintf(name, sizeof(name), "%s.partial", report.path);
+  count += remove_partial(&report, name, run);
+  for(n = 1; n < 100; n++) { /* names that rename_former gives */
+    if(n == 1)
+      snprintf(name, sizeof(name), "%s.%.80s.partial", report.path, run);
+    else
+      snprintf(name, sizeof(name), "%s.%.80s.%d.partial", report.path, run, n);
+    if(!remove_partial(&report, name, run))
+      break;
+    count++;
+  }
+  return count;
+}
+
 /* ---- what the shipped Lua calls ---- */
 
 static struct report *check_report(lua_State *L)
@@ -631,6 +671,8 @@ static void open_report(lua_State *L, struct report *report)
     open_direct(report);
   else if(run->options.apply) {
     lca_run_begin(L, run);
+    if(ca_run_note_report(run->ledger, report->path, &report->err))
+      return;
     open_partial(report, run->options.run_id, run->ledger);
   } else {
     snprintf(name, sizeof(name), "read-%lld-%lld", (long long)getpid(),

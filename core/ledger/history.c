@@ -1,5 +1,5 @@
 /* Reading earlier runs: the list of runs, a run's sessions, the changes of one
-   account.
+   account, what is left of removed runs.
    Must not know: how changes are sent. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -322,4 +322,72 @@ enum ca_code ca_history_gather(struct ca_ledger *ledger, const char *account,
     return query.code;
   return ca_statement_write(ledger, CA_SQL_HISTORY_GATHER, err, "tt", account,
                             project);
+}
+
+/* What is left of removed runs, and what they can leave. */
+
+#define AFTER_ALL "\x7f" /* sorts behind all ids */
+
+void ca_history_open_pruned(struct ca_query *query, struct ca_ledger *ledger,
+                            const char *project, const char *account,
+                            const char *after_account, int after_what,
+                            int limit, struct ca_err *err)
+{
+  const char *first = account ? account : "";
+
+  if(begin(query, ledger, err))
+    query->statement = ca_statement_start(
+        ledger, CA_SQL_PRUNED, err, "ttiti",
+        after_account ? after_account : first, account ? account : AFTER_ALL,
+        (int64_t)after_what, project, (int64_t)limit);
+}
+
+bool ca_history_next_pruned(struct ca_query *query, struct ca_pruned *row)
+{
+  sqlite3_stmt *statement = query->statement;
+
+  if(!next(query))
+    return false;
+  *row = (struct ca_pruned){
+    .account = ca_ledger_text(statement, 0),
+    .what = sqlite3_column_int(statement, 1),
+    .outcome = (enum ca_outcome)sqlite3_column_int(statement, 3),
+    .at_ms = sqlite3_column_int64(statement, 4),
+    .status_before = ca_ledger_text(statement, 5),
+    .status_after = ca_ledger_text(statement, 6),
+  };
+  query->code =
+      ca_ledger_operation(query->ledger, sqlite3_column_int64(statement, 2),
+                          &row->api, query->err);
+  return !query->code;
+}
+
+void ca_history_open_reports(struct ca_query *query, struct ca_ledger *ledger,
+                             struct ca_err *err)
+{
+  if(begin(query, ledger, err))
+    query->statement = ca_statement_start(ledger, CA_SQL_REPORTS, err, "r");
+}
+
+bool ca_history_next_report(struct ca_query *query, const char **path)
+{
+  if(!next(query))
+    return false;
+  *path = ca_ledger_text(query->statement, 0);
+  return true;
+}
+
+enum ca_code ca_history_size(struct ca_ledger *ledger, int64_t *used,
+                             int64_t *left, struct ca_err *err)
+{
+  struct ca_query query;
+
+  *used = *left = 0;
+  if(begin(&query, ledger, err))
+    query.statement = ca_statement_start(ledger, CA_SQL_SIZE, err, "");
+  if(next(&query)) {
+    *used = sqlite3_column_int64(query.statement, 0);
+    *left = sqlite3_column_int64(query.statement, 1);
+  }
+  return ca_history_close(&query);
 }

@@ -452,6 +452,54 @@ CA_MUST_USE enum ca_code ca_history_gather(struct ca_ledger *ledger,
                                            const char *project,
                                            struct ca_err *err);
 
+/* A change that ca_prune_run has removed and that is still known: of each
+   account the last refresh, and the last change that saw it ACTIVE. */
+struct ca_pruned {
+  const char *account;
+  int what; /* 1: the refresh, 2: ACTIVE */
+  const struct ca_api *api;
+  enum ca_outcome outcome;
+  int64_t at_ms;
+  const char *status_before;
+  const char *status_after;
+};
+/* Those of a project and an account (NULL: of all), by account, at most limit.
+   after_account and after_what: the last row that was read before, NULL and 0
+   at first. */
+void ca_history_open_pruned(struct ca_query *query, struct ca_ledger *ledger,
+                            const char *project, const char *account,
+                            const char *after_account, int after_what,
+                            int limit, struct ca_err *err);
+bool ca_history_next_pruned(struct ca_query *query, struct ca_pruned *row);
+/* The paths of the selected run's reports, as the script gave them. */
+void ca_history_open_reports(struct ca_query *query, struct ca_ledger *ledger,
+                             struct ca_err *err);
+bool ca_history_next_report(struct ca_query *query, const char **path);
+/* How many bytes of the file are in use, and how many are left over from
+   removed rows: later rows use them. */
+CA_MUST_USE enum ca_code ca_history_size(struct ca_ledger *ledger,
+                                         int64_t *used, int64_t *left,
+                                         struct ca_err *err);
+
+/* Selects a run that is to be removed. *may is false, and the run must stay,
+   if it does not end at ended_ms (0: without an end) any more. */
+CA_MUST_USE enum ca_code ca_prune_select(struct ca_ledger *ledger,
+                                         const char *name, int64_t ended_ms,
+                                         bool *may, struct ca_err *err);
+/* Removes the selected run with all its rows, except what struct ca_pruned
+   says. *changes: how many it had. On disk on return. */
+CA_MUST_USE enum ca_code ca_prune_run(struct ca_ledger *ledger,
+                                      int64_t *changes, struct ca_err *err);
+/* Removes previews that began more than a week ago and planned no change.
+   Call it before a run begins. On disk on return. */
+CA_MUST_USE enum ca_code ca_prune_previews(struct ca_ledger *ledger,
+                                           struct ca_err *err);
+
+/* Stores the path of a report of the open run, whose rows are in a file
+   beside it until the run has ended. */
+CA_MUST_USE enum ca_code ca_run_note_report(struct ca_ledger *ledger,
+                                            const char *path,
+                                            struct ca_err *err);
 /* Stores the digest of the plan that was saved from the open run. */
 CA_MUST_USE enum ca_code ca_run_keep_plan(struct ca_ledger *ledger,
                                           const char *digest,

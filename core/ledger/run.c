@@ -198,6 +198,12 @@ enum ca_code ca_run_keep_needs(struct ca_ledger *ledger, const char *needs,
   return keep(ledger, CA_SQL_RUN_NEEDS, needs, err);
 }
 
+enum ca_code ca_run_note_report(struct ca_ledger *ledger, const char *path,
+                                struct ca_err *err)
+{
+  return keep(ledger, CA_SQL_REPORT_ADD, path, err);
+}
+
 /* The beginning. */
 
 /* Inserts the run in the open transaction; *added is false when the name is

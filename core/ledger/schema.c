@@ -31,6 +31,20 @@
   "tag(item INTEGER NOT NULL, name TEXT NOT NULL," \
   " later INTEGER NOT NULL, PRIMARY KEY(item, name)) WITHOUT ROWID;"
 
+/* What `runs --prune` leaves of removed changes: by `what`, the last refresh
+   of an account (1) and the last change that saw it ACTIVE (2). */
+#define PRUNED                                                             \
+  "pruned(account TEXT NOT NULL, project TEXT NOT NULL,"                   \
+  " what INTEGER NOT NULL, operation INTEGER NOT NULL,"                    \
+  " outcome INTEGER NOT NULL, at_ms INTEGER NOT NULL, status_before TEXT," \
+  " status_after TEXT, PRIMARY KEY(account, project, what))"               \
+  " WITHOUT ROWID;"
+
+/* The reports whose rows a run has had in a file beside them. */
+#define REPORT                                       \
+  "report(run INTEGER NOT NULL, path TEXT NOT NULL," \
+  " PRIMARY KEY(run, path)) WITHOUT ROWID;"
+
 /* migrations[n - 1] makes version n of the schema. A released version is
    never edited; a change is a new entry. Numbers of outcomes, flags and
    classes are those of the headers. */
@@ -105,7 +119,9 @@ static const char *const migrations[] = {
   "CREATE TABLE " TAG,
 
   /* the options without which a guard would refuse what is left of the run */
-  "ALTER TABLE run ADD COLUMN needs TEXT;"
+  "ALTER TABLE run ADD COLUMN needs TEXT;",
+
+  "CREATE TABLE " PRUNED "CREATE TABLE " REPORT
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -116,6 +132,7 @@ static const char *const migrations[] = {
   " ids TEXT, status TEXT, updated_ms INTEGER);"
 #define RUN_OF_3 \
   "CREATE TEMP VIEW run AS SELECT *, NULL AS needs FROM main.run;"
+#define OF_5 "CREATE TEMP TABLE " PRUNED "CREATE TEMP TABLE " REPORT
 static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
   " NULL AS undoes, NULL AS salt, NULL AS counts, NULL AS plan,"
@@ -125,15 +142,17 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
   "CREATE TEMP TABLE part AS " SESSIONS_OF_1 ";"
   "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";"
-  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 "CREATE TEMP TABLE " TAG,
+  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 OF_5 "CREATE TEMP TABLE " TAG,
 
   "CREATE TEMP VIEW run AS SELECT *, NULL AS plan, NULL AS needs"
   " FROM main.run;"
-  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 "CREATE TEMP TABLE " TAG,
+  "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 OF_5 "CREATE TEMP TABLE " TAG,
 
-  RUN_OF_3 "CREATE TEMP TABLE " TAG,
+  RUN_OF_3 OF_5 "CREATE TEMP TABLE " TAG,
 
-  RUN_OF_3,
+  RUN_OF_3 OF_5,
+
+  OF_5,
 };
 
 static int read_number(sqlite3 *db, const char *sql, int *number)

@@ -329,6 +329,45 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " coalesce(i.detail, i.status_reason) FROM tag t CROSS JOIN item i"
       " ON i.id = t.item WHERE t.item BETWEEN ?1 AND ?2 AND t.item > ?3"
       " AND t.name = ?4 ORDER BY t.item LIMIT ?5",
+  [CA_SQL_REPORT_ADD] = "INSERT OR IGNORE INTO report VALUES(?1, ?2)",
+  [CA_SQL_REPORTS] = "SELECT path FROM report WHERE run = ?1",
+  [CA_SQL_PRUNE_MAY] = "SELECT count(*) FROM run WHERE id = ?1"
+                       " AND coalesce(ended_ms, 0) = ?2",
+  /* ?3: 1, the refreshes (operation ?4) that are done; 2, what saw its account
+     ACTIVE */
+  [CA_SQL_PRUNE_KEEP] =
+      "INSERT INTO pruned(account, project, what, operation, outcome, at_ms,"
+      " status_before, status_after) SELECT coalesce(o.made, " AIM
+      ") AS about,"
+      " coalesce(r.project, ''), ?3, c.operation, " STATE ", " WHEN
+      " AS at, c.status_before, o.status_after" CHANGE_JOINS
+      " CROSS JOIN run r ON r.id = c.id >> 41 WHERE c.id BETWEEN ?1 AND ?2"
+      " AND r.mode = 'apply' AND about <> '' AND CASE ?3"
+      " WHEN 1 THEN c.operation = ?4 AND " STATE " = 3"
+      " ELSE c.status_before = 'ACTIVE' OR o.status_after = 'ACTIVE' END"
+      " ORDER BY at ON CONFLICT DO UPDATE SET operation = excluded.operation,"
+      " outcome = excluded.outcome, at_ms = excluded.at_ms,"
+      " status_before = excluded.status_before,"
+      " status_after = excluded.status_after"
+      " WHERE excluded.at_ms >= pruned.at_ms",
+  [CA_SQL_PRUNE_COUNT] =
+      "SELECT count(*) FROM change WHERE id BETWEEN ?1 AND ?2",
+  [CA_SQL_PRUNE_PREVIEW] =
+      "SELECT id FROM run WHERE mode = 'preview' AND began_ms < ?1 AND NOT"
+      " EXISTS (SELECT 1 FROM change c WHERE c.id >= run.id << 41 AND"
+      " c.id < (run.id + 1) << 41) LIMIT 1",
+  /* of two rows about one change, the first */
+  [CA_SQL_PRUNED] =
+      "SELECT account, what, operation, outcome, at_ms, status_before,"
+      " status_after FROM pruned p WHERE account BETWEEN ?1 AND ?2"
+      " AND (account, what) > (?1, ?3) AND (?4 IS NULL OR project = ?4)"
+      " AND NOT (what = 2 AND EXISTS (SELECT 1 FROM pruned q WHERE"
+      " q.account = p.account AND q.project = p.project AND q.what = 1"
+      " AND q.at_ms = p.at_ms AND q.operation = p.operation))"
+      " ORDER BY account, what LIMIT ?5",
+  [CA_SQL_SIZE] = "SELECT (page_count - freelist_count) * page_size,"
+                  " freelist_count * page_size FROM pragma_page_count,"
+                  " pragma_freelist_count, pragma_page_size",
   [CA_SQL_SENT_ADD] = "REPLACE INTO sent(id, service_ms, ids, status,"
                       " updated_ms) VALUES(?1, ?2, ?3, ?4, ?5)",
   [CA_SQL_SENT] = "SELECT service_ms, ids, status, updated_ms FROM sent"

@@ -670,9 +670,12 @@ function composio.runs(options) end
 ---@field account? string | composio.account an account, or the id of an account or auth config
 
 ---@class composio.change
----@field run string id of the run
----@field script string
+---@field run? string id of the run; nil if pruned
+---@field script? string
 ---@field mode "apply" | "preview"
+---@field pruned? boolean true for what runs --prune has left of a removed run: the last refresh of
+---an account, and the last change that saw it ACTIVE; of its fields only `at`, `operation`,
+---`outcome`, `account_id` or `auth_config_id`, `status_before` and `status_after` are left
 ---@field at string when it ended, else when it was sent, else when it was planned; ISO 8601, UTC
 ---@field operation string such as "disable" or "auth_configs.disable"
 ---@field outcome composio.outcome
@@ -696,7 +699,8 @@ function composio.runs(options) end
 ---@field host string machine
 
 ---Iterates over the changes that earlier runs of this project made. With `account`, its
----changes come oldest first and include the create that made it. Without, they come run by
+---changes come oldest first and include the create that made it. Without, those of removed
+---runs that are still known come first (`pruned`), and the others run by
 ---run, oldest run first, each in the order of its plan. The script's own run is left out.
 ---The first query with an account collects the changes of all accounts; changes that other
 ---processes add later do not appear in such queries. The loop reads a few rows at a time.

@@ -5,6 +5,8 @@
 -- while a script handles a row or waits for a call, so other processes can use the ledger.
 -- The script's own run is not included, because it has not ended.
 
+local changes = require "composio.pruned"
+
 local RUNS = { "mode", "since" }
 local MODES = { "apply", "preview" }
 local HISTORY = { "account", "operation", "outcome", "previews", "since" }
@@ -191,6 +193,7 @@ return function(composio, core, host)
       run = row.run,
       script = row.script,
       mode = row.mode,
+      pruned = row.pruned,
       at = row.at,
       operation = row.operation,
       outcome = row.outcome,
@@ -229,7 +232,7 @@ return function(composio, core, host)
         ledger:gather(nil, host.own_project)
         gathered = true
       end
-      local rows = ledger:changes(filter)
+      local rows = changes(ledger, filter)
       return function()
         filter.except = host.own_run()
         return rows()

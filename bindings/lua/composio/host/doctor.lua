@@ -8,6 +8,8 @@ local next_command = require "composio.host.next_command"
 local versions = require "composio.versions"
 
 local MOST_SKEW = 30 -- seconds
+local LARGE = 200e6 -- bytes of a ledger from which on doctor says how runs are removed
+local MUCH_LEFT = 1e6 -- bytes that are worth a word
 local FEW_LEFT = 0.2 -- of the organisation's rate limit: below it, jobs have to wait
 
 -- Exit codes by the state of a check, most important first: the first state that occurs
@@ -78,8 +80,16 @@ return function(core, host)
       return
     end
     local file = host.state_dir .. "/ledger.db"
-    local megabytes = (size_of(file) + size_of(file .. "-wal")) / 1e6
-    report("ok", "ledger", ("%s, %.1f MB"):format(file, megabytes))
+    local used, left = found:size()
+    local text = ("%s, %.1f MB"):format(file, (used + size_of(file .. "-wal")) / 1e6)
+    if left >= MUCH_LEFT then
+      text = ("%s, and %.1f MB that are free for later runs"):format(text, left / 1e6)
+    end
+    if used >= LARGE then
+      report("note", "ledger", text .. ": `composio-lua runs --prune 90d` shows which runs can go")
+    else
+      report("ok", "ledger", text)
+    end
     return found
   end
 

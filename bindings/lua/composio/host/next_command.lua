@@ -416,6 +416,7 @@ end
 return {
   after = after,
   has_changes = has_changes,
+  is_open = is_open,
   needs = needs,
   newest_open = newest_open,
   of_earlier = of_earlier,

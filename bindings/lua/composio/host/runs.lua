@@ -1,10 +1,13 @@
 -- The verbs runs, show RUN and history ACCOUNT: tables and lines for people,
--- JSON lines for programs. resolve.lua has the verb resolve.
+-- JSON lines for programs. resolve.lua has the verb resolve, prune.lua what runs --prune
+-- removes.
 -- Must not know: SQL, how rows are read ahead, terminals, signals.
 
 local columns = require "composio.host.columns"
 local json_line = require "composio.host.json_line"
 local next_command = require "composio.host.next_command"
+local prune = require "composio.host.prune"
+local changes_of = require "composio.pruned"
 local resolve = require "composio.host.resolve"
 
 local FIRST_CHANGES = 50
@@ -36,7 +39,7 @@ end
 
 local SHOWN_RUN = joined({ "kind" }, RUN, "next", "undo")
 local SHOWN_CHANGE = joined({ "kind" }, CHANGE)
-local HISTORY_CHANGE = joined({ "at", "run", "mode", "script", "who", "host" }, CHANGE)
+local HISTORY_CHANGE = joined({ "at", "run", "mode", "pruned", "script", "who", "host" }, CHANGE)
 
 -- ---- texts ----
 
@@ -165,6 +168,24 @@ return function(core, host)
     return list[1] and table.concat(list, ", ")
   end
 
+  -- Can undo restore anything that the run did?
+  local function can_be_undone(run, counts)
+    if not next_command.has_changes(run) then
+      return false
+    end
+    local undone = {}
+    for _, row in ipairs(core.operations()) do
+      local is_account = row.resource == "connected_accounts"
+      undone[is_account and row.name or row.resource .. "." .. row.name] = row.undo ~= nil
+    end
+    for _, count in ipairs(counts) do
+      if count.outcome == "done" and undone[count.operation] then
+        return true
+      end
+    end
+    return false
+  end
+
   -- ---- runs ----
 
   -- Adds the run's state to a row of ledger:runs.
@@ -200,10 +221,29 @@ return function(core, host)
     return changes
   end
 
-  local function runs(ledger)
-    local list = columns_of {
-      "run", 0, "state", 11, "what", 7, "changes", 12, "took", 6, "by", 8, "began", 20,
-    }
+  local RUN_COLUMNS = {
+    "run", 0, "state", 11, "what", 7, "changes", 12, "took", 6, "by", 8, "began", 20,
+  }
+
+  local function show_runs(rows)
+    local list = columns_of(RUN_COLUMNS)
+    for _, run in ipairs(rows) do
+      if host.wants_json then
+        print_json(RUN, for_programs(run))
+      else
+        add_run(list, run)
+      end
+    end
+    list:finish()
+  end
+
+  local prune_runs = prune(host, can_be_undone, show_runs)
+
+  local function runs(ledger, given)
+    if host.prune_ms > 0 then
+      return prune_runs(ledger, given.prune_run)
+    end
+    local list = columns_of(RUN_COLUMNS)
     local shown = 0
     for run in ledger:runs {} do
       complete(run)
@@ -383,24 +423,6 @@ return function(core, host)
     end
   end
 
-  -- Can undo restore anything that the run did?
-  local function can_be_undone(run, counts)
-    if not next_command.has_changes(run) then
-      return false
-    end
-    local undone = {}
-    for _, row in ipairs(core.operations()) do
-      local is_account = row.resource == "connected_accounts"
-      undone[is_account and row.name or row.resource .. "." .. row.name] = row.undo ~= nil
-    end
-    for _, count in ipairs(counts) do
-      if count.outcome == "done" and undone[count.operation] then
-        return true
-      end
-    end
-    return false
-  end
-
   local function show(ledger)
     local name = ledger:find(host.operand)
     local counts, has_changes = in_order(ledger:counts(name))
@@ -473,7 +495,7 @@ return function(core, host)
     }
     local shown, previews = 0, 0
     ledger:gather(host.operand)
-    for row in ledger:changes { account = host.operand, previews = 1 } do
+    for row in changes_of(ledger, { account = host.operand, previews = 1 }) do
       if row.mode == "preview" and not host.show_all then
         previews = previews + 1
       else
@@ -482,8 +504,8 @@ return function(core, host)
         if host.wants_json then
           print_json(HISTORY_CHANGE, for_json(row))
         else
-          list:add(time(row.at), row.operation, move(row), outcome(row.outcome), why(row), by(row),
-            row.line, row.run)
+          list:add(time(row.at), row.operation, move(row), outcome(row.outcome), why(row),
+            row.run and by(row), row.line, row.run or "(pruned)")
         end
       end
       if host.is_over() then
@@ -526,15 +548,18 @@ return function(core, host)
         host.complain("no runs yet in " .. host.state_dir)
         return code_without
       end
-      return show_it(ledger, given.resolve)
+      return show_it(ledger, given)
     end
   end
 
+  local decide = resolve(host)
   return {
     profiles = profiles,
     runs = verb(runs, 0),
     show = verb(show, 2),
     history = verb(history, 0),
-    resolve = verb(resolve(host), 2),
+    resolve = verb(function(ledger, given)
+      return decide(ledger, given.resolve)
+    end, 2),
   }
 end
