@@ -29,12 +29,14 @@ local WAITING = { INITIALIZING = true, INITIATED = true } -- for a person with a
 -- wait in a queue. A woken task checks `pulling` again, so a task that never suspends can
 -- pull several times without a task switch; no second task is woken before that check.
 -- The function returns what pcall(pull) returns. It runs once per item, hence no table
--- for the results.
+-- for the results. An iterator that has returned nil, or raised, is not called again: a
+-- coroutine would raise then, and others would begin anew.
 local function make_turns(pull)
-  local pulling, woken = false, false
+  local pulling, woken, ended = false, false, false
   local queue, first, last = {}, 1, 0
-  local function pulled(...)
+  local function pulled(good, subject, ...)
     pulling = false
+    ended = not good or subject == nil
     if first <= last and not woken then
       local turn = queue[first]
       queue[first] = nil
@@ -42,7 +44,7 @@ local function make_turns(pull)
       woken = true
       turn:set()
     end
-    return ...
+    return good, subject, ...
   end
   return function()
     while pulling do
@@ -51,6 +53,9 @@ local function make_turns(pull)
       queue[last] = turn
       turn:wait()
       woken = false
+    end
+    if ended then
+      return pulled(true)
     end
     pulling = true
     return pulled(pcall(pull))
