@@ -70,7 +70,7 @@ describe("composio.csv", function()
         "a\n1\n", '{ "a" }, { raw = "true" }',
       },
       ["composio.csv: expected a table of options, got string"] = { "a\n1\n", '{ "a" }, "raw"' },
-      ["x.csv: row 2, column 'a' contains a control byte"] = { "a\n\"\1\"\n" },
+      ["x.csv: column 2 of the header contains a control byte"] = { "a,\"\1\"\n1,2\n" },
       ["x.csv: row 2, column 'b' is not valid UTF-8"] = { "a,b\n1,\255\n" },
       ["x.csv: row 2: a quote is misplaced or not closed"] = { 'a,b\n1,"2"x"\n' },
       ["x.csv: row 3: a quote is misplaced or not closed"] = { 'a,b\n1,2\n3,"4\n' },

@@ -175,16 +175,23 @@ static bool next_cell(struct reader *reader, struct ca_slice *cell)
   return true;
 }
 
-/* Returns why a cell is refused, or NULL: control bytes and invalid UTF-8 mean
-   that the file is damaged. */
-static const char *what_is_wrong(struct ca_slice cell)
+static bool has_control_byte(struct ca_slice cell)
 {
   size_t i;
   for(i = 0; i < cell.len; i++) {
     unsigned char c = (unsigned char)cell.data[i];
     if((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
-      return "contains a control byte";
+      return true;
   }
+  return false;
+}
+
+/* Returns why a cell is refused, or NULL. Control bytes are allowed in rows: a
+   report has them where the service's texts do. */
+static const char *what_is_wrong(struct ca_slice cell, bool in_header)
+{
+  if(in_header && has_control_byte(cell))
+    return "contains a control byte";
   return ca_text_is_utf8(cell, NULL) ? NULL : "is not valid UTF-8";
 }
 
@@ -195,12 +202,13 @@ static void warn_of_invisible(lua_State *L, struct reader *reader,
                               struct ca_slice cell, int64_t row,
                               const char *column)
 {
-  if(!ca_text_has_invisible(cell) || reader->warnings == WARNINGS_MAX)
+  if(reader->warnings == WARNINGS_MAX ||
+     !(ca_text_has_invisible(cell) || has_control_byte(cell)))
     return;
   reader->warnings++;
   ca_log_event(lca_scheduler_log(lca_scheduler_of(L)), CA_LOG_WARN, "csv",
                "%s: row %lld, column '%s' has an invisible character, such "
-               "as a no-break space%s",
+               "as a no-break space or a control byte%s",
                path_of(L, 1), (long long)row, column,
                reader->warnings == WARNINGS_MAX ? "; no more are listed" : "");
   lua_pop(L, 1); /* the path */
@@ -219,7 +227,7 @@ static int reader_header(lua_State *L)
                            path_of(L, 1));
   lua_newtable(L);
   for(i = 1; next_cell(reader, &cell); i++) {
-    const char *wrong = cell.len ? what_is_wrong(cell) : "has no name";
+    const char *wrong = cell.len ? what_is_wrong(cell, true) : "has no name";
     if(i == 1 && ca_text_is_utf16(cell))
       return lca_error_usage(L, "%s: the file is UTF-16: save it as UTF-8",
                              path_of(L, 1));
@@ -260,7 +268,7 @@ static int reader_next(lua_State *L)
     lua_settop(L, 4);
     lua_rawgeti(L, 2, i);
     lua_pushvalue(L, -1);
-    wrong = what_is_wrong(cell);
+    wrong = what_is_wrong(cell, false);
     if(!cell.len && lua_rawget(L, 3) != LUA_TNIL)
       wrong = "is empty";
     lua_settop(L, 5); /* reader names needed row name */

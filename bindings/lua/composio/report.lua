@@ -8,14 +8,27 @@ local lost_links = require "composio.lost_links"
 local LINK, REASON = "redirect_url", "reason" -- columns with a meaning
 local NO_LINK = "link not received: mint a new one"
 
-local KNOWN = { "raw", "live" }
+local OPTIONS = { raw = "boolean", live = "boolean" }
+local CELLS = { string = true, number = true, boolean = true, ["nil"] = true }
 local MINTED, ENDS = "minted_at", "expires_at"
+
+-- Returns the value as a text. The file is UTF-8: other bytes become U+FFFD, since a script
+-- may have cut a text within a character.
+local function to_utf8(value)
+  local text = tostring(value)
+  local good, bad = utf8.len(text)
+  while not good do
+    text = text:sub(1, bad - 1) .. "\u{FFFD}" .. text:sub(bad + 1)
+    good, bad = utf8.len(text, bad)
+  end
+  return text
+end
 
 -- Returns the value as a cell. A spreadsheet would execute a text that begins like a
 -- formula: unless raw, such a text gets a leading quote, and so does one that has quotes
 -- before that, so that composio.csv can take one off. Numbers are never formulas.
 local function to_text(value, raw)
-  local text = tostring(value)
+  local text = to_utf8(value)
   local guard = not raw and type(value) ~= "number" and text:find "^'*[=+@\t\r-]"
   if guard then
     text = "'" .. text
@@ -158,7 +171,7 @@ return function(composio, core, host)
         local is_like = other[LINK] ~= ""
         for _, name in ipairs(columns) do
           local is_said = name ~= LINK and name ~= REASON and name ~= MINTED
-          is_like = is_like and (not is_said or other[name] == tostring(row[name] or ""))
+          is_like = is_like and (not is_said or other[name] == to_utf8(row[name] or ""))
         end
         if is_like then
           return true
