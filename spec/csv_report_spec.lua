@@ -66,7 +66,7 @@ describe("composio.csv", function()
       ["x.csv: there is no column 'k', only: a, b"] = {
         "a,b\n1,2\n", '{ "a" }, { secret = { "k" } }',
       },
-      ["composio.csv: raw: expected a boolean, got string"] = {
+      ["composio.csv: raw: expected true or false, got string"] = {
         "a\n1\n", '{ "a" }, { raw = "true" }',
       },
       ["composio.csv: expected a table of options, got string"] = { "a\n1\n", '{ "a" }, "raw"' },
@@ -279,7 +279,7 @@ describe("composio.report", function()
   it("refuses wrong columns, rows and options", function()
     for text, script in pairs {
       ["did you mean 'user'?"] = [[composio.report("o", { "user" }):add { uzer = 1 }]],
-      ["expected a list of column names"] = [[composio.report("o", {})]],
+      ["columns: the list is empty"] = [[composio.report("o", {})]],
       ["did you mean 'raw'?"] = [[composio.report("o", { "a" }, { row = true })]],
       ["called with a colon"] = [[composio.report("o", { "a" }).add { a = 1 }]],
       ["o is already the file of another report"] = [[

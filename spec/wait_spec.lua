@@ -161,7 +161,7 @@ describe("wait_for_connection", function()
     { { interval = 0 }, "interval: 0 is too short" },
     { { timeoutMs = 5 }, "unknown option 'timeoutMs' %(did you mean 'timeout'%?%)" },
     { { inactive_is_failure = "yes" }, "inactive_is_failure: expected true or false" },
-    { 180000, "expected a table such as { timeout = 180 }, got number" },
+    { 180000, "wait_for_connection: expected a table of options, got number" },
   }
   for place, case in ipairs(wrong) do
     both("refuses wrong options, " .. place, function()

@@ -11,9 +11,8 @@ local lost_links = require "composio.lost_links"
 
 local host -- set when init.lua loads this file
 
-local KNOWN = { "name", "key", "after", "concurrency", "allow_incomplete", "canary" }
 local CHUNK = 100 -- ids per request
-local TYPES = {
+local OPTIONS = {
   name = "string",
   key = "function",
   after = "function",
@@ -21,7 +20,7 @@ local TYPES = {
   allow_incomplete = "boolean",
   canary = "table",
 }
-local CANARY = { "count", "check" }
+local CANARY = { count = "number", check = "function" }
 local FEW = 3 -- keys named in a message
 local WAITING = { INITIALIZING = true, INITIATED = true } -- for a person with a link
 
@@ -272,29 +271,15 @@ return function(composio, core, given)
 
   -- ---- arguments ----
 
-  local function check_canary_options(canary)
-    for key in pairs(canary) do
-      if key ~= "count" and key ~= "check" then
-        core.unknown_option("composio.bulk: canary", tostring(key), CANARY)
-      end
-    end
+  local function read_canary(given)
+    local canary = core.check_options("composio.bulk: canary", given, CANARY)
     if math.type(canary.count) ~= "integer" or canary.count < 1 then
       core.usage "composio.bulk: canary.count: expected a whole number of at least 1"
     end
-    if type(canary.check) ~= "function" then
+    if not canary.check then
       core.usage "composio.bulk: canary.check: expected a function that returns whether to go on"
     end
-  end
-
-  -- Reads every option once, so that no metamethod runs while changes are carried out.
-  local function settled(options)
-    local read = {}
-    for name in pairs(TYPES) do
-      read[name] = options[name]
-    end
-    local canary = read.canary
-    read.canary = canary and { count = canary.count, check = canary.check }
-    return read
+    return canary
   end
 
   local function read_arguments(...)
@@ -311,20 +296,13 @@ return function(composio, core, given)
     elseif type(options) ~= "table" then
       core.usage("composio.bulk: expected a name or options, got " .. type(options))
     end
-    for key, value in pairs(options) do
-      local expected = TYPES[key]
-      if not expected then
-        core.unknown_option("composio.bulk", tostring(key), KNOWN)
-      elseif type(value) ~= expected then
-        core.usage(("composio.bulk: %s: expected a %s, got %s"):format(key, expected, type(value)))
-      end
-    end
+    options = core.check_options("composio.bulk", options, OPTIONS)
     local workers = options.concurrency
     if workers and not (math.type(workers) == "integer" and workers > 0 and workers <= 512) then
       core.usage "composio.bulk: concurrency: expected a whole number from 1 to 512"
     end
     if options.canary then
-      check_canary_options(options.canary)
+      options.canary = read_canary(options.canary)
     end
     if type(action) ~= "function" then
       core.usage("composio.bulk: expected a function as action, got " .. type(action))
@@ -332,7 +310,7 @@ return function(composio, core, given)
     if not core.can_suspend() then
       core.usage "composio.bulk: call it in the script itself, not in a coroutine or a callback"
     end
-    return settled(options), selection, action
+    return options, selection, action
   end
 
   -- ---- steps ----

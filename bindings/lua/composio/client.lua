@@ -3,12 +3,10 @@
 
 local DAY_S = 86400.0
 
-local NAMES = {
-  "api_key", "api_key_file", "base_url", "timeout", "retries", "concurrency", "budget",
-  "max_wait",
+local OPTIONS = {
+  api_key = "string", api_key_file = "string", base_url = "string", timeout = "number",
+  retries = "number", concurrency = "number", budget = "number", max_wait = "number",
 }
-
-local TEXTS = { api_key = true, api_key_file = true, base_url = true }
 
 local NUMBERS = { -- name → the least and the most
   timeout = { 0.001, DAY_S },
@@ -24,18 +22,14 @@ return function(_, core)
   end
 
   local function check_text(name, value)
-    if type(value) ~= "string" then
-      refuse("%s: expected a string, got %s", name, type(value))
-    elseif value:find("\0", 1, true) then
+    if value:find("\0", 1, true) then
       refuse("%s: contains a zero byte", name)
     end
   end
 
   local function check_number(name, value)
     local least, most = table.unpack(NUMBERS[name])
-    if type(value) ~= "number" then
-      refuse("%s: expected a number, got %s", name, type(value))
-    elseif not (value >= least and value <= most) then
+    if not (value >= least and value <= most) then
       local hint = most == DAY_S and " (it is in seconds)" or ""
       local from, to = tostring(least + 0.0), tostring(most + 0.0)
       refuse("%s: %s is not between %s and %s%s", name, tostring(value + 0.0), from, to, hint)
@@ -44,19 +38,10 @@ return function(_, core)
 
   -- Returns a checked copy of the options.
   function core.client_options(given)
-    if given ~= nil and type(given) ~= "table" then
-      refuse("expected a table, got %s", type(given))
-    end
-    local options = {}
-    for name, value in next, given or {} do
-      if TEXTS[name] then
-        check_text(name, value)
-      elseif NUMBERS[name] then
-        check_number(name, value)
-      else
-        core.unknown_option("composio.client", tostring(name), NAMES)
-      end
-      options[name] = value
+    local options = core.check_options("composio.client", given, OPTIONS)
+    for name, value in pairs(options) do
+      local check = NUMBERS[name] and check_number or check_text
+      check(name, value)
     end
     if options.api_key and options.api_key_file then
       refuse "give api_key or api_key_file, not both"

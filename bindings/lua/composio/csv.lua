@@ -1,7 +1,7 @@
 -- composio.csv: the rows of a CSV file as a selection; each row is read on demand.
 -- Must not know: accounts, the ledger.
 
-local KNOWN = { "secret", "raw" }
+local OPTIONS = { secret = "names", raw = "boolean" }
 
 return function(composio, core, host)
   if not host then
@@ -9,22 +9,6 @@ return function(composio, core, host)
       core.usage "composio.csv needs the host: run this script with composio-lua"
     end
     return
-  end
-
-  local function check_list(what, list)
-    if type(list) ~= "table" then
-      core.usage(("composio.csv: %s: expected a list of names, got %s"):format(what, type(list)))
-    end
-    for key, name in pairs(list) do
-      if math.type(key) ~= "integer" then -- options as columns: secrets would be stored
-        local wrong = "composio.csv: %s: '%s' is not a list index; "
-          .. "options such as secret follow the columns"
-        core.usage(wrong:format(what, tostring(key)))
-      elseif type(name) ~= "string" or name == "" then
-        core.usage(("composio.csv: %s: expected a string as column name"):format(what))
-      end
-    end
-    return list
   end
 
   -- Returns the names of the file's columns, and the set of those that the script needs.
@@ -54,6 +38,11 @@ return function(composio, core, host)
     return names, needed
   end
 
+  -- What a script does with a list, and this is none.
+  local function no_list()
+    core.usage "composio.csv gives no list: write for row in composio.csv(…) do"
+  end
+
   -- composio.csv("staff.csv", { "user", "key" }, { secret = { "key" } }):
   -- callable, returns one table per row. The named columns must exist and must not be
   -- empty; secret columns must exist and stay out of ledger, logs and plans. A quote before
@@ -65,22 +54,11 @@ return function(composio, core, host)
     if path:find "\0" then
       core.usage "composio.csv: the path contains a null byte"
     end
-    options = options == nil and {} or options
-    if type(options) ~= "table" then
-      core.usage("composio.csv: expected a table of options, got " .. type(options))
-    end
-    for key in pairs(options) do
-      if key ~= "secret" and key ~= "raw" then
-        core.unknown_option("composio.csv", key, KNOWN)
-      end
-    end
-    if options.raw ~= nil and type(options.raw) ~= "boolean" then
-      core.usage("composio.csv: raw: expected a boolean, got " .. type(options.raw))
-    end
-    local secret = check_list("secret", options.secret or {})
-    check_list("columns", columns or {})
+    options = core.check_options("composio.csv", options, OPTIONS)
+    local secret = core.check_names("composio.csv: secret", options.secret or {})
+    columns = core.check_names("composio.csv: columns", columns == nil and {} or columns)
     local reader = host.csv(path, options.raw == true)
-    local names, needed = read_header(reader, path, columns or {}, secret)
+    local names, needed = read_header(reader, path, columns, secret)
     local selection = { is_rows = true, secret = secret, path = path }
     return setmetatable(selection, {
       __name = "composio.csv",

@@ -7,10 +7,14 @@
 
 local changes = require "composio.pruned"
 
-local RUNS = { "mode", "since" }
+local RUNS = { mode = "string", since = "any" }
 local MODES = { "apply", "preview" }
-local HISTORY = { "account", "operation", "outcome", "previews", "since" }
-local OF_ACCOUNT = { "operation", "outcome", "previews", "since" }
+local HISTORY = {
+  account = "any", operation = "string", outcome = "string", previews = "boolean", since = "any",
+}
+local OF_ACCOUNT = {
+  operation = "string", outcome = "string", previews = "boolean", since = "any",
+}
 local OUTCOMES = {
   "done", "same", "failed", "skipped", "unknown", "stale", "pending", "planned", "intended",
   "not_tried",
@@ -43,22 +47,6 @@ return function(composio, core, host)
   end
 
   -- ---- options ----
-
-  local function check_options(where, options, known)
-    if options ~= nil and type(options) ~= "table" then
-      core.usage(("%s: expected a table of options, got %s"):format(where, type(options)))
-    end
-    for name in pairs(options or {}) do
-      local found = false
-      for _, other in ipairs(known) do
-        found = found or other == name
-      end
-      if not found then
-        core.unknown_option(where, name, known)
-      end
-    end
-    return options or {}
-  end
 
   -- Returns the value if it is nil or one of these words; raises otherwise.
   local function check_word(where, name, value, words)
@@ -165,8 +153,9 @@ return function(composio, core, host)
   end
 
   -- for run in composio.runs { mode = "apply", since = "90d" } do … end
-  function composio.runs(given)
-    local options = check_options("composio.runs", given, RUNS)
+  function composio.runs(...)
+    local given = core.check_only_options("composio.runs", "runs", ...)
+    local options = core.check_options("composio.runs", given, RUNS)
     local filter = {
       project = host.own_project,
       mode = check_word("composio.runs", "mode", options.mode, MODES),
@@ -242,15 +231,17 @@ return function(composio, core, host)
   end
 
   -- for change in composio.history { operation = "disable", since = "90d" } do … end
-  function composio.history(given)
-    local options = check_options("composio.history", given, HISTORY)
-    return history("composio.history", check_account("composio.history", options.account), options)
+  function composio.history(...)
+    local where = "composio.history"
+    local given = core.check_only_options(where, "history", ...)
+    local options = core.check_options(where, given, HISTORY)
+    return history(where, check_account(where, options.account), options)
   end
 
   -- for change in account:history { outcome = "done" } do … end
   function account_history(account, given)
     local where = "account:history"
-    local options = check_options(where, given, OF_ACCOUNT)
+    local options = core.check_options(where, given, OF_ACCOUNT)
     return history(where, check_account(where, account or ""), options)
   end
 end

@@ -9,6 +9,7 @@ local core = require "composio.core"
 local host = package.loaded["composio.host"]
 
 require "composio.operations"(core)
+require "composio.options"(core)
 
 -- Does the service say itself that the account or auth config does not exist? Another
 -- 404, such as a proxy's page, proves nothing.

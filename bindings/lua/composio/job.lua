@@ -4,11 +4,16 @@
 
 local require = require -- a script's own finds less
 
-local KNOWN = { "summary", "may", "params", "stop_on" }
-local STOPS = { "failed", "unknown", "stale" }
-local KNOWN_PARAM = { "type", "default", "min", "max", "required", "help", "values", "was" }
+local OPTIONS = { summary = "string", may = "string", params = "table", stop_on = "table" }
+local STOPS = { failed = "any", unknown = "any", stale = "any" }
+local PARAM = {
+  type = "string", default = "any", min = "any", max = "any", required = "boolean",
+  help = "string", values = "names", was = "string",
+}
 local CLASSES = { "read", "reversible", "irreversible" }
 local TYPES = { "string", "integer", "number", "boolean", "duration", "enum", "file", "secret" }
+
+local ORDERED = { integer = true, number = true, duration = true } -- they have bounds
 
 local LUA_TYPES = { -- of defaults
   string = "string", file = "string", enum = "string", integer = "number", number = "number",
@@ -76,19 +81,15 @@ return function(composio, core, host)
   local declared = false
   local secrets = require "composio.secret"(core, host)
 
-  local function check_known(where, table_given, known)
-    for key in pairs(table_given) do
-      if not contains(known, key) then
-        core.unknown_option(where, tostring(key), known)
-      end
-    end
-  end
-
   -- Returns a declared min or max as a number (a duration in seconds), or nil.
   local function bound(name, param, which)
     local value = param[which]
     if value == nil then
       return nil
+    end
+    if not ORDERED[param.type] then
+      local text = "composio.job: params.%s: type %s has no %s; only %s have one"
+      core.usage(text:format(name, param.type, which, "integer, number and duration"))
     end
     local number = param.type == "duration" and core.seconds(value) or value
     if not math.type(number) then
@@ -107,6 +108,25 @@ return function(composio, core, host)
     end
   end
 
+  local function check_bounds(name, param, where)
+    local least, most = bound(name, param, "min"), bound(name, param, "max")
+    if least and most and least > most then
+      core.usage(("%s: min %s is more than max %s"):format(where, param.min, param.max))
+    end
+  end
+
+  -- Only an enum has values, and it has at least one.
+  local function check_values(param, where)
+    local values = param.values
+    if param.type ~= "enum" then
+      if values then
+        core.usage(("%s: type %s has no values; only enum has"):format(where, param.type))
+      end
+    elseif not values or #core.check_names(where .. ": values", values) == 0 then
+      core.usage(where .. ": an enum needs values = { … }")
+    end
+  end
+
   -- A default is a value, not a text, but it must be one that the option could give.
   local function check_default(name, param, where)
     local value, given = param.default, nil
@@ -117,10 +137,14 @@ return function(composio, core, host)
     elseif LUA_TYPES[param.type] == type(value) then
       given = convert[param.type](tostring(value), param)
     end
-    if given == nil then
-      core.usage(("%s: default %s is not of type %s"):format(where, tostring(value), param.type))
+    local why
+    if given ~= nil then
+      why = out_of_bounds(name, param, given)
+    elseif param.type == "enum" then
+      why = "is not one of " .. table.concat(param.values, ", ")
+    else
+      why = "is not of type " .. param.type
     end
-    local why = param.type ~= "boolean" and out_of_bounds(name, param, given)
     if why then
       core.usage(("%s: default %s %s"):format(where, tostring(value), why))
     end
@@ -128,10 +152,8 @@ return function(composio, core, host)
 
   -- A secret has neither a default nor bounds, and its option names a file.
   local function check_secret(name, param, params, where)
-    for _, key in ipairs { "default", "min", "max", "values" } do
-      if param[key] ~= nil then
-        core.usage(("%s: a secret has no %s"):format(where, key))
-      end
+    if param.default ~= nil then
+      core.usage(where .. ": a secret has no default")
     end
     if params[name .. "_file"] then
       core.usage(("%s: its option %s is also that of %s_file; choose another name"):format(
@@ -147,15 +169,14 @@ return function(composio, core, host)
     if type(param) ~= "table" then
       core.usage(where .. ": expected a table such as { type = \"integer\", default = 90 }")
     end
-    check_known(where, param, KNOWN_PARAM)
+    param = core.check_options(where, param, PARAM)
     if not contains(TYPES, param.type) then
       core.usage(("%s: type must be one of %s"):format(where, table.concat(TYPES, ", ")))
     end
-    if param.was ~= nil and type(param.was) ~= "string" then
-      core.usage(where .. ": was: expected the parameter's former name")
-    end
-    if param.type == "enum" and type(param.values) ~= "table" then
-      core.usage(where .. ": an enum needs values = { … }")
+    check_values(param, where)
+    check_bounds(name, param, where)
+    if param.required and param.default ~= nil then
+      core.usage(where .. ": give required or default: with a default it is never missing")
     end
     local is_secret = param.type == "secret"
     if is_secret then
@@ -370,10 +391,7 @@ return function(composio, core, host)
   end
 
   local function read_stops(stop_on)
-    if type(stop_on) ~= "table" then
-      core.usage "composio.job: stop_on: expected a table such as { failed = \"3%\", unknown = 5 }"
-    end
-    check_known("composio.job: stop_on", stop_on, STOPS)
+    stop_on = core.check_options("composio.job: stop_on", stop_on, STOPS)
     for outcome, limit in pairs(stop_on) do
       local is_limit = type(limit) == "string" or math.type(limit) == "integer"
       if not is_limit or not host.stop_on(outcome, tostring(limit)) then
@@ -391,14 +409,11 @@ return function(composio, core, host)
     if declared then
       core.usage "composio.job: a script can call it only once"
     end
-    check_known("composio.job", job, KNOWN)
+    job = core.check_options("composio.job", job, OPTIONS)
     local full = { summary = job.summary or "", may = job.may or "reversible" }
     full.params = job.params or {}
     if not contains(CLASSES, full.may) then
       core.usage("composio.job: may must be one of " .. table.concat(CLASSES, ", "))
-    end
-    if type(full.summary) ~= "string" or type(full.params) ~= "table" then
-      core.usage "composio.job: summary must be a string and params a table"
     end
     for name, param in pairs(full.params) do
       check_param(name, param, full.params)

@@ -4,6 +4,7 @@
 -- Must not know: accounts, the ledger.
 
 local lost_links = require "composio.lost_links"
+local running_item = require "composio.running_item"
 
 local LINK, REASON = "redirect_url", "reason" -- columns with a meaning
 local NO_LINK = "link not received: mint a new one"
@@ -108,6 +109,28 @@ return function(composio, core, host)
     return
   end
 
+  -- Returns a copy of the list of columns. composio.csv must be able to read the header.
+  local function read_columns(columns)
+    local names = core.check_names("composio.report: columns", columns)
+    if #names == 0 then
+      core.usage "composio.report: columns: the list is empty"
+    end
+    for _, name in ipairs(names) do
+      if name:find "[\0-\8\11\12\14-\31\127]" or not utf8.len(name) then
+        core.usage(("composio.report: columns: %q is not a text in UTF-8"):format(name))
+      end
+    end
+    return names
+  end
+
+  -- Raises for a value that no reader of the file could understand.
+  local function check_cell(name, value)
+    if not CELLS[type(value)] and tostring(value):find "^%l+: " then
+      core.usage(("report:add: %s: expected a text, a number or a boolean, got %s"):format(name,
+        type(value)))
+    end
+  end
+
   -- local report = composio.report("links.csv", { "user", "url" })
   -- report:add { user = …, url = … }
   -- In the path, %p becomes the profile and %% a "%". Only the file's owner can read it.
@@ -127,27 +150,22 @@ return function(composio, core, host)
         .. "profile: " .. path)
     end
     path = path:gsub("%%([p%%])", { p = host.profile or "default", ["%"] = "%" })
-    if type(columns) ~= "table" or #columns == 0 then
-      core.usage "composio.report: expected a list of column names"
-    end
-    for key in pairs(options or {}) do
-      if key ~= "raw" and key ~= "live" then
-        core.unknown_option("composio.report", key, KNOWN)
-      end
-    end
-    local live = options ~= nil and options.live == true
-    local known = {}
-    columns = table.move(columns, 1, #columns, 1, {})
+    columns = read_columns(columns)
+    options = core.check_options("composio.report", options, OPTIONS)
+    local live, raw = options.live, options.raw
     if live then
       columns[#columns + 1] = MINTED
     end
+    local known = {}
     for _, name in ipairs(columns) do
+      if known[name] then
+        core.usage("composio.report: live = true adds the column itself: " .. name)
+      end
       known[name] = true
     end
-    local raw = options ~= nil and options.raw == true
     lost_links.wanted = true
     local _, header = to_line(columns, raw)
-    local file = host.report(path, header, live)
+    local file = host.report(path, header, live == true)
     local report = { path = path }
     local former
 
@@ -193,7 +211,7 @@ return function(composio, core, host)
       if live then
         row = setmetatable({ [MINTED] = composio.ago "0s" }, { __index = row })
       end
-      local item = host.row_item()
+      local item = running_item.number(core, host, "report:add")
       local link = known[LINK] and row[LINK] or ""
       local outside = known[LINK] and item == 0
       local is_lost = known[LINK] and link == "" and lost_links.of_item[item]
@@ -202,6 +220,7 @@ return function(composio, core, host)
       end
       for place, name in ipairs(columns) do
         local value = row[name]
+        check_cell(name, value)
         if is_lost and name == REASON then
           value = NO_LINK
         end

@@ -10,13 +10,10 @@ local FAILURES = { FAILED = true, EXPIRED = true, REVOKED = true }
 local OPERATION = "connected_accounts.wait_for_connection"
 
 return function(composio, core)
-  local KNOWN = { "timeout", "interval", "inactive_is_failure" }
-  local DEFAULTS = { timeout = 60, interval = 1, inactive_is_failure = false }
+  local OPTIONS = { timeout = "seconds", interval = "seconds", inactive_is_failure = "boolean" }
 
   local function read_seconds(name, value, least)
-    if type(value) ~= "number" then
-      core.usage(("wait_for_connection: %s: expected seconds, got %s"):format(name, type(value)))
-    elseif value > DAY then
+    if value > DAY then
       local text = "wait_for_connection: %s: %g is more than 24 hours; "
         .. "it is in seconds, not milliseconds"
       core.usage(text:format(name, value))
@@ -27,22 +24,9 @@ return function(composio, core)
   end
 
   local function read_options(given)
-    if given ~= nil and type(given) ~= "table" then
-      local text = "wait_for_connection: expected a table such as { timeout = 180 }, got "
-      core.usage(text .. type(given))
-    end
-    local options = setmetatable({}, { __index = DEFAULTS })
-    for key, value in pairs(given or {}) do
-      if DEFAULTS[key] == nil then
-        core.unknown_option("wait_for_connection", key, KNOWN)
-      end
-      options[key] = value
-    end
-    read_seconds("timeout", options.timeout, 0)
-    read_seconds("interval", options.interval, 0.01)
-    if type(options.inactive_is_failure) ~= "boolean" then
-      core.usage "wait_for_connection: inactive_is_failure: expected true or false"
-    end
+    local options = core.check_options("wait_for_connection", given, OPTIONS)
+    options.timeout = read_seconds("timeout", options.timeout or 60, 0)
+    options.interval = read_seconds("interval", options.interval or 1, 0.01)
     return options
   end
 
@@ -251,6 +235,7 @@ return function(composio, core)
     local poller = { get = accounts.get, list = accounts.list, waits = {}, active = 0 }
 
     function accounts.wait_for_connection(target, given)
+      core.check_dot("wait_for_connection", "wait_for_connection", target)
       local id, options = id_of(target), read_options(given)
       local wait = { id = id, options = options, deadline = core.now() + options.timeout }
       local account = poller.get(id)
