@@ -3,6 +3,54 @@
 
 local HARMLESS = { "time", "date", "clock", "difftime" }
 
+-- A script may replace these later.
+local error, pcall, pack, unpack = error, pcall, table.pack, table.unpack
+local ipairs, select, type, find, gsub = ipairs, select, type, string.find, string.gsub
+
+local usage -- core.usage, which finds the script's line
+
+-- ---- errors ----
+
+-- How errors begin that Lua's own functions raise about their arguments.
+local OWN = { "^bad argument #", "^'__tostring' must return a string", "^attempt to use a closed" }
+
+-- Calls a function of Lua's for the script. Lua names the line of the caller in its errors,
+-- and that would be a line of this file: they get the script's.
+local function call(name, f, ...)
+  local results = pack(pcall(f, ...))
+  if results[1] then
+    return unpack(results, 2, results.n)
+  end
+  local why = results[2]
+  for _, start in ipairs(OWN) do
+    if type(why) == "string" and find(why, start) then
+      usage((gsub(why, "to '%?'", "to '" .. name .. "'")))
+    end
+  end
+  return error(why, 0)
+end
+
+-- Raises unless all of at least `least` arguments are strings or numbers.
+local function check_texts(name, least, ...)
+  local count = select("#", ...)
+  for place = 1, count > least and count or least do
+    local kind = place > count and "no value" or type((select(place, ...)))
+    if kind ~= "string" and kind ~= "number" then
+      usage(("bad argument #%d to '%s' (string expected, got %s)"):format(place, name, kind))
+    end
+  end
+end
+
+-- ---- libraries ----
+
+local function copy(from)
+  local to = {}
+  for name, value in pairs(from) do
+    to[name] = value
+  end
+  return to
+end
+
 local function is_module_name(name)
   for part in (name .. "."):gmatch "([^.]*)%." do
     if not part:find "^[%w_-]+$" then
@@ -16,12 +64,13 @@ end
 local function searcher_in(dir, host, loadfile)
   return function(name)
     if not is_module_name(name) then
-      return ("'%s' is not a module name"):format(name)
+      usage(("'%s' is not a module name"):format(name))
     end
     local path = ("%s/%s.lua"):format(dir, (name:gsub("%.", "/")))
     if host.unreadable(path) then
-      local hint = "no file '%s'; a script may require composio and the modules beside it"
-      return hint:format(path)
+      local text = "module '%s' not found: there is no file '%s'; a script may require composio "
+        .. "and the modules beside it"
+      usage(text:format(name, path))
     end
     local chunk, why = loadfile(path, "t")
     if not chunk then
@@ -31,22 +80,47 @@ local function searcher_in(dir, host, loadfile)
   end
 end
 
--- Returns a substitute for a function that a script may not use: a table that raises an
--- error with the reason when it is called or indexed.
-local function substitute(name, allow)
-  local error, text = error, ("%s is not for scripts; no --allow brings it"):format(name)
-  if allow then
-    text = ("%s needs --allow %s: a script may not use it otherwise"):format(name, allow)
-  end
-  local function refuse()
-    error(text, 2)
-  end
-  return setmetatable({}, {
-    __call = refuse, __index = refuse, __newindex = refuse, __metatable = false,
-  })
+-- What a script can do with a value.
+local USES = {
+  "index", "newindex", "call", "concat", "len", "unm", "add", "sub", "mul", "div", "mod", "pow",
+  "idiv", "lt", "le",
+}
+
+local reasons = {} -- substitute → why a script may not use it
+
+local function refuse(value, other)
+  error(reasons[value] or reasons[other], 2)
 end
 
--- Replaces all functions of a library by substitutes, except the harmless ones.
+local class = { __metatable = false } -- of the substitutes
+for _, use in ipairs(USES) do
+  class["__" .. use] = refuse
+end
+
+function class.__pairs(value)
+  error(reasons[value], 3) -- 2 is pairs
+end
+
+function class.__tostring(value)
+  return reasons[value]
+end
+
+-- Returns a substitute for something that a script may not use: a table that raises an
+-- error with the reason when it is used.
+local function substitute(name, allow, its_class)
+  local text = ("%s is not for scripts; no --allow brings it"):format(name)
+  if allow then
+    text = ("%s needs --allow %s: a script may not use it otherwise"):format(name, allow)
+  elseif name:find "^package" then
+    text = text .. "; require finds the modules beside the script"
+  end
+  local value = setmetatable({}, its_class or class)
+  reasons[value] = text
+  return value
+end
+
+-- Replaces all functions of a library by substitutes, except the harmless ones. A library
+-- without those is a substitute itself.
 local function replace(name, allow, harmless)
   local mine = {}
   for field in pairs(_G[name]) do
@@ -55,13 +129,20 @@ local function replace(name, allow, harmless)
   for _, field in ipairs(harmless or {}) do
     mine[field] = _G[name][field]
   end
-  _G[name], package.loaded[name] = mine, harmless and mine or nil
+  local library = mine
+  if not harmless then
+    local its_class = copy(class)
+    its_class.__index = mine -- what it does not have is nil, as in Lua
+    library = substitute(name, allow, its_class)
+  end
+  _G[name], package.loaded[name] = library, harmless and library or nil
 end
 
 -- Prints a warning as soon as it is complete. Warnings are on from the start.
 local function print_warnings(host)
-  local on, concat, pack = true, table.concat, table.pack
+  local on, concat = true, table.concat
   function warn(...)
+    check_texts("warn", 1, ...)
     local words = pack(...)
     local text = concat(words)
     if words.n == 1 and text:sub(1, 1) == "@" then
@@ -77,13 +158,13 @@ local function refuse_bytecode()
   local any_load, any_loadfile = load, loadfile
   string.dump = nil
   function load(chunk, name, _, ...)
-    return any_load(chunk, name, "t", ...)
+    return call("load", any_load, chunk, name, "t", ...)
   end
   function loadfile(path, _, ...)
-    return any_loadfile(path, "t", ...)
+    return call("loadfile", any_loadfile, path, "t", ...)
   end
   function dofile(path)
-    local chunk, why = any_loadfile(path, "t")
+    local chunk, why = call("dofile", any_loadfile, path, "t")
     if not chunk then
       error(why, 0)
     end
@@ -95,7 +176,9 @@ end
 -- functions are what the guards stand on.
 local function narrow_require(preload)
   local any_require = require
-  function require(name)
+  function require(...)
+    check_texts("require", 1, ...)
+    local name = ...
     if preload[name] then
       local text = "module '%s' is private: a script requires composio itself"
       error(text:format(name), 2)
@@ -110,14 +193,6 @@ local function absolute(path)
   return ((path .. ";"):gsub("[^;]*;", function(place)
     return place:find "^/" and place or ""
   end))
-end
-
-local function copy(from)
-  local to = {}
-  for name, value in pairs(from) do
-    to[name] = value
-  end
-  return to
 end
 
 -- Returns host.library(name), which returns what a Lua library of this machine returns,
@@ -146,11 +221,11 @@ end
 
 -- Returns a print that escapes control bytes on a terminal: a text may come from anywhere.
 local function printer(limits, stdout)
-  local pack, concat, gsub, tostring = table.pack, table.concat, string.gsub, tostring
+  local concat, tostring = table.concat, tostring
   return function(...)
     local words = pack(...)
     for i = 1, words.n do
-      words[i] = tostring(words[i])
+      words[i] = call("print", tostring, words[i])
       if limits.on_terminal then
         words[i] = gsub(words[i], "[^\n]+", limits.printable)
       end
@@ -165,8 +240,9 @@ local function hold_output(limits, stdout)
   local methods, output = getmetatable(stdout).__index, io.output
   local write = methods.write
   function methods.write(file, ...)
+    check_texts("write", 0, ...)
     if file ~= stdout then
-      return write(file, ...)
+      return call("write", write, file, ...)
     end
     for at = 1, select("#", ...) do
       limits.hold((select(at, ...)))
@@ -190,6 +266,7 @@ end
 -- exit (the os.exit of scripts), printable (escapes control bytes) and, under -q, hold
 -- (keeps what would go to stdout).
 function sandbox.close(limits)
+  usage = require "composio.core".usage
   local loaded, host, stdout = package.loaded, package.loaded["composio.host"], io.stdout
   host.library = library_in(limits.library_path, package.searchpath, loadfile)
   package.searchers = { package.searchers[1], searcher_in(limits.dir, host, loadfile) }
