@@ -236,14 +236,19 @@ int lca_item_kind(lua_State *L)
   return 1;
 }
 
-/* host.row_item() → the number of the item whose action or `after` runs, 0
-   outside of items. Writes the item to the ledger, where an item with a row
-   of a report must be. */
+/* host.row_item(what) → the number of the item whose action or `after` runs,
+   0 outside of items. Writes the item to the ledger, where an item with a row
+   of a report must be. Raises, naming what is to be added, in a task that has
+   outlived the action which spawned it. */
 int lca_item_of_row(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   int64_t id;
   struct lca_item *item = push_running(L, &id);
+  if(id > 0 && !item)
+    return lca_error_usage(
+        L, "%s: the item's action has ended; join the task there",
+        luaL_checkstring(L, 1));
   if(item)
     lca_item_store(L, run, -1, NULL);
   lua_pushinteger(L, id < 0 ? -id : item ? item->number : 0);

@@ -8,6 +8,7 @@
 -- `check`, neither of which can write.
 
 local lost_links = require "composio.lost_links"
+local running_item = require "composio.running_item"
 
 local host -- set when init.lua loads this file
 
@@ -540,8 +541,9 @@ return function(composio, core, given)
 
   local function run_after(number, after, subject, results, key)
     lost_links.of_item[number] = lost_links.wanted and find_links(results) or nil
+    running_item.in_after[number] = true
     local good = host.after_item(number, after, subject, results, key, "after")
-    lost_links.of_item[number] = nil
+    running_item.in_after[number], lost_links.of_item[number] = nil, nil
     return good
   end
 

@@ -2,6 +2,8 @@
 -- each tag of an item once, so that the counts are right after a resume, too.
 -- Must not know: what tags mean, how they are stored.
 
+local running_item = require "composio.running_item"
+
 return function(composio, core, host)
   -- composio.tag "healed": the bulk returns counts.tags.healed; the summary shows it, and
   -- `show RUN --tag healed` lists the items.
@@ -11,7 +13,7 @@ return function(composio, core, host)
         type(name) == "string" and ("%q"):format(name) or type(name)))
     elseif not host then
       core.usage "composio.tag needs the host: run this script with composio-lua"
-    elseif not host.item_kind() or core.checking then
+    elseif running_item.number(core, host, "composio.tag") == 0 or core.checking then
       core.usage "composio.tag: call it in a bulk's action or its `after`: a tag is an item's"
     end
     host.tag(name)
