@@ -137,6 +137,14 @@ describe("errors", function()
     assert.matches("elsewhere%.example", text)
   end)
 
+  it("are concatenated like the strings that Lua's own errors are", function()
+    local err, text = raised(pcall(accounts.get, "ca_nosuch"))
+    assert.equal("failed: " .. text, "failed: " .. err)
+    assert.equal(text .. "; " .. text .. 5, err .. "; " .. err .. 5)
+    local _, wrong = raised(pcall(function() return err .. {} end))
+    assert.matches("error_spec.lua:%d+: attempt to concatenate a table value", wrong)
+  end)
+
   it("never show the key", function()
     local message = "bad key " .. emulator.api_key
     emulator:faults { reply(400, { error = { message = message, code = 1 } }) }

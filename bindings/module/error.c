@@ -232,6 +232,21 @@ static int error_tostring(lua_State *L)
   return 1;
 }
 
+/* __concat: "failed: " .. err, as with the strings that Lua's own errors are.
+   The other value is a string, a number or an error, too. */
+static int error_concat(lua_State *L)
+{
+  int i;
+  for(i = 1; i <= 2; i++)
+    if(!lca_error_is(L, i) && !lua_isstring(L, i))
+      return luaL_error(L, "attempt to concatenate a %s value",
+                        luaL_typename(L, i));
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
 const char *lca_error_push_line(lua_State *L, int index)
 {
   const char *text;
@@ -424,7 +439,8 @@ void lca_error_open(lua_State *L)
                                         { "unknown_option", unknown_option },
                                         { "nearest", nearest },
                                         { NULL, NULL } };
-  static const luaL_Reg class[] = { { "__tostring", error_tostring },
+  static const luaL_Reg class[] = { { "__concat", error_concat },
+                                    { "__tostring", error_tostring },
                                     { NULL, NULL } };
   lca_table_class(L, ERROR, class, NULL);
   luaL_setfuncs(L, functions, 0);
