@@ -77,6 +77,13 @@ describe("composio.auth_scheme", function()
     end)
   end
 
+  it("leaves to the service what only it knows", function()
+    assert.equal("x", scheme.api_key { app_key = "x" }.val.app_key)
+    assert.equal("p", scheme.basic { password = "p" }.val.password) -- an update of one alone
+    assert.equal("FAILED", scheme.bearer_token { status = "FAILED" }.val.status)
+    assert.equal(composio.null, scheme.api_key { api_key = composio.null }.val.api_key)
+  end)
+
   it("does not change what it was given", function()
     local given = { api_key = "k" }
     scheme.api_key(given)
@@ -106,6 +113,24 @@ describe("composio.auth_scheme", function()
     assert.is_false(ok)
     assert.matches("auth_scheme_spec%.lua:%d+: ", err)
     assert.matches("api_key: expected a table of fields, got string", err)
+    for text, call in pairs {
+      ["bearer_token: token is missing"] = function() scheme.bearer_token() end,
+      ["bearer_token: token is missing$"] = function() scheme.bearer_token { tok = "x" } end,
+      ["basic: username or password is missing"] = function() scheme.basic {} end,
+      ["api_key: api_key or generic_api_key or bearer_token or basic_encoded is missing"]
+        = function() scheme.api_key { api_key = nil } end,
+      ["bearer_token: token: expected a string, got number"]
+        = function() scheme.bearer_token { token = 5 } end,
+      ["api_key: unknown field 'apiKey' %(did you mean 'api_key'%?%)"]
+        = function() scheme.APIKey { apiKey = "k" } end,
+      ["billcom_auth: unknown field 'session_id' %(did you mean 'sessionId'%?%)"]
+        = function() scheme.billcom_auth { session_id = "s", devKey = "d" } end,
+      ["api_key: expected a table of fields, got a list"] = function() scheme.api_key { "k" } end,
+    } do
+      ok, err = pcall(call)
+      assert.is_false(ok, text)
+      assert.matches("^%S*auth_scheme_spec%.lua:%d+: composio%.auth_scheme%." .. text, err)
+    end
     ok, err = pcall(function() return scheme.bearertoken end)
     assert.is_false(ok)
     assert.matches("unknown scheme 'bearertoken' %(did you mean 'bearer_token'%?%)", err)

@@ -1,17 +1,26 @@
 -- composio.auth_scheme: how an account's credentials look on the wire.
 -- Must not know: where they are sent.
--- Nothing is validated here: each toolkit has its own fields, and the service knows them.
--- A `status` that the caller gives replaces the default one.
+-- Each toolkit has fields of its own, which only the service knows. Checked is what must be a
+-- mistake: a credential that is no string, a credential's name in another spelling, and a
+-- call without any, since a variable may be nil. One of several may be missing: in an update
+-- that keeps its value. A `status` that the caller gives replaces the default one, and then
+-- nothing need be there.
 
 local function filled(value)
   return type(value) == "string" and value ~= ""
+end
+
+-- Returns a name without what differs between spellings: apiKey, api-key, APIKEY.
+local function plain(name)
+  return (name:lower():gsub("[^%w]", ""))
 end
 
 local function always_active()
   return "ACTIVE"
 end
 
--- name, the service's name, function for the default status, the names in other clients.
+-- name, the service's name, function for the default status, the names in other clients,
+-- the credentials (strings), and whether one of them must be there ("any": or another field).
 local SCHEMES = {
   {
     "oauth1",
@@ -21,6 +30,7 @@ local SCHEMES = {
       return complete and "ACTIVE" or "INITIALIZING"
     end,
     { "OAuth1" },
+    { "oauth_token", "oauth_token_secret", "oauth_verifier", "consumer_key" },
   },
   {
     "oauth2",
@@ -29,28 +39,71 @@ local SCHEMES = {
       return filled(given.access_token) and "ACTIVE" or "INITIALIZING"
     end,
     { "OAuth2" },
+    { "access_token", "refresh_token", "id_token", "token_type" },
   },
-  { "api_key", "API_KEY", always_active, { "ApiKey", "APIKey" } },
-  { "basic", "BASIC", always_active, { "Basic" } },
-  { "bearer_token", "BEARER_TOKEN", always_active, { "BearerToken" } },
-  { "basic_with_jwt", "BASIC_WITH_JWT", always_active, { "BasicWithJWT", "BasicWithJwt" } },
-  { "google_service_account", "GOOGLE_SERVICE_ACCOUNT", always_active, { "GoogleServiceAccount" } },
-  { "no_auth", "NO_AUTH", always_active, { "NoAuth" } },
-  { "calcom_auth", "CALCOM_AUTH", always_active, { "CalcomAuth" } },
-  { "billcom_auth", "BILLCOM_AUTH", always_active, { "BillcomAuth" } },
+  {
+    "api_key", "API_KEY", always_active, { "ApiKey", "APIKey" },
+    { "api_key", "generic_api_key", "bearer_token", "basic_encoded" }, "any",
+  },
+  { "basic", "BASIC", always_active, { "Basic" }, { "username", "password" }, true },
+  { "bearer_token", "BEARER_TOKEN", always_active, { "BearerToken" }, { "token" }, true },
+  {
+    "basic_with_jwt", "BASIC_WITH_JWT", always_active, { "BasicWithJWT", "BasicWithJwt" },
+    { "username", "password" }, true,
+  },
+  {
+    "google_service_account", "GOOGLE_SERVICE_ACCOUNT", always_active, { "GoogleServiceAccount" },
+    { "credentials_json" }, true,
+  },
+  { "no_auth", "NO_AUTH", always_active, { "NoAuth" }, {} },
+  { "calcom_auth", "CALCOM_AUTH", always_active, { "CalcomAuth" }, {} },
+  {
+    "billcom_auth", "BILLCOM_AUTH", always_active, { "BillcomAuth" }, { "sessionId", "devKey" },
+    true,
+  },
 }
 
 return function(composio, core)
   local helpers, names = {}, {}
 
-  local function make(name, word, status)
+  local function refuse(name, text, ...)
+    core.usage(("composio.auth_scheme.%s: "):format(name) .. text:format(...))
+  end
+
+  -- Raises for fields that must be a mistake. needs: whether a credential must be there.
+  local function check_fields(name, given, credentials, needs)
+    local spelled = {} -- a credential without its signs → the credential
+    local found = needs == "any" and next(given) ~= nil or given.status ~= nil
+    for _, credential in ipairs(credentials) do
+      local value = given[credential]
+      spelled[plain(credential)] = credential
+      found = found or value ~= nil
+      if value ~= nil and value ~= core.null and type(value) ~= "string" then
+        refuse(name, "%s: expected a string, got %s", credential, type(value))
+      end
+    end
+    for field in pairs(given) do
+      if type(field) ~= "string" then
+        refuse(name, "expected a table of fields, got a list")
+      end
+      local credential = spelled[plain(field)]
+      if credential and credential ~= field then
+        refuse(name, "unknown field '%s' (did you mean '%s'?)", field, credential)
+      end
+    end
+    if needs and not found then
+      refuse(name, "%s is missing", table.concat(credentials, " or "))
+    end
+  end
+
+  local function make(name, word, status, credentials, needs)
     return function(given)
       if given == nil then
         given = {}
       elseif type(given) ~= "table" then
-        local text = "composio.auth_scheme.%s: expected a table of fields, got %s"
-        core.usage(text:format(name, type(given)))
+        refuse(name, "expected a table of fields, got %s", type(given))
       end
+      check_fields(name, given, credentials, needs)
       local val = { status = status(given) }
       for key, value in pairs(given) do
         val[key] = value
@@ -60,8 +113,8 @@ return function(composio, core)
   end
 
   for _, scheme in ipairs(SCHEMES) do
-    local name, word, status, aliases = table.unpack(scheme)
-    helpers[name] = make(name, word, status)
+    local name, word, status, aliases, credentials, needs = table.unpack(scheme, 1, 6)
+    helpers[name] = make(name, word, status, credentials, needs)
     names[#names + 1] = name
     for _, alias in ipairs(aliases) do
       helpers[alias] = helpers[name]
