@@ -442,7 +442,7 @@ describe("arguments", function()
     },
     ["a colon for a dot"] = {
       function() accounts:list {} end,
-      "too many arguments %(call it with a dot, not with a colon%?%)",
+      "connected_accounts%.list: call it with a dot, not with a colon",
     },
     ["a boolean as text"] = {
       function() accounts.delete("ca_x", { revoke = "yes" }) end,

@@ -377,6 +377,19 @@ static int positional_count(const struct ca_api *api)
   return count;
 }
 
+/* Raises if the first argument is the table that has the calls: the script
+   wrote a colon in the place of the dot. */
+static void check_dot(lua_State *L, const struct ca_api *api)
+{
+  if(!lua_istable(L, 1))
+    return;
+  lua_pushstring(L, api->name);
+  if(lua_rawget(L, 1) == LUA_TFUNCTION)
+    lca_error_usage(L, "%s.%s: call it with a dot, not with a colon",
+                    api->resource, api->name);
+  lua_pop(L, 1);
+}
+
 /* Orders the stack for the rotation by the caller: the positional arguments
    and the options as given, then client, options and account. If the first
    argument is an account, its id replaces it. */
@@ -384,15 +397,18 @@ static void order_arguments(lua_State *L, const struct ca_api *api)
 {
   int count = positional_count(api);
   int options = count + 1;
-  if(lua_gettop(L) > options)
-    lca_error_usage(L,
-                    "%s.%s: too many arguments (call it with a dot, not "
-                    "with a colon?)",
-                    api->resource, api->name);
+  if(!count)
+    check_dot(L, api);
+  if(lua_gettop(L) > options) {
+    check_dot(L, api);
+    lca_error_usage(L, "%s.%s: too many arguments", api->resource, api->name);
+  }
   lua_settop(L, options);
-  if(!lua_isnoneornil(L, options) && !lua_istable(L, options))
+  if(!lua_isnoneornil(L, options) && !lua_istable(L, options)) {
+    check_dot(L, api);
     lca_error_usage(L, "%s.%s: expected a table of options, got %s",
                     api->resource, api->name, luaL_typename(L, options));
+  }
   lua_pushvalue(L, lua_upvalueindex(UP_CLIENT));
   lua_pushvalue(L, options);
   lua_pushnil(L);
@@ -403,8 +419,10 @@ static void order_arguments(lua_State *L, const struct ca_api *api)
     lua_rawget(L, 1);
     if(lua_type(L, -1) == LUA_TSTRING)
       lua_replace(L, 1);
-    else
+    else {
       lua_pop(L, 1);
+      check_dot(L, api);
+    }
   }
 }
 

@@ -219,8 +219,8 @@ static int sleep_for(lua_State *L)
   double seconds = luaL_checknumber(L, 1);
   if(!(seconds >= 0 && seconds <= SLEEP_MAX_S))
     return lca_error_usage(L,
-                           "composio.sleep: %f is not a number of seconds "
-                           "to wait",
+                           "composio.sleep: expected seconds, at least 0 and "
+                           "at most a year, got %f",
                            seconds);
   lca_scheduler_check(L, lca_scheduler_of(L), false);
   lua_settop(L, 0);

@@ -99,6 +99,9 @@ return function(_, core, host)
 
     -- Waits, and stores the last status that was seen in the request.
     function methods.wait_for_connection(request, options)
+      if type(request) ~= "table" then
+        core.usage "wait_for_connection() is a method of connection requests: call it with a colon"
+      end
       local ok, result = pcall(accounts.wait_for_connection, request.id, options)
       if ok then
         request.status = result.status
@@ -203,8 +206,9 @@ return function(_, core, host)
   end
 
   -- Returns an option that is handled here and not by the call. Raises when it is not a
-  -- boolean.
-  local function take(operation, options, name)
+  -- boolean, and when the script wrote a colon for a dot. first: the first argument.
+  local function take(operation, options, name, first)
+    core.check_dot("connected_accounts." .. operation, operation, first)
     if options == nil then
       return false
     elseif type(options) ~= "table" then
@@ -258,7 +262,7 @@ return function(_, core, host)
     local function creating(row, call)
       return function(user_id, auth_config_id, options)
         check_order(row.name, user_id, auth_config_id)
-        local several = take(row.name, options, row.option)
+        local several = take(row.name, options, row.option, user_id)
         if not several and not in_recall() and text(user_id) and text(auth_config_id) then
           check_single(reads, row, user_id, auth_config_id)
         end
@@ -278,7 +282,7 @@ return function(_, core, host)
 
     local function sparing(row, call)
       return function(target, options)
-        if not take(row.name, options, row.option) and not in_recall() then
+        if not take(row.name, options, row.option, target) and not in_recall() then
           check_spared(reads, client, row, target)
         end
         return call(target, options)

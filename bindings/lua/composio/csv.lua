@@ -63,6 +63,11 @@ return function(composio, core, host)
     return setmetatable(selection, {
       __name = "composio.csv",
       __metatable = false,
+      __index = function(_, field)
+        return math.type(field) and no_list() or nil
+      end,
+      __len = no_list,
+      __pairs = no_list,
       __call = function()
         local row = reader:next(names, needed)
         for _, name in ipairs(row and secret or {}) do

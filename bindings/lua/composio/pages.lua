@@ -107,8 +107,31 @@ return function(_, core)
     return private[object] or core.usage(method .. "() is a method: call it with a colon")
   end
 
+  -- What a script does with a list. A selection and a walk are none: they would look like
+  -- empty ones, and a script that disables all others would go on.
+  local function no_list()
+    core.usage("accounts.each {…} gives no list: write for account in accounts.each {…} do; "
+      .. "accounts.list {…}.items is the list of one page")
+  end
+
+  -- Returns the __index of these methods.
+  local function methods_of(methods)
+    return function(_, name)
+      if math.type(name) or name == "items" then
+        no_list()
+      end
+      return methods[name]
+    end
+  end
+
   local Walk = {}
-  local walk_class = { __name = "composio.walk", __index = Walk, __metatable = false }
+  local walk_class = {
+    __name = "composio.walk",
+    __index = methods_of(Walk),
+    __len = no_list,
+    __pairs = no_list,
+    __metatable = false,
+  }
 
   local function new_walk(selection)
     local options = {}
@@ -321,7 +344,9 @@ return function(_, core)
 
   local class = {
     __name = "composio.selection",
-    __index = Selection,
+    __index = methods_of(Selection),
+    __len = no_list,
+    __pairs = no_list,
     __metatable = false,
     __call = call,
     __close = Selection.close,
@@ -397,7 +422,8 @@ return function(_, core)
     local list = accounts.list
     local check = core.check(client, "connected_accounts", "list")
 
-    function accounts.each(given)
+    function accounts.each(...)
+      local given = core.check_only_options("connected_accounts.each", "each", ...)
       if given ~= nil and type(given) ~= "table" then
         core.usage("connected_accounts.each: expected a table of options, got " .. type(given))
       end
