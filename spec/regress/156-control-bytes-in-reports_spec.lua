@@ -51,7 +51,9 @@ describe("control bytes in a report", function()
     place:write("rows.csv", 'id,text\n"a","\1\0"\n')
     local result = run([[
       composio.bulk({ after = function(row) print(("%q"):format(row.text)) end },
-        composio.csv "rows.csv", function(row) accounts.update("ca_github_u123A", { alias = "x" }) end)
+        composio.csv "rows.csv", function()
+          accounts.update("ca_github_u123A", { alias = "x" })
+        end)
     ]], "--apply", "--max-percent=100")
     assert.equal(0, result.code, result.err)
     assert.equal('"\\1\\0"\n', result.out)

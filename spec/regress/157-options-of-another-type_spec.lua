@@ -104,7 +104,7 @@ describe("a report", function()
       { [[composio.report("r", { "a", 5 })]],
         "composio.report: columns: expected a string at place 2, got number" },
       { [[composio.report("r", { "a", raw = true })]],
-        "composio.report: columns: 'raw' is not a list index; options such as this follow the list" },
+        "composio.report: columns: 'raw' is not a list index; options such as this follow" },
       { [[composio.report("r", { "a", nil, "b" })]],
         "composio.report: columns: the list has a hole at place 2" },
       { [[composio.report("r", { "a\1" })]], "composio.report: columns: \"a\\1\" is not a text" },

@@ -45,7 +45,8 @@ describe("an error of a function of Lua's names the script's line", function()
 
   it("and an error of the script's own stays what it is", function()
     for script, text in pairs {
-      ["print(setmetatable({}, { __tostring = function() error 'mine' end }))"] = ": job.lua:3: mine",
+      ["print(setmetatable({}, { __tostring = function() error 'mine' end }))"]
+        = ": job.lua:3: mine",
       ["print(setmetatable({}, { __tostring = function() error('bare', 0) end }))"] = ": bare",
       ["require 'broken'"] = "broken.lua:2: ",
       ["require 'failing'"] = "failing.lua:1: oh",

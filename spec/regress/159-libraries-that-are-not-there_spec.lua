@@ -25,8 +25,8 @@ it("what a script may not use says so, whatever the script does with it", functi
   } do
     local script = { "local _, x = nil, " .. value }
     for place_of, use in ipairs(USES) do
-      script[#script + 1] = ("local f%d = function() %s end print(%q, select(2, pcall(f%d)))"):format(
-        place_of, use, use, place_of)
+      local line = "local f%d = function() %s end print(%q, select(2, pcall(f%d)))"
+      script[#script + 1] = line:format(place_of, use, use, place_of)
     end
     local result = place:run({ "job.lua" }, { script = table.concat(script, "\n") })
     assert.equal(0, result.code, result.err)

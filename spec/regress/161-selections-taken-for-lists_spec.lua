@@ -50,7 +50,9 @@ end)
 
 it("a colon in the place of the dot is named", function()
   for name, calls in pairs {
-    ["connected_accounts.disable"] = { "accounts:disable 'ca_x'", "accounts:disable { id = 'ca_x' }" },
+    ["connected_accounts.disable"] = {
+      "accounts:disable 'ca_x'", "accounts:disable { id = 'ca_x' }",
+    },
     ["connected_accounts.get"] = { "accounts:get 'ca_x'", "accounts:get()" },
     ["connected_accounts.list"] = { "accounts:list()", "accounts:list { limit = 1 }" },
     ["connected_accounts.each"] = { "accounts:each()", "accounts:each { limit = 1 }" },

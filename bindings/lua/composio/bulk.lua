@@ -272,8 +272,8 @@ return function(composio, core, given)
 
   -- ---- arguments ----
 
-  local function read_canary(given)
-    local canary = core.check_options("composio.bulk: canary", given, CANARY)
+  local function read_canary(canary)
+    canary = core.check_options("composio.bulk: canary", canary, CANARY)
     if math.type(canary.count) ~= "integer" or canary.count < 1 then
       core.usage "composio.bulk: canary.count: expected a whole number of at least 1"
     end

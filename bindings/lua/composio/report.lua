@@ -10,7 +10,7 @@ local LINK, REASON = "redirect_url", "reason" -- columns with a meaning
 local NO_LINK = "link not received: mint a new one"
 
 local OPTIONS = { raw = "boolean", live = "boolean" }
-local CELLS = { string = true, number = true, boolean = true, ["nil"] = true }
+local WRITABLE = { string = true, number = true, boolean = true, ["nil"] = true }
 local MINTED, ENDS = "minted_at", "expires_at"
 
 -- Returns the value as a text. The file is UTF-8: other bytes become U+FFFD, since a script
@@ -123,9 +123,9 @@ return function(composio, core, host)
     return names
   end
 
-  -- Raises for a value that no reader of the file could understand.
-  local function check_cell(name, value)
-    if not CELLS[type(value)] and tostring(value):find "^%l+: " then
+  -- Raises for a value that nobody who reads the file could understand.
+  local function check_value(name, value)
+    if not WRITABLE[type(value)] and tostring(value):find "^%l+: " then
       core.usage(("report:add: %s: expected a text, a number or a boolean, got %s"):format(name,
         type(value)))
     end
@@ -220,7 +220,7 @@ return function(composio, core, host)
       end
       for place, name in ipairs(columns) do
         local value = row[name]
-        check_cell(name, value)
+        check_value(name, value)
         if is_lost and name == REASON then
           value = NO_LINK
         end

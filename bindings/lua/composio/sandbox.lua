@@ -92,16 +92,16 @@ local function refuse(value, other)
   error(reasons[value] or reasons[other], 2)
 end
 
-local class = { __metatable = false } -- of the substitutes
+local refusing = { __metatable = false } -- the class of the substitutes
 for _, use in ipairs(USES) do
-  class["__" .. use] = refuse
+  refusing["__" .. use] = refuse
 end
 
-function class.__pairs(value)
+function refusing.__pairs(value)
   error(reasons[value], 3) -- 2 is pairs
 end
 
-function class.__tostring(value)
+function refusing.__tostring(value)
   return reasons[value]
 end
 
@@ -114,7 +114,7 @@ local function substitute(name, allow, its_class)
   elseif name:find "^package" then
     text = text .. "; require finds the modules beside the script"
   end
-  local value = setmetatable({}, its_class or class)
+  local value = setmetatable({}, its_class or refusing)
   reasons[value] = text
   return value
 end
@@ -131,7 +131,7 @@ local function replace(name, allow, harmless)
   end
   local library = mine
   if not harmless then
-    local its_class = copy(class)
+    local its_class = copy(refusing)
     its_class.__index = mine -- what it does not have is nil, as in Lua
     library = substitute(name, allow, its_class)
   end
