@@ -2,8 +2,9 @@
    Three facts decide the settings. libcurl sends a custom header such as
    x-api-key to the host of a redirect too, so redirects are not followed.
    libcurl resends a request by itself when a reused connection dies before the
-   reply, so the pre-request callback refuses the second send of a request that
-   must not be repeated. By default libcurl has no total timeout. */
+   reply, and when an HTTP/2 server has refused the stream or gone away before
+   it. It does not tell these cases apart, so the pre-request callback refuses
+   the second send of a request that must not be repeated. By default libcurl has no total timeout. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -595,8 +596,8 @@ void ca_attempt_explain(const struct ca_attempt *attempt, CURLcode result,
   else if(result == CURLE_PARTIAL_FILE) /* libcurl's text varies by version */
     detail = "the connection was closed before the end of the reply";
   else if(attempt->held_back)
-    detail = "the connection broke after the request was sent, and it must "
-             "not be sent twice";
+    detail = "the connection broke after the request was sent, or the server "
+             "refused it, and it must not be sent twice";
   if(attempt->too_large) {
     ca_err_set(err, CA_REPLY, "the reply is larger than %d MB",
                CA_REPLY_MAX >> 20);

@@ -51,7 +51,7 @@ static bool is_transient(const struct ca_attempt_end *end, bool answers_409)
 static bool did_nothing(const struct ca_attempt_end *end)
 {
   if(!end->status)
-    return end->never_left || end->refused_stream;
+    return end->never_left;
   return (end->status < 500 && end->status != 408) || end->status == 501;
 }
 

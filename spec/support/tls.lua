@@ -1,9 +1,11 @@
--- Puts a server that speaks HTTP/2 over TLS in front of an emulator: nghttpx, with a
--- certificate that is made for it.
+-- Puts a server that speaks HTTP/2 over TLS in front of an emulator: nghttpx, or
+-- composio-h2front, which breaks rules of its own; with a certificate that is made for it.
 --
 --   local tls = require "spec.support.tls"
 --   local front = tls.http2(emulator)
 --   front.url, front.ca (the file to trust), front:stop()
+--   local front = tls.unruly(emulator, { "goaway:2-3" })    rules: spec/support/h2front.c
+--   front:stop()                                     the rules that struck, by their kind
 -- Must not know: what the specs are about.
 local server = require "spec.support.server"
 local quote = server.quote
@@ -62,11 +64,15 @@ local function start(front, target)
   end
 end
 
-function tls.http2(target)
+local function new_front()
   local _, dir = shell "mktemp -d"
   dir = dir:match "^[^\n]+"
-  local front = setmetatable({ dir = dir, ca = dir .. "/cert.pem" }, Front)
   certificate(dir)
+  return setmetatable({ dir = dir, ca = dir .. "/cert.pem" }, Front)
+end
+
+function tls.http2(target)
+  local front = new_front()
   for _ = 1, 3 do
     if start(front, target) then
       front.url = "https://localhost:" .. front.port
@@ -92,5 +98,27 @@ function Front:stop(keep_files)
   end
 end
 Front.__gc = Front.stop
+
+local Unruly = {}
+Unruly.__index = Unruly
+
+function tls.unruly(target, rules)
+  local front = new_front()
+  local words = { "--to", target.port, "--cert", front.ca, "--key", front.dir .. "/key.pem" }
+  local program = server.start("composio-h2front", table.move(rules, 1, #rules, 7, words))
+  local url = "https://localhost:" .. program.port
+  return setmetatable({ front = front, program = program, ca = front.ca, url = url }, Unruly)
+end
+
+function Unruly:stop()
+  local struck = {}
+  os.execute("kill " .. self.program.pid)
+  for kind in self.program.pipe:lines() do
+    struck[kind] = true
+  end
+  self.program:stop()
+  self.front:stop()
+  return struck
+end
 
 return tls

@@ -102,9 +102,6 @@ static void not_repeatable_only_when_nothing_happened(void)
     CHECK_INT(over(*name, 503), CA_VERDICT_UNKNOWN);
     CHECK_INT(over(*name, 408), CA_VERDICT_UNKNOWN);
     CHECK_INT(without_reply(*name, false), CA_VERDICT_UNKNOWN);
-    fresh(*name);
-    end.refused_stream = true;
-    CHECK_INT(decide(), CA_VERDICT_RETRY);
     /* a refusal does not undo what an earlier attempt may have done */
     fresh(*name);
     state.attempt = 2;
