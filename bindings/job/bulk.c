@@ -200,6 +200,7 @@ int lca_bulk_end_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   run->stats.planning = false;
+  lca_guard_planned(L, run);
   run->plan.listing = luaL_optstring(L, 1, NULL);
   run->options.show(run->options.ctx, &run->plan);
   run->plan.listing = NULL;

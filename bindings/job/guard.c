@@ -328,14 +328,18 @@ static void push_member(lua_State *L, int error, const char *name)
 }
 
 /* Is the error (the value below the top) that of a request without an
-   answer? If so, adds its attempts. */
-static bool add_lookup(lua_State *L, struct lca_unanswered *unanswered)
+   answer? If so, adds its attempts. *overlong: did the service ask to wait
+   longer than --max-wait? */
+static bool add_lookup(lua_State *L, struct lca_unanswered *unanswered,
+                       bool *overlong)
 {
   int top = lua_gettop(L);
   bool silent;
   const char *id;
   if(!lua_istable(L, top - 1))
     return false;
+  push_member(L, top - 1, "overlong");
+  *overlong = lua_toboolean(L, -1);
   push_member(L, top - 1, "unavailable");
   silent = lua_toboolean(L, -1);
   push_member(L, top - 1, "request_id");
@@ -349,23 +353,48 @@ static bool add_lookup(lua_State *L, struct lca_unanswered *unanswered)
   return silent;
 }
 
+static void stop_planning(lua_State *L, struct lca_run *run)
+{
+  run->stats.down = true;
+  lca_run_stop(L, LCA_STOP_EARLY, "%s", run->unanswered.text);
+}
+
 void lca_guard_lookup_failed(lua_State *L, struct lca_run *run)
 {
   struct lca_unanswered *unanswered = &run->unanswered;
   const struct ca_endpoint *endpoint;
+  bool overlong = false;
   lca_run_need_client(L, run);
   endpoint = run->client->endpoint;
   if(endpoint->successes != unanswered->successes)
     memset(unanswered, 0, sizeof(*unanswered));
   unanswered->successes = endpoint->successes;
-  if(!add_lookup(L, unanswered) || ++unanswered->changes < 5 ||
-     unanswered->attempts < unanswered_most(run))
+  if(!add_lookup(L, unanswered, &overlong))
     return;
-  run->stats.down = true;
-  lca_run_stop(L, LCA_STOP_EARLY,
-               "stopped while planning: %d attempts in a row had no answer "
-               "(%s)",
-               unanswered->attempts, lua_tostring(L, -1));
+  unanswered->changes++;
+  if(overlong)
+    snprintf(unanswered->text, sizeof(unanswered->text),
+             "stopped while planning: the service asks to wait longer than "
+             "--max-wait (%.500s)",
+             lua_tostring(L, -1));
+  else
+    snprintf(unanswered->text, sizeof(unanswered->text),
+             "stopped while planning: %d attempts in a row had no answer "
+             "(%.500s)",
+             unanswered->attempts, lua_tostring(L, -1));
+  if(overlong || (unanswered->changes >= 5 &&
+                  unanswered->attempts >= unanswered_most(run)))
+    stop_planning(L, run);
+}
+
+void lca_guard_planned(lua_State *L, struct lca_run *run)
+{
+  const struct lca_unanswered *unanswered = &run->unanswered;
+  if(!unanswered->changes || !run->client ||
+     run->client->endpoint->successes != unanswered->successes)
+    return;
+  if(!unanswered->successes || unanswered->attempts >= unanswered_most(run))
+    stop_planning(L, run);
 }
 
 void lca_guard_ended(struct lca_run *run, const struct ca_applied *applied)

@@ -35,6 +35,7 @@ struct lca_unanswered {
                           the first of them */
   char request_id[64]; /* of the last one counted: several items may share a
                           look-up */
+  char text[600];      /* while planning: why the run stops, if it does */
 };
 
 /* The bulk's items that are sent on after settling. */
@@ -272,6 +273,10 @@ void lca_guard_ended(struct lca_run *run, const struct ca_applied *applied);
    of items fail in a row because the service is down, ends the run before
    anything of the bulk is written. [-0, +0, e] */
 void lca_guard_lookup_failed(lua_State *L, struct lca_run *run);
+/* The bulk is planned: ends the run in the same way if the last look-ups, all
+   that were left, had no answer, and there were enough attempts or nothing has
+   succeeded before. [-0, +0, e] */
+void lca_guard_planned(lua_State *L, struct lca_run *run);
 /* host.guard, host.needs_project, host.project, host.stop_on, host.stopped. */
 int lca_guard_check(lua_State *L);
 int lca_guard_needs_project(lua_State *L);

@@ -125,6 +125,8 @@ void lca_error_push_named(lua_State *L, const char *name,
   lca_table_set_bool(L, "retryable", err->retryable);
   if(ca_reply_service(err) != CA_SERVICE_ANSWERS)
     lca_table_set_bool(L, "unavailable", true);
+  if(err->overlong)
+    lca_table_set_bool(L, "overlong", true);
   lca_table_set_text(L, "outcome", err->unknown ? "unknown" : "failed");
   set_where(L);
 }

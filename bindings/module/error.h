@@ -11,9 +11,9 @@
 /* Pushes an error object. api and account may be NULL. Fields: name (such as
    ConnectionRequestTimeoutError), message, code, slug, status, request_id,
    suggested_fix, operation, account_id, attempts, retryable,
-   unavailable, outcome, where
-   (the script's position). A field without a value is absent; retryable and
-   outcome are always there. [-0, +1, m] */
+   unavailable, overlong, outcome, where (the script's position). A field
+   without a value is absent; retryable and outcome are always there. [-0, +1,
+   m] */
 void lca_error_push_named(lua_State *L, const char *name,
                           const struct ca_api *api, const char *account,
                           const struct ca_err *err);

@@ -56,6 +56,7 @@ composio.null = nil
 ---@field attempts? integer
 ---@field retryable boolean
 ---@field unavailable? true the service did not answer the call itself, or asked to wait
+---@field overlong? true it asked to wait longer than --max-wait, or the client's max_wait
 ---@field outcome "failed" | "unknown" unknown: the change may have been carried out
 ---@field where? string the script's line, such as job.lua:12
 ---@field cause? composio.error the original error, when this one has another name
