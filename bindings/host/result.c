@@ -124,6 +124,7 @@ static void set_stats(lua_State *L, const struct host *host)
   int i;
   lca_table_set_bool(L, "lost", host->stop == LCA_STOP_LEDGER);
   lca_table_set_bool(L, "written", stats->written);
+  lca_table_set_bool(L, "sealed", stats->sealed > 0);
   lca_table_set_integer(L, "links_lost", host->links_lost);
   lca_table_set_bool(L, "refused",
                      host->stop == LCA_STOP_REFUSED || stats->refused);

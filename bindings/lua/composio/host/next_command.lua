@@ -219,18 +219,10 @@ end
 
 -- ---- after a run ----
 
--- Did the run stop before it had planned anything? Then the same command starts it
--- again.
+-- Did the run stop before one of its plans was complete? Then the same command starts it again.
 local function planned_nothing(facts)
-  if facts.exit ~= 7 or facts.written or facts.verb ~= "run" and facts.verb ~= "undo" then
-    return false
-  end
-  for _, count in pairs(facts.changes) do
-    if count > 0 then
-      return false
-    end
-  end
-  return true
+  return facts.exit == 7 and not facts.written and not facts.sealed
+    and (facts.verb == "run" or facts.verb == "undo")
 end
 
 local function after_preview(facts)

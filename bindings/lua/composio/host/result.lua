@@ -165,11 +165,18 @@ return function(core, host)
     host.log("run: " .. facts.run)
   end
 
+  local function show_next(facts)
+    local command = next_command.after(facts)
+    if command then
+      host.log("next: " .. command)
+    end
+  end
+
   -- Prints the result. facts: what the host knows about the run.
   local function show(facts)
     show_stop(facts)
     if not facts.has_ledger then
-      return
+      return show_next(facts)
     end
     if facts.planned > 0 and facts.bulks == 0 and not facts.apply and not host.is_quiet then
       preview.show { planned = facts.planned, skipped = 0, bulk = 0, changes = facts.each_change }
@@ -182,10 +189,7 @@ return function(core, host)
       show_failures(facts)
       host.log("preview: " .. forecast(facts))
     end
-    local command = next_command.after(facts)
-    if command then
-      host.log("next: " .. command)
-    end
+    show_next(facts)
     local lost = facts.links_lost or 0
     if lost > 0 then
       host.warn(lost == 1 and "1 link was not received: mint a new one"
