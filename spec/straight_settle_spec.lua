@@ -37,7 +37,7 @@ it("not when the script changed the account since", function()
     local id = %q
     print(pcall(accounts.disable, id))
     accounts.update(id, { alias = "kept" })
-  ]]):format(id))
+  ]]):format(id), "--settle-wait=0")
   assert.equal(8, run.code, run.err)
   assert.same({ "alias " .. id }, job.changes(emulator))
 end)

@@ -386,9 +386,10 @@ enum ca_code lca_replay_skip(struct lca_run *run,
                            NULL, &cause, err);
 }
 
-/* Skips a change that was sent, or was to be, in an earlier session, and that
-   the run has followed by another. */
-static void skip_followed(lua_State *L, struct lca_run *run,
+/* Has the run followed this change, which was sent or was to be in an earlier
+   session, by another? Then it is not sent again, and skipped unless it is
+   unknown: its quiet time is not over. */
+static bool skip_followed(lua_State *L, struct lca_run *run,
                           struct ca_change_row *row)
 {
   struct ca_err err;
@@ -396,12 +397,15 @@ static void skip_followed(lua_State *L, struct lca_run *run,
   ca_err_clear(&err);
   if(row->outcome == CA_PLANNED ||
      !is_open(run, row->change.api, row->outcome))
-    return;
-  if(lca_replay_followed(run, row, &followed, &err) ||
-     (followed && lca_replay_skip(run, row, &row->error, &err)))
+    return false;
+  if(lca_replay_followed(run, row, &followed, &err))
     lca_run_ledger_failed(L, run, &err);
-  if(followed)
-    row->outcome = CA_SKIPPED;
+  if(!followed || row->outcome == CA_UNKNOWN)
+    return followed;
+  if(lca_replay_skip(run, row, &row->error, &err))
+    lca_run_ledger_failed(L, run, &err);
+  row->outcome = CA_SKIPPED;
+  return true;
 }
 
 /* Did the reply to a change hold a link for a person? That to a new link names
@@ -420,19 +424,20 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
   const struct ca_change *change = &builder->change;
   const struct ca_change_row *recorded;
   struct lca_recorded *one;
+  bool followed;
   one = find_recorded(L, run, change);
   if(!one && run->options.replay.exact)
     refuse_unplanned(L, run, change);
   if(!one)
     return false;
   one->used = true;
-  skip_followed(L, run, &one->row);
+  followed = skip_followed(L, run, &one->row);
   recorded = &one->row;
   if(!run->options.replay.only_plan && recorded->outcome != CA_SAME &&
      recorded->outcome != CA_SKIPPED) /* else all of it was counted */
     lca_guard_add(&run->stats.guarded, change, builder->weight,
                   builder->ends_active);
-  if(is_open(run, recorded->change.api, recorded->outcome)) {
+  if(!followed && is_open(run, recorded->change.api, recorded->outcome)) {
     if(change->cost == CA_IRREVERSIBLE)
       run->stats.irreversible_straight++;
     run->stats.planned++;

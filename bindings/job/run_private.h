@@ -42,7 +42,8 @@ struct lca_unanswered {
 struct lca_resent {
   int bulk;
   int passes;
-  int64_t began_ms; /* monotonic */
+  int64_t began_ms; /* monotonic: when their settling began, less what the
+                       run's had taken before */
   int64_t *items;   /* owned; sorted */
   size_t count;
 };
@@ -56,7 +57,9 @@ struct lca_run {
   int64_t began_ms;          /* monotonic; nothing was read or sent before
                                 this moment */
   int64_t last_lost_ms;      /* when the last request that must not be
-                                repeated ended without a reply; 0: none has */
+                                repeated, or of a straight-line change, ended
+                                without a reply; 0: none has */
+  int64_t settled_ms;        /* how long settling has taken so far */
   struct ca_ledger *ledger;  /* borrowed from the host; NULL until opened */
   struct ca_apply *apply;    /* owned; NULL before the first change */
   struct lca_client *client; /* the default one, anchored by client_ref */

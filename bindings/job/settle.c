@@ -52,22 +52,32 @@ static bool is_reported(struct lca_run *run, int64_t change,
   return false;
 }
 
-/* Has the run said something later about what the change did not do, at the
-   end? Then it is not sent again, and a create that did not happen was made by
-   a later call. */
+/* Has the run followed this straight-line change by another of its account, or
+   its create by another? Then it is not sent again: that would undo the
+   script's later word, or make a second account. */
 static bool is_followed(const struct settling *settling,
-                        const struct ca_settled *settled)
+                        const struct ca_change_row *row)
 {
   struct ca_item item;
   struct ca_err err;
   bool followed = false;
   ca_err_clear(&err);
-  return settling->at_end && settled->outcome != CA_DONE &&
-         !ca_read_item(settling->run->ledger, settled->row->item, &item,
-                       &err) &&
+  return !ca_read_item(settling->run->ledger, row->item, &item, &err) &&
          !item.bulk &&
-         !lca_replay_followed(settling->run, settled->row, &followed, &err) &&
-         followed;
+         !lca_replay_followed(settling->run, row, &followed, &err) && followed;
+}
+
+static bool is_final(void *owner, const struct ca_change_row *row)
+{
+  return is_followed(owner, row);
+}
+
+/* Such a change was skipped, when it did not happen: the account may be as the
+   later change made it. A refresh that did not happen has failed. */
+static bool is_skipped(const struct ca_change_row *row)
+{
+  return ca_api_creates(row->change.api) ||
+         row->change.api->repeat != CA_REPEAT_NEVER;
 }
 
 static void reported(void *owner, const struct ca_settled *settled)
@@ -81,9 +91,10 @@ static void reported(void *owner, const struct ca_settled *settled)
   enum ca_outcome outcome = settled->outcome;
   char line[900];
   struct ca_err err;
-  bool followed = is_followed(settling, settled);
+  bool followed = settling->at_end && settled->outcome != CA_DONE &&
+                  is_followed(settling, settled->row);
   ca_err_clear(&err);
-  if(followed && outcome == CA_FAILED && ca_api_creates(change->api) &&
+  if(followed && outcome == CA_FAILED && is_skipped(settled->row) &&
      !lca_replay_skip(run, settled->row, &text, &err))
     outcome = CA_SKIPPED;
   if(settled->outcome == CA_UNKNOWN)
@@ -152,15 +163,31 @@ static int need_client(lua_State *L)
   return 0;
 }
 
-/* Settles the run's unknown changes, and counts and collects them. */
-static void settle_all(lua_State *L, struct settling *settling,
+static int64_t now_ms(const struct lca_run *run)
+{
+  return ca_clock_mono_ms(ca_engine_clock(lca_scheduler_engine(run->sched)));
+}
+
+/* How much longer the run may wait for its changes to settle: its bulks and
+   its end share --settle-wait. */
+static int64_t wait_left(const struct lca_run *run)
+{
+  int64_t left = run->options.settle_wait_ms - run->settled_ms;
+  return left > 0 ? left : 0;
+}
+
+/* Settles the unknown changes of the bulk, 0: straight-line ones, -1: all of
+   the run; counts and collects them. */
+static void settle_all(lua_State *L, struct settling *settling, int bulk,
                        enum ca_outcome not_done, enum ca_outcome not_yet,
                        int64_t (*deadline_ms)(void *ctx), void *ctx)
 {
   struct lca_run *run = settling->run;
-  struct ca_settle_options options = { .concurrency = 8,
+  struct ca_settle_options options = { .bulk = bulk,
+                                       .concurrency = 8,
                                        .not_done = not_done,
-                                       .not_yet = not_yet };
+                                       .not_yet = not_yet,
+                                       .is_final = is_final };
   struct ca_settle *settle;
   struct ca_err err;
   int64_t open = 0;
@@ -185,7 +212,7 @@ static void settle_all(lua_State *L, struct settling *settling,
   ca_engine_stop(lca_scheduler_engine(run->sched), false);
   options.quiet_ms = ca_settle_quiet_ms(run->client->endpoint->timeout_ms);
   options.last_sent_ms = run->last_lost_ms ? run->last_lost_ms : run->began_ms;
-  options.wait_ms = run->options.settle_wait_ms;
+  options.wait_ms = wait_left(run);
   settle =
       ca_settle_new(lca_scheduler_engine(run->sched), run->client->endpoint,
                     run->ledger, &options, reported, settling, &err);
@@ -243,11 +270,13 @@ static enum ca_code keep_bulk(struct settling *settling, int bulk,
 static void pause_before(struct lca_run *run, int passes, struct ca_err *err)
 {
   struct ca_engine *engine = lca_scheduler_engine(run->sched);
-  const struct ca_clock *clock = ca_engine_clock(engine);
   int64_t pause_ms = FIRST_PAUSE_MS << (passes < 5 ? passes : 5);
-  int64_t until = ca_clock_mono_ms(clock) +
-                  (pause_ms < LAST_PAUSE_MS ? pause_ms : LAST_PAUSE_MS);
-  while(!is_interrupted(run) && ca_clock_mono_ms(clock) < until &&
+  int64_t until;
+  if(pause_ms > LAST_PAUSE_MS)
+    pause_ms = LAST_PAUSE_MS;
+  until =
+      now_ms(run) + (pause_ms < wait_left(run) ? pause_ms : wait_left(run));
+  while(!is_interrupted(run) && now_ms(run) < until &&
         !ca_engine_step(engine, 100, err))
     run->options.tick(run->options.ctx);
 }
@@ -267,17 +296,17 @@ int lca_settle_bulk(lua_State *L)
   int bulk = (int)luaL_checkinteger(L, 1);
   int concurrency = (int)luaL_checkinteger(L, 2);
   struct settling settling = { .run = run };
-  int64_t now =
-      ca_clock_mono_ms(ca_engine_clock(lca_scheduler_engine(run->sched)));
   struct ca_err err;
   ca_err_clear(&err);
   if(resent->bulk != bulk) {
     free(resent->items);
-    *resent = (struct lca_resent){ .bulk = bulk, .began_ms = now };
+    *resent = (struct lca_resent){ .bulk = bulk,
+                                   .began_ms = now_ms(run) - run->settled_ms };
   }
-  settling.repeats = now - resent->began_ms < run->options.settle_wait_ms;
+  run->settled_ms = now_ms(run) - resent->began_ms;
+  settling.repeats = wait_left(run) > 0;
   if(run->applier && run->stats.outcomes[CA_UNKNOWN] && may_send(run))
-    settle_all(L, &settling, resent->passes ? CA_FAILED : CA_NOT_TRIED,
+    settle_all(L, &settling, bulk, resent->passes ? CA_FAILED : CA_NOT_TRIED,
                CA_UNKNOWN, no_deadline, NULL);
   if(!keep_bulk(&settling, bulk, &err) && settling.count) {
     pause_before(run, resent->passes, &err);
@@ -290,6 +319,7 @@ int lca_settle_bulk(lua_State *L)
       lca_apply_resend(run, bulk, concurrency, &err);
   }
   free(settling.items);
+  run->settled_ms = now_ms(run) - resent->began_ms;
   if(err.code)
     return lca_run_ledger_failed(L, run, &err);
   lua_pushboolean(L, settling.count > 0 && !is_interrupted(run));
@@ -350,21 +380,19 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
 {
   struct lca_run *run = lca_run_of(L);
   bool at_end = not_done == CA_FAILED;
-  int64_t until = -1;
+  int64_t began_ms;
   int passes = 0;
   size_t count;
   struct ca_err err;
   ca_err_clear(&err);
   if(run->stats.no_route || run->stats.down)
     return; /* the replies may come from somebody else than the service */
+  began_ms = now_ms(run) - run->settled_ms;
   do {
     struct settling settling = { .run = run, .at_end = at_end };
-    int64_t now =
-        ca_clock_mono_ms(ca_engine_clock(lca_scheduler_engine(run->sched)));
-    if(until < 0)
-      until = now + run->options.settle_wait_ms;
-    settling.repeats = at_end && now < until && may_send(run);
-    settle_all(L, &settling, not_done, at_end ? CA_UNKNOWN : CA_NOT_TRIED,
+    run->settled_ms = now_ms(run) - began_ms;
+    settling.repeats = at_end && wait_left(run) > 0 && may_send(run);
+    settle_all(L, &settling, -1, not_done, at_end ? CA_UNKNOWN : CA_NOT_TRIED,
                deadline_ms, ctx);
     count = 0;
     if(settling.repeats && settling.count && !keep_bulk(&settling, 0, &err) &&
@@ -376,6 +404,7 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
     }
     free(settling.items);
   } while(count && !err.code && !is_interrupted(run));
+  run->settled_ms = now_ms(run) - began_ms;
   if(err.code)
     run->options.log_line(run->options.ctx, err.text);
 }

@@ -58,7 +58,7 @@ void lca_tally_change(struct lca_run *run, const struct ca_applied *applied)
   struct ca_item item;
   struct ca_err err;
   if(applied->outcome == CA_UNKNOWN && applied->result &&
-     row->change.api->repeat == CA_REPEAT_NEVER)
+     (row->change.api->repeat == CA_REPEAT_NEVER || !run->applier))
     run->last_lost_ms =
         ca_clock_mono_ms(ca_engine_clock(lca_scheduler_engine(run->sched)));
   if(!applied->result && applied->outcome == row->outcome &&

@@ -226,7 +226,7 @@ static enum ca_code intend(struct ca_apply *apply,
   enum ca_code code = CA_OK;
 
   for(item = group->first; item && !code; item = item->next)
-    if(item->first->row.change.api->repeat == CA_REPEAT_NEVER)
+    if(item->single || item->first->row.change.api->repeat == CA_REPEAT_NEVER)
       code = note_sent(apply, item->first, err);
   for(item = group->first; item; item = item->next)
     numbers[item->first->fresh ? fresh++ : --others] = item->first->row.number;

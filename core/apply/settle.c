@@ -25,6 +25,7 @@ struct ca_probing {
   struct ca_settle *settle;
   uint64_t op; /* 0: none */
   bool sleeps;
+  bool final; /* it must not be repeated, or is not to be */
   int64_t asked_mono_ms;
   const struct ca_api *api; /* the probe's operation */
   struct ca_proof_list list;
@@ -73,7 +74,7 @@ struct ca_settle *ca_settle_new(struct ca_engine *engine,
     settle->options.concurrency = 1;
   settle->visit = visit;
   settle->owner = owner;
-  ca_changes_open(&settle->changes, ledger, -1, 1U << CA_UNKNOWN);
+  ca_changes_open(&settle->changes, ledger, options->bulk, 1U << CA_UNKNOWN);
   return settle;
 }
 
@@ -268,9 +269,13 @@ static void write_outcome(struct ca_settle *settle,
     fail(settle, &err);
 }
 
-static bool is_unrepeatable(const struct ca_probing *probing)
+static bool is_final(const struct ca_probing *probing)
 {
-  return probing->row.change.api->repeat == CA_REPEAT_NEVER;
+  const struct ca_settle *settle = probing->settle;
+
+  return probing->row.change.api->repeat == CA_REPEAT_NEVER ||
+         (settle->options.is_final &&
+          settle->options.is_final(settle->owner, &probing->row));
 }
 
 /* Ends the change as it was found out; one that was not probed to an end stays
@@ -287,7 +292,7 @@ static void end(struct ca_probing *probing, const struct ca_finding *finding,
   if(finding->proof == CA_PROOF_DONE)
     settled.outcome = CA_DONE;
   else if(finding->proof == CA_PROOF_FAILED ||
-          (finding->proof == CA_PROOF_NOT_YET && is_unrepeatable(probing)))
+          (finding->proof == CA_PROOF_NOT_YET && probing->final))
     settled.outcome = settle->options.not_done;
   else if(finding->proof == CA_PROOF_NOT_YET)
     settled.outcome = settle->options.not_yet;
@@ -357,7 +362,7 @@ static int64_t quiet_left(const struct ca_probing *probing)
   int64_t left = settle->options.last_sent_ms + settle->options.quiet_ms -
                  probing->asked_mono_ms;
 
-  if(!is_unrepeatable(probing) ||
+  if(!probing->final ||
      (probing->sent.service_ms && service_ms - probing->sent.service_ms >=
                                       settle->options.quiet_ms + AHEAD_MS))
     return 0;
@@ -370,9 +375,11 @@ static int64_t quiet_left(const struct ca_probing *probing)
 static bool ask_later(struct ca_probing *probing)
 {
   struct ca_settle *settle = probing->settle;
-  int64_t left = quiet_left(probing);
+  int64_t left;
   struct ca_err why;
 
+  probing->final = is_final(probing);
+  left = quiet_left(probing);
   if(!left)
     return false;
   if(left > settle->options.wait_ms) {
@@ -492,9 +499,7 @@ static enum ca_code read_change(struct ca_settle *settle,
   memset(*probing, 0, sizeof(**probing));
   (*probing)->settle = settle;
   ca_change_row_copy(&(*probing)->row, row, (char *)(*probing + 1), SIZE_MAX);
-  code = is_unrepeatable(*probing) ? ca_read_sent(settle->ledger, row->number,
-                                                  &(*probing)->sent, err)
-                                   : CA_OK;
+  code = ca_read_sent(settle->ledger, row->number, &(*probing)->sent, err);
   if(code) {
     free_probing(*probing);
     *probing = NULL;

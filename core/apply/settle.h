@@ -23,8 +23,12 @@ struct ca_settled {
                        stays unknown; "" when there is nothing to say */
 };
 typedef void ca_settled_fn(void *owner, const struct ca_settled *settled);
+/* Is this change never sent again, though its operation may be repeated? */
+typedef bool ca_settle_final_fn(void *owner, const struct ca_change_row *row);
 
 struct ca_settle_options {
+  int bulk;                 /* its changes only, 0: straight-line ones; -1:
+                               all */
   int concurrency;          /* probes at once */
   enum ca_outcome not_done; /* outcome for a change that did not happen:
                                CA_FAILED at the end of a run, CA_NOT_TRIED
@@ -32,6 +36,7 @@ struct ca_settle_options {
   enum ca_outcome not_yet;  /* outcome for one that may be repeated and has not
                                happened yet: CA_UNKNOWN, or CA_NOT_TRIED when
                                it is to be sent again */
+  ca_settle_final_fn *is_final; /* gets the owner; NULL: none is */
   int64_t quiet_ms;     /* how long a request may be on its way. A change that
                            must not be repeated stays unknown for so long after
                            last_sent_ms, unless the service's clock shows that

@@ -38,7 +38,8 @@ static inline void visit_settled(void *owner, const struct ca_settled *one)
 
 static inline void begin_settle(int concurrency, enum ca_outcome not_done)
 {
-  struct ca_settle_options options = { .concurrency = concurrency,
+  struct ca_settle_options options = { .bulk = -1,
+                                       .concurrency = concurrency,
                                        .not_done = not_done,
                                        .not_yet = CA_UNKNOWN,
                                        .quiet_ms = QUIET_MS,

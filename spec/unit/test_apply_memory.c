@@ -236,9 +236,9 @@ static void plan_unknowns(void)
 
 static void settling(void)
 {
-  struct ca_settle_options options = { .concurrency = 2,
-                                       .not_done = CA_FAILED,
-                                       .not_yet = CA_UNKNOWN };
+  struct ca_settle_options options = {
+    .bulk = -1, .concurrency = 2, .not_done = CA_FAILED, .not_yet = CA_UNKNOWN
+  };
   long long total = 0;
   long long n;
 
