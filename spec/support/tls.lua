@@ -80,7 +80,7 @@ function tls.http2(target)
     end
     front:stop(true)
   end
-  local _, log = shell("cat " .. quote(dir) .. "/log")
+  local _, log = shell("cat " .. quote(front.dir) .. "/log")
   error("nghttpx did not start: " .. log, 2)
 end
 
