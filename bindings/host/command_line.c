@@ -31,6 +31,23 @@ static int host_unreadable(lua_State *L)
   return 1;
 }
 
+/* host.fill_name(path) → the path with %p and %% filled in, and whether it had
+   a %p. */
+static int host_fill_name(lua_State *L)
+{
+  const struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+  char name[HOST_PATH_SIZE];
+  bool has_profile;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(host_paths_fill(luaL_checkstring(L, 1), host->options.profile, false,
+                     name, sizeof(name), &has_profile, &err))
+    return luaL_error(L, "%s", err.text);
+  lua_pushstring(L, name);
+  lua_pushboolean(L, has_profile);
+  return 2;
+}
+
 void host_command_line_add(lua_State *L, struct host *host)
 {
   host_options_table_push(L);
@@ -42,6 +59,9 @@ void host_command_line_add(lua_State *L, struct host *host)
   lca_table_set_bool(L, "wants_help", host->options.help);
   lua_pushcfunction(L, host_unreadable);
   lua_setfield(L, -2, "unreadable");
+  lua_pushlightuserdata(L, host);
+  lua_pushcclosure(L, host_fill_name, 1);
+  lua_setfield(L, -2, "fill_name");
 }
 
 /* ---- for verbs ---- */

@@ -138,7 +138,8 @@ bool host_paths_config(char *out, size_t size)
 }
 
 enum ca_code host_paths_fill(const char *pattern, const char *profile,
-                             char *out, size_t size, struct ca_err *err)
+                             bool dated, char *out, size_t size,
+                             bool *has_profile, struct ca_err *err)
 {
   const time_t now = (time_t)(ca_clock_wall_ms(ca_clock_system()) / 1000);
   char date[16];
@@ -147,12 +148,14 @@ enum ca_code host_paths_fill(const char *pattern, const char *profile,
   (void)localtime_r(&now, &parts);
   (void)strftime(date, sizeof(date), "%F", &parts);
   out[0] = '\0';
+  *has_profile = false;
   for(; *pattern; pattern++) {
     char piece[2] = { *pattern, '\0' };
     const char *text = piece;
-    if(*pattern == '%' && pattern[1] == 'p')
+    if(*pattern == '%' && pattern[1] == 'p') {
       text = profile ? profile : "default";
-    else if(*pattern == '%' && pattern[1] == 'F')
+      *has_profile = true;
+    } else if(dated && *pattern == '%' && pattern[1] == 'F')
       text = date;
     if(text != piece || (*pattern == '%' && pattern[1] == '%'))
       pattern++;

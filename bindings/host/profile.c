@@ -278,6 +278,7 @@ enum ca_code host_profile_name_files(struct host_options *options,
 {
   char name[HOST_PATH_SIZE];
   enum ca_code code = CA_OK;
+  bool has_profile;
   int i;
   if(options->files_named)
     return CA_OK;
@@ -286,7 +287,8 @@ enum ca_code host_profile_name_files(struct host_options *options,
     const char **place = name_of(options, i);
     if(!(host_options_table[i].flags & IS_PATTERN) || !*place)
       continue;
-    code = host_paths_fill(*place, options->profile, name, sizeof(name), err);
+    code = host_paths_fill(*place, options->profile, true, name, sizeof(name),
+                           &has_profile, err);
     if(!code)
       *place = host_options_saved_copy(options, "", name);
     if(!code && !*place)
@@ -319,6 +321,8 @@ static enum ca_code check_list(const char *list, struct ca_err *err)
 enum ca_code host_profile_check_several(struct host_options *options,
                                         struct ca_err *err)
 {
+  char filled[HOST_PATH_SIZE];
+  bool has_profile;
   int i;
   if(check_list(options->profile, err))
     return err->code;
@@ -330,7 +334,12 @@ enum ca_code host_profile_check_several(struct host_options *options,
   for(i = 0; host_options_table[i].name; i++) {
     const char *name =
         host_options_table[i].flags & IS_PATTERN ? *name_of(options, i) : NULL;
-    if(name && strcmp(name, "-") != 0 && !strstr(name, "%p"))
+    if(!name || !strcmp(name, "-"))
+      continue;
+    if(host_paths_fill(name, "", true, filled, sizeof(filled), &has_profile,
+                       err))
+      return err->code;
+    if(!has_profile)
       return ca_err_set(err, CA_USAGE,
                         "--%s %s: with several profiles the name needs %%p, "
                         "which stands for the profile",

@@ -238,7 +238,6 @@ static int open_state(lua_State *L)
   lua_pushstring(L,
                  host->run_id); /* known in a resume and an apply, else "" */
   lua_setfield(L, -2, "run");
-  lca_table_set_text(L, "profile", host->options.profile);
   lca_table_set_bool(L, "is_one_of_several", host->options.one_of_several);
   lua_pushboolean(L, host->other_key);
   lua_setfield(L, -2, "other_key");

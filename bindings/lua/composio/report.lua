@@ -145,11 +145,12 @@ return function(composio, core, host)
     if path:find "\0" then
       core.usage "composio.report: the path contains a null byte"
     end
-    if host.is_one_of_several and not path:find("%p", 1, true) then
+    local filled, has_profile = host.fill_name(path)
+    if host.is_one_of_several and not has_profile then
       core.usage("composio.report: with several profiles the path needs %p, which stands for the "
         .. "profile: " .. path)
     end
-    path = path:gsub("%%([p%%])", { p = host.profile or "default", ["%"] = "%" })
+    path = filled
     columns = read_columns(columns)
     options = core.check_options("composio.report", options, OPTIONS)
     local live, raw = options.live, options.raw
