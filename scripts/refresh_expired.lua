@@ -12,7 +12,7 @@ local job = composio.job {
   params = {
     people = { type = "enum", values = { "list", "refresh", "link" }, default = "list",
       was = "reconnect", help = "list who must log in, or also make a link (10 minutes) for each" },
-    report = { type = "string", default = "waiting.csv", help = "CSV of people who must log in" },
+    report = { type = "path", default = "waiting.csv", help = "CSV of people who must log in" },
   },
 }
 

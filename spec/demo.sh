@@ -44,6 +44,7 @@ $(sed 's/,[^,]*,[^,]*$//; s/^/      /' waiting.csv | head -n 4)
     A link lives ten minutes. When people are about to click, mint links into
     the last column: --people refresh
   - Accounts that need new credentials: ask their owners for a new key.
-  - Let cron do it from tomorrow on:
-      0 6 * * *  composio-lua run refresh_expired --apply -q
+  - Put the project's API key into ~/.config/composio-lua/api-key (mode 0600), and let
+    cron do it from tomorrow on:
+      0 6 * * *  $build/composio-lua run refresh_expired --apply --cron --api-key-file $HOME/.config/composio-lua/api-key --report $HOME/waiting.csv
 EOF

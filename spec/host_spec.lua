@@ -466,7 +466,8 @@ describe("what is written", function()
   it("is on stdout what the script says, and the plan", function()
     local run = place:run(host.unlimited { "job.lua" }, { script = BULK })
     has(run.out, "from the script\nplan idle: ")
-    has(run.err, "next: composio-lua --max-changes 1000000 --max-percent 100 job.lua --apply")
+    local command = "next: composio-lua --max-changes 1000000 --max-percent 100 %s/job.lua --apply"
+    has(run.err, command:format(place.path))
   end)
 
   it("shows the first changes, and all when asked", function()
@@ -492,8 +493,9 @@ describe("what is written", function()
     assert.is_true(preview.outcomes.planned > 10)
     assert.is_true(preview.listing.complete)
     assert.equal(preview.outcomes.planned, preview.listing.accounts)
-    local next_words = "composio-lua %s job.lua --summary summary.json --apply"
-    assert.equal(next_words:format "--max-changes 1000000 --max-percent 100", preview.next)
+    local next_words = "composio-lua %s %s/job.lua --summary %s/summary.json --apply"
+    assert.equal(next_words:format("--max-changes 1000000 --max-percent 100", place.path,
+      place.path), preview.next)
     assert.matches("^%d+%-%d+%-%d+T%d+%-job%-%w+$", preview.run)
     words = host.unlimited { "job.lua", "--apply", "--summary", "-" }
     run = place:run(words, { script = BULK })

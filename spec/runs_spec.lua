@@ -273,12 +273,13 @@ describe("a run", function()
       "50/s", "--protect", "keep.txt", "--max-changes", "100", "--", "a word")
     emulator:faults()
     assert.equal(
-      ("composio-lua resume %s --state-dir 'my state' --protect keep.txt --rate 50/s "):format(id)
-        .. "--allow io --failed",
+      ("composio-lua resume %s --state-dir '%s/my state' --protect %s/keep.txt "):format(id,
+        place.path, place.path) .. "--rate 50/s --allow io --failed",
       run.summary.next
     )
     has(back("show", id, "--state-dir", "my state").out,
-      ("next: composio-lua resume %s --state-dir 'my state' --rate 50/s --failed\n"):format(id))
+      ("next: composio-lua resume %s --state-dir '%s/my state' --rate 50/s --failed\n"):format(id,
+        place.path))
   end)
 
   it("names files in the next command so that it works in any directory", function()
@@ -315,7 +316,8 @@ describe("a run", function()
     assert.equal(0, place:run(words, { script = script }).code)
     place:write("plan", (place:read("plan"):gsub('^{"plan":2', '{"plan":1')))
     has(place:run({ "apply", "plan" }).err,
-      "plan again: composio-lua run job.lua --n=-5 '--name=-x y' --save-plan plan\n")
+      ("plan again: composio-lua run %s/job.lua --n=-5 '--name=-x y' --save-plan %s/plan\n"):format(
+        place.path, place.path))
   end)
 
   it("has every fact of a change in its JSON", function()

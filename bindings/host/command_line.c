@@ -121,7 +121,7 @@ void host_command_line_add_verb(lua_State *L, const struct host *host)
     lua_setfield(L, -2, "rest");
   }
   lua_newtable(L);
-  host_options_saved_carry(options, add_carried, L);
+  host_options_saved_carry(options, host->here, add_carried, L);
   lua_setfield(L, -2, "carried");
   lua_pushcfunction(L, list_scripts);
   lua_setfield(L, -2, "scripts");

@@ -51,8 +51,9 @@ struct host {
   char state_dir[HOST_PATH_SIZE];
   bool scratch; /* state_dir is private and is removed at the end */
   struct ca_ledger *ledger;
-  char run_id[96];          /* "" until the run is in the ledger */
-  char cwd[HOST_PATH_SIZE]; /* where the run was started */
+  char run_id[96];           /* "" until the run is in the ledger */
+  char here[HOST_PATH_SIZE]; /* where this process was started; "": unknown */
+  char cwd[HOST_PATH_SIZE];  /* where the run was started */
   char user[64];
   char machine[256];
   struct ca_buf options_json; /* the given options, for the ledger */

@@ -273,6 +273,8 @@ int main(int argc, char **argv)
   set_signals();
   ca_sqlite_single_thread();
   lca_versions_also(ca_sqlite_version);
+  if(!getcwd(host.here, sizeof(host.here)))
+    host.here[0] = '\0';
   host.argc = argc;
   host.argv = argv;
   host.clock = ca_clock_system();

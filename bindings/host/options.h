@@ -132,7 +132,8 @@ const char *host_options_verb(enum host_verb verb);
 /* Pushes the list of all options for help.lua and job.lua: name, group
    ("Safety:"; those of one group stand in a row), value (its name, or nil),
    is_optional (the value), text, letter (of the short form, or nil), is_of_run
-   (run takes it), is_needed (resume needs it again), is_path. [-0, +1, m] */
+   (run takes it), is_needed (resume needs it again), is_path, is_pattern (of a
+   path: %p and %F are filled in). [-0, +1, m] */
 void host_options_table_push(lua_State *L);
 
 /* Adds the given options as a JSON object for the ledger: names to texts, and
@@ -143,10 +144,10 @@ host_options_saved_json(const struct host_options *options,
 /* Calls visit for each given option that `resume` or `apply` needs again on
    its command line: where, pace, --protect, what the script may use; after
    --save-plan also the limits, which `resume` has from the ledger. value is
-   NULL for an option without one. */
-void host_options_saved_carry(const struct host_options *options,
-                              void (*visit)(void *ctx, const char *name,
-                                            const char *value),
-                              void *ctx);
+   NULL for an option without one. Paths are relative to here, and become
+   absolute unless it is "". */
+void host_options_saved_carry(
+    const struct host_options *options, const char *here,
+    void (*visit)(void *ctx, const char *name, const char *value), void *ctx);
 
 #endif

@@ -6,6 +6,7 @@
 #include "host/options_private.h"
 #include "base/json.h"
 #include "base/json_write.h"
+#include "host/paths.h"
 
 /* Copies a JSON string into memory that lives as long as the options. When dir
    is not empty, the string is a path relative to dir. NULL on failure. */
@@ -235,13 +236,13 @@ enum ca_code host_options_saved_json(const struct host_options *options,
   return ca_json_write_end(&json);
 }
 
-void host_options_saved_carry(const struct host_options *options,
-                              void (*visit)(void *ctx, const char *name,
-                                            const char *value),
-                              void *ctx)
+void host_options_saved_carry(
+    const struct host_options *options, const char *here,
+    void (*visit)(void *ctx, const char *name, const char *value), void *ctx)
 {
   bool plan = options->save_plan && !options->apply;
   int own = options->protect_count - options->protect_profile;
+  char path[HOST_PATH_SIZE * 2];
   const char *text;
   int i;
   int k;
@@ -252,9 +253,15 @@ void host_options_saved_carry(const struct host_options *options,
     if((!(option->flags & CARRIED) && !limits) ||
        (options->given[i].of_profile && !repeated))
       continue;
-    for(k = 0; (text = given_text(options, i, k)) != NULL; k++)
+    for(k = 0; (text = given_text(options, i, k)) != NULL; k++) {
+      if(option->flags & IS_PATH && *text != '/' && *here) {
+        text += strncmp(text, "./", 2) ? 0 : 2;
+        snprintf(path, sizeof(path), "%s/%s", here, text);
+        text = path;
+      }
       if(!repeated || k < own)
         visit(ctx, option->name, text);
+    }
     if(!k && options->given[i].seen)
       visit(ctx, option->name, NULL);
   }

@@ -381,7 +381,7 @@ const struct host_option host_options_table[] = {
   { "ping", SIGHT, ACTS, read_url, AT(ping), 0, NOT_KEPT, "URL",
     "GET URL/start at the start; at the end URL, or URL/EXIT if EXIT is not "
     "0" },
-  { "on-end", SIGHT, ACTS, read_text, AT(on_end), 0, 0, "FILE",
+  { "on-end", SIGHT, ACTS, read_text, AT(on_end), 0, IS_PATH, "FILE",
     "run the executable FILE at the end, with the summary on stdin" },
   { "json", SIGHT, READS | ON(PROFILES) | ON(DOCTOR), read_flag, AT(json), 0,
     0, NULL, "with runs, show, history, profiles, doctor: print JSON lines" },
@@ -443,7 +443,8 @@ void host_options_table_push(lua_State *L)
     lca_table_set_bool(L, "is_of_run", option->verbs & ON(RUN));
     lca_table_set_bool(L, "is_needed",
                        option->flags & CARRIED && !(option->flags & SAVED));
-    lca_table_set_bool(L, "is_path", option->flags & IS_PATH);
+    lca_table_set_bool(L, "is_path", option->flags & (IS_PATH | IS_PATTERN));
+    lca_table_set_bool(L, "is_pattern", option->flags & IS_PATTERN);
     lua_rawseti(L, -2, option - host_options_table + 1);
   }
 }

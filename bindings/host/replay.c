@@ -283,25 +283,28 @@ static enum ca_code make_absolute(const char **path, char *out, size_t size,
   return CA_OK;
 }
 
-static enum ca_code go_there(struct host *host, const struct earlier *earlier,
+/* Changes to the directory where the run was started. Paths of this command
+   line stay what they are. CA_USAGE when there is no such directory. */
+static enum ca_code go_there(struct host *host, const char *cwd,
                              struct ca_err *err)
 {
-  static char summary[2 * HOST_PATH_SIZE];
-  static char state[2 * HOST_PATH_SIZE];
+  static char texts[6][2 * HOST_PATH_SIZE];
   const char *state_dir = host->state_dir;
-  enum ca_code code =
-      make_absolute(&host->options.summary, summary, sizeof(summary), err);
-  if(!code)
-    code = make_absolute(&state_dir, state, sizeof(state), err);
-  if(code)
-    return code;
+  const char **const paths[] = {
+    &host->options.summary,   &host->options.metrics,  &host->options.on_end,
+    &host->options.save_plan, &host->endpoint.ca_file, &state_dir
+  };
+  size_t i;
+  for(i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+    if(make_absolute(paths[i], texts[i], sizeof(texts[i]), err))
+      return err->code;
   if(state_dir != host->state_dir)
     ca_text_copy(host->state_dir, sizeof(host->state_dir), state_dir);
-  if(*earlier->row.info.cwd && chdir(earlier->row.info.cwd))
+  if(*cwd && chdir(cwd))
     return ca_err_set(err, CA_USAGE,
                       "cannot change to %s, where the run was started: %s",
-                      earlier->row.info.cwd, strerror(errno));
-  ca_text_copy(host->cwd, sizeof(host->cwd), earlier->row.info.cwd);
+                      cwd, strerror(errno));
+  ca_text_copy(host->cwd, sizeof(host->cwd), cwd);
   return CA_OK;
 }
 
@@ -438,7 +441,7 @@ static enum ca_code ready_resume(struct host *host, struct earlier *earlier,
   if(!code)
     code = take_params(host, earlier->row.info.params, err);
   if(!code)
-    code = go_there(host, earlier, err);
+    code = go_there(host, earlier->row.info.cwd, err);
   return code ? code : reopen(host, earlier, err);
 }
 
@@ -585,6 +588,8 @@ static enum ca_code begin_plan(struct host *host,
   forget(&history.carrier);
   if(!code)
     code = take_options(host, head, err);
+  if(!code && history.made && head->cwd) /* else it is of another machine */
+    code = go_there(host, head->cwd, err);
   ca_text_copy(host->plan, sizeof(host->plan), head->digest);
   if(!code)
     code = host_run_begin(host, head->salt_known ? head->salt : NULL, err);

@@ -122,6 +122,7 @@ static void set_stats(lua_State *L, const struct host *host)
   const struct lca_run_stats *stats = lca_run_stats(host->L);
   struct ca_engine *engine = lca_scheduler_engine(lca_scheduler_of(host->L));
   int i;
+  lca_table_set_text(L, "path_options", stats->path_options);
   lca_table_set_bool(L, "lost", host->stop == LCA_STOP_LEDGER);
   lca_table_set_bool(L, "written", stats->written);
   lca_table_set_bool(L, "sealed", stats->sealed > 0);

@@ -140,8 +140,7 @@ int64_t host_setup_deadline_ms(void *ctx)
 
 void host_setup_machine(struct host *host)
 {
-  if(!getcwd(host->cwd, sizeof(host->cwd)))
-    host->cwd[0] = '\0';
+  ca_text_copy(host->cwd, sizeof(host->cwd), host->here);
   if(gethostname(host->machine, sizeof(host->machine) - 1))
     host->machine[0] = '\0';
 }

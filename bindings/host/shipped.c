@@ -135,6 +135,7 @@ static void push_host(lua_State *L, struct host *host)
   luaL_setfuncs(L, functions, 1);
   lca_table_set_text(L, "version", COMPOSIO_VERSION);
   lca_table_set_text(L, "state_dir", host->state_dir);
+  lca_table_set_text(L, "here", ca_text_or_null(host->here));
   lca_table_set_bool(L, "is_quiet", host->options.quiet);
 }
 

@@ -14,7 +14,7 @@
 
 /* ---- composio.host ---- */
 
-/* host.job(may, params): sets what composio.job was given. */
+/* host.job(may, params, path_options): sets what composio.job was given. */
 static int host_job(lua_State *L)
 {
   static const char *const words[] = { "read", "reversible", "irreversible",
@@ -28,6 +28,8 @@ static int host_job(lua_State *L)
     return lca_error_usage(L, "the parameters are longer than %d bytes",
                            (int)sizeof(run->stats.params) - 1);
   memcpy(run->stats.params, params, len + 1);
+  ca_text_copy(run->stats.path_options, sizeof(run->stats.path_options),
+               luaL_checkstring(L, 3));
   run->stats.job_seen = true;
   return 0;
 }

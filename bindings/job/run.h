@@ -117,9 +117,11 @@ struct lca_run_stats {
   size_t failure_count;
   struct lca_failure failures[LCA_FAILURES]; /* the first ones */
   bool job_seen;                             /* composio.job was called */
-  char params[4096];  /* its parameters as JSON; "{}" before that call */
-  int exit_code;      /* what the script passed to os.exit */
-  char end_text[640]; /* given with the reason to end, or "" */
+  char path_options[512]; /* those of its parameters whose values are paths,
+                             with blanks between */
+  char params[4096];      /* its parameters as JSON; "{}" before that call */
+  int exit_code;          /* what the script passed to os.exit */
+  char end_text[640];     /* given with the reason to end, or "" */
 };
 
 struct lca_run_options {

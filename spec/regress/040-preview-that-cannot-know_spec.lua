@@ -13,7 +13,7 @@ local function preview(script, again)
   job.lacks(run.err, "would be changed")
   job.lacks(run.err, "--apply makes")
   if again then
-    assert.matches("next: composio%-lua job.lua[^\n]*\n$", run.err)
+    assert.matches("next: composio%-lua /[^\n]*/job.lua[^\n]*\n$", run.err)
     job.lacks(run.err, "--apply\n")
   else
     job.lacks(run.err, "next:")

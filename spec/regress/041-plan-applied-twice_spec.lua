@@ -21,7 +21,7 @@ local function refused(text, ...)
   local before = job.writes(emulator)
   local run = place:run { "apply", "a plan", ... }
   assert.equal(4, run.code, run.err)
-  job.has(run.err, text)
+  job.has(run.err, (text:gsub("PLACE", place.path)))
   assert.equal(before, job.writes(emulator))
 end
 
@@ -34,7 +34,7 @@ it("a plan is carried out once, and a plan that was left is resumed", function()
   place:run { "resume", "last" }
   refused "to send again what failed: composio-lua resume 20"
   assert.equal(0, place:run({ "resume", "last", "--failed" }).code)
-  refused "plan again: composio-lua run job.lua --save-plan '"
+  refused "plan again: composio-lua run PLACE/job.lua --save-plan '"
   save()
   assert.equal(0, place:run({ "apply", "a plan" }).code)
 end)

@@ -12,7 +12,7 @@ scene.of_host({ "--accounts", "60", "--api-key", "ak_emulator", "--api-key", "ak
 local function refused(code, text, ...)
   local run = place:run({ "apply", "plan", ... }, { env = { COMPOSIO_API_KEY = ... and "ak_new" } })
   assert.equal(code, run.code, run.err)
-  job.has(run.err, text)
+  job.has(run.err, (text:gsub("PLACE", place.path)))
   assert.equal(0, job.writes(emulator))
 end
 
@@ -33,10 +33,10 @@ end)
 it("a plan of a rotated key is taken if this ledger made it", function()
   refused(4, "not by the ledger in", "--same-project", "--state-dir=other")
   place:write("plan", digest.forged((place:read("plan"):gsub('"kind"', ' "kind"', 1))))
-  refused(4, "plan again: composio-lua run job.lua --days 3 --save-plan", "--same-project")
+  refused(4, "plan again: composio-lua run PLACE/job.lua --days 3 --save-plan", "--same-project")
 end)
 
 it("a plan of 0.1.0 is refused with the command that plans again", function()
   place:write("plan", (place:read("plan"):gsub('^{"plan":2', '{"plan":1')))
-  refused(2, "plan again: composio-lua run job.lua --days 3 --save-plan plan")
+  refused(2, "plan again: composio-lua run PLACE/job.lua --days 3 --save-plan PLACE/plan")
 end)

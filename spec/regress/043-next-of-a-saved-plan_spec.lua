@@ -26,7 +26,7 @@ local function type_next(run, from)
   return place:run(words)
 end
 
-for words, more in pairs { ["--apply"] = {}, ["apply plan"] = { "--save-plan=plan" } } do
+for words, more in pairs { ["--apply"] = {}, ["apply /"] = { "--save-plan=plan" } } do
   it("the command after a preview carries out what it showed: " .. words, function()
     local preview = place:run({ "job.lua", "--who", "me", "--max-percent=100", "--max-changes",
       "900", "--delete-active", "--retries=1", table.unpack(more) }, { script = DELETE })

@@ -60,8 +60,9 @@ describe("a run that planned nothing", function()
     for _, apply in ipairs { " --apply", "" } do
       local ended = run(script, GONE, apply ~= "" and "--apply" or nil)
       assert.equal(7, ended.code, ended.err)
-      assert.equal("composio-lua --max-changes 1000000 --max-percent 100 job.lua --retries 0 "
-        .. "--summary summary.json" .. apply, ended.summary.next)
+      local command = "composio-lua --max-changes 1000000 --max-percent 100 %s/job.lua --retries 0 "
+        .. "--summary %s/summary.json%s"
+      assert.equal(command:format(place.path, place.path, apply), ended.summary.next)
     end
   end)
 

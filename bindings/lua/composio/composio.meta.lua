@@ -546,8 +546,11 @@ function composio.run(f, ...) end
 ---a required one is otherwise asked for on the terminal, without echo. composio-lua masks
 ---a value of six bytes or more in all that it writes. The ledger keeps only a salted
 ---fingerprint.
+---
+---A "file" is one that the script reads: what cannot be read is refused. A "path" is that of
+---a file that it writes. The command after `next:` names both by absolute paths.
 ---@class composio.job.param
----@field type "string" | "integer" | "number" | "boolean" | "duration" | "enum" | "file" | "secret"
+---@field type "string" | "integer" | "number" | "boolean" | "duration" | "enum" | "file" | "path" | "secret"
 ---@field default? any
 ---@field required? boolean
 ---@field help? string

@@ -11,12 +11,16 @@ local PARAM = {
   help = "string", values = "names", was = "string",
 }
 local CLASSES = { "read", "reversible", "irreversible" }
-local TYPES = { "string", "integer", "number", "boolean", "duration", "enum", "file", "secret" }
+local TYPES = {
+  "string", "integer", "number", "boolean", "duration", "enum", "file", "path",
+  "secret",
+}
 
 local ORDERED = { integer = true, number = true, duration = true } -- they have bounds
 
 local LUA_TYPES = { -- of defaults
-  string = "string", file = "string", enum = "string", integer = "number", number = "number",
+  string = "string", file = "string", path = "string", enum = "string", integer = "number",
+  number = "number",
 }
 
 local function contains(list, word)
@@ -42,6 +46,7 @@ function convert.string(text)
 end
 
 convert.file = convert.string
+convert.path = convert.string
 
 function convert.integer(text)
   local number = text:match "^[+-]?%d+$" and math.tointeger(tonumber(text))
@@ -199,7 +204,7 @@ return function(composio, core, host)
     local value, why = convert[param.type](text, param)
     if value ~= nil then
       why = out_of_bounds(name, param, value)
-        or (param.type == "file" and host.unreadable(value) or nil)
+        or (param.type == "file" and not host.given and host.unreadable(value) or nil)
     end
     if why then
       host.stop("usage", ("%s %s: '%s' %s"):format(option_of(name), param.type, text, why))
@@ -270,6 +275,21 @@ return function(composio, core, host)
       end
     end
     return options
+  end
+
+  -- Returns the options whose values are paths, with blanks between: `next:` makes them
+  -- absolute.
+  local function path_options(params, names)
+    local options = {}
+    for _, name in ipairs(names) do
+      local type_name = params[name].type
+      if type_name == "secret" then
+        options[#options + 1] = secrets.option(name)
+      elseif type_name == "file" or type_name == "path" then
+        table.move({ option_of(name), "--" .. name }, 1, 2, #options + 1, options)
+      end
+    end
+    return table.concat(options, " ")
   end
 
   local function unknown_word(word, options, params)
@@ -428,7 +448,7 @@ return function(composio, core, host)
     end
     local values, texts = read_params(full.params, names)
     host.only_reads = full.may == "read"
-    host.job(full.may, core.json_encode(texts, "composio.job"))
+    host.job(full.may, core.json_encode(texts, "composio.job"), path_options(full.params, names))
     return { summary = full.summary, may = full.may, params = values }
   end
 end

@@ -25,6 +25,22 @@ local function add(words, ...)
   end
 end
 
+-- Returns the path as it is named in every directory. cwd: where it was given. In a pattern,
+-- %% is a percent sign.
+local function absolute(path, cwd, is_pattern)
+  if not cwd or path == "" or path == "-" or path:sub(1, 1) == "/" then
+    return path
+  elseif is_pattern then
+    cwd = cwd:gsub("%%", "%%%%")
+  end
+  return cwd:gsub("/$", "") .. "/" .. path:gsub("^%./+", "")
+end
+
+-- Is the word for a script a path?
+local function is_file(word)
+  return word:find "/" or word:find "%.lua$"
+end
+
 -- Adds an option; true stands for one without a value. The next word would be taken for an
 -- option if it begins with a hyphen.
 local function add_option(words, name, value)
@@ -47,7 +63,7 @@ end
 -- ---- a verb with a run or a plan ----
 
 -- Adds the options of this command line that the verb needs, too. carried: a list in which
--- names and values alternate; true stands for an option without one.
+-- names and values alternate; true stands for an option without one. Paths are absolute.
 local function add_carried(words, carried)
   for place = 1, #carried, 2 do
     add_option(words, carried[place], carried[place + 1])
@@ -74,8 +90,7 @@ local function of_earlier(run, host)
   for _, option in ipairs(host.options) do
     local value = given[option.name]
     if option.is_needed and type(value) == "string" and not seen[option.name] then
-      local is_relative = option.is_path and value:sub(1, 1) ~= "/" and run.cwd
-      add(all, option.name, is_relative and run.cwd .. "/" .. value or value)
+      add(all, option.name, option.is_path and absolute(value, run.cwd) or value)
     end
   end
   return all
@@ -178,27 +193,70 @@ end
 
 -- ---- the same command again ----
 
-local function is_option(word, name)
-  return word == "--" .. name or word:find("--" .. name .. "=", 1, true) == 1
+-- Does the URL of --ping hold a password? Then no command repeats it.
+local function has_password(url)
+  return url:find "^%a+://[^/?#]*@"
 end
 
--- Repeats the command line without --apply, and without --confirm if `confirmed`: it then
--- gets another one.
-local function same_words(facts, confirmed)
-  local words, skipped = { "composio-lua" }, false
-  for _, word in ipairs(facts.argv) do
-    if word == "--" then
-      break
-    elseif skipped then
-      skipped = false
-    elseif is_option(word, "confirm") and confirmed then
-      skipped = word == "--confirm"
-    elseif not is_option(word, "apply") then
-      -- "last" would then name another run
-      add(words, word == facts.operand and facts.undoes or word)
+-- Returns the options that have a value, and what it is: "path", "pattern" or "value".
+local function kinds_of(facts)
+  local kinds = {}
+  for _, option in ipairs(facts.options) do
+    if option.value and not option.is_optional then
+      kinds["--" .. option.name] = option.is_pattern and "pattern" or option.is_path and "path"
+        or "value"
     end
   end
-  return words
+  for option in (facts.path_options or ""):gmatch "%S+" do
+    kinds[option] = "path"
+  end
+  return kinds
+end
+
+-- Returns the operand of a command line, as every directory names it.
+local function operand_of(facts)
+  local operand = facts.operand
+  if facts.undoes then
+    return facts.undoes -- "last" would then name another run
+  elseif facts.verb == "apply" or facts.verb == "run" and is_file(operand) then
+    return absolute(operand, facts.here)
+  end
+  return operand
+end
+
+local PING = "the command leaves out --ping, because its URL holds a password"
+
+-- Repeats the command line without --apply, with absolute paths, and without --confirm if
+-- `confirmed`: it then gets another one. Also returns what else was left out, a line.
+local function same_words(facts, confirmed)
+  local words, kinds, operand = { "composio-lua" }, kinds_of(facts), facts.operand
+  local place, argv, note = 1, facts.argv, nil
+  while argv[place] and argv[place] ~= "--" do
+    local word = argv[place]
+    local option, value = word:match "^(%-%-[^=]+)=?(.*)$"
+    local kind = kinds[option]
+    local follows = kind and not word:find("=", 1, true)
+    if follows then
+      place = place + 1
+      value = argv[place] or ""
+    end
+    if kind == "path" or kind == "pattern" then
+      value = absolute(value, facts.here, kind == "pattern")
+    end
+    local hides = option == "--ping" and has_password(value)
+    local is_out = hides or option == "--apply" or option == "--confirm" and confirmed
+    note = hides and PING or note
+    if kind and not is_out then
+      add(words, follows and option or option .. "=" .. value, follows and value or nil)
+    elseif word == operand then
+      add(words, operand_of(facts))
+      operand = nil
+    elseif not kind and not is_out then
+      add(words, word)
+    end
+    place = place + 1
+  end
+  return words, note
 end
 
 -- Returns the numbers that --confirm will need, in the order of asking, or nil.
@@ -232,17 +290,17 @@ local function after_preview(facts)
     return nil
   end
   local confirmed = confirmation(facts)
-  local words
+  local words, note
   if facts.save_plan then
-    words = verb_words("apply", facts.save_plan, facts.carried)
+    words = verb_words("apply", absolute(facts.save_plan, facts.here), facts.carried)
   else
-    words = same_words(facts, confirmed)
+    words, note = same_words(facts, confirmed)
     add(words, "--apply")
   end
   if confirmed then
     add(words, "--confirm", confirmed)
   end
-  return words
+  return words, note
 end
 
 -- Was --settle-wait too short for changes that must not be repeated to be looked for?
@@ -313,36 +371,38 @@ local function after_apply(facts)
   return facts.exit ~= 4 and take_up(left) or nil -- a guard would refuse again
 end
 
--- Returns the command to type after this run, or nil. facts: what the host knows of it.
+-- Returns the command to type after this run, or nil, and a line about what it leaves out, or
+-- nil. facts: what the host knows of the run.
 local function after(facts)
   if facts.emulator then -- it has ended before anybody can type this
     return nil
   end
   -- the disk was full while the plan was made, or nothing could be planned
   local starts_over = facts.lost and not facts.written or planned_nothing(facts)
-  local words
+  local words, note
   if facts.like then -- an interrupted run, for which this one was refused
     return of_id(facts.like, facts)
   elseif starts_over then
-    words = same_words(facts)
+    words, note = same_words(facts)
     if facts.apply and (facts.verb == "run" or facts.verb == "undo") then
       add(words, "--apply")
     end
   elseif facts.apply then
     words = after_apply(facts)
   else
-    words = after_preview(facts)
+    words, note = after_preview(facts)
   end
   if words and (starts_over or not facts.apply) then
     add_rest(words, facts.rest)
   end
-  return words and line(words)
+  return words and line(words), note
 end
 
 -- ---- a run that stopped before its plan was complete ----
 
--- Adds "--name value" for each member; true stands for an option without a value.
-local function add_members(words, members)
+-- Adds "--name value" for each member; true stands for an option without a value. paths:
+-- whether a member is a path (true or "pattern"), by name, or nil; cwd: where it was given.
+local function add_members(words, members, paths, cwd)
   local names = {}
   for name in pairs(members) do
     names[#names + 1] = name
@@ -357,20 +417,36 @@ local function add_members(words, members)
       if type(one) == "boolean" then
         add_option(words, (one and "" or "no-") .. option, true)
       else
-        add_option(words, option, tostring(one))
+        local kind = paths and paths[option]
+        add_option(words, option, kind and absolute(one, cwd, kind == "pattern") or tostring(one))
       end
     end
   end
 end
 
--- Returns the command that starts a run again. run: its word, parameters and `saved`
--- options in the ledger. The options `carried` of this command line replace the saved
--- ones.
+-- Does a parameter name a file from the directory of the run, which is not this one?
+local function needs_cwd(run, params)
+  for _, value in pairs(run.cwd and run.cwd ~= run.here and params or {}) do
+    if type(value) == "string" and value:sub(1, 1) ~= "/"
+      and not run.unreadable(run.cwd .. "/" .. value) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Returns the command that starts a run again. run: its word, parameters, directory and
+-- `saved` options in the ledger. The options `carried` of this command line replace the
+-- saved ones.
 local function restart(run)
   local core = require "composio.core"
   local words, options = { "composio-lua" }, core.json_decode(run.saved or "{}")
+  local params, paths, prefix = core.json_decode(run.params), {}, ""
+  for _, option in ipairs(run.options) do
+    paths[option.name] = option.is_pattern and "pattern" or option.is_path
+  end
   if not run.saved then -- the run is that of a plan, which was saved under this name
-    options["save-plan"] = run.operand
+    options["save-plan"] = absolute(run.operand, run.here)
   end
   for place = 1, #run.carried, 2 do
     options[run.carried[place]] = nil
@@ -379,15 +455,20 @@ local function restart(run)
     add(words, "apply", options.plan)
     options.plan = nil
   else
-    add(words, run.undoes and "undo" or "run", run.undoes or run.word)
-    add_members(words, core.json_decode(run.params))
+    local word = is_file(run.word) and absolute(run.word, run.cwd) or run.word
+    add(words, run.undoes and "undo" or "run", run.undoes or word)
+    add_members(words, params)
+    prefix = needs_cwd(run, params) and ("cd %s && "):format(quoted(run.cwd)) or prefix
   end
   local rest = options.words
   options.words = nil
-  add_members(words, options)
+  if options.ping and has_password(options.ping) then -- kept by a former version
+    options.ping = nil
+  end
+  add_members(words, options, paths, run.cwd)
   add_carried(words, run.carried)
   add_rest(words, rest)
-  return line(words)
+  return prefix .. line(words)
 end
 
 -- ---- for the host ----

@@ -166,9 +166,12 @@ return function(core, host)
   end
 
   local function show_next(facts)
-    local command = next_command.after(facts)
+    local command, note = next_command.after(facts)
     if command then
       host.log("next: " .. command)
+    end
+    if note then
+      host.log(note)
     end
   end
 

@@ -6,7 +6,7 @@ local json_line = require "composio.host.json_line"
 local next_command = require "composio.host.next_command"
 local summary = require "composio.host.summary"
 
-local OPERATIONS, REASONS, REPORTED, PRINTED = 6, 6, 12, 5
+local OPERATIONS, REASONS, REPORTED, PRINTED = 6, 6, 11, 5
 
 local MEANING = {
   [2] = "wrong usage or configuration",
@@ -117,9 +117,12 @@ local function show(facts)
     put "the script's last lines:"
     put_some(printed, 0)
   end
-  local next = next_command.after(facts)
+  local next, note = next_command.after(facts)
   if next then
     put("next: " .. next)
+  end
+  if note then
+    put(note)
   end
 end
 
