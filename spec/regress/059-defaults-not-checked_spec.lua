@@ -22,7 +22,7 @@ describe("a parameter's default", function()
     [ [[type = "duration", default = "90 days"]] ] = "default 90 days is not of type duration",
     [ [[type = "duration", default = "1h", max = "5m"]] ] = "default 1h is more than 5m",
     [ [[type = "boolean", default = "false"]] ] = "default false is not of type boolean",
-    [ [[type = "enum", values = { "a" }, default = "b"]] ] = "default b is not of type enum",
+    [ [[type = "enum", values = { "a" }, default = "b"]] ] = "default b is not one of a",
     [ [[type = "string", default = 1]] ] = "default 1 is not of type string",
   } do
     it("is refused: " .. param, function()

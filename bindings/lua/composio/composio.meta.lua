@@ -40,9 +40,10 @@ composio.null = nil
 
 -- ---- errors ------------------------------------------------------------
 
----The error that a failed call raises. tostring returns it as one line. The name
----RouteNotFoundError means that the base URL is wrong, or that the service no longer has
----the operation's route. It says nothing about the account, and it ends a run.
+---The error that a failed call raises. tostring returns it as one line, and `..` puts that
+---line into a text. The name RouteNotFoundError means that the base URL is wrong, or that the
+---service no longer has the operation's route. It says nothing about the account, and it ends
+---a run.
 ---@class composio.error
 ---@field name string such as ComposioConnectedAccountNotFoundError
 ---@field message string
@@ -60,6 +61,7 @@ composio.null = nil
 ---@field outcome "failed" | "unknown" unknown: the change may have been carried out
 ---@field where? string the script's line, such as job.lua:12
 ---@field cause? composio.error the original error, when this one has another name
+---@operator concat: string
 ---@field account_status? composio.status the last status that a failed wait saw
 ---@field status_reason? string the service's reason for that status
 
@@ -196,7 +198,8 @@ function connection_request:wait_for_connection(options) end
 ---@field total_items? integer the service's own count
 ---@field reason? string why the listing is not complete
 
----The accounts of all pages. Iterate with `for account in selection do`.
+---The accounts of all pages. Iterate with `for account in selection do`. It is no list:
+---`pairs`, `ipairs`, `#` and an index raise an error.
 ---@class composio.selection
 ---@operator call: composio.account?
 local selection = {}
@@ -250,8 +253,10 @@ local connected_accounts = {}
 ---@return composio.page
 function connected_accounts.list(options) end
 
----Returns a selection: the accounts of all pages. By default the oldest account comes
----first and a page has 100 accounts; the options can change both.
+---Returns a selection: the accounts of all pages, for a loop or a bulk:
+---`for account in accounts.each { statuses = { "ACTIVE" } } do`. By default the oldest
+---account comes first and a page has 100 accounts; the options can change both. Without
+---options, write `accounts.each {}`.
 ---@param options? composio.connected_accounts.list.options
 ---@return composio.selection
 function connected_accounts.each(options) end
@@ -422,7 +427,9 @@ function auth_configs.update(id, options) end
 ---@field val table
 
 ---Makes credentials in the form that the service expects. A `status` among the fields
----replaces the default status.
+---replaces the default status. Each toolkit has fields of its own, and they are passed on.
+---The named credentials are strings, and one of them must be there; in an update, those
+---that are left out keep their values.
 ---@class composio.auth_scheme
 local auth_scheme = {}
 
@@ -529,7 +536,7 @@ function task:cancel(reason, grace) end
 function composio.spawn(f, ...) end
 
 ---Waits; in a task, other tasks run meanwhile.
----@param seconds number
+---@param seconds number at least 0, at most a year
 function composio.sleep(seconds) end
 
 ---Runs f as a task. Waits for it and for all tasks that were spawned in it, and returns
@@ -551,12 +558,12 @@ function composio.run(f, ...) end
 ---a file that it writes. The command after `next:` names both by absolute paths.
 ---@class composio.job.param
 ---@field type "string" | "integer" | "number" | "boolean" | "duration" | "enum" | "file" | "path" | "secret"
----@field default? any
----@field required? boolean
+---@field default? string | number | boolean of the parameter's type; a duration: "90d" or seconds
+---@field required? boolean excludes a default
 ---@field help? string
----@field min? number
----@field max? number
----@field values? string[] the values of an enum
+---@field min? number | string for integer, number and duration ("5m") only
+---@field max? number | string for integer, number and duration only
+---@field values? string[] the values of an enum, which needs them
 ---@field was? string a former name: giving it is an error that names the new one
 
 ---How many changes with an outcome end the run: a number, or "3%" of the run's changes.
@@ -591,33 +598,51 @@ function composio.job(job) end
 ---@field allow_incomplete? boolean go on when the listing is incomplete
 ---@field canary? composio.bulk.canary
 
----Calls the action once per account. The changes that it asks for are planned, not sent:
+---What a bulk is about: accounts.each {…}, composio.csv(…), a list of accounts, ids or rows,
+---or an iterator: a function that returns the next row, and nil at the end.
+---@alias composio.bulk.items
+---| composio.selection
+---| composio.rows
+---| table[]
+---| string[]
+---| fun(): table?
+
+---Calls the action once per account or row. The changes that it asks for are planned, not sent:
 ---a preview shows the plan, and a run with --apply then carries it out.
----@overload fun(selection: composio.selection | table, action: fun(account: composio.account)): table
+---@overload fun(items: composio.bulk.items, action: fun(item: any)): table
 ---@param name string | composio.bulk.options
----@param items composio.selection | table from accounts.each, or a list of accounts, ids or rows
----@param action fun(account: composio.account)
+---@param items composio.bulk.items from each or csv, a list of accounts, ids or rows, an iterator
+---@param action fun(item: any) gets the account, or the row
 ---@return table counts by outcome; also `selected`, and counts in `operations` and `tags`
 function composio.bulk(name, items, action) end
 
----Gives the current item a tag. Raises an error outside a bulk's action or `after`. Giving
+---Gives the current item a tag. Raises an error outside a bulk's action or `after`, also in a
+---task that was spawned there and outlives it: join such tasks. Giving
 ---an item the same tag twice has no effect. The bulk's result and the run's summary count
 ---the items by tag, and `show RUN --tag NAME` lists them.
 ---@param name string 1 to 32 of a-z, 0-9, _ and -
 function composio.tag(name) end
 
----Returns an iterator over the rows of a CSV file, for a bulk or a loop. A column in
----`secret` must exist, and is kept out of ledger, logs and plans. The quote that
----composio.report puts before a formula is removed unless `raw` is true.
+---The rows of a CSV file; each call returns the next one.
+---@class composio.rows
+---@operator call: table<string, string>?
+
+---Returns the rows of a CSV file, for a bulk or a loop: `for row in composio.csv(path) do`.
+---A column in `secret` must exist, and is kept out of ledger, logs and plans. The quote that
+---composio.report puts before a formula is removed unless `raw` is true. Control bytes and
+---invisible characters in cells are warned of; text that is not UTF-8 is an error.
 ---@param path string
 ---@param columns? string[] columns that must exist and be filled in each row
 ---@param options? { secret: string[]?, raw: boolean? }
+---@return composio.rows
 function composio.csv(path, columns, options) end
 
 ---Opens a report, a CSV file for people: see Reports in docs/runs.md. `add` adds a row;
----`last` iterates over the rows of the report that an earlier run left.
+---`last` iterates over the rows of the report that an earlier run left. A cell is a text, a
+---number, a boolean, or an object with a text such as an error; bytes that are not UTF-8 are
+---written as U+FFFD.
 ---@param path string or "-" for stdout
----@param columns string[]
+---@param columns string[] different names, which are not empty
 ---@param options? { raw: boolean?, live: boolean? }
 ---@return { add: fun(self, row: table), last: (fun(self): fun(): table?), path: string }
 function composio.report(path, columns, options) end

@@ -117,7 +117,7 @@ return function(composio, core, host)
     end
     for _, name in ipairs(names) do
       if name:find "[\0-\8\11\12\14-\31\127]" or not utf8.len(name) then
-        core.usage(("composio.report: columns: %q is not a text in UTF-8"):format(name))
+        core.usage(("composio.report: columns: %q is not a text in UTF-8"):format(name:sub(1, 80)))
       end
     end
     return names
