@@ -133,6 +133,6 @@ describe("composio.auth_scheme", function()
     end
     ok, err = pcall(function() return scheme.bearertoken end)
     assert.is_false(ok)
-    assert.matches("unknown scheme 'bearertoken' %(did you mean 'bearer_token'%?%)", err)
+    assert.matches("auth_scheme has no 'bearertoken' %(did you mean 'bearer_token'%?%)", err)
   end)
 end)

@@ -289,6 +289,20 @@ static void give(lua_State *L, const struct lca_account *account,
   member->is_decoded = true;
 }
 
+/* Raises if the name at 2, which is none, is that of a member or a method as
+   other clients spell it: userId. A script would take nil for an answer. */
+static void refuse_spelling(lua_State *L, struct lca_account *account)
+{
+  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  char snake[64];
+  if(!account || !lca_error_to_snake(name, snake, sizeof(snake)))
+    return;
+  if(find_member(account, ca_slice_of(snake)) ||
+     lua_getfield(L, METHODS, snake) != LUA_TNIL)
+    lca_error_usage(L, "there is no field '%s' (did you mean '%s'?)", name,
+                    snake);
+}
+
 /* __index(account, name): returns a method, or a member, which it decodes. */
 static int account_index(lua_State *L)
 {
@@ -300,8 +314,10 @@ static int account_index(lua_State *L)
     return 1;
   account = account_of(L, 1);
   member = find_undecoded(L, account, 2);
-  if(!member)
+  if(!member) {
+    refuse_spelling(L, account);
     return 0;
+  }
   lua_pushvalue(L, 2);
   give(L, account, member, 1);
   lua_settop(L, 2);

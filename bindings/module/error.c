@@ -279,9 +279,7 @@ int lca_error_usage(lua_State *L, const char *fmt, ...)
   return lua_error(L);
 }
 
-/* userIds → user_ids; false if the word has no capital letter or is too
-   long. */
-static bool to_snake(const char *word, char *out, size_t size)
+bool lca_error_to_snake(const char *word, char *out, size_t size)
 {
   size_t used = 0;
   bool changed = false;
@@ -335,7 +333,7 @@ const char *lca_error_nearest(const char *word, const char *const *known)
 
   if(strlen(word) >= WORD_MAX)
     return NULL;
-  if(to_snake(word, snake, sizeof(snake)))
+  if(lca_error_to_snake(word, snake, sizeof(snake)))
     word = snake;
   best_distance = (int)strlen(word) / 3 + 1;
   for(; *known; known++) {

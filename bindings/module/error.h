@@ -59,6 +59,9 @@ int lca_error_usage(lua_State *L, const char *fmt, ...);
    script's position. known: NULL-ended. */
 int lca_error_unknown_option(lua_State *L, const char *function,
                              const char *option, const char *const *known);
+/* userIds → user_ids; false if the word has no capital letter or is too
+   long. */
+bool lca_error_to_snake(const char *word, char *out, size_t size);
 /* Returns the name in known that is most similar to word; NULL if none is
    similar. */
 const char *lca_error_nearest(const char *word, const char *const *known);

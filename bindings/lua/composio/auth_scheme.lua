@@ -121,11 +121,5 @@ return function(composio, core)
     end
   end
 
-  composio.auth_scheme = setmetatable(helpers, {
-    __index = function(_, name)
-      local near = core.nearest(tostring(name), names)
-      local hint = near and (" (did you mean '%s'?)"):format(near) or ""
-      core.usage(("composio.auth_scheme: unknown scheme '%s'%s"):format(tostring(name), hint))
-    end,
-  })
+  composio.auth_scheme = core.strict("composio.auth_scheme", helpers, names)
 end

@@ -247,7 +247,10 @@ return function(composio, core, given)
   local function make_source(selection, options)
     local kind = type(selection)
     local is_selection = kind == "table" or kind == "userdata"
-    if is_selection and not selection.is_rows and selection.listing then
+    if rawequal(selection, composio.connected_accounts)
+      or rawequal(selection, composio.connected_accounts.each) then
+      core.usage "composio.bulk: expected a selection: write connected_accounts.each {}"
+    elseif is_selection and not selection.is_rows and selection.listing then
       if not selection.walk then
         core.usage "composio.bulk: expected a selection, got its walk: pass accounts.each { … }"
       end
@@ -258,10 +261,10 @@ return function(composio, core, given)
       return source
     elseif kind == "function" then
       return of_rows(selection, options)
-    elseif kind == "table" and type(selection[1]) == "string" then
-      return of_ids(selection)
     elseif kind == "table" and selection.items then
       core.usage "composio.bulk: expected a list, got a page: pass its items or accounts.each {}"
+    elseif kind == "table" and type(selection[1]) == "string" then
+      return of_ids(selection)
     elseif kind == "table" and selection.id then
       core.usage "composio.bulk: expected a list, got one account or row: pass { it }"
     elseif kind == "table" then

@@ -77,7 +77,8 @@ composio.null = nil
 ---decoded when they are first read. `pairs` decodes and returns all of them. Functions
 ---that ignore metamethods (`next`, `rawget`, `rawset`, `cjson.encode`) see the others
 ---only after `account:decode()`. A script may write into the table, but plans and guards
----use the values that the service sent.
+---use the values that the service sent. An unknown field is nil, but one in the SDK's
+---spelling (`userId`) raises an error.
 ---@class composio.account
 ---@field id string
 ---@field toolkit { slug: string }
@@ -141,6 +142,7 @@ function account:update(options) end
 ---@return composio.account
 function account:wait_for_connection(options) end
 
+---The accounts are in `items`; `#page` and `ipairs(page)` raise an error.
 ---@class composio.page
 ---@field items composio.account[]
 ---@field next_cursor? string
@@ -573,6 +575,7 @@ function composio.run(f, ...) end
 ---@field stale? string | integer
 
 ---@class composio.job
+---Reading another name in the result, or in its `params`, raises an error.
 ---@field summary? string
 ---@field may? "read" | "reversible" | "irreversible" highest class of changes it may plan
 ---@field params? table<string, composio.job.param> declarations; in the result, the values

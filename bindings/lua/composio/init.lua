@@ -70,6 +70,9 @@ local function set_class(client)
       methods[row.name] = fields.connected_accounts[row.name]
     end
   end
+  for name, resource in pairs(fields) do
+    core.strict(name, resource)
+  end
   core.client_set_class(client, fields, methods)
   return client
 end
@@ -121,4 +124,4 @@ local default = set_class(core.default_client())
 composio.connected_accounts = default.connected_accounts
 composio.auth_configs = default.auth_configs
 
-return composio
+return core.strict("composio", composio)

@@ -80,6 +80,26 @@ return function(core)
     return names
   end
 
+  -- Makes reading a field that the table does not have raise, with the nearest name that it
+  -- has. where: what a message calls the table; known: its fields, by default those that it
+  -- has now. Returns the table.
+  function core.strict(where, object, known)
+    known = known or sorted_names(object)
+    return setmetatable(object, {
+      __metatable = false,
+      __index = function(_, name)
+        for _, other in ipairs(known) do
+          if other == name then
+            return nil
+          end
+        end
+        local near = type(name) == "string" and core.nearest(name, known)
+        local hint = near and (" (did you mean '%s'?)"):format(near) or ""
+        core.usage(("%s has no '%s'%s"):format(where, tostring(name), hint))
+      end,
+    })
+  end
+
   -- Raises if `first`, the first argument of a call, is the table that has the function:
   -- the script wrote a colon in the place of the dot. where: the function's name in
   -- messages, name: its field in that table.

@@ -417,9 +417,29 @@ return function(_, core)
     end
   end
 
+  local page_class = { __metatable = false }
+
+  local function no_page()
+    core.usage "list {…} gives a page: the list is its field items; each {…} gives all pages"
+  end
+
+  page_class.__len = no_page
+  function page_class.__index(_, name)
+    return math.type(name) and no_page() or nil
+  end
+
+  -- Makes a page say what it is to a script that takes it for a list.
+  local function guard_pages(resource)
+    local list = resource.list
+    function resource.list(...)
+      return setmetatable(list(...), page_class)
+    end
+  end
+
   core.on_resource("connected_accounts", function(accounts, client)
     guard_changes(accounts, client, "connected_accounts")
     local list = accounts.list
+    guard_pages(accounts)
     local check = core.check(client, "connected_accounts", "list")
 
     function accounts.each(...)
@@ -446,5 +466,6 @@ return function(_, core)
 
   core.on_resource("auth_configs", function(configs, client)
     guard_changes(configs, client, "auth_configs")
+    guard_pages(configs)
   end)
 end

@@ -1,0 +1,70 @@
+-- A misspelt name read nil, and a script went on with it: job.params.shraed was no parameter
+-- that is false, account.isDisabled no account that is enabled, ipairs(accounts.list {}) no
+-- empty project. Each is an error with the right name now.
+local job = require "spec.support.job"
+local scene = require "spec.support.scene"
+
+local place
+scene.of_host({ "--accounts", "10" }, function(_, directory)
+  place = directory
+end)
+
+local function refused(cases)
+  for script, text in pairs(cases) do
+    local result = place:run({ "job.lua" }, { script = script })
+    assert.equal(1, result.code, script .. "\n" .. result.err)
+    job.has(result.err, "job.lua:3: " .. text)
+  end
+end
+
+it("names of the module are known", function()
+  refused {
+    ["composio.connectedAccounts.list()"]
+      = "composio has no 'connectedAccounts' (did you mean 'connected_accounts'?)",
+    ["accounts.disabel 'ca_x'"] = "connected_accounts has no 'disabel' (did you mean 'disable'?)",
+    ["composio.auth_configs.lst()"] = "auth_configs has no 'lst' (did you mean 'list'?)",
+    ["print(composio.link)"] = "composio has no 'link'",
+    ["composio.bulk(accounts, print)"] = "composio.bulk: expected a selection: write",
+    ["composio.bulk(accounts.each, print)"] = "composio.bulk: expected a selection: write",
+  }
+end)
+
+it("names of parameters are known", function()
+  local params = "local job = composio.job { params = { shared = { type = 'boolean' } } } "
+  refused {
+    [params .. "print(job.params.shraed)"]
+      = "composio.job: params has no 'shraed' (did you mean 'shared'?)",
+    [params .. "print(job.shared)"] = "composio.job's result, beside params, has no 'shared'",
+  }
+  local result = place:run({ "job.lua" }, { script = params .. "print(job.params.shared)" })
+  job.has(result.out, "nil\n")
+end)
+
+it("fields of accounts and auth configs have their own spelling", function()
+  local get = "local account = accounts.get 'ca_github_u123A' "
+  refused {
+    [get .. "print(account.userId)"] = "there is no field 'userId' (did you mean 'user_id'?)",
+    [get .. "print(account.authConfig)"] = "there is no field 'authConfig' (did you mean",
+    [get .. "account:waitForConnection()"] = "there is no field 'waitForConnection' (did you mean",
+    ["print(composio.auth_configs.list().items[1].isComposioManaged)"]
+      = "there is no field 'isComposioManaged' (did you mean 'is_composio_managed'?)",
+  }
+  local result = place:run({ "job.lua" }, {
+    script = get .. "print(account.nosuch, account.noSuch, account.Toolkits)",
+  })
+  assert.equal("nil\tnil\tnil\n", result.out, result.err)
+end)
+
+it("a page is no list", function()
+  refused {
+    ["for _, a in ipairs(accounts.list {}) do print(a) end"] = "list {…} gives a page: the list is",
+    ["print(#accounts.list {})"] = "list {…} gives a page: the list is",
+    ["print(composio.auth_configs.list()[1])"] = "list {…} gives a page: the list is",
+  }
+  local result = place:run({ "job.lua" }, { script = [[
+    local page, names = accounts.list {}, {}
+    for name in pairs(page) do names[#names + 1] = name end
+    print(#page.items, #names > 3, page.nosuch, page.next_cursor)
+  ]] })
+  assert.equal("10\ttrue\tnil\tnil\n", result.out, result.err)
+end)
