@@ -288,6 +288,24 @@ roads["a wait in after ends with people still pending"] = function()
     end)
   ]], "--apply")
 end
+roads["--deadline ends the run before everything is sent"] = function()
+  return run(CALLS .. "composio.sleep(30)", "--apply", "--deadline", "1s")
+end
+roads["--deadline ends settling"] = function()
+  emulator:faults { { method = "POST", path = "*/refresh", action = "close" } }
+  return run([[
+    composio.bulk({ "ca_gmail_u123_C" }, function(account) account:refresh() end)
+  ]], "--apply", "--retries", "0", "--deadline", "1s")
+end
+roads["--deadline ends a wait in after"] = function()
+  return run([[
+    composio.bulk({ after = function(_, results)
+      results.link:wait_for_connection { timeout = 60 }
+    end }, { { id = "a" } }, function(row)
+      accounts.link("user " .. row.id, "ac_GmailManaged")
+    end)
+  ]], "--apply", "--deadline", "1s")
+end
 roads["the script calls os.exit"] = function()
   return run(CALLS .. "os.exit(66)", "--apply", "--allow", "os")
 end

@@ -53,7 +53,7 @@ static bool read_byte(const struct host *host, char *out)
     struct pollfd wanted = { STDIN_FILENO, POLLIN, 0 };
     int ready = poll(&wanted, 1, POLL_MS);
     ssize_t got;
-    if(host_is_signalled(host) || (ready < 0 && errno != EINTR))
+    if(host_is_cut(host) || (ready < 0 && errno != EINTR))
       return false;
     if(ready <= 0)
       continue;
@@ -160,7 +160,7 @@ enum ca_code host_confirm(struct host *host, int64_t count, const char *what,
            count == 1 ? "it" : "them");
   if(ask(host, question) == count)
     return CA_OK;
-  if(host_is_signalled(host))
+  if(host_is_cut(host))
     return ca_err_set(err, CA_CANCELLED, "interrupted before the answer");
   return ca_err_set(err, CA_USAGE,
                     "refused: %lld irreversible change%s not confirmed",
@@ -191,7 +191,7 @@ enum ca_code host_confirm_one(struct host *host, int64_t count,
   host->confirm_most = ask(host, question);
   if(count <= host->confirm_most)
     return CA_OK;
-  if(host_is_signalled(host))
+  if(host_is_cut(host))
     return ca_err_set(err, CA_CANCELLED, "interrupted before the answer");
   return ca_err_set(err, CA_USAGE,
                     "refused: %s is irreversible and was not confirmed", what);

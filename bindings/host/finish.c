@@ -89,6 +89,14 @@ int host_finish_worse(int a, int b, bool written)
   return rank(b, written) < rank(a, written) ? b : a;
 }
 
+/* Has the deadline left something that this run does not know, or wait for? */
+static bool is_cut_short(const struct host *host)
+{
+  return host->stop == LCA_STOP_DEADLINE &&
+         (ca_run_verdict_is_under_way(&host->counts) ||
+          (host->raised && !any(host, CA_UNKNOWN) && !any(host, CA_PENDING)));
+}
+
 /* The exit code of the run: the worst of those that apply. */
 static int exit_code(const struct host *host)
 {
@@ -109,6 +117,7 @@ static int exit_code(const struct host *host)
     { is_refused(host), 4 },
     { is_broken(host), 1 },
     { acts && any(host, CA_NOT_TRIED), 7 },
+    { is_cut_short(host), 7 },
     { any(host, CA_UNKNOWN), 8 },
     { any(host, CA_FAILED) || any(host, CA_STALE) || host->links_lost, 3 },
     { any(host, CA_PENDING), 9 },

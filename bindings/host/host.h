@@ -101,6 +101,12 @@ struct host {
 /* Has a signal ended the run? */
 static inline bool host_is_signalled(const struct host *host)
 {
+  return host->stop > 0 && host->stop < LCA_STOP_DEADLINE;
+}
+
+/* Has a signal or the deadline? Then nothing new is sent. */
+static inline bool host_is_cut(const struct host *host)
+{
   return host->stop > 0 && host->stop < LCA_STOP_PREVIEW;
 }
 
@@ -141,9 +147,11 @@ const char *host_setup_user(struct host *host);
 void host_setup_machine(struct host *host);
 /* Describes this run for the ledger; the texts belong to host. */
 void host_setup_describe_run(struct host *host, struct ca_run_info *info);
-/* Returns when to give up requests in flight: ten seconds after a signal was
-   seen, in monotonic milliseconds; -1 if there was no signal. ctx is the
-   host. */
+/* Starts the time of --deadline, if it is given. */
+void host_setup_deadline(struct host *host);
+/* Returns when to give up requests in flight: ten seconds after a signal or
+   the deadline was seen, in monotonic milliseconds; -1 if there was neither.
+   ctx is the host. */
 int64_t host_setup_deadline_ms(void *ctx);
 
 /* ---- host/finish.c ---- */

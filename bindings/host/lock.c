@@ -220,6 +220,8 @@ static enum ca_code wait_for(struct host *host, struct ca_err *err)
   enum taken taken;
   while((taken = try(host->state_dir, lock, &holder)) == HELD) {
     int64_t waited_ms = ca_clock_mono_ms(host->clock) - began_ms;
+    if(host->stop == LCA_STOP_DEADLINE)
+      return refuse(host, &holder, err);
     if(host_is_signalled(host)) {
       host->exit_code = 128 + host->stop;
       return ca_err_set(err, CA_CANCELLED,

@@ -70,6 +70,15 @@ static void on_cpu_time(int signal_number)
   end_at_once(host_is_signalled(&host) ? 128 + host.stop : 1);
 }
 
+static void on_deadline(int signal_number)
+{
+  (void)signal_number;
+  if(host.stop)
+    return;
+  host.stop = LCA_STOP_DEADLINE;
+  host_sandbox_trip(&host.sandbox);
+}
+
 static void set_signals(void)
 {
   static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
@@ -85,6 +94,8 @@ static void set_signals(void)
   action.sa_flags = SA_RESTART;
   (void)sigaction(SIGPROF, &action, NULL);
   action.sa_flags = 0;
+  action.sa_handler = on_deadline;
+  (void)sigaction(SIGALRM, &action, NULL);
   action.sa_handler = on_signal;
   for(i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
     struct sigaction before;

@@ -77,6 +77,7 @@ struct host_options {
                 of another ledger */
   int64_t lock_wait_ms; /* 0: do not wait */
   int64_t settle_wait_ms;
+  int64_t deadline_ms; /* of this process; 0: none */
   bool detailed_exitcode;
   const char *reason; /* of resolve, or NULL */
   const char *tag;    /* of show; NULL: not given */

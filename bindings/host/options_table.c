@@ -362,6 +362,8 @@ const struct host_option host_options_table[] = {
   { "settle-wait", PACE, ACTS, read_duration, AT(settle_wait_ms), 0, CARRIED,
     "DUR",
     "wait up to DUR to find out what became of unanswered changes (5m)" },
+  { "deadline", PACE, ACTS, read_time_limit, AT(deadline_ms), 0, 0, "DUR",
+    "stop DUR after the start; resume finishes the run" },
   { "progress", SIGHT, ACTS, read_progress, AT(progress), 0, 0, "WHEN",
     "show progress: auto (on a terminal), always or never" },
   { "quiet", SIGHT, ACTS, read_flag, AT(quiet), 'q', 0, NULL,

@@ -222,7 +222,10 @@ static void set_stop(lua_State *L, const struct host *host)
   lca_table_set_text(L, "stop", stop_word(host));
   if(host_is_signalled(host))
     lca_table_set_text(L, "signal", host_os_process_signal_name(host->stop));
-  lca_table_set_text(L, "end_text", stats->end_text);
+  lca_table_set_text(L, "end_text",
+                     host->stop == LCA_STOP_DEADLINE
+                         ? "stopped: the time of --deadline is over"
+                         : stats->end_text);
   lca_table_set_text(L, "raised", host->raised ? host->error : NULL);
   lca_table_set_text(L, "refusal", ca_text_or_null(stats->refusal));
   lca_table_set_text(L, "why_incomplete", host->incomplete);

@@ -213,6 +213,7 @@ static int open_state(lua_State *L)
   options.replay = host->replay;
   options.limits = host->options.limits;
   options.settle_wait_ms = host->options.settle_wait_ms;
+  options.deadline_ms = host->options.endpoint.deadline_ms;
   memcpy(options.stop_on, host->options.stop_on, sizeof(options.stop_on));
   options.given = host->given;
   options.stop = &host->stop;
@@ -427,6 +428,7 @@ int host_run_prepared(struct host *host,
   struct ca_err err;
   ca_err_clear(&err);
   host_setup_machine(host);
+  host_setup_deadline(host);
   ca_buf_init(&host->key, 1);
   ca_buf_init(&host->options_json, 1u << 16);
   if(host_result_begin(host, &err) || ready(host, &err)) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "base/digest.h"
 #include "base/text.h"
@@ -128,10 +129,22 @@ enum ca_code host_setup_run(struct host *host, struct ca_err *err)
   return code ? code : host_setup_lock(host, err);
 }
 
+void host_setup_deadline(struct host *host)
+{
+  int64_t ms = host->options.deadline_ms;
+  struct itimerval timer = { 0 };
+  if(!ms)
+    return;
+  host->options.endpoint.deadline_ms = ca_clock_mono_ms(host->clock) + ms;
+  timer.it_value.tv_sec = (time_t)(ms / 1000);
+  timer.it_value.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+  (void)setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 int64_t host_setup_deadline_ms(void *ctx)
 {
   struct host *host = ctx;
-  if(!host_is_signalled(host))
+  if(!host_is_cut(host))
     return -1;
   if(!host->stop_since_ms)
     host->stop_since_ms = ca_clock_mono_ms(host->clock);

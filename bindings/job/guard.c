@@ -275,8 +275,9 @@ static void stop_throttled(struct lca_run *run,
     return;
   run->stats.down = true;
   snprintf(run->stats.stop_text, sizeof(run->stats.stop_text),
-           "stopped: the service asks to wait longer than --max-wait "
+           "stopped: the service asks to wait longer than --max-wait%s "
            "(%.500s); what is left is not tried",
+           run->options.deadline_ms ? " or --deadline" : "",
            applied->result->err.text);
   stop_early(run);
 }

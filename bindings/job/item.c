@@ -506,6 +506,10 @@ static int after_ended(lua_State *L, int status, lua_KContext ctx)
     lua_pushboolean(L, 1);
     return 1;
   }
+  if(*run->options.stop == LCA_STOP_DEADLINE) { /* perhaps while it waited */
+    lua_pushliteral(L, "the time of --deadline was over before `after` was");
+    fail_item(L, run, lua_tointeger(L, AFTER_ITEM), NULL, NULL, CA_PENDING);
+  }
   lca_run_check(L);
   (void)ends_run(L, run);
   fail_item(L, run, lua_tointeger(L, AFTER_ITEM), lua_tostring(L, AFTER_KEY),

@@ -12,12 +12,15 @@
 #include "ledger/ledger.h"
 #include "module/client.h"
 
-/* Why a run ends before its script does. Values below 100 are signal numbers.
+/* Why a run ends before its script does. Values below LCA_STOP_PREVIEW cut it
+   off: signal numbers, and LCA_STOP_DEADLINE.
    The host owns the one int that holds this, and its signal handler sets it.
    Once it is not 0, tasks raise at their next call and pcall cannot catch
    that. Exits 2 and 4 promise that nothing was written: once a change was
    sent, 1 and 7 stand for them. */
 enum lca_stop {
+  LCA_STOP_DEADLINE = 99, /* --deadline has passed: exit 7; 8 or 9 when every
+                             change was sent */
   LCA_STOP_PREVIEW = 100, /* a preview needs a result it cannot know: exit 0 */
   LCA_STOP_REFUSED,       /* a guard refused: exit 4 */
   LCA_STOP_EARLY,         /* stop_on or a canary stopped it: exit 7 */
@@ -131,6 +134,7 @@ struct lca_run_options {
   struct lca_replay replay;
   struct ca_limits limits;
   int64_t settle_wait_ms; /* how long settling may wait, and send again */
+  int64_t deadline_ms;    /* when the run is cut off, monotonic; 0: never */
   /* from --stop-on, by outcome; the job may set limits left open here */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   const char *given;  /* parameters as JSON instead of the command line's, or

@@ -169,10 +169,13 @@ static int64_t now_ms(const struct lca_run *run)
 }
 
 /* How much longer the run may wait for its changes to settle: its bulks and
-   its end share --settle-wait. */
+   its end share --settle-wait, and it ends at --deadline. */
 static int64_t wait_left(const struct lca_run *run)
 {
   int64_t left = run->options.settle_wait_ms - run->settled_ms;
+  int64_t until = run->options.deadline_ms;
+  if(until && until - now_ms(run) < left)
+    left = until - now_ms(run);
   return left > 0 ? left : 0;
 }
 

@@ -408,7 +408,8 @@ static void probe_failed(struct ca_probing *probing,
   else if(result->err.no_route)
     settle->dead = "the service does not have the route of an operation";
   else if(result->err.overlong)
-    settle->dead = "the service asks to wait longer than --max-wait";
+    settle->dead =
+        "the service asks to wait longer than --max-wait or --deadline";
   else if(ca_reply_service(&result->err) != CA_SERVICE_ANSWERS &&
           ++settle->failures >= FAILURES_MAX)
     settle->dead = "the service does not answer";

@@ -163,6 +163,7 @@ static void set_numbers(struct ca_endpoint *endpoint,
       options->timeout_ms ? options->timeout_ms : CA_DEFAULT_TIMEOUT_MS;
   endpoint->connect_ms = options->connect_ms ? options->connect_ms : 10000;
   endpoint->max_wait_ms = options->max_wait_ms ? options->max_wait_ms : 120000;
+  endpoint->deadline_ms = options->deadline_ms;
   endpoint->retries = options->retries >= 0 ? options->retries : 2;
   endpoint->concurrency = options->concurrency ? options->concurrency : 32;
   endpoint->retry_tokens = CA_RETRY_TOKENS;

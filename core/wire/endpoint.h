@@ -17,6 +17,8 @@ struct ca_endpoint_options {
   int64_t timeout_ms;     /* per attempt; 0: CA_DEFAULT_TIMEOUT_MS */
   int64_t connect_ms;     /* 0: 10 000 */
   int64_t max_wait_ms;    /* the longest Retry-After to wait for; 0: 120 000 */
+  int64_t deadline_ms;    /* no Retry-After beyond it is waited for, monotonic;
+                             0: none */
   int retries;            /* after the first attempt; -1: 2 */
   int concurrency;        /* attempts at once, 1 to 512; 0: 32 */
   double budget_percent;  /* of the organisation's limit; 0: 25 */
@@ -33,6 +35,7 @@ struct ca_endpoint {
   int64_t timeout_ms;
   int64_t connect_ms;
   int64_t max_wait_ms;
+  int64_t deadline_ms;
   int64_t throttled_ms; /* first throttle since the last 2xx, monotonic; 0 */
   int retries;
   int concurrency;

@@ -248,16 +248,19 @@ static void describe_failure(struct ca_op *op, CURLcode curl, int status)
 }
 
 /* How long a delay may be. Waits that a throttling service asks for may take
-   max_wait_ms in all between two successes; none is begun after a stop. */
+   max_wait_ms in all between two successes, and end before the run does; none
+   is begun after a stop. */
 static int64_t longest_wait(const struct ca_engine *engine,
                             const struct ca_op *op, bool throttled)
 {
   const struct ca_endpoint *endpoint = op->endpoint;
   int64_t waited = throttled ? now_ms(engine) - endpoint->throttled_ms : 0;
+  int64_t longest = endpoint->max_wait_ms - waited;
 
-  if(engine->stopped || waited >= endpoint->max_wait_ms)
-    return 0;
-  return endpoint->max_wait_ms - waited;
+  if(throttled && endpoint->deadline_ms &&
+     endpoint->deadline_ms - now_ms(engine) < longest)
+    longest = endpoint->deadline_ms - now_ms(engine);
+  return engine->stopped || longest < 0 ? 0 : longest;
 }
 
 static enum ca_verdict classify(struct ca_engine *engine, struct ca_op *op,
