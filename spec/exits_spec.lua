@@ -142,6 +142,26 @@ roads["a change failed"] = function()
   }
   return run(DISABLE, "--apply", "--concurrency", "1")
 end
+-- A run that --stop-on has left open, taken up by the next one while this rule holds.
+local function resumed_first(rule, ...)
+  local links = [[
+    composio.bulk({ key = function(row) return row.user end },
+      { { user = "a" }, { user = "b" }, { user = "c" } },
+      function(row) accounts.link(row.user, "ac_GmailManaged", { allow_multiple = true }) end)
+  ]]
+  emulator:faults { { method = "POST", action = "reply", status = 400, times = 1,
+    body = { error = { message = "no", code = 400, slug = "HTTP_BadRequest" } } } }
+  run(links, "--apply", "--concurrency", "1", "--stop-on", "failed=1")
+  emulator:faults { rule }
+  return run(links, "--apply", "--resume-first", ...)
+end
+roads["a change failed in the run that --resume-first finished"] = function()
+  return resumed_first({ method = "POST", action = "delay", delay_ms = 0 }, "--stop-on", "failed=9")
+end
+roads["a change stays unknown in the run that --resume-first resumed"] = function()
+  return resumed_first({ method = "POST", action = "close", times = 1 }, "--retries=0",
+    "--settle-wait=0", "--stop-on", "failed=9")
+end
 roads["a change of a plan is stale"] = function()
   run(DISABLE, "--save-plan", "plan")
   place:script(CALLS, "other.lua")

@@ -63,8 +63,9 @@ struct host {
   char run_url[512]; /* base URL of the run to resume or undo, or "" */
   char
       plan[CA_DIGEST_SIZE]; /* digest of the plan that is carried out, or "" */
-  char
-      like[96]; /* the interrupted run for which this one was refused, or "" */
+  /* Interrupted like runs, or "": */
+  char like[96];  /* this run was refused for it */
+  char first[96]; /* --resume-first finishes it before this one begins */
   bool other_key; /* the plan was made with another API key */
   bool finished;  /* nothing to do; the message is already printed */
   struct host_lock lock;

@@ -12,17 +12,20 @@
 #include <time.h>
 #include <unistd.h>
 #include "host/host.h"
+#include "base/text.h"
+#include "ledger/run_verdict.h"
 #include "ledger/sqlite.h"
 #include "module/versions.h"
 #include "host/os.h"
 
 static struct host host;
 
-/* What the process of a profile tells its parent; NULL without several
-   profiles. */
+/* What the process of one run tells its parent; NULL when there is only one
+   run. */
 static struct shared {
   volatile int stop; /* the signal that the child has received */
-  bool written;      /* a run of one of the profiles has sent a change */
+  bool written;      /* one of the runs has sent a change */
+  char first[96];    /* the run to finish before this one, or "" */
 } * to_parent;
 
 /* ---- the process ---- */
@@ -179,9 +182,22 @@ static int with_profile(void)
 
 static int end_output(int code);
 
-/* Runs the script for one profile in a process of its own; returns its exit
-   code. Passes on a signal that only the parent received. */
-static int run_profile(const char *profile, struct shared *shared)
+/* Makes the command line one that resumes this run. */
+static void become_resume(const char *run)
+{
+  static char operand[96];
+  struct host_options *options = &host.options;
+  ca_text_copy(operand, sizeof(operand), run);
+  options->verb = HOST_RESUME;
+  options->operand = operand;
+  options->script = NULL;
+  options->param_count = 0; /* these and the words come back with the run */
+  options->rest = NULL;
+}
+
+/* Runs the script, or resumes shared->first, in a process of its own; returns
+   its exit code. Passes on a signal that only the parent received. */
+static int run_apart(const char *profile, struct shared *shared)
 {
   static const struct timespec pause = { 0, 100000000L };
   int status = 0;
@@ -191,9 +207,13 @@ static int run_profile(const char *profile, struct shared *shared)
   child = fork();
   if(!child) {
     to_parent = shared;
-    host_profile_choose(&host.options, profile);
+    if(profile)
+      host_profile_choose(&host.options, profile);
+    if(shared->first[0])
+      become_resume(shared->first);
     status = end_output(with_profile());
     shared->written = shared->written || host.written;
+    ca_text_copy(shared->first, sizeof(shared->first), host.first);
     _exit(status);
   }
   while(child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -207,8 +227,29 @@ static int run_profile(const char *profile, struct shared *shared)
   return 1;
 }
 
-/* Runs the script for one profile after the other; only a signal keeps the
-   next one from running. Returns the worst of their codes. */
+/* Runs the script; under --resume-first resumes the interrupted runs that it
+   meets and then runs it again. A run that leaves something open ends this.
+   Returns the worst code. */
+static int run_one(const char *profile, struct shared *shared)
+{
+  int worst = 0;
+  int code;
+  shared->first[0] = '\0';
+  for(;;) {
+    code = run_apart(profile, shared);
+    worst = host_finish_worse(worst, code, shared->written);
+    if(!shared->first[0])
+      return worst;
+    code = run_apart(profile, shared);
+    worst = host_finish_worse(worst, code, shared->written);
+    if(!ca_run_verdict_is_good_end(code))
+      return worst;
+  }
+}
+
+/* Runs the script for one profile after the other (NULL: for the one that the
+   options name, if any); only a signal keeps the next one from running.
+   Returns the worst of their codes. */
 static int run_profiles(char *profiles)
 {
   struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -218,13 +259,16 @@ static int run_profiles(char *profiles)
   int worst = 0;
   int i;
   char *rest = NULL;
-  const char *name = strtok_r(profiles, ",", &rest);
+  const char *name = profiles ? strtok_r(profiles, ",", &rest) : NULL;
   if(shared == MAP_FAILED)
     return 1;
-  for(; name && count < HOST_PROFILE_MAX; count++) {
-    codes[count] = run_profile(name, shared);
-    name = host.stop || codes[count] > 128 ? NULL : strtok_r(NULL, ",", &rest);
-  }
+  do {
+    codes[count] = run_one(name, shared);
+    name = !name || host.stop || codes[count] > 128
+               ? NULL
+               : strtok_r(NULL, ",", &rest);
+    count++;
+  } while(name && count < HOST_PROFILE_MAX);
   for(i = 0; i < count; i++)
     worst = host_finish_worse(worst, codes[i], shared->written);
   return worst;
@@ -237,8 +281,11 @@ static int for_profiles(void)
   struct ca_err err;
   char *names;
   int code;
-  if(!options->profile || !strchr(options->profile, ',') || options->help)
+  if(options->help)
     return with_profile();
+  if(!options->profile || !strchr(options->profile, ','))
+    return options->resume_first && options->apply ? run_profiles(NULL)
+                                                   : with_profile();
   ca_err_clear(&err);
   if(host_profile_check_several(options, &err)) {
     host_terminal_complain(&host, "%s", err.text);

@@ -301,6 +301,10 @@ static enum ca_code check_ranges(const struct host_options *options,
   if(options->quiet && options->verbose)
     return ca_err_set(err, CA_USAGE,
                       "-q or --cron cannot be combined with -v");
+  if(options->resume_first && options->anew)
+    return ca_err_set(err, CA_USAGE,
+                      "give either --resume-first or --anew: one finishes an "
+                      "interrupted run, the other leaves it");
   if(options->save_plan && options->apply)
     return ca_err_set(err, CA_USAGE,
                       "--save-plan cannot be combined with --apply: a preview "

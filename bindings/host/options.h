@@ -73,8 +73,9 @@ struct host_options {
                           the last */
   struct ca_stop_limit stop_on[CA_OUTCOME_COUNT];
   bool same_project;
-  bool anew; /* despite a like run that stands interrupted, or a plan
-                of another ledger */
+  bool anew;         /* despite a like run that stands interrupted, or a plan
+                        of another ledger */
+  bool resume_first; /* an interrupted like run is finished before */
   int64_t lock_wait_ms; /* 0: do not wait */
   int64_t settle_wait_ms;
   int64_t deadline_ms; /* of this process; 0: none */

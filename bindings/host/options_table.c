@@ -331,6 +331,9 @@ const struct host_option host_options_table[] = {
   { "anew", SAFETY, ON(RUN) | ON(APPLY), read_flag, AT(anew), 0, 0, NULL,
     "make accounts even if an interrupted run or another ledger may have "
     "made them" },
+  { "resume-first", SAFETY, ON(RUN), read_flag, AT(resume_first), 0, 0, NULL,
+    "with --apply: first finish an interrupted run of the same script and "
+    "parameters" },
   { "failed", SAFETY, ON(RESUME), read_flag, AT(failed), 0, 0, NULL,
     "with resume: also retry changes and actions that failed" },
   { "reason", SAFETY, ON(RESOLVE), read_text, AT(reason), 0, 0, "TEXT",

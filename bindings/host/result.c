@@ -515,11 +515,18 @@ enum ca_code host_result_begin(struct host *host, struct ca_err *err)
   return code;
 }
 
+/* Is there no run to report: help, or a run that has not begun because another
+   one is finished first? */
+static bool is_silent(const struct host *host)
+{
+  return host->options.help || host->first[0];
+}
+
 void host_result_end(struct host *host)
 {
   bool wanted =
       host->options.summary || host->options.on_end || host->log.file;
-  if(host->options.help)
+  if(is_silent(host))
     return;
   if(wanted && host_shipped_call(host, "composio.host.summary", "text",
                                  host_result_add_facts, host, &host->summary))
@@ -550,7 +557,7 @@ void host_result_after(struct host *host)
     snprintf(code, sizeof(code), "/%d", host->exit_code);
   if(host->options.on_end && host->summary.len)
     run_hook(host);
-  if(!host->options.help)
+  if(!is_silent(host))
     ping(host, code);
   if(host->summary.len) /* only the file has the line end */
     host->summary.data[--host->summary.len] = '\0';

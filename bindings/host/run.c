@@ -46,9 +46,39 @@ enum ca_code host_run_begin(struct host *host, const unsigned char *salt,
   return code;
 }
 
+/* Under --resume-first, looks for an interrupted like run before this one
+   begins. Returns whether to end here because there is one, or after an
+   error. */
+static bool waits_for_first(struct host *host, struct ca_err *err)
+{
+  if(!host->options.resume_first || !host->options.apply || host->ledger ||
+     host_interrupted_find(host, host->first, sizeof(host->first), err) ||
+     !host->first[0])
+    return err->code != CA_OK;
+  host_terminal_print(host,
+                      "run %s of this script and parameters was interrupted: "
+                      "it is finished first",
+                      host->first);
+  ca_err_set(err, CA_CANCELLED, "an interrupted run is finished first");
+  return true;
+}
+
+/* host.job_seen(): the parameters of the job are known now. */
+static int job_seen(lua_State *L)
+{
+  struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(waits_for_first(host, &err))
+    return lca_run_stop(L, LCA_STOP_LEDGER, "%s", err.text);
+  return 0;
+}
+
 static struct ca_ledger *begin(void *ctx, struct ca_err *err)
 {
   struct host *host = ctx;
+  if(waits_for_first(host, err))
+    return NULL;
   if(!host->ledger && host_run_begin(host, NULL, err))
     return NULL;
   return host->ledger;
@@ -102,6 +132,13 @@ static enum ca_code like(void *ctx, bool creates, struct ca_err *err)
     return err->code;
   if(!*name)
     return CA_OK;
+  if(host->options.resume_first && !host->options.apply) {
+    host_terminal_print_always(host,
+                               "run %s of this script and parameters was "
+                               "interrupted; --apply finishes it first",
+                               name);
+    return CA_OK;
+  }
   if(creates) {
     ca_text_copy(host->like, sizeof(host->like), name);
     return ca_err_set(err, CA_USAGE,
@@ -236,6 +273,9 @@ static int open_state(lua_State *L)
   host_command_line_add(L, host);
   host_history_add(L, host);
   host_confirm_add_secrets(L, host);
+  lua_pushlightuserdata(L, host);
+  lua_pushcclosure(L, job_seen, 1);
+  lua_setfield(L, -2, "job_seen");
   lua_pushstring(L,
                  host->run_id); /* known in a resume and an apply, else "" */
   lua_setfield(L, -2, "run");
@@ -455,10 +495,12 @@ int host_run_prepared(struct host *host,
     refuse(host, &err);
     goto out;
   }
-  if(!execute(host) || !host_finish_check_job(host)) {
+  if(!execute(host) || (!host->first[0] && !host_finish_check_job(host))) {
     host->exit_code = 2;
     goto out;
   }
+  if(host->first[0]) /* main.c finishes it, and then begins again */
+    goto out;
   host_finish_run(host);
 out:
   host_result_end(host);

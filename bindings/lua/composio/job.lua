@@ -449,6 +449,7 @@ return function(composio, core, host)
     local values, texts = read_params(full.params, names)
     host.only_reads = full.may == "read"
     host.job(full.may, core.json_encode(texts, "composio.job"), path_options(full.params, names))
+    host.job_seen()
     values = core.strict("composio.job: params", values, names)
     return core.strict("composio.job's result, beside params,",
       { summary = full.summary, may = full.may, params = values })
