@@ -341,6 +341,15 @@ describe("the sandbox", function()
     lacks(run.err, "not this")
   end)
 
+  it("keeps the metatable of files, also where io is allowed", function()
+    local out = out_of([[
+      print(getmetatable(io.stdout), (pcall(setmetatable, io.stdout, {})))
+      local file = assert(io.open("x", "w"))
+      print(getmetatable(file), pcall(function() file.write = print end))
+    ]], "--allow", "io")
+    assert.matches("^false\tfalse\nfalse\tfalse\t", out)
+  end)
+
   it("gives io and os when they are allowed", function()
     local out = out_of([[print(type(io.open), type(os.getenv))]], "--allow", "io,os")
     assert.equal("function\tfunction\n", out)

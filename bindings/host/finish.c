@@ -63,6 +63,22 @@ static bool is_refused(const struct host *host)
   return host->stop == LCA_STOP_REFUSED || lca_run_stats(host->L)->refused;
 }
 
+/* Stores in the ledger why the run was refused, and what would let it go on. A
+   resumed run that is not refused again forgets that. */
+static enum ca_code keep_refusal(struct host *host, struct ca_err *err)
+{
+  const struct lca_run_stats *stats = lca_run_stats(host->L);
+  const char *why = NULL;
+  enum ca_code code = CA_OK;
+  if(!is_refused(host) && !host->replay.on)
+    return CA_OK;
+  if(is_refused(host))
+    why = stats->why_refused[0] ? stats->why_refused : stats->end_text;
+  if(host->options.apply)
+    code = host_next_command_keep_needs(host, err);
+  return code ? code : ca_run_keep_refusal(host->ledger, why, err);
+}
+
 /* ---- the exit code ---- */
 
 /* Returns the place of an exit code in the order of docs/exits.md. */
@@ -241,10 +257,8 @@ void host_finish_run(struct host *host)
   host->written = has_written(host);
   /* read before ca_run_end, which gives these changes an outcome */
   open = host->options.apply && ca_run_verdict_is_under_way(&host->counts);
-  if(host->ledger &&
-     (((is_refused(host) || host->replay.on) && host->options.apply &&
-       host_next_command_keep_needs(host, &err)) ||
-      ca_run_end(host->ledger, host->exit_code, &err))) {
+  if(host->ledger && (keep_refusal(host, &err) ||
+                      ca_run_end(host->ledger, host->exit_code, &err))) {
     lca_run_lose_ledger(host->L, &err);
     host->exit_code = exit_code(host);
     open = true;

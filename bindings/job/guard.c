@@ -46,10 +46,13 @@ void lca_guard_take_back(struct ca_planned *planned,
 /* ---- before a straight-line change ---- */
 
 /* within: the changes that were planned, or made, before. */
-static void note_refusal(struct lca_run_stats *stats, int64_t within)
+static void note_refusal(struct lca_run_stats *stats, int64_t within,
+                         const char *why)
 {
-  if(!stats->refused)
+  if(!stats->refused) {
     stats->within = within;
+    ca_text_copy(stats->why_refused, sizeof(stats->why_refused), why);
+  }
   stats->refused = true;
 }
 
@@ -66,7 +69,7 @@ static void keep_over(struct lca_run_stats *stats,
 int lca_guard_refuse(lua_State *L, struct lca_run *run, const char *text)
 {
   struct lca_run_stats *stats = &run->stats;
-  note_refusal(stats, stats->planned);
+  note_refusal(stats, stats->planned, text);
   if(!stats->refusal[0])
     ca_text_copy(stats->refusal, sizeof(stats->refusal), text);
   return lca_error_usage(L, "%s", text);
@@ -146,7 +149,8 @@ int lca_guard_check(lua_State *L)
       return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
     if(!run->stats.refused)
       options->log_line(options->ctx, err.text);
-    note_refusal(&run->stats, run->stats.planned - run->plan.totals.planned);
+    note_refusal(&run->stats, run->stats.planned - run->plan.totals.planned,
+                 err.text);
     return 0;
   }
   if(!options->apply || !run->plan.totals.irreversible)

@@ -57,6 +57,7 @@ static void push_run(lua_State *L, const struct ca_run_row *run)
   lca_table_set_bool(L, "sealed", run->sealed);
   lca_table_set_bool(L, "of_plan", run->of_plan);
   lca_table_set_text(L, "needs", run->needs);
+  lca_table_set_text(L, "refusal", run->refusal);
   set_counts(L, run);
 }
 

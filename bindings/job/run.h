@@ -106,6 +106,8 @@ struct lca_run_stats {
                              confirmed */
   int64_t within;         /* changes planned before the refusal: --apply makes
                              those */
+  char why_refused[640];  /* text of the first refusal that did not end the run
+                             at once */
   char refusal[400];   /* text of the first refused straight-line change; the
                           script may have caught it */
   bool stopped_early;  /* stop_on was reached, or the service is down: nothing

@@ -330,7 +330,8 @@ struct ca_run_row {
   int sessions;     /* 1, plus one for each time it was reopened */
   bool sealed;  /* a bulk is sealed, or straight-line changes may have left */
   bool of_plan; /* it carries out a saved plan */
-  const char *needs; /* see ca_run_keep_needs */
+  const char *needs;   /* see ca_run_keep_needs */
+  const char *refusal; /* why a guard refused it, or what was left of it */
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT]; /* by outcome; set when the run ended */
 };
@@ -509,6 +510,10 @@ CA_MUST_USE enum ca_code ca_run_keep_plan(struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_run_keep_needs(struct ca_ledger *ledger,
                                            const char *needs,
                                            struct ca_err *err);
+/* Stores why a guard refused the open run, or NULL; secrets are masked. */
+CA_MUST_USE enum ca_code ca_run_keep_refusal(struct ca_ledger *ledger,
+                                             const char *why,
+                                             struct ca_err *err);
 /* Reads the salt of the run's fingerprints, for saving its plan. */
 CA_MUST_USE enum ca_code ca_run_salt(struct ca_ledger *ledger,
                                      unsigned char salt[CA_SALT_SIZE],

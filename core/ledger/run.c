@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/digest.h"
+#include "base/secret.h"
+#include "base/text.h"
 #include "ledger/ledger_private.h"
 
 #define NAME_MAX_LEN 48
@@ -196,6 +198,16 @@ enum ca_code ca_run_keep_needs(struct ca_ledger *ledger, const char *needs,
                                struct ca_err *err)
 {
   return keep(ledger, CA_SQL_RUN_NEEDS, needs, err);
+}
+
+enum ca_code ca_run_keep_refusal(struct ca_ledger *ledger, const char *why,
+                                 struct ca_err *err)
+{
+  char text[640];
+
+  ca_text_copy(text, sizeof(text), why ? why : "");
+  ca_secret_mask(text, strlen(text));
+  return keep(ledger, CA_SQL_RUN_REFUSAL, ca_text_or_null(text), err);
 }
 
 enum ca_code ca_run_note_report(struct ca_ledger *ledger, const char *path,

@@ -121,7 +121,9 @@ static const char *const migrations[] = {
   /* the options without which a guard would refuse what is left of the run */
   "ALTER TABLE run ADD COLUMN needs TEXT;",
 
-  "CREATE TABLE " PRUNED "CREATE TABLE " REPORT
+  "CREATE TABLE " PRUNED "CREATE TABLE " REPORT,
+
+  "ALTER TABLE run ADD COLUMN refusal TEXT;"
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -130,13 +132,16 @@ static const char *const migrations[] = {
 #define SENT_OF_2                                                      \
   "CREATE TEMP TABLE sent(id INTEGER PRIMARY KEY, service_ms INTEGER," \
   " ids TEXT, status TEXT, updated_ms INTEGER);"
-#define RUN_OF_3 \
-  "CREATE TEMP VIEW run AS SELECT *, NULL AS needs FROM main.run;"
+#define RUN_OF_3                                                     \
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS needs, NULL AS refusal" \
+  " FROM main.run;"
+#define RUN_OF_5 \
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS refusal FROM main.run;"
 #define OF_5 "CREATE TEMP TABLE " PRUNED "CREATE TEMP TABLE " REPORT
 static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
   " NULL AS undoes, NULL AS salt, NULL AS counts, NULL AS plan,"
-  " NULL AS needs FROM main.run;"
+  " NULL AS needs, NULL AS refusal FROM main.run;"
   "CREATE TEMP VIEW change AS SELECT *, NULL AS fallback, NULL AS image"
   " FROM main.change;"
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
@@ -144,15 +149,17 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP TABLE bulk AS " BULKS_OF_1 ";"
   "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 OF_5 "CREATE TEMP TABLE " TAG,
 
-  "CREATE TEMP VIEW run AS SELECT *, NULL AS plan, NULL AS needs"
-  " FROM main.run;"
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS plan, NULL AS needs,"
+  " NULL AS refusal FROM main.run;"
   "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 OF_5 "CREATE TEMP TABLE " TAG,
 
   RUN_OF_3 OF_5 "CREATE TEMP TABLE " TAG,
 
   RUN_OF_3 OF_5,
 
-  OF_5,
+  RUN_OF_5 OF_5,
+
+  RUN_OF_5,
 };
 
 static int read_number(sqlite3 *db, const char *sql, int *number)

@@ -113,6 +113,7 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " ON CONFLICT DO NOTHING",
   [CA_SQL_RUN_PLAN] = "UPDATE run SET plan = ?2 WHERE id = ?1",
   [CA_SQL_RUN_NEEDS] = "UPDATE run SET needs = ?2 WHERE id = ?1",
+  [CA_SQL_RUN_REFUSAL] = "UPDATE run SET refusal = ?2 WHERE id = ?1",
   [CA_SQL_RUN_FIND] = "SELECT id, mode = 'apply' FROM run WHERE name = ?1",
   [CA_SQL_RUN_UNKNOWN] =
       "INSERT INTO outcome(id, outcome) SELECT n.id, 7 FROM intent n"
@@ -145,8 +146,8 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_RUNS] =
       "SELECT r.name, r.script, r.word, r.cwd, r.undoes, r.script_sha,"
       " r.params, r.options, r.mode, r.who, r.host, r.project, r.base_url,"
-      " r.version, r.plan, r.needs, r.began_ms, r.ended_ms, r.exit_code,"
-      " r.counts,"
+      " r.version, r.plan, r.needs, r.refusal, r.began_ms, r.ended_ms,"
+      " r.exit_code, r.counts,"
       " (SELECT count(*) FROM part p WHERE p.run = r.id),"
       " EXISTS (SELECT 1 FROM bulk b WHERE b.run = r.id) OR EXISTS"
       " (SELECT 1 FROM change c JOIN intent n ON n.id = c.id WHERE"

@@ -17,6 +17,7 @@ local PLACE_BITS = 15 -- low bits of a change's number; the others are its item'
 local RUN = {
   "run", "mode", "state", "exit", "began", "ended", "parts", "script", "word", "script_sha256",
   "cwd", "undoes", "params", "options", "who", "host", "project", "base_url", "version", "changes",
+  "refusal",
 }
 local SESSION = { "kind", "began", "ended", "exit", "who", "host" }
 local COUNT = { "kind", "operation", "outcome", "count" }
@@ -286,6 +287,7 @@ return function(core, host)
       print_field("ended", time(run.ended) .. ", after " .. duration(run.ended_ms - run.began_ms))
     end
     print_field("state", verdict(run))
+    print_field("refused", run.refusal)
     print_field("project", ("%s at %s"):format(known(run.project), known(run.base_url)))
     print_field("program", "composio-lua " .. known(run.version))
     if run.mode == "apply" and not run.sealed then
