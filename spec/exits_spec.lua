@@ -326,6 +326,10 @@ roads["--deadline ends a wait in after"] = function()
     end)
   ]], "--apply", "--deadline", "1s")
 end
+roads["--if-older finds a more recent run"] = function()
+  run(CALLS, "--apply")
+  return run(CALLS, "--apply", "--if-older", "1h")
+end
 roads["the script calls os.exit"] = function()
   return run(CALLS .. "os.exit(66)", "--apply", "--allow", "os")
 end

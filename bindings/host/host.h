@@ -181,6 +181,12 @@ CA_MUST_USE enum ca_code host_interrupted_find(struct host *host, char *name,
                                                size_t size,
                                                struct ca_err *err);
 
+/* Finds a run of the same script, parameters and words that has ended with 0
+   within --if-older; reads: this job only reads, so that previews count, too.
+   Call it after composio.job. */
+bool host_interrupted_find_recent(struct host *host, bool reads, char *name,
+                                  size_t size);
+
 /* ---- runs.c ---- */
 
 /* Carries out the verb runs, show, history or resolve and returns the exit

@@ -1,5 +1,6 @@
-/* Finds an earlier run with the same script and parameters that was
-   interrupted: starting this run could make the same changes twice.
+/* Finds an earlier run with the same script and parameters: one that was
+   interrupted, since starting this run could make the same changes twice; or
+   one that has ended well, for --if-older.
    Must not know: curl, Lua values, how runs are carried out. */
 #include <string.h>
 #include "base/json.h"
@@ -68,7 +69,7 @@ static bool is_like(struct host *host, const struct ca_run_row *row)
 {
   struct ca_run_info info;
   host_setup_describe_run(host, &info);
-  return row->sealed && strcmp(row->name, host->run_id) != 0 &&
+  return strcmp(row->name, host->run_id) != 0 &&
          is_same(row->info.script, info.script) &&
          same_params(row->info.params, info.params) &&
          has_same_words(row->info.options, info.options);
@@ -106,7 +107,8 @@ static bool next_like(struct host *host, struct ca_ledger *ledger,
   bool found = false;
   ca_history_open_runs(&query, ledger, filter, err);
   while(!found && ca_history_next_run(&query, &row)) {
-    found = is_like(host, &row) && ca_run_verdict_may_be_interrupted(&row);
+    found = row.sealed && is_like(host, &row) &&
+            ca_run_verdict_may_be_interrupted(&row);
     filter->before = row.id;
     if(found)
       ca_text_copy(name, size, row.name);
@@ -131,4 +133,41 @@ enum ca_code host_interrupted_find(struct host *host, char *name, size_t size,
   if(!interrupted)
     name[0] = '\0';
   return err->code;
+}
+
+/* Was there a run like this one that ended with 0 at most as long ago as
+   --if-older says? A time in the future is no age. */
+static bool is_recent(struct host *host, const struct ca_run_row *row)
+{
+  int64_t age_ms = ca_clock_wall_ms(host->clock) - row->ended_ms;
+  return row->ended_ms && !row->exit_code && age_ms >= 0 &&
+         age_ms < host->options.if_older_ms && is_like(host, row);
+}
+
+bool host_interrupted_find_recent(struct host *host, bool reads, char *name,
+                                  size_t size)
+{
+  struct ca_run_filter filter = { .project = host->project,
+                                  .mode = reads ? NULL : "apply" };
+  struct ca_query query;
+  struct ca_run_row row;
+  struct ca_err err;
+  bool found = false;
+  struct ca_ledger *ledger =
+      ca_ledger_open_readonly(host->state_dir, host->clock, &found, &err);
+  found = false;
+  if(!ledger)
+    return false;
+  if(!host_options_saved_json(&host->options, &host->options_json)) {
+    ca_history_open_runs(&query, ledger, &filter, &err);
+    while(!found && ca_history_next_run(&query, &row)) {
+      found = is_recent(host, &row);
+      if(found)
+        ca_text_copy(name, size, row.name);
+    }
+    (void)ca_history_close(&query);
+  }
+  ca_buf_clear(&host->options_json); /* host_run_begin writes it anew */
+  ca_ledger_close(ledger);
+  return found;
 }

@@ -79,6 +79,7 @@ struct host_options {
   int64_t lock_wait_ms; /* 0: do not wait */
   int64_t settle_wait_ms;
   int64_t deadline_ms; /* of this process; 0: none */
+  int64_t if_older_ms; /* 0: not given */
   bool detailed_exitcode;
   const char *reason; /* of resolve, or NULL */
   const char *tag;    /* of show; NULL: not given */

@@ -345,6 +345,8 @@ const struct host_option host_options_table[] = {
     "remove them" },
   { "force", SAFETY, ON(RUNS), read_flag, AT(force), 0, 0, NULL,
     "with --prune: also remove runs of the last year that can be undone" },
+  { "if-older", SAFETY, ON(RUN), read_time_limit, AT(if_older_ms), 0, 0, "DUR",
+    "do nothing if the same job ended with 0 less than DUR ago" },
   { "lock-wait", SAFETY, ACTS | ON(RESOLVE) | ON(RUNS), read_duration,
     AT(lock_wait_ms), 0, 0, "DUR", "wait up to DUR for another run to end" },
   { "detailed-exitcode", SAFETY, PLANS, read_flag, AT(detailed_exitcode), 0, 0,

@@ -211,7 +211,8 @@ static const char *stop_word(const struct host *host)
     return "signal";
   if(host->stop == LCA_STOP_PREVIEW)
     return "preview";
-  if(host->stop == LCA_STOP_HELP || host->stop == LCA_STOP_EXIT)
+  if(host->stop == LCA_STOP_HELP || host->stop == LCA_STOP_EXIT ||
+     host->stop == LCA_STOP_RECENT)
     return "quiet";
   return host->stop ? "reason" : NULL;
 }

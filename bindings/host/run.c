@@ -183,6 +183,21 @@ static void tick(void *ctx)
   host_terminal_show_progress(host);
 }
 
+/* --if-older */
+static void starts(void *ctx, bool reads)
+{
+  struct host *host = ctx;
+  char name[96];
+  if(!host->options.if_older_ms ||
+     !host_interrupted_find_recent(host, reads, name, sizeof(name)))
+    return;
+  host->stop = LCA_STOP_RECENT;
+  host_terminal_print(host,
+                      "run %s of this script and parameters ended well less "
+                      "than --if-older ago: there is nothing to do",
+                      name);
+}
+
 static void log_line(void *ctx, const char *text)
 {
   host_terminal_print(ctx, "%s", text);
@@ -205,6 +220,8 @@ static void before_call(lua_State *L, void *ctx)
   lca_run_check(L);
   if(host->over) /* in a finalizer, or the `__tostring` of its error */
     luaL_error(L, "the script has ended: no call is possible any more");
+  if(!host->options.help && !host->options.param_count)
+    lca_run_start(L); /* a parameter that cannot be taken is an error below */
   if(lca_run_stats(L)->job_seen)
     return;
   if(host->options.help)
@@ -256,6 +273,7 @@ static int open_state(lua_State *L)
   options.stop = &host->stop;
   options.ctx = host;
   options.run_id = host->run_id;
+  options.starts = starts;
   options.begin = begin;
   options.confirm = confirm;
   options.let_through = let_through;

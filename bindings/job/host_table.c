@@ -31,6 +31,7 @@ static int host_job(lua_State *L)
   ca_text_copy(run->stats.path_options, sizeof(run->stats.path_options),
                luaL_checkstring(L, 3));
   run->stats.job_seen = true;
+  lca_run_start(L);
   return 0;
 }
 

@@ -152,11 +152,23 @@ void lca_run_lose_ledger(lua_State *L, const struct ca_err *err)
   keep_reason(run, LCA_STOP_LEDGER, text);
 }
 
+void lca_run_start(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  if(run->started)
+    return;
+  run->started = true;
+  if(run->options.starts)
+    run->options.starts(run->options.ctx, run->may == CA_READ);
+  lca_run_check(L);
+}
+
 void lca_run_begin(lua_State *L, struct lca_run *run)
 {
   struct ca_err err;
   if(run->ledger)
     return;
+  lca_run_start(L);
   ca_err_clear(&err);
   run->ledger = run->options.begin(run->options.ctx, &err);
   if(!run->ledger)

@@ -29,6 +29,7 @@ enum lca_stop {
   LCA_STOP_EXIT,          /* the script called os.exit */
   LCA_STOP_LIMIT,         /* memory or instructions: exit 1 */
   LCA_STOP_LEDGER,        /* the ledger cannot be written: exit 2 */
+  LCA_STOP_RECENT,        /* --if-older: there is nothing to do: exit 0 */
   LCA_STOP_BUSY           /* another run writes the same report: exit 75 */
 };
 
@@ -144,6 +145,9 @@ struct lca_run_options {
   volatile int *stop; /* enum lca_stop or a signal; owned by the host */
   void *ctx;          /* passed to the functions below */
   const char *run_id; /* the host's text; "" until `begin` */
+  /* Called once, when the parameters are known and before anything is read or
+     begun; may set *stop. reads: the job only reads. NULL: nothing to ask. */
+  void (*starts)(void *ctx, bool reads);
   /* Opens the ledger and begins the run; called at the first change or bulk.
      The host keeps ownership of the ledger. On failure returns NULL and fills
      err. */
@@ -198,6 +202,9 @@ int lca_run_stop(lua_State *L, enum lca_stop reason, const char *fmt, ...)
     CA_PRINTF(3, 4);
 /* The same for os.exit: the run exits with this code. [-0, +0, e] */
 int lca_run_exit(lua_State *L, int code);
+/* Lets the host decide whether the run starts at all, before its first call.
+   [-0, +0, e] */
+void lca_run_start(lua_State *L);
 /* Throws when the run is ending, and sets a hook that makes every further
    instruction of this thread throw, so that pcall cannot catch it.
    [-0, +0, e] */

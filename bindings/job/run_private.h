@@ -89,6 +89,7 @@ struct lca_run {
   int64_t reported[LCA_REPORTED_MAX]; /* changes with a line about their
                                          settling */
   size_t reported_count;
+  bool started;     /* lca_run_start was called */
   bool like_asked;  /* options.like was called */
   bool like_passed; /* and allowed creates */
   struct lca_unanswered unanswered;
