@@ -641,7 +641,7 @@ describe("composio.client", function()
   it("has the resources", function()
     assert.is_function(client.connected_accounts.list)
     assert.is_function(client.auth_configs.list)
-    assert.is_nil(client.connected_accounts.create)
+    assert.is_nil(rawget(client.connected_accounts, "create"))
     assert.is_nil(client.nothing)
   end)
 
@@ -721,6 +721,8 @@ describe("composio.client", function()
     { { timeout = 60000 * 2 }, "timeout: .* %(it is in seconds%)" },
     { { retries = -1 }, "retries: .* is not between" },
     { { concurrency = 0 }, "concurrency: .* is not between" },
+    { { concurrency = 1.5 }, "concurrency: expected a whole number, got 1.5" },
+    { { retries = 0.5 }, "retries: expected a whole number, got 0.5" },
     { { concurrency = "many" }, "concurrency: expected a number, got string" },
     { { budget = 200 }, "budget: .* is not between" },
     { { max_wait = 0 }, "max_wait: .* is not between" },

@@ -86,8 +86,10 @@ static int wrong_type(lua_State *L, const struct ca_api *api,
 {
   return lca_error_usage(L, "%s.%s: %s: expected %s, got %s", api->resource,
                          api->name, field->name, expected,
-                         lua_isnoneornil(L, index) ? "nothing"
-                                                   : luaL_typename(L, index));
+                         !lua_isnoneornil(L, index) ? luaL_typename(L, index)
+                         : field->place == CA_IN_PATH
+                             ? "nothing (a method needs a colon)"
+                             : "nothing");
 }
 
 /* Raises for a value that the core refuses. It is an error object, not a

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "base/json.h"
 #include "base/json_write.h"
 #include "wire/request.h"
@@ -118,6 +119,20 @@ static enum ca_code check_word(const struct ca_field *field,
                     (int)(value.len > 60 ? 60 : value.len), value.data, known);
 }
 
+/* A word that differs from a known one in case alone is a slip. Another word
+   passes: the service adds words. */
+static enum ca_code check_case(const struct ca_field *field,
+                               struct ca_slice value, struct ca_err *err)
+{
+  const char *const *word;
+  for(word = field->values; word && *word; word++)
+    if(value.len == strlen(*word) && !ca_slice_is(value, *word) &&
+       !strncasecmp(value.data, *word, value.len))
+      return ca_err_set(err, CA_USAGE, "%s: write '%s', not '%.*s'",
+                        field->name, *word, (int)value.len, value.data);
+  return CA_OK;
+}
+
 static enum ca_code check_value(const struct ca_field *field,
                                 struct ca_slice value, struct ca_err *err)
 {
@@ -211,6 +226,8 @@ enum ca_code ca_request_texts(struct ca_request *request,
                       field->name);
   for(i = 0; i < count; i++) {
     code = check_text(field, values[i], err);
+    if(!code)
+      code = check_case(field, values[i], err);
     if(code)
       return code;
   }

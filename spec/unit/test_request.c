@@ -372,6 +372,7 @@ static void bad_texts(void)
   refused("user_ids", slice("a,b"), "comma");
   refused("toolkit_slugs", slice("a,b"), "comma");
   refused("statuses", slice("ACTIVE,EXPIRED"), "comma");
+  refused("statuses", slice("active"), "write 'ACTIVE', not 'active'");
   refused("user_ids", slice("a\r\nx: y"), "control byte 13 at byte 2");
   refused("user_ids", slice("a\x7F"), "control byte 127");
   refused("user_ids", zero, "control byte 0");

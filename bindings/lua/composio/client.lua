@@ -8,6 +8,8 @@ local OPTIONS = {
   retries = "number", concurrency = "number", budget = "number", max_wait = "number",
 }
 
+local WHOLE = { retries = true, concurrency = true }
+
 local NUMBERS = { -- name → the least and the most
   timeout = { 0.001, DAY_S },
   retries = { 0, 20 },
@@ -33,6 +35,8 @@ return function(_, core)
       local hint = most == DAY_S and " (it is in seconds)" or ""
       local from, to = tostring(least + 0.0), tostring(most + 0.0)
       refuse("%s: %s is not between %s and %s%s", name, tostring(value + 0.0), from, to, hint)
+    elseif WHOLE[name] and not math.tointeger(value) then
+      refuse("%s: expected a whole number, got %s", name, tostring(value))
     end
   end
 
