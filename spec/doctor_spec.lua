@@ -34,7 +34,7 @@ describe("doctor", function()
     assert.equal(0, job.writes(emulator))
     local people = place:run { "doctor" }
     assert.equal(0, people.code, people.err)
-    has(people.out, "auth_configs.list        ok  can be read")
+    has(people.out, "auth_configs.list        ok    can be read")
   end)
 
   it("tells a key that is rejected: 6", function()
@@ -71,6 +71,41 @@ describe("doctor", function()
     run, _, texts = doctor { COMPOSIO_API_KEY = "uak_one" }
     assert.equal(2, run.code, run.out)
     has(texts.settings, "a user's (uak_…)")
+  end)
+
+  it("tells whether expiry is announced, which changes no exit code", function()
+    local run, states, texts = doctor()
+    assert.equal(0, run.code)
+    assert.equal("note", states.webhooks)
+    has(texts.webhooks, "expiry is not announced")
+    local function answer(subscription)
+      emulator:faults { {
+        method = "GET", path = "*/webhook_subscriptions*", action = "reply", status = 200, times = 1,
+        body = { items = { subscription }, current_page = 1, total_items = 1, total_pages = 1 },
+      } }
+      return doctor()
+    end
+    local subscription = {
+      id = "ws_1", webhook_url = "https://me:pass@hooks.example.com/in?token=t0k3n", version = "V3",
+      enabled_events = { "composio.trigger.message", "composio.connected_account.expired" },
+      secret = "whsec_s3cr3t",
+    }
+    run, states, texts = answer(subscription)
+    assert.equal("ok", states.webhooks)
+    has(texts.webhooks, "announced to hooks.example.com")
+    for _, secret in ipairs { "t0k3n", "pass", "whsec" } do
+      job.lacks(run.out, secret)
+    end
+    subscription.version = "V2" -- which has no such event
+    _, states = answer(subscription)
+    assert.equal("note", states.webhooks)
+    emulator:faults { {
+      method = "GET", path = "*/webhook_subscriptions*", action = "reply", status = 404, times = 1,
+      body = "no such route",
+    } }
+    run, states, texts = doctor()
+    assert.equal("0note", run.code .. states.webhooks)
+    has(texts.webhooks, "is not known")
   end)
 
   it("tells a clock that is wrong", function()

@@ -60,8 +60,13 @@ describe("the stubs", function()
     end)
   end
 
+  local operations = {} -- those of resources that scripts have
+  for _, row in ipairs(core.operations()) do
+    operations[#operations + 1] = rawget(composio, row.resource) and row or nil
+  end
+
   it("have one function for each operation of the table", function()
-    for _, row in ipairs(core.operations()) do
+    for _, row in ipairs(operations) do
       assert.is_function(stubs[row.resource][row.name], row.resource .. "." .. row.name)
     end
   end)
@@ -72,7 +77,7 @@ describe("the stubs", function()
     ["connected_accounts.initiate"] = { "allow_multiple" },
     ["connected_accounts.refresh"] = { "even_if_active" },
   }
-  for _, row in ipairs(core.operations()) do
+  for _, row in ipairs(operations) do
     local name = row.resource .. "." .. row.name
     it("have the options of " .. name, function()
       local expected = { timeout = true }

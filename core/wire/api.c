@@ -114,6 +114,10 @@ static const struct ca_field config_list_fields[] = {
   END
 };
 
+static const struct ca_field webhook_list_fields[] = {
+  QUERY("limit", CA_INTEGER), QUERY("cursor", CA_TEXT), END
+};
+
 static const struct ca_field config_update_fields[] = {
   ID,
   BODY("type", "type", CA_WORD, .flags = CA_REQUIRED, .values = config_types),
@@ -171,6 +175,12 @@ static const struct ca_api rows[] = {
   { OF_ACCOUNTS, .name = "update", .method = CA_PATCH,
     .path = ACCOUNTS "/{id}", .has_body = true, .cost = CA_REVERSIBLE,
     .probe = CA_PROBE_FIELDS, .undo = "update", .fields = update_fields },
+  /* only doctor asks for them */
+  { .resource = "webhook_subscriptions",
+    .name = "list",
+    .method = CA_GET,
+    .path = "/webhook_subscriptions",
+    .fields = webhook_list_fields },
   { OF_CONFIGS, .name = "list", .method = CA_GET, .path = CONFIGS,
     .fields = config_list_fields },
   { OF_CONFIGS, .name = "get", .method = CA_GET, .path = CONFIGS "/{id}",

@@ -510,3 +510,12 @@ void emu_list_end(struct emu_call *call, const struct emu_page *page,
   emu_buf_int(out, emu_fault_total(call->fault, total));
   emu_buf_char(out, '}');
 }
+
+void emu_list_nothing(struct emu *emu, struct emu_call *call)
+{
+  struct emu_page page;
+  if(!emu_list_page(emu, call, 20, 50, &page))
+    return;
+  emu_buf_text(emu_reply_start(call, 200), "{\"items\":[]");
+  emu_list_end(call, &page, 0);
+}

@@ -18,5 +18,7 @@ bool emu_list_page(const struct emu *emu, struct emu_call *call, int64_t usual,
 /* Writes what stands after the items: next_cursor to total_items. */
 void emu_list_end(struct emu_call *call, const struct emu_page *page,
                   int64_t total);
+/* A list of things that this service has none of. */
+void emu_list_nothing(struct emu *emu, struct emu_call *call);
 
 #endif

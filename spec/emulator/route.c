@@ -51,6 +51,7 @@ static const struct row rows[] = {
   { "DELETE", "auth_configs/*", emu_config_delete, USER_KEY },
   { "PATCH", "auth_configs/*/ENABLED", emu_config_enable, 0 },
   { "PATCH", "auth_configs/*/DISABLED", emu_config_disable, 0 },
+  { "GET", "webhook_subscriptions", emu_list_nothing, 0 },
   { "GET", "toolkits/*", emu_config_toolkit, USER_KEY },
 #ifdef EMU_ROWS
   { "PATCH", "connected_accounts/*/pause", emu_rows_pause, CHANGES },

@@ -23,7 +23,8 @@ static void each(void (*precheck)(const struct ca_api *api))
 static void look_complete(const struct ca_api *api)
 {
   CHECK(!strcmp(api->resource, "connected_accounts") ||
-        !strcmp(api->resource, "auth_configs"));
+        !strcmp(api->resource, "auth_configs") ||
+        !strcmp(api->resource, "webhook_subscriptions"));
   if(!CHECK(api->name && *api->name) || !CHECK(api->path && *api->path == '/'))
     return;
   CHECK(!strncmp(api->path + 1, api->resource, strlen(api->resource)));
@@ -58,6 +59,7 @@ static void rows_on_the_wire(void)
       "/connected_accounts/{id}/revoke", "" },
     { "connected_accounts", "update", "PATCH", "/connected_accounts/{id}",
       NULL },
+    { "webhook_subscriptions", "list", "GET", "/webhook_subscriptions", NULL },
     { "auth_configs", "list", "GET", "/auth_configs", NULL },
     { "auth_configs", "get", "GET", "/auth_configs/{id}", NULL },
     { "auth_configs", "enable", "PATCH", "/auth_configs/{id}/ENABLED", "" },

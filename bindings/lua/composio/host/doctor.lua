@@ -8,6 +8,7 @@ local next_command = require "composio.host.next_command"
 local versions = require "composio.versions"
 
 local MOST_SKEW = 30 -- seconds
+local EXPIRED = "composio.connected_account.expired"
 local LARGE = 200e6 -- bytes of a ledger from which on doctor says how runs are removed
 local MUCH_LEFT = 1e6 -- bytes that are worth a word
 local FEW_LEFT = 0.2 -- of the organisation's rate limit: below it, jobs have to wait
@@ -173,6 +174,29 @@ return function(core, host)
     return not is_down
   end
 
+  -- Says whether the service announces the expiry of accounts. The route is not needed by any
+  -- job, so that its failure is only a note.
+  local function check_webhooks()
+    local list = core.operation(core.default_client(), "webhook_subscriptions", "list")
+    local good, page = pcall(list, { limit = 50 })
+    if not good then
+      report("note", "webhooks", "whether expiry is announced is not known: " .. first_line(page))
+      return
+    end
+    for _, subscription in ipairs(page.items or {}) do
+      for _, event in ipairs(subscription.enabled_events or {}) do
+        if event == EXPIRED and subscription.version == "V3" then
+          local to = tostring(subscription.webhook_url):match "^%a+://([^/?#]*)" or "?"
+          report("ok", "webhooks", ("expiry of OAUTH2 accounts is announced to %s"):format(
+            to:gsub("^.*@", "")))
+          return
+        end
+      end
+    end
+    report("note", "webhooks", ("expiry is not announced, only listings find it; to be told, "
+      .. "subscribe to %s (version V3) in Composio's dashboard"):format(EXPIRED))
+  end
+
   local function check_clock(ms)
     local skew = ms and (host.now() - ms) / 1000
     if not skew then
@@ -209,6 +233,7 @@ return function(core, host)
     check_proxy(given.base_url)
     if check_routes(given.connect(), given.base_url) then
       local facts = given.facts()
+      check_webhooks()
       check_clock(facts.service_ms)
       check_rate(facts)
     end
