@@ -95,8 +95,9 @@ return function(core, host)
       local text = "%s is missing: the run was started with it; %s"
       host.stop("usage", text:format(dashed(name), secrets.ways(name)))
     elseif print_of(name, value) ~= stored.fingerprint then
-      local text = "%s: this is not the value that the run was started with, so nothing was sent"
-      host.stop("usage", text:format(dashed(name)))
+      local text = "%s: this is not the value that the run was started with, so nothing was sent; "
+        .. "for the right one %s"
+      host.stop("usage", text:format(dashed(name), secrets.ways(name)))
     end
     return value
   end

@@ -132,11 +132,13 @@ return function(core, host)
     report("ok", "proxy", "none")
   end
 
-  local function report_failure(what, failure, others_work)
+  -- others_work: whether another route took the key, which is from key_source.
+  local function report_failure(what, failure, others_work, key_source)
     local name, text = type(failure) == "table" and failure.name, first_line(failure)
     if name == "AuthenticationError" or name == "PermissionDeniedError" then
       report("key", what, text .. (others_work and "; other routes take the key: it lacks the "
-        .. "permission to read these" or ""))
+        .. "permission to read these" or ("; the key is from %s: put a current key of the project "
+        .. "there, or give --api-key-file FILE"):format(key_source)))
     else
       report(name == "RouteNotFoundError" and "wrong" or "unreachable", what, text)
     end
@@ -144,7 +146,7 @@ return function(core, host)
 
   -- Reads once with each route that jobs need. Returns whether the service replies at
   -- all.
-  local function check_routes(composio, base_url)
+  local function check_routes(composio, base_url, key_source)
     local accounts = composio.connected_accounts
     local tried, works = {}, false
     local function try(what, call, ...)
@@ -166,7 +168,7 @@ return function(core, host)
     end
     for _, route in ipairs(tried) do
       if route.failure then
-        report_failure(route.what, route.failure, works)
+        report_failure(route.what, route.failure, works, key_source)
       else
         report("ok", route.what, "can be read")
       end
@@ -231,7 +233,7 @@ return function(core, host)
     report("ok", "key", "a project's, from " .. given.key_source)
     report("ok", "base URL", given.base_url)
     check_proxy(given.base_url)
-    if check_routes(given.connect(), given.base_url) then
+    if check_routes(given.connect(), given.base_url, given.key_source) then
       local facts = given.facts()
       check_webhooks()
       check_clock(facts.service_ms)

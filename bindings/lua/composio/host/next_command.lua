@@ -374,7 +374,9 @@ end
 -- Returns the command to type after this run, or nil, and a line about what it leaves out, or
 -- nil. facts: what the host knows of the run.
 local function after(facts)
-  if facts.emulator then -- it has ended before anybody can type this
+  local refused_early = facts.exit == 2 and not facts.lost
+    and (facts.verb == "resume" or facts.verb == "apply") -- for a secret, and would be again
+  if facts.emulator or refused_early then -- the emulator has ended before anybody can type this
     return nil
   end
   -- the disk was full while the plan was made, or nothing could be planned

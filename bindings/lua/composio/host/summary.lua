@@ -111,8 +111,8 @@ local function metrics(facts)
   if facts.counts_unknown then
     return table.concat(lines, "\n") .. "\n"
   end
-  single("open_items", "Items without an outcome, or that resume takes up again.",
-    open_items(facts))
+  single("open_items", "Items that a run which acts has left to resume.",
+    facts.apply and open_items(facts) or 0)
   family("items", "Items by outcome.")
   for place, outcome in ipairs(json_line.outcomes) do
     if place >= json_line.first_final then
