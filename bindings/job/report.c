@@ -187,6 +187,24 @@ static void forget_unplanned(struct report *report, struct ca_ledger *ledger)
   report->count = used;
 }
 
+/* Where a reader of rows is: within quotes, and behind which byte. */
+struct position {
+  bool quoted;
+  int before;
+};
+
+/* Goes on by one byte. Is it the line end of a row? A quote counts where a
+   cell begins, or after one that ended it. */
+static bool ends_row(struct position *position, int byte)
+{
+  int before = position->before;
+  bool counts = byte == '"' && (position->quoted || before == ',' ||
+                                before == '\n' || before == '"');
+  position->quoted ^= counts;
+  position->before = byte == '"' && !counts ? 0 : byte;
+  return byte == '\n' && !position->quoted;
+}
+
 /* Reads the rows of an earlier session. A line that a kill has cut is cut
    off. */
 static void read_rows(struct report *report, struct ca_ledger *ledger)
@@ -195,15 +213,14 @@ static void read_rows(struct report *report, struct ca_ledger *ledger)
   size_t used = 0;
   int64_t at = 0;
   int64_t end = 0;
-  bool quoted = false;
+  struct position position = { .before = '\n' };
   int c;
   rewind(report->file);
   while((c = getc(report->file)) != EOF) {
     if(used < sizeof(start) - 1)
       start[used++] = (char)c;
-    quoted ^= c == '"';
     end++;
-    if(c != '\n' || quoted)
+    if(!ends_row(&position, c))
       continue;
     start[used] = '\0';
     if(at) /* the first line is the header */
@@ -572,14 +589,24 @@ static bool has_header(struct report *report, int fd)
          !memcmp(bytes, report->header.data, len);
 }
 
-/* Removes an incomplete last line, which a kill has left. */
+/* Removes an incomplete last row, which a kill has left. */
 static bool cut_tail(int fd, off_t size)
 {
-  char last = '\n';
-  off_t end = size;
-  while(end && pread(fd, &last, 1, end - 1) == 1 && last != '\n')
-    end--;
-  return end == size || !ftruncate(fd, end);
+  struct position position = { .before = '\n' };
+  char bytes[COPY];
+  off_t whole = 0;
+  off_t at = 0;
+  while(at < size) {
+    ssize_t got = pread(fd, bytes, sizeof(bytes), at);
+    ssize_t i;
+    if(got <= 0)
+      return false;
+    for(i = 0; i < got; i++)
+      if(ends_row(&position, bytes[i]))
+        whole = at + i + 1;
+    at += got;
+  }
+  return whole == size || !ftruncate(fd, whole);
 }
 
 /* Refuses a live report whose file has other columns. */
