@@ -39,7 +39,7 @@ struct host_option {
 #define IS_PATH    8u
 #define REPEATED   16u /* may be given several times */
 #define IS_PATTERN 32u /* a file name in which %p becomes the profile */
-#define NOT_KEPT   64u /* may hold a secret: the ledger does not keep it */
+#define NOT_STORED 64u /* may hold a secret: the ledger does not keep it */
 
 /* The last entry has a NULL name. */
 extern const struct host_option host_options_table[];

@@ -223,7 +223,7 @@ enum ca_code host_options_saved_json(const struct host_options *options,
     /* resume may have to suggest the same `apply PLAN` again */
     add_text(&json, "plan", options->operand);
   for(i = 0; host_options_table[i].name; i++)
-    if(options->given[i].seen && !(host_options_table[i].flags & NOT_KEPT) &&
+    if(options->given[i].seen && !(host_options_table[i].flags & NOT_STORED) &&
        (!options->given[i].of_profile || host_options_table[i].flags & SAVED))
       add_given(options, i, &json); /* resume reads the others from the
                                        profile again */

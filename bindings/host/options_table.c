@@ -385,7 +385,7 @@ const struct host_option host_options_table[] = {
     "write a JSON object about the run to FILE (-: stdout)" },
   { "metrics", SIGHT, ACTS, read_text, AT(metrics), 0, IS_PATTERN, "FILE",
     "write the run's metrics to FILE, in the format of Prometheus" },
-  { "ping", SIGHT, ACTS, read_url, AT(ping), 0, NOT_KEPT, "URL",
+  { "ping", SIGHT, ACTS, read_url, AT(ping), 0, NOT_STORED, "URL",
     "GET URL/start at the start; at the end URL, or URL/EXIT if EXIT is not "
     "0" },
   { "on-end", SIGHT, ACTS, read_text, AT(on_end), 0, IS_PATH, "FILE",

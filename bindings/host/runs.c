@@ -88,7 +88,7 @@ static int remove_partials(struct ca_ledger *ledger, const char *run,
     bool whole = *path == '/' || !dir;
     snprintf(full, sizeof(full), "%s%s%s", whole ? "" : dir, whole ? "" : "/",
              path);
-    count += lca_report_remove(full, run);
+    count += lca_report_partial_remove(full, run);
   }
   (void)ca_history_close(&query);
   return count;

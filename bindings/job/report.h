@@ -36,6 +36,6 @@ bool lca_report_finish(lua_State *L, bool whole, struct lca_report_end *end);
 void lca_report_drop(lua_State *L, bool ended);
 /* Removes what is left of the partial files of a run that is over, for a
    report at that path; returns how many files. Those of other runs stay. */
-int lca_report_remove(const char *path, const char *run);
+int lca_report_partial_remove(const char *path, const char *run);
 
 #endif
