@@ -104,6 +104,9 @@ int lca_result_push(lua_State *L, struct lca_client *client,
     suspect(api, result, "is not a reply to this request");
     return fail(L, api, result, account);
   }
-  ca_buf_wipe(&result->body);
+  if(ca_api_mutates(api))
+    ca_buf_wipe(&result->body);
+  else /* a page is long, and its text lives on in the accounts */
+    ca_buf_clear(&result->body);
   return 1;
 }
