@@ -104,18 +104,18 @@ static const char *after_any_string(const char *at, const char *end)
   }
 }
 
-/* The same. Most strings end within sixteen bytes and have no escapes: those
-   need no loop. */
+/* The same, without a call for the usual string, which has no escapes. */
 static inline const char *after_string(const char *at, const char *end)
 {
 #ifdef __SSE2__
-  if(end - at >= 16) {
+  for(; end - at >= 16; at += 16) {
     unsigned found = stops_in_block(at);
     if(!found)
-      return after_any_string(at + 16, end);
+      continue;
     at += __builtin_ctz(found);
     if(*at == '"')
       return at + 1;
+    break;
   }
 #endif
   return after_any_string(at, end);
