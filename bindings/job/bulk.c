@@ -57,7 +57,8 @@ static void count_change(struct lca_run *run, const struct ca_change *change,
   char toolkit[sizeof(found->toolkit)] = "-";
   char status[sizeof(found->status)];
   struct ca_slice slug;
-  if(lca_account_find(account, "toolkit.slug", &slug) && slug.data[0] == '"')
+  if(lca_account_member(account, LCA_ACCOUNT_TOOLKIT, "slug", &slug) &&
+     slug.data[0] == '"')
     ca_json_copy(slug, toolkit, sizeof(toolkit));
   ca_text_copy(status, sizeof(status), change->before ? change->before : "-");
   found = find_plan_count(run, change->api, toolkit, status);

@@ -25,11 +25,12 @@ struct texts {
    text that does not fit is put on the Lua stack. Making every one a Lua
    string would cost more than the rest of the row. [-0, +(0|1), m] */
 static const char *text_of(struct texts *texts,
-                           const struct lca_account *account, const char *path)
+                           const struct lca_account *account,
+                           enum lca_account_member member, const char *inner)
 {
   char *to = texts->bytes + texts->used;
   struct ca_slice text;
-  if(!lca_account_find(account, path, &text) || text.data[0] != '"')
+  if(!lca_account_member(account, member, inner, &text) || text.data[0] != '"')
     return NULL;
   if(text.len > sizeof(texts->bytes) - texts->used)
     to = lua_newuserdatauv(texts->L, text.len, 0);
@@ -40,17 +41,20 @@ static const char *text_of(struct texts *texts,
 }
 
 static int64_t time_of(struct texts *texts, const struct lca_account *account,
-                       const char *path)
+                       enum lca_account_member member)
 {
   int64_t wall_ms = 0;
-  const char *text = text_of(texts, account, path);
+  const char *text = text_of(texts, account, member, NULL);
   return text && ca_clock_parse(text, &wall_ms) ? wall_ms : 0;
 }
 
-static void set_flag(const struct lca_account *account, const char *path,
+static void set_flag(const struct lca_account *account,
+                     enum lca_account_member member, const char *inner,
                      unsigned flag, struct ca_item *row)
 {
-  if(lca_account_is_true(account, path))
+  struct ca_slice value;
+  if(lca_account_member(account, member, inner, &value) &&
+     value.data[0] == 't')
     row->flags |= flag;
 }
 
@@ -63,21 +67,25 @@ static void project(lua_State *L, const struct lca_account *account,
   luaL_checkstack(L, 20, "an account's row");
   texts->L = L;
   texts->used = 0;
-  row->account = text_of(texts, account, "id");
-  row->user = text_of(texts, account, "user_id");
-  row->alias = text_of(texts, account, "alias");
-  row->status = text_of(texts, account, "status");
-  row->status_reason = text_of(texts, account, "status_reason");
-  row->created_ms = time_of(texts, account, "created_at");
-  row->updated_ms = time_of(texts, account, "updated_at");
-  row->toolkit = text_of(texts, account, "toolkit.slug");
-  row->scheme = text_of(texts, account, "state.authScheme");
+  row->account = text_of(texts, account, LCA_ACCOUNT_ID, NULL);
+  row->user = text_of(texts, account, LCA_ACCOUNT_USER_ID, NULL);
+  row->alias = text_of(texts, account, LCA_ACCOUNT_ALIAS, NULL);
+  row->status = text_of(texts, account, LCA_ACCOUNT_STATUS, NULL);
+  row->status_reason =
+      text_of(texts, account, LCA_ACCOUNT_STATUS_REASON, NULL);
+  row->created_ms = time_of(texts, account, LCA_ACCOUNT_CREATED_AT);
+  row->updated_ms = time_of(texts, account, LCA_ACCOUNT_UPDATED_AT);
+  row->toolkit = text_of(texts, account, LCA_ACCOUNT_TOOLKIT, "slug");
+  row->scheme = text_of(texts, account, LCA_ACCOUNT_STATE, "authScheme");
   if(!row->scheme)
-    row->scheme = text_of(texts, account, "auth_config.auth_scheme");
-  set_flag(account, "is_disabled", CA_ITEM_DISABLED, row);
-  set_flag(account, "auth_config.is_composio_managed", CA_ITEM_MANAGED, row);
-  set_flag(account, "auth_config.is_disabled", CA_ITEM_CONFIG_DISABLED, row);
-  type = text_of(texts, account, "experimental.account_type");
+    row->scheme =
+        text_of(texts, account, LCA_ACCOUNT_AUTH_CONFIG, "auth_scheme");
+  set_flag(account, LCA_ACCOUNT_IS_DISABLED, NULL, CA_ITEM_DISABLED, row);
+  set_flag(account, LCA_ACCOUNT_AUTH_CONFIG, "is_composio_managed",
+           CA_ITEM_MANAGED, row);
+  set_flag(account, LCA_ACCOUNT_AUTH_CONFIG, "is_disabled",
+           CA_ITEM_CONFIG_DISABLED, row);
+  type = text_of(texts, account, LCA_ACCOUNT_EXPERIMENTAL, "account_type");
   if(type && !strcmp(type, "SHARED"))
     row->flags |= CA_ITEM_SHARED;
 }

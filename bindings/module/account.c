@@ -28,25 +28,31 @@ struct member {
   bool is_decoded; /* its value was put into the table, or must not be */
 };
 
-/* The members that C code and most scripts use, sorted by the length of their
-   names. The light ones are in every account's table from the start. */
+/* The members that C code and most scripts use. The light ones are in every
+ * account's table from the start. */
 #define NAME(name)         \
   {                        \
     name, sizeof(name) - 1 \
   }
-#define KNOWN     13
+#define KNOWN     LCA_ACCOUNT_MEMBERS
 #define KNOWN_LEN 13
 static const struct {
   struct ca_slice name;
   bool is_light;
 } known[KNOWN] = {
-  { NAME("id"), true },           { NAME("alias"), true },
-  { NAME("state"), false },       { NAME("status"), true },
-  { NAME("user_id"), true },      { NAME("word_id"), true },
-  { NAME("toolkit"), false },     { NAME("created_at"), true },
-  { NAME("updated_at"), true },   { NAME("is_disabled"), true },
-  { NAME("auth_config"), false }, { NAME("experimental"), false },
-  { NAME("status_reason"), true }
+  [LCA_ACCOUNT_ID] = { NAME("id"), true },
+  [LCA_ACCOUNT_ALIAS] = { NAME("alias"), true },
+  [LCA_ACCOUNT_STATE] = { NAME("state"), false },
+  [LCA_ACCOUNT_STATUS] = { NAME("status"), true },
+  [LCA_ACCOUNT_USER_ID] = { NAME("user_id"), true },
+  [LCA_ACCOUNT_WORD_ID] = { NAME("word_id"), true },
+  [LCA_ACCOUNT_TOOLKIT] = { NAME("toolkit"), false },
+  [LCA_ACCOUNT_CREATED_AT] = { NAME("created_at"), true },
+  [LCA_ACCOUNT_UPDATED_AT] = { NAME("updated_at"), true },
+  [LCA_ACCOUNT_IS_DISABLED] = { NAME("is_disabled"), true },
+  [LCA_ACCOUNT_AUTH_CONFIG] = { NAME("auth_config"), false },
+  [LCA_ACCOUNT_EXPERIMENTAL] = { NAME("experimental"), false },
+  [LCA_ACCOUNT_STATUS_REASON] = { NAME("status_reason"), true }
 };
 /* Indexed by length: the first known name that is at least that long. */
 static const unsigned char first_known[KNOWN_LEN + 2] = { 0, 0, 0,  1,  1,
@@ -165,6 +171,18 @@ bool lca_account_find(const struct lca_account *account, const char *path,
   return value->data[0] != 'n';
 }
 
+bool lca_account_member(const struct lca_account *account,
+                        enum lca_account_member which, const char *inner,
+                        struct ca_slice *value)
+{
+  int place = account ? account->places[which] : -1;
+  if(place < 0)
+    return false;
+  *value = value_of(account, &account->members[place]);
+  return (!inner || ca_json_member_of(*value, ca_slice_of(inner), value)) &&
+         value->data[0] != 'n';
+}
+
 /* ---- values ---- */
 
 /* Pushes the member's value; nil for null. [-0, +1, m] */
@@ -242,7 +260,7 @@ const struct lca_account *lca_account_of(lua_State *L, int index)
 bool lca_account_has_id(const struct lca_account *account, const char *id)
 {
   struct ca_slice own;
-  if(!lca_account_find(account, "id", &own))
+  if(!lca_account_member(account, LCA_ACCOUNT_ID, NULL, &own))
     return false;
   own.data++; /* without its quotes */
   own.len -= 2;
@@ -566,7 +584,8 @@ bool lca_account_push(lua_State *L, struct ca_json_scan *scan, int depth,
   lua_insert(L, top + 1);
   lua_settop(L, top + 1);
   push_light(L, account); /* text table */
-  if(!lca_account_find(account, "id", &id) || id.data[0] != '"')
+  if(!lca_account_member(account, LCA_ACCOUNT_ID, NULL, &id) ||
+     id.data[0] != '"')
     return false;
   lua_pushvalue(L, class);
   lua_setmetatable(L, -2);

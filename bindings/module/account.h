@@ -48,6 +48,31 @@ bool lca_account_has_id(const struct lca_account *account, const char *id);
 const struct lca_account *lca_account_about(lua_State *L, int index,
                                             const char *id);
 
+/* Members whose places are known, sorted by the length of their names. */
+enum lca_account_member {
+  LCA_ACCOUNT_ID,
+  LCA_ACCOUNT_ALIAS,
+  LCA_ACCOUNT_STATE,
+  LCA_ACCOUNT_STATUS,
+  LCA_ACCOUNT_USER_ID,
+  LCA_ACCOUNT_WORD_ID,
+  LCA_ACCOUNT_TOOLKIT,
+  LCA_ACCOUNT_CREATED_AT,
+  LCA_ACCOUNT_UPDATED_AT,
+  LCA_ACCOUNT_IS_DISABLED,
+  LCA_ACCOUNT_AUTH_CONFIG,
+  LCA_ACCOUNT_EXPERIMENTAL,
+  LCA_ACCOUNT_STATUS_REASON,
+  LCA_ACCOUNT_MEMBERS
+};
+
+/* Finds the JSON text of a known member, or of the member `inner` of that
+   object, unless inner is NULL. Returns false if it is absent or null, or if
+   account is NULL. Plans ask for a dozen members of each account, and
+   lca_account_find takes longer. */
+bool lca_account_member(const struct lca_account *account,
+                        enum lca_account_member which, const char *inner,
+                        struct ca_slice *value);
 /* Finds the JSON text of a member by its path, a name or names joined by
    dots: "experimental.account_type". Returns false if it is absent or null,
    or if account is NULL. */

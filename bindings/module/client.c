@@ -436,8 +436,9 @@ static int is_read(lua_State *L)
 {
   bool ours = is_of_client(L, lua_touserdata(L, lua_upvalueindex(1)));
   struct ca_slice status;
-  lua_pushboolean(L, ours &&
-                         lca_account_find(account_read(L), "status", &status));
+  lua_pushboolean(L, ours && lca_account_member(account_read(L),
+                                                LCA_ACCOUNT_STATUS, NULL,
+                                                &status));
   return 1;
 }
 
