@@ -80,8 +80,8 @@ describe("doctor", function()
     has(texts.webhooks, "expiry is not announced")
     local function answer(subscription)
       emulator:faults { {
-        method = "GET", path = "*/webhook_subscriptions*", action = "reply", status = 200, times = 1,
-        body = { items = { subscription }, current_page = 1, total_items = 1, total_pages = 1 },
+        method = "GET", path = "*/webhook_subscriptions*", action = "reply", status = 200,
+        times = 1, body = { items = { subscription }, current_page = 1, total_items = 1, total_pages = 1 },
       } }
       return doctor()
     end
@@ -97,7 +97,8 @@ describe("doctor", function()
       job.lacks(run.out, secret)
     end
     subscription.version = "V2" -- which has no such event
-    _, states = answer(subscription)
+    run, states = answer(subscription)
+    assert.equal(0, run.code)
     assert.equal("note", states.webhooks)
     emulator:faults { {
       method = "GET", path = "*/webhook_subscriptions*", action = "reply", status = 404, times = 1,

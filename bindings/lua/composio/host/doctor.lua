@@ -179,8 +179,8 @@ return function(core, host)
   -- Says whether the service announces the expiry of accounts. The route is not needed by any
   -- job, so that its failure is only a note.
   local function check_webhooks()
-    local list = core.operation(core.default_client(), "webhook_subscriptions", "list")
-    local good, page = pcall(list, { limit = 50 })
+    local ask = core.operation(core.default_client(), "webhook_subscriptions", "list")
+    local good, page = pcall(ask, { limit = 50 })
     if not good then
       report("note", "webhooks", "whether expiry is announced is not known: " .. first_line(page))
       return
