@@ -86,7 +86,8 @@ describe("doctor", function()
       return doctor()
     end
     local subscription = {
-      id = "ws_1", webhook_url = "https://me:pass@hooks.example.com/in?token=t0k3n", version = "V3",
+      id = "ws_1", version = "V3",
+      webhook_url = "https://me:pass@hooks.example.com/in?token=t0k3n",
       enabled_events = { "composio.trigger.message", "composio.connected_account.expired" },
       secret = "whsec_s3cr3t",
     }

@@ -75,7 +75,7 @@ describe("a run's outcome is the same", function()
     place:script(SCRIPT)
     local key = place:write("key.secret", emulator.api_key, "600")
     local words = host.unlimited {
-      "job.lua", "--apply", "--cron", "--state-dir", place.path .. "/state", "--api-key-file", key,
+      place.path .. "/job.lua", "--apply", "--cron", "--state-dir", place.path .. "/state", "--api-key-file", key,
       "--base-url", emulator.url, ...,
     }
     emulator:reset()
@@ -96,6 +96,16 @@ describe("a run's outcome is the same", function()
     same { redirect = ">&- 2>&-", stdin = "<&-" }
     same { redirect = ">/dev/full 2>/dev/full" }
     same { prefix = "sh -c 'umask 0777; exec \"$0\" \"$@\"'" }
+  end)
+
+  it("in a directory where nothing can be written, or that is gone", function()
+    local goes = [[sh -c '%s && exec "$0" "$@"']]
+    same { prefix = goes:format "cd /proc" }
+    same { prefix = goes:format "mkdir gone && cd gone && rmdir ../gone" }
+    local mounts = "mkdir -p ro && mount -t tmpfs -o ro none ro && cd ro && ! touch x 2>/dev/null"
+    if host.shell("unshare -rm true 2>&1 && echo can") == "can" then
+      same { prefix = "unshare -rm " .. goes:format(mounts) }
+    end
   end)
 
   it("within 64 MB of resident memory", function()
