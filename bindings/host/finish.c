@@ -231,13 +231,13 @@ static void finish_reports(struct host *host)
 }
 
 /* Would a resume of this run, perhaps with --failed, add rows to its
-   reports? Links that nobody received do not count: a resume cannot make
-   them again. */
+   reports? Links that nobody received and stale changes do not count: a resume
+   cannot make those again, and does not send these. */
 static bool needs_rows(const struct host *host)
 {
   return host->options.apply && ca_run_verdict_can_resume(host->exit_code) &&
          (host->exit_code != 3 || any(host, CA_FAILED) ||
-          any(host, CA_STALE) || any(host, CA_PENDING));
+          any(host, CA_PENDING));
 }
 
 void host_finish_run(struct host *host)

@@ -361,7 +361,7 @@ local function after_apply(facts)
   local needed = needs(facts)
   local left = {
     run = facts.run, of_plan = facts.of_plan, needs = needed,
-    is_open = facts.lost or is_open {
+    is_open = facts.lost or facts.file_failed and facts.written or is_open {
       mode = "apply", sealed = facts.written, exit = facts.exit, changes = facts.changes,
       needs = needed,
     },
