@@ -216,12 +216,12 @@ static struct lca_op *push_sleep(lua_State *L, double seconds)
 
 static int sleep_for(lua_State *L)
 {
-  double seconds = luaL_checknumber(L, 1);
+  double seconds = lua_type(L, 1) == LUA_TNUMBER ? lua_tonumber(L, 1) : -1;
   if(!(seconds >= 0 && seconds <= SLEEP_MAX_S))
     return lca_error_usage(L,
                            "composio.sleep: expected seconds, at least 0 and "
-                           "at most a year, got %f",
-                           seconds);
+                           "at most a year, got %s",
+                           luaL_tolstring(L, 1, NULL));
   lca_scheduler_check(L, lca_scheduler_of(L), false);
   lua_settop(L, 0);
   return lca_wait_op(L, push_sleep(L, seconds), 1, after_sleep);

@@ -79,6 +79,6 @@ end)
 
 it("a sleep of less than nothing says what it takes", function()
   refused("composio.sleep: expected seconds, at least 0 and at most a year", {
-    "composio.sleep(-1)", "composio.sleep(0/0)",
+    "composio.sleep(-1)", "composio.sleep(0/0)", "composio.sleep()", "composio.sleep '1s'",
   })
 end)

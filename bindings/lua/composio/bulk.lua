@@ -267,6 +267,9 @@ return function(composio, core, given)
       return of_ids(selection)
     elseif kind == "table" and selection.id then
       core.usage "composio.bulk: expected a list, got one account or row: pass { it }"
+    elseif kind == "table" and #selection == 0 and next(selection) ~= nil then
+      local wrong = "composio.bulk: expected a list, got a table with the key '%s'"
+      core.usage(wrong:format(tostring(next(selection))))
     elseif kind == "table" then
       return of_rows(list_iterator(selection), options)
     end

@@ -616,7 +616,7 @@ function composio.job(job) end
 ---@param name string | composio.bulk.options
 ---@param items composio.bulk.items from each or csv, a list of accounts, ids or rows, an iterator
 ---@param action fun(item: any) gets the account, or the row
----@return table counts by outcome; also `selected`, and counts in `operations` and `tags`
+---@return table counts by outcome, also `selected`, `operations`, `tags`; nil stands for 0
 function composio.bulk(name, items, action) end
 
 ---Gives the current item a tag. Raises an error outside a bulk's action or `after`, also in a

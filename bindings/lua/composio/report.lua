@@ -140,7 +140,7 @@ return function(composio, core, host)
   -- minted_at; there the last row of a person counts.
   function composio.report(path, columns, options)
     if type(path) ~= "string" or path == "" then
-      core.usage "composio.report: expected a path"
+      core.usage("composio.report: expected a path, got " .. (path == "" and "''" or type(path)))
     end
     if path:find "\0" then
       core.usage "composio.report: the path contains a null byte"
