@@ -58,9 +58,11 @@ struct host {
   char machine[256];
   struct ca_buf options_json; /* the given options, for the ledger */
   struct lca_replay replay;
-  char *given;       /* owned; a replay's parameters, as JSON */
-  char undoes[96];   /* the run to undo, or "" */
-  char run_url[512]; /* base URL of the run to resume or undo, or "" */
+  char *given;     /* owned; a replay's parameters, as JSON */
+  char undoes[96]; /* the run to undo, or "" */
+  char redoes[96]; /* the run whose failed rows this one plans again, or "" */
+  struct ca_ledger *earlier; /* that run, selected for reading, or NULL */
+  char run_url[512];         /* base URL of the run to resume or undo, or "" */
   char
       plan[CA_DIGEST_SIZE]; /* digest of the plan that is carried out, or "" */
   /* Interrupted like runs, or "": */

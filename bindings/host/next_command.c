@@ -21,6 +21,7 @@ static void add_run(lua_State *L, const void *from)
   const struct ca_run_info *info = from;
   lca_table_set_text(L, "word", info->word);
   lca_table_set_text(L, "undoes", ca_text_or_null(info->undoes));
+  lca_table_set_text(L, "redoes", ca_text_or_null(info->redoes));
   lca_table_set_text(L, "cwd", ca_text_or_null(info->cwd));
   lca_table_set_text(L, "params", info->params);
   lca_table_set_text(L, "saved", info->options);

@@ -305,6 +305,10 @@ static enum ca_code check_ranges(const struct host_options *options,
     return ca_err_set(err, CA_USAGE,
                       "give either --resume-first or --anew: one finishes an "
                       "interrupted run, the other leaves it");
+  if(options->verb == HOST_RESUME && options->save_plan && !options->failed)
+    return ca_err_set(err, CA_USAGE,
+                      "with resume, --save-plan needs --failed: it plans the "
+                      "rows whose action failed in a run of a saved plan");
   if(options->save_plan && options->apply)
     return ca_err_set(err, CA_USAGE,
                       "--save-plan cannot be combined with --apply: a preview "
@@ -324,7 +328,8 @@ static enum ca_code check(struct host_options *options, struct ca_err *err)
     if(!options->lock_wait_ms)
       options->lock_wait_ms = CRON_LOCK_WAIT_MS;
   }
-  if(options->verb == HOST_APPLY || options->verb == HOST_RESUME)
+  if(options->verb == HOST_APPLY ||
+     (options->verb == HOST_RESUME && !options->save_plan))
     options->apply = true;
   if(!code && !(options->help && !options->script))
     code = check_operand(options, err);

@@ -41,9 +41,9 @@ static void take_run(struct earlier *earlier, const struct ca_run_row *row)
 {
   struct ca_run_info *info = &earlier->row.info;
   const char **texts[TEXTS] = {
-    &earlier->row.name, &info->script,  &info->word,    &info->cwd,
-    &info->undoes,      &info->params,  &info->options, &info->script_sha,
-    &info->mode,        &info->project, &info->base_url
+    &earlier->row.name, &info->script,  &info->word,     &info->cwd,
+    &info->undoes,      &info->params,  &info->options,  &info->script_sha,
+    &info->mode,        &info->project, &info->base_url, &info->redoes
   };
   int i;
   earlier->row = *row;
@@ -389,6 +389,19 @@ static enum ca_code reopen(struct host *host, const struct earlier *earlier,
   return CA_OK;
 }
 
+/* Opens the run, if any, whose failed rows this one plans again. */
+static enum ca_code open_earlier(struct host *host, const char *run,
+                                 struct ca_err *err)
+{
+  bool found = false;
+  if(!ca_text_or_null(run))
+    return CA_OK;
+  ca_text_copy(host->redoes, sizeof(host->redoes), run);
+  host->earlier =
+      ca_ledger_open_readonly(host->state_dir, host->clock, &found, err);
+  return host->earlier ? ca_run_select(host->earlier, run, err) : err->code;
+}
+
 /* Restores the options of the run, and checks that it belongs to the service
    and the project of this command line. */
 static enum ca_code join_project(struct host *host,
@@ -409,6 +422,43 @@ static enum ca_code join_project(struct host *host,
   if(!code)
     code = check_project(host, earlier, what, err);
   return code ? code : host_setup_lock(host, err);
+}
+
+/* Refuses a run whose failed rows have no plan of their own. */
+static enum ca_code check_redo(struct host *host,
+                               const struct earlier *earlier,
+                               struct ca_err *err)
+{
+  char command[4096];
+  if(!earlier->row.of_plan)
+    return ca_err_set(err, CA_USAGE,
+                      "run %s does not carry out a saved plan: resume %s "
+                      "--failed plans what failed, and carries it out",
+                      earlier->row.name, earlier->row.name);
+  if(!ca_run_verdict_may_be_interrupted(&earlier->row) &&
+     ca_run_verdict_is_good_end(earlier->row.exit_code))
+    return CA_OK;
+  host_next_command_take_up(host, earlier->row.name, command, sizeof(command));
+  return ca_err_set(err, CA_USAGE, "run %s is not finished; first: %s",
+                    earlier->row.name, command);
+}
+
+/* Prepares a preview of the rows whose action failed in a run of a plan, which
+   saves them as a plan of their own. */
+static enum ca_code ready_redo(struct host *host,
+                               const struct earlier *earlier, const char *what,
+                               struct ca_err *err)
+{
+  enum ca_code code = check_redo(host, earlier, err);
+  host->replay.exact = true;
+  host->replay.redo = true;
+  if(!code)
+    code = take_script(host, earlier, what, err);
+  if(!code)
+    code = take_params(host, earlier->row.info.params, err);
+  if(!code)
+    code = go_there(host, earlier->row.info.cwd, err);
+  return code ? code : open_earlier(host, earlier->row.name, err);
 }
 
 static enum ca_code ready_resume(struct host *host, struct earlier *earlier,
@@ -435,6 +485,8 @@ static enum ca_code ready_resume(struct host *host, struct earlier *earlier,
   }
   if(!earlier->row.sealed)
     return report_no_plan(host, earlier, err);
+  if(host->options.save_plan)
+    return ready_redo(host, earlier, what, err);
   host->replay.failed = host->options.failed;
   host->replay.exact = earlier->row.of_plan;
   code = take_script(host, earlier, what, err);
@@ -442,6 +494,8 @@ static enum ca_code ready_resume(struct host *host, struct earlier *earlier,
     code = take_params(host, earlier->row.info.params, err);
   if(!code)
     code = go_there(host, earlier->row.info.cwd, err);
+  if(!code)
+    code = open_earlier(host, earlier->row.info.redoes, err);
   return code ? code : reopen(host, earlier, err);
 }
 
@@ -467,6 +521,7 @@ static void restart_command(struct host *host, const struct ca_plan_head *head,
 {
   struct ca_run_info info = { .word = head->word,
                               .undoes = head->undoes,
+                              .redoes = head->redoes,
                               .params = head->params,
                               .options = head->options,
                               .cwd = head->cwd };
@@ -516,6 +571,7 @@ static enum ca_code check_plan(struct host *host,
   const struct earlier *carrier = &history->carrier;
   const char *path = host->options.operand;
   char command[4096];
+  char left[4096] = "";
   restart_command(host, head, command, sizeof(command));
   if(!head->sealed && !host->other_key)
     return ca_err_set(err, CA_USAGE,
@@ -529,22 +585,27 @@ static enum ca_code check_plan(struct host *host,
                       "the ledger in %s, so it may have been edited; plan "
                       "again: %s",
                       path, host->state_dir, command);
-  if(carrier->found && (!is_finished(host, carrier) || carrier->failed_items))
-    host_next_command_take_up(host, carrier->row.name, command,
-                              sizeof(command));
+  if(carrier->found)
+    host_next_command_take_up(host, carrier->row.name, left, sizeof(left));
   if(carrier->found && !is_finished(host, carrier))
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s carries out the plan %s and is not "
-                      "finished; finish it: %s",
-                      carrier->row.name, path, command);
+                      "finished%s%s",
+                      carrier->row.name, path,
+                      left[0] ? "; finish it: " : ": people have to act",
+                      left);
   if(carrier->found)
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s has carried out the plan %s, and a "
                       "plan is carried out once; %s: %s",
                       carrier->row.name, path,
-                      carrier->failed_items ? "to send again what failed"
-                                            : "plan again",
-                      command);
+                      left[0] ? "to send again what failed" : "plan again",
+                      left[0] ? left : command);
+  if(head->redoes && !history->made)
+    return ca_err_set(err, CA_USAGE,
+                      "refused: the plan %s takes over rows of run %s and is "
+                      "not of the ledger in %s; give --state-dir",
+                      path, head->redoes, host->state_dir);
   if(head->makes && !history->made && !host->options.anew)
     return ca_err_set(err, CA_USAGE,
                       "refused: the plan %s makes accounts and is not of the "
@@ -591,6 +652,8 @@ static enum ca_code begin_plan(struct host *host,
   if(!code && history.made && head->cwd) /* else it is of another machine */
     code = go_there(host, head->cwd, err);
   ca_text_copy(host->plan, sizeof(host->plan), head->digest);
+  if(!code)
+    code = open_earlier(host, head->redoes, err);
   if(!code)
     code = host_run_begin(host, head->salt_known ? head->salt : NULL, err);
   if(!code)
@@ -681,7 +744,8 @@ static enum ca_code ready(struct host *host, struct ca_err *err)
   bool plan = host->options.verb == HOST_APPLY;
   struct earlier earlier = { 0 };
   enum ca_code code;
-  host->options.apply = host->options.apply || !undo;
+  host->options.apply =
+      host->options.apply || !(undo || host->options.save_plan);
   host->replay.on = !undo;
   if(plan) {
     code = ready_plan(host, &earlier, err);

@@ -167,7 +167,7 @@ static enum ca_code let_through(void *ctx, struct ca_err *err)
 {
   struct host *host = ctx;
   return ca_plan_seal_bulks(host->options.operand, host->plan, host->ledger,
-                            err);
+                            ca_text_or_null(host->redoes), err);
 }
 
 static void show(void *ctx, const struct lca_plan *plan)
@@ -265,6 +265,7 @@ static int open_state(lua_State *L)
   options.concurrency = host->options.endpoint.concurrency;
   options.limit_items = host->options.limit_items;
   options.replay = host->replay;
+  options.earlier = host->earlier;
   options.limits = host->options.limits;
   options.settle_wait_ms = host->options.settle_wait_ms;
   options.deadline_ms = host->options.endpoint.deadline_ms;
@@ -302,6 +303,7 @@ static int open_state(lua_State *L)
   lua_setfield(L, -2, "other_key");
   lua_pushstring(L, host->undoes);
   lua_setfield(L, -2, "undoes");
+  lca_table_set_text(L, "redoes", ca_text_or_null(host->redoes));
   lca_csv_open(L);
   lca_report_open(L);
   lua_pop(L, 2);
@@ -333,12 +335,14 @@ static int run_script(lua_State *L)
     lua_getfield(L, -1, "composio.core");
     lua_getfield(L, -1, "recall_secrets");
     lua_call(L, 0, 0);
-    if(!host->replay.only_plan)
+    if(!host->replay.only_plan && !host->replay.redo)
       lca_settle_run(L, CA_NOT_TRIED, host_setup_deadline_ms, host);
-    lua_getfield(L, -1, "with_plan");
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
-    lua_replace(L, 1);
+    if(!host->replay.redo) {
+      lua_getfield(L, -1, "with_plan");
+      lua_pushvalue(L, 1);
+      lua_call(L, 1, 1);
+      lua_replace(L, 1);
+    }
     lua_pop(L, 1);
   }
   lua_getfield(L, -1, "composio");
@@ -455,6 +459,7 @@ static void clean_up(struct host *host)
     host->sandbox.run = NULL;
     lua_close(host->L);
   }
+  ca_ledger_close(host->earlier);
   ca_ledger_close(host->ledger);
   host_lock_release(&host->lock);
   host_result_after(host);

@@ -173,6 +173,7 @@ void host_setup_describe_run(struct host *host, struct ca_run_info *info)
   info->word = host->word;
   info->cwd = host->cwd;
   info->undoes = host->undoes[0] ? host->undoes : NULL;
+  info->redoes = ca_text_or_null(host->redoes);
   info->script_sha = host->script_sha;
   info->params = host->given       ? host->given
                  : host->L != NULL ? lca_run_stats(host->L)->params

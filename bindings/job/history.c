@@ -57,6 +57,7 @@ static void push_run(lua_State *L, const struct ca_run_row *run)
   lca_table_set_bool(L, "sealed", run->sealed);
   lca_table_set_bool(L, "of_plan", run->of_plan);
   lca_table_set_text(L, "needs", run->needs);
+  lca_table_set_text(L, "redoes", info->redoes);
   lca_table_set_text(L, "refusal", run->refusal);
   set_counts(L, run);
 }
@@ -387,6 +388,21 @@ static int ledger_counts(lua_State *L)
   return 1;
 }
 
+/* ledger:has_unplanned(run) → whether an action failed, and its row is still
+   open */
+static int ledger_has_unplanned(lua_State *L)
+{
+  struct ca_ledger *ledger = ledger_at(L, 1);
+  int64_t number = 0;
+  struct ca_err err;
+  ca_err_clear(&err);
+  if(ca_run_select(ledger, luaL_checkstring(L, 2), &err) ||
+     ca_read_unplanned(ledger, -1, 0, &number, &err))
+    return raise(L, &err);
+  lua_pushboolean(L, number != 0);
+  return 1;
+}
+
 /* ledger:tags(run) → list of { tag, items } by name */
 static int ledger_tags(lua_State *L)
 {
@@ -502,6 +518,8 @@ struct ca_ledger **lca_history_new(lua_State *L)
                                       { "find", ledger_find },
                                       { "sessions", ledger_sessions },
                                       { "counts", ledger_counts },
+                                      { "has_unplanned",
+                                        ledger_has_unplanned },
                                       { "tags", ledger_tags },
                                       { "tagged", ledger_tagged },
                                       { "pruned", ledger_pruned },

@@ -255,6 +255,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
   lca_table_set_bool(L, "protects", options->protects);
   lca_table_set_bool(L, "with_failed", options->replay.failed);
   lca_table_set_bool(L, "exact", options->replay.exact);
+  lca_table_set_bool(L, "is_redo", options->replay.redo);
   lca_table_set_text(L, "given", options->given);
   lca_table_set_integer(L, "concurrency", options->concurrency);
   lca_table_set_integer(L, "limit_items", options->limit_items);

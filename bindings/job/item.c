@@ -412,7 +412,8 @@ static int planned(lua_State *L, int status, lua_KContext ctx)
   end_item(run, item);
   if(is_good) {
     /* every row is stored, so that a resumed run can tell which are new */
-    if(!item->number && !lua_isnil(L, PLAN_ROW))
+    if(!item->number &&
+       (!lua_isnil(L, PLAN_ROW) || lua_toboolean(L, PLAN_ANEW)))
       lca_item_store(L, run, PLAN_ITEM, NULL);
     lua_pushboolean(L, 1);
     return 1;
@@ -448,7 +449,8 @@ static void clear_plan(lua_State *L, struct lca_run *run, int64_t item)
 /* host.plan_item(bulk, action, subject, key, account, row, number, anew): runs
    the action for one item of the selection; returns whether it did not raise.
    number: of an item in a sealed plan, nil otherwise; its action runs only for
-   its secrets, or, if `anew`, to plan it because it had failed. */
+   its secrets, or, if `anew`, to plan it because it had failed. anew without a
+   number: it had failed in another run. */
 int lca_item_plan(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);

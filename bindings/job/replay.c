@@ -45,6 +45,12 @@ each_of_bulk(lua_State *L, struct lca_run *run, int bulk, unsigned outcomes,
   each_change(L, run, &changes, visit, ctx);
 }
 
+/* Returns the ledger whose run has the plan: in a redo the earlier run. */
+static struct ca_ledger *planned_in(const struct lca_run *run)
+{
+  return run->options.replay.redo ? run->options.earlier : run->ledger;
+}
+
 /* ---- comparing changes ---- */
 
 /* Hashes the text with its NUL, so that "a", "bc" and "ab", "c" differ. */
@@ -175,9 +181,9 @@ int lca_replay_guard_plan(lua_State *L)
   if(counting.irreversible &&
      options->confirm(options->ctx, counting.irreversible, NULL, NULL, &err))
     return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
-  if(options->let_through(options->ctx, &err))
-    return lca_run_ledger_failed(L, run, &err);
-  return 0;
+  if(options->let_through(options->ctx, &err) == CA_GATE)
+    return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
+  return err.code ? lca_run_ledger_failed(L, run, &err) : 0;
 }
 
 /* Records a change that is not sent, with the reason. */
@@ -216,7 +222,7 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
   struct ca_planned whole = run->stats.guarded;
   struct ca_err err;
   ca_err_clear(&err);
-  if(ca_read_bulk(run->ledger, plan->bulk, &bulk, &err))
+  if(ca_read_bulk(planned_in(run), plan->bulk, &bulk, &err))
     lca_run_ledger_failed(L, run, &err);
   found = bulk.number == plan->bulk;
   memset(&run->sealed_bulk, 0, sizeof(run->sealed_bulk));
@@ -233,7 +239,7 @@ bool lca_replay_bulk(lua_State *L, struct lca_run *run)
                  "refused: the plan has no bulk '%s': the script took another "
                  "path than when the plan was made; make a new plan",
                  plan->name);
-  if(!found)
+  if(!found || run->options.replay.redo)
     return false;
   each_of_bulk(L, run, plan->bulk, CA_ANY_OUTCOME, count_change, &counting);
   if(only)
@@ -258,6 +264,7 @@ struct lca_recorded {
   struct ca_change_row row;
   uint64_t hash;
   bool used;
+  bool earlier; /* of the run that this one redoes: it is never sent */
   char texts[]; /* of the row */
 };
 
@@ -285,7 +292,26 @@ static bool add_recorded(void *ctx, const struct ca_change_row *row)
   ca_change_row_copy(&one->row, row, one->texts, SIZE_MAX);
   one->hash = hash_change(&row->change);
   one->used = false;
+  one->earlier = false;
   return true;
+}
+
+/* Adds the straight-line changes of the run that this one redoes; end: the
+   end of the list. */
+static void add_earlier(lua_State *L, struct lca_run *run,
+                        struct lca_recorded **end)
+{
+  struct lca_recorded **last = end;
+  struct lca_recorded *one;
+  struct ca_changes changes;
+  if(!end || !run->options.earlier)
+    return;
+  ca_changes_open(&changes, run->options.earlier, 0, CA_ANY_OUTCOME);
+  each_change(L, run, &changes, add_recorded, &last);
+  if(!last)
+    luaL_error(L, "out of memory");
+  for(one = *end; one; one = one->next)
+    one->earlier = true;
 }
 
 /* Finds the first recorded change with the same content that was not used
@@ -301,6 +327,7 @@ static struct lca_recorded *find_recorded(lua_State *L, struct lca_run *run,
     each_of_bulk(L, run, 0, CA_ANY_OUTCOME, add_recorded, &end);
     if(!end)
       luaL_error(L, "out of memory");
+    add_earlier(L, run, end);
   }
   for(one = run->recorded; one; one = one->next)
     if(!one->used && one->hash == hash)
@@ -431,13 +458,15 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
   if(!one)
     return false;
   one->used = true;
-  followed = skip_followed(L, run, &one->row);
+  followed = !one->earlier && skip_followed(L, run, &one->row);
   recorded = &one->row;
-  if(!run->options.replay.only_plan && recorded->outcome != CA_SAME &&
+  if(!run->options.replay.only_plan && !one->earlier &&
+     recorded->outcome != CA_SAME &&
      recorded->outcome != CA_SKIPPED) /* else all of it was counted */
     lca_guard_add(&run->stats.guarded, change, builder->weight,
                   builder->ends_active);
-  if(!followed && is_open(run, recorded->change.api, recorded->outcome)) {
+  if(!followed && !one->earlier &&
+     is_open(run, recorded->change.api, recorded->outcome)) {
     if(change->cost == CA_IRREVERSIBLE)
       run->stats.irreversible_straight++;
     run->stats.planned++;
@@ -449,7 +478,8 @@ bool lca_replay_straight(lua_State *L, struct lca_run *run,
   if(recorded->outcome == CA_SAME)
     lca_run_push_same(L);
   else if(recorded->outcome == CA_DONE) {
-    run->lost_links += had_link(change->api, recorded->status_after);
+    run->lost_links +=
+        !one->earlier && had_link(change->api, recorded->status_after);
     lca_run_push_earlier(L, change->api, change->account,
                          recorded->status_after, recorded->made);
   } else
@@ -573,14 +603,14 @@ int lca_replay_row(lua_State *L)
   struct ca_err err;
   int64_t number = 0;
   ca_err_clear(&err);
-  if(ca_read_find_item(run->ledger, bulk, key, &number, &err))
+  if(ca_read_find_item(planned_in(run), bulk, key, &number, &err))
     return lca_run_ledger_failed(L, run, &err);
   if(!number) {
     lua_pushnil(L);
     return 1;
   }
   lua_pushinteger(L, number);
-  if(ca_read_item(run->ledger, number, &item, &err))
+  if(ca_read_item(planned_in(run), number, &item, &err))
     return lca_run_ledger_failed(L, run, &err);
   if(item.row)
     lua_pushstring(L, item.row);
@@ -598,9 +628,9 @@ int lca_replay_unplanned(lua_State *L)
   struct ca_err err;
   int64_t number = 0;
   ca_err_clear(&err);
-  if(ca_read_unplanned(run->ledger, (int)luaL_checkinteger(L, 1),
+  if(ca_read_unplanned(planned_in(run), (int)luaL_checkinteger(L, 1),
                        luaL_checkinteger(L, 2), &number, &err) ||
-     (number && ca_read_item(run->ledger, number, &item, &err)))
+     (number && ca_read_item(planned_in(run), number, &item, &err)))
     return lca_run_ledger_failed(L, run, &err);
   if(!number)
     return 0;

@@ -79,6 +79,7 @@ struct lca_replay {
   bool only_plan; /* `apply` of a saved plan: the guard checks all of it */
   bool exact;     /* refuse what the saved plan does not hold */
   bool failed;    /* also retry changes that failed */
+  bool redo;      /* a preview of the rows whose action failed in `earlier` */
 };
 
 /* Counts of the whole run so far. */
@@ -135,6 +136,9 @@ struct lca_run_options {
   int concurrency;     /* items at once */
   int64_t limit_items; /* per bulk; 0: all */
   struct lca_replay replay;
+  /* Borrowed: the run whose failed rows this one redoes, selected for reading;
+     or NULL. */
+  struct ca_ledger *earlier;
   struct ca_limits limits;
   int64_t settle_wait_ms; /* how long settling may wait, and send again */
   int64_t deadline_ms;    /* when the run is cut off, monotonic; 0: never */

@@ -72,7 +72,7 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
     &run->info.params,   &run->info.options, &run->info.mode,
     &run->info.who,      &run->info.host,    &run->info.project,
     &run->info.base_url, &run->info.version, &run->info.plan,
-    &run->needs,         &run->refusal,
+    &run->needs,         &run->refusal,      &run->info.redoes,
   };
   int at = (int)(sizeof(texts) / sizeof(texts[0]));
   int i;

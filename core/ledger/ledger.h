@@ -23,6 +23,8 @@ struct ca_run_info {
   const char *word;          /* the script as the user named it */
   const char *cwd;           /* where the run was started */
   const char *undoes;        /* id of the run that this one undoes, or NULL */
+  const char *redoes;        /* id of the run whose failed rows this one plans
+                                again, or NULL */
   const unsigned char *salt; /* CA_SALT_SIZE bytes from a saved plan; NULL: the
                                 state directory's own salt */
   const char *script_sha;    /* SHA-256 in hex */
@@ -169,6 +171,12 @@ CA_MUST_USE enum ca_code ca_plan_rows_clear(struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
                                            const struct ca_bulk *bulk,
                                            struct ca_err *err);
+/* Seals all bulks of a plan at once. redoes: the run whose rows it plans
+   again, or NULL; they are closed there in the same transaction. CA_GATE, with
+   nothing written, when one of them is not open there any more. */
+CA_MUST_USE enum ca_code
+ca_plan_rows_seal_all(struct ca_ledger *ledger, const struct ca_bulk *bulks,
+                      size_t count, const char *redoes, struct ca_err *err);
 /* Reads the run's first sealed bulk whose number is `from` or higher; its
    number is 0 when there is none. */
 CA_MUST_USE enum ca_code ca_read_bulk(struct ca_ledger *ledger, int from,
@@ -178,8 +186,9 @@ CA_MUST_USE enum ca_code ca_read_bulk(struct ca_ledger *ledger, int from,
 CA_MUST_USE enum ca_code ca_read_find_item(struct ca_ledger *ledger, int bulk,
                                            const char *key, int64_t *number,
                                            struct ca_err *err);
-/* Finds the bulk's first item after this one whose action failed, and which
-   was not planned anew since; *number is 0 when there is none. */
+/* Finds the bulk's (-1: any bulk's) first item after this one whose action
+   failed, and which was not planned anew since; *number is 0 when there is
+   none. */
 CA_MUST_USE enum ca_code ca_read_unplanned(struct ca_ledger *ledger, int bulk,
                                            int64_t after, int64_t *number,
                                            struct ca_err *err);

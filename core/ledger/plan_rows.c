@@ -172,6 +172,52 @@ enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
   return code ? plan_fail(ledger, code, err) : ca_ledger_sync(ledger, err);
 }
 
+/* Closes the rows of the earlier run that this one has planned again, in the
+   open transaction. */
+static enum ca_code take_over(struct ca_ledger *ledger, const char *redoes,
+                              struct ca_err *err)
+{
+  sqlite3_stmt *statement;
+  char key[128];
+  const char *why;
+  enum ca_code code =
+      ca_statement_write(ledger, CA_SQL_TAKE_OVER, err, "It", redoes);
+
+  if(code)
+    return code;
+  statement = ca_statement_start(ledger, CA_SQL_TAKEN_OVER, err, "It", redoes);
+  if(!ca_statement_next(ledger, statement, &code, err))
+    return code;
+  why = ca_ledger_text(statement, 0);
+  ca_text_printable(key, sizeof(key), why, strlen(why));
+  why = ca_ledger_text(statement, 1);
+  ca_err_set(err, CA_GATE,
+             "refused: the plan holds %s again, which is not open in run %s "
+             "any more: it was %s",
+             key, redoes, why ? why : "planned again there");
+  sqlite3_reset(statement);
+  return CA_GATE;
+}
+
+enum ca_code ca_plan_rows_seal_all(struct ca_ledger *ledger,
+                                   const struct ca_bulk *bulks, size_t count,
+                                   const char *redoes, struct ca_err *err)
+{
+  size_t i;
+  enum ca_code code = ca_ledger_usable(ledger, err);
+
+  if(!code)
+    code = ca_ledger_txn(ledger, err);
+  if(code)
+    return code;
+  if(redoes)
+    code = take_over(ledger, redoes, err);
+  for(i = 0; !code && i < count; i++)
+    code = add_bulk(ledger, &bulks[i], err);
+  return code ? ca_ledger_undo_txn(ledger, code, err)
+              : ca_ledger_sync(ledger, err);
+}
+
 /* Changes. */
 
 /* Reads the item's account and its last change so far. */

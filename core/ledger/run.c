@@ -225,15 +225,15 @@ static enum ca_code add_run(struct ca_ledger *ledger,
                             bool *added, struct ca_err *err)
 {
   sqlite3_stmt *statement = ca_statement_start(
-      ledger, CA_SQL_RUN_ADD, err, "ittttttttttttttt",
+      ledger, CA_SQL_RUN_ADD, err, "itttttttttttttttt",
       ca_clock_wall_ms(ledger->clock), id, info->script, info->script_sha,
       info->params, info->options, info->mode, info->who, info->host,
       info->project, info->base_url, info->version, info->word, info->cwd,
-      info->undoes, info->plan);
+      info->undoes, info->plan, info->redoes);
   enum ca_code code;
 
   if(statement)
-    sqlite3_bind_blob(statement, 17, ledger->salt, sizeof(ledger->salt),
+    sqlite3_bind_blob(statement, 18, ledger->salt, sizeof(ledger->salt),
                       SQLITE_STATIC);
   code = ca_statement_finish(ledger, statement, err);
   *added = !code && sqlite3_changes(ledger->db) == 1;

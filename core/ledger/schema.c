@@ -124,6 +124,7 @@ static const char *const migrations[] = {
   "CREATE TABLE " PRUNED "CREATE TABLE " REPORT,
 
   "ALTER TABLE run ADD COLUMN refusal TEXT;"
+  "ALTER TABLE run ADD COLUMN redoes TEXT;"
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -132,16 +133,18 @@ static const char *const migrations[] = {
 #define SENT_OF_2                                                      \
   "CREATE TEMP TABLE sent(id INTEGER PRIMARY KEY, service_ms INTEGER," \
   " ids TEXT, status TEXT, updated_ms INTEGER);"
-#define RUN_OF_3                                                     \
-  "CREATE TEMP VIEW run AS SELECT *, NULL AS needs, NULL AS refusal" \
+#define RUN_OF_3                                                            \
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS needs, NULL AS refusal, NULL " \
+  "AS redoes"                                                               \
   " FROM main.run;"
-#define RUN_OF_5 \
-  "CREATE TEMP VIEW run AS SELECT *, NULL AS refusal FROM main.run;"
+#define RUN_OF_5                                                            \
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS refusal, NULL AS redoes FROM " \
+  "main.run;"
 #define OF_5 "CREATE TEMP TABLE " PRUNED "CREATE TEMP TABLE " REPORT
 static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
   " NULL AS undoes, NULL AS salt, NULL AS counts, NULL AS plan,"
-  " NULL AS needs, NULL AS refusal FROM main.run;"
+  " NULL AS needs, NULL AS refusal, NULL AS redoes FROM main.run;"
   "CREATE TEMP VIEW change AS SELECT *, NULL AS fallback, NULL AS image"
   " FROM main.change;"
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
@@ -150,7 +153,7 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 OF_5 "CREATE TEMP TABLE " TAG,
 
   "CREATE TEMP VIEW run AS SELECT *, NULL AS plan, NULL AS needs,"
-  " NULL AS refusal FROM main.run;"
+  " NULL AS refusal, NULL AS redoes FROM main.run;"
   "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 OF_5 "CREATE TEMP TABLE " TAG,
 
   RUN_OF_3 OF_5 "CREATE TEMP TABLE " TAG,

@@ -89,6 +89,14 @@
   "REPLACE INTO outcome(id, outcome, ended_ms, attempts, http, request_id," \
   " status_after, slug, error, made) VALUES"
 
+/* Is the item one of run ?3's, and has the run of items ?1 to ?2 one like it?
+ */
+#define ITEM_OF_RUN                                           \
+  "id BETWEEN (SELECT id FROM run WHERE name = ?3) << 26 AND" \
+  " ((SELECT id FROM run WHERE name = ?3) + 1) << 26 AND"     \
+  " bulk <> 0 AND (bulk, key) IN (SELECT bulk, key FROM item" \
+  " WHERE id BETWEEN ?1 AND ?2)"
+
 /* The changes on account ?3, in items of `source`, that were sent: those of
    item ?4 before change ?1, those of other items since ?2. */
 #define EFFECTS(source)                                                      \
@@ -107,9 +115,9 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_RUN_ADD] =
       "INSERT INTO run(began_ms, name, script, script_sha, params, options,"
       " mode, who, host, project, base_url, version, word, cwd, undoes, plan,"
-      " salt)"
+      " redoes, salt)"
       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-      " ?15, ?16, ?17)"
+      " ?15, ?16, ?17, ?18)"
       " ON CONFLICT DO NOTHING",
   [CA_SQL_RUN_PLAN] = "UPDATE run SET plan = ?2 WHERE id = ?1",
   [CA_SQL_RUN_NEEDS] = "UPDATE run SET needs = ?2 WHERE id = ?1",
@@ -146,7 +154,8 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_RUNS] =
       "SELECT r.name, r.script, r.word, r.cwd, r.undoes, r.script_sha,"
       " r.params, r.options, r.mode, r.who, r.host, r.project, r.base_url,"
-      " r.version, r.plan, r.needs, r.refusal, r.began_ms, r.ended_ms,"
+      " r.version, r.plan, r.needs, r.refusal, r.redoes, r.began_ms,"
+      " r.ended_ms,"
       " r.exit_code, r.counts,"
       " (SELECT count(*) FROM part p WHERE p.run = r.id),"
       " EXISTS (SELECT 1 FROM bulk b WHERE b.run = r.id) OR EXISTS"
@@ -209,10 +218,26 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   /* All changes of an item were taken back when its action failed. */
   [CA_SQL_RETRY_NEXT] =
       "SELECT i.id FROM item i WHERE i.id BETWEEN ?1 AND ?2 AND i.id > ?3"
-      " AND i.bulk = ?4 AND i.outcome = 5 AND NOT EXISTS"
+      " AND (i.bulk = ?4 OR ?4 < 0 AND i.bulk <> 0) AND i.outcome = 5"
+      " AND NOT EXISTS"
       " (SELECT 1 FROM change c LEFT JOIN outcome o ON o.id = c.id"
       " WHERE c.id BETWEEN i.id << 15 AND (i.id << 15) + 32767"
       " AND o.outcome IS NOT 6) ORDER BY i.id LIMIT 1",
+  /* The items of run ?3 whose action failed, which this run has planned. */
+  [CA_SQL_TAKE_OVER] =
+      "UPDATE item SET outcome = 6, detail = 'taken over by run ' ||"
+      " (SELECT name FROM run WHERE id = ?1 >> 26)"
+      " WHERE " ITEM_OF_RUN " AND outcome = 5 AND NOT EXISTS"
+      " (SELECT 1 FROM change c LEFT JOIN outcome o ON o.id = c.id"
+      " WHERE c.id BETWEEN item.id << 15 AND (item.id << 15) + 32767"
+      " AND o.outcome IS NOT 6)",
+  [CA_SQL_TAKEN_OVER] =
+      "SELECT n.key, (SELECT detail FROM item WHERE " ITEM_OF_RUN
+      " AND key = n.key AND bulk = n.bulk AND outcome = 6) FROM item n WHERE"
+      " n.id BETWEEN ?1 AND ?2 AND n.bulk <> 0 AND (n.bulk, n.key) NOT IN"
+      " (SELECT bulk, key FROM item WHERE " ITEM_OF_RUN
+      " AND detail = 'taken over by run ' ||"
+      " (SELECT name FROM run WHERE id = ?1 >> 26)) LIMIT 1",
   [CA_SQL_SINGLE_KEYS] =
       "SELECT key FROM item WHERE id BETWEEN ?1 AND ?2 AND bulk = 0",
   [CA_SQL_ITEM_ADD] = INSERT_ITEM ITEM,

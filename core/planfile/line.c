@@ -40,6 +40,7 @@ static const struct field head_fields[] = {
   { "options", JSON, false, AT(head.options), 0 },
   { "cwd", TEXT, false, AT(head.cwd), 0 },
   { "undoes", TEXT, false, AT(head.undoes), 0 },
+  { "redoes", TEXT, false, AT(head.redoes), 0 },
   { "project", TEXT, true, AT(head.project), 0 },
   { "base_url", TEXT, true, AT(head.base_url), 0 },
   { "salt", TEXT, true, AT(salt), 0 },

@@ -257,15 +257,16 @@ enum ca_code ca_plan_load(const char *path, const char digest[CA_DIGEST_SIZE],
 
 enum ca_code ca_plan_seal_bulks(const char *path,
                                 const char digest[CA_DIGEST_SIZE],
-                                struct ca_ledger *ledger, struct ca_err *err)
+                                struct ca_ledger *ledger, const char *redoes,
+                                struct ca_err *err)
 {
   struct ca_plan_reader reader;
-  int64_t i;
   enum ca_code code = read_whole(&reader, path, digest, NULL, NULL, err);
 
   /* last, when the whole file is known to be intact */
-  for(i = 0; !code && i < reader.seen.bulks; i++)
-    code = ca_plan_rows_seal(ledger, &reader.bulks[i], err);
+  if(!code)
+    code = ca_plan_rows_seal_all(ledger, reader.bulks,
+                                 (size_t)reader.seen.bulks, redoes, err);
   ca_planfile_read_close(&reader);
-  return code ? code : ca_ledger_sync(ledger, err);
+  return code;
 }

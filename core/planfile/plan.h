@@ -28,6 +28,7 @@ struct ca_plan_head {
   const char *project;
   const char *base_url;
   const char *undoes; /* or NULL */
+  const char *redoes; /* the run whose failed rows it plans again, or NULL */
   char *texts;        /* owned: what the members above point into */
   int64_t changes;    /* number of changes, from the last line */
   unsigned char salt[CA_SALT_SIZE];
@@ -63,10 +64,13 @@ CA_MUST_USE enum ca_code ca_plan_load(const char *path,
                                       struct ca_ledger *ledger,
                                       struct ca_err *err);
 /* Seals all bulks of the file: what was loaded may now be carried out. The
-   digest is the same; CA_USAGE as above, and then no bulk is sealed. */
+   digest is the same; CA_USAGE as above, and then no bulk is sealed. redoes:
+   the head's; those rows are closed in that run. CA_GATE if one of them is not
+   open there any more. */
 CA_MUST_USE enum ca_code ca_plan_seal_bulks(const char *path,
                                             const char digest[CA_DIGEST_SIZE],
                                             struct ca_ledger *ledger,
+                                            const char *redoes,
                                             struct ca_err *err);
 
 #endif

@@ -23,6 +23,7 @@ struct writer {
   char sha[CA_DIGEST_SIZE]; /* of the lines */
   struct ca_err *err;
 
+  bool redoes;                     /* it plans rows of another run again */
   struct ca_bulk bulk;             /* the one of the last item, */
   bool is_sealed;                  /* and whether it is sealed */
   struct ca_changes changes;       /* of all items, read beside them */
@@ -81,6 +82,7 @@ static enum ca_code put_head(struct writer *writer,
   if(line.head.cwd && !ca_text_is_utf8(ca_slice_of(line.head.cwd), NULL))
     line.head.cwd = NULL;
   line.head.undoes = info->undoes;
+  line.head.redoes = info->redoes;
   line.head.project = info->project;
   line.head.base_url = info->base_url;
   if(line.head.params[0] != '{' || !ca_line_can_hold(line.head.params) ||
@@ -200,6 +202,8 @@ static enum ca_code put_item(struct writer *writer, int64_t number,
   }
   if(code || (line.item.bulk && !writer->is_sealed))
     return code;
+  if(verdict == CA_FAILED && writer->redoes)
+    return CA_OK; /* it stays open in that run */
   line.item_bulk = line.item.bulk;
   line.number = ++writer->counts.items;
   code = read_tags(writer, number);
@@ -305,7 +309,9 @@ enum ca_code ca_planfile_write(struct ca_ledger *ledger, const char *path,
 {
   unsigned char salt[CA_SALT_SIZE];
   struct ca_plan_salt wrapped;
-  struct writer writer = { .path = path, .ledger = ledger, .err = err };
+  struct writer writer = {
+    .path = path, .ledger = ledger, .err = err, .redoes = info->redoes != NULL
+  };
   enum ca_code code;
 
   if(!api_key.len)

@@ -339,7 +339,7 @@ static void all_comes_back(void)
   CHECK(ledger != NULL);
   begin_applying(&head);
   CHECK_INT(ca_plan_load(file, head.digest, ledger, &err), CA_OK);
-  CHECK_INT(ca_plan_seal_bulks(file, head.digest, ledger, &err), CA_OK);
+  CHECK_INT(ca_plan_seal_bulks(file, head.digest, ledger, NULL, &err), CA_OK);
   after = dump();
   CHECK_TEXT(after, before);
   CHECK_HOLDS(after, "call 2"); /* it is not empty */
@@ -751,7 +751,8 @@ static void nothing_stands(const char *digest, const char *why)
 
   CHECK_INT(ca_plan_load(plan_path(), digest, ledger, &err), CA_USAGE);
   CHECK_HOLDS(err.text, why);
-  CHECK_INT(ca_plan_seal_bulks(plan_path(), digest, ledger, &err), CA_USAGE);
+  CHECK_INT(ca_plan_seal_bulks(plan_path(), digest, ledger, NULL, &err),
+            CA_USAGE);
   CHECK_HOLDS(err.text, why);
   CHECK_INT(ca_read_bulk(ledger, 1, &bulk, &err), CA_OK);
   CHECK_INT(bulk.number, 0);

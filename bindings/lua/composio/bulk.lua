@@ -401,7 +401,7 @@ return function(composio, core, given)
   -- number → the account's id, or the key.
   local function unplanned(bulk)
     local failed, number = {}, 0
-    while number and host.with_failed and not host.exact do
+    while number and (host.is_redo or host.with_failed and not host.exact) do
       local key, account
       number, key, account = host.unplanned(bulk, number)
       if number then
@@ -423,6 +423,44 @@ return function(composio, core, given)
       list[#list + 1] = { numbers[id], subject, id, account, missing }
     end
     return list
+  end
+
+  -- Runs the action for such items. anew: they become items of this run. Returns the numbers
+  -- of those that did not fail.
+  local function plan_failed(bulk, items, action, workers, anew)
+    local turns, good = make_turns(list_iterator(items)), {}
+    local function pull()
+      return raise(turns())
+    end
+    together(planners({ kind = "rows" }, workers), function()
+      for item in pull do
+        local number, subject, key, account, missing, row = table.unpack(item, 1, 6)
+        local what = missing and not_found or action
+        if host.plan_item(bulk, what, subject, key, account, anew and row or nil,
+          not anew and number or nil, true) then
+          good[#good + 1] = number
+        end
+      end
+    end)
+    return good
+  end
+
+  -- Plans the items whose action failed in the run that this one redoes.
+  local function redo(bulk, source, action, workers)
+    local failed, items = unplanned(bulk), {}
+    if not next(failed) then
+      return
+    elseif source.kind ~= "rows" then
+      items = by_account(failed)
+    else
+      for subject, key, account, row in source.next do
+        local number = host.row_of(bulk, key)
+        if number and failed[number] then
+          items[#items + 1] = { number, subject, key, account, false, row }
+        end
+      end
+    end
+    plan_failed(bulk, items, action, workers, true)
   end
 
   -- Walks the selection again. Logs which rows are new or changed since the plan was
@@ -461,7 +499,7 @@ return function(composio, core, given)
         end
       end
     end)
-    if source.kind == "rows" then
+    if source.kind == "rows" and not host.redoes then -- that plan holds a few of them
       log_notes(source, new, "added after the plan was made, only a new run takes them: %s")
       log_notes(source, changed, "changed after the plan was made, carried out as planned: %s")
       local gone = { count = math.max(0, selected - seen) }
@@ -473,20 +511,8 @@ return function(composio, core, given)
   -- Plans the items whose action failed in an earlier session, all of them before any of
   -- their changes is sent. Returns how many changes the bulk has to send now.
   local function retry(bulk, retries, action, workers)
-    local turns, good = make_turns(list_iterator(retries)), {}
-    local function pull()
-      return raise(turns())
-    end
     host.begin_retry()
-    together(planners({ kind = "rows" }, workers), function()
-      for item in pull do
-        local number, subject, key, account, missing = table.unpack(item, 1, 5)
-        local what = missing and not_found or action
-        if host.plan_item(bulk, what, subject, key, account, nil, number, true) then
-          good[#good + 1] = number
-        end
-      end
-    end)
+    local good = plan_failed(bulk, retries, action, workers, false)
     if host.end_plan() > 0 then
       core.ensure_project()
       host.guard()
@@ -645,7 +671,9 @@ return function(composio, core, given)
     local workers = options.concurrency or host.concurrency
     local bulk, sealed, selected = host.begin_bulk(options.name or "")
     local why, retries
-    if sealed then
+    if host.is_redo then
+      redo(bulk, source, action, workers)
+    elseif sealed then
       retries, why = reread(bulk, source, action, workers, selected)
     else
       why = plan(bulk, source, action, workers)

@@ -145,16 +145,24 @@ local function newest_open(ledger, host)
   return newest, count
 end
 
+-- Has the run rows whose action failed?
+local function has_unplanned(id, host)
+  local ledger <close> = host.ledger()
+  return ledger:has_unplanned(id)
+end
+
 -- Returns the words that take up what a run has left, or nil. left: run (its id), of_plan,
 -- is_open, failed and failed_changes (whether there are failed items and changes), needs
 -- (options without which a guard would refuse again, as the ledger keeps them), carried.
-local function take_up(left)
+local function take_up(left, host)
   local words
-  -- resume does not plan for a saved plan
   if left.failed and (left.failed_changes or not left.of_plan) then
     words = verb_words("resume", left.run, left.carried, "--failed")
   elseif left.is_open then
     words = verb_words("resume", left.run, left.carried)
+  elseif left.failed and has_unplanned(left.run, host) then -- resume plans nothing for a plan
+    words = verb_words("resume", left.run, left.carried, "--failed", "--save-plan",
+      left.run .. ".plan")
   end
   if words and left.needs and left.needs ~= "false" then
     add_carried(words, require "composio.core".json_decode(left.needs))
@@ -179,7 +187,7 @@ local function of_run(run, counts, host)
       left.carried = without_wait(left.carried) -- it may have been too short to settle them
     end
   end
-  local words = take_up(left)
+  local words = take_up(left, host)
   return words and line(words)
 end
 
@@ -368,7 +376,7 @@ local function after_apply(facts)
     failed = facts.items.failed > 0, failed_changes = facts.changes.failed > 0,
     carried = waited_too_little(facts) and with_longer_wait(facts) or facts.carried,
   }
-  return facts.exit ~= 4 and take_up(left) or nil -- a guard would refuse again
+  return facts.exit ~= 4 and take_up(left, facts) or nil -- a guard would refuse again
 end
 
 -- Returns the command to type after this run, or nil, and a line about what it leaves out, or
@@ -456,6 +464,8 @@ local function restart(run)
   if options.plan then
     add(words, "apply", options.plan)
     options.plan = nil
+  elseif run.redoes then
+    add(words, "resume", run.redoes)
   else
     local word = is_file(run.word) and absolute(run.word, run.cwd) or run.word
     add(words, run.undoes and "undo" or "run", run.undoes or word)

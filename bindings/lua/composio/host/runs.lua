@@ -16,8 +16,8 @@ local PLACE_BITS = 15 -- low bits of a change's number; the others are its item'
 -- Members of the JSON lines, in output order.
 local RUN = {
   "run", "mode", "state", "exit", "began", "ended", "parts", "script", "word", "script_sha256",
-  "cwd", "undoes", "params", "options", "who", "host", "project", "base_url", "version", "changes",
-  "refusal",
+  "cwd", "undoes", "redoes", "params", "options", "who", "host", "project", "base_url", "version",
+  "changes", "refusal",
 }
 local SESSION = { "kind", "began", "ended", "exit", "who", "host" }
 local COUNT = { "kind", "operation", "outcome", "count" }
@@ -278,6 +278,7 @@ return function(core, host)
     print_field("what", kind(run))
     print_field("profile", decoded(run.options).profile)
     print_field("undoes", run.undoes)
+    print_field("redoes", run.redoes)
     print_field("script", run.script)
     print_field("sha-256", run.script_sha256)
     print_field("parameters", run.params)
