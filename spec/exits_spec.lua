@@ -119,6 +119,61 @@ end
 roads["the file of --on-end cannot be run"] = function()
   return run(DISABLE, "--on-end", "./nothing")
 end
+roads["a script that does not compile"] = function()
+  return run "local = 1"
+end
+roads["a profile that is not there"] = function()
+  return run(DISABLE, "--profile", "nowhere")
+end
+roads["a parameter whose value is not of its type"] = function()
+  return run('composio.job { params = { days = { type = "integer" } } }', "--days", "many")
+end
+roads["wrong usage that the script finds after a change"] = function()
+  return run(CALLS .. [[composio.job { params = { a = { type = "integer", required = true } } }]],
+    "--apply")
+end
+local LINKS = [[
+  composio.bulk({ key = function(row) return row.user end }, { { user = "a" }, { user = "b" } },
+    function(row) accounts.link(row.user, "ac_GmailManaged") end)
+]]
+roads["a run that makes accounts, while another like it stands interrupted"] = function()
+  emulator:faults {
+    { method = "POST", action = "reply", status = 400,
+      body = { error = { message = "no", code = 400, slug = "HTTP_BadRequest" } } },
+  }
+  run(LINKS, "--apply", "--concurrency", "1", "--stop-on", "failed=1")
+  emulator:faults()
+  return run(LINKS, "--apply")
+end
+roads["apply of a plan that was carried out"] = function()
+  run(DISABLE, "--save-plan", "plan")
+  verb("apply", "plan")
+  return verb("apply", "plan")
+end
+roads["apply of a plan that was edited"] = function()
+  run(DISABLE, "--save-plan", "plan")
+  place:write("plan", (place:read("plan"):gsub('"disable"', '"enable"', 1)))
+  return verb("apply", "plan")
+end
+roads["resume with another secret than the run had"] = function()
+  local script = [[composio.job { params = { token = { type = "secret", required = true } } }]]
+  emulator:faults {
+    { method = "PATCH", action = "reply", status = 400, times = 2,
+      body = { error = { message = "no", code = 400, slug = "HTTP_BadRequest" } } },
+  }
+  place.env.COMPOSIO_PARAM_TOKEN = "the right one"
+  run(script .. DISABLE, "--apply", "--concurrency", "1", "--stop-on", "failed=1")
+  place.env.COMPOSIO_PARAM_TOKEN = "another one"
+  return verb("resume", "last")
+end
+roads["a Retry-After is longer than --max-wait"] = function()
+  emulator:faults {
+    { method = "PATCH", nth = 2, action = "reply", status = 429,
+      headers = { ["Retry-After"] = "60" },
+      body = { error = { message = "slow down", code = 429, slug = "RateLimited" } } },
+  }
+  return run(DISABLE, "--apply", "--concurrency", "1", "--max-wait", "1s")
+end
 roads["there is no API key"] = function()
   place.env.COMPOSIO_API_KEY = nil
   return run(READ)
