@@ -249,13 +249,29 @@ static int error_concat(lua_State *L)
   return 1;
 }
 
+/* Replaces the text on top, which is that of the value at index, if the value
+   is a table of a script that says nothing: "table: 0x…". [-0, +0, m] */
+static void replace_silent(lua_State *L, int index)
+{
+  if(!lua_istable(L, index) || strncmp(lua_tostring(L, -1), "table: ", 7))
+    return;
+  lua_pop(L, 1);
+  lua_pushliteral(L, "message");
+  if(lua_rawget(L, index) == LUA_TSTRING)
+    return;
+  lua_pop(L, 1);
+  lua_pushliteral(L, "the error is a table without a message");
+}
+
 const char *lca_error_push_line(lua_State *L, int index)
 {
   const char *text;
   index = lua_absindex(L, index);
   text = luaL_tolstring(L, index, NULL);
-  if(!lca_error_is(L, index))
-    return text;
+  if(!lca_error_is(L, index)) {
+    replace_silent(L, index);
+    return lua_tostring(L, -1);
+  }
   lua_pushliteral(L, "where");
   if(lua_rawget(L, index) == LUA_TSTRING &&
      !strstr(text, lua_tostring(L, -1))) {

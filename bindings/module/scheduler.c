@@ -367,8 +367,8 @@ static int on_error(lua_State *L)
   lua_pop(L, 1);
   if(s && s->running && s->running->cancelled && ends_task(L, s->running))
     s->running->unwinding = true;
-  /* error objects need no traceback, and there may be many */
-  if(s && s->running && lua_type(L, 1) == LUA_TSTRING) {
+  /* our error objects need no traceback, and there may be many */
+  if(s && s->running && !lca_error_is(L, 1)) {
     push_task(L, s->running);
     luaL_traceback(L, L, NULL, 1);
     lua_setiuservalue(L, -2, LCA_TASK_TRACE);

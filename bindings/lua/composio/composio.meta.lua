@@ -516,7 +516,7 @@ function composio.client(options) end
 
 ---@class composio.task
 ---@field status "ready" | "running" | "waiting" | "done" | "failed" | "cancelled"
----@field traceback? string where the task failed, if its error was a string
+---@field traceback? string where the task failed, unless its error is a composio.error
 local task = {}
 
 ---Waits for the task. Returns what its function returned, or raises what it raised.
