@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "wire/op.h"
 #include "wire/proof.h"
+#include "wire/reply.h"
 #include "wire/retry.h"
 
 struct ca_engine {
@@ -269,6 +270,7 @@ static enum ca_verdict classify(struct ca_engine *engine, struct ca_op *op,
 {
   struct ca_retry_state state = { 0 };
   struct ca_attempt_end end = { 0 };
+  struct ca_result reply = { 0 }; /* borrows the body */
   bool throttled = ca_retry_is_throttle(status, retry_after_ms);
   enum ca_verdict verdict;
 
@@ -276,6 +278,10 @@ static enum ca_verdict classify(struct ca_engine *engine, struct ca_op *op,
   end.never_left = !status && !ca_attempt_may_have_left(op->attempt);
   end.should_retry = status ? op->attempt->said.should_retry : -1;
   end.retry_after_ms = status ? retry_after_ms : -1;
+  reply.status = status;
+  reply.body = op->attempt->body;
+  end.foreign = status >= 300 &&
+                ca_reply_is_foreign(op->request.api, op->request.id, &reply);
   end.about_alias =
       status == 409 && ca_request_sets(&op->request, CA_IS_UNIQUE);
   state.api = op->request.api;
@@ -295,8 +301,7 @@ static enum ca_verdict classify(struct ca_engine *engine, struct ca_op *op,
     verdict = ca_retry_decide(&state, &end, delay_ms);
   }
   /* later attempts must know that this one may have reached the service */
-  if(op->attempt->sends > 1 ||
-     (status ? status >= 500 || status == 408 : !end.never_left))
+  if(op->attempt->sends > 1 || !ca_retry_did_nothing(&end))
     op->maybe_sent = true;
   return verdict;
 }

@@ -236,6 +236,12 @@ bool ca_reply_says_gone(const struct ca_api *api, const char *id,
                                : "AuthConfig_ResourceNotFound");
 }
 
+bool ca_reply_is_foreign(const struct ca_api *api, const char *id,
+                         const struct ca_result *result)
+{
+  return !is_own(result) && !ca_reply_says_gone(api, id, result);
+}
+
 static bool is_no_route(const struct ca_api *api, const char *id,
                         const struct ca_result *result)
 {
@@ -330,7 +336,7 @@ static void read_refusal(const struct ca_api *api, const char *id,
     report_gone(result);
     return;
   }
-  err->foreign = !gone && !is_own(result);
+  err->foreign = ca_reply_is_foreign(api, id, result);
   err->no_route = is_no_route(api, id, result);
   if((err->foreign || err->no_route) && ca_api_mutates(api))
     err->unknown = true;

@@ -37,6 +37,11 @@ void ca_reply_explain(const struct ca_api *api, const char *id,
 bool ca_reply_says_gone(const struct ca_api *api, const char *id,
                         const struct ca_result *result);
 
+/* Is a refusal not the service's own word? A page of a proxy does not tell
+   what the service did. Reads the status and the body alone. */
+bool ca_reply_is_foreign(const struct ca_api *api, const char *id,
+                         const struct ca_result *result);
+
 /* How the service does, going by the end of one op. */
 enum ca_reply_service {
   CA_SERVICE_ANSWERS, /* a 2xx with its proof, or a refusal in its own words */

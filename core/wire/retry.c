@@ -46,13 +46,12 @@ static bool is_transient(const struct ca_attempt_end *end, bool answers_409)
          (end->status >= 500 && end->status != 501);
 }
 
-/* Does this end prove that the service did nothing? A reply below 500 does,
-   except a gateway's 408. So does 501, "not implemented". */
-static bool did_nothing(const struct ca_attempt_end *end)
+bool ca_retry_did_nothing(const struct ca_attempt_end *end)
 {
   if(!end->status)
     return end->never_left;
-  return (end->status < 500 && end->status != 408) || end->status == 501;
+  return !end->foreign &&
+         ((end->status < 500 && end->status != 408) || end->status == 501);
 }
 
 /* A shorter wait counts as a retry: obeyed without a limit, waits of some
@@ -76,7 +75,7 @@ enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,
                                 const struct ca_attempt_end *end,
                                 int64_t *delay_ms)
 {
-  bool maybe = state->maybe_sent || !did_nothing(end);
+  bool maybe = state->maybe_sent || !ca_retry_did_nothing(end);
   bool throttled = ca_retry_is_throttle(end->status, end->retry_after_ms);
   int failed = state->attempt - state->waits;
   bool transient = !end->status || is_transient(end, state->api->answers_409);

@@ -21,6 +21,7 @@ struct ca_attempt_end {
   int should_retry;    /* x-should-retry: 1 true, 0 false, -1 absent */
   int64_t retry_after_ms; /* -1 absent */
   bool about_alias;       /* a 409 for a request that sets an alias */
+  bool foreign;           /* a refusal that is not the service's own word */
 };
 
 struct ca_retry_state {
@@ -37,6 +38,10 @@ struct ca_retry_state {
 /* Is it a throttle: a 429 or a 5xx that asks for a wait of a quarter of a
    second or more? */
 bool ca_retry_is_throttle(int status, int64_t retry_after_ms);
+
+/* Does this end prove that the service did nothing? A refusal in its own words
+   does, except a 5xx or 408. So does 501, "not implemented". */
+bool ca_retry_did_nothing(const struct ca_attempt_end *end);
 
 /* Returns the verdict; for CA_VERDICT_RETRY, *delay_ms is the delay. */
 enum ca_verdict ca_retry_decide(const struct ca_retry_state *state,

@@ -185,6 +185,25 @@ static void refused_after_a_lost_reply_is_unknown(void)
   }
 }
 
+/* A proxy's page does not tell what the service did. */
+static void foreign_refusals_prove_nothing(void)
+{
+  fresh("initiate");
+  end.foreign = true;
+  end.status = 409;
+  CHECK_INT(decide(), CA_VERDICT_UNKNOWN);
+  end.status = 400;
+  end.should_retry = 1;
+  CHECK_INT(decide(), CA_VERDICT_UNKNOWN);
+  fresh("enable");
+  end.foreign = true;
+  end.status = 409;
+  CHECK_INT(decide(), CA_VERDICT_RETRY);
+  CHECK(!ca_retry_did_nothing(&end));
+  end.foreign = false;
+  CHECK(ca_retry_did_nothing(&end));
+}
+
 static void alias_that_is_taken_stays_so(void)
 {
   CHECK_INT(over("update", 409), CA_VERDICT_RETRY);
@@ -307,6 +326,7 @@ int main(void)
              gone_after_a_lost_reply_is_not_known);
   check_case("refused after a lost reply is unknown",
              refused_after_a_lost_reply_is_unknown);
+  check_case("foreign refusals prove nothing", foreign_refusals_prove_nothing);
   check_case("an alias that is taken stays so", alias_that_is_taken_stays_so);
   check_case("the service has its say", service_has_its_say);
   check_case("delays", delays);
