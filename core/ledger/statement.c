@@ -70,20 +70,22 @@
 #define ROWS_4(row)  row "," row "," row "," row
 #define ROWS_16(row) ROWS_4(ROWS_4(row))
 
-#define INTENT  "(?1, ?)"
-#define ITEM    "(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-#define PLAIN   "(?, ?, ?, ?, ?, ?, ?, ?)"
+#define INTENT "(?1, ?)"
+#define ITEM   "(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define PLAIN                                           \
+  "(?, ?, ?, ?, ?, NULL, NULL, NULL, NULL, NULL, NULL," \
+  " ?, ?, ?)"
 #define OUTCOME "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
-/* In the order of the table's columns: otherwise SQLite copies each value once
-   more. */
+/* In the order of the table's columns, and with all of them up to the last
+   one given: otherwise SQLite copies each value once more. */
 #define INSERT_ITEM                                                         \
   "INSERT INTO item(id, bulk, outcome, flags, key, account, user, toolkit," \
   " scheme, status, status_reason, alias, created_ms, updated_ms, row)"     \
   " VALUES"
-#define INSERT_PLAIN                                                     \
-  "INSERT INTO change(id, bulk, operation, cost, outcome, reason, line," \
-  " status_before) VALUES"
+#define INSERT_PLAIN                                                      \
+  "INSERT INTO change(id, bulk, operation, cost, outcome, account, user," \
+  " config, query, body, fingerprint, reason, line, status_before) VALUES"
 #define INSERT_INTENT "INSERT INTO intent(sent_ms, id) VALUES"
 #define INSERT_OUTCOME                                                      \
   "REPLACE INTO outcome(id, outcome, ended_ms, attempts, http, request_id," \
