@@ -26,8 +26,8 @@ struct ca_headers {
   int should_retry;       /* 1 true, 0 false, -1 absent */
   bool is_json;
   bool whole; /* the empty line was read; else the head was cut off */
-  char request_id[64];
-  char date[32]; /* the service's clock, as sent; "" absent */
+  char request_id[256]; /* as sent: mask it before it is shown or cut */
+  char date[32];        /* the service's clock, as sent; "" absent */
   char location_host[128];
   char deprecation[80];
   char sunset[80];

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "wire/engine.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "wire/op.h"
 #include "wire/proof.h"
 #include "wire/reply.h"
@@ -231,7 +232,7 @@ static int64_t retry_after(const struct ca_engine *engine,
 static void describe_failure(struct ca_op *op, CURLcode curl, int status)
 {
   struct ca_err *err = &op->result.err;
-  const struct ca_headers *said = &op->attempt->said;
+  struct ca_headers *said = &op->attempt->said;
 
   if(!status)
     ca_attempt_explain(op->attempt, curl, err);
@@ -244,8 +245,10 @@ static void describe_failure(struct ca_op *op, CURLcode curl, int status)
   else
     ca_err_set(err, CA_HTTP, "HTTP %d", status);
   err->status = status;
-  if(said->request_id[0])
-    ca_text_copy(err->request_id, sizeof(err->request_id), said->request_id);
+  if(said->request_id[0]) /* masked first: a cut secret is not recognised */
+    ca_text_printable(
+        err->request_id, sizeof(err->request_id), said->request_id,
+        ca_secret_mask(said->request_id, strlen(said->request_id)));
 }
 
 /* How long a delay may be. Waits that a throttling service asks for may take
