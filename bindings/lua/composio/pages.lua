@@ -359,6 +359,8 @@ return function(_, core)
 
   -- ---- changes while a walk is open ----
 
+  core.unguarded = {} -- change → the same without the guard, for changes that are planned
+
   -- Returns a started walk of the client's project that has unread pages, and how many
   -- accounts it has left; or nil. A walk that has not requested its first page cannot be
   -- harmed by a change.
@@ -407,12 +409,13 @@ return function(_, core)
     for _, row in ipairs(core.operations()) do
       local change = row.resource == name and row.class ~= "read" and resource[row.name]
       if change then
-        resource[row.name] = function(...)
+        local function guarded(...)
           if next(open) then
             read_rest(client)
           end
           return change(...)
         end
+        resource[row.name], core.unguarded[guarded] = guarded, change
       end
     end
   end
