@@ -54,7 +54,6 @@ struct host {
   char run_id[96];           /* "" until the run is in the ledger */
   char here[HOST_PATH_SIZE]; /* where this process was started; "": unknown */
   char cwd[HOST_PATH_SIZE];  /* where the run was started */
-  char user[64];
   char machine[256];
   struct ca_buf options_json; /* the given options, for the ledger */
   struct lca_replay replay;
@@ -143,9 +142,6 @@ CA_MUST_USE enum ca_code host_setup_state(struct host *host,
                                           struct ca_err *err);
 CA_MUST_USE enum ca_code host_setup_lock(struct host *host,
                                          struct ca_err *err);
-/* Returns the name of the user, "" if there is none. It is looked up once, and
-   not by runs that need none: that may ask a directory service. */
-const char *host_setup_user(struct host *host);
 /* Sets machine and cwd: the first step. */
 void host_setup_machine(struct host *host);
 /* Describes this run for the ledger; the texts belong to host. */

@@ -123,7 +123,7 @@ void host_lock_name(struct host *host)
   ca_json_write_number(&json, "pid", getpid());
   ca_json_write_text(&json, "run", host->run_id);
   ca_json_write_text(&json, "script", script);
-  ca_json_write_text(&json, "who", host_setup_user(host));
+  ca_json_write_text(&json, "who", host_paths_user());
   ca_json_write_text(&json, "host", host->machine);
   ca_json_write_text(&json, "since", since);
   /* The lock holds even if its name cannot be written: run on. */
@@ -196,6 +196,7 @@ static enum ca_code refuse_file(struct host *host, int cause,
                                 struct ca_err *err)
 {
   const char *path = host->lock.path;
+  const char *user = host_paths_user(); /* before getpwuid's next answer */
   const struct passwd *owner = NULL;
   struct stat info;
   if(cause == EACCES && !lstat(path, &info) && info.st_uid != geteuid())
@@ -206,7 +207,7 @@ static enum ca_code refuse_file(struct host *host, int cause,
   return ca_err_set(err, CA_SYSTEM,
                     "cannot use the lock file %s: it belongs to %s: give it "
                     "to %s with chown, or give another --state-dir",
-                    path, owner->pw_name, host_setup_user(host));
+                    path, owner->pw_name, *user ? user : "you");
 }
 
 /* Waits until the lock is taken or cannot be. */

@@ -92,6 +92,17 @@ enum ca_code host_paths_read_key(const char *file, struct ca_buf *key,
   return code;
 }
 
+/* ---- the user ---- */
+
+const char *host_paths_user(void)
+{
+  static char name[HOST_PATHS_USER_SIZE];
+  const struct passwd *user = name[0] ? NULL : getpwuid(getuid());
+  if(user)
+    ca_text_copy(name, sizeof(name), user->pw_name);
+  return name;
+}
+
 /* ---- the state directory ---- */
 
 static bool is_absolute(const char *path)

@@ -25,6 +25,11 @@ void host_paths_forget_key(void);
    the passwd entry. CA_USAGE if there is none. Does not create it. */
 CA_MUST_USE enum ca_code host_paths_state_dir(const char *named, char *out,
                                               size_t size, struct ca_err *err);
+#define HOST_PATHS_USER_SIZE 64
+/* Returns the name of the user, "" if there is none; static storage. It is
+   looked up once, and not by runs that need none: that may ask a directory
+   service. */
+const char *host_paths_user(void);
 /* Finds the path of the configuration file with the profiles by
    XDG_CONFIG_HOME, HOME or the passwd entry. The file need not exist.
    Returns false if there is no home directory. */

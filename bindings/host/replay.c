@@ -378,7 +378,7 @@ static enum ca_code reopen(struct host *host, const struct earlier *earlier,
   host->ledger = ca_ledger_open(host->state_dir, host->clock, err);
   if(!host->ledger)
     return err->code ? err->code : CA_SYSTEM;
-  code = ca_run_reopen(host->ledger, earlier->row.name, host_setup_user(host),
+  code = ca_run_reopen(host->ledger, earlier->row.name, host_paths_user(),
                        host->machine, err);
   if(code)
     return code;

@@ -45,11 +45,11 @@ static int resolve(lua_State *L)
 {
   struct host *host = lua_touserdata(L, lua_upvalueindex(1));
   const char *run = text_of(L, "run");
-  char who[sizeof(host->user) + sizeof(host->machine) + 1];
+  char who[HOST_PATHS_USER_SIZE + sizeof(host->machine) + 1];
   char reason[1024];
   struct ca_resolution resolution = {
     .outcome = !strcmp(luaL_checkstring(L, 3), "done") ? CA_DONE : CA_FAILED,
-    .who = host_setup_user(host),
+    .who = host_paths_user(),
     .host = host->machine,
     .reason = reason
   };
@@ -67,7 +67,7 @@ static int resolve(lua_State *L)
   host_lock_release(&host->lock);
   if(code && code != CA_USAGE && !host->exit_code)
     host->exit_code = 1;
-  snprintf(who, sizeof(who), "%s@%s", host_setup_user(host), host->machine);
+  snprintf(who, sizeof(who), "%s@%s", host_paths_user(), host->machine);
   lua_pushstring(L, code ? err.text : who);
   return code ? lua_error(L) : 1;
 }

@@ -3,7 +3,6 @@
    Must not know: Lua, the spelling of options. */
 #include <errno.h>
 #include <stdlib.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -158,14 +157,6 @@ void host_setup_machine(struct host *host)
     host->machine[0] = '\0';
 }
 
-const char *host_setup_user(struct host *host)
-{
-  const struct passwd *user = host->user[0] ? NULL : getpwuid(getuid());
-  if(user)
-    ca_text_copy(host->user, sizeof(host->user), user->pw_name);
-  return host->user;
-}
-
 void host_setup_describe_run(struct host *host, struct ca_run_info *info)
 {
   memset(info, 0, sizeof(*info));
@@ -180,7 +171,7 @@ void host_setup_describe_run(struct host *host, struct ca_run_info *info)
                                    : "{}";
   info->options = ca_buf_text(&host->options_json);
   info->mode = host->options.apply ? "apply" : "preview";
-  info->who = host_setup_user(host);
+  info->who = host_paths_user();
   info->host = host->machine;
   info->project = host->project;
   info->base_url = host->base_url;
