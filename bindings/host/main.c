@@ -320,6 +320,19 @@ static int end_output(int code)
   return code || host.options.apply ? code : 1;
 }
 
+/* Ends with what is wrong on the command line. A run that it was to start
+   writes its metrics, as far as the options before were read. */
+static int refuse_words(const struct ca_err *err)
+{
+  refusal = *err;
+  host.options.quiet = host.options.cron;
+  host.options.help = false;
+  if(host.options.verb <= HOST_UNDO)
+    return host_run_prepared(&host, refuse);
+  host_terminal_complain(&host, "%s", err->text);
+  return 2;
+}
+
 int main(int argc, char **argv)
 {
   struct ca_err err;
@@ -339,8 +352,7 @@ int main(int argc, char **argv)
   host.start_ms = ca_clock_mono_ms(host.clock);
   ca_err_clear(&err);
   if(host_options_parse(&host.options, argc, argv, &err)) {
-    host_terminal_complain(&host, "%s", err.text);
-    code = 2;
+    code = refuse_words(&err);
   } else {
     code = for_profiles();
   }

@@ -43,6 +43,17 @@ for what, text in pairs {
   end)
 end
 
+it("so does a command line that is refused, if its options precede the wrong word", function()
+  for _, wrong in ipairs { "--bogus", "--retries=21", "--budget=none" } do
+    local run = place:run({ "run", "job.lua", "--metrics", "m", "--cron", wrong },
+      { script = "print(1)" })
+    assert.equal(2, run.code)
+    assert.equal(1, select(2, run.err:gsub(wrong:match "%-%-%a+", "")), run.err)
+    has(place:read "m", '\ncomposio_run_exit{job="job",profile="default"} 2\n')
+    place:write("m", "")
+  end
+end)
+
 it("resume names its files after the profile of the run", function()
   local text = "[work]\napi-key-file = key.secret\nbase-url = %s\nmax-percent = 100\n"
   configure(text:format(emulator.url))
