@@ -215,7 +215,7 @@ static enum ca_code load_tags(const struct load *load, const char *tags,
   for(; !code && tags && *tags; tags += len + 1) {
     len = strcspn(tags, " ");
     if(len >= sizeof(tag) || !tags[len])
-      return ca_err_set(err, CA_USAGE, "the plan has tags that are none");
+      return ca_err_set(err, CA_USAGE, "the plan has invalid tags");
     memcpy(tag, tags, len);
     tag[len] = '\0';
     code = ca_plan_rows_tag(load->ledger, load->item, tag, err);

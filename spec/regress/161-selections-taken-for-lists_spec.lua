@@ -18,8 +18,8 @@ local function refused(text, scripts)
   assert.same({}, emulator:changes())
 end
 
-it("a selection is no list", function()
-  refused("accounts.each {…} gives no list: write for account in accounts.each {…} do", {
+it("a selection is not a list", function()
+  refused("accounts.each {…} is not a list: write for account in accounts.each {…} do", {
     "for _, a in ipairs(accounts.each {}) do print(a) end",
     "for _, a in pairs(accounts.each {}) do print(a) end",
     "print(#accounts.each {})",
@@ -29,7 +29,7 @@ it("a selection is no list", function()
     "for _, a in ipairs(accounts.each({}):walk()) do print(a) end",
   })
   place:write("x.csv", "a\n1\n")
-  refused("composio.csv gives no list: write for row in composio.csv(…) do", {
+  refused("composio.csv(…) is not a list: write for row in composio.csv(…) do", {
     "for _, a in ipairs(composio.csv 'x.csv') do print(a) end",
     "for _, a in pairs(composio.csv 'x.csv') do print(a) end",
     "print(#composio.csv 'x.csv')",

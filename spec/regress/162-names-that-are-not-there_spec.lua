@@ -1,6 +1,6 @@
--- A misspelt name read nil, and a script went on with it: job.params.shraed was no parameter
--- that is false, account.isDisabled no account that is enabled, ipairs(accounts.list {}) no
--- empty project. Each is an error with the right name now.
+-- Reading a misspelt name returned nil, and the script went on: job.params.shraed looked like
+-- false, account.isDisabled like an enabled account, ipairs(accounts.list {}) like an empty
+-- project. Each is now an error that gives the right name.
 local job = require "spec.support.job"
 local scene = require "spec.support.scene"
 
@@ -55,11 +55,11 @@ it("fields of accounts and auth configs have their own spelling", function()
   assert.equal("nil\tnil\tnil\n", result.out, result.err)
 end)
 
-it("a page is no list", function()
+it("a page is not a list", function()
   refused {
-    ["for _, a in ipairs(accounts.list {}) do print(a) end"] = "list {…} gives a page: the list is",
-    ["print(#accounts.list {})"] = "list {…} gives a page: the list is",
-    ["print(composio.auth_configs.list()[1])"] = "list {…} gives a page: the list is",
+    ["for _, a in ipairs(accounts.list {}) do print(a) end"] = "list {…} returns a page: its entries are",
+    ["print(#accounts.list {})"] = "list {…} returns a page: its entries are",
+    ["print(composio.auth_configs.list()[1])"] = "list {…} returns a page: its entries are",
   }
   local result = place:run({ "job.lua" }, { script = [[
     local page, names = accounts.list {}, {}

@@ -1,10 +1,10 @@
 -- composio.auth_scheme: how an account's credentials look on the wire.
 -- Must not know: where they are sent.
--- Each toolkit has fields of its own, which only the service knows. Checked is what must be a
--- mistake: a credential that is no string, a credential's name in another spelling, and a
--- call without any, since a variable may be nil. One of several may be missing: in an update
--- that keeps its value. A `status` that the caller gives replaces the default one, and then
--- nothing need be there.
+-- Each toolkit has fields of its own, which only the service knows. These mistakes are
+-- refused: a credential that is not a string, a credential's name in another spelling, and a
+-- call without any credential, because a variable may have been nil. One of several may be
+-- missing: an update keeps its value. A `status` that the caller gives replaces the default
+-- one, and then no credential is required.
 
 local function filled(value)
   return type(value) == "string" and value ~= ""

@@ -200,8 +200,8 @@ function connection_request:wait_for_connection(options) end
 ---@field total_items? integer the service's own count
 ---@field reason? string why the listing is not complete
 
----The accounts of all pages. Iterate with `for account in selection do`. It is no list:
----`pairs`, `ipairs`, `#` and an index raise an error.
+---The accounts of all pages. Iterate with `for account in selection do`. A selection is not
+---a list: `pairs`, `ipairs`, `#` and an index raise an error.
 ---@class composio.selection
 ---@operator call: composio.account?
 local selection = {}

@@ -38,9 +38,9 @@ return function(composio, core, host)
     return names, needed
   end
 
-  -- What a script does with a list, and this is none.
+  -- Called when a script uses the rows as if they were a list.
   local function no_list()
-    core.usage "composio.csv gives no list: write for row in composio.csv(…) do"
+    core.usage "composio.csv(…) is not a list: write for row in composio.csv(…) do"
   end
 
   -- composio.csv("staff.csv", { "user", "key" }, { secret = { "key" } }):

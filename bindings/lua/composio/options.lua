@@ -101,7 +101,7 @@ return function(core)
   end
 
   -- Raises if `first`, the first argument of a call, is the table that has the function:
-  -- the script wrote a colon in the place of the dot. where: the function's name in
+  -- the script wrote a colon instead of a dot. where: the function's name in
   -- messages, name: its field in that table.
   function core.check_dot(where, name, first)
     if type(first) == "table" and type(rawget(first, name)) == "function" then

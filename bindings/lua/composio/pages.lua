@@ -107,10 +107,10 @@ return function(_, core)
     return private[object] or core.usage(method .. "() is a method: call it with a colon")
   end
 
-  -- What a script does with a list. A selection and a walk are none: they would look like
-  -- empty ones, and a script that disables all others would go on.
+  -- Called when a script uses a selection or a walk as if it were a list. Without this check,
+  -- it would look like an empty list.
   local function no_list()
-    core.usage("accounts.each {…} gives no list: write for account in accounts.each {…} do; "
+    core.usage("accounts.each {…} is not a list: write for account in accounts.each {…} do; "
       .. "accounts.list {…}.items is the list of one page")
   end
 
@@ -423,7 +423,7 @@ return function(_, core)
   local page_class = { __metatable = false }
 
   local function no_page()
-    core.usage "list {…} gives a page: the list is its field items; each {…} gives all pages"
+    core.usage "list {…} returns a page: its entries are in page.items; each {…} reads all pages"
   end
 
   page_class.__len = no_page
@@ -431,7 +431,7 @@ return function(_, core)
     return math.type(name) and no_page() or nil
   end
 
-  -- Makes a page say what it is to a script that takes it for a list.
+  -- Makes a page raise an error when a script uses it as if it were a list.
   local function guard_pages(resource)
     local list = resource.list
     function resource.list(...)
