@@ -575,15 +575,21 @@ function composio.run(f, ...) end
 ---@field stale? string | integer
 
 ---@class composio.job
----Reading another name in the result, or in its `params`, raises an error.
 ---@field summary? string
 ---@field may? "read" | "reversible" | "irreversible" highest class of changes it may plan
----@field params? table<string, composio.job.param> declarations; in the result, the values
+---@field params? table<string, composio.job.param> by name
 ---@field stop_on? composio.job.stops limits that end the run early; --stop-on overrides them
+
+---What composio.job returns. Reading a name that is not there, also in `params`, raises an
+---error.
+---@class composio.job.result
+---@field summary string
+---@field may "read" | "reversible" | "irreversible"
+---@field params table<string, any> the parameters' values; a duration in seconds
 
 ---Declares what the script does, which changes it may plan and which parameters it takes.
 ---@param job composio.job
----@return composio.job
+---@return composio.job.result
 function composio.job(job) end
 
 ---A trial with the first items. The other items are carried out only if `check` returns
