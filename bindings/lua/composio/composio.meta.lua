@@ -607,6 +607,21 @@ function composio.job(job) end
 ---@field allow_incomplete? boolean go on when the listing is incomplete
 ---@field canary? composio.bulk.canary
 
+---Numbers of items by their outcome. A count of 0 is absent: write `counts.failed or 0`.
+---@class composio.counts
+---@field selected integer items that the bulk looked at
+---@field done? integer
+---@field same? integer
+---@field failed? integer
+---@field skipped? integer
+---@field unknown? integer
+---@field stale? integer
+---@field pending? integer
+---@field planned? integer in a preview
+---@field not_tried? integer
+---@field operations table<string, table<composio.outcome, integer>> numbers of changes
+---@field tags table<string, integer>
+
 ---What a bulk is about: accounts.each {…}, composio.csv(…), a list of accounts, ids or rows,
 ---or an iterator: a function that returns the next row, and nil at the end.
 ---@alias composio.bulk.items
@@ -618,11 +633,11 @@ function composio.job(job) end
 
 ---Calls the action once per account or row. The changes that it asks for are planned, not sent:
 ---a preview shows the plan, and a run with --apply then carries it out.
----@overload fun(items: composio.bulk.items, action: fun(item: any)): table
+---@overload fun(items: composio.bulk.items, action: fun(item: any)): composio.counts
 ---@param name string | composio.bulk.options
 ---@param items composio.bulk.items from each or csv, a list of accounts, ids or rows, an iterator
 ---@param action fun(item: any) gets the account, or the row
----@return table counts by outcome, also `selected`, `operations`, `tags`; nil stands for 0
+---@return composio.counts
 function composio.bulk(name, items, action) end
 
 ---Gives the current item a tag. Raises an error outside a bulk's action or `after`, also in a
