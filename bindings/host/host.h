@@ -323,10 +323,10 @@ void host_result_after(struct host *host);
 
 /* ---- next_command.c ---- */
 
-/* Write the command that starts an earlier run again, that takes up what it
-   left, or that takes up the newest run with something left ("run X is not:
-   …"), with the options of this command line that it needs, too; "" when there
-   is none. */
+/* Write the command that makes a plan again, that takes up what a run has left
+   or starts it again if it has changed nothing, or that takes up the newest
+   run with something left ("run X is not: …"), with the options of this
+   command line that it needs, too; "" when there is none. */
 void host_next_command_restart(struct host *host,
                                const struct ca_run_info *info, char *out,
                                size_t size);

@@ -315,8 +315,7 @@ static enum ca_code report_no_plan(struct host *host,
                                    struct ca_err *err)
 {
   char command[4096];
-  host_next_command_restart(host, &earlier->row.info, command,
-                            sizeof(command));
+  host_next_command_take_up(host, earlier->row.name, command, sizeof(command));
   return ca_err_set(err, CA_USAGE,
                     "run %s %s: nothing was changed, "
                     "so there is nothing to resume; run it again: %s",

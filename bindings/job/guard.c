@@ -56,10 +56,8 @@ static void note_refusal(struct lca_run_stats *stats, int64_t within,
   stats->refused = true;
 }
 
-/* Keeps what a limit, or the lack of a confirmation, refused. to_confirm: the
-   number of irreversible changes that --confirm has to name. */
-static void keep_over(struct lca_run_stats *stats,
-                      const struct ca_planned *planned, int64_t to_confirm)
+void lca_guard_keep_over(struct lca_run_stats *stats,
+                         const struct ca_planned *planned, int64_t to_confirm)
 {
   stats->is_over = true;
   stats->over = *planned;
@@ -110,7 +108,7 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
   ca_err_clear(&err);
   lca_guard_add(&planned, change, builder->weight, builder->ends_active);
   if(ca_guard_check(&run->options.limits, &planned, &err)) {
-    keep_over(&run->stats, &planned, irreversible);
+    lca_guard_keep_over(&run->stats, &planned, irreversible);
     lca_guard_refuse(L, run, err.text);
   }
   if(ca_api_creates(change->api) && lca_guard_like(run, true, &err))
@@ -121,7 +119,7 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
   if(run->options.confirm(run->options.ctx,
                           run->stats.irreversible_straight + 1, NULL, what,
                           &err)) {
-    keep_over(&run->stats, &planned, 1);
+    lca_guard_keep_over(&run->stats, &planned, 1);
     lca_guard_refuse(L, run, err.text);
   }
 }
@@ -143,7 +141,8 @@ int lca_guard_check(lua_State *L)
     return 0;
   is_over = ca_guard_check(&options->limits, &run->stats.guarded, &err);
   if(is_over)
-    keep_over(&run->stats, &run->stats.guarded, run->plan.totals.irreversible);
+    lca_guard_keep_over(&run->stats, &run->stats.guarded,
+                        run->plan.totals.irreversible);
   if(is_over || lca_guard_like(run, plans_creates(run), &err)) {
     if(options->apply)
       return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
@@ -157,7 +156,8 @@ int lca_guard_check(lua_State *L)
     return 0;
   if(options->confirm(options->ctx, run->plan.totals.irreversible, &run->plan,
                       NULL, &err)) {
-    keep_over(&run->stats, &run->stats.guarded, run->plan.totals.irreversible);
+    lca_guard_keep_over(&run->stats, &run->stats.guarded,
+                        run->plan.totals.irreversible);
     return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
   }
   return 0;

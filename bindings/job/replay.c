@@ -175,12 +175,16 @@ int lca_replay_guard_plan(lua_State *L)
   lca_run_begin(L, run);
   run->stats.guarded.changes += luaL_checkinteger(L, 1);
   each_of_bulk(L, run, -1, CA_ANY_OUTCOME, count_change, &counting);
+  if(lca_guard_like(run, counting.creates, &err))
+    return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
   if(ca_guard_check(&options->limits, &run->stats.guarded, &err) ||
-     lca_guard_like(run, counting.creates, &err))
+     (counting.irreversible &&
+      options->confirm(options->ctx, counting.irreversible, NULL, NULL,
+                       &err))) {
+    lca_guard_keep_over(&run->stats, &run->stats.guarded,
+                        counting.irreversible);
     return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
-  if(counting.irreversible &&
-     options->confirm(options->ctx, counting.irreversible, NULL, NULL, &err))
-    return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
+  }
   if(options->let_through(options->ctx, &err) == CA_GATE)
     return lca_run_stop(L, LCA_STOP_REFUSED, "%s", err.text);
   return err.code ? lca_run_ledger_failed(L, run, &err) : 0;

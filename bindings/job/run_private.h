@@ -281,6 +281,10 @@ void lca_guard_lookup_failed(lua_State *L, struct lca_run *run);
    that were left, had no answer, and there were enough attempts or nothing has
    succeeded before. [-0, +0, e] */
 void lca_guard_planned(lua_State *L, struct lca_run *run);
+/* Keeps what a limit, or the lack of a confirmation, has refused. to_confirm:
+   the number of irreversible changes that --confirm has to name. */
+void lca_guard_keep_over(struct lca_run_stats *stats,
+                         const struct ca_planned *planned, int64_t to_confirm);
 /* host.guard, host.needs_project, host.project, host.stop_on, host.stopped. */
 int lca_guard_check(lua_State *L);
 int lca_guard_needs_project(lua_State *L);

@@ -86,7 +86,7 @@ it("a refusal that no option lifts has no command", function()
 end)
 
 it("a run that a signal ended between its bulks is resumed", function()
-  local text = script():gsub('composio.bulk%("two"', 'composio.sleep(arg[1])\n%0')
+  local text = script():gsub('composio.bulk%("two"', 'composio.sleep(tonumber(arg[1]))\n%0')
   local process = place:start(host.unlimited { "job.lua", "--apply", "--confirm=3", "--", "20" },
     { script = text })
   host.wait_until(function()

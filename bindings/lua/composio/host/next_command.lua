@@ -461,6 +461,10 @@ local function restart(run)
   for place = 1, #run.carried, 2 do
     options[run.carried[place]] = nil
   end
+  local needed = run.needs and core.json_decode(run.needs) or {}
+  for place = 1, needed and #needed or 0, 2 do -- a guard would refuse it again without them
+    options[needed[place]] = needed[place + 1]
+  end
   if options.plan then
     add(words, "apply", options.plan)
     options.plan = nil
@@ -485,9 +489,17 @@ end
 
 -- ---- for the host ----
 
--- Returns the command that takes up facts.run, or nil.
+-- Returns the command that takes up facts.run, or that starts it again if it has changed
+-- nothing, or nil.
 local function take_up_earlier(facts)
-  return of_id(facts.run, facts)
+  local ledger <close> = facts.ledger()
+  local run = ledger:runs({ run = facts.run })()
+  run.state = facts.state(run)
+  if run.sealed then
+    return of_run(run, ledger:counts(run.run), facts)
+  end
+  run.saved, run.options = run.options, facts.options
+  return restart(setmetatable(run, { __index = facts }))
 end
 
 -- Returns the command that takes up the newest run that `resume` has something to do for, after

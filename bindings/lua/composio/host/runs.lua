@@ -17,7 +17,7 @@ local PLACE_BITS = 15 -- low bits of a change's number; the others are its item'
 local RUN = {
   "run", "mode", "state", "exit", "began", "ended", "parts", "script", "word", "script_sha256",
   "cwd", "undoes", "redoes", "params", "options", "who", "host", "project", "base_url", "version",
-  "changes", "refusal",
+  "changes", "refusal", "open",
 }
 local SESSION = { "kind", "began", "ended", "exit", "who", "host" }
 local COUNT = { "kind", "operation", "outcome", "count" }
@@ -81,14 +81,16 @@ local function kind(run)
   return run.mode == "apply" and "apply" or "preview"
 end
 
--- "done", "exit 3", "interrupted", …
+-- "done", "exit 3", "exit 7, open", "interrupted", … A run that stopped before it could
+-- change anything, like a preview, has merely not ended.
 local function verdict(run)
-  if run.state == "open" then
+  if run.state == "open" or run.state == "interrupted" and not run.sealed then
     return "not ended"
   elseif run.state ~= "ended" then
     return run.state
   end
-  return run.exit == 0 and "done" or ("exit %d"):format(run.exit or -1)
+  local text = run.exit == 0 and "done" or ("exit %d"):format(run.exit or -1)
+  return next_command.is_open(run) and text .. ", open" or text
 end
 
 local function outcome(word)
@@ -192,6 +194,7 @@ return function(core, host)
   -- Adds the run's state to a row of ledger:runs.
   local function complete(run)
     run.state = host.state(run)
+    run.open = next_command.is_open(run)
     return run
   end
 
