@@ -339,7 +339,7 @@ const HELPERS = [
     ],
   ],
   ['OAuth1', ['oauth1', 'OAuth1'], 'OAUTH1', [{}, { oauth_token: 'a', oauth_token_secret: 'b' }, { oauth_token: 'a' }]],
-  ['APIKey', ['api_key', 'ApiKey', 'APIKey'], 'API_KEY', [{ api_key: 'key123' }, { generic_api_key: 'ü"\\/' }, {}]],
+  ['APIKey', ['api_key', 'ApiKey', 'APIKey'], 'API_KEY', [{ api_key: 'key123' }, { generic_api_key: 'ü"\\/' }]],
   ['Basic', ['basic', 'Basic'], 'BASIC', [{ username: 'user', password: 'pass' }]],
   ['BearerToken', ['bearer_token', 'BearerToken'], 'BEARER_TOKEN', [{ token: 't' }]],
   [

@@ -58,6 +58,28 @@ const REFUSED = [
     why: 'the wire cannot tell it from two values: two other users’ accounts would be listed',
   },
   {
+    name: 'a credential that is missing',
+    sdk: s => s.accounts.initiate('user_new', 'ac_StripeApiKey', { config: AuthScheme.APIKey({}) }),
+    lua: 'accounts.initiate("user_new", "ac_StripeApiKey", { config = scheme.api_key { api_key = nil } })',
+    theirs: {
+      lines: [
+        `GET /connected_accounts?${ACTIVE_STRIPE}&user_ids=user_new`,
+        'POST /connected_accounts {"auth_config":{"id":"ac_StripeApiKey"},"connection":{"user_id":"user_new","state":{"authScheme":"API_KEY","val":{"status":"ACTIVE"}}}}',
+      ],
+      raises: { status: 400 },
+    },
+    ours: { lines: [], raises: /auth_scheme\.api_key: api_key or .* is missing/ },
+    why: 'a variable that is nil leaves its field out; a toolkit without required fields would get an ACTIVE account',
+  },
+  {
+    name: 'a status in lower case',
+    sdk: s => s.accounts.list({ statuses: ['active'] }),
+    lua: 'accounts.list { statuses = { "active" } }',
+    theirs: { lines: [], raises: { name: 'ValidationError' } },
+    ours: { lines: [], raises: /statuses: write 'ACTIVE', not 'active'/ },
+    why: 'the same, said more plainly',
+  },
+  {
     name: 'a control byte in a value',
     sdk: s => s.accounts.list({ userIds: ['a\r\nb'] }),
     lua: 'accounts.list { user_ids = { "a\\r\\nb" } }',
