@@ -81,7 +81,8 @@ describe("doctor", function()
     local function answer(subscription)
       emulator:faults { {
         method = "GET", path = "*/webhook_subscriptions*", action = "reply", status = 200,
-        times = 1, body = { items = { subscription }, current_page = 1, total_items = 1, total_pages = 1 },
+        times = 1,
+        body = { items = { subscription }, current_page = 1, total_items = 1, total_pages = 1 },
       } }
       return doctor()
     end

@@ -31,8 +31,8 @@ static int host_unreadable(lua_State *L)
   return 1;
 }
 
-/* host.fill_name(path) → the path with %p and %% filled in, and whether it had
-   a %p. */
+/* host.fill_name(path) → the path with %p, %s and %% filled in, and whether it
+   had a %p. */
 static int host_fill_name(lua_State *L)
 {
   const struct host *host = lua_touserdata(L, lua_upvalueindex(1));
@@ -40,8 +40,9 @@ static int host_fill_name(lua_State *L)
   bool has_profile;
   struct ca_err err;
   ca_err_clear(&err);
-  if(host_paths_fill(luaL_checkstring(L, 1), host->options.profile, false,
-                     name, sizeof(name), &has_profile, &err))
+  if(host_paths_fill(luaL_checkstring(L, 1), host->options.profile,
+                     host->options.shard.name, false, name, sizeof(name),
+                     &has_profile, &err))
     return luaL_error(L, "%s", err.text);
   lua_pushstring(L, name);
   lua_pushboolean(L, has_profile);
@@ -102,6 +103,8 @@ void host_command_line_add_verb(lua_State *L, const struct host *host)
   const struct host_options *options = &host->options;
   lca_table_set_text(L, "verb", host_options_verb(options->verb));
   lca_table_set_text(L, "profile", options->profile);
+  if(options->shard.count)
+    lca_table_set_text(L, "shard", options->shard.name);
   lca_table_set_text(L, "operand", options->operand);
   lca_table_set_text(L, "change", options->more[0]);
   lca_table_set_text(L, "outcome", options->more[1]);

@@ -54,8 +54,7 @@ static int state(lua_State *L)
   else if(!mode || strcmp(mode, "apply") != 0)
     word = "open";
   else if(project && name &&
-          host_lock_find_holder(host_of(L)->state_dir, project, &holder) &&
-          !strcmp(holder.run, name))
+          host_lock_find_holder(host_of(L)->state_dir, project, name, &holder))
     word = "running";
   lua_pushstring(L, word);
   return 1;

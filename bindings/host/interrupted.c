@@ -12,10 +12,10 @@ static bool is_same(const char *a, const char *b)
   return !strcmp(a ? a : "", b ? b : "");
 }
 
-/* Are the words after "--" in the stored options the same? */
-static bool has_same_words(const char *one, const char *other)
+/* Is this member of the stored options the same, or missing in both? */
+static bool has_same(const char *member, const char *one, const char *other)
 {
-  struct ca_slice name = ca_slice_of(HOST_SAVED_WORDS);
+  struct ca_slice name = ca_slice_of(member);
   struct ca_slice a = { NULL, 0 };
   struct ca_slice b = { NULL, 0 };
   bool in_one = ca_json_member_of(ca_slice_of(one), name, &a);
@@ -64,7 +64,8 @@ static bool same_params(const char *a, const char *b)
 }
 
 /* Is it a run of the same script, even if the file has changed, with the
-   same parameters and words? Other options are not compared. */
+   same parameters and words, for the same shard? Other options are not
+   compared. */
 static bool is_like(struct host *host, const struct ca_run_row *row)
 {
   struct ca_run_info info;
@@ -72,7 +73,8 @@ static bool is_like(struct host *host, const struct ca_run_row *row)
   return strcmp(row->name, host->run_id) != 0 &&
          is_same(row->info.script, info.script) &&
          same_params(row->info.params, info.params) &&
-         has_same_words(row->info.options, info.options);
+         has_same(HOST_SAVED_WORDS, row->info.options, info.options) &&
+         has_same("shard", row->info.options, info.options);
 }
 
 static enum ca_code read_interrupted(struct ca_ledger *ledger,
@@ -92,8 +94,7 @@ static enum ca_code read_interrupted(struct ca_ledger *ledger,
 static bool is_running(const struct host *host, const char *name)
 {
   struct host_lock_holder holder;
-  return host_lock_find_holder(host->state_dir, host->project, &holder) &&
-         !strcmp(holder.run, name);
+  return host_lock_find_holder(host->state_dir, host->project, name, &holder);
 }
 
 /* Reads the newest run before the row's that may be the interrupted one.

@@ -5,6 +5,7 @@
    releases it when the process ends, and closing another descriptor of the
    file does not release it (as with fcntl locks). The file is never removed:
    otherwise two runs could lock two files of the same name. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -33,7 +34,7 @@ static bool make_path(const char *state_dir, const char *project, char *out,
                       size_t size)
 {
   int len = snprintf(out, size, "%s/lock-%s", state_dir, project);
-  return len > 0 && (size_t)len < size;
+  return len > 0 && (size_t)len + sizeof(".100-of-100") < size;
 }
 
 static void pause_ms(int ms)
@@ -47,6 +48,7 @@ static void pause_ms(int ms)
 static void read_holder(int fd, struct host_lock_holder *holder)
 {
   char line[NOTE_SIZE];
+  int64_t shards = 0;
   ssize_t len = pread(fd, line, sizeof(line) - 1, 0);
   memset(holder, 0, sizeof(*holder));
   if(len <= 0)
@@ -57,6 +59,8 @@ static void read_holder(int fd, struct host_lock_holder *holder)
   (void)ca_json_text(line, (size_t)len, "$." #field, holder->field, \
                      sizeof(holder->field))
   (void)ca_json_integer(line, (size_t)len, "$.pid", &holder->pid);
+  (void)ca_json_integer(line, (size_t)len, "$.shards", &shards);
+  holder->shards = (int)shards;
   READ(run);
   READ(script);
   READ(who);
@@ -70,8 +74,9 @@ static void read_holder(int fd, struct host_lock_holder *holder)
 static bool is_current(const struct host *host,
                        const struct host_lock_holder *holder)
 {
-  return holder->pid && (strcmp(host->machine, holder->host) != 0 ||
-                         !kill((pid_t)holder->pid, 0) || errno != ESRCH);
+  return holder->shards ||
+         (holder->pid && (strcmp(host->machine, holder->host) != 0 ||
+                          !kill((pid_t)holder->pid, 0) || errno != ESRCH));
 }
 
 /* Writes "refresh_expired (run …, pid 123) by root@host since 06:00:01Z". */
@@ -83,7 +88,9 @@ static void describe(const struct host *host,
   bool is_today;
   ca_clock_format(ca_clock_wall_ms(host->clock), today, sizeof(today));
   is_today = strlen(holder->since) > 11 && !strncmp(holder->since, today, 11);
-  if(!holder->pid)
+  if(holder->shards)
+    snprintf(out, size, "runs with --shard I/%d", holder->shards);
+  else if(!holder->pid)
     snprintf(out, size, "a process that has not written its name");
   else
     snprintf(out, size, "%s (%s%s%spid %lld) by %s@%s since %.*sZ",
@@ -144,13 +151,14 @@ static bool is_in_place(int fd, const char *path)
          opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-/* Tries once. HELD: *holder says by whom. BROKEN: errno says why. */
-static enum taken try(const char *dir, struct host_lock *lock,
-                      struct host_lock_holder *holder)
+/* Opens and locks a file of dir once, `how` LOCK_EX or LOCK_SH. HELD: *holder
+   says by whom. BROKEN: errno says why. */
+static enum taken take(const char *dir, const char *path, int how, int *out,
+                       struct host_lock_holder *holder)
 {
   struct stat info;
   int saved;
-  int fd = ca_store_open_file(dir, lock->path);
+  int fd = ca_store_open_file(dir, path);
   if(fd < 0)
     return BROKEN;
   if(fstat(fd, &info) || !S_ISREG(info.st_mode)) {
@@ -158,10 +166,9 @@ static enum taken try(const char *dir, struct host_lock *lock,
     errno = EINVAL;
     return BROKEN;
   }
-  if(!flock(fd, LOCK_EX | LOCK_NB)) {
-    if(is_in_place(fd, lock->path)) {
-      lock->fd = fd;
-      lock->held = true;
+  if(!flock(fd, how | LOCK_NB)) {
+    if(is_in_place(fd, path)) {
+      *out = fd;
       return TAKEN;
     }
     memset(holder, 0, sizeof(*holder)); /* removed meanwhile: try again */
@@ -174,6 +181,60 @@ static enum taken try(const char *dir, struct host_lock *lock,
   close(fd);
   errno = saved;
   return saved == EWOULDBLOCK || saved == EINTR ? HELD : BROKEN;
+}
+
+/* The first of several shards writes their number into the project's file,
+   which all of them then share. False: another run was faster. */
+static bool begin_sharing(int fd, int shards)
+{
+  char note[40];
+  int len = snprintf(note, sizeof(note), "{\"shards\":%d}\n", shards);
+  return !ftruncate(fd, 0) && pwrite(fd, note, (size_t)len, 0) == len &&
+         !flock(fd, LOCK_SH | LOCK_NB);
+}
+
+/* A shard shares the project's lock with those of the same number of shards,
+   and has the one of its slice for itself. */
+static enum taken take_slice(struct host *host,
+                             struct host_lock_holder *holder)
+{
+  const struct host_shard *shard = &host->options.shard;
+  struct host_lock *lock = &host->lock;
+  char slice[HOST_PATH_SIZE + sizeof(shard->name)];
+  int fd = -1;
+  enum taken taken = take(host->state_dir, lock->path, LOCK_EX, &fd, holder);
+  bool shares = taken == TAKEN && begin_sharing(fd, shard->count);
+  if(taken == HELD) {
+    taken = take(host->state_dir, lock->path, LOCK_SH, &fd, holder);
+    if(taken == TAKEN)
+      read_holder(fd, holder);
+    shares = taken == TAKEN && holder->shards == shard->count;
+  }
+  if(taken == TAKEN && !shares) {
+    close(fd);
+    return HELD;
+  }
+  if(taken != TAKEN)
+    return taken;
+  (void)snprintf(slice, sizeof(slice), "%s.%s", lock->path, shard->name);
+  taken = take(host->state_dir, slice, LOCK_EX, &lock->fd, holder);
+  if(taken == TAKEN)
+    lock->shared_fd = fd;
+  else
+    close(fd);
+  return taken;
+}
+
+/* Tries once. */
+static enum taken try(struct host *host, struct host_lock_holder *holder)
+{
+  struct host_lock *lock = &host->lock;
+  enum taken taken =
+      host->options.shard.count > 1
+          ? take_slice(host, holder)
+          : take(host->state_dir, lock->path, LOCK_EX, &lock->fd, holder);
+  lock->held = taken == TAKEN;
+  return taken;
 }
 
 static enum ca_code refuse(struct host *host, struct host_lock_holder *holder,
@@ -213,13 +274,12 @@ static enum ca_code refuse_file(struct host *host, int cause,
 /* Waits until the lock is taken or cannot be. */
 static enum ca_code wait_for(struct host *host, struct ca_err *err)
 {
-  struct host_lock *lock = &host->lock;
   int64_t began_ms = ca_clock_mono_ms(host->clock);
   struct host_lock_holder holder;
   bool reported = false;
   char who[1024];
   enum taken taken;
-  while((taken = try(host->state_dir, lock, &holder)) == HELD) {
+  while((taken = try(host, &holder)) == HELD) {
     int64_t waited_ms = ca_clock_mono_ms(host->clock) - began_ms;
     if(host->stop == LCA_STOP_DEADLINE)
       return refuse(host, &holder, err);
@@ -263,19 +323,16 @@ void host_lock_release(struct host_lock *lock)
     return;
   (void)!ftruncate(lock->fd, 0);
   close(lock->fd);
+  if(lock->shared_fd)
+    close(lock->shared_fd);
   lock->held = false;
 }
 
-bool host_lock_find_holder(const char *state_dir, const char *project,
-                           struct host_lock_holder *holder)
+static bool is_held(const char *path, struct host_lock_holder *holder)
 {
-  char path[HOST_PATH_SIZE];
   bool held;
-  int fd;
-  memset(holder, 0, sizeof(*holder));
-  if(!make_path(state_dir, project, path, sizeof(path)))
-    return false;
-  fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+  int fd =
+      open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
   if(fd < 0)
     return false;
   held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
@@ -283,4 +340,31 @@ bool host_lock_find_holder(const char *state_dir, const char *project,
     read_holder(fd, holder);
   close(fd);
   return held;
+}
+
+bool host_lock_find_holder(const char *state_dir, const char *project,
+                           const char *run, struct host_lock_holder *holder)
+{
+  char path[HOST_PATH_SIZE];
+  DIR *list;
+  const struct dirent *entry;
+  bool found;
+  memset(holder, 0, sizeof(*holder));
+  if(!make_path(state_dir, project, path, sizeof(path)))
+    return false;
+  found = is_held(path, holder) && (!run || !strcmp(holder->run, run));
+  list = found ? NULL : opendir(state_dir);
+  while(list && !found && (entry = readdir(list)) != NULL) {
+    const char *name = entry->d_name; /* those of shards */
+    if(strncmp(name, "lock-", 5) != 0 ||
+       strncmp(name + 5, project, strlen(project)) != 0 ||
+       name[5 + strlen(project)] != '.' ||
+       snprintf(path, sizeof(path), "%s/%s", state_dir, name) >=
+           (int)sizeof(path))
+      continue;
+    found = is_held(path, holder) && (!run || !strcmp(holder->run, run));
+  }
+  if(list)
+    closedir(list);
+  return found;
 }

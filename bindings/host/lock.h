@@ -1,7 +1,7 @@
 /* The lock of the runs that make changes: one at a time per project and state
-   directory. It is a lock file that names its holder; the kernel releases it
-   when the holder dies.
-   Must not know: what a run does. */
+   directory, or several with --shard, each for its slice. It is a lock file
+   that names its holder; the kernel releases it when the holder dies. Must not
+   know: what a run does. */
 #ifndef HOST_LOCK_H
 #define HOST_LOCK_H
 
@@ -13,6 +13,7 @@
 struct host_lock {
   bool held;
   int fd;
+  int shared_fd;    /* of a shard: the project's file; else 0 */
   int64_t since_ms; /* wall time */
   char path[HOST_PATH_SIZE];
 };
@@ -20,6 +21,7 @@ struct host_lock {
 /* What the holder wrote about itself; "" and 0 if not known. */
 struct host_lock_holder {
   int64_t pid;
+  int shards; /* several runs hold it, each with one of so many slices; 0 */
   char run[96];
   char script[256];
   char who[64];
@@ -38,8 +40,9 @@ void host_lock_name(struct host *host);
 /* Does nothing if it is not held. */
 void host_lock_release(struct host_lock *lock);
 
-/* Returns whether a process holds that lock now; *holder is its name. */
+/* Returns whether a process holds that lock, or one of its slices, now: for
+   the run with this id, NULL for any. *holder is its name. */
 bool host_lock_find_holder(const char *state_dir, const char *project,
-                           struct host_lock_holder *holder);
+                           const char *run, struct host_lock_holder *holder);
 
 #endif

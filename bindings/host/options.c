@@ -227,6 +227,7 @@ static void set_defaults(struct host_options *options)
   options->limits.max_changes = 500;
   options->limits.max_percent = 25;
   options->limit = 50;
+  ca_text_copy(options->shard.name, sizeof(options->shard.name), "1-of-1");
 }
 
 /* ---- checks ---- */

@@ -97,7 +97,12 @@ struct host_options {
   bool allow_io;
   bool allow_os;
   int64_t limit_items; /* items of each bulk; 0: all */
-  char **params;       /* owned array of the script's parameters */
+  struct host_shard {
+    int number;    /* from 1 */
+    int count;     /* 0: the run takes all items */
+    char name[16]; /* in names of files: "2-of-4", "1-of-1" without it */
+  } shard;
+  char **params; /* owned array of the script's parameters */
   int param_count;
   char **rest; /* the words after "--"; points into argv, or to words */
   int rest_count;

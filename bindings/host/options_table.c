@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
@@ -216,6 +217,21 @@ static bool read_stop_on(void *field, const char *value)
   return true;
 }
 
+/* Reads "2/4". Only one spelling, because like runs compare it. */
+static bool read_shard(void *field, const char *value)
+{
+  struct host_shard *shard = field;
+  char text[16];
+  int used = 0;
+  if(sscanf(value, "%3d/%3d%n", &shard->number, &shard->count, &used) != 2)
+    return false;
+  snprintf(text, sizeof(text), "%d/%d", shard->number, shard->count);
+  snprintf(shard->name, sizeof(shard->name), "%d-of-%d", shard->number,
+           shard->count);
+  return !value[used] && !strcmp(text, value) && shard->number >= 1 &&
+         shard->number <= shard->count;
+}
+
 /* ---- values of several fields: the field is the whole struct ---- */
 
 static bool read_emulator(void *field, const char *value)
@@ -397,6 +413,8 @@ const struct host_option host_options_table[] = {
     "with runs: list the newest N runs (50; 0: all)" },
   { "limit-items", SLICING, PLANS, read_count, AT(limit_items), 0, SAVED, "N",
     "take only the first N items of each bulk" },
+  { "shard", SLICING, ON(RUN), read_shard, AT(shard), 0, SAVED, "I/N",
+    "take only slice I of N of each bulk's items, by a hash of their keys" },
   { "memory", SCRIPT, ACTS, read_count, AT(memory_mb), 0, CARRIED | SAVED,
     "MB", "limit the script's memory to MB megabytes (256)" },
   { "cpu", SCRIPT, ACTS, read_duration, AT(cpu_ms), 0, CARRIED | SAVED, "DUR",

@@ -149,8 +149,9 @@ bool host_paths_config(char *out, size_t size)
 }
 
 enum ca_code host_paths_fill(const char *pattern, const char *profile,
-                             bool dated, char *out, size_t size,
-                             bool *has_profile, struct ca_err *err)
+                             const char *shard, bool dated, char *out,
+                             size_t size, bool *has_profile,
+                             struct ca_err *err)
 {
   const time_t now = (time_t)(ca_clock_wall_ms(ca_clock_system()) / 1000);
   char date[16];
@@ -166,7 +167,9 @@ enum ca_code host_paths_fill(const char *pattern, const char *profile,
     if(*pattern == '%' && pattern[1] == 'p') {
       text = profile ? profile : "default";
       *has_profile = true;
-    } else if(dated && *pattern == '%' && pattern[1] == 'F')
+    } else if(*pattern == '%' && pattern[1] == 's')
+      text = shard;
+    else if(dated && *pattern == '%' && pattern[1] == 'F')
       text = date;
     if(text != piece || (*pattern == '%' && pattern[1] == '%'))
       pattern++;

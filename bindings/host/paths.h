@@ -35,12 +35,13 @@ const char *host_paths_user(void);
    Returns false if there is no home directory. */
 bool host_paths_config(char *out, size_t size);
 /* Copies the name of a file to out. %p becomes the profile ("default" if there
-   is none), %% a "%", and in a dated name %F today's date, such as 2026-11-30.
-   Sets *has_profile to whether the name has a %p. CA_USAGE when the result is
-   too long. */
+   is none), %s the shard ("2-of-4"), %% a "%", and in a dated name %F today's
+   date, such as 2026-11-30. Sets *has_profile to whether the name has a %p.
+   CA_USAGE when the result is too long. */
 CA_MUST_USE enum ca_code
-host_paths_fill(const char *pattern, const char *profile, bool dated,
-                char *out, size_t size, bool *has_profile, struct ca_err *err);
+host_paths_fill(const char *pattern, const char *profile, const char *shard,
+                bool dated, char *out, size_t size, bool *has_profile,
+                struct ca_err *err);
 /* Creates a private directory for this run; removes it with its files. */
 CA_MUST_USE enum ca_code host_paths_make_scratch(char *out, size_t size,
                                                  struct ca_err *err);

@@ -287,8 +287,8 @@ enum ca_code host_profile_name_files(struct host_options *options,
     const char **place = name_of(options, i);
     if(!(host_options_table[i].flags & IS_PATTERN) || !*place)
       continue;
-    code = host_paths_fill(*place, options->profile, true, name, sizeof(name),
-                           &has_profile, err);
+    code = host_paths_fill(*place, options->profile, options->shard.name, true,
+                           name, sizeof(name), &has_profile, err);
     if(!code)
       *place = host_options_saved_copy(options, "", name);
     if(!code && !*place)
@@ -336,8 +336,8 @@ enum ca_code host_profile_check_several(struct host_options *options,
         host_options_table[i].flags & IS_PATTERN ? *name_of(options, i) : NULL;
     if(!name || !strcmp(name, "-"))
       continue;
-    if(host_paths_fill(name, "", true, filled, sizeof(filled), &has_profile,
-                       err))
+    if(host_paths_fill(name, "", options->shard.name, true, filled,
+                       sizeof(filled), &has_profile, err))
       return err->code;
     if(!has_profile)
       return ca_err_set(err, CA_USAGE,

@@ -264,6 +264,8 @@ static int open_state(lua_State *L)
   options.apply = host->options.apply;
   options.concurrency = host->options.endpoint.concurrency;
   options.limit_items = host->options.limit_items;
+  options.shard = host->options.shard.number;
+  options.shards = host->options.shard.count;
   options.replay = host->replay;
   options.earlier = host->earlier;
   options.limits = host->options.limits;

@@ -186,7 +186,7 @@ static int lock_holder(lua_State *L)
 {
   struct host *host = host_of(L);
   struct host_lock_holder holder;
-  if(!host_lock_find_holder(host->state_dir, host->project, &holder))
+  if(!host_lock_find_holder(host->state_dir, host->project, NULL, &holder))
     return 0;
   lua_newtable(L);
   lca_table_set_text(L, "run", holder.run);

@@ -45,6 +45,17 @@ static enum ca_code read_named_script(struct host *host, struct ca_err *err)
   return code ? code : host_setup_script(host, host->script, err);
 }
 
+/* Each of several shards has its part of the pace. */
+static void share_pace(struct ca_endpoint_options *endpoint, int shards)
+{
+  if(shards < 2)
+    return;
+  endpoint->rate_per_second /= shards;
+  if(endpoint->budget_percent <= 0)
+    endpoint->budget_percent = CA_DEFAULT_BUDGET;
+  endpoint->budget_percent /= shards;
+}
+
 /* Finds the base URL and the API key. */
 static enum ca_code find_service(struct host *host, struct ca_err *err)
 {
@@ -52,6 +63,7 @@ static enum ca_code find_service(struct host *host, struct ca_err *err)
   const struct host_options *options = &host->options;
   enum ca_code code;
   *endpoint = options->endpoint;
+  share_pace(endpoint, options->shard.count);
   if(endpoint->ca_file && access(endpoint->ca_file, R_OK))
     return ca_err_set(err, CA_USAGE, "cannot read --tls-ca %s: %s",
                       endpoint->ca_file, strerror(errno));

@@ -106,6 +106,11 @@ void lca_guard_straight(lua_State *L, struct lca_run *run,
   char what[240];
   struct ca_err err;
   ca_err_clear(&err);
+  if(run->options.shards > 1)
+    lca_guard_refuse(L, run,
+                     "refused: --shard divides the items of bulks; this "
+                     "change is outside of a bulk, so that every shard would "
+                     "make it");
   lca_guard_add(&planned, change, builder->weight, builder->ends_active);
   if(ca_guard_check(&run->options.limits, &planned, &err)) {
     lca_guard_keep_over(&run->stats, &planned, irreversible);
@@ -173,10 +178,13 @@ int lca_guard_needs_project(lua_State *L)
   return 1;
 }
 
-/* host.project(accounts): sets how many accounts the project has. */
+/* host.project(accounts): sets how many accounts the project has. A shard may
+   change its part of them. */
 int lca_guard_project(lua_State *L)
 {
-  lca_run_of(L)->stats.guarded.project = luaL_checkinteger(L, 1);
+  struct lca_run *run = lca_run_of(L);
+  int64_t shards = run->options.shards > 1 ? run->options.shards : 1;
+  run->stats.guarded.project = (luaL_checkinteger(L, 1) + shards - 1) / shards;
   return 0;
 }
 

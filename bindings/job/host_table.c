@@ -214,6 +214,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "signal", signal_new },
     { "begin_bulk", lca_bulk_begin },
     { "plan_item", lca_item_plan },
+    { "is_in_shard", lca_item_in_shard },
     { "check_class", lca_recorder_check_class },
     { "end_plan", lca_bulk_end_plan },
     { "seal", lca_bulk_seal },
@@ -259,6 +260,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
   lca_table_set_text(L, "given", options->given);
   lca_table_set_integer(L, "concurrency", options->concurrency);
   lca_table_set_integer(L, "limit_items", options->limit_items);
+  lca_table_set_bool(L, "is_shard", options->shards > 1);
   lua_setfield(L, -2, "composio.host");
   lua_pop(L, 1);
 }

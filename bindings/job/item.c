@@ -6,6 +6,7 @@
    selection of a hundred thousand change, the ledger has ten items. Rows (of a
    CSV file) are always written. */
 #include <string.h>
+#include "base/digest.h"
 #include "module/account.h"
 #include "module/error.h"
 #include "module/table.h"
@@ -549,4 +550,16 @@ int lca_item_after(lua_State *L)
   lua_pushvalue(L, AFTER_SUBJECT);
   lua_pushvalue(L, AFTER_RESULTS);
   return after_ended(L, lua_pcallk(L, 2, 0, 0, 0, after_ended), 0);
+}
+
+/* host.is_in_shard(key) → does this run take the item? Every item is in one
+   slice of N, whatever the others are. */
+int lca_item_in_shard(lua_State *L)
+{
+  const struct lca_run_options *options = &lca_run_of(L)->options;
+  uint64_t hash = ca_digest_text(luaL_checkstring(L, 1));
+  hash ^= hash >> 32; /* its low bits alone depend on too little */
+  lua_pushboolean(L, options->shards < 2 || hash % (uint64_t)options->shards ==
+                                                (uint64_t)options->shard - 1);
+  return 1;
 }

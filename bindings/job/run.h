@@ -135,6 +135,8 @@ struct lca_run_options {
   bool apply;          /* false: preview */
   int concurrency;     /* items at once */
   int64_t limit_items; /* per bulk; 0: all */
+  int shard;           /* which slice of each bulk's items, from 1 */
+  int shards;          /* how many; below 2: the run takes all items */
   struct lca_replay replay;
   /* Borrowed: the run whose failed rows this one redoes, selected for reading;
      or NULL. */

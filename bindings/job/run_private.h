@@ -166,6 +166,7 @@ int64_t lca_item_add_single(lua_State *L, struct lca_run *run,
 /* host.plan_item, host.after_item, host.item_account, host.item_kind,
    host.row_item, host.tag, host.fail_straight. */
 int lca_item_plan(lua_State *L);
+int lca_item_in_shard(lua_State *L);
 int lca_item_after(lua_State *L);
 int lca_item_account(lua_State *L);
 int lca_item_fail_straight(lua_State *L);

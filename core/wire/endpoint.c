@@ -167,7 +167,7 @@ static void set_numbers(struct ca_endpoint *endpoint,
   endpoint->retries = options->retries >= 0 ? options->retries : 2;
   endpoint->concurrency = options->concurrency ? options->concurrency : 32;
   endpoint->retry_tokens = CA_RETRY_TOKENS;
-  ca_rate_init(&endpoint->rate, budget > 0 ? budget : 25.0,
+  ca_rate_init(&endpoint->rate, budget > 0 ? budget : CA_DEFAULT_BUDGET,
                options->rate_per_second, endpoint->concurrency);
 }
 

@@ -11,6 +11,8 @@
 
 struct ca_op;
 
+#define CA_DEFAULT_BUDGET 25.0 /* percent */
+
 struct ca_endpoint_options {
   const char *base_url;   /* NULL: https://backend.composio.dev */
   const char *api_key;    /* required; copied, and wiped when freed */

@@ -244,6 +244,20 @@ return function(composio, core, given)
     end
   end
 
+  -- Leaves out what other shards take.
+  local function sliced(source)
+    local next_item = source.next
+    function source.next()
+      while true do
+        local subject, key, account, row, missing = next_item()
+        if subject == nil or host.is_in_shard(key) then
+          return subject, key, account, row, missing
+        end
+      end
+    end
+    return source
+  end
+
   local function make_source(selection, options)
     local kind = type(selection)
     local is_selection = kind == "table" or kind == "userdata"
@@ -668,6 +682,9 @@ return function(composio, core, given)
   function composio.bulk(...)
     local options, selection, action = read_arguments(...)
     local source = make_source(selection, options)
+    if host.is_shard then
+      source = sliced(source)
+    end
     local workers = options.concurrency or host.concurrency
     local bulk, sealed, selected = host.begin_bulk(options.name or "")
     local why, retries

@@ -81,12 +81,15 @@ local function label(name, value)
     ["\n"] = "\\n" })))
 end
 
--- Returns the run's metrics in the text format of Prometheus: one group for each job
--- and profile, which the next run replaces.
+-- Returns the run's metrics in the text format of Prometheus: one group for each job,
+-- profile and shard, which the next run replaces.
 local function metrics(facts)
   local lines = {}
   local profile = facts.profile or "default"
   local common = label("job", job_name(facts)) .. "," .. label("profile", profile)
+  if facts.shard then
+    common = common .. "," .. label("shard", facts.shard)
+  end
 
   local function family(name, help)
     lines[#lines + 1] = ("# HELP composio_run_%s %s"):format(name, help)
