@@ -75,8 +75,8 @@ describe("a run's outcome is the same", function()
     place:script(SCRIPT)
     local key = place:write("key.secret", emulator.api_key, "600")
     local words = host.unlimited {
-      place.path .. "/job.lua", "--apply", "--cron", "--state-dir", place.path .. "/state", "--api-key-file", key,
-      "--base-url", emulator.url, ...,
+      place.path .. "/job.lua", "--apply", "--cron", "--state-dir", place.path .. "/state",
+      "--api-key-file", key, "--base-url", emulator.url, ...,
     }
     emulator:reset()
     local night = place:run(words, options)
