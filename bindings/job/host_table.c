@@ -86,12 +86,13 @@ static int host_why_ended(lua_State *L)
   return 1;
 }
 
-/* host.secret(text): masks this text in all output from now on. */
+/* host.secret(text): masks this text in all output from now on, and keeps it
+   out of the ledger. */
 static int host_secret(lua_State *L)
 {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
-  ca_secret_add(text, len);
+  ca_secret_add_lasting(text, len);
   return 0;
 }
 

@@ -97,6 +97,7 @@ static int report_add(lua_State *L)
   struct lca_report *report = check_report(L);
   struct ca_slice line;
   line.data = luaL_checklstring(L, 2, &line.len);
+  lca_run_keep_clear(L, "the report's row", line.data);
   report_former(L, report);
   if(report->file && !report->err.code)
     lca_report_file_put_row(report, luaL_checkinteger(L, 3),

@@ -126,9 +126,9 @@ void lca_run_keep_clear(lua_State *L, const char *place, const char *text)
 {
   if(text && ca_secret_has_lasting() && ca_secret_is_in(text, strlen(text)))
     lca_error_usage(L,
-                    "%s holds a secret parameter, which would be kept in the "
-                    "ledger in clear: use another value there; credentials "
-                    "of accounts and reasons may hold it",
+                    "%s holds the value of a secret parameter or column, "
+                    "which would be kept in clear: use another value there; "
+                    "credentials of accounts and reasons may hold it",
                     place);
 }
 

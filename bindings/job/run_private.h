@@ -139,8 +139,9 @@ void lca_run_begin(lua_State *L, struct lca_run *run);
 /* Ends the run because the ledger cannot be written. [-0, +0, e] */
 int lca_run_ledger_failed(lua_State *L, struct lca_run *run,
                           const struct ca_err *err);
-/* Raises when the text, which the ledger would keep, holds a secret parameter.
-   place: names the text; text may be NULL. [-0, +0, e] */
+/* Raises when the text, which the ledger or a report would keep, holds the
+   value of a secret parameter or of a secret column of a CSV file. place:
+   names the text; text may be NULL. [-0, +0, e] */
 void lca_run_keep_clear(lua_State *L, const char *place, const char *text);
 /* Sets run->client, which sends changes, to the default client unless a
    recorded call has set it. [-0, +0, e] */

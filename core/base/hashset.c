@@ -56,6 +56,11 @@ enum ca_code ca_hashset_add(struct ca_hashset *set, uint64_t hash,
   return CA_OK;
 }
 
+bool ca_hashset_has(const struct ca_hashset *set, uint64_t hash)
+{
+  return set->slots && *find_slot(set, hash ? hash : 1) != 0;
+}
+
 void ca_hashset_clear(struct ca_hashset *set)
 {
   free(set->slots);

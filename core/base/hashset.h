@@ -22,6 +22,9 @@ struct ca_hashset {
 CA_MUST_USE enum ca_code ca_hashset_add(struct ca_hashset *set, uint64_t hash,
                                         bool *present);
 
+/* Is hash a member? */
+bool ca_hashset_has(const struct ca_hashset *set, uint64_t hash);
+
 /* Empties the set and frees its memory. */
 void ca_hashset_clear(struct ca_hashset *set);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
+#include "base/hashset.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "base/secret.h"
@@ -30,6 +31,9 @@ static struct secret *secrets;
 static size_t secret_count;
 static size_t secret_size;
 static size_t lasting_count;
+static struct ca_hashset starts; /* of lasting secrets and their spellings:
+                                    there may be one for each row of a file */
+static bool starts_lost;         /* memory has run out */
 
 /* Whole groups only: the last group depends on the bytes that follow. */
 static char *base64(const char *bytes, size_t len)
@@ -131,7 +135,7 @@ static struct secret *find(const char *plain, size_t len)
 
 /* Sorts the longest secrets first: masking a secret that is part of another
    one would leave the rest of the longer one readable. */
-static void sort_last(void)
+static struct secret *sort_last(void)
 {
   size_t i;
   for(i = secret_count - 1; i && secrets[i - 1].len < secrets[i].len; i--) {
@@ -139,46 +143,80 @@ static void sort_last(void)
     secrets[i - 1] = secrets[i];
     secrets[i] = swap;
   }
+  return &secrets[i];
 }
 
-void ca_secret_add(const char *plain, size_t len)
+/* Returns NULL when it is too short, or memory has run out. */
+static struct secret *add(const char *plain, size_t len)
 {
   struct secret *secret;
 
   if(len < SHORTEST)
-    return;
+    return NULL;
   secret = find(plain, len);
   if(secret) {
     secret->uses++;
-    return;
+    return secret;
   }
   secret = ca_buf_grow(secrets, secret_count, &secret_size, sizeof(*secrets));
   if(!secret)
-    return;
+    return NULL;
   secrets = secret;
   secret = &secrets[secret_count];
   memset(secret, 0, sizeof(*secret));
   secret->plain = malloc(len + 1);
   if(!secret->plain)
-    return;
+    return NULL;
   memcpy(secret->plain, plain, len);
   secret->plain[len] = '\0';
   secret->len = len;
   secret->uses = 1;
   spell(secret);
   secret_count++;
-  sort_last();
+  return sort_last();
+}
+
+void ca_secret_add(const char *plain, size_t len)
+{
+  (void)add(plain, len);
+}
+
+static uint64_t start_of(const char *text)
+{
+  uint64_t start = 0;
+  memcpy(&start, text, SHORTEST);
+  return start;
+}
+
+static void note_start(const char *text)
+{
+  bool present;
+  if(text && strlen(text) >= SHORTEST &&
+     ca_hashset_add(&starts, start_of(text), &present))
+    starts_lost = true;
 }
 
 void ca_secret_add_lasting(const char *plain, size_t len)
 {
-  struct secret *secret;
-  ca_secret_add(plain, len);
-  secret = find(plain, len);
-  if(secret && !secret->lasting) {
-    secret->lasting = true;
-    lasting_count++;
-  }
+  struct secret *secret = add(plain, len);
+  int i;
+  if(!secret || secret->lasting)
+    return;
+  secret->lasting = true;
+  lasting_count++;
+  note_start(secret->plain);
+  for(i = 0; i < SPELLINGS; i++)
+    note_start(secret->spellings[i]);
+}
+
+/* May the text hold a lasting secret? */
+static bool may_hold(const char *text, size_t len)
+{
+  size_t i;
+  for(i = 0; i + SHORTEST <= len; i++)
+    if(ca_hashset_has(&starts, start_of(text + i)))
+      return true;
+  return starts_lost;
 }
 
 static void wipe_text(char *text)
@@ -208,6 +246,7 @@ void ca_secret_remove(const char *plain, size_t len)
     free(secrets);
     secrets = NULL;
     secret_size = 0;
+    ca_hashset_clear(&starts);
   }
 }
 
@@ -338,6 +377,8 @@ static size_t mask(char *text, size_t len, bool lasting_only)
   size_t i;
   int k;
 
+  if(lasting_only && !may_hold(text, len))
+    return len;
   for(i = 0; i < secret_count; i++) {
     const struct secret *secret = &secrets[i];
     if(lasting_only && !secret->lasting)
@@ -372,7 +413,7 @@ bool ca_secret_is_in(const char *text, size_t len)
 {
   char *copy;
   bool is_in;
-  if(!text || !lasting_count)
+  if(!text || !lasting_count || !may_hold(text, len))
     return false;
   copy = malloc(len + 1);
   if(!copy)

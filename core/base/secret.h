@@ -27,7 +27,7 @@ void ca_secret_remove_json(const char *json, size_t len);
    percent-encoded, base64 or JSON-escaped. Returns the new length. */
 size_t ca_secret_mask(char *text, size_t len);
 /* Masks only the secrets of ca_secret_add_lasting. It is cheap enough to be
-   called for each change. */
+   called for each change, however many there are. */
 size_t ca_secret_mask_lasting(char *text, size_t len);
 bool ca_secret_has_lasting(void);
 /* Does the text hold one of them, in any spelling that is masked? text may be

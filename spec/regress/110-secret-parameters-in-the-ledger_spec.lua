@@ -30,7 +30,7 @@ local function refused(name, script)
     env = { COMPOSIO_PARAM_TOKEN = secret },
   })
   assert.is_true(result.code ~= 0, result.err)
-  job.has(result.err, name .. " holds a secret parameter, which would be kept in the ledger")
+  job.has(result.err, name .. " holds the value of a secret parameter or column, which would")
   assert.same({}, emulator:changes())
 end
 

@@ -41,8 +41,10 @@ static void many_members(void)
   for(number = 0; number < MANY; number++)
     if(add(&set, hash_of_number(number)))
       CHECK(!"present before it was added");
+  CHECK(!ca_hashset_has(&set, hash_of_number(MANY)));
   for(number = 0; number < MANY; number++)
-    if(!add(&set, hash_of_number(number)))
+    if(!ca_hashset_has(&set, hash_of_number(number)) ||
+       !add(&set, hash_of_number(number)))
       CHECK(!"lost");
   CHECK_INT(set.count, MANY);
   CHECK(allocations < 16); /* it doubles */

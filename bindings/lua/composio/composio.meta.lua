@@ -554,7 +554,9 @@ function composio.run(f, ...) end
 ---`--NAME-file FILE` (mode 0600) or from the environment variable `COMPOSIO_PARAM_NAME`;
 ---a required one is otherwise asked for on the terminal, without echo. composio-lua masks
 ---a value of six bytes or more in all that it writes. The ledger keeps only a salted
----fingerprint.
+---fingerprint: a call raises when such a value stands where the ledger, a plan or a report
+---would keep it in clear (a key, a row, an id, a user, an alias, a tag, a bulk's name). It is
+---masked in reasons, and credentials may hold it.
 ---
 ---A "file" is one that the script reads: what cannot be read is refused. A "path" is that of
 ---a file that it writes. The command after `next:` names both by absolute paths.
@@ -652,7 +654,8 @@ function composio.tag(name) end
 ---@operator call: table<string, string>?
 
 ---Returns the rows of a CSV file, for a bulk or a loop: `for row in composio.csv(path) do`.
----A column in `secret` must exist, and is kept out of ledger, logs and plans. The quote that
+---A column in `secret` must exist, and is kept out of ledger, logs and plans: its values are
+---refused and masked like those of a secret parameter (see composio.job.param). The quote that
 ---composio.report puts before a formula is removed unless `raw` is true. Control bytes and
 ---invisible characters in cells are warned of; text that is not UTF-8 is an error.
 ---@param path string
