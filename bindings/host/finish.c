@@ -245,9 +245,9 @@ void host_finish_run(struct host *host)
   bool open;
   struct ca_err err;
   ca_err_clear(&err);
-  lca_apply_drain(host->L, host_setup_deadline_ms, host);
+  lca_apply_drain(host->L);
   host->over = true;
-  lca_settle_run(host->L, CA_FAILED, host_setup_deadline_ms, host);
+  lca_settle_run(host->L, true);
   host_terminal_clear_progress(host);
   host_result_read_counts(host);
   finish_reports(host);

@@ -148,10 +148,9 @@ void host_setup_machine(struct host *host);
 void host_setup_describe_run(struct host *host, struct ca_run_info *info);
 /* Starts the time of --deadline, if it is given. */
 void host_setup_deadline(struct host *host);
-/* Returns when to give up requests in flight: ten seconds after a signal or
-   the deadline was seen, in monotonic milliseconds; -1 if there was neither.
-   ctx is the host. */
-int64_t host_setup_deadline_ms(void *ctx);
+/* May requests in flight still be waited for? They are given up ten seconds
+   after a signal or the deadline was seen. */
+bool host_setup_may_wait(struct host *host);
 
 /* ---- host/finish.c ---- */
 

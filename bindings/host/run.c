@@ -175,12 +175,12 @@ static void show(void *ctx, const struct lca_plan *plan)
   host_preview_show(ctx, plan);
 }
 
-static void tick(void *ctx)
+static bool tick(void *ctx)
 {
   struct host *host = ctx;
   host->sandbox.alive++;
-  (void)host_setup_deadline_ms(host);
   host_terminal_show_progress(host);
+  return host_setup_may_wait(host);
 }
 
 /* --if-older */
@@ -338,7 +338,7 @@ static int run_script(lua_State *L)
     lua_getfield(L, -1, "recall_secrets");
     lua_call(L, 0, 0);
     if(!host->replay.only_plan && !host->replay.redo)
-      lca_settle_run(L, CA_NOT_TRIED, host_setup_deadline_ms, host);
+      lca_settle_run(L, false);
     if(!host->replay.redo) {
       lua_getfield(L, -1, "with_plan");
       lua_pushvalue(L, 1);

@@ -152,14 +152,15 @@ void host_setup_deadline(struct host *host)
   (void)setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-int64_t host_setup_deadline_ms(void *ctx)
+bool host_setup_may_wait(struct host *host)
 {
-  struct host *host = ctx;
+  int64_t now_ms;
   if(!host_is_cut(host))
-    return -1;
+    return true;
+  now_ms = ca_clock_mono_ms(host->clock);
   if(!host->stop_since_ms)
-    host->stop_since_ms = ca_clock_mono_ms(host->clock);
-  return host->stop_since_ms + GRACE_MS;
+    host->stop_since_ms = now_ms;
+  return now_ms < host->stop_since_ms + GRACE_MS;
 }
 
 void host_setup_machine(struct host *host)

@@ -200,7 +200,7 @@ int lca_apply_pump(void *ctx, lua_State *L, int wait_ms)
 {
   struct lca_run *run = ctx;
   struct ca_err err;
-  run->options.tick(run->options.ctx);
+  (void)run->options.tick(run->options.ctx);
   ca_err_clear(&err);
   /* The step may wait: other processes must be able to write meanwhile. */
   if(run->ledger && ca_ledger_commit_before_wait(run->ledger, &wait_ms, &err))
@@ -504,15 +504,7 @@ void lca_apply_open(lua_State *L)
 
 /* ---- after the script ---- */
 
-bool lca_apply_deadline_passed(const struct ca_engine *engine,
-                               int64_t (*deadline_ms)(void *ctx), void *ctx)
-{
-  int64_t until = deadline_ms(ctx);
-  return until >= 0 && ca_clock_mono_ms(ca_engine_clock(engine)) >= until;
-}
-
-void lca_apply_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx),
-                     void *ctx)
+void lca_apply_drain(lua_State *L)
 {
   struct lca_run *run = lca_run_of(L);
   struct ca_engine *engine;
@@ -523,9 +515,8 @@ void lca_apply_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx),
   engine = lca_scheduler_engine(run->sched);
   ca_apply_stop(run->apply);
   while(!ca_apply_finished(run->apply)) {
-    if(lca_apply_deadline_passed(engine, deadline_ms, ctx))
+    if(!run->options.tick(run->options.ctx))
       break;
-    run->options.tick(run->options.ctx);
     if(ca_engine_step(engine, 100, &err))
       break;
     ca_apply_turn(run->apply);

@@ -179,8 +179,9 @@ struct lca_run_options {
   const char *(*protect)(void *ctx, const char *id, const char *user,
                          const char *toolkit, char *out, size_t size);
   bool protects; /* false: nothing is protected */
-  /* Called before each step of the engine, to show progress. */
-  void (*tick)(void *ctx);
+  /* Called before each step of the engine, to show progress. Returns whether
+     requests in flight may still be waited for. */
+  bool (*tick)(void *ctx);
   /* Prints a line for people. */
   void (*log_line)(void *ctx, const char *text);
   /* The same for a warning, which --quiet shows, too. */
@@ -225,20 +226,17 @@ bool lca_run_limit(struct lca_run *run, const char *text);
 
 const struct lca_run_stats *lca_run_stats(lua_State *L);
 
-/* After the script: waits for changes in progress until deadline_ms (on the
-   monotonic clock, asked before every step; -1: without limit), then abandons
-   them: a change whose request may have been sent becomes unknown. Never
-   throws. */
-void lca_apply_drain(lua_State *L, int64_t (*deadline_ms)(void *ctx),
-                     void *ctx);
+/* After the script: waits for changes in progress as long as options.tick
+   allows, then abandons them: a change whose request may have been sent
+   becomes unknown. Never throws. */
+void lca_apply_drain(lua_State *L);
 
 /* Probes the run's unknown changes and records what became of them; those that
-   did not happen get the outcome not_done. With CA_FAILED, at the end of a
-   run, straight-line changes that may be repeated are sent again. Ends early
-   when a signal interrupts the run, or at deadline_ms (as above). Logs what
-   was found. Never throws. */
-void lca_settle_run(lua_State *L, enum ca_outcome not_done,
-                    int64_t (*deadline_ms)(void *ctx), void *ctx);
+   did not happen are not tried, or, at the end of a run, failed: then
+   straight-line changes that may be repeated are sent again. Ends early when a
+   signal interrupts the run, or when options.tick says so. Logs what was
+   found. Never throws. */
+void lca_settle_run(lua_State *L, bool at_end);
 
 /* Records that the ledger cannot be written, for callers that cannot raise
    because the script has ended: the run then ends with LCA_STOP_LEDGER. Never

@@ -369,9 +369,6 @@ void lca_direct_open(lua_State *L);
 /* host.apply and its object. */
 int lca_apply_bulk(lua_State *L);
 void lca_apply_open(lua_State *L);
-/* Has the deadline passed? -1 means that there is none. */
-bool lca_apply_deadline_passed(const struct ca_engine *engine,
-                               int64_t (*deadline_ms)(void *ctx), void *ctx);
 /* Carries out once more the changes of the items in run->resent that are
    open. */
 void lca_apply_resend(struct lca_run *run, int bulk, int concurrency,

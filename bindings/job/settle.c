@@ -123,15 +123,12 @@ static bool is_interrupted(const struct lca_run *run)
 }
 
 static void drive(struct lca_run *run, struct ca_settle *settle,
-                  int64_t (*deadline_ms)(void *ctx), void *ctx,
                   struct ca_err *err)
 {
   struct ca_engine *engine = lca_scheduler_engine(run->sched);
   while(!ca_settle_finished(settle)) {
-    if(lca_apply_deadline_passed(engine, deadline_ms, ctx) ||
-       is_interrupted(run))
+    if(!run->options.tick(run->options.ctx) || is_interrupted(run))
       ca_settle_stop(settle);
-    run->options.tick(run->options.ctx);
     if(ca_settle_fill(settle, err) || ca_settle_finished(settle) ||
        ca_engine_step(engine, 100, err))
       break;
@@ -182,8 +179,7 @@ static int64_t wait_left(const struct lca_run *run)
 /* Settles the unknown changes of the bulk, 0: straight-line ones, -1: all of
    the run; counts and collects them. */
 static void settle_all(lua_State *L, struct settling *settling, int bulk,
-                       enum ca_outcome not_done, enum ca_outcome not_yet,
-                       int64_t (*deadline_ms)(void *ctx), void *ctx)
+                       enum ca_outcome not_done, enum ca_outcome not_yet)
 {
   struct lca_run *run = settling->run;
   struct ca_settle_options options = { .bulk = bulk,
@@ -220,7 +216,7 @@ static void settle_all(lua_State *L, struct settling *settling, int bulk,
       ca_settle_new(lca_scheduler_engine(run->sched), run->client->endpoint,
                     run->ledger, &options, reported, settling, &err);
   if(settle)
-    drive(run, settle, deadline_ms, ctx, &err);
+    drive(run, settle, &err);
   ca_settle_free(settle);
   if(err.code)
     run->options.log_line(run->options.ctx, err.text);
@@ -233,12 +229,6 @@ static void settle_all(lua_State *L, struct settling *settling, int bulk,
    have happened is sent once more, what may be repeated until the time is
    over. Items that have ended well are reported to the applier like any
    other, so that `after` runs for them. */
-
-static int64_t no_deadline(void *ctx)
-{
-  (void)ctx;
-  return -1;
-}
 
 static int by_number(const void *a, const void *b)
 {
@@ -280,8 +270,9 @@ static void pause_before(struct lca_run *run, int passes, struct ca_err *err)
   until =
       now_ms(run) + (pause_ms < wait_left(run) ? pause_ms : wait_left(run));
   while(!is_interrupted(run) && now_ms(run) < until &&
-        !ca_engine_step(engine, 100, err))
-    run->options.tick(run->options.ctx);
+        run->options.tick(run->options.ctx))
+    if(ca_engine_step(engine, 100, err))
+      break;
 }
 
 static bool may_send(const struct lca_run *run)
@@ -310,7 +301,7 @@ int lca_settle_bulk(lua_State *L)
   settling.repeats = wait_left(run) > 0;
   if(run->applier && run->stats.outcomes[CA_UNKNOWN] && may_send(run))
     settle_all(L, &settling, bulk, resent->passes ? CA_FAILED : CA_NOT_TRIED,
-               CA_UNKNOWN, no_deadline, NULL);
+               CA_UNKNOWN);
   if(!keep_bulk(&settling, bulk, &err) && settling.count) {
     pause_before(run, resent->passes, &err);
     resent->passes++;
@@ -346,9 +337,7 @@ static void count_resent(void *owner, const struct ca_applied *applied)
 
 /* Sends the items' changes again with an apply of its own, because the
    run's has stopped. */
-static enum ca_code resend(struct settling *settling,
-                           int64_t (*deadline_ms)(void *ctx), void *ctx,
-                           struct ca_err *err)
+static enum ca_code resend(struct settling *settling, struct ca_err *err)
 {
   struct lca_run *run = settling->run;
   struct ca_engine *engine = lca_scheduler_engine(run->sched);
@@ -363,12 +352,10 @@ static enum ca_code resend(struct settling *settling,
             : err->code;
   run->resending = true;
   while(!code) {
-    run->options.tick(run->options.ctx);
     code = ca_apply_fill(apply, err);
     if(code || ca_apply_finished(apply))
       break;
-    if(lca_apply_deadline_passed(engine, deadline_ms, ctx) ||
-       is_interrupted(run)) {
+    if(!run->options.tick(run->options.ctx) || is_interrupted(run)) {
       code = ca_apply_abandon(apply, err);
       break;
     }
@@ -378,11 +365,9 @@ static enum ca_code resend(struct settling *settling,
   return code;
 }
 
-void lca_settle_run(lua_State *L, enum ca_outcome not_done,
-                    int64_t (*deadline_ms)(void *ctx), void *ctx)
+void lca_settle_run(lua_State *L, bool at_end)
 {
   struct lca_run *run = lca_run_of(L);
-  bool at_end = not_done == CA_FAILED;
   int64_t began_ms;
   int passes = 0;
   size_t count;
@@ -395,15 +380,15 @@ void lca_settle_run(lua_State *L, enum ca_outcome not_done,
     struct settling settling = { .run = run, .at_end = at_end };
     run->settled_ms = now_ms(run) - began_ms;
     settling.repeats = at_end && wait_left(run) > 0 && may_send(run);
-    settle_all(L, &settling, -1, not_done, at_end ? CA_UNKNOWN : CA_NOT_TRIED,
-               deadline_ms, ctx);
+    settle_all(L, &settling, -1, at_end ? CA_FAILED : CA_NOT_TRIED,
+               at_end ? CA_UNKNOWN : CA_NOT_TRIED);
     count = 0;
     if(settling.repeats && settling.count && !keep_bulk(&settling, 0, &err) &&
        settling.count) {
       count = settling.count;
       pause_before(run, passes++, &err);
       if(!err.code && !is_interrupted(run))
-        (void)resend(&settling, deadline_ms, ctx, &err);
+        (void)resend(&settling, &err);
     }
     free(settling.items);
   } while(count && !err.code && !is_interrupted(run));
