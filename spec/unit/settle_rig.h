@@ -18,6 +18,7 @@
 static struct ca_settle *settle;
 static char settled[8192];
 static int64_t settle_wait_ms = 300000;
+static ca_settle_final_fn *settle_is_final;
 static int64_t settle_since_ms; /* how long ago the last request was lost */
 /* What is known when the next change is sent. */
 static struct ca_sent sent_with = { .service_ms = INT64_C(1795327215000) };
@@ -42,6 +43,7 @@ static inline void begin_settle(int concurrency, enum ca_outcome not_done)
                                        .concurrency = concurrency,
                                        .not_done = not_done,
                                        .not_yet = CA_UNKNOWN,
+                                       .is_final = settle_is_final,
                                        .quiet_ms = QUIET_MS,
                                        .last_sent_ms =
                                            fake.mono_ms - settle_since_ms,

@@ -138,6 +138,33 @@ static void what_may_be_repeated_stays_unknown(void)
   stop_settle();
 }
 
+static bool all_are_final(void *owner, const struct ca_change_row *row)
+{
+  CHECK(owner == &settled);
+  CHECK_TEXT(row->change.account, "ca_1");
+  return true;
+}
+
+/* It has a quiet time like what must not be repeated. */
+static void what_is_not_repeated_is_final(void)
+{
+  start();
+  plan_plain("connected_accounts", "disable", "ca_1", "ACTIVE");
+  settle_is_final = all_are_final;
+  begin_settle(4, CA_FAILED);
+  settle_is_final = NULL;
+  fill_settle();
+  reply(0, 200, "{\"id\":\"ca_1\",\"status\":\"ACTIVE\"}", true);
+  CHECK_TEXT(settled, "");
+  CHECK_INT(sent_count, 2);
+  CHECK_INT(sent[1].sleep_ms, QUIET_MS);
+  awake(1);
+  reply(2, 200, "{\"id\":\"ca_1\",\"status\":\"ACTIVE\"}", true);
+  CHECK_TEXT(settled, "ca_1 disable failed: the account is ACTIVE; ");
+  CHECK_TEXT(ledger_says(), "5");
+  stop_settle();
+}
+
 /* Fields. */
 
 static void by_fields(void)
@@ -735,6 +762,7 @@ int main(void)
   check_case("probes that fail", probes_that_fail);
   check_case("what may be repeated stays unknown",
              what_may_be_repeated_stays_unknown);
+  check_case("what is not repeated is final", what_is_not_repeated_is_final);
   check_case("by fields", by_fields);
   check_case("what cannot be told is not asked",
              what_cannot_be_told_is_not_asked);
