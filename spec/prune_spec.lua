@@ -100,6 +100,17 @@ describe("runs --prune", function()
     has(runs_left(), id)
   end)
 
+  it("leaves a run whose rows an open run has taken over", function()
+    local first, second = run_of(REFRESH, "--apply"), run_of(REFRESH, "--apply")
+    local open = "UPDATE run SET exit_code = 7, redoes = '%s' WHERE name = '%s';"
+    write_ledger(open:format(first, second))
+    age(100)
+    local run = prune("90d", "--apply")
+    assert.equal(0, run.code, run.err)
+    has(runs_left(), first)
+    has(runs_left(), second)
+  end)
+
   it("does not touch a run while another holds the lock", function()
     run_of(REFRESH, "--apply")
     age(100)

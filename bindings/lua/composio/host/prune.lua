@@ -23,13 +23,13 @@ end
 -- open, or can be undone.
 local function choose(ledger, host, can_be_undone)
   local chosen, open, undoable = {}, 0, 0
-  local undone = {} -- runs that an open undo refers to
+  local undone = {} -- runs that an open undo refers to, or an open run that redoes them
   for run in ledger:runs {} do
     run.state = host.state(run)
     local age = host.now() - (run.ended_ms ~= 0 and run.ended_ms or run.began_ms)
     local is_needed = is_open(run) or undone[run.run]
-    if is_needed and run.undoes then
-      undone[run.undoes] = true
+    if is_needed then
+      undone[run.undoes or run.redoes or ""] = true
     end
     if age < host.prune_ms or is_empty_preview(run) and age >= EMPTY_MS then -- luacheck: ignore 542
     elseif is_needed then
