@@ -141,6 +141,10 @@ static lua_State *push_origin(lua_State *L)
 
 void lca_scheduler_set_origin(lua_State *L, struct lca_scheduler *s, int index)
 {
+  const void *origin = lua_topointer(L, index);
+  if(s->running->origin == origin)
+    return; /* a bulk runs the same action for each item */
+  s->running->origin = origin;
   lua_pushvalue(L, index);
   push_task(L, s->running);
   lua_insert(L, -2);

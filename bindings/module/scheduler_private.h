@@ -64,6 +64,7 @@ struct lca_task {
   uint64_t joiner_token; /* wakes this task when the joined one ends */
   uint64_t scope_id; /* id of its scope; still valid after the scope is gone */
   int64_t item;
+  const void *origin; /* what lca_scheduler_set_origin set last, or NULL */
   int64_t kill_at_ms; /* monotonic; set by a cancel */
   int64_t grace_ms;
   uint32_t slot;

@@ -266,7 +266,7 @@ bool ca_json_enter(struct ca_json_scan *scan, char bracket)
 
 /* Before a member or element: returns 1 to go on, 0 after the closing
    bracket, -1 when the text is not JSON. */
-static int step(struct ca_json_scan *scan, bool *first, char close)
+static inline int step(struct ca_json_scan *scan, bool *first, char close)
 {
   scan->at = after_blanks(scan->at, scan->end);
   if(scan->at >= scan->end)
