@@ -345,8 +345,8 @@ describe("--confirm", function()
   it("is not needed in a preview, whose next command has it", function()
     local run = preview(MAY .. delete("a", 3))
     assert.equal(0, run.code, run.err)
-    local next = "composio-lua job.lua --summary summary.json --apply --confirm 3"
-    assert.equal(next, run.summary.next)
+    local next = "composio-lua PLACE/job.lua --summary PLACE/summary.json --apply --confirm 3"
+    assert.equal((next:gsub("PLACE", place.path)), run.summary.next)
   end)
 
   it("takes a number for each bulk", function()

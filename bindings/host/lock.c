@@ -159,6 +159,7 @@ static enum taken take(const char *dir, const char *path, int how, int *out,
   struct stat info;
   int saved;
   int fd = ca_store_open_file(dir, path);
+  memset(holder, 0, sizeof(*holder));
   if(fd < 0)
     return BROKEN;
   if(fstat(fd, &info) || !S_ISREG(info.st_mode)) {
@@ -171,8 +172,7 @@ static enum taken take(const char *dir, const char *path, int how, int *out,
       *out = fd;
       return TAKEN;
     }
-    memset(holder, 0, sizeof(*holder)); /* removed meanwhile: try again */
-    close(fd);
+    close(fd); /* it was removed meanwhile: try again */
     return HELD;
   }
   saved = errno;

@@ -28,10 +28,12 @@ static enum ca_code delete_rows(struct ca_ledger *ledger, int64_t run,
   int rc = SQLITE_OK;
 
   for(i = 0; !rc && i < sizeof(tables) / sizeof(tables[0]); i++) {
-    sqlite3_snprintf(
-        sizeof(sql), sql, "DELETE FROM %s WHERE %s >= %lld AND %s < %lld",
-        tables[i].table, tables[i].column, (long long)(run << tables[i].bits),
-        tables[i].column, (long long)((run + 1) << tables[i].bits));
+    int64_t first = run << tables[i].bits;
+    int64_t end = (run + 1) << tables[i].bits;
+    sqlite3_snprintf(sizeof(sql), sql,
+                     "DELETE FROM %s WHERE %s >= %lld AND %s < %lld",
+                     tables[i].table, tables[i].column, (long long)first,
+                     tables[i].column, (long long)end);
     rc = sqlite3_exec(ledger->db, sql, NULL, NULL, NULL);
   }
   return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
