@@ -13,6 +13,7 @@
 /* Masking a shorter secret would mangle ordinary words. */
 #define SHORTEST  6
 #define LONG_TEXT 512 /* memmem is faster from this length on */
+#define CUT_TEXT  200 /* no shorter text is cut before it is masked */
 
 /* Spellings that are masked, too: base64 at the three offsets within a group,
    percent-encoded, JSON-escaped, and the last two as others write them (%2f,
@@ -371,6 +372,28 @@ static size_t mask_one(char *text, size_t len, const char *secret, size_t size)
   return len;
 }
 
+/* Masks the beginning of a secret at the end of a text: whoever wrote the text
+   cut it there. */
+static size_t mask_cut(char *text, size_t len, const char *secret, size_t size)
+{
+  size_t part = len < size ? len : size - 1;
+  for(; part >= SHORTEST; part--)
+    if(text[len - part] == *secret &&
+       !memcmp(text + len - part, secret, part)) {
+      memcpy(text + len - part, "***", 3);
+      return len - part + 3;
+    }
+  return len;
+}
+
+/* Shorter texts were not cut. */
+static size_t mask_spelling(char *text, size_t len, const char *secret,
+                            size_t size)
+{
+  len = mask_one(text, len, secret, size);
+  return len < CUT_TEXT ? len : mask_cut(text, len, secret, size);
+}
+
 static size_t mask(char *text, size_t len, bool lasting_only)
 {
   size_t before = len;
@@ -385,9 +408,9 @@ static size_t mask(char *text, size_t len, bool lasting_only)
       continue;
     for(k = 0; k < SPELLINGS; k++)
       if(secret->spellings[k])
-        len = mask_one(text, len, secret->spellings[k],
-                       strlen(secret->spellings[k]));
-    len = mask_one(text, len, secret->plain, secret->len);
+        len = mask_spelling(text, len, secret->spellings[k],
+                            strlen(secret->spellings[k]));
+    len = mask_spelling(text, len, secret->plain, secret->len);
   }
   if(len < before)
     text[len] = '\0';

@@ -24,7 +24,9 @@ void ca_secret_add_json(const char *json, size_t len);
 void ca_secret_remove_json(const char *json, size_t len);
 
 /* Replaces every registered secret by "***" in place, also where it is spelled
-   percent-encoded, base64 or JSON-escaped. Returns the new length. */
+   percent-encoded, base64 or JSON-escaped. A text of 200 bytes or more that
+   ends within a secret was cut there, and its end is masked, too. Returns the
+   new length. */
 size_t ca_secret_mask(char *text, size_t len);
 /* Masks only the secrets of ca_secret_add_lasting. It is cheap enough to be
    called for each change, however many there are. */

@@ -87,6 +87,28 @@ static void one_within_another(void)
   ca_secret_remove("my secret place", 15);
 }
 
+/* A text that was cut within a secret ends with the beginning of it. */
+static void cut_within_a_secret(void)
+{
+  char text[400];
+  size_t len;
+
+  ca_secret_add("hunter2/swordfish", 17);
+  memset(text, 'x', sizeof(text));
+  memcpy(text + 250, "hunter2/sword", 14);
+  len = ca_secret_mask(text, strlen(text));
+  CHECK_INT(len, 253);
+  CHECK_TEXT(text + 250, "***");
+  memset(text, 'x', sizeof(text));
+  memcpy(text + 250, "hunter2%2fswo", 14);
+  CHECK_INT(ca_secret_mask(text, strlen(text)), 253);
+  memset(text, 'x', sizeof(text));
+  memcpy(text + 250, "hunte", 6); /* tells too little */
+  CHECK_INT(ca_secret_mask(text, strlen(text)), 255);
+  CHECK_TEXT(masked("hunter2/sword"), "hunter2/sword"); /* was not cut */
+  ca_secret_remove("hunter2/swordfish", 17);
+}
+
 static void many_secrets(void)
 {
   char text[32];
@@ -270,6 +292,7 @@ int main(void)
   check_case("short ones are ignored", short_ones_are_ignored);
   check_case("registrations are counted", registrations_are_counted);
   check_case("one within another", one_within_another);
+  check_case("cut within a secret", cut_within_a_secret);
   check_case("many secrets", many_secrets);
   check_case("strings of a body", strings_of_a_body);
   check_case("other spellings", other_spellings);
