@@ -395,8 +395,10 @@ static CURLcode set_operation(struct ca_attempt *attempt,
 
   attempt->usual = 0;
   SET(easy, failed, with_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
-  SET(easy, failed, CURLOPT_BUFFERSIZE,
-      api->method == CA_GET ? PAGE_READ : CHANGE_READ);
+  /* a handle whose last transfer used HTTP/2 can still have its buffer, which
+     libcurl then refuses to resize: it works as well */
+  (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                         api->method == CA_GET ? PAGE_READ : CHANGE_READ);
   /* compression shrinks pages to a tenth; the reply to a change is shorter
      than the header that would ask for it */
   SET(easy, failed, CURLOPT_ACCEPT_ENCODING,
