@@ -26,7 +26,7 @@ end
 local function stops(run, why)
   assert.equal(7, run.code, run.err)
   job.has(run.err, "stopped while planning: " .. why)
-  job.has(run.err, "next: composio-lua job.lua --retries=0")
+  job.has(run.err, "/job.lua --retries=0") -- the same command
   assert.same({}, job.changes(emulator))
 end
 

@@ -14,8 +14,7 @@ for _, options in ipairs { {}, { "--apply" } } do
     local run = place:run({ "job.lua", "--retries=0", table.unpack(options) },
       { script = 'accounts.get "ca_x"' })
     assert.equal(7, run.code, run.err)
-    job.has(run.err, table.concat({ "next: composio-lua job.lua --retries=0",
-      table.unpack(options) }, " ") .. "\n")
+    job.has(run.err, table.concat({ "/job.lua --retries=0", table.unpack(options) }, " ") .. "\n")
   end)
 end
 
@@ -29,5 +28,5 @@ it("a run that stops while it plans", function()
   })
   assert.equal(7, run.code, run.err)
   job.has(run.err, "not tried 1")
-  job.has(run.err, "next: composio-lua job.lua --retries=0 --concurrency=1 --apply\n")
+  job.has(run.err, "/job.lua --retries=0 --concurrency=1 --apply\n")
 end)
