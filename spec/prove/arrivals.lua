@@ -53,8 +53,10 @@ local function start(words, ahead)
   for place, word in ipairs(words) do
     quoted[place] = stage.quote(word)
   end
-  local command = ("exec env COMPOSIO_BASE_URL=%s COMPOSIO_API_KEY=%s timeout -k 5 120 env %s %s")
-    :format(emulator.url, stage.API_KEY, table.concat(shim, " "), table.concat(quoted, " "))
+  local command = ("exec env COMPOSIO_BASE_URL=%s COMPOSIO_API_KEY=%s COMPOSIO_PARAM_TOKEN=%s ")
+    :format(emulator.url, stage.API_KEY, stage.SECRET)
+  command = ("%s timeout -k 5 120 env %s %s"):format(
+    command, table.concat(shim, " "), table.concat(quoted, " "))
   os.remove(code_file)
   local whole = "{ sh -c %s >%s 2>&1; echo $? >%s.new; mv %s.new %s; } 2>/dev/null & echo"
   local pipe = assert(io.popen(whole:format(stage.quote("echo $$ >" .. out .. ".pid; " .. command),
@@ -159,12 +161,12 @@ local function first_words(operation, random, turn)
     local wait = stage.short and 0 or random(0, 20)
     table.move({ "--settle-wait", wait .. "s" }, 1, 2, #words + 1, words)
   end
-  return stage.join(words, stage.OPEN, { "--", stage.SECRET })
+  return stage.join(words, stage.OPEN)
 end
 
 -- Returns the words of the next command, or nil. A killed run has no summary: what its
 -- kind of end leaves is known.
-local function next_words(operation, was_killed)
+local function next_words(was_killed)
   local text = stage.read(summary)
   os.remove(summary)
   local words = {}
@@ -182,12 +184,8 @@ local function next_words(operation, was_killed)
     pipe:close()
   end
   words[1] = stage.server.build .. "/composio-lua"
-  local all = table.concat(words, " ")
-  if not all:find "%-%-summary" then
+  if not table.concat(words, " "):find "%-%-summary" then
     table.move({ "--summary", summary }, 1, 2, #words + 1, words)
-  end
-  if operation.name == "initiate" and not all:find(stage.SECRET, 1, true) then
-    table.move({ "--", stage.SECRET }, 1, 2, #words + 1, words)
   end
   return words
 end
@@ -240,7 +238,7 @@ local function one(operation, random, how)
       wait_for_all(turn)
       let_time_pass(random)
     end
-    words = next_words(operation, code == 137)
+    words = next_words(code == 137)
     -- what the service refuses is offered again for as long as it refuses
   until not words or steps == STEPS or code == 3 and table.concat(words, " ") == typed
   wait_for_all(turn)

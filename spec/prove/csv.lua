@@ -99,21 +99,23 @@ local function start(random, count)
   local nth = call == "fdatasync" and random(4, 12) or random(1, count)
   local inject = ("%s:signal=SIGKILL:when=%d"):format(call, nth)
   return stage.shell(stage.command {
-    before = "strace -f -qq -o /dev/null -e inject=" .. inject,
+    before = stage.strace("/dev/null", { inject:match "^%w+" }, inject),
     script = script,
     state = state,
     url = emulator.url,
-    more = stage.join({ "--apply", "--retries", "0", "--concurrency", "6" }, stage.OPEN),
+    more = stage.join({ "--apply", "--retries", "0", "--timeout", "1s", "--concurrency", "6" },
+      stage.OPEN),
   })
 end
 
 local function resume(name, more)
+  emulator:tell("clock/advance", { seconds = 60 }) -- what was lost has been quiet for so long
   return stage.shell(stage.command {
     verb = "resume",
     operand = name,
     state = state,
     url = emulator.url,
-    more = stage.join({ "--retries", "0" }, more or {}),
+    more = stage.join({ "--retries", "0", "--timeout", "1s" }, more or {}),
   })
 end
 

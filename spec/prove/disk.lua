@@ -22,11 +22,7 @@ local state, log = stage.dir .. "/state", stage.dir .. "/calls"
 
 -- inject: an expression for strace's inject option; nil only counts the calls.
 local function run(inject)
-  local before = ("strace -f -qq -y -s 0 -o %s -e trace=%s %s"):format(
-    stage.quote(log),
-    table.concat(CALLS, ","),
-    inject and "-e inject=" .. inject or ""
-  )
+  local before = stage.strace(log, CALLS, inject)
   return stage.shell(stage.command {
     before = before,
     script = stage.root .. "/spec/prove/jobs/disable.lua",

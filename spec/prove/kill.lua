@@ -13,17 +13,16 @@ local stage = require "spec.prove.stage"
 local CALLS = { "write", "pwrite64", "ftruncate", "unlink", "fsync", "fdatasync" }
 table.move({ "sendto", "recvfrom", "poll" }, 1, 3, #CALLS + 1, CALLS)
 local PAIRS = 60 -- points at which the resume is killed as well, in full mode
-local FRESH = 12 -- one in so many points is resumed at once
-local LATER_MS = 60000 -- how much later the others are
+local FRESH = 40 -- one in so many points is resumed at once
+local LATER = 60 -- how many seconds later the others are
 
--- These operations are not repeated until it is certain that they did not happen, for
--- which a resume waits five seconds.
+-- These operations are not repeated until it is certain that they did not happen.
 local WAITS = { link = true, initiate = true, refresh = true }
 local FEW = WAITS[arg[1]] and 1 or 3 -- of each call, in short mode
 
 local operation = arg[1] or "disable"
 stage.begin("kill " .. operation)
-stage.spread(WAITS[operation] and 8 or 2, "points")
+stage.spread(2, "points")
 local emulator = stage.emulator()
 local state, log = stage.dir .. "/state", stage.dir .. "/calls"
 local expected = operation == "refresh" and 3 or 0 -- 3: some accounts cannot be refreshed
@@ -31,18 +30,14 @@ local confirm = operation == "delete" and { "--confirm", "40" } or {}
 
 local function run(inject)
   stage.wipe(state)
-  local before = ("strace -f -qq -y -s 0 -o %s -e trace=%s %s"):format(
-    stage.quote(log),
-    table.concat(CALLS, ","),
-    inject and "-e inject=" .. inject or ""
-  )
-  local words = { "--apply", "--limit-items", "40", "--retries", "0" }
+  local before = stage.strace(log, CALLS, inject)
+  local words = { "--apply", "--limit-items", "40", "--retries", "0", "--timeout", "1s" }
   return stage.shell(stage.command {
     before = before,
     script = stage.root .. "/spec/prove/jobs/" .. operation .. ".lua",
     state = state,
     url = emulator.url,
-    more = stage.join(words, stage.OPEN, confirm, { "--", stage.SECRET }),
+    more = stage.join(words, stage.OPEN, confirm),
   })
 end
 
@@ -84,10 +79,11 @@ local function look(how, code, n)
   return #changes
 end
 
--- Operators usually resume minutes later, sometimes at once.
+-- Operators usually resume minutes later, sometimes at once: then a resume waits until it is
+-- certain that what must not be repeated did not happen.
 local function finish(how, n, inject)
   if n % FRESH > 0 then
-    stage.sql(state, ("UPDATE intent SET sent_ms = sent_ms - %d;"):format(LATER_MS))
+    emulator:tell("clock/advance", { seconds = LATER })
   end
   local problems = resumed.check {
     emulator = emulator,
@@ -95,7 +91,6 @@ local function finish(how, n, inject)
     expected = expected,
     secrets = secrets,
     inject = inject,
-    more = { "--", stage.SECRET },
   }
   stage.point(problems, how .. ", resumed")
 end

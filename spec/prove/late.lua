@@ -29,7 +29,7 @@ local function killed_run(operation, still, dead)
     script = stage.root .. "/spec/prove/jobs/" .. operation .. ".lua",
     state = state,
     url = between.url,
-    more = stage.join(words, stage.OPEN, confirm, { "--", stage.SECRET }),
+    more = stage.join(words, stage.OPEN, confirm),
   }
   local stop = ("(sleep %.2f; kill -STOP %s) & "):format(still, between.program.pid)
   return stage.shell(stop .. command .. "; wait")
@@ -53,7 +53,7 @@ local function resume(name, wake)
     operand = name,
     state = state,
     url = emulator.url,
-    more = { "--retries", "0", "--", stage.SECRET },
+    more = { "--retries", "0" },
   } .. "; r=$?; wait; (exit $r)")
 end
 

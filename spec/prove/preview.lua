@@ -75,7 +75,7 @@ for _, count in ipairs(ACCOUNTS) do
     for place, options in ipairs(HOST) do
       for _, params in ipairs(PARAMS[script:match "([%w_]+)%.lua$"] or { {} }) do
         for guarded, guards in ipairs(GUARDS) do
-          local words = stage.join(guards, options, params, { "--", stage.SECRET })
+          local words = stage.join(guards, options, params)
           if not stage.short or (place == 1 and count == 400) then
             check(emulator, script, words, ENDINGS[guarded])
           end

@@ -22,10 +22,10 @@ local function resume(what, name, inject)
   return stage.shell(stage.command {
     verb = "resume",
     operand = name,
-    before = inject and ("strace -f -qq -o /dev/null -e inject=" .. inject) or "",
+    before = inject and stage.strace("/dev/null", { inject:match "^%w+" }, inject) or "",
     state = what.state,
     url = what.url or what.emulator.url,
-    more = stage.join({ "--retries", "0" }, what.more or {}),
+    more = stage.join({ "--retries", "0", "--timeout", "1s" }, what.more or {}),
   })
 end
 

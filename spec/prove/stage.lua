@@ -11,11 +11,13 @@
 --   stage.point(problems, how)            one point, and what was wrong with it
 --   stage.note("repeats", 2)              a count that stands beside the figure
 --   stage.random(seed)                    numbers that are the same every time
+--   stage.strace(log, calls, inject)      words before a program that strace hurts
 --   stage.power_cut(state, log)           what would be left of the ledger
 --   stage.finish()                        one line; exit 1 on a contradiction
 -- Must not know: which faults a sweep makes.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
 local cjson = require "cjson"
+local channel = require "spec.prove.channel"
 local server = require "spec.support.server"
 
 local stage = { short = false, count = 0, failed = 0, notes = {}, part = 1, parts = 1, seen = 0 }
@@ -23,10 +25,12 @@ local quote = server.quote
 local MOST = 12 -- problems printed for one point
 
 stage.root = arg[0]:match "^(.*)/spec/prove/[^/]*$" or "."
+stage.program = stage.root .. "/spec/lua" -- that runs this sweep
 stage.server = server
 stage.quote = quote
 
--- A key that is easy to search for: no file that a run leaves may contain it.
+-- Secrets that are easy to search for: no file that a run leaves may contain them. A job has
+-- the second as its parameter "token".
 stage.API_KEY = "ak_canary_8c1f0e5d7b3a"
 stage.SECRET = "sk_canary_2d9e6b4f1a70"
 
@@ -39,7 +43,9 @@ function stage.begin(name)
       stage.part, stage.parts = math.tointeger(part), math.tointeger(parts)
     end
   end
-  local pipe = assert(io.popen("mktemp -d", "r"))
+  -- in memory where there is such a directory: what a disk does is played by strace
+  local pipe = assert(io.popen(
+    "TMPDIR=${TMPDIR:-$(test -w /dev/shm && echo /dev/shm)} mktemp -d", "r"))
   stage.dir = assert(pipe:read "l")
   pipe:close()
 end
@@ -52,7 +58,7 @@ function stage.spread(count, noun)
   end
   local pipes = {}
   for part = 1, count do
-    local words = { "exec", quote(stage.root .. "/spec/lua"), quote(arg[0]) }
+    local words = { "exec", quote(stage.program), quote(arg[0]) }
     for _, word in ipairs(arg) do
       words[#words + 1] = quote(word)
     end
@@ -135,10 +141,21 @@ function stage.shell(command)
   return output, tonumber(code)
 end
 
+-- The emulator is asked over one connection: a process for each question would cost more
+-- than most runs.
 function stage.emulator(arguments)
   local all = { "--accounts", "600", "--api-key", stage.API_KEY, "--rate-limit", "0" }
   table.move(arguments or {}, 1, #(arguments or {}), #all + 1, all)
-  return server.emulator(all)
+  local emulator = server.emulator(all)
+  local line = channel.open(emulator.port, stage.dir)
+  function emulator.control(_, method, path, body)
+    local status, reply = line:ask(method, "/_emulator/" .. path, body and cjson.encode(body))
+    if status ~= 200 then
+      error(("%s %s: %d %s"):format(method, path, status, reply), 3)
+    end
+    return reply
+  end
+  return emulator
 end
 
 -- Returns the change log after the emulator has handled every request that reached it: a
@@ -245,7 +262,7 @@ function stage.command(options)
   local words = {
     "COMPOSIO_BASE_URL=" .. quote(options.url),
     "COMPOSIO_API_KEY=" .. quote(stage.API_KEY),
-    "PROVE_SECRET=" .. quote(stage.SECRET),
+    "COMPOSIO_PARAM_TOKEN=" .. quote(stage.SECRET), -- of a job with that secret parameter
     "timeout -k 5 120",
     options.before or "",
     quote(options.program or server.build .. "/composio-lua"),
@@ -277,6 +294,14 @@ function stage.read(path)
     file:close()
   end
   return text
+end
+
+-- The words that run a program under strace: calls are written to log, with the names of
+-- files. Where other calls need not be stopped at it is quicker, but then sends no signals.
+function stage.strace(log, calls, inject)
+  local quick = inject and inject:find "signal=" and "" or "--seccomp-bpf"
+  return ("strace -f %s -qq -y -s 0 -o %s -e trace=%s %s"):format(
+    quick, quote(log), table.concat(calls, ","), inject and "-e inject=" .. inject or "")
 end
 
 -- Returns up to which byte the ledger's log was synced, or nil when all of it was (or

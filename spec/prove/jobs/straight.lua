@@ -2,8 +2,11 @@
 -- Must not know: whether it is a preview.
 local composio = require "composio"
 local accounts, configs = composio.connected_accounts, composio.auth_configs
-composio.job { summary = "Everything, straight.", may = "irreversible" }
-local key = composio.auth_scheme.api_key { api_key = arg[1] or "sk_other" }
+local job = composio.job {
+  summary = "Everything, straight.", may = "irreversible", params = { token = { type = "secret" } },
+}
+local token = job.params.token or "sk_other"
+local key = composio.auth_scheme.api_key { api_key = token }
 local fresh = { allow_multiple = true }
 
 accounts.disable "ca_github_u123A"
@@ -17,4 +20,4 @@ accounts.link("a new user", "ac_GithubManage", fresh)
 accounts.initiate("a new user", "ac_StripeApiKey", { config = key, allow_multiple = true })
 configs.disable "ac_GithubCustom"
 configs.enable "ac_GithubCustom"
-configs.update("ac_GithubCustom", { type = "custom", credentials = { client_secret = arg[1] } })
+configs.update("ac_GithubCustom", { type = "custom", credentials = { client_secret = token } })
