@@ -1,17 +1,21 @@
 -- Every changing operation and forty replies: JSON of other shapes, empty, text, HTML, a
 -- wrong type, truncated, 2xx, 3xx, 4xx in and out of the service's envelope; to the first
--- attempt, and after one that was lost. What the call says must agree with what the
--- emulator did: "done" only if it was done, "failed" only if it was not.
+-- attempt, and after one that was lost; to calls of the module, and to bulks of the host that
+-- are then resumed. What the call or the ledger says must agree with what the emulator did:
+-- "done" only if it was done, "failed" only if it was not.
 -- Usage: composio-spec spec/prove/replies.lua [short]
 -- Must not know: what proves a change.
 package.path = (arg[0]:match "^(.*)/spec/prove/[^/]*$" or ".") .. "/?.lua;" .. package.path
 local composio = require "composio"
+local oracle = require "spec.prove.oracle"
 local stage = require "spec.prove.stage"
 
 local RENEWABLE = { OAUTH2 = true, OAUTH1 = true, DCR_OAUTH = true }
 local CONFIG = "ac_GithubManage"
 
 stage.begin "replies"
+stage.program = stage.server.build .. "/composio-spec"
+stage.spread(10, "verdicts") -- a call waits before it is repeated
 local emulator = stage.emulator { "--accounts", stage.short and "600" or "2500" }
 
 -- ---- the replies -------------------------------------------------------
@@ -163,12 +167,15 @@ local function outcome_of(operation, id, number)
   return ok and "done" or err.outcome
 end
 
-local function judge(operation, way, reply, said, happened)
-  local problems = {}
+-- count: how often it happened.
+local function judge(operation, way, reply, said, count)
+  local problems, happened = {}, count > 0
   if said == "done" and not happened then
     problems[1] = "called done, but nothing happened"
   elseif said == "failed" and happened then
     problems[1] = "called failed, but it happened"
+  elseif count > 1 and not (operation.from or operation.config) then
+    problems[1] = ("made %d accounts"):format(count)
   end
   stage.note(said, 1)
   local how = way.truly and "" or (": %d %s"):format(reply.status, reply.body)
@@ -210,47 +217,175 @@ local function on_accounts(operation, way)
     changed[change.account_id] = true
   end
   for place, reply in ipairs(replies) do
-    judge(operation, way, reply, said[place], changed[ids[place]] ~= nil)
+    judge(operation, way, reply, said[place], changed[ids[place]] and 1 or 0)
   end
 end
 
 -- Creates, one after the other: a request does not say which reply it is to get.
-local function creates(operation, way)
-  emulator:reset()
-  for place, reply in ipairs(chosen(operation, way)) do
-    emulator:faults(rules_of(operation, way, reply))
-    local before = #stage.changes(emulator)
-    local said = outcome_of(operation, nil, place)
-    judge(operation, way, reply, said, #stage.changes(emulator) > before)
-  end
+local function create(operation, way, reply, number)
+  emulator:faults(rules_of(operation, way, reply))
+  local before = #stage.changes(emulator)
+  local said = outcome_of(operation, nil, number)
+  judge(operation, way, reply, said, #stage.changes(emulator) - before)
 end
 
--- Puts the auth config into the state that the operation changes.
-local function prepare_config(operation)
+-- Changes of one auth config, one after the other. It is first put into the state that the
+-- operation changes.
+local function change_config(operation, way, reply, number)
   emulator:faults()
   if operation.back then
     local state = operation.back == "enable" and "ENABLED" or "DISABLED"
     stage.api(emulator, "PATCH", ("/auth_configs/%s/%s"):format(operation.config, state))
   end
+  create(operation, way, reply, number)
 end
 
--- Changes of one auth config, one after the other.
-local function on_config(operation, way)
+local function one_by_one(operation, way)
+  for number, reply in ipairs(chosen(operation, way)) do
+    if stage.mine() then
+      (operation.config and change_config or create)(operation, way, reply, number)
+    end
+  end
+end
+
+-- ---- bulks of the host -------------------------------------------------
+
+local state, script = stage.dir .. "/state", stage.dir .. "/job.lua"
+
+-- The first row is answered truly: of an operation that has never succeeded, a missing route
+-- would end the run.
+local JOB = [[
+local composio = require "composio"
+local accounts = composio.connected_accounts
+local params = { token = { type = "secret", required = true } }
+local job = composio.job { may = "irreversible", params = params }
+local config = composio.auth_scheme.api_key { api_key = job.params.token }
+local rows = {}
+for id in ("%s"):gmatch "%%S+" do rows[#rows + 1] = { id = id } end
+local function change(row)
+  accounts.%s
+end
+composio.bulk("first", { table.remove(rows, 1) }, change)
+composio.bulk("others", rows, change)
+]]
+local CALLS = {
+  link = ('link(row.id, "%s", { allow_multiple = true })'):format(CONFIG),
+  initiate = 'initiate(row.id, "ac_StripeApiKey", { allow_multiple = true, config = config })',
+  update = "update(row.id, { alias = row.id:sub(-6) })",
+}
+
+-- Puts replies that the service gives itself between the others: after many strange ones in a
+-- row the service counts as down.
+local function mixed(replies)
+  local owned, others, all = {}, {}, {}
+  for _, reply in ipairs(replies) do
+    table.insert(reply.own and owned or others, reply)
+  end
+  for place, reply in ipairs(others) do
+    all[#all + 1] = reply
+    all[#all + 1] = place % 6 == 0 and table.remove(owned) or nil
+  end
+  return table.move(owned, 1, #owned, #all + 1, all)
+end
+
+-- The rules of all rows but the first. Creates go one after the other, so that each gets the
+-- next rule; those that were lost get theirs when they are sent again.
+local function rules_of_bulk(operation, way, replies, ids)
+  local rules, first = {}, {}
+  for place, reply in ipairs(replies) do
+    local more = rules_of(operation, way, reply, operation.from and ids[place + 1])
+    for number, rule in ipairs(more) do
+      rule.times = not operation.from and 1 or rule.times
+      local is_lost = not operation.from and number < #more
+      table.insert(is_lost and first or rules, rule)
+    end
+  end
+  rules = table.move(rules, 1, #rules, #first + 1, first)
+  if not operation.from then
+    table.insert(rules, 1, { method = "POST", action = "delay", delay_ms = 0, times = 1 })
+  end
+  return rules
+end
+
+-- Setting an alias to its present value adds a line to the log and does no harm.
+local function changes_of(service)
+  local list, seen = {}, {}
+  for _, change in ipairs(stage.changes(service)) do
+    local is_repeat = change.op == "alias" and seen[change.account_id]
+    seen[change.account_id] = true
+    list[#list + 1] = not is_repeat and change or nil
+  end
+  return list
+end
+
+-- Runs the host, and compares its ledger with the record. finished: nothing may be left open.
+local function step(words, how, rows, finished)
+  words.state, words.url = state, emulator.url
+  local output, code = stage.shell(stage.command(words))
+  local was_finished = output:find("is finished", 1, true) ~= nil
+  local problems, ledger = oracle.check {
+    state = state,
+    changes = changes_of(emulator),
+    exit = not was_finished and code or nil,
+    finished = finished and not was_finished,
+    secrets = { stage.API_KEY, stage.SECRET },
+  }
+  if ledger and #ledger.changes ~= rows then
+    problems[#problems + 1] = ("%d changes in the ledger"):format(#ledger.changes)
+  end
+  for word, number in pairs(finished and ledger and oracle.counts(ledger) or {}) do
+    stage.note(word .. " in bulks", number)
+  end
+  if #problems > 0 then
+    problems[#problems + 1] = ("exit %d\n%s"):format(code, output:sub(1, 4000))
+  end
+  stage.count = stage.count + rows - 1
+  stage.point(problems, how)
+end
+
+local function bulk(operation, way)
+  local replies = mixed(chosen(operation, way))
+  local rows, ids = #replies + 1, {}
+  stage.wipe(state)
   emulator:reset()
-  for place, reply in ipairs(chosen(operation, way)) do
-    prepare_config(operation)
-    emulator:faults(rules_of(operation, way, reply))
-    local before = #stage.changes(emulator)
-    local said = outcome_of(operation, nil, place)
-    judge(operation, way, reply, said, #stage.changes(emulator) > before)
+  if operation.from then
+    ids = ids_of(operation, rows)
+  else
+    for place = 1, rows do
+      ids[place] = "user_" .. place
+    end
+  end
+  local change = CALLS[operation.name] or operation.name .. "(row.id)"
+  stage.write(script, JOB:format(table.concat(ids, " "), change))
+  emulator:faults(rules_of_bulk(operation, way, replies, ids))
+  local how = ("a bulk of %s, %s"):format(operation.name, way.name)
+  local irreversible = (operation.name == "delete" or operation.name == "revoke")
+    and { "--confirm", ("1,%d"):format(rows - 1) }
+  local more = { "--retries", "1", "--timeout", "2s", "--settle-wait", "0" }
+  step({
+    script = script,
+    more = stage.join({ "--apply" }, more, stage.OPEN, irreversible or {},
+      { "--concurrency", operation.from and "32" or "1" }),
+  }, how, rows)
+  for time = 1, 2 do -- the first time what is left of the rules is played
+    emulator:tell("clock/advance", { seconds = 700 })
+    if time == 2 then
+      emulator:faults()
+    end
+    step({ verb = "resume", operand = "last", more = more },
+      ("%s, resumed %d times"):format(how, time), rows, time == 2)
   end
 end
 
 for _, operation in ipairs(OPERATIONS) do
-  for _, way in ipairs(WAYS) do
-    if stage.mine() then
-      local sweep = operation.from and on_accounts or operation.config and on_config or creates
-      sweep(operation, way)
+  for place, way in ipairs(WAYS) do
+    if not operation.from then
+      one_by_one(operation, way)
+    elseif stage.mine() then
+      on_accounts(operation, way)
+    end
+    if not operation.config and (not stage.short or place == 1) and stage.mine() then
+      bulk(operation, way)
     end
   end
 end
