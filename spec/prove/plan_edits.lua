@@ -31,6 +31,7 @@ end)
 ]]
 
 stage.begin "plan edits"
+stage.spread(3, "edits")
 local emulator = stage.emulator { "--accounts", "40" }
 local state, path = stage.dir .. "/state", stage.dir .. "/plan"
 stage.write(stage.dir .. "/job.lua", JOB)

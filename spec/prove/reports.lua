@@ -26,7 +26,7 @@ local FAULTS = {
   { calls = "pwrite64", how = "signal=SIGTERM" },
   { calls = "pwrite64", how = "error=ENOSPC" },
 }
-local MOST, FEW = 400, 2 -- points of each fault
+local FEW = 2 -- points of each fault, in short mode
 local AGAIN = 3 -- every third point kills its first resume, at a write
 local TIMES = 4 -- so often at most a run is resumed
 
@@ -51,9 +51,8 @@ composio.bulk({
 ]]):format(file, PEOPLE))
 
 local function traced(inject)
-  local calls = "write,rename,unlink,sendto,recvfrom,fdatasync,pwrite64"
-  local trace = "strace -f -qq -s 0 -o %s -e trace=%s %s"
-  return trace:format(stage.quote(log), calls, inject and "-e inject=" .. inject or "")
+  local calls = { "write", "rename", "unlink", "sendto", "recvfrom", "fdatasync", "pwrite64" }
+  return stage.strace(log, calls, inject)
 end
 
 local function run(inject)
@@ -186,9 +185,8 @@ for name in stage.read(log):gmatch "%f[^\n\0]%d+ +(%w+)%(" do
 end
 for _, fault in ipairs(FAULTS) do
   local last = counts[fault.calls] or 0
-  local step = stage.short and 1 or math.max(1, last // MOST)
   for nth in stage.points(1, last, FEW) do
-    if nth % step == 0 and stage.mine() then
+    if stage.mine() then
       point(("%s:%s:when=%d"):format(fault.calls, fault.how, nth))
     end
   end
