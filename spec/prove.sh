@@ -42,6 +42,7 @@ sweeps=(
   "drops.lua" "drops.lua pauses"
   "replies.lua"
   "plan_edits.lua"
+  "masking.lua"
   "alloc.lua"
   "lua_fuzz.lua"
 )
