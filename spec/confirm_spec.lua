@@ -48,8 +48,9 @@ describe("changes that cannot be taken back", function()
     local preview = run()
     assert.equal(0, preview.code, preview.err)
     has(preview.out, ", " .. count .. " irreversible")
-    local next = "composio-lua job.lua --max-percent=100 --summary summary.json --apply --confirm "
-    assert.equal(next .. count, preview.summary.next)
+    local next = ("composio-lua %s/job.lua --max-percent=100 --summary %s/summary.json --apply "
+      .. "--confirm %d"):format(place.path, place.path, count)
+    assert.equal(next, preview.summary.next)
     local need = ("refused: %d irreversible changes need --confirm %d"):format(count, count)
     refused(run "--apply", need)
     refused(run("--apply", "--confirm", "1"), need .. " (--confirm 1 was given)")

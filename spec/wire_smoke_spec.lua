@@ -282,6 +282,19 @@ add("auth_configs.list", {
   },
 })
 
+add("webhook_subscriptions.list", { -- which doctor calls
+  {
+    name = "with the option that doctor gives",
+    call = function(client)
+      return core.operation(client, "webhook_subscriptions", "list") { limit = 50 }
+    end,
+    target = "/webhook_subscriptions?limit=50",
+    reply = gives(function(page)
+      return #page.items == 0
+    end),
+  },
+})
+
 local function of_config(operation, id, target, reply, options)
   local name = operation:match "[^.]+$"
   add(operation, {

@@ -56,10 +56,11 @@ it("fields of accounts and auth configs have their own spelling", function()
 end)
 
 it("a page is not a list", function()
+  local why = "list {…} returns a page: its entries are"
   refused {
-    ["for _, a in ipairs(accounts.list {}) do print(a) end"] = "list {…} returns a page: its entries are",
-    ["print(#accounts.list {})"] = "list {…} returns a page: its entries are",
-    ["print(composio.auth_configs.list()[1])"] = "list {…} returns a page: its entries are",
+    ["for _, a in ipairs(accounts.list {}) do print(a) end"] = why,
+    ["print(#accounts.list {})"] = why,
+    ["print(composio.auth_configs.list()[1])"] = why,
   }
   local result = place:run({ "job.lua" }, { script = [[
     local page, names = accounts.list {}, {}

@@ -133,7 +133,8 @@ return function(composio, core, host)
 
   -- local report = composio.report("links.csv", { "user", "url" })
   -- report:add { user = …, url = … }
-  -- In the path, %p becomes the profile, %s the shard and %% a "%". Only the file's owner can read it.
+  -- In the path, %p becomes the profile, %s the shard and %% a "%". Only the file's owner
+  -- can read it.
   -- A cell that a spreadsheet would take for a formula gets a leading quote, unless { raw
   -- = true } is given. The file has one row per item: the newest with a redirect_url,
   -- else the newest. { live = true } appends rows to the file itself, with a column
