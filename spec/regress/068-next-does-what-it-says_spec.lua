@@ -15,10 +15,47 @@ local LINK = [[
     end)
 ]]
 
+-- Waits for people who do not come.
+local WAITS = [[
+  composio.bulk({ key = function(row) return row.user end,
+    after = function(_, results)
+      results.link:wait_for_connection { timeout = 0.1, interval = 0.05 }
+    end,
+  }, composio.csv "users.csv", function(row)
+    accounts.link(row.user, "%s", { allow_multiple = true })
+  end)
+]]
+
+-- Loops without end while there is a file, behind the first links or before any.
+local ENDLESS = [[
+  local function work()
+    while pcall(composio.csv, "endless.csv") do end
+  end
+]]
+local ENDLESS_AFTER = ENDLESS .. [[
+  composio.bulk({ key = function(row) return row.user end,
+    after = function(row) if row.user == "new6" then work() end end,
+  }, composio.csv "users.csv", function(row)
+    accounts.link(row.user, "%s", { allow_multiple = true })
+  end)
+]]
+local ENDLESS_ACTION = ENDLESS .. [[
+  composio.bulk({ key = function(row) return row.user end }, composio.csv "users.csv",
+    function(row)
+      if row.user == "new6" then work() end
+      accounts.link(row.user, "%s", { allow_multiple = true })
+    end)
+]]
+
 local NO_LOOK_UP = { method = "GET", path = "*user_ids=*", action = "reply", status = 400,
   body = { error = { message = "not this look-up" } }, nth = 3 }
 local REFUSED = { method = "POST", path = "*/link*", nth = 4, action = "reply", status = 400,
   body = { error = { message = "not this one", slug = "X_NotThis", code = 1 } } }
+local SLOW_LOOK_UP = { method = "GET", path = "*user_ids=*", action = "delay", delay_ms = 100 }
+local GONE_LATER = { method = "GET", path = "*user_ids=*", action = "close", nth = 6,
+  times = 1000 }
+local WRONG_LATER = { method = "GET", path = "*user_ids=*", nth = 6, times = 1000,
+  action = "reply", status = 401, body = { error = { message = "Invalid key", code = 10401 } } }
 local LOST = { method = "POST", path = "*/link*", nth = 5, action = "close" }
 local GONE = { method = "POST", path = "*/link*", action = "close" }
 local WRONG_KEY = { method = "POST", path = "*/link*", nth = 5, times = 1000, action = "reply",
@@ -27,7 +64,8 @@ local SLOW = { method = "POST", path = "*/link*", action = "delay", delay_ms = 4
 local THROTTLED = { method = "POST", path = "*/link*", action = "reply", status = 429, nth = 6,
   headers = { ["Retry-After"] = "1" }, body = { error = { message = "slow down" } } }
 
--- How each run begins: its options, faults while it lasts, whether it is killed.
+-- How each run begins: its options, faults while it lasts, whether it is killed, another
+-- script, words before the program, whether there is nothing to type.
 local ENDS = {
   ["a preview"] = { words = {} },
   ["a saved plan"] = { words = { "--save-plan", "plan.json" } },
@@ -43,6 +81,26 @@ local ENDS = {
   ["a wrong key"] = { words = { "--apply" }, faults = { WRONG_KEY } },
   ["a kill"] = { words = { "--apply" }, faults = { SLOW }, is_killed = true },
   ["a stop rule"] = { words = { "--apply", "--stop-on", "failed=1" }, faults = { REFUSED } },
+  ["people who did not come"] = { words = { "--apply" }, script = WAITS },
+  ["a limit of the sandbox in after"] = {
+    words = { "--apply", "--instructions", "3000000" }, script = ENDLESS_AFTER,
+  },
+  ["a limit of the sandbox while planning"] = {
+    words = { "--apply", "--instructions", "3000000" }, script = ENDLESS_ACTION,
+    has_no_next = true,
+  },
+  ["a signal while planning"] = {
+    words = { "--apply", "--concurrency", "1" }, faults = { SLOW_LOOK_UP },
+    prefix = "timeout -s INT 0.6", has_no_next = true,
+  },
+  ["a service that is gone while planning"] = {
+    words = { "--apply", "--retries", "0", "--concurrency", "1" }, faults = { GONE_LATER },
+  },
+  ["a wrong key while planning"] = {
+    words = { "--apply", "--concurrency", "1" }, faults = { WRONG_LATER }, has_no_next = true,
+  },
+  ["a full disk while planning"] = { words = { "--apply" }, prefix = "prlimit --fsize=60000" },
+  ["a full disk between changes"] = { words = { "--apply" }, prefix = "prlimit --fsize=150000" },
 }
 
 describe("the command after next: typed exactly, after", function()
@@ -98,6 +156,7 @@ describe("the command after next: typed exactly, after", function()
         rows[#rows + 1] = "new" .. number
       end
       place:write("users.csv", table.concat(rows, "\n") .. "\n")
+      place:write("endless.csv", "a\n")
       local configs = emulator:client().auth_configs.list { toolkit_slugs = { "github" } }
       local words = host.unlimited {
         "job.lua", "--concurrency", "2", "--timeout", "2s", "--settle-wait", "0s",
@@ -105,9 +164,12 @@ describe("the command after next: typed exactly, after", function()
       }
       table.move(ending.words, 1, #ending.words, #words + 1, words)
       emulator:faults(ending.faults)
-      local script = { script = LINK:format(configs.items[1].id) }
-      local run = ending.is_killed and kill(place, words, script) or place:run(words, script)
+      local options = {
+        script = (ending.script or LINK):format(configs.items[1].id), prefix = ending.prefix,
+      }
+      local run = ending.is_killed and kill(place, words, options) or place:run(words, options)
       emulator:faults()
+      os.remove(place.path .. "/endless.csv")
       local steps = 0
       while type(run.summary.next) == "string" do
         steps = steps + 1
@@ -126,7 +188,7 @@ describe("the command after next: typed exactly, after", function()
       for user, count in pairs(users) do
         assert.equal(1, count, name .. ": " .. user)
       end
-      assert.equal(USERS, total, run.err)
+      assert.equal(ending.has_no_next and 0 or USERS, total, run.err)
       place:remove()
     end)
   end

@@ -367,13 +367,15 @@ end
 -- An item whose action failed is open, too: a new run would repeat what this one has done.
 local function after_apply(facts)
   local needed = needs(facts)
+  -- a run that stopped while it planned has nothing that resume could go on with
+  local has_plan = facts.sealed or facts.written or facts.verb ~= "run" and facts.verb ~= "undo"
   local left = {
     run = facts.run, of_plan = facts.of_plan, needs = needed,
     is_open = facts.lost or facts.file_failed and facts.written or is_open {
       mode = "apply", sealed = facts.written, exit = facts.exit, changes = facts.changes,
       needs = needed,
     },
-    failed = facts.items.failed > 0, failed_changes = facts.changes.failed > 0,
+    failed = has_plan and facts.items.failed > 0, failed_changes = facts.changes.failed > 0,
     carried = waited_too_little(facts) and with_longer_wait(facts) or facts.carried,
   }
   return facts.exit ~= 4 and take_up(left, facts) or nil -- a guard would refuse again
