@@ -73,14 +73,14 @@ describe("a certificate", function()
   it("for another name sends to the base URL", function()
     local text = failed("DNS:other.example", true)
     job.has(text, "the certificate is for another name: check the base URL")
-    job.lacks(text, "--tls-ca")
+    job.lacks(text, "with --tls-ca")
   end)
 
   it("that has expired is told so", function()
     local text = failed("IP:127.0.0.1", true,
       "-startdate 20200101000000Z -enddate 20200102000000Z")
     job.has(text, "the certificate has expired")
-    job.lacks(text, "--tls-ca")
+    job.lacks(text, "with --tls-ca")
   end)
 end)
 

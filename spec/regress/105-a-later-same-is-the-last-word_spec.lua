@@ -11,8 +11,8 @@ end)
 
 local function run_lost(script, id)
   emulator:faults { method = "PATCH", action = "close", times = 2 }
-  local run = place:run({ "job.lua", "--apply", "--retries=0", "--timeout=2s" },
-    { script = script:format(id) })
+  local run = place:run({ "job.lua", "--apply", "--retries=0", "--timeout=2s",
+    "--settle-wait=0" }, { script = script:format(id) })
   assert.equal(8, run.code, run.err)
   assert.same({}, job.changes(emulator))
 end
