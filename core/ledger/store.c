@@ -269,7 +269,12 @@ static const char settings[] = "PRAGMA synchronous=FULL;"
                                "PRAGMA fullfsync=ON;" /* macOS only */
                                "PRAGMA secure_delete=OFF;"
                                "PRAGMA trusted_schema=OFF;"
-                               "PRAGMA cache_size=-2560;"; /* KiB */
+                               "PRAGMA cache_size=-1280;"; /* KiB */
+
+/* SQLite reads and writes whole pages, each by a system call: with its usual
+   4 KB, 20,000 changes took 8,300 of them instead of 4,700. */
+static const char new_file[] = "PRAGMA page_size=8192;"
+                               "PRAGMA auto_vacuum=NONE;";
 
 static int configure(sqlite3 *db)
 {
@@ -325,7 +330,7 @@ static enum ca_code open_database(struct ca_ledger *ledger, struct ca_err *err)
   if(code)
     return code;
   if(!version)
-    rc = sqlite3_exec(ledger->db, "PRAGMA auto_vacuum=NONE", NULL, NULL, NULL);
+    rc = sqlite3_exec(ledger->db, new_file, NULL, NULL, NULL);
   if(!rc)
     rc = make_wal(ledger, &wal);
   if(rc)
