@@ -12,8 +12,8 @@
 #include "module/table.h"
 #include "module/wait.h"
 
-#define APPLIER_CLASS "composio.host.applier"
-#define WAITER_CLASS  "composio.host.waiter"
+#define APPLIER_CLASS "composio.job.applier"
+#define WAITER_CLASS  "composio.job.waiter"
 #define FULL_ITEMS    512 /* finished items waiting for `after` */
 
 /* ---- changes and items that ended ---- */

@@ -13,7 +13,7 @@
 #include "base/json_write.h"
 #include "wire/proof.h"
 
-#define BEFORE_CLASS "composio.host.image"
+#define BEFORE_CLASS "composio.job.before"
 #define BEFORE_MAX   (256u << 10)
 
 /* Finds the script line that made the call: the innermost function from a file

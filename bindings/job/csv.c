@@ -16,7 +16,7 @@
 #include "module/scheduler.h"
 #include "module/table.h"
 
-#define READER_CLASS "composio.host.csv"
+#define READER_CLASS "composio.job.csv"
 #define BLOCK        16384
 #define ROW_MAX      (1u << 20)
 #define BUFFER_MAX   (8u << 20)

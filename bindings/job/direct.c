@@ -8,7 +8,7 @@
 #include "module/table.h"
 #include "module/wait.h"
 
-#define DIRECT_CLASS "composio.host.change"
+#define DIRECT_CLASS "composio.job.change"
 
 /* A straight-line change in progress. The call that waits and the callback
    both use it; the last one frees it. */

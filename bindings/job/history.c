@@ -10,8 +10,8 @@
 #include "job/history.h"
 #include "module/table.h"
 
-#define LEDGER_CLASS "composio.host.ledger"
-#define ROWS_CLASS   "composio.host.rows"
+#define LEDGER_CLASS "composio.job.ledger"
+#define ROWS_CLASS   "composio.job.rows"
 #define BATCH        128
 
 /* ---- rows: each function fills or pushes the table on top ---- */

@@ -10,7 +10,7 @@
 #include "module/table.h"
 #include "module/wait.h"
 
-#define SIGNAL_CLASS "composio.host.signal"
+#define SIGNAL_CLASS "composio.job.signal"
 
 /* ---- composio.host ---- */
 

@@ -16,8 +16,8 @@
 #include "module/error.h"
 #include "module/table.h"
 
-#define REPORT_CLASS "composio.host.report"
-#define LIST_CLASS   "composio.host.reports"
+#define REPORT_CLASS "composio.job.report"
+#define LIST_CLASS   "composio.job.reports"
 
 /* All reports of a Lua state; they live until the run ends. */
 struct reports {
