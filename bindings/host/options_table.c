@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/secret.h"
 #include "base/text.h"
 #include "host/options_private.h"
 #include "module/table.h"
@@ -149,11 +150,31 @@ static bool read_profile(void *field, const char *value)
          !strstr(value, ",,");
 }
 
+/* Masks the password of the URL from now on, also of one that is refused. */
+static void hide_password(const char *url)
+{
+  const char *slashes = strstr(url, "//");
+  const char *user = slashes ? slashes + 2 : url;
+  size_t len = strcspn(user, "/?#");
+  const char *password;
+  while(len && user[len - 1] != '@')
+    len--;
+  password = memchr(user, ':', len);
+  if(password)
+    ca_secret_add(password + 1, (size_t)(user + len - password) - 2);
+}
+
+/* Reads http://HOST… or https://HOST…. The field gets no other text: a run
+   that is refused pings, too. */
 static bool read_url(void *field, const char *value)
 {
+  size_t scheme = strncmp(value, "https://", 8) != 0 ? 7 : 8;
+  hide_password(value);
+  if((scheme == 7 && strncmp(value, "http://", 7) != 0) ||
+     strchr("/?#:@", value[scheme]) || strlen(value) >= 2000)
+    return false;
   *(const char **)field = value;
-  return (!strncmp(value, "http://", 7) || !strncmp(value, "https://", 8)) &&
-         strlen(value) < 2000;
+  return true;
 }
 
 static bool read_show(void *field, const char *value)
@@ -403,8 +424,8 @@ const struct host_option host_options_table[] = {
   { "metrics", SIGHT, ACTS, read_text, AT(metrics), 0, IS_PATTERN, "FILE",
     "write the run's metrics to FILE, in the format of Prometheus" },
   { "ping", SIGHT, ACTS, read_url, AT(ping), 0, NOT_STORED, "URL",
-    "GET URL/start at the start; at the end URL, or URL/EXIT if EXIT is not "
-    "0" },
+    "GET URL/start (http:// or https://) at the start; at the end URL, or "
+    "URL/EXIT if EXIT is not 0" },
   { "on-end", SIGHT, ACTS, read_text, AT(on_end), 0, IS_PATH, "FILE",
     "run the executable FILE at the end, with the summary on stdin" },
   { "json", SIGHT, READS | ON(PROFILES) | ON(DOCTOR), read_flag, AT(json), 0,

@@ -352,19 +352,6 @@ static void write_metrics(struct host *host)
 
 /* ---- --ping ---- */
 
-/* Masks the password of the URL from now on. */
-static void hide_password(const char *url)
-{
-  const char *user = url ? strstr(url, "//") + 2 : "";
-  size_t len = strcspn(user, "/?#");
-  const char *password;
-  while(len && user[len - 1] != '@')
-    len--;
-  password = memchr(user, ':', len);
-  if(password)
-    ca_secret_add(password + 1, (size_t)(user + len - password) - 2);
-}
-
 /* Pings the URL with this text appended to its path. */
 static void ping(struct host *host, const char *added)
 {
@@ -503,7 +490,6 @@ enum ca_code host_result_begin(struct host *host, struct ca_err *err)
   ca_buf_init(&host->summary, TEXT_MAX);
   if(host->options.help)
     return CA_OK;
-  hide_password(host->options.ping);
   if(!waits_for_profile(&host->options))
     code = host_result_open_log(host, err);
   if(!code && hook && access(hook, X_OK)) {
