@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include "host/host.h"
 #include "base/text.h"
@@ -23,10 +23,13 @@ static struct host host;
 /* What the process of one run tells its parent; NULL when there is only one
    run. */
 static struct shared {
-  volatile int stop; /* the signal that the child has received */
-  bool written;      /* one of the runs has sent a change */
-  char first[96];    /* the run to finish before this one, or "" */
+  volatile int signals; /* how many this run and those before received */
+  bool written;         /* one of the runs has sent a change */
+  char first[96];       /* the run to finish before this one, or "" */
 } * to_parent;
+
+static volatile int signals;    /* how many this process received */
+static volatile bool is_parent; /* it waits for the process of a run */
 
 /* ---- the process ---- */
 
@@ -50,14 +53,24 @@ static void end_at_once(int code)
   _exit(code);
 }
 
+/* The second signal ends the process; its parent passes it on, and ends as it
+   does. */
 static void on_signal(int signal_number)
 {
+  signals++;
   if(to_parent)
-    to_parent->stop = signal_number;
-  if(host_is_signalled(&host))
-    end_at_once(128 + signal_number); /* the second one */
+    to_parent->signals = signals;
+  if(host_is_signalled(&host) && !is_parent)
+    end_at_once(128 + signal_number);
   host.stop = signal_number;
   host_sandbox_trip(&host.sandbox);
+}
+
+/* The parent is gone: ends the run as a signal does. */
+static void on_orphaned(int signal_number)
+{
+  (void)signal(signal_number, SIG_IGN);
+  on_signal(SIGTERM);
 }
 
 static void on_cpu_time(int signal_number)
@@ -195,32 +208,78 @@ static void become_resume(const char *run)
   options->rest = NULL;
 }
 
+/* Makes the end of the parent, whose end of the socket pair is closed then, a
+   SIGIO for this process. */
+static void watch_parent(int fd)
+{
+  struct sigaction action;
+  struct pollfd parent = { fd, POLLIN, 0 };
+  memset(&action, 0, sizeof(action));
+  sigemptyset(&action.sa_mask);
+  action.sa_handler = on_orphaned;
+  (void)sigaction(SIGIO, &action, NULL);
+  (void)fcntl(fd, F_SETOWN, getpid());
+  (void)fcntl(fd, F_SETFL, O_ASYNC);
+  if(poll(&parent, 1, 0) > 0) /* it was gone before */
+    (void)raise(SIGIO);
+}
+
+/* The process of a run: never returns. */
+static void run_as_child(const char *profile, struct shared *shared, int fd)
+{
+  int code;
+  to_parent = shared;
+  is_parent = false;
+  watch_parent(fd);
+  if(profile)
+    host_profile_choose(&host.options, profile);
+  if(shared->first[0])
+    become_resume(shared->first);
+  code = end_output(with_profile());
+  shared->written = shared->written || host.written;
+  ca_text_copy(shared->first, sizeof(shared->first), host.first);
+  _exit(code);
+}
+
+/* Waits for the child, whose end of the socket pair is closed when it ends.
+   Passes on a signal that has not reached the child as well within a tenth of
+   a second: a terminal sends to both. */
+static int wait_for_child(pid_t child, const struct shared *shared, int fd)
+{
+  int status = 0;
+  int seen = signals;
+  while(waitpid(child, &status, WNOHANG) == 0) {
+    struct pollfd end = { fd, POLLIN, 0 };
+    if(shared->signals < seen)
+      (void)kill(child, host.stop);
+    seen = signals;
+    (void)poll(&end, 1, 100);
+  }
+  return status;
+}
+
 /* Runs the script, or resumes shared->first, in a process of its own; returns
-   its exit code. Passes on a signal that only the parent received. */
+   its exit code. Neither process outlives the other. */
 static int run_apart(const char *profile, struct shared *shared)
 {
-  static const struct timespec pause = { 0, 100000000L };
   int status = 0;
+  int ends[2];
   pid_t child;
   (void)fflush(NULL);
-  shared->stop = 0;
+  if(socketpair(AF_UNIX, SOCK_STREAM, 0, ends))
+    return 1;
+  (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+  (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+  shared->signals = signals;
+  is_parent = true;
   child = fork();
-  if(!child) {
-    to_parent = shared;
-    if(profile)
-      host_profile_choose(&host.options, profile);
-    if(shared->first[0])
-      become_resume(shared->first);
-    status = end_output(with_profile());
-    shared->written = shared->written || host.written;
-    ca_text_copy(shared->first, sizeof(shared->first), host.first);
-    _exit(status);
-  }
-  while(child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    (void)nanosleep(&pause, NULL);
-    if(host.stop && !shared->stop)
-      (void)kill(child, host.stop);
-  }
+  (void)close(ends[child ? 1 : 0]);
+  if(!child)
+    run_as_child(profile, shared, ends[1]);
+  if(child > 0)
+    status = wait_for_child(child, shared, ends[0]);
+  is_parent = false;
+  (void)close(ends[0]);
   if(child > 0 && WIFEXITED(status))
     return WEXITSTATUS(status);
   shared->written = true; /* nobody knows whether it did */
