@@ -80,6 +80,26 @@ static struct call *push_call(lua_State *L, const struct ca_api *api)
 
 /* ---- arguments ---- */
 
+/* Raises for a table of a script's fields that has a metatable: some readers
+   would honour what it inherits and others not, so that a filter or a field
+   could be lost. Lists are not checked: composio.array and replies mark them.
+   where: what a message calls the table. [-0, +0, v] */
+static void check_plain(lua_State *L, int index, const char *where)
+{
+  if(lua_getmetatable(L, index))
+    lca_error_usage(L,
+                    "%s: expected a plain table, got one with a metatable; "
+                    "copy its fields, and those that it inherits",
+                    where);
+}
+
+/* check_plain(where, table): the same for the Lua files. */
+static int plain(lua_State *L)
+{
+  check_plain(L, 2, luaL_checkstring(L, 1));
+  return 0;
+}
+
 static int wrong_type(lua_State *L, const struct ca_api *api,
                       const struct ca_field *field, const char *expected,
                       int index)
@@ -209,6 +229,8 @@ static void check_scheme(lua_State *L, int index, const char *path)
 {
   bool fine = lua_getfield(L, index, "authScheme") == LUA_TSTRING;
   fine = lua_getfield(L, index, "val") == LUA_TTABLE && fine;
+  if(fine)
+    check_plain(L, lua_gettop(L), path);
   lua_pop(L, 2);
   if(!fine)
     lca_error_usage(L,
@@ -229,6 +251,7 @@ static enum ca_code set_json(lua_State *L, struct call *call,
     wrong_type(L, api, field, "a table", index);
   snprintf(path, sizeof(path), "%s.%s: %s", api->resource, api->name,
            field->name);
+  check_plain(L, index, path);
   ca_buf_reset(&call->json);
   if(field->type == CA_ACL)
     encode_acl(L, call, index, path);
@@ -350,6 +373,11 @@ static void check_options(lua_State *L, struct call *call)
 {
   const struct ca_api *api = call->request.api;
   bool mutates = ca_api_mutates(api);
+  char where[80];
+  if(lua_getmetatable(L, AT_OPTIONS)) { /* no text for each call */
+    snprintf(where, sizeof(where), "%s.%s", api->resource, api->name);
+    check_plain(L, AT_OPTIONS, where);
+  }
   lua_pushnil(L);
   while(lua_next(L, AT_OPTIONS)) {
     const char *name =
@@ -584,6 +612,7 @@ void lca_call_open(lua_State *L)
 {
   static const luaL_Reg functions[] = { { "operation", operation },
                                         { "check", check },
+                                        { "check_plain", plain },
                                         { NULL, NULL } };
   static const luaL_Reg class[] = { { "__close", call_close },
                                     { "__gc", call_gc },

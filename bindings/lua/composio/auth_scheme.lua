@@ -103,6 +103,7 @@ return function(composio, core)
       elseif type(given) ~= "table" then
         refuse(name, "expected a table of fields, got %s", type(given))
       end
+      core.check_plain("composio.auth_scheme." .. name, given)
       check_fields(name, given, credentials, needs)
       local val = { status = status(given) }
       for key, value in pairs(given) do

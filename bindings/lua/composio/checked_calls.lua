@@ -72,7 +72,8 @@ return function(_, core, host)
 
   -- The helpers of auth_scheme set the status of a new account. The service rejects a
   -- status in a change of credentials, so this returns a copy of the options without it.
-  local function without_status(options, name)
+  local function without_status(options, row)
+    local name, where = row.credentials, "connected_accounts." .. row.name
     local credentials = type(options) == "table" and rawget(options, name)
     local val = type(credentials) == "table" and rawget(credentials, "val")
     if type(val) ~= "table" or rawget(val, "status") == nil then
@@ -80,6 +81,7 @@ return function(_, core, host)
     end
     local function copy(from)
       local to = {}
+      core.check_plain(where, from)
       for key, value in next, from do
         to[key] = value
       end
@@ -215,6 +217,7 @@ return function(_, core, host)
       local wrong = "connected_accounts.%s: expected a table of options, got %s"
       core.usage(wrong:format(operation, type(options)))
     end
+    core.check_plain("connected_accounts." .. operation, options)
     local value = options[name]
     if value ~= nil and type(value) ~= "boolean" then
       local wrong = "connected_accounts.%s: %s: expected true or false, got %s"
@@ -291,7 +294,7 @@ return function(_, core, host)
 
     local function replacing(row, call)
       return function(target, options)
-        local ok, result = pcall(call, target, without_status(options, row.credentials))
+        local ok, result = pcall(call, target, without_status(options, row))
         if not ok then
           error(acl_or_same(result), 0)
         end

@@ -432,6 +432,7 @@ return function(composio, core, host)
     job = core.check_options("composio.job", job, OPTIONS)
     local full = { summary = job.summary or "", may = job.may or "reversible" }
     full.params = job.params or {}
+    core.check_plain("composio.job: params", full.params)
     if not contains(CLASSES, full.may) then
       core.usage("composio.job: may must be one of " .. table.concat(CLASSES, ", "))
     end

@@ -25,7 +25,7 @@ return function(core)
   -- Returns a copy of the options, so that no metamethod of the script's table runs later.
   -- where: the function's name in messages. given: a table, or nil for no options. kinds:
   -- option → a kind of EXPECTED, or "any" if the caller checks the value itself. Raises for
-  -- anything but a table, an unknown option and a value of another type.
+  -- anything but a plain table, an unknown option and a value of another type.
   function core.check_options(where, given, kinds)
     local options = {}
     if given == nil then
@@ -33,6 +33,7 @@ return function(core)
     elseif type(given) ~= "table" then
       core.usage(("%s: expected a table of options, got %s"):format(where, type(given)))
     end
+    core.check_plain(where, given)
     for name in pairs(given) do
       if not kinds[name] then
         core.unknown_option(where, tostring(name), sorted_names(kinds))

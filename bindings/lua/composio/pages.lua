@@ -450,6 +450,7 @@ return function(_, core)
       if given ~= nil and type(given) ~= "table" then
         core.usage("connected_accounts.each: expected a table of options, got " .. type(given))
       end
+      core.check_plain("connected_accounts.each", given or {})
       local options = { order_by = "created_at", order_direction = "asc", limit = 100 }
       for key, value in pairs(given or {}) do
         options[key] = value
