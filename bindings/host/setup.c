@@ -142,11 +142,14 @@ enum ca_code host_setup_run(struct host *host, struct ca_err *err)
 
 void host_setup_deadline(struct host *host)
 {
-  int64_t ms = host->options.deadline_ms;
+  int64_t until_ms = host->start_ms + host->options.deadline_ms;
+  int64_t ms = until_ms - ca_clock_mono_ms(host->clock);
   struct itimerval timer = { 0 };
-  if(!ms)
+  if(!host->options.deadline_ms)
     return;
-  host->options.endpoint.deadline_ms = ca_clock_mono_ms(host->clock) + ms;
+  if(ms < 1) /* it is over; a timer of 0 would never end */
+    ms = 1;
+  host->options.endpoint.deadline_ms = until_ms;
   timer.it_value.tv_sec = (time_t)(ms / 1000);
   timer.it_value.tv_usec = (suseconds_t)(ms % 1000 * 1000);
   (void)setitimer(ITIMER_REAL, &timer, NULL);
