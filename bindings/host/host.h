@@ -146,7 +146,8 @@ CA_MUST_USE enum ca_code host_setup_lock(struct host *host,
 void host_setup_machine(struct host *host);
 /* Describes this run for the ledger; the texts belong to host. */
 void host_setup_describe_run(struct host *host, struct ca_run_info *info);
-/* Starts the time of --deadline, if it is given. */
+/* Sets the timer of --deadline, if it is given. It counts from the start of
+   the first process, so all runs of one command share it. */
 void host_setup_deadline(struct host *host);
 /* May requests in flight still be waited for? They are given up ten seconds
    after a signal or the deadline was seen. */
@@ -171,15 +172,17 @@ int host_replay(struct host *host);
 
 /* ---- interrupted.c ---- */
 
-/* Finds the newest run of the same script, parameters and words that acted and
-   left changes without an outcome, or creates that may have been carried out.
+/* Finds the newest run of the same script, parameters and words, not for
+   another slice of the same --shard, that acted and left changes without an
+   outcome, or creates that may have been carried out.
    name: its id, or "" when there is none. Call it after composio.job. */
 CA_MUST_USE enum ca_code host_interrupted_find(struct host *host, char *name,
                                                size_t size,
                                                struct ca_err *err);
 
 /* Finds a run of the same script, parameters and words that has ended with 0
-   within --if-older; reads: this job only reads, so that previews count, too.
+   within --if-older, took all items that this one takes, and was not undone.
+   reads: this job only reads, so that previews count, too.
    Call it after composio.job. */
 bool host_interrupted_find_recent(struct host *host, bool reads, char *name,
                                   size_t size);

@@ -64,8 +64,7 @@ static bool same_params(const char *a, const char *b)
 }
 
 /* Is it a run of the same script, even if the file has changed, with the
-   same parameters and words, for the same shard? Other options are not
-   compared. */
+   same parameters and words? Options are not compared. */
 static bool is_like(struct host *host, const struct ca_run_row *row)
 {
   struct ca_run_info info;
@@ -73,8 +72,34 @@ static bool is_like(struct host *host, const struct ca_run_row *row)
   return strcmp(row->name, host->run_id) != 0 &&
          is_same(row->info.script, info.script) &&
          same_params(row->info.params, info.params) &&
-         has_same(HOST_SAVED_WORDS, row->info.options, info.options) &&
-         has_same("shard", row->info.options, info.options);
+         has_same(HOST_SAVED_WORDS, row->info.options, info.options);
+}
+
+/* Can both runs have the same items? Not when the lock would let them run side
+   by side. */
+static bool overlaps(const struct host *host, const struct ca_run_row *row)
+{
+  struct host_shard other = { 0 };
+  char text[16];
+  const char *json = row->info.options ? row->info.options : "";
+  if(ca_json_text(json, strlen(json), "$.shard", text, sizeof(text)))
+    (void)host_options_table_shard(&other, text);
+  return !host_lock_may_share(&host->options.shard, &other);
+}
+
+/* Did the row's run leave out items that this one takes? Only an option that
+   is missing there, or the same here, leaves out none. */
+static bool left_out_items(const struct host *host,
+                           const struct ca_run_row *row)
+{
+  static const char *const narrowing[] = { "shard", "limit-items", "protect" };
+  const char *here = ca_buf_text(&host->options_json);
+  size_t i;
+  for(i = 0; i < sizeof(narrowing) / sizeof(narrowing[0]); i++)
+    if(!has_same(narrowing[i], row->info.options, "{}") &&
+       !has_same(narrowing[i], row->info.options, here))
+      return true;
+  return ca_text_or_null(row->info.redoes) != NULL;
 }
 
 static enum ca_code read_interrupted(struct ca_ledger *ledger,
@@ -108,7 +133,7 @@ static bool next_like(struct host *host, struct ca_ledger *ledger,
   bool found = false;
   ca_history_open_runs(&query, ledger, filter, err);
   while(!found && ca_history_next_run(&query, &row)) {
-    found = row.sealed && is_like(host, &row) &&
+    found = row.sealed && is_like(host, &row) && overlaps(host, &row) &&
             ca_run_verdict_may_be_interrupted(&row);
     filter->before = row.id;
     if(found)
@@ -136,13 +161,26 @@ enum ca_code host_interrupted_find(struct host *host, char *name, size_t size,
   return err->code;
 }
 
-/* Was there a run like this one that ended with 0 at most as long ago as
+/* Was there a run of this whole job that ended with 0 at most as long ago as
    --if-older says? A time in the future is no age. */
 static bool is_recent(struct host *host, const struct ca_run_row *row)
 {
   int64_t age_ms = ca_clock_wall_ms(host->clock) - row->ended_ms;
   return row->ended_ms && !row->exit_code && age_ms >= 0 &&
-         age_ms < host->options.if_older_ms && is_like(host, row);
+         age_ms < host->options.if_older_ms && is_like(host, row) &&
+         !left_out_items(host, row);
+}
+
+/* Is it one of the runs whose names stand in `undone`? If the row
+   is an undo itself, the run that it took back is added. Newer runs come
+   first, so an undo is seen before its run. */
+static bool is_undone(struct ca_buf *undone, const struct ca_run_row *row)
+{
+  const char *undoes = ca_text_or_null(row->info.undoes);
+  if(undoes && !strcmp(row->info.mode, "apply") &&
+     !ca_run_verdict_is_empty(row))
+    (void)!ca_buf_add_text(undone, undoes);
+  return undoes || strstr(ca_buf_text(undone), row->name);
 }
 
 bool host_interrupted_find_recent(struct host *host, bool reads, char *name,
@@ -153,21 +191,24 @@ bool host_interrupted_find_recent(struct host *host, bool reads, char *name,
   struct ca_query query;
   struct ca_run_row row;
   struct ca_err err;
+  struct ca_buf undone;
   bool found = false;
   struct ca_ledger *ledger =
       ca_ledger_open_readonly(host->state_dir, host->clock, &found, &err);
   found = false;
   if(!ledger)
     return false;
+  ca_buf_init(&undone, 1u << 20);
   if(!host_options_saved_json(&host->options, &host->options_json)) {
     ca_history_open_runs(&query, ledger, &filter, &err);
     while(!found && ca_history_next_run(&query, &row)) {
-      found = is_recent(host, &row);
+      found = !is_undone(&undone, &row) && is_recent(host, &row);
       if(found)
         ca_text_copy(name, size, row.name);
     }
     (void)ca_history_close(&query);
   }
+  ca_buf_clear(&undone);
   ca_buf_clear(&host->options_json); /* host_run_begin writes it anew */
   ca_ledger_close(ledger);
   return found;

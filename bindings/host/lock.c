@@ -193,6 +193,12 @@ static bool begin_sharing(int fd, int shards)
          !flock(fd, LOCK_SH | LOCK_NB);
 }
 
+bool host_lock_may_share(const struct host_shard *a,
+                         const struct host_shard *b)
+{
+  return a->count > 1 && a->count == b->count && a->number != b->number;
+}
+
 /* A shard shares the project's lock with those of the same number of shards,
    and has the one of its slice for itself. */
 static enum taken take_slice(struct host *host,

@@ -31,6 +31,12 @@ struct host_lock_holder {
 
 struct host;
 
+struct host_shard;
+
+/* May runs with these slices hold the lock side by side? Only with different
+   ones of the same number: no item is in both. */
+bool host_lock_may_share(const struct host_shard *a,
+                         const struct host_shard *b);
 /* Takes the lock of host->project in host->state_dir, which must exist. Waits
    as long as --lock-wait says. Fails with the reason in err, and with
    host->exit_code set to 2, 75, or a signal's. */

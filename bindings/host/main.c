@@ -206,6 +206,7 @@ static void become_resume(const char *run)
   options->script = NULL;
   options->param_count = 0; /* these and the words come back with the run */
   options->rest = NULL;
+  host_options_table_unshard(options);
 }
 
 /* Makes the end of the parent, whose end of the socket pair is closed then, a

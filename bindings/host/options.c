@@ -227,7 +227,7 @@ static void set_defaults(struct host_options *options)
   options->limits.max_changes = 500;
   options->limits.max_percent = 25;
   options->limit = 50;
-  ca_text_copy(options->shard.name, sizeof(options->shard.name), "1-of-1");
+  host_options_table_unshard(options);
 }
 
 /* ---- checks ---- */
@@ -310,6 +310,12 @@ static enum ca_code check_ranges(const struct host_options *options,
     return ca_err_set(err, CA_USAGE,
                       "with resume, --save-plan needs --failed: it plans the "
                       "rows whose action failed in a run of a saved plan");
+  if(options->save_plan && options->if_older_ms)
+    return ca_err_set(err, CA_USAGE,
+                      "--save-plan cannot be combined with --if-older: when "
+                      "there is nothing to do, an older %s would stay and "
+                      "look like the new plan",
+                      options->save_plan);
   if(options->save_plan && options->apply)
     return ca_err_set(err, CA_USAGE,
                       "--save-plan cannot be combined with --apply: a preview "

@@ -78,7 +78,7 @@ struct host_options {
   bool resume_first; /* an interrupted like run is finished before */
   int64_t lock_wait_ms; /* 0: do not wait */
   int64_t settle_wait_ms;
-  int64_t deadline_ms; /* of this process; 0: none */
+  int64_t deadline_ms; /* after the start of the command; 0: none */
   int64_t if_older_ms; /* 0: not given */
   bool detailed_exitcode;
   const char *reason; /* of resolve, or NULL */
@@ -137,6 +137,11 @@ void host_options_clear(struct host_options *options);
 /* Returns "run", "apply", …; static storage. */
 const char *host_options_verb(enum host_verb verb);
 
+/* Reads "2/4", the slice of --shard, into a struct host_shard. False if it is
+   none. */
+bool host_options_table_shard(void *field, const char *value);
+/* Takes --shard back, as if it had not been given. */
+void host_options_table_unshard(struct host_options *options);
 /* Pushes the list of all options for help.lua and job.lua: name, group
    ("Safety:"; those of one group stand in a row), value (its name, or nil),
    is_optional (the value), text, letter (of the short form, or nil), is_of_run

@@ -238,8 +238,8 @@ static bool read_stop_on(void *field, const char *value)
   return true;
 }
 
-/* Reads "2/4". Only one spelling, because like runs compare it. */
-static bool read_shard(void *field, const char *value)
+/* One spelling only, because --if-older compares it. */
+bool host_options_table_shard(void *field, const char *value)
 {
   struct host_shard *shard = field;
   char text[16];
@@ -434,7 +434,8 @@ const struct host_option host_options_table[] = {
     "with runs: list the newest N runs (50; 0: all)" },
   { "limit-items", SLICING, PLANS, read_count, AT(limit_items), 0, SAVED, "N",
     "take only the first N items of each bulk" },
-  { "shard", SLICING, ON(RUN), read_shard, AT(shard), 0, SAVED, "I/N",
+  { "shard", SLICING, ON(RUN), host_options_table_shard, AT(shard), 0, SAVED,
+    "I/N",
     "take only slice I of N of each bulk's items, by a hash of their keys" },
   { "memory", SCRIPT, ACTS, read_count, AT(memory_mb), 0, CARRIED | SAVED,
     "MB", "limit the script's memory to MB megabytes (256)" },
@@ -472,6 +473,14 @@ bool host_options_table_read(struct host_options *options,
   options->given[option - host_options_table].seen = true;
   options->given[option - host_options_table].value = value;
   return option->read((char *)options + option->offset, value);
+}
+
+void host_options_table_unshard(struct host_options *options)
+{
+  ptrdiff_t i = host_options_table_find("shard", 5) - host_options_table;
+  memset(&options->given[i], 0, sizeof(options->given[i]));
+  memset(&options->shard, 0, sizeof(options->shard));
+  ca_text_copy(options->shard.name, sizeof(options->shard.name), "1-of-1");
 }
 
 void host_options_table_push(lua_State *L)
