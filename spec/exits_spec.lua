@@ -94,6 +94,9 @@ end
 roads["the script raises after a change"] = function()
   return run(CALLS .. "error 'no'", "--apply")
 end
+roads["a bulk raises while it is planned, and the script catches it"] = function()
+  return run("pcall(composio.bulk, { { } }, function() end)", "--apply")
+end
 roads["the script uses up --instructions"] = function()
   return run("while true do end", "--instructions", "100000")
 end

@@ -39,13 +39,14 @@ static bool has_written(const struct host *host)
          host->before[CA_UNKNOWN] || host->before[CA_PENDING];
 }
 
-/* Did the script raise something else than what a guard told it, or did we
-   fail? */
+/* Did the script raise something else than what a guard told it, or catch the
+   error of a bulk that could not be planned, or did we fail? */
 static bool is_broken(const struct host *host)
 {
   const char *refusal = lca_run_stats(host->L)->refusal;
   bool raised_refusal = *refusal && strstr(host->error, refusal);
   return host->stop == LCA_STOP_LIMIT || host->report_failed ||
+         (lca_run_stats(host->L)->bulk_raised[0] && !host->raised) ||
          (host->raised == HOST_RAISED_OTHER && !host->stop &&
           !raised_refusal && !lca_run_stats(host->L)->key_rejected &&
           !lca_run_stats(host->L)->no_route);
@@ -161,6 +162,8 @@ static const char *why_incomplete(const struct host *host)
   if((host->stop && host->stop != LCA_STOP_EXIT) || host->raised ||
      stats->key_rejected || stats->no_route)
     return "the preview did not run to its end";
+  if(stats->bulk_raised[0])
+    return "a bulk failed while it was planned";
   if(stats->sealed < stats->bulks)
     return "a listing is incomplete";
   return NULL;

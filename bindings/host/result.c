@@ -229,6 +229,7 @@ static void set_stop(lua_State *L, const struct host *host)
                          : stats->end_text);
   lca_table_set_text(L, "raised", host->raised ? host->error : NULL);
   lca_table_set_text(L, "refusal", ca_text_or_null(stats->refusal));
+  lca_table_set_text(L, "bulk_raised", ca_text_or_null(stats->bulk_raised));
   lca_table_set_text(L, "why_incomplete", host->incomplete);
 }
 

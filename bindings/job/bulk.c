@@ -8,6 +8,7 @@
 #include "module/error.h"
 #include "module/table.h"
 #include "base/digest.h"
+#include "base/secret.h"
 #include "job/run_private.h"
 
 /* ---- counting ---- */
@@ -187,11 +188,40 @@ int lca_bulk_begin(lua_State *L)
     return luaL_error(L, "out of memory");
   ca_text_copy(run->bulk_name, sizeof(run->bulk_name), name);
   reset_plan(run, ++run->stats.bulks);
+  run->guarded = run->stats.guarded;
   lua_pushinteger(L, run->plan.bulk);
   lua_pushboolean(L, run->options.replay.on && lca_replay_bulk(L, run));
   run->stats.planning = true; /* also while a sealed plan's rows are reread */
   lua_pushinteger(L, run->sealed_bulk.selected);
   return 3;
+}
+
+/* host.drop_plan(why, is_sealed): the bulk's plan could not be made, because
+   something raised. What was planned is skipped, unless the plan was sealed
+   before. The run goes on if the script catches the error, but does not end
+   well. */
+int lca_bulk_drop_plan(lua_State *L)
+{
+  struct lca_run *run = lca_run_of(L);
+  struct lca_run_stats *stats = &run->stats;
+  char why[sizeof(stats->bulk_raised)];
+  struct ca_err err;
+  stats->planning = false;
+  if(*run->options.stop || stats->key_rejected || stats->no_route)
+    return 0; /* the whole run ends, for a reason of its own */
+  ca_err_clear(&err);
+  ca_text_copy(why, sizeof(why), luaL_checkstring(L, 1));
+  (void)ca_secret_mask(why, strlen(why));
+  if(!stats->bulk_raised[0])
+    ca_text_copy(stats->bulk_raised, sizeof(stats->bulk_raised), why);
+  if(lua_toboolean(L, 2))
+    return 0;
+  stats->planned -= run->plan.totals.planned;
+  stats->guarded = run->guarded;
+  memset(&run->plan.totals, 0, sizeof(run->plan.totals));
+  if(ca_plan_rows_drop(run->ledger, run->plan.bulk, why, &err))
+    lca_run_ledger_failed(L, run, &err);
+  return 0;
 }
 
 /* host.end_plan(why_incomplete or nil): ends planning and shows the plan.

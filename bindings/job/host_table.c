@@ -217,6 +217,7 @@ void lca_host_table_open(lua_State *L, const struct lca_run_options *options)
     { "plan_item", lca_item_plan },
     { "is_in_shard", lca_item_in_shard },
     { "check_class", lca_recorder_check_class },
+    { "drop_plan", lca_bulk_drop_plan },
     { "end_plan", lca_bulk_end_plan },
     { "seal", lca_bulk_seal },
     { "begin_retry", lca_bulk_begin_retry },

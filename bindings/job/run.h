@@ -110,8 +110,10 @@ struct lca_run_stats {
                              those */
   char why_refused[640];  /* text of the first refusal that did not end the run
                              at once */
-  char refusal[400];   /* text of the first refused straight-line change; the
-                          script may have caught it */
+  char refusal[400];     /* text of the first refused straight-line change; the
+                            script may have caught it */
+  char bulk_raised[400]; /* why the plan of a bulk could not be made; the
+                            script may have caught it */
   bool stopped_early;  /* stop_on was reached, or the service is down: nothing
                           new is sent */
   bool down;           /* it is down: nothing is settled, either */

@@ -75,6 +75,7 @@ struct lca_run {
   struct lca_count *plan_counts; /* owned; counts of the bulk being planned */
   size_t plan_counts_used;
   struct lca_plan plan;        /* the same bulk's totals */
+  struct ca_planned guarded;   /* what the run's were before this bulk */
   struct lca_totals left;      /* of a replayed bulk, while it is planned on */
   struct ca_bulk sealed_bulk;  /* in a replay: the bulk's row in the ledger */
   struct lca_applier *applier; /* the bulk being applied, or NULL */
@@ -236,9 +237,10 @@ void lca_bulk_count(struct lca_run *run, struct lca_item *item,
    [-0, +0, e] */
 void lca_bulk_take_back(lua_State *L, struct lca_run *run,
                         struct lca_item *item);
-/* host.begin_bulk, host.end_plan, host.seal, host.counts, host.begin_retry,
-   host.seal_retry. */
+/* host.begin_bulk, host.drop_plan, host.end_plan, host.seal, host.counts,
+   host.begin_retry, host.seal_retry. */
 int lca_bulk_begin(lua_State *L);
+int lca_bulk_drop_plan(lua_State *L);
 int lca_bulk_end_plan(lua_State *L);
 int lca_bulk_seal(lua_State *L);
 int lca_bulk_counts(lua_State *L);

@@ -167,6 +167,11 @@ CA_MUST_USE enum ca_code ca_plan_rows_tag(struct ca_ledger *ledger,
    can be planned again. None of the changes was sent. */
 CA_MUST_USE enum ca_code ca_plan_rows_clear(struct ca_ledger *ledger,
                                             int64_t item, struct ca_err *err);
+/* Skips all planned changes of a bulk that will not be sealed, for the reason
+   why. */
+CA_MUST_USE enum ca_code ca_plan_rows_drop(struct ca_ledger *ledger, int bulk,
+                                           const char *why,
+                                           struct ca_err *err);
 /* Seals the bulk's plan: it is on disk on return, with all its rows. */
 CA_MUST_USE enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
                                            const struct ca_bulk *bulk,

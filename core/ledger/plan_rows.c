@@ -154,6 +154,22 @@ static enum ca_code add_bulk(struct ca_ledger *ledger,
   return rc ? ca_statement_fail(ledger, rc, err) : CA_OK;
 }
 
+enum ca_code ca_plan_rows_drop(struct ca_ledger *ledger, int bulk,
+                               const char *why, struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_flush(ledger, -1, err);
+
+  ledger->counted = false;
+  if(!code)
+    code = plan_txn(ledger, bulk, err);
+  if(code)
+    return code;
+  code =
+      ca_statement_write(ledger, CA_SQL_BULK_DROP, err, "Ciit", (int64_t)bulk,
+                         ca_clock_wall_ms(ledger->clock), why);
+  return code ? plan_fail(ledger, code, err) : CA_OK;
+}
+
 enum ca_code ca_plan_rows_seal(struct ca_ledger *ledger,
                                const struct ca_bulk *bulk, struct ca_err *err)
 {

@@ -226,6 +226,10 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " WHERE c.id BETWEEN i.id << 15 AND (i.id << 15) + 32767"
       " AND o.outcome IS NOT 6) ORDER BY i.id LIMIT 1",
   /* The items of run ?3 whose action failed, which this run has planned. */
+  [CA_SQL_BULK_DROP] =
+      "INSERT INTO outcome(id, outcome, ended_ms, error)"
+      " SELECT id, 6, ?4, ?5 FROM change WHERE id BETWEEN ?1 AND ?2"
+      " AND bulk = ?3 AND outcome = 0 AND " UNTOUCHED("change"),
   [CA_SQL_TAKE_OVER] =
       "UPDATE item SET outcome = 6, detail = 'taken over by run ' ||"
       " (SELECT name FROM run WHERE id = ?1 >> 26)"

@@ -679,6 +679,18 @@ return function(composio, core, given)
     end
   end
 
+  -- Returns why the selection is incomplete, and the items of a sealed plan to plan again.
+  local function make_plan(bulk, sealed, selected, source, action, workers)
+    if host.is_redo then
+      redo(bulk, source, action, workers)
+    elseif sealed then
+      local retries, why = reread(bulk, source, action, workers, selected)
+      return why, retries
+    else
+      return plan(bulk, source, action, workers)
+    end
+  end
+
   function composio.bulk(...)
     local options, selection, action = read_arguments(...)
     local source = make_source(selection, options)
@@ -687,13 +699,10 @@ return function(composio, core, given)
     end
     local workers = options.concurrency or host.concurrency
     local bulk, sealed, selected = host.begin_bulk(options.name or "")
-    local why, retries
-    if host.is_redo then
-      redo(bulk, source, action, workers)
-    elseif sealed then
-      retries, why = reread(bulk, source, action, workers, selected)
-    else
-      why = plan(bulk, source, action, workers)
+    local good, why, retries = pcall(make_plan, bulk, sealed, selected, source, action, workers)
+    if not good then
+      host.drop_plan(tostring(why), sealed)
+      error(why, 0)
     end
     local planned, same = host.end_plan(why) -- reports the plan, also an incomplete one
     if retries and #retries > 0 then

@@ -634,7 +634,9 @@ function composio.job(job) end
 ---| fun(): table?
 
 ---Calls the action once per account or row. The changes that it asks for are planned, not sent:
----a preview shows the plan, and a run with --apply then carries it out.
+---a preview shows the plan, and a run with --apply then carries it out. Raises when the
+---selection does, for a row without an id say: what was planned is then skipped, and the run
+---ends with 1 even if the script catches the error.
 ---@overload fun(items: composio.bulk.items, action: fun(item: any)): composio.counts
 ---@param name string | composio.bulk.options
 ---@param items composio.bulk.items from each or csv, a list of accounts, ids or rows, an iterator

@@ -38,10 +38,14 @@ return function(core, host)
     elseif facts.raised and not facts.stop then
       host.complain(facts.raised)
     end
-    local refusal, raised = facts.refusal, facts.raised
-    if refusal and not (raised and raised:find(refusal, 1, true)) then
-      host.complain(refusal) -- the script caught the error
+    local raised = facts.raised
+    local function complain_of_caught(why) -- the script caught the error
+      if why and not (raised and raised:find(why, 1, true)) then
+        host.complain(why)
+      end
     end
+    complain_of_caught(facts.refusal)
+    complain_of_caught(facts.bulk_raised)
   end
 
   -- Prints which lines of --protect matched nothing, because a misspelled line protects
