@@ -16,6 +16,23 @@
 #define BEFORE_CLASS "composio.job.before"
 #define BEFORE_MAX   (256u << 10)
 
+static const char *name_of(const char *path)
+{
+  const char *name = strrchr(path, '/');
+  return name ? name + 1 : path;
+}
+
+/* A tail call left no frame: takes the place that an error would name. */
+static void find_start(lua_State *L, struct lca_line *line)
+{
+  int top = lua_gettop(L);
+  line->number = 0;
+  line->text[0] = '\0';
+  if(lca_error_push_place(L))
+    ca_text_copy(line->text, sizeof(line->text), name_of(lua_tostring(L, -1)));
+  lua_settop(L, top);
+}
+
 /* Finds the script line that made the call: the innermost function from a file
    that is not the shipped Lua. A bulk's action calls from the same line for
    every item, so the formatted text is kept. */
@@ -28,8 +45,7 @@ static void find_line(lua_State *L, struct lca_line *line)
     if(!lua_getinfo(L, "Sl", &debug) || debug.currentline < 1 ||
        debug.source[0] != '@' || !strncmp(debug.source, "@composio/", 10))
       continue;
-    name = strrchr(debug.source, '/');
-    name = name ? name + 1 : debug.source + 1;
+    name = name_of(debug.source + 1);
     if(line->number != debug.currentline || strcmp(line->file, name) != 0) {
       line->number = debug.currentline;
       ca_text_copy(line->file, sizeof(line->file), name);
@@ -38,8 +54,7 @@ static void find_line(lua_State *L, struct lca_line *line)
     }
     return;
   }
-  line->number = 0;
-  line->text[0] = '\0';
+  find_start(L, line);
 }
 
 /* Finds the user and the auth config of the account that a create makes. */
