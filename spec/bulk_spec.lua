@@ -475,7 +475,7 @@ describe("arguments of a bulk", function()
       ["expected a function as action, got nil"] = "({}, nil)",
       ["expected accounts.each { … }, ids or rows, got number"] = "(5, print)",
       ["got a page: pass its items"] = "({ items = {}, total_items = 0 }, print)",
-      ["expected a list, got a table with the key 'ids'"] = "({ ids = { 'ca_x' } }, print)",
+      ["the selection: 'ids' is not a list index"] = "({ ids = { 'ca_x' } }, print)",
       ["got one account or row: pass { it }"] = "({ id = 'ca_x' }, print)",
       ["expected (selection, action)"] = "(print)",
       ["expected a name or options, got number"] = "(1, {}, print)",

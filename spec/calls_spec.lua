@@ -410,7 +410,7 @@ describe("arguments", function()
     },
     ["a list with names"] = {
       function() accounts.list { user_ids = { a = "u" } } end,
-      "user_ids: expected a list of strings, got a table with the key 'a'",
+      "user_ids: 'a' is not a list index",
     },
     ["a fractional limit"] = {
       function() accounts.list { limit = 1.5 } end,

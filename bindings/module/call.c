@@ -130,19 +130,16 @@ static enum ca_code set_texts(lua_State *L, struct call *call,
 {
   const struct ca_api *api = call->request.api;
   struct ca_slice *values;
+  char where[128];
   lua_Integer count;
   lua_Integer i;
   enum ca_code code;
 
   if(!lua_istable(L, index))
     wrong_type(L, api, field, "a list of strings", index);
-  count = (lua_Integer)lua_rawlen(L, index);
-  if(!count && (lua_pushnil(L), lua_next(L, index)))
-    lca_error_usage(L,
-                    "%s.%s: %s: expected a list of strings, got a table with "
-                    "the key '%s'",
-                    api->resource, api->name, field->name,
-                    luaL_tolstring(L, -2, NULL));
+  snprintf(where, sizeof(where), "%s.%s: %s", api->resource, api->name,
+           field->name);
+  count = lca_error_check_list(L, index, where, "");
   values = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof(*values), 0);
   for(i = 0; i < count; i++) {
     if(lua_rawgeti(L, index, i + 1) != LUA_TSTRING)

@@ -411,6 +411,38 @@ static int usage(lua_State *L)
   return lca_error_usage(L, "%s", luaL_checkstring(L, 1));
 }
 
+/* The length is that of `#`, which may stand on either side of a hole. */
+lua_Integer lca_error_check_list(lua_State *L, int index, const char *where,
+                                 const char *hint)
+{
+  const lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+  lua_Integer i;
+  for(i = 1; i <= count; i++) {
+    if(lua_rawgeti(L, index, i) == LUA_TNIL)
+      lca_error_usage(L, "%s: the list has a hole at place %I", where, i);
+    lua_pop(L, 1);
+  }
+  for(lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+    if(i > count)
+      lca_error_usage(L, "%s: the list has a hole at place %I", where,
+                      count + 1);
+    if(i < 1)
+      lca_error_usage(L, "%s: '%s' is not a list index%s", where,
+                      luaL_tolstring(L, -2, NULL), hint);
+  }
+  return count;
+}
+
+/* check_list(where, list, hint): the same; hint may be nil. */
+static int check_list(lua_State *L)
+{
+  const char *where = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  (void)lca_error_check_list(L, 2, where, luaL_optstring(L, 3, ""));
+  return 0;
+}
+
 /* Pushes a userdata: the strings of the list at index as a NULL-ended
    array. [-0, +1, e] */
 static const char **check_words(lua_State *L, int index)
@@ -452,6 +484,7 @@ void lca_error_open(lua_State *L)
   static const luaL_Reg functions[] = { { "error_object", error_object },
                                         { "is_error", is_error },
                                         { "usage", usage },
+                                        { "check_list", check_list },
                                         { "unknown_option", unknown_option },
                                         { "nearest", nearest },
                                         { NULL, NULL } };

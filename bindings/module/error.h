@@ -55,6 +55,13 @@ void lca_error_set_origin(lca_error_origin_fn *of_running);
    fmt is that of lua_pushfstring. */
 int lca_error_usage(lua_State *L, const char *fmt, ...);
 
+/* Raises, with that position, unless the keys of the table at index are 1, 2,
+   … to its length: the rule for every list that a script gives. where: what
+   the list is; hint: what is added for a key that is no place. Returns the
+   length. [-0, +0, e] */
+lua_Integer lca_error_check_list(lua_State *L, int index, const char *where,
+                                 const char *hint);
+
 /* Raises "…: unknown option 'userIds' (did you mean 'user_ids'?)" with the
    script's position. known: NULL-ended. */
 int lca_error_unknown_option(lua_State *L, const char *function,

@@ -277,14 +277,13 @@ return function(composio, core, given)
       return of_rows(selection, options)
     elseif kind == "table" and selection.items then
       core.usage "composio.bulk: expected a list, got a page: pass its items or accounts.each {}"
-    elseif kind == "table" and type(selection[1]) == "string" then
-      return of_ids(selection)
     elseif kind == "table" and selection.id then
       core.usage "composio.bulk: expected a list, got one account or row: pass { it }"
-    elseif kind == "table" and #selection == 0 and next(selection) ~= nil then
-      local wrong = "composio.bulk: expected a list, got a table with the key '%s'"
-      core.usage(wrong:format(tostring(next(selection))))
     elseif kind == "table" then
+      core.check_list("composio.bulk: the selection", selection)
+      if type(selection[1]) == "string" then
+        return of_ids(selection)
+      end
       return of_rows(list_iterator(selection), options)
     end
     return core.usage("composio.bulk: expected accounts.each { … }, ids or rows, got " .. kind)

@@ -625,7 +625,8 @@ function composio.job(job) end
 ---@field tags table<string, integer>
 
 ---What a bulk is about: accounts.each {…}, composio.csv(…), a list of accounts, ids or rows,
----or an iterator: a function that returns the next row, and nil at the end.
+---or an iterator: a function that returns the next row, and nil at the end. A list with a hole
+---raises an error.
 ---@alias composio.bulk.items
 ---| composio.selection
 ---| composio.rows

@@ -56,20 +56,10 @@ return function(core)
     if type(list) ~= "table" then
       core.usage(("%s: expected a list of names, got %s"):format(where, type(list)))
     end
+    core.check_list(where, list, "; options such as this follow the list")
     local names, places = {}, {}
-    for key in pairs(list) do
-      if math.type(key) ~= "integer" then -- options in the place of the list
-        local wrong = "%s: '%s' is not a list index; options such as this follow the list"
-        core.usage(wrong:format(where, tostring(key)))
-      elseif key < 1 or key > #list then
-        core.usage(("%s: the list has a hole before place %d"):format(where, key))
-      end
-    end
-    for place = 1, #list do
-      local name = list[place]
-      if name == nil then
-        core.usage(("%s: the list has a hole at place %d"):format(where, place))
-      elseif type(name) ~= "string" or name == "" then
+    for place, name in ipairs(list) do
+      if type(name) ~= "string" or name == "" then
         local got = name == "" and "an empty one" or type(name)
         core.usage(("%s: expected a string at place %d, got %s"):format(where, place, got))
       elseif places[name] then
