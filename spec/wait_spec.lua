@@ -154,7 +154,7 @@ describe("wait_for_connection", function()
   end)
 
   local wrong = {
-    { { timeout = 120000 }, "timeout: 120000 is more than 24 hours; it is in seconds" },
+    { { timeout = 60000 }, "timeout: 60000 is more than 3600; it is in seconds" },
     { { timeout = "60" }, "timeout: expected seconds, got string" },
     { { timeout = -1 }, "timeout: %-1 is too short" },
     { { timeout = 0 / 0 }, "timeout: .*nan is too short" },

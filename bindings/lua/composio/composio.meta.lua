@@ -184,7 +184,7 @@ local connection_request = {}
 function connection_request:wait_for_connection(options) end
 
 ---@class composio.wait.options
----@field timeout? number seconds to wait at most, 60
+---@field timeout? number seconds to wait at most, 60; at most 3600
 ---@field interval? number seconds between two reads of the account, 1
 ---@field inactive_is_failure? boolean raise an error for INACTIVE, instead of waiting on
 

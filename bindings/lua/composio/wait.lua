@@ -4,7 +4,7 @@
 -- tasks share listings instead: the first wait that is due asks for all, so a thousand
 -- waits cost ten requests a second and not a thousand.
 
-local DAY = 86400
+local HOUR = 3600 -- nobody waits longer for a link that lives ten minutes
 local CHUNK = 100 -- ids per request
 local FAILURES = { FAILED = true, EXPIRED = true, REVOKED = true }
 local OPERATION = "connected_accounts.wait_for_connection"
@@ -13,8 +13,8 @@ return function(composio, core)
   local OPTIONS = { timeout = "seconds", interval = "seconds", inactive_is_failure = "boolean" }
 
   local function read_seconds(name, value, least)
-    if value > DAY then
-      local text = "wait_for_connection: %s: %g is more than 24 hours; "
+    if value > HOUR then
+      local text = "wait_for_connection: %s: %g is more than 3600; "
         .. "it is in seconds, not milliseconds"
       core.usage(text:format(name, value))
     elseif value ~= value or value < least then
