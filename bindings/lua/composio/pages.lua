@@ -426,7 +426,11 @@ return function(_, core)
     core.usage "list {…} returns a page: its entries are in page.items; each {…} reads all pages"
   end
 
-  page_class.__len = no_page
+  -- The right number, and no error: tools that show or compare any table ask for it.
+  function page_class.__len(page)
+    return #page.items
+  end
+
   function page_class.__index(_, name)
     return math.type(name) and no_page() or nil
   end
