@@ -691,6 +691,7 @@ return function(composio, core, given)
   end
 
   function composio.bulk(...)
+    core.check_dot("composio.bulk", "bulk", (...))
     local options, selection, action = read_arguments(...)
     local source = make_source(selection, options)
     if host.is_shard then

@@ -48,6 +48,7 @@ return function(composio, core, host)
   -- empty; secret columns must exist and stay out of ledger, logs and plans. A quote before
   -- a formula, which composio.report puts there, is taken off unless { raw = true } is given.
   function composio.csv(path, columns, options)
+    core.check_dot("composio.csv", "csv", path)
     if type(path) ~= "string" then
       core.usage("composio.csv: expected a path, got " .. type(path))
     end
@@ -59,6 +60,7 @@ return function(composio, core, host)
     columns = core.check_names("composio.csv: columns", columns == nil and {} or columns)
     local reader = host.csv(path, options.raw == true)
     local names, needed = read_header(reader, path, columns, secret)
+    local ended = false
     local selection = { is_rows = true, secret = secret, path = path }
     return setmetatable(selection, {
       __name = "composio.csv",
@@ -69,7 +71,11 @@ return function(composio, core, host)
       __len = no_list,
       __pairs = no_list,
       __call = function()
+        if ended then -- for a second loop the file would look empty
+          core.usage(path .. ": its rows have been read; call composio.csv again for another loop")
+        end
         local row = reader:next(names, needed)
+        ended = row == nil
         for _, name in ipairs(row and secret or {}) do
           if row[name] and row[name] ~= "" then
             host.secret(row[name])

@@ -78,6 +78,7 @@ local function set_class(client)
 end
 
 function composio.client(options)
+  core.check_dot("composio.client", "client", options)
   core.has_clients = true -- besides the default one
   return set_class(core.client_new(core.client_options(options)))
 end

@@ -423,6 +423,7 @@ return function(composio, core, host)
 
   -- composio.job { summary, may, params, stop_on } → { summary, may, params = values }
   function composio.job(job)
+    core.check_dot("composio.job", "job", job)
     if type(job) ~= "table" then
       core.usage "composio.job: expected a table such as { summary = \"…\", may = \"reversible\" }"
     end

@@ -140,6 +140,7 @@ return function(composio, core, host)
   -- else the newest. { live = true } appends rows to the file itself, with a column
   -- minted_at; there the last row of a person counts.
   function composio.report(path, columns, options)
+    core.check_dot("composio.report", "report", path)
     if type(path) ~= "string" or path == "" then
       core.usage("composio.report: expected a path, got " .. (path == "" and "''" or type(path)))
     end

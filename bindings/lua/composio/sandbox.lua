@@ -83,7 +83,7 @@ end
 -- What a script can do with a value.
 local USES = {
   "index", "newindex", "call", "concat", "len", "unm", "add", "sub", "mul", "div", "mod", "pow",
-  "idiv", "lt", "le",
+  "idiv", "band", "bor", "bxor", "shl", "shr", "bnot", "lt", "le", "close",
 }
 
 local reasons = {} -- substitute → why a script may not use it

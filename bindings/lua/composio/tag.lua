@@ -8,6 +8,7 @@ return function(composio, core, host)
   -- composio.tag "healed": the bulk returns counts.tags.healed; the summary shows it, and
   -- `show RUN --tag healed` lists the items.
   function composio.tag(name)
+    core.check_dot("composio.tag", "tag", name)
     if type(name) ~= "string" or #name > 32 or not name:find "^[a-z0-9_-]+$" then
       core.usage(("composio.tag: expected 1 to 32 of a-z, 0-9, _ and -, got %s"):format(
         type(name) == "string" and ("%q"):format(name) or type(name)))

@@ -22,6 +22,7 @@ return function(composio, core)
 
   -- composio.ago("90d") returns the time 90 days ago, in UTC.
   function composio.ago(duration)
+    core.check_dot("composio.ago", "ago", duration)
     local seconds = core.seconds(duration)
     if not seconds then
       local got = type(duration) == "string" and "'" .. duration .. "'"
