@@ -258,6 +258,12 @@ return function(composio, core, given)
     return source
   end
 
+  -- Is it a script's table or object that is called like an iterator?
+  local function is_callable(selection)
+    local class = getmetatable(selection)
+    return type(class) == "table" and rawget(class, "__call") ~= nil
+  end
+
   local function make_source(selection, options)
     local kind = type(selection)
     local is_selection = kind == "table" or kind == "userdata"
@@ -273,7 +279,7 @@ return function(composio, core, given)
       local source = of_rows(selection, options, selection.secret, selection.path)
       source.is_settled = selection.is_settled -- its rows cannot have changed
       return source
-    elseif kind == "function" then
+    elseif kind == "function" or is_callable(selection) then
       return of_rows(selection, options)
     elseif kind == "table" and selection.items then
       core.usage "composio.bulk: expected a list, got a page: pass its items or accounts.each {}"
