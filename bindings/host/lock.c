@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -354,6 +355,7 @@ bool host_lock_find_holder(const char *state_dir, const char *project,
   char path[HOST_PATH_SIZE];
   DIR *list;
   const struct dirent *entry;
+  const char *of;
   bool found;
   memset(holder, 0, sizeof(*holder));
   if(!make_path(state_dir, project, path, sizeof(path)))
@@ -369,6 +371,9 @@ bool host_lock_find_holder(const char *state_dir, const char *project,
            (int)sizeof(path))
       continue;
     found = is_held(path, holder) && (!run || !strcmp(holder->run, run));
+    of = strstr(name + 5 + strlen(project), "-of-");
+    if(found && of)
+      holder->shards = (int)strtol(of + 4, NULL, 10);
   }
   if(list)
     closedir(list);

@@ -181,7 +181,7 @@ static int service_facts(lua_State *L)
 }
 
 /* given.holder() → run, pid and since of the process that holds the lock of
-   this project, or nil */
+   this project, and shards, the N of its --shard I/N; or nil */
 static int lock_holder(lua_State *L)
 {
   struct host *host = host_of(L);
@@ -189,6 +189,8 @@ static int lock_holder(lua_State *L)
   if(!host_lock_find_holder(host->state_dir, host->project, NULL, &holder))
     return 0;
   lua_newtable(L);
+  if(holder.shards)
+    lca_table_set_integer(L, "shards", holder.shards);
   lca_table_set_text(L, "run", holder.run);
   lca_table_set_text(L, "since", holder.since);
   lca_table_set_integer(L, "pid", holder.pid);

@@ -107,8 +107,10 @@ return function(core, host)
   local function check_lock(given)
     local holder = given.holder()
     if holder then
-      report("note", "lock", ("run %s of pid %d holds it since %s: another that makes changes "
-        .. "exits 75"):format(holder.run, holder.pid, holder.since))
+      local except = holder.shards and (", except with another slice I/%d,"):format(
+        holder.shards) or ""
+      report("note", "lock", ("run %s of pid %d holds it since %s: another that makes changes%s "
+        .. "exits 75"):format(holder.run, holder.pid, holder.since, except))
     else
       report("ok", "lock", "free")
     end
