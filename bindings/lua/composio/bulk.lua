@@ -598,6 +598,19 @@ return function(composio, core, given)
     return good
   end
 
+  -- Has the canary passed in an earlier session? A session whose canary did not pass has
+  -- carried out no more items than the canary's count, so together they have done no more
+  -- than that for each session.
+  local function has_passed(bulk, canary)
+    local counts, sent = host.counts(bulk), 0
+    for _, outcome in ipairs { "done", "failed", "unknown", "pending" } do
+      sent = sent + (counts[outcome] or 0)
+    end
+    local ledger <close> = host.ledger()
+    local sessions = #ledger:sessions(host.run) - 1 -- without this one
+    return sessions > 0 and sent > canary.count * sessions
+  end
+
   -- Runs the canary's check on the first items, before the rest is changed.
   local function check_canary(applier, canary, ended)
     local bad = applier:bad()
@@ -672,8 +685,12 @@ return function(composio, core, given)
       text:format(why, planned > 0 and "none of its changes is made" or "the run ends"))
   end
 
-  local function carry_out(bulk, workers, options)
-    apply(bulk, workers, options.after, options.canary)
+  local function carry_out(bulk, workers, options, sealed)
+    local canary = options.canary
+    if canary and sealed and has_passed(bulk, canary) then
+      canary = nil
+    end
+    apply(bulk, workers, options.after, canary)
     local ended = host.why_ended()
     if ended then
       error(ended .. ": no further change was sent", 0)
@@ -731,7 +748,7 @@ return function(composio, core, given)
     end
     local has_work = planned > 0 or (options.after and (same > 0 or sealed))
     if host.is_apply and has_work then
-      carry_out(bulk, workers, options)
+      carry_out(bulk, workers, options, sealed)
     end
     return host.counts(bulk)
   end

@@ -596,7 +596,8 @@ function composio.job(job) end
 
 ---A trial with the first items. The other items are carried out only if `check` returns
 ---true for each of the first. `check` gets the account as it is after its changes, or nil
----if it no longer exists.
+---if it no longer exists. A resume goes on without the trial when more items than that were
+---carried out before, and else makes it again.
 ---@class composio.bulk.canary
 ---@field count integer how many items to try first
 ---@field check fun(account: composio.account?): boolean
