@@ -442,7 +442,7 @@ describe("a plan is refused", function()
     assert.equal(0, run.code, run.err)
     assert.same({ done = 1, skipped = 1 }, run.summary.operations.disable)
     assert.same({ "disable " .. ids[2] }, job.changes(emulator))
-    has(run.err, ("left out: disable %s, protected by never:1"):format(ids[1]))
+    has(run.err, ("left out: disable %s, protected by %s/never:1"):format(ids[1], place.path))
   end)
 
   it("where it would change an auth config or make an account that --protect names", function()

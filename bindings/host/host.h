@@ -138,6 +138,9 @@ CA_MUST_USE enum ca_code host_setup_script(struct host *host, const char *path,
                                            struct ca_err *err);
 CA_MUST_USE enum ca_code host_setup_service(struct host *host,
                                             struct ca_err *err);
+/* Gives each of several shards its part of the pace. A saved plan's shard is
+   known only after the service. */
+void host_setup_share_pace(struct host *host);
 CA_MUST_USE enum ca_code host_setup_state(struct host *host,
                                           struct ca_err *err);
 CA_MUST_USE enum ca_code host_setup_lock(struct host *host,

@@ -143,16 +143,6 @@ static bool runs_script(const struct host_options *options)
          options->verb == HOST_VERSION;
 }
 
-static bool is_secret_option(const char *word, const char **equals)
-{
-  static const char end[] = "-file";
-  const size_t room = sizeof(end) - 1;
-  size_t len = strcspn(word, "=");
-  *equals = word[len] ? word + len : NULL;
-  return !strncmp(word, "--", 2) && len > room + 2 &&
-         !strncmp(word + len - room, end, room);
-}
-
 /* Is the word --NAME-file or its value? With these words resume and apply
    are given the secrets of a script's parameters. */
 static bool is_secret(const struct host_options *options, const char *word)
@@ -161,9 +151,11 @@ static bool is_secret(const struct host_options *options, const char *word)
   const char *equals;
   if(options->verb != HOST_RESUME && options->verb != HOST_APPLY)
     return false;
-  if(count && is_secret_option(options->params[count - 1], &equals) && !equals)
+  if(count &&
+     host_options_table_is_secret(options->params[count - 1], &equals) &&
+     !equals)
     return true;
-  return options->operand && is_secret_option(word, &equals);
+  return options->operand && host_options_table_is_secret(word, &equals);
 }
 
 /* Takes an operand after the first. */

@@ -34,7 +34,7 @@ enum host_progress { HOST_AUTO, HOST_ALWAYS, HOST_NEVER };
 
 #define HOST_OPTION_MAX  64
 #define HOST_CONFIRM_MAX 64
-#define HOST_SAVED_MAX   64
+#define HOST_SAVED_MAX   128
 #define HOST_SAVED_WORDS                             \
   "words" /* the name of `rest` among stored options \
            */
@@ -111,6 +111,7 @@ struct host_options {
   char *
       saved[HOST_SAVED_MAX]; /* owned values from host_options_saved_restore */
   int saved_count;
+  bool restored; /* those of an earlier session */
   /* The options that were given, by index in the table. */
   struct {
     bool seen;
@@ -123,11 +124,24 @@ struct host_options {
    the profile, and for resume limits, --protect, --limit-items, what the
    script may use, the words after "--". json is what
    host_options_saved_json wrote in an earlier session; relative paths in it
-   are relative to dir. Options given on this command line win. CA_USAGE when a
-   stored value cannot be read. */
+   are relative to dir. Options given on this command line win; a
+   --protect adds to the stored ones. CA_USAGE when a stored value cannot be
+   read. */
 CA_MUST_USE enum ca_code
 host_options_saved_restore(struct host_options *options, const char *json,
                            const char *dir, struct ca_err *err);
+/* Returns the path as every directory names it. It is relative to dir, unless
+   that is "". The text lives as long as the options; NULL when out of memory.
+ */
+const char *host_options_saved_join(struct host_options *options,
+                                    const char *dir, const char *path);
+/* Makes the paths of this command line's options absolute, also those of
+   secrets: resume and apply go to the directory of the earlier run. here: the
+   current directory, or "" when it is unknown. CA_USAGE when a path needs it
+   then, or when there are too many. */
+CA_MUST_USE enum ca_code
+host_options_saved_make_absolute(struct host_options *options,
+                                 const char *here, struct ca_err *err);
 /* Parses argv. CA_USAGE with one line that says what is wrong. Release with
    host_options_clear, also after an error. */
 CA_MUST_USE enum ca_code host_options_parse(struct host_options *options,

@@ -37,9 +37,10 @@ struct host_option {
 #define CARRIED    2u /* resume needs it again on its command line */
 #define SAVED      4u /* resume restores it from the ledger */
 #define IS_PATH    8u
-#define REPEATED   16u /* may be given several times */
-#define IS_PATTERN 32u /* a file name in which %p becomes the profile */
-#define NOT_STORED 64u /* may hold a secret: the ledger does not keep it */
+#define REPEATED   16u  /* may be given several times */
+#define IS_PATTERN 32u  /* a file name in which %p becomes the profile */
+#define NOT_STORED 64u  /* may hold a secret: the ledger does not keep it */
+#define JOINED     128u /* a list: given again, it adds to what was given */
 
 /* The last entry has a NULL name. */
 extern const struct host_option host_options_table[];
@@ -52,10 +53,14 @@ bool host_options_table_read(struct host_options *options,
                              const struct host_option *option,
                              const char *value);
 
-/* Returns dir, a "/" unless dir is empty, and value as one text that lives
-   as long as the options; NULL when out of memory. */
-const char *host_options_saved_copy(struct host_options *options,
-                                    const char *dir, const char *value);
+/* Is the word --NAME-file, with which a script's secret is given? *equals: its
+   "=", or NULL when the file is the next word. */
+bool host_options_table_is_secret(const char *word, const char **equals);
+/* Returns the three as one text that lives as long as the options; NULL when
+   out of memory. */
+const char *host_options_table_keep(struct host_options *options,
+                                    const char *before, const char *between,
+                                    const char *value);
 /* Returns the option of that name if it may stand in a profile: one with a
    value that says where, how fast or how much. Else NULL. */
 const struct host_option *host_options_saved_in_profile(const char *name);

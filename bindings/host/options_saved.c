@@ -8,29 +8,111 @@
 #include "base/json_write.h"
 #include "host/paths.h"
 
-/* Copies a JSON string into memory that lives as long as the options. When dir
-   is not empty, the string is a path relative to dir. NULL on failure. */
-static char *keep_text(struct host_options *options, struct ca_slice value,
-                       const char *dir)
+/* ---- texts and paths ---- */
+
+const char *host_options_saved_join(struct host_options *options,
+                                    const char *dir, const char *path)
 {
-  size_t room = strlen(dir) + value.len + 2;
-  char **saved =
-      options->saved_count == HOST_SAVED_MAX ? NULL : options->saved;
-  char *text = saved ? malloc(room) : NULL;
-  size_t used = 0;
-  int64_t len;
-  if(!text)
-    return NULL;
-  saved[options->saved_count++] = text;
-  if(*dir && value.len > 1 && value.data[1] != '/') {
-    used = strlen(dir);
-    memcpy(text, dir, used);
-    text[used++] = '/';
-  }
-  len = ca_json_unescape(value, text + used);
-  text[len < 0 ? used : used + (size_t)len] = '\0';
-  return len < 0 ? NULL : text;
+  bool relative = *dir && *path && *path != '/' && strcmp(path, "-") != 0;
+  if(!relative)
+    return host_options_table_keep(options, "", "", path);
+  while(!strncmp(path, "./", 2))
+    path += 2 + strspn(path + 2, "/");
+  return host_options_table_keep(options, dir, "/", path);
 }
+
+struct paths {
+  struct host_options *options;
+  const char *here;    /* the directory of this command line */
+  const char *escaped; /* the same in a pattern */
+  bool failed;
+};
+
+static void make_absolute(struct paths *paths, const char **path,
+                          bool is_pattern)
+{
+  if(!*path || **path == '/' || !**path || !strcmp(*path, "-"))
+    return;
+  *path = *paths->here ? host_options_saved_join(
+                             paths->options,
+                             is_pattern ? paths->escaped : paths->here, *path)
+                       : NULL;
+  paths->failed = paths->failed || !*path;
+}
+
+static void make_option_absolute(struct paths *paths, int i)
+{
+  struct host_options *options = paths->options;
+  const struct host_option *option = &host_options_table[i];
+  const bool is_pattern = option->flags & IS_PATTERN;
+  int k;
+  if(!(option->flags & (IS_PATH | IS_PATTERN)))
+    return;
+  make_absolute(paths, &options->given[i].value, is_pattern);
+  if(!(option->flags & REPEATED))
+    make_absolute(paths, (const char **)((char *)options + option->offset),
+                  is_pattern && !options->files_named);
+  for(k = 0; option->flags & REPEATED && k < options->protect_count; k++)
+    make_absolute(paths, &options->protect[k], false);
+}
+
+/* The k-th of the words for the script: --NAME-file=FILE, or --NAME-file
+   before FILE. */
+static void make_secret_absolute(struct paths *paths, int k)
+{
+  struct host_options *options = paths->options;
+  const char *word = options->params[k];
+  const char *equals;
+  const char *file;
+  char name[256]; /* longer than the name of any parameter */
+  if(!host_options_table_is_secret(word, &equals) ||
+     (!equals && k + 1 == options->param_count))
+    return;
+  file = equals ? equals + 1 : options->params[k + 1];
+  make_absolute(paths, &file, false);
+  if(paths->failed)
+    return;
+  if(!equals) {
+    options->params[k + 1] = (char *)file;
+    return;
+  }
+  ca_err_copy_text(name, sizeof(name), word, (size_t)(equals - word));
+  file = host_options_table_keep(options, name, "=", file);
+  options->params[k] = (char *)file;
+  paths->failed = !file;
+}
+
+/* In a pattern, %% is a percent sign. */
+static void escape(const char *here, char *out)
+{
+  for(; *here; here++) {
+    if(*here == '%')
+      *out++ = '%';
+    *out++ = *here;
+  }
+  *out = '\0';
+}
+
+enum ca_code host_options_saved_make_absolute(struct host_options *options,
+                                              const char *here,
+                                              struct ca_err *err)
+{
+  char escaped[2 * HOST_PATH_SIZE];
+  struct paths paths = { options, here, escaped, false };
+  int i;
+  escape(here, escaped);
+  for(i = 0; host_options_table[i].name; i++)
+    make_option_absolute(&paths, i);
+  for(i = 0; i < options->param_count && !paths.failed; i++)
+    make_secret_absolute(&paths, i);
+  if(!paths.failed)
+    return CA_OK;
+  return ca_err_set(err, CA_USAGE,
+                    *here ? "too many options"
+                          : "cannot find the current directory");
+}
+
+/* ---- restoring ---- */
 
 static bool keep_value(struct host_options *options,
                        const struct host_option *option, struct ca_slice value,
@@ -38,7 +120,14 @@ static bool keep_value(struct host_options *options,
 {
   const char *text = NULL;
   if(*value.data == '"') {
-    text = keep_text(options, value, option->flags & IS_PATH ? dir : "");
+    char *bare = malloc(value.len + 1);
+    int64_t len = bare ? ca_json_unescape(value, bare) : -1;
+    if(len >= 0) {
+      bare[len] = '\0';
+      text = host_options_saved_join(options,
+                                     option->flags & IS_PATH ? dir : "", bare);
+    }
+    free(bare);
     if(!text)
       return false;
   }
@@ -96,7 +185,8 @@ static const struct host_option *find_saved(const struct host_options *options,
   bool of_verb = options->verb == HOST_RESUME ||
                  (options->verb == HOST_APPLY) != ca_slice_is(name, "profile");
   return option && option->flags & SAVED && of_verb &&
-                 !options->given[option - host_options_table].seen
+                 (option->flags & REPEATED ||
+                  !options->given[option - host_options_table].seen)
              ? option
              : NULL;
 }
@@ -109,6 +199,7 @@ enum ca_code host_options_saved_restore(struct host_options *options,
   struct ca_slice name;
   struct ca_slice value;
   bool first = true;
+  options->restored = true;
   if(!ca_json_enter(&scan, '{'))
     return CA_OK; /* an older version stored no options */
   while(ca_json_member(&scan, &first, &name) == 1) {
@@ -139,18 +230,6 @@ const struct host_option *host_options_saved_in_profile(const char *name)
   return may && strcmp(name, "profile") != 0 ? option : NULL;
 }
 
-const char *host_options_saved_copy(struct host_options *options,
-                                    const char *dir, const char *value)
-{
-  char *text = NULL;
-  if(options->saved_count < HOST_SAVED_MAX &&
-     asprintf(&text, "%s%s%s", dir, *dir ? "/" : "", value) < 0)
-    text = NULL;
-  if(text)
-    options->saved[options->saved_count++] = text;
-  return text;
-}
-
 enum ca_code host_options_saved_profile(struct host_options *options,
                                         const struct host_option *option,
                                         const char *value, const char *dir,
@@ -158,20 +237,20 @@ enum ca_code host_options_saved_profile(struct host_options *options,
 {
   bool *of_profile = &options->given[option - host_options_table].of_profile;
   bool seen = options->given[option - host_options_table].seen;
-  bool relative = option->flags & IS_PATH && *value && *value != '/';
+  int protects = options->protect_count;
   const char *text;
   if(!(option->verbs & (1u << options->verb)) ||
      (seen && !(option->flags & REPEATED)))
     return CA_OK;
-  text = host_options_saved_copy(options, relative ? dir : "", value);
+  text = host_options_saved_join(options, option->flags & IS_PATH ? dir : "",
+                                 value);
   if(!text)
     return ca_err_set(err, CA_NOMEM, "too many options");
   if(!host_options_table_read(options, option, text))
     return ca_err_set(err, CA_USAGE, "'%s' is not a value for %s: %s", value,
                       option->name, option->help);
   *of_profile = !seen || *of_profile;
-  if(option->flags & REPEATED)
-    options->protect_profile++;
+  options->protect_profile += options->protect_count - protects;
   return CA_OK;
 }
 

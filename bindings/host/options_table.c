@@ -287,10 +287,15 @@ static bool read_confirm(void *field, const char *value)
   return true;
 }
 
-/* Every --protect counts: none may weaken an earlier one. */
+/* Every --protect counts: none may weaken an earlier one. A file that the
+   earlier run or the profile names again is read once. */
 static bool read_protect(void *field, const char *value)
 {
   struct host_options *options = field;
+  int i;
+  for(i = 0; i < options->protect_count; i++)
+    if(!strcmp(options->protect[i], value))
+      return true;
   if(!*value || options->protect_count == HOST_PROTECT_MAX)
     return false;
   options->protect[options->protect_count++] = value;
@@ -361,8 +366,9 @@ const struct host_option host_options_table[] = {
     "line" },
   { "delete-active", SAFETY, ACTS, read_flag, AT(limits.delete_active), 0,
     SAVED, NULL, "allow ACTIVE accounts to be deleted" },
-  { "stop-on", SAFETY, ACTS, read_stop_on, AT(stop_on), 0, CARRIED | SAVED,
-    "WORDS", "stop early at these limits: failed=3%,unknown=5,stale=1" },
+  { "stop-on", SAFETY, ACTS, read_stop_on, AT(stop_on), 0,
+    CARRIED | SAVED | JOINED, "WORDS",
+    "stop early at these limits: failed=3%,unknown=5,stale=1" },
   { "same-project", SAFETY, ON(APPLY) | ON(RESUME) | ON(UNDO), read_flag,
     AT(same_project), 0, 0, NULL,
     "the API key was rotated: accept a plan or run made with the old key" },
@@ -444,7 +450,7 @@ const struct host_option host_options_table[] = {
   { "instructions", SCRIPT, ACTS, read_number, AT(instructions), 0,
     CARRIED | SAVED, "N",
     "limit the script to N VM instructions (0: no limit)" },
-  { "allow", SCRIPT, ACTS, read_allow, 0, 0, CARRIED | SAVED, "io,os",
+  { "allow", SCRIPT, ACTS, read_allow, 0, 0, CARRIED | SAVED | JOINED, "io,os",
     "let the script use these Lua libraries" },
   { "help", OTHER, ALL, read_flag, AT(help), 'h', 0, NULL,
     "print this text, or a script's own help" },
@@ -464,15 +470,44 @@ const struct host_option *host_options_table_find(const char *name, size_t len)
   return option->name ? option : NULL;
 }
 
+bool host_options_table_is_secret(const char *word, const char **equals)
+{
+  static const char end[] = "-file";
+  const size_t room = sizeof(end) - 1;
+  size_t len = strcspn(word, "=");
+  *equals = word[len] ? word + len : NULL;
+  return !strncmp(word, "--", 2) && len > room + 2 &&
+         !strncmp(word + len - room, end, room);
+}
+
+const char *host_options_table_keep(struct host_options *options,
+                                    const char *before, const char *between,
+                                    const char *value)
+{
+  char *text = NULL;
+  if(options->saved_count < HOST_SAVED_MAX &&
+     asprintf(&text, "%s%s%s", before, between, value) < 0)
+    text = NULL;
+  if(text)
+    options->saved[options->saved_count++] = text;
+  return text;
+}
+
 bool host_options_table_read(struct host_options *options,
                              const struct host_option *option,
                              const char *value)
 {
+  const long i = option - host_options_table;
   if(!value && option->value && !(option->flags & OPTIONAL))
     return false;
-  options->given[option - host_options_table].seen = true;
-  options->given[option - host_options_table].value = value;
-  return option->read((char *)options + option->offset, value);
+  if(!option->read((char *)options + option->offset, value))
+    return false;
+  if(option->flags & JOINED && options->given[i].seen)
+    value =
+        host_options_table_keep(options, options->given[i].value, ",", value);
+  options->given[i].seen = true;
+  options->given[i].value = value;
+  return value || !(option->flags & JOINED);
 }
 
 void host_options_table_unshard(struct host_options *options)

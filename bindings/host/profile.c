@@ -2,10 +2,10 @@
    host.
    Must not know: the engine, what the options do.
 
-   An option comes from the command line, else from the profile, else from the
-   environment, else from [default]. A profile stands for one project, so
-   without a key file of its own it is refused: no other project's key may
-   take its place. */
+   An option comes from the command line, else from the plan or the resumed
+   run, else from the profile, else from the environment, else from [default].
+   A profile stands for one project, so without a key file of its own it is
+   refused: no other project's key may take its place. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +187,15 @@ static bool is_passed_over(const struct taking *taking, const char *name)
   return !strcmp(name, "base-url") && is_set("COMPOSIO_BASE_URL");
 }
 
+/* The key of a plan's profile is needed before the plan can be read, but what
+   the plan holds itself comes before the profile. */
+static bool waits_for_plan(const struct host_options *options,
+                           const struct host_option *option)
+{
+  return options->verb == HOST_APPLY && !options->restored &&
+         option->flags & SAVED;
+}
+
 static enum ca_code take(void *ctx, const char *section,
                          const struct host_option *option, const char *value,
                          struct ca_err *err)
@@ -198,6 +207,7 @@ static enum ca_code take(void *ctx, const char *section,
     return CA_OK;
   taking->found = true;
   if((taking->only && strcmp(name, taking->only) != 0) ||
+     waits_for_plan(taking->options, option) ||
      (of_service && taking->options->emulator) ||
      (taking->section != taking->profile && is_passed_over(taking, name)))
     return CA_OK;
@@ -290,7 +300,7 @@ enum ca_code host_profile_name_files(struct host_options *options,
     code = host_paths_fill(*place, options->profile, options->shard.name, true,
                            name, sizeof(name), &has_profile, err);
     if(!code)
-      *place = host_options_saved_copy(options, "", name);
+      *place = host_options_table_keep(options, "", "", name);
     if(!code && !*place)
       code = ca_err_set(err, CA_NOMEM, "too many options");
   }

@@ -9,8 +9,9 @@
 
 /* Takes the options that were not given on the command line from the
    profile that it names, and then from [default]. only: the one option to
-   take, or NULL for all options of the verb; then host_profile_name_files
-   is called, too. CA_USAGE, with file and line, for a file that cannot
+   take, or NULL for all options of the verb (apply: before the plan's are
+   restored, only those that no plan holds); then host_profile_name_files is
+   called, too. CA_USAGE, with file and line, for a file that cannot
    be read; for a profile that does not exist; for a profile without a key
    file when the verb needs a key. */
 CA_MUST_USE enum ca_code host_profile_take(struct host_options *options,

@@ -264,42 +264,12 @@ static enum ca_code take_params(struct host *host, const char *params,
 
 /* ---- the directory of the run ---- */
 
-/* Makes a path of this command line absolute, before the working directory
-   becomes that of the earlier run. */
-static enum ca_code make_absolute(const char **path, char *out, size_t size,
-                                  struct ca_err *err)
-{
-  char here[HOST_PATH_SIZE];
-  int len;
-  if(!*path || **path == '/' || !strcmp(*path, "-"))
-    return CA_OK;
-  if(!getcwd(here, sizeof(here)))
-    return ca_err_set(err, CA_USAGE, "cannot find the current directory: %s",
-                      strerror(errno));
-  len = snprintf(out, size, "%s/%s", here, *path);
-  if(len < 0 || (size_t)len >= size)
-    return ca_err_set(err, CA_USAGE, "the path %s is too long", *path);
-  *path = out;
-  return CA_OK;
-}
-
 /* Changes to the directory where the run was started. Paths of this command
-   line stay what they are. CA_USAGE when there is no such directory. */
+   line are absolute since the beginning. CA_USAGE when there is no such
+   directory. */
 static enum ca_code go_there(struct host *host, const char *cwd,
                              struct ca_err *err)
 {
-  static char texts[6][2 * HOST_PATH_SIZE];
-  const char *state_dir = host->state_dir;
-  const char **const paths[] = {
-    &host->options.summary,   &host->options.metrics,  &host->options.on_end,
-    &host->options.save_plan, &host->endpoint.ca_file, &state_dir
-  };
-  size_t i;
-  for(i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-    if(make_absolute(paths[i], texts[i], sizeof(texts[i]), err))
-      return err->code;
-  if(state_dir != host->state_dir)
-    ca_text_copy(host->state_dir, sizeof(host->state_dir), state_dir);
   if(*cwd && chdir(cwd))
     return ca_err_set(err, CA_USAGE,
                       "cannot change to %s, where the run was started: %s",
@@ -418,6 +388,8 @@ static enum ca_code join_project(struct host *host,
     code = host_result_open_log(host, err);
   if(!code)
     code = host_setup_service(host, err);
+  if(!code)
+    code = host_confirm_read_protect(host, err);
   if(!code)
     code = check_project(host, earlier, what, err);
   return code ? code : host_setup_lock(host, err);
@@ -559,6 +531,21 @@ static enum ca_code read_plan_history(struct host *host,
   return query.code;
 }
 
+/* Refuses a plan that somebody has edited. */
+static enum ca_code check_seal(struct host *host,
+                               const struct ca_plan_head *head,
+                               struct ca_err *err)
+{
+  char command[4096];
+  if(head->sealed || host->other_key)
+    return CA_OK;
+  restart_command(host, head, command, sizeof(command));
+  return ca_err_set(err, CA_USAGE,
+                    "refused: the plan %s was edited: its seal does not "
+                    "match; plan again: %s",
+                    host->options.operand, command);
+}
+
 /* Refuses a plan that somebody may have edited, that this ledger has carried
    out, or that makes accounts and is of another ledger, which may have carried
    it out. */
@@ -572,11 +559,6 @@ static enum ca_code check_plan(struct host *host,
   char command[4096];
   char left[4096] = "";
   restart_command(host, head, command, sizeof(command));
-  if(!head->sealed && !host->other_key)
-    return ca_err_set(err, CA_USAGE,
-                      "refused: the plan %s was edited: its seal does not "
-                      "match; plan again: %s",
-                      path, command);
   host->exit_code = 4;
   if(!head->sealed && !history->made)
     return ca_err_set(err, CA_USAGE,
@@ -616,29 +598,42 @@ static enum ca_code check_plan(struct host *host,
 }
 
 /* Restores the words and options of the preview, except those that were
-   given on this command line. */
+   given on this command line; then the profile's. */
 static enum ca_code take_options(struct host *host,
                                  const struct ca_plan_head *head,
                                  struct ca_err *err)
 {
-  bool protects = host->options.protect_count > 0;
-  enum ca_code code =
-      head->options
-          ? host_options_saved_restore(&host->options, head->options,
-                                       head->cwd ? head->cwd : "", err)
-          : CA_OK;
-  return code || protects ? code : host_confirm_read_protect(host, err);
+  enum ca_code code = host_options_saved_restore(
+      &host->options, head->options ? head->options : "",
+      head->cwd ? head->cwd : "", err);
+  if(!code)
+    code = host_profile_take(&host->options, NULL, err);
+  if(!code)
+    host_setup_share_pace(host);
+  return code;
+}
+
+static enum ca_code make_operand_absolute(struct host *host,
+                                          struct ca_err *err)
+{
+  struct host_options *options = &host->options;
+  options->operand =
+      host_options_saved_join(options, host->here, options->operand);
+  return options->operand ? CA_OK : ca_err_set(err, CA_NOMEM, "out of memory");
 }
 
 static enum ca_code begin_plan(struct host *host,
                                const struct ca_plan_head *head,
                                struct ca_err *err)
 {
-  static char path[2 * HOST_PATH_SIZE];
   struct plan_history history = { 0 };
   enum ca_code code = host_setup_state(host, err);
   if(!code)
-    code = make_absolute(&host->options.operand, path, sizeof(path), err);
+    code = make_operand_absolute(host, err);
+  if(!code)
+    code = check_seal(host, head, err);
+  if(!code)
+    code = take_options(host, head, err); /* the lock is that of its shard */
   if(!code)
     code = host_setup_lock(host, err);
   if(!code)
@@ -647,7 +642,7 @@ static enum ca_code begin_plan(struct host *host,
     code = check_plan(host, head, &history, err);
   forget(&history.carrier);
   if(!code)
-    code = take_options(host, head, err);
+    code = host_confirm_read_protect(host, err);
   if(!code && history.made && head->cwd) /* else it is of another machine */
     code = go_there(host, head->cwd, err);
   ca_text_copy(host->plan, sizeof(host->plan), head->digest);
@@ -746,6 +741,9 @@ static enum ca_code ready(struct host *host, struct ca_err *err)
   host->options.apply =
       host->options.apply || !(undo || host->options.save_plan);
   host->replay.on = !undo;
+  if(!undo &&
+     host_options_saved_make_absolute(&host->options, host->here, err))
+    return err->code;
   if(plan) {
     code = ready_plan(host, &earlier, err);
   } else {

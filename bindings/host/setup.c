@@ -45,9 +45,10 @@ static enum ca_code read_named_script(struct host *host, struct ca_err *err)
   return code ? code : host_setup_script(host, host->script, err);
 }
 
-/* Each of several shards has its part of the pace. */
-static void share_pace(struct ca_endpoint_options *endpoint, int shards)
+void host_setup_share_pace(struct host *host)
 {
+  const int shards = host->options.shard.count;
+  struct ca_endpoint_options *endpoint = &host->endpoint;
   if(shards < 2)
     return;
   endpoint->rate_per_second /= shards;
@@ -63,7 +64,7 @@ static enum ca_code find_service(struct host *host, struct ca_err *err)
   const struct host_options *options = &host->options;
   enum ca_code code;
   *endpoint = options->endpoint;
-  share_pace(endpoint, options->shard.count);
+  host_setup_share_pace(host);
   if(endpoint->ca_file && access(endpoint->ca_file, R_OK))
     return ca_err_set(err, CA_USAGE, "cannot read --tls-ca %s: %s",
                       endpoint->ca_file, strerror(errno));
@@ -115,7 +116,7 @@ enum ca_code host_setup_service(struct host *host, struct ca_err *err)
   enum ca_code code = find_service(host, err);
   if(!code)
     code = check_service(host, err);
-  return code ? code : host_confirm_read_protect(host, err);
+  return code;
 }
 
 enum ca_code host_setup_lock(struct host *host, struct ca_err *err)
@@ -135,6 +136,8 @@ enum ca_code host_setup_run(struct host *host, struct ca_err *err)
     return code;
   }
   code = host_setup_service(host, err);
+  if(!code)
+    code = host_confirm_read_protect(host, err);
   if(!code)
     code = host_setup_state(host, err);
   return code ? code : host_setup_lock(host, err);
