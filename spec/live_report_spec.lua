@@ -53,10 +53,10 @@ describe("a live report", function()
     assert.is_nil(place:read "live.csv.partial")
   end)
 
-  it("keeps the row whose link stands there when a killed run is resumed", function()
+  local function keeps_rows(script)
     place:write("slow.csv", "a\n")
     local process = place:start(host.unlimited { "job.lua", "--apply", "--concurrency", "1" },
-      { script = SCRIPT })
+      { script = script })
     host.wait_until(function()
       return (place:read "live.csv" or ""):find("bob,", 1, true)
     end, "two rows")
@@ -72,7 +72,16 @@ describe("a live report", function()
     end
     assert.matches("^ann,.*http", last.ann)
     assert.matches("^bob,.*http", last.bob)
-    assert.matches("^cyd,link not received: mint a new one,,20", last.cyd)
+    assert.matches("^cyd,link not received: mint a new one,,", last.cyd)
+  end
+
+  it("keeps the row whose link stands there when a killed run is resumed", function()
+    keeps_rows(SCRIPT)
+  end)
+
+  it("keeps it also where a column holds when the link ends, which only that run knew", function()
+    keeps_rows((SCRIPT:gsub('"redirect_url" }', '"redirect_url", "expires_at" }')
+      :gsub("redirect_url = ", "expires_at = results.link.expires_at, %0")))
   end)
 
   it("cuts off a row that a kill has cut, and nothing else", function()

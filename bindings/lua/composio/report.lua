@@ -69,10 +69,14 @@ local function to_cells(line)
 end
 
 -- Returns what tells a row from others: its cells but for the link and the reason.
+-- Only the session that got a link knows what these columns hold; the others tell the
+-- people apart.
+local OF_LINK = { [LINK] = true, [REASON] = true, [MINTED] = true, [ENDS] = true }
+
 local function name_of(cells, columns)
   local named = {}
   for place, column in ipairs(columns) do
-    if column ~= LINK and column ~= REASON then
+    if not OF_LINK[column] then
       named[#named + 1] = cells[place]
     end
   end
@@ -191,8 +195,7 @@ return function(composio, core, host)
       for other in report:last() do
         local is_like = other[LINK] ~= ""
         for _, name in ipairs(columns) do
-          local is_said = name ~= LINK and name ~= REASON and name ~= MINTED
-          is_like = is_like and (not is_said or other[name] == to_utf8(row[name] or ""))
+          is_like = is_like and (OF_LINK[name] or other[name] == to_utf8(row[name] or ""))
         end
         if is_like then
           return true
