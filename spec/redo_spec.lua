@@ -198,6 +198,28 @@ describe("rows whose action failed in a run of a plan", function()
     assert.is_nil(place:read "two")
   end)
 
+  it("are reported beside the report of the first run, whose links nobody else has", function()
+    local script = [[
+      local report = composio.report("n.csv", { "user", "redirect_url" })
+      composio.bulk({ key = function(row) return row.user end, after = function(row, results)
+        report:add { user = row.user, redirect_url = results.link.redirect_url }
+      end }, composio.csv "users.csv", function(row)
+        accounts.list { user_ids = { row.user } }
+        accounts.link(row.user, "ac_GmailManaged", { allow_multiple = true })
+      end)
+    ]]
+    local first = first_run(script)
+    local report = place:read "n.csv"
+    assert.equal(4, select(2, report:gsub("\n", "")))
+    local planned = type_it(first.summary.next)
+    local run = type_it(planned.summary.next)
+    assert.equal(0, run.code, run.err)
+    job.has(run.err, "n.csv has the rows of an earlier run, so it was left")
+    assert.equal(report, place:read "n.csv")
+    local own = place:read(("n.%s.csv"):format(run.summary.run))
+    assert.equal(3, select(2, own:gsub("\n", "")))
+  end)
+
   it("are not asked for when only changes failed, or an after", function()
     local script = [[
       composio.bulk({ after = function(_, results) error "no" end },

@@ -218,7 +218,10 @@ static void finish_reports(struct host *host)
                           (long long)end.rows);
       if(end.left[0])
         host_terminal_print_always(
-            host, "report: %s was written after this run, so it was left",
+            host,
+            host->redoes[0]
+                ? "report: %s has the rows of an earlier run, so it was left"
+                : "report: %s was written after this run, so it was left",
             end.left);
     } else if(end.previewed) {
       host_terminal_print(host, "report: --apply writes %s%s%s%s", end.path,

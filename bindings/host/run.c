@@ -276,6 +276,7 @@ static int open_state(lua_State *L)
   options.stop = &host->stop;
   options.ctx = host;
   options.run_id = host->run_id;
+  options.redoes = host->redoes;
   options.starts = starts;
   options.begin = begin;
   options.confirm = confirm;

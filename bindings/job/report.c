@@ -355,7 +355,8 @@ static bool is_anothers(const struct lca_run *run, int64_t written_ms)
 }
 
 /* Writes the path the whole goes to: FILE, or, where that is a later report of
-   another, a name of this run's own beside it: n.csv becomes n.RUN.csv. */
+   another or has the rows of the run that this one redoes, a name of this
+   run's own beside it: n.csv becomes n.RUN.csv. */
 static void choose_target(lua_State *L, const struct lca_report *report,
                           struct lca_report_end *end)
 {
@@ -365,8 +366,9 @@ static void choose_target(lua_State *L, const struct lca_report *report,
   size_t stem = dot ? (size_t)(dot - report->path) : strlen(report->path);
   struct stat info;
   if(!run->options.replay.on || stat(report->path, &info) ||
-     !is_anothers(run, (int64_t)info.st_mtim.tv_sec * 1000 +
-                           info.st_mtim.tv_nsec / 1000000))
+     (!run->options.redoes[0] &&
+      !is_anothers(run, (int64_t)info.st_mtim.tv_sec * 1000 +
+                            info.st_mtim.tv_nsec / 1000000)))
     return;
   ca_text_copy(end->left, sizeof(end->left), report->path);
   snprintf(end->path, sizeof(end->path), "%.*s.%.80s%s", (int)stem,

@@ -140,6 +140,8 @@ struct lca_run_options {
   int shard;           /* which slice of each bulk's items, from 1 */
   int shards;          /* how many; below 2: the run takes all items */
   struct lca_replay replay;
+  const char *redoes; /* the host's text: the run whose failed rows this one
+                         redoes, or "" */
   /* Borrowed: the run whose failed rows this one redoes, selected for reading;
      or NULL. */
   struct ca_ledger *earlier;
