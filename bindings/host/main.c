@@ -25,6 +25,7 @@ static struct host host;
 static struct shared {
   volatile int signals; /* how many this run and those before received */
   bool written;         /* one of the runs has sent a change */
+  bool creates;         /* the last run has changes that make accounts */
   char first[96];       /* the run to finish before this one, or "" */
 } * to_parent;
 
@@ -238,6 +239,7 @@ static void run_as_child(const char *profile, struct shared *shared, int fd)
     become_resume(shared->first);
   code = end_output(with_profile());
   shared->written = shared->written || host.written;
+  shared->creates = ca_run_verdict_creates(&host.counts);
   ca_text_copy(shared->first, sizeof(shared->first), host.first);
   _exit(code);
 }
@@ -288,8 +290,9 @@ static int run_apart(const char *profile, struct shared *shared)
 }
 
 /* Runs the script; under --resume-first resumes the interrupted runs that it
-   meets and then runs it again. A run that leaves something open ends this.
-   Returns the worst code. */
+   meets and then runs it again. A run that leaves something open ends this,
+   and so does one that makes accounts: its rows would be made again. Returns
+   the worst code. */
 static int run_one(const char *profile, struct shared *shared)
 {
   int worst = 0;
@@ -302,7 +305,7 @@ static int run_one(const char *profile, struct shared *shared)
       return worst;
     code = run_apart(profile, shared);
     worst = host_finish_worse(worst, code, shared->written);
-    if(!ca_run_verdict_is_good_end(code))
+    if(!ca_run_verdict_is_good_end(code) || shared->creates)
       return worst;
   }
 }

@@ -74,6 +74,11 @@ bool ca_run_verdict_is_interrupted(const struct ca_counts *counts)
   return has(counts, OPEN, false) || has(counts, 1u << CA_UNKNOWN, true);
 }
 
+bool ca_run_verdict_creates(const struct ca_counts *counts)
+{
+  return has(counts, CA_ANY_OUTCOME, true);
+}
+
 bool ca_run_verdict_may_be_interrupted(const struct ca_run_row *run)
 {
   return !run->has_counts || sum(run->changes, NOT_FINAL);

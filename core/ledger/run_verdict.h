@@ -34,6 +34,8 @@ bool ca_run_verdict_is_under_way(const struct ca_counts *counts);
    carried out? Failed changes and changes that wait for a person do not
    count. */
 bool ca_run_verdict_is_interrupted(const struct ca_counts *counts);
+/* Does the run have changes that make accounts, whatever became of them? */
+bool ca_run_verdict_creates(const struct ca_counts *counts);
 /* Can the run be interrupted in that sense, by its stored counts? */
 bool ca_run_verdict_may_be_interrupted(const struct ca_run_row *run);
 
