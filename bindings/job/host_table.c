@@ -87,13 +87,17 @@ static int host_why_ended(lua_State *L)
 }
 
 /* host.secret(text): masks this text in all output from now on, and keeps it
-   out of the ledger. */
+   out of the ledger. Returns why it cannot, or nil. */
 static int host_secret(lua_State *L)
 {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
   ca_secret_add_lasting(text, len);
-  return 0;
+  lua_pushstring(L, len < CA_SECRET_SHORTEST
+                        ? "is a secret of fewer than 6 bytes, which cannot be "
+                          "recognized in other texts and so not be masked"
+                        : NULL);
+  return 1;
 }
 
 /* host.protected(id, user, toolkit) → why it must not be changed, or nil. */

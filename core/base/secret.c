@@ -10,8 +10,6 @@
 #include "base/json_write.h"
 #include "base/secret.h"
 
-/* Masking a shorter secret would mangle ordinary words. */
-#define SHORTEST  6
 #define LONG_TEXT 512 /* memmem is faster from this length on */
 #define CUT_TEXT  200 /* no shorter text is cut before it is masked */
 
@@ -117,7 +115,7 @@ static void spell(struct secret *secret)
   char **to = secret->spellings;
   size_t i;
   for(i = 0; i < 3; i++)
-    if(secret->len >= SHORTEST + i)
+    if(secret->len >= CA_SECRET_SHORTEST + i)
       to[BASE64 + i] = base64(secret->plain + i, secret->len - i);
   to[QUERY] = spelled(secret, ca_text_encode_query);
   to[QUERY_SMALL] = small_percent(to[QUERY]);
@@ -152,7 +150,7 @@ static struct secret *add(const char *plain, size_t len)
 {
   struct secret *secret;
 
-  if(len < SHORTEST)
+  if(len < CA_SECRET_SHORTEST)
     return NULL;
   secret = find(plain, len);
   if(secret) {
@@ -185,14 +183,14 @@ void ca_secret_add(const char *plain, size_t len)
 static uint64_t start_of(const char *text)
 {
   uint64_t start = 0;
-  memcpy(&start, text, SHORTEST);
+  memcpy(&start, text, CA_SECRET_SHORTEST);
   return start;
 }
 
 static void note_start(const char *text)
 {
   bool present;
-  if(text && strlen(text) >= SHORTEST &&
+  if(text && strlen(text) >= CA_SECRET_SHORTEST &&
      ca_hashset_add(&starts, start_of(text), &present))
     starts_lost = true;
 }
@@ -214,7 +212,7 @@ void ca_secret_add_lasting(const char *plain, size_t len)
 static bool may_hold(const char *text, size_t len)
 {
   size_t i;
-  for(i = 0; i + SHORTEST <= len; i++)
+  for(i = 0; i + CA_SECRET_SHORTEST <= len; i++)
     if(ca_hashset_has(&starts, start_of(text + i)))
       return true;
   return starts_lost;
@@ -358,7 +356,7 @@ static char *find_secret(char *text, size_t len, const char *secret,
 static size_t mask_one(char *text, size_t len, const char *secret, size_t size)
 {
   char *from = text;
-  while(size >= SHORTEST && (size_t)(text + len - from) >= size) {
+  while(size >= CA_SECRET_SHORTEST && (size_t)(text + len - from) >= size) {
     size_t left = (size_t)(text + len - from);
     char *hit = left > LONG_TEXT ? memmem(from, left, secret, size)
                                  : find_secret(from, left, secret, size);
@@ -377,7 +375,7 @@ static size_t mask_one(char *text, size_t len, const char *secret, size_t size)
 static size_t mask_cut(char *text, size_t len, const char *secret, size_t size)
 {
   size_t part = len < size ? len : size - 1;
-  for(; part >= SHORTEST; part--)
+  for(; part >= CA_SECRET_SHORTEST; part--)
     if(text[len - part] == *secret &&
        !memcmp(text + len - part, secret, part)) {
       memcpy(text + len - part, "***", 3);

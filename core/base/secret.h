@@ -7,9 +7,12 @@
 #include <stddef.h>
 #include "base/buf.h"
 
-/* Copies the secret into the register, which is process-wide. A secret of
-   fewer than 6 bytes is ignored, because masking it would mangle texts. Adding
-   twice counts twice. */
+/* A secret of fewer bytes is ignored, because masking it would mangle texts.
+ */
+#define CA_SECRET_SHORTEST 6
+
+/* Copies the secret into the register, which is process-wide. Adding twice
+   counts twice. */
 void ca_secret_add(const char *secret, size_t len);
 /* Undoes one ca_secret_add; the last one wipes the copy. */
 void ca_secret_remove(const char *secret, size_t len);

@@ -553,7 +553,7 @@ function composio.run(f, ...) end
 ---A value of type "secret" is never given on the command line. It comes from
 ---`--NAME-file FILE` (mode 0600) or from the environment variable `COMPOSIO_PARAM_NAME`;
 ---a required one is otherwise asked for on the terminal, without echo. composio-lua masks
----a value of six bytes or more in all that it writes. The ledger keeps only a salted
+---the value in all that it writes, and so refuses one of fewer than six bytes. The ledger keeps only a salted
 ---fingerprint: a call raises when such a value stands where the ledger, a plan or a report
 ---would keep it in clear (a key, a row, an id, a user, an alias, a tag, a bulk's name). It is
 ---masked in reasons, and credentials may hold it.

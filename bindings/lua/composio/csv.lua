@@ -61,6 +61,7 @@ return function(composio, core, host)
     local reader = host.csv(path, options.raw == true)
     local names, needed = read_header(reader, path, columns, secret)
     local ended = false
+    local number = 1 -- of the last row; the header is row 1
     local selection = { is_rows = true, secret = secret, path = path }
     return setmetatable(selection, {
       __name = "composio.csv",
@@ -76,9 +77,12 @@ return function(composio, core, host)
         end
         local row = reader:next(names, needed)
         ended = row == nil
+        number = number + 1
         for _, name in ipairs(row and secret or {}) do
-          if row[name] and row[name] ~= "" then
-            host.secret(row[name])
+          local value = row[name] or ""
+          local wrong = value ~= "" and host.secret(value)
+          if wrong then
+            core.usage(("%s: row %d, column '%s' %s"):format(path, number, name, wrong))
           end
         end
         return row

@@ -55,7 +55,10 @@ return function(core, host)
       value = host.secret_variable(secrets.variable(name))
         or asks and host.secret_typed(name .. ": ")
     end
-    if value then
+    local wrong = value and host.secret(value)
+    if wrong then
+      host.stop("usage", ("%s %s"):format(dashed(name), wrong))
+    elseif value then
       return value, { fingerprint = print_of(name, value), file = where }
     end
   end
