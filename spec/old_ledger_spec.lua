@@ -104,7 +104,7 @@ describe("a ledger of 0.1.0", function()
     }
     assert.equal(0, run.code, run.err)
     has(run.out, "disable of " .. KILLED[4] .. ": intended, now failed (")
-    assert.equal("7", sqlite("st", "'PRAGMA user_version'"))
+    assert.equal("8", sqlite("st", "'PRAGMA user_version'"))
     has(place:run({ "history", KILLED[4], "--state-dir", "st" }).out, "asked Kim")
     run = place:run { "resume", "wfm", "--state-dir", "st", "--summary", "summary.json" }
     assert.equal(3, run.code, run.err)

@@ -80,6 +80,16 @@ static enum ca_code keep_refusal(struct host *host, struct ca_err *err)
   return code ? code : ca_run_keep_refusal(host->ledger, why, err);
 }
 
+/* Stores what the run's row needs besides its end. */
+static enum ca_code keep_end(struct host *host, struct ca_err *err)
+{
+  int64_t pending = host->counts.items[CA_PENDING];
+  enum ca_code code = keep_refusal(host, err);
+  if(!code && (pending || host->report_failed))
+    code = ca_run_keep_left(host->ledger, pending, host->report_failed, err);
+  return code ? code : ca_run_end(host->ledger, host->exit_code, err);
+}
+
 /* ---- the exit code ---- */
 
 /* Returns the place of an exit code in the order of docs/exits.md. */
@@ -263,8 +273,7 @@ void host_finish_run(struct host *host)
   host->written = has_written(host);
   /* read before ca_run_end, which gives these changes an outcome */
   open = host->options.apply && ca_run_verdict_is_under_way(&host->counts);
-  if(host->ledger && (keep_refusal(host, &err) ||
-                      ca_run_end(host->ledger, host->exit_code, &err))) {
+  if(host->ledger && keep_end(host, &err)) {
     lca_run_lose_ledger(host->L, &err);
     host->exit_code = exit_code(host);
     open = true;

@@ -72,13 +72,13 @@ static enum ca_code read_failures(struct ca_ledger *ledger,
 
 /* Can `last` mean this run? For undo it must not be an undo itself (that
    has to be named) and must have changed something. For resume it must not
-   be empty. */
+   be empty, unless it goes on. */
 static bool is_meant(const struct ca_run_row *row, enum host_verb verb)
 {
   if(verb == HOST_UNDO)
     return !ca_text_or_null(row->info.undoes) &&
            (!row->has_counts || row->changes[CA_DONE] > 0);
-  return !ca_run_verdict_is_empty(row);
+  return !ca_run_verdict_is_empty(row) || ca_run_verdict_is_open(row);
 }
 
 /* Takes the newest run that matches the filter and, for `last`, is_meant. */
@@ -503,6 +503,7 @@ static void restart_command(struct host *host, const struct ca_plan_head *head,
 struct plan_history {
   bool made;              /* the plan was saved by a run of this ledger */
   struct earlier carrier; /* the run that carried it out, if carrier.found */
+  char removed[96];       /* or its id, if the run has been removed; "" */
 };
 
 static enum ca_code read_plan_history(struct host *host,
@@ -527,6 +528,9 @@ static enum ca_code read_plan_history(struct host *host,
   }
   if(!ca_history_close(&query) && history->carrier.found)
     query.code = read_failures(ledger, &history->carrier, err);
+  if(!query.code)
+    query.code = ca_history_find_applied(
+        ledger, head->digest, history->removed, sizeof(history->removed), err);
   ca_ledger_close(ledger);
   return query.code;
 }
@@ -555,6 +559,7 @@ static enum ca_code check_plan(struct host *host,
                                struct ca_err *err)
 {
   const struct earlier *carrier = &history->carrier;
+  const char *done = carrier->found ? carrier->row.name : history->removed;
   const char *path = host->options.operand;
   char command[4096];
   char left[4096] = "";
@@ -575,11 +580,16 @@ static enum ca_code check_plan(struct host *host,
                       carrier->row.name, path,
                       left[0] ? "; finish it: " : ": people have to act",
                       left);
-  if(carrier->found)
+  if(*done && head->redoes && !left[0]) /* it took over what had failed */
+    return ca_err_set(err, CA_USAGE,
+                      "refused: run %s has carried out the plan %s, and a "
+                      "plan is carried out once",
+                      done, path);
+  if(*done)
     return ca_err_set(err, CA_USAGE,
                       "refused: run %s has carried out the plan %s, and a "
                       "plan is carried out once; %s: %s",
-                      carrier->row.name, path,
+                      done, path,
                       left[0] ? "to send again what failed" : "plan again",
                       left[0] ? left : command);
   if(head->redoes && !history->made)

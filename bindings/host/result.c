@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "host/host.h"
+#include "ledger/run_verdict.h"
 #include "host/os.h"
 #include "module/scheduler.h"
 #include "module/table.h"
@@ -151,6 +152,24 @@ static void set_stats(lua_State *L, const struct host *host)
   lua_setfield(L, -2, "listing");
 }
 
+/* Has `resume` something to do? As the ledger's row will say; `needs`, which
+   shipped Lua makes of these facts, is not in it yet. */
+static bool is_open(const struct host *host)
+{
+  struct ca_run_row row = { .info = { .mode = "apply" },
+                            .ended_ms = 1,
+                            .exit_code = host->exit_code,
+                            .has_counts = true,
+                            .sealed = host->written,
+                            .unwritten = host->report_failed };
+  size_t i;
+  int j;
+  for(i = 0; i < host->counts.operation_count; i++)
+    for(j = 0; j < CA_OUTCOME_COUNT; j++)
+      row.changes[j] += host->counts.operations[i].changes[j];
+  return ca_run_verdict_is_open(&row);
+}
+
 void host_result_add_facts(lua_State *L, const void *from)
 {
   const struct host *host = from;
@@ -159,6 +178,7 @@ void host_result_add_facts(lua_State *L, const void *from)
   lca_table_set_text(L, "undoes", ca_text_or_null(host->undoes));
   lca_table_set_text(L, "like", ca_text_or_null(host->like));
   lca_table_set_integer(L, "exit", host->exit_code);
+  lca_table_set_bool(L, "open", is_open(host));
   lca_table_set_integer(L, "ms",
                         ca_clock_mono_ms(host->clock) - host->start_ms);
   lca_table_set_bool(L, "incomplete",

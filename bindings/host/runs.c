@@ -114,7 +114,7 @@ static int prune(lua_State *L)
   code = host_lock_take(host, &err);
   if(!code && !host->ledger) {
     host->ledger = ca_ledger_open(host->state_dir, host->clock, &err);
-    code = host->ledger ? ca_prune_previews(host->ledger, &err) : err.code;
+    code = err.code;
   }
   if(!code)
     code =

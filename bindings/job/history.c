@@ -8,6 +8,7 @@
 #include <string.h>
 #include <lauxlib.h>
 #include "job/history.h"
+#include "ledger/run_verdict.h"
 #include "module/table.h"
 
 #define LEDGER_CLASS "composio.job.ledger"
@@ -56,6 +57,8 @@ static void push_run(lua_State *L, const struct ca_run_row *run)
   lca_table_set_integer(L, "sessions", run->sessions);
   lca_table_set_bool(L, "sealed", run->sealed);
   lca_table_set_bool(L, "of_plan", run->of_plan);
+  lca_table_set_bool(L, "open", ca_run_verdict_is_open(run));
+  lca_table_set_bool(L, "waits", ca_run_verdict_waits(run));
   lca_table_set_text(L, "needs", run->needs);
   lca_table_set_text(L, "redoes", info->redoes);
   lca_table_set_text(L, "refusal", run->refusal);

@@ -88,7 +88,9 @@ static void take_run(sqlite3_stmt *statement, struct ca_run_row *run)
       read_counts(ca_ledger_text(statement, at + 3), run->changes);
   run->sessions = sqlite3_column_int(statement, at + 4);
   run->sealed = sqlite3_column_int(statement, at + 5) != 0;
-  run->id = sqlite3_column_int64(statement, at + 6);
+  run->pending = sqlite3_column_int64(statement, at + 6);
+  run->unwritten = sqlite3_column_int(statement, at + 7) != 0;
+  run->id = sqlite3_column_int64(statement, at + 8);
 }
 
 void ca_history_open_runs(struct ca_query *query, struct ca_ledger *ledger,
@@ -375,6 +377,21 @@ bool ca_history_next_report(struct ca_query *query, const char **path)
     return false;
   *path = ca_ledger_text(query->statement, 0);
   return true;
+}
+
+enum ca_code ca_history_find_applied(struct ca_ledger *ledger,
+                                     const char *digest, char *name,
+                                     size_t size, struct ca_err *err)
+{
+  struct ca_query query;
+
+  name[0] = '\0';
+  if(begin(&query, ledger, err))
+    query.statement =
+        ca_statement_start(ledger, CA_SQL_APPLIED, err, "t", digest);
+  if(!query.code && next(&query))
+    ca_text_copy(name, size, ca_ledger_text(query.statement, 0));
+  return ca_history_close(&query);
 }
 
 enum ca_code ca_history_size(struct ca_ledger *ledger, int64_t *used,

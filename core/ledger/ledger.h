@@ -346,6 +346,8 @@ struct ca_run_row {
   bool of_plan; /* it carries out a saved plan */
   const char *needs;   /* see ca_run_keep_needs */
   const char *refusal; /* why a guard refused it, or what was left of it */
+  int64_t pending;     /* items that waited for people when it ended */
+  bool unwritten;      /* a report could not be written at its end */
   bool has_counts;
   int64_t changes[CA_OUTCOME_COUNT]; /* by outcome; set when the run ended */
 };
@@ -385,6 +387,12 @@ bool ca_history_next_run(struct ca_query *query, struct ca_run_row *run);
 CA_MUST_USE enum ca_code ca_history_find_run(struct ca_ledger *ledger,
                                              const char *text, char *name,
                                              size_t size, struct ca_err *err);
+/* Copies the id of the removed run that carried out the plan with this digest;
+   "" when there was none. */
+CA_MUST_USE enum ca_code ca_history_find_applied(struct ca_ledger *ledger,
+                                                 const char *digest,
+                                                 char *name, size_t size,
+                                                 struct ca_err *err);
 /* A session of a run. */
 struct ca_session {
   int64_t began_ms;
@@ -524,6 +532,11 @@ CA_MUST_USE enum ca_code ca_run_keep_plan(struct ca_ledger *ledger,
 CA_MUST_USE enum ca_code ca_run_keep_needs(struct ca_ledger *ledger,
                                            const char *needs,
                                            struct ca_err *err);
+/* Stores what is left of the open run although its changes have outcomes: how
+   many items wait for people, and whether a report could not be written. */
+CA_MUST_USE enum ca_code ca_run_keep_left(struct ca_ledger *ledger,
+                                          int64_t pending, bool unwritten,
+                                          struct ca_err *err);
 /* Stores why a guard refused the open run, or NULL; secrets are masked. */
 CA_MUST_USE enum ca_code ca_run_keep_refusal(struct ca_ledger *ledger,
                                              const char *why,

@@ -87,6 +87,8 @@ enum ca_code ca_prune_run(struct ca_ledger *ledger, int64_t *changes,
     code = ca_statement_write(ledger, CA_SQL_PRUNE_KEEP, err, "Cii",
                               INT64_C(2), refresh);
   if(!code)
+    code = ca_statement_write(ledger, CA_SQL_PRUNE_APPLIED, err, "r");
+  if(!code)
     code = ca_statement_ask(ledger, CA_SQL_PRUNE_COUNT, changes, err, "C");
   if(!code)
     code = delete_rows(ledger, ledger->run, err);

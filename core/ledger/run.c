@@ -210,6 +210,18 @@ enum ca_code ca_run_keep_refusal(struct ca_ledger *ledger, const char *why,
   return keep(ledger, CA_SQL_RUN_REFUSAL, ca_text_or_null(text), err);
 }
 
+enum ca_code ca_run_keep_left(struct ca_ledger *ledger, int64_t pending,
+                              bool unwritten, struct ca_err *err)
+{
+  enum ca_code code = ca_ledger_usable(ledger, err);
+
+  if(!code)
+    code = ca_ledger_txn(ledger, err);
+  return code ? code
+              : ca_statement_write(ledger, CA_SQL_RUN_LEFT, err, "rii",
+                                   pending, (int64_t)unwritten);
+}
+
 enum ca_code ca_run_note_report(struct ca_ledger *ledger, const char *path,
                                 struct ca_err *err)
 {

@@ -1,5 +1,6 @@
 /* Decides about a run from its row or its counts.
    Must not know: the database, how changes are sent. */
+#include <string.h>
 #include "ledger/run_verdict.h"
 
 bool ca_run_verdict_is_good_end(int exit_code)
@@ -31,11 +32,42 @@ static int64_t sum(const int64_t changes[CA_OUTCOME_COUNT], unsigned outcomes)
 #define MAY_BE_OUT \
   (1u << CA_DONE | 1u << CA_FAILED | 1u << CA_UNKNOWN | 1u << CA_PENDING)
 
+static bool acts(const struct ca_run_row *run)
+{
+  return run->info.mode && !strcmp(run->info.mode, "apply");
+}
+
+static bool has_pending(const struct ca_run_row *run)
+{
+  return run->exit_code == 9 || run->pending;
+}
+
 bool ca_run_verdict_is_finished(const struct ca_run_row *run, int64_t retried)
 {
-  return run->ended_ms && run->has_counts && run->exit_code != 9 &&
+  return run->ended_ms && run->has_counts &&
          ca_run_verdict_is_good_end(run->exit_code) &&
-         !sum(run->changes, NOT_FINAL) && !retried;
+         !sum(run->changes, NOT_FINAL) && !has_pending(run) && !retried;
+}
+
+/* Did something outside the script stop it, so that the same script goes on?
+   One that raised would raise again. */
+static bool was_stopped(const struct ca_run_row *run)
+{
+  return !run->ended_ms || (run->exit_code >= 6 && run->exit_code <= 8) ||
+         run->exit_code > 128;
+}
+
+bool ca_run_verdict_is_open(const struct ca_run_row *run)
+{
+  return acts(run) && run->sealed &&
+         (was_stopped(run) || run->unwritten ||
+          sum(run->changes, NOT_FINAL)) &&
+         (!run->needs || strcmp(run->needs, "false") != 0);
+}
+
+bool ca_run_verdict_waits(const struct ca_run_row *run)
+{
+  return acts(run) && has_pending(run) && !ca_run_verdict_is_open(run);
 }
 
 bool ca_run_verdict_is_refused(const struct ca_run_row *run)

@@ -14,10 +14,19 @@ bool ca_run_verdict_is_good_end(int exit_code);
    its failed changes. */
 bool ca_run_verdict_can_resume(int exit_code);
 
-/* Returns whether nothing is left to resume: the script ran to its end, and
-   every change has a final outcome. retried: the number of failed items
-   that will be sent again. */
+/* Returns whether nothing is left to resume: the script ran to its end, every
+   change has a final outcome, and no person is waited for. retried: the number
+   of failed items that will be sent again. */
 bool ca_run_verdict_is_finished(const struct ca_run_row *run, int64_t retried);
+
+/* Has plain `resume` something to do: changes without an outcome, a script
+   that was stopped, a report that could not be written? Not after a refusal
+   that no option lifts. A run that a process carries out at this moment counts
+   as one that died. */
+bool ca_run_verdict_is_open(const struct ca_run_row *run);
+
+/* Is nothing left but what people have to do? `resume` then asks again. */
+bool ca_run_verdict_waits(const struct ca_run_row *run);
 
 /* Did a guard refuse the run before it had sent anything? False for a run
    that was interrupted and whose resume was refused. */

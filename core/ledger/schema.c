@@ -45,6 +45,11 @@
   "report(run INTEGER NOT NULL, path TEXT NOT NULL," \
   " PRIMARY KEY(run, path)) WITHOUT ROWID;"
 
+/* The plans that removed runs have carried out: a plan is carried out once. */
+#define APPLIED                             \
+  "applied(plan TEXT PRIMARY KEY NOT NULL," \
+  " run TEXT NOT NULL) WITHOUT ROWID;"
+
 /* migrations[n - 1] makes version n of the schema. A released version is
    never edited; a change is a new entry. Numbers of outcomes, flags and
    classes are those of the headers. */
@@ -124,7 +129,13 @@ static const char *const migrations[] = {
   "CREATE TABLE " PRUNED "CREATE TABLE " REPORT,
 
   "ALTER TABLE run ADD COLUMN refusal TEXT;"
-  "ALTER TABLE run ADD COLUMN redoes TEXT;"
+  "ALTER TABLE run ADD COLUMN redoes TEXT;",
+
+  /* how many items wait for people, when it ended */
+  "ALTER TABLE run ADD COLUMN pending INTEGER;"
+  /* 1: a report could not be written, its rows are beside it */
+  "ALTER TABLE run ADD COLUMN unwritten INTEGER;"
+  "CREATE TABLE " APPLIED
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -135,16 +146,22 @@ static const char *const migrations[] = {
   " ids TEXT, status TEXT, updated_ms INTEGER);"
 #define RUN_OF_3                                                            \
   "CREATE TEMP VIEW run AS SELECT *, NULL AS needs, NULL AS refusal, NULL " \
-  "AS redoes"                                                               \
+  "AS redoes, NULL AS pending, NULL AS unwritten"                           \
   " FROM main.run;"
-#define RUN_OF_5                                                            \
-  "CREATE TEMP VIEW run AS SELECT *, NULL AS refusal, NULL AS redoes FROM " \
-  "main.run;"
-#define OF_5 "CREATE TEMP TABLE " PRUNED "CREATE TEMP TABLE " REPORT
+#define RUN_OF_5                                                       \
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS refusal, NULL AS redoes," \
+  " NULL AS pending, NULL AS unwritten FROM main.run;"
+#define RUN_OF_7                                                          \
+  "CREATE TEMP VIEW run AS SELECT *, NULL AS pending, NULL AS unwritten " \
+  "FROM main.run;"
+#define OF_7 "CREATE TEMP TABLE " APPLIED
+#define OF_5 "CREATE TEMP TABLE " PRUNED "CREATE TEMP TABLE " REPORT OF_7
 static const char *const views[VERSION - 1] = {
   "CREATE TEMP VIEW run AS SELECT *, NULL AS word, NULL AS cwd,"
   " NULL AS undoes, NULL AS salt, NULL AS counts, NULL AS plan,"
-  " NULL AS needs, NULL AS refusal, NULL AS redoes FROM main.run;"
+  " NULL AS needs, NULL AS refusal, NULL AS redoes, NULL AS pending, NULL AS "
+  "unwritten"
+  " FROM main.run;"
   "CREATE TEMP VIEW change AS SELECT *, NULL AS fallback, NULL AS image"
   " FROM main.change;"
   "CREATE TEMP VIEW outcome AS SELECT *, NULL AS made FROM main.outcome;"
@@ -153,7 +170,8 @@ static const char *const views[VERSION - 1] = {
   "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 OF_5 "CREATE TEMP TABLE " TAG,
 
   "CREATE TEMP VIEW run AS SELECT *, NULL AS plan, NULL AS needs,"
-  " NULL AS refusal, NULL AS redoes FROM main.run;"
+  " NULL AS refusal, NULL AS redoes, NULL AS pending, NULL AS unwritten FROM "
+  "main.run;"
   "CREATE TEMP TABLE " RESOLUTION SENT_OF_2 OF_5 "CREATE TEMP TABLE " TAG,
 
   RUN_OF_3 OF_5 "CREATE TEMP TABLE " TAG,
@@ -162,7 +180,9 @@ static const char *const views[VERSION - 1] = {
 
   RUN_OF_5 OF_5,
 
-  RUN_OF_5,
+  RUN_OF_5 OF_7,
+
+  RUN_OF_7 OF_7,
 };
 
 static int read_number(sqlite3 *db, const char *sql, int *number)

@@ -45,6 +45,11 @@
 #define CHANGE_JOINS " FROM change c" CHANGE_MORE
 
 /* When a change ended, was sent, or was planned. */
+/* Is a bulk of run r sealed, or may straight-line changes have left? */
+#define SEALED                                                  \
+  "EXISTS (SELECT 1 FROM bulk b WHERE b.run = r.id) OR EXISTS"  \
+  " (SELECT 1 FROM change c JOIN intent n ON n.id = c.id WHERE" \
+  " c.id >= r.id << 41 AND c.id < (r.id + 1) << 41 AND c.bulk = 0)"
 #define WHEN "coalesce(o.ended_ms, n.sent_ms, r.began_ms)"
 /* Changes of all runs, as ca_history_next_change returns them, with their
    runs, sessions and items. */
@@ -124,13 +129,16 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
   [CA_SQL_RUN_PLAN] = "UPDATE run SET plan = ?2 WHERE id = ?1",
   [CA_SQL_RUN_NEEDS] = "UPDATE run SET needs = ?2 WHERE id = ?1",
   [CA_SQL_RUN_REFUSAL] = "UPDATE run SET refusal = ?2 WHERE id = ?1",
+  [CA_SQL_RUN_LEFT] = "UPDATE run SET pending = ?2, unwritten = ?3"
+                      " WHERE id = ?1",
   [CA_SQL_RUN_FIND] = "SELECT id, mode = 'apply' FROM run WHERE name = ?1",
   [CA_SQL_RUN_UNKNOWN] =
       "INSERT INTO outcome(id, outcome) SELECT n.id, 7 FROM intent n"
       " LEFT JOIN outcome o ON o.id = n.id"
       " WHERE n.id BETWEEN ?1 AND ?2 AND o.id IS NULL",
   [CA_SQL_RUN_REOPEN] = "UPDATE run SET ended_ms = NULL, exit_code = NULL,"
-                        " counts = NULL WHERE id = ?1",
+                        " counts = NULL, pending = NULL,"
+                        " unwritten = NULL WHERE id = ?1",
   [CA_SQL_RUN_REST] =
       "INSERT INTO outcome(id, outcome) SELECT c.id, CASE WHEN EXISTS"
       " (SELECT 1 FROM intent n WHERE n.id = c.id) THEN 7 ELSE 2 END"
@@ -159,10 +167,8 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " r.version, r.plan, r.needs, r.refusal, r.redoes, r.began_ms,"
       " r.ended_ms,"
       " r.exit_code, r.counts,"
-      " (SELECT count(*) FROM part p WHERE p.run = r.id),"
-      " EXISTS (SELECT 1 FROM bulk b WHERE b.run = r.id) OR EXISTS"
-      " (SELECT 1 FROM change c JOIN intent n ON n.id = c.id WHERE"
-      " c.id >= r.id << 41 AND c.id < (r.id + 1) << 41 AND c.bulk = 0), r.id"
+      " (SELECT count(*) FROM part p WHERE p.run = r.id)," SEALED
+      ", r.pending, r.unwritten, r.id"
       " FROM run r WHERE (?2 = 0 OR r.id < ?2) AND (?3 IS NULL OR r.name = ?3)"
       " AND (?7 IS NULL OR r.plan = ?7)"
       " AND (?4 IS NULL OR r.project = ?4) AND (?5 IS NULL OR r.mode = ?5)"
@@ -382,6 +388,11 @@ static const char *const sql_texts[CA_SQL_COUNT] = {
       " status_before = excluded.status_before,"
       " status_after = excluded.status_after"
       " WHERE excluded.at_ms >= pruned.at_ms",
+  [CA_SQL_PRUNE_APPLIED] = "INSERT OR IGNORE INTO applied(plan, run) SELECT "
+                           "r.plan, r.name FROM run r"
+                           " WHERE r.id = ?1 AND r.mode = 'apply' AND r.plan "
+                           "IS NOT NULL AND (" SEALED ")",
+  [CA_SQL_APPLIED] = "SELECT run FROM applied WHERE plan = ?1",
   [CA_SQL_PRUNE_COUNT] =
       "SELECT count(*) FROM change WHERE id BETWEEN ?1 AND ?2",
   [CA_SQL_PRUNE_PREVIEW] =

@@ -168,7 +168,7 @@ static void schema_stays(void)
   start("apply");
   stop();
   start("apply");
-  CHECK_INT(ask("PRAGMA user_version"), 7);
+  CHECK_INT(ask("PRAGMA user_version"), 8);
   CHECK_TEXT(scratch_ask("ledger.db", "PRAGMA journal_mode"), "wal");
   snprintf(before, sizeof(before), "%lld", ask("PRAGMA schema_version"));
   ca_ledger_close(ledger);
@@ -183,9 +183,9 @@ static void newer_schema_is_refused(void)
 {
   start("apply");
   ca_ledger_close(ledger);
-  scratch_do("ledger.db", "PRAGMA user_version = 8");
-  refuse("newer composio-lua (schema 8, this one knows 7)");
-  CHECK_INT(ask("PRAGMA user_version"), 8);
+  scratch_do("ledger.db", "PRAGMA user_version = 9");
+  refuse("newer composio-lua (schema 9, this one knows 8)");
+  CHECK_INT(ask("PRAGMA user_version"), 9);
   scratch_remove();
 }
 

@@ -1140,7 +1140,7 @@ static void version_1_is_brought_up_to_date(void)
 
   make_version_1();
   open_ledger();
-  CHECK_INT(ask("PRAGMA user_version"), 7);
+  CHECK_INT(ask("PRAGMA user_version"), 8);
   CHECK_TEXT(runs(0, 0), runs_of_1);
   CHECK_INT(ca_run_select(ledger, OLD_RUN, &err), CA_OK);
   CHECK_TEXT(changes(-1, ~0U), changes_of_1);
@@ -1274,7 +1274,7 @@ static void reader_is_told_what_is_wrong(void)
   scratch_do("ledger.db", "CREATE TABLE mine(x)");
   reader_refuses("not a ledger");
   scratch_do("ledger.db", "PRAGMA user_version = 9");
-  reader_refuses("newer composio-lua (schema 9, this one knows 7)");
+  reader_refuses("newer composio-lua (schema 9, this one knows 8)");
   CHECK(!chmod(scratch_dir, 0777));
   reader_refuses("everybody can write");
   scratch_remove();

@@ -6,7 +6,8 @@
 /* An ended run with this exit code and one change of that outcome. */
 static struct ca_run_row run_of(int exit_code, enum ca_outcome outcome)
 {
-  struct ca_run_row run = { .ended_ms = 1,
+  struct ca_run_row run = { .info.mode = "apply",
+                            .ended_ms = 1,
                             .exit_code = exit_code,
                             .sessions = 1,
                             .sealed = true,
@@ -63,6 +64,40 @@ static void what_is_finished(void)
   CHECK(!ca_run_verdict_is_finished(&run, 0));
 }
 
+static void what_is_open(void)
+{
+  static const int open[] = { 6, 7, 8, 130 };
+  static const int over[] = { 0, 1, 3, 9, 64, 74 };
+  struct ca_run_row run;
+  size_t i;
+
+  for(i = 0; i < sizeof(open) / sizeof(open[0]); i++) {
+    run = run_of(open[i], CA_DONE);
+    run.pending = 1;
+    CHECK(ca_run_verdict_is_open(&run) && !ca_run_verdict_waits(&run));
+    run.needs = "false";
+    CHECK(!ca_run_verdict_is_open(&run));
+  }
+  for(i = 0; i < sizeof(over) / sizeof(over[0]); i++) {
+    run = run_of(over[i], CA_DONE);
+    CHECK(!ca_run_verdict_is_open(&run));
+    CHECK(ca_run_verdict_waits(&run) == (over[i] == 9));
+    run.pending = 1;
+    CHECK(!ca_run_verdict_is_open(&run) && ca_run_verdict_waits(&run));
+    CHECK(!ca_run_verdict_is_finished(&run, 0));
+    run.unwritten = true;
+    CHECK(ca_run_verdict_is_open(&run) && !ca_run_verdict_waits(&run));
+    run.unwritten = false;
+    run.changes[CA_NOT_TRIED] = 1;
+    CHECK(ca_run_verdict_is_open(&run) && !ca_run_verdict_waits(&run));
+    run.sealed = false;
+    CHECK(!ca_run_verdict_is_open(&run));
+  }
+  run = run_of(7, CA_NOT_TRIED);
+  run.info.mode = "preview";
+  CHECK(!ca_run_verdict_is_open(&run));
+}
+
 static void what_is_refused_or_empty(void)
 {
   struct ca_run_row run = run_of(4, CA_NOT_TRIED);
@@ -110,6 +145,7 @@ int main(void)
 {
   check_case("which ends are good", which_ends_are_good);
   check_case("what is finished", what_is_finished);
+  check_case("what is open", what_is_open);
   check_case("what is refused or empty", what_is_refused_or_empty);
   check_case("what is interrupted", what_is_interrupted);
   return check_end();

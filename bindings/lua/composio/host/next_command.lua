@@ -114,31 +114,19 @@ end
 
 -- ---- what `resume` has to do ----
 
-local OPEN = { "planned", "intended", "not_tried", "unknown" }
-
--- Has plain `resume` something to do? A script that was stopped goes on, also when each of
--- its changes has its outcome. run: a row of ledger:runs, with its state.
-local function is_open(run)
-  if not has_changes(run) or run.needs == "false" then
-    return false
-  elseif run.state == "interrupted" then
-    return true
-  end
-  for _, outcome in ipairs(OPEN) do
-    if (run.changes and run.changes[outcome] or 0) > 0 then
-      return true
-    end
-  end
-  local exit = run.exit or 0
-  return exit >= 6 and exit <= 8 or exit > 128
+-- Adds its state to a row of ledger:runs, whose `open` (has plain `resume` something to do?) is
+-- then that of a run that nobody carries out at this moment. Returns the row.
+local function complete(run, host)
+  run.state = host.state(run)
+  run.open = run.open and run.state ~= "running"
+  return run
 end
 
 -- Returns the newest run that `resume` has something to do for, or nil, and their number.
 local function newest_open(ledger, host)
   local newest, count = nil, 0
   for run in ledger:runs { mode = "apply" } do
-    run.state = host.state(run)
-    if is_open(run) then
+    if complete(run, host).open then
       newest, count = newest or run, count + 1
     end
   end
@@ -177,7 +165,7 @@ local function of_run(run, counts, host)
     return nil
   end
   local left = {
-    run = run.run, of_plan = run.of_plan, is_open = is_open(run), needs = run.needs,
+    run = run.run, of_plan = run.of_plan, is_open = run.open, needs = run.needs,
     carried = of_earlier(run, host),
   }
   for _, count in ipairs(counts) do
@@ -194,8 +182,7 @@ end
 -- Returns the command that takes up the run with this id, or nil.
 local function of_id(id, host)
   local ledger <close> = host.ledger()
-  local run = ledger:runs({ run = id })()
-  run.state = host.state(run)
+  local run = complete(ledger:runs({ run = id })(), host)
   return of_run(run, ledger:counts(id), host)
 end
 
@@ -371,10 +358,7 @@ local function after_apply(facts)
   local has_plan = facts.sealed or facts.written or facts.verb ~= "run" and facts.verb ~= "undo"
   local left = {
     run = facts.run, of_plan = facts.of_plan, needs = needed,
-    is_open = facts.lost or facts.file_failed and facts.written or is_open {
-      mode = "apply", sealed = facts.written, exit = facts.exit, changes = facts.changes,
-      needs = needed,
-    },
+    is_open = facts.lost or facts.open and needed ~= "false",
     failed = has_plan and facts.items.failed > 0, failed_changes = facts.changes.failed > 0,
     carried = waited_too_little(facts) and with_longer_wait(facts) or facts.carried,
   }
@@ -495,8 +479,7 @@ end
 -- nothing, or nil.
 local function take_up_earlier(facts)
   local ledger <close> = facts.ledger()
-  local run = ledger:runs({ run = facts.run })()
-  run.state = facts.state(run)
+  local run = complete(ledger:runs({ run = facts.run })(), facts)
   if run.sealed then
     return of_run(run, ledger:counts(run.run), facts)
   end
@@ -514,8 +497,8 @@ end
 
 return {
   after = after,
+  complete = complete,
   has_changes = has_changes,
-  is_open = is_open,
   needs = needs,
   newest_open = newest_open,
   of_earlier = of_earlier,

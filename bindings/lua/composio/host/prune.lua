@@ -6,17 +6,6 @@ local next_command = require "composio.host.next_command"
 
 local DAY_MS = 86400000
 local YEAR_MS = 365 * DAY_MS -- how long a run that can be undone stays
-local EMPTY_MS = 7 * DAY_MS -- a preview without changes goes after that, whoever asks
-
--- Has the run anything left: for resume, or for a person who has not acted yet?
-local function is_open(run)
-  return next_command.is_open(run) or run.state == "running" or run.exit == 9
-    or ((run.changes or {}).pending or 0) > 0
-end
-
-local function is_empty_preview(run)
-  return run.mode ~= "apply" and not next(run.changes or {})
-end
 
 -- can_be_undone(run, counts) → whether undo finds anything in the run.
 -- Returns the runs to remove, newest first, and how many old ones stay because they are
@@ -25,13 +14,13 @@ local function choose(ledger, host, can_be_undone)
   local chosen, open, undoable = {}, 0, 0
   local undone = {} -- runs that an open undo refers to, or an open run that redoes them
   for run in ledger:runs {} do
-    run.state = host.state(run)
+    next_command.complete(run, host)
     local age = host.now() - (run.ended_ms ~= 0 and run.ended_ms or run.began_ms)
-    local is_needed = is_open(run) or undone[run.run]
+    local is_needed = run.open or run.waits or run.state == "running" or undone[run.run]
     if is_needed then
       undone[run.undoes or run.redoes or ""] = true
     end
-    if age < host.prune_ms or is_empty_preview(run) and age >= EMPTY_MS then -- luacheck: ignore 542
+    if age < host.prune_ms then -- luacheck: ignore 542
     elseif is_needed then
       open = open + 1
     elseif age < YEAR_MS and not host.force and can_be_undone(run, ledger:counts(run.run)) then

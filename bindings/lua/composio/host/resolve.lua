@@ -69,8 +69,7 @@ end
 return function(host)
   local function print_next(name)
     local ledger <close> = host.ledger()
-    local run = ledger:runs({ run = name })()
-    run.state = host.state(run)
+    local run = next_command.complete(ledger:runs({ run = name })(), host)
     local command = next_command.of_run(run, ledger:counts(name), host)
     if command then
       host.print("next: " .. command)

@@ -90,7 +90,7 @@ local function verdict(run)
     return run.state
   end
   local text = run.exit == 0 and "done" or ("exit %d"):format(run.exit or -1)
-  return next_command.is_open(run) and text .. ", open" or text
+  return run.open and text .. ", open" or text
 end
 
 local function outcome(word)
@@ -191,13 +191,6 @@ return function(core, host)
 
   -- ---- runs ----
 
-  -- Adds the run's state to a row of ledger:runs.
-  local function complete(run)
-    run.state = host.state(run)
-    run.open = next_command.is_open(run)
-    return run
-  end
-
   -- Converts a completed row for print_json.
   local function for_programs(run)
     run.changes, run.parts = run.changes and json_line.counts(run.changes), run.sessions
@@ -250,7 +243,7 @@ return function(core, host)
     local list = columns_of(RUN_COLUMNS)
     local shown = 0
     for run in ledger:runs {} do
-      complete(run)
+      next_command.complete(run, host)
       if run.state == "interrupted" and not run.changes then
         run.changes = counted(ledger, run.run)
       end
@@ -436,7 +429,7 @@ return function(core, host)
     if not run then
       error("the run is gone: " .. name, 0)
     end
-    complete(run)
+    next_command.complete(run, host)
     local next_line = next_command.of_run(run, counts, host)
     local undo = can_be_undone(run, counts)
       and next_command.verb("undo", run.run, next_command.of_earlier(run, host))
