@@ -243,14 +243,17 @@ bool host_options_table_shard(void *field, const char *value)
 {
   struct host_shard *shard = field;
   char text[16];
-  int used = 0;
-  if(sscanf(value, "%3d/%3d%n", &shard->number, &shard->count, &used) != 2)
+  char *end;
+  long number = strtol(value, &end, 10);
+  long count = *end == '/' ? strtol(end + 1, &end, 10) : 0;
+  if(number < 1 || number > count || count > 999)
     return false;
+  shard->number = (int)number;
+  shard->count = (int)count;
   snprintf(text, sizeof(text), "%d/%d", shard->number, shard->count);
   snprintf(shard->name, sizeof(shard->name), "%d-of-%d", shard->number,
            shard->count);
-  return !value[used] && !strcmp(text, value) && shard->number >= 1 &&
-         shard->number <= shard->count;
+  return !strcmp(text, value);
 }
 
 /* ---- values of several fields: the field is the whole struct ---- */

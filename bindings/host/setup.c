@@ -171,9 +171,11 @@ bool host_setup_may_wait(struct host *host)
 
 void host_setup_machine(struct host *host)
 {
+  char name[sizeof(host->machine)] = "";
   ca_text_copy(host->cwd, sizeof(host->cwd), host->here);
-  if(gethostname(host->machine, sizeof(host->machine) - 1))
-    host->machine[0] = '\0';
+  if(gethostname(name, sizeof(name) - 1))
+    name[0] = '\0';
+  ca_text_copy(host->machine, sizeof(host->machine), name);
 }
 
 void host_setup_describe_run(struct host *host, struct ca_run_info *info)
