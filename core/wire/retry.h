@@ -16,9 +16,9 @@ enum ca_verdict {
 };
 
 struct ca_attempt_end {
-  int status;          /* HTTP status, 0 without a complete reply */
-  bool never_left;     /* without a reply: no byte of the request was sent */
-  int should_retry;    /* x-should-retry: 1 true, 0 false, -1 absent */
+  int status;       /* HTTP status, 0 without a complete reply */
+  bool never_left;  /* without a reply: no byte of the request was sent */
+  int should_retry; /* x-should-retry: 1 true, 0 false, -1 absent */
   int64_t retry_after_ms; /* -1 absent */
   bool about_alias;       /* a 409 for a request that sets an alias */
   bool foreign;           /* a refusal that is not the service's own word */
