@@ -91,7 +91,7 @@ local ENDS = {
   },
   ["a signal while planning"] = {
     words = { "--apply", "--concurrency", "1" }, faults = { SLOW_LOOK_UP },
-    prefix = "timeout -s INT 0.6", has_no_next = true,
+    is_interrupted = true, has_no_next = true,
   },
   ["a service that is gone while planning"] = {
     words = { "--apply", "--retries", "0", "--concurrency", "1" }, faults = { GONE_LATER },
@@ -146,6 +146,20 @@ describe("the command after next: typed exactly, after", function()
     return { summary = { next = line.next }, err = shown.out }
   end
 
+  -- Sends SIGINT after some look-ups.
+  local function interrupt(place, words, script)
+    local process = place:start(words, script)
+    host.wait_until(function()
+      local look_ups = 0
+      for _, request in ipairs(emulator:requests()) do
+        look_ups = look_ups + (request.path:find("user_ids=", 1, true) and 1 or 0)
+      end
+      return look_ups >= 3
+    end, "some look-ups")
+    process:signal "INT"
+    return process:wait()
+  end
+
   for name, ending in pairs(ENDS) do
     it(name, function()
       emulator:faults()
@@ -167,7 +181,8 @@ describe("the command after next: typed exactly, after", function()
       local options = {
         script = (ending.script or LINK):format(configs.items[1].id), prefix = ending.prefix,
       }
-      local run = ending.is_killed and kill(place, words, options) or place:run(words, options)
+      local how = ending.is_killed and kill or ending.is_interrupted and interrupt or place.run
+      local run = how(place, words, options)
       emulator:faults()
       os.remove(place.path .. "/endless.csv")
       local steps = 0
