@@ -73,7 +73,7 @@ enum stored_as {
   AS_WINDOW,    /* "60s", in milliseconds */
   AS_FLAG,      /* "true" is 1, "false" is 0 */
   AS_JSON_FLAG, /* is the content type JSON? */
-  AS_SENT,      /* a copy that is parsed, or masked, when it is needed */
+  AS_SENT,      /* a copy that is parsed later */
   AS_TEXT,      /* a copy for messages: masked and safe for terminals */
   AS_HOST       /* the same of a URL's host */
 };
@@ -101,7 +101,7 @@ static const struct header *find_header(const char *line, size_t len)
              { "retry-after", AS_SENT, IN(retry_after) },
              { "deprecation", AS_TEXT, IN(deprecation) } },
     [12] = { { "content-type", AS_JSON_FLAG, IN(is_json) },
-             { "x-request-id", AS_SENT, IN(request_id) } },
+             { "x-request-id", AS_TEXT, IN(request_id) } },
     [14] = { { "x-should-retry", AS_FLAG, IN(should_retry) },
              { "retry-after-ms", AS_NUMBER, IN(retry_after_ms) } },
     [21] = { { "x-ratelimit-remaining", AS_NUMBER, IN(remaining) } },
