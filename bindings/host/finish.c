@@ -226,6 +226,10 @@ static void finish_reports(struct host *host)
       host->links_lost += end.lost;
       host_terminal_print(host, "report: %s, %lld rows", end.path,
                           (long long)end.rows);
+      if(end.lost)
+        host_terminal_print_always(
+            host, "report: the rows without a link in %s say who has none",
+            end.path);
       if(end.left[0])
         host_terminal_print_always(
             host,

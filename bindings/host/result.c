@@ -125,8 +125,11 @@ static void set_stats(lua_State *L, const struct host *host)
   int i;
   lca_table_set_text(L, "path_options", stats->path_options);
   lca_table_set_bool(L, "lost", host->stop == LCA_STOP_LEDGER);
+  lca_table_set_text(L, "listing_refused", stats->listing_refused);
+  lca_table_set_bool(L, "report_busy", host->stop == LCA_STOP_BUSY);
   lca_table_set_bool(L, "written", stats->written);
   lca_table_set_bool(L, "sealed", stats->sealed > 0);
+  lca_table_set_text(L, "bulk_raised", ca_text_or_null(stats->bulk_raised));
   lca_table_set_integer(L, "links_lost", host->links_lost);
   lca_table_set_bool(L, "refused",
                      host->stop == LCA_STOP_REFUSED || stats->refused);
@@ -178,6 +181,7 @@ void host_result_add_facts(lua_State *L, const void *from)
   lca_table_set_text(L, "undoes", ca_text_or_null(host->undoes));
   lca_table_set_text(L, "like", ca_text_or_null(host->like));
   lca_table_set_integer(L, "exit", host->exit_code);
+  lca_table_set_bool(L, "cron", host->options.cron);
   lca_table_set_bool(L, "open", is_open(host));
   lca_table_set_integer(L, "ms",
                         ca_clock_mono_ms(host->clock) - host->start_ms);
@@ -249,7 +253,6 @@ static void set_stop(lua_State *L, const struct host *host)
                          : stats->end_text);
   lca_table_set_text(L, "raised", host->raised ? host->error : NULL);
   lca_table_set_text(L, "refusal", ca_text_or_null(stats->refusal));
-  lca_table_set_text(L, "bulk_raised", ca_text_or_null(stats->bulk_raised));
   lca_table_set_text(L, "why_incomplete", host->incomplete);
 }
 

@@ -121,6 +121,8 @@ struct lca_run_stats {
   bool written;        /* a change was handed to core/apply */
   bool listing_seen;
   bool listing_incomplete;
+  const char *listing_refused; /* NULL, "incomplete", or "unread": it may be
+                                  complete at another time */
   int64_t listing_accounts;
   int64_t listing_pages;
   size_t failure_count;

@@ -391,7 +391,10 @@ return function(composio, core, given)
     end
     local why = source.why()
     -- a listing cut by the item limit is not incomplete: the operator asked for it
-    return trouble and tostring(trouble) or (not cut and why or nil)
+    if trouble then
+      return tostring(trouble), nil, trouble.retryable
+    end
+    return not cut and why or nil
   end
 
   -- ---- a sealed plan ----
@@ -677,11 +680,11 @@ return function(composio, core, given)
   end
 
   -- Without a planned change the guard has nothing to refuse: the run just ends early
-  -- (exit 7).
-  local function refuse_incomplete(why, planned)
+  -- (exit 7). passes: may the same run succeed at another time?
+  local function refuse_incomplete(why, planned, passes)
     local text = "composio.bulk: the listing is incomplete (%s): %s; the option "
       .. "allow_incomplete = true lifts that"
-    host.stop(planned > 0 and "refused" or "early",
+    host.stop(planned == 0 and "early" or passes and "unread" or "incomplete",
       text:format(why, planned > 0 and "none of its changes is made" or "the run ends"))
   end
 
@@ -701,7 +704,8 @@ return function(composio, core, given)
     end
   end
 
-  -- Returns why the selection is incomplete, and the items of a sealed plan to plan again.
+  -- Returns why the selection is incomplete, the items of a sealed plan to plan again, and
+  -- whether the selection may be complete at another time.
   local function make_plan(bulk, sealed, selected, source, action, workers)
     if host.is_redo then
       redo(bulk, source, action, workers)
@@ -722,7 +726,8 @@ return function(composio, core, given)
     end
     local workers = options.concurrency or host.concurrency
     local bulk, sealed, selected = host.begin_bulk(options.name or "")
-    local good, why, retries = pcall(make_plan, bulk, sealed, selected, source, action, workers)
+    local good, why, retries, passes = pcall(make_plan, bulk, sealed, selected, source, action,
+      workers)
     if not good then
       host.drop_plan(tostring(why), sealed)
       error(why, 0)
@@ -735,7 +740,7 @@ return function(composio, core, given)
       why = nil
     end
     if why and (host.is_apply or host.only_reads) then
-      refuse_incomplete(why, planned)
+      refuse_incomplete(why, planned, passes)
     end
     if not sealed then
       if planned > 0 then

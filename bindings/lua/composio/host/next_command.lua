@@ -150,7 +150,7 @@ local function take_up(left, host)
     words = verb_words("resume", left.run, left.carried)
   elseif left.failed and has_unplanned(left.run, host) then -- resume plans nothing for a plan
     words = verb_words("resume", left.run, left.carried, "--failed", "--save-plan",
-      left.run .. ".plan")
+      absolute(left.run .. ".plan", host.here))
   end
   if words and left.needs and left.needs ~= "false" then
     add_carried(words, require "composio.core".json_decode(left.needs))
@@ -272,9 +272,11 @@ end
 
 -- ---- after a run ----
 
--- Did the run stop before one of its plans was complete? Then the same command starts it again.
+-- Did the run stop before one of its plans was complete, for a cause that passes? Then the same
+-- command starts it again.
 local function planned_nothing(facts)
-  return facts.exit == 7 and not facts.written and not facts.sealed
+  local passes = facts.exit == 7 or facts.exit == 4 and facts.listing_refused == "unread"
+  return passes and not facts.written and not facts.sealed
     and (facts.verb == "run" or facts.verb == "undo")
 end
 

@@ -135,6 +135,12 @@ return function(core, host)
     end
   end
 
+  -- Returns the function that prints what to go on with: -q leaves it out after exit 0 alone.
+  -- --cron prints these lines in a place of their own.
+  local function logger(facts)
+    return facts.exit ~= 0 and not facts.cron and host.warn or host.log
+  end
+
   local function show_outcomes(facts)
     for _, operation in ipairs(facts.operations) do
       host.log(("%s: %s"):format(operation.name, list_outcomes(operation.changes, 1)))
@@ -145,7 +151,10 @@ return function(core, host)
         .. "ledger: resume asks the service about them"):format(
         seen ~= "" and seen or "no outcome is known"))
     elseif not facts.operations[1] then
+      local failed = facts.items.failed
       host.log((facts.raised or facts.stop) and "nothing was changed"
+        or failed > 0 and ("nothing was changed: the actions of %s failed"):format(
+          counted(failed, "item"))
         or "there was nothing to change")
     end
     show_failures(facts)
@@ -163,19 +172,21 @@ return function(core, host)
     show_items(facts, "not_tried", "not tried")
     show_unknown(facts)
     show_items(facts, "pending", "waiting for a person")
+    local log = logger(facts)
     if facts.profile then
-      host.log("profile: " .. facts.profile)
+      log("profile: " .. facts.profile)
     end
-    host.log("run: " .. facts.run)
+    log("run: " .. facts.run)
   end
 
   local function show_next(facts)
     local command, note = next_command.after(facts)
+    local log = logger(facts)
     if command then
-      host.log("next: " .. command)
+      log("next: " .. command)
     end
     if note then
-      host.log(note)
+      log(note)
     end
   end
 

@@ -16,18 +16,48 @@ local MEANING = {
   [9] = "people still have to act", [75] = "another run holds the lock",
 }
 
+-- Kinds of end of one exit code, the first that applies: a word for it, and whether it does.
+local KINDS = {
+  [1] = {
+    { "the script hit a limit", function(facts) return facts.limit_hit end },
+    { "the script raised an error", function(facts) return facts.script_raised end },
+    { "a bulk failed while it was planned", function(facts) return facts.bulk_raised end },
+    { "a file could not be written", function(facts) return facts.file_failed end },
+    { "wrong usage, after a change was made", function() return true end },
+  },
+  [2] = {
+    { "the ledger cannot be written, nothing was changed", function(facts) return facts.lost end },
+  },
+  [3] = {
+    { "links were not received", function(facts)
+      return facts.links_lost > 0 and facts.items.failed + facts.items.stale == 0
+    end },
+  },
+  [4] = {
+    { "an interrupted run like it has to be finished first, nothing was changed",
+      function(facts) return facts.like end },
+    { "a listing is incomplete, so nothing was changed",
+      function(facts) return facts.listing_refused end },
+  },
+  [7] = {
+    { "the ledger cannot be written", function(facts) return facts.lost end },
+    { "a guard refused what follows, after changes were made",
+      function(facts) return facts.refused and facts.written end },
+  },
+  [75] = {
+    { "another run writes the same report", function(facts) return facts.report_busy end },
+  },
+}
+
 -- Returns what the exit code means.
 local function meaning(facts)
   local code = facts.exit
-  if code ~= 1 then
-    return MEANING[code] or code > 128 and "a signal ended it" or "the script's own code"
-  elseif facts.limit_hit then
-    return "the script hit a limit"
-  elseif facts.script_raised then
-    return "the script raised an error"
+  for _, kind in ipairs(KINDS[code] or {}) do
+    if kind[2](facts) then
+      return kind[1]
+    end
   end
-  return facts.file_failed and "a file could not be written"
-    or "wrong usage, after a change was made"
+  return MEANING[code] or code > 128 and "a signal ended it" or "the script's own code"
 end
 
 -- Splits a text into lines. Returns the first (or last) few lines, and how many others
