@@ -1,6 +1,7 @@
 /* Writing the plan: items and their changes, in transactions of many rows.
    Must not know: how changes are sent. */
 #include <string.h>
+#include "base/secret.h"
 #include "base/digest.h"
 #include "ledger/ledger_private.h"
 #include "base/text.h"
@@ -97,6 +98,17 @@ static enum ca_code remember_item(struct ca_ledger *ledger, int64_t number,
   return CA_OK;
 }
 
+/* Copies the service's reason, masked and then cut: it may echo a secret that
+   we sent, of which a cut would leave the beginning. */
+static void copy_reason(char reason[REASON_SIZE], const char *text)
+{
+  char whole[1024];
+
+  ca_text_copy(whole, sizeof(whole), text);
+  ca_secret_mask(whole, strlen(whole));
+  ca_text_copy(reason, REASON_SIZE, whole);
+}
+
 enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
                                    const struct ca_item *item, int64_t *number,
                                    struct ca_err *err)
@@ -118,7 +130,7 @@ enum ca_code ca_plan_rows_add_item(struct ca_ledger *ledger,
   if(repeated)
     return repeated_key(item, err);
   if(item->status_reason) {
-    ca_text_copy(reason, sizeof(reason), item->status_reason);
+    copy_reason(reason, item->status_reason);
     row.status_reason = reason;
   }
   ledger->txn_rows++;
