@@ -71,8 +71,8 @@ describe("rows whose action failed in a run of a plan", function()
     local before = links()
     assert.equal(4, before) -- the call outside, and three users
     local id = first.summary.run
-    assert.equal(("composio-lua resume %s --failed --save-plan %s.plan"):format(id, id),
-      first.summary.next)
+    assert.equal(("composio-lua resume %s --failed --save-plan %s/%s.plan"):format(id,
+      place.path, id), first.summary.next)
     assert.equal(first.summary.next, place:run({ "show", id }).out:match "\nnext: ([^\n]+)")
     local planned = type_it(first.summary.next)
     assert.equal(0, planned.code, planned.err)
