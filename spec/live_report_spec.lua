@@ -66,6 +66,8 @@ describe("a live report", function()
     local resumed = place:run { "resume", "last" }
     assert.equal(3, resumed.code, resumed.err)
     has(resumed.err, "1 link was not received: mint a new one")
+    assert.matches("report: the rows without a link in [^\n]*live%.csv say who has none\n",
+      resumed.err)
     local last = {}
     for _, line in ipairs(rows()) do
       last[line:match "^%a+"] = line

@@ -35,20 +35,20 @@ static int host_job(lua_State *L)
   return 0;
 }
 
-/* host.stop("usage" | "help" | "refused" | "incomplete" | "unread" | "early",
-   text): ends the run. The middle two refuse a listing; "unread" is one that
-   may be read at another time. */
+/* host.stop("usage" | "help" | "refused" | "early", text [, listing]): ends
+   the run. listing says that a listing is the cause: "incomplete", or "unread"
+   if it may be read at another time. */
 static int host_stop(lua_State *L)
 {
-  static const char *const words[] = { "usage",      "help",   "refused",
-                                       "incomplete", "unread", "early",
+  static const char *const words[] = { "usage", "help", "refused", "early",
                                        NULL };
-  static const enum lca_stop stops[] = { LCA_STOP_USAGE,   LCA_STOP_HELP,
-                                         LCA_STOP_REFUSED, LCA_STOP_REFUSED,
+  static const enum lca_stop stops[] = { LCA_STOP_USAGE, LCA_STOP_HELP,
                                          LCA_STOP_REFUSED, LCA_STOP_EARLY };
+  static const char *const listings[] = { "incomplete", "unread", NULL };
   int word = luaL_checkoption(L, 1, NULL, words);
-  if(word == 3 || word == 4)
-    lca_run_of(L)->stats.listing_refused = words[word];
+  if(!lua_isnoneornil(L, 3))
+    lca_run_of(L)->stats.listing_refused =
+        listings[luaL_checkoption(L, 3, NULL, listings)];
   return lca_run_stop(L, stops[word], "%s", luaL_checkstring(L, 2));
 }
 

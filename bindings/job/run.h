@@ -28,7 +28,7 @@ enum lca_stop {
   LCA_STOP_HELP,          /* help was requested and shown: exit 0 */
   LCA_STOP_EXIT,          /* the script called os.exit */
   LCA_STOP_LIMIT,         /* memory or instructions: exit 1 */
-  LCA_STOP_LEDGER,        /* the ledger cannot be written: exit 2 */
+  LCA_STOP_LEDGER,        /* the ledger cannot be used: exit 2 */
   LCA_STOP_RECENT,        /* --if-older: there is nothing to do: exit 0 */
   LCA_STOP_BUSY           /* another run writes the same report: exit 75 */
 };

@@ -1,8 +1,8 @@
 /* Writing the plan: items and their changes, in transactions of many rows.
    Must not know: how changes are sent. */
 #include <string.h>
-#include "base/secret.h"
 #include "base/digest.h"
+#include "base/secret.h"
 #include "ledger/ledger_private.h"
 #include "base/text.h"
 

@@ -75,7 +75,36 @@ it("a full disk is no wrong usage", function()
   local full = place:run({ "job.lua", "--apply", "--max-percent=100", "--cron" },
     { script = DISABLE, prefix = "prlimit --fsize=40000" })
   assert.equal(2, full.code, full.err)
-  job.has(full.err, "job ended with 2: the ledger cannot be written, nothing was changed\n")
+  job.has(full.err, "job ended with 2: the ledger cannot be used, nothing was changed\n")
+end)
+
+it("a ledger that cannot be read was not to be written", function()
+  place:write("ledger.db", ("no ledger\n"):rep(500))
+  local damaged = run(DISABLE, "--cron", "--state-dir=.")
+  assert.equal(2, damaged.code, damaged.err)
+  job.has(damaged.err, "job ended with 2: the ledger cannot be used, nothing was changed\n")
+end)
+
+it("a listing that is incomplete after changes were made is no guard", function()
+  emulator:faults { { path = "*statuses=EXPIRED*", action = "total_items", add = 1 } }
+  local later = run(([[
+    composio.bulk("first", { "%s" }, function(account) account:disable() end)
+    composio.bulk("later", accounts.each { statuses = { "EXPIRED" } }, function(account)
+      account:disable()
+    end)
+  ]]):format(job.ids(emulator, { statuses = { "ACTIVE" } }, 1)[1]), "--cron")
+  assert.equal(7, later.code, later.err)
+  job.has(later.err, "job ended with 7: a listing is incomplete\n")
+end)
+
+it("a guard that refused a later bulk", function()
+  local ids = job.ids(emulator, { statuses = { "ACTIVE" } }, 3)
+  local over = run(([[
+    composio.bulk("first", { "%s" }, function(account) account:disable() end)
+    composio.bulk("later", { "%s", "%s" }, function(account) account:disable() end)
+  ]]):format(ids[1], ids[2], ids[3]), "--cron", "--max-changes=2")
+  assert.equal(7, over.code, over.err)
+  job.has(over.err, "job ended with 7: a guard refused some changes, others were made\n")
 end)
 
 it("-q names the run and the next command when it stopped early", function()
@@ -86,13 +115,13 @@ it("-q names the run and the next command when it stopped early", function()
   job.has(gone.err, "next: " .. gone.summary.next)
 end)
 
-it("actions that all failed are something to change", function()
+it("items that all failed are something to change, also those that are not found", function()
   local failed = run [[
     composio.bulk({ "ca_a", "ca_b", "ca_c" }, function() end)
   ]]
   assert.equal(3, failed.code, failed.err)
   job.lacks(failed.err, "there was nothing to change")
-  job.has(failed.err, "nothing was changed: the actions of 3 items failed")
+  job.has(failed.err, "nothing was changed: 3 items failed\n")
 end)
 
 it("the plan of rows whose action failed has a path that holds everywhere", function()

@@ -684,8 +684,9 @@ return function(composio, core, given)
   local function refuse_incomplete(why, planned, passes)
     local text = "composio.bulk: the listing is incomplete (%s): %s; the option "
       .. "allow_incomplete = true lifts that"
-    host.stop(planned == 0 and "early" or passes and "unread" or "incomplete",
-      text:format(why, planned > 0 and "none of its changes is made" or "the run ends"))
+    host.stop(planned > 0 and "refused" or "early",
+      text:format(why, planned > 0 and "none of its changes is made" or "the run ends"),
+      passes and "unread" or "incomplete")
   end
 
   local function carry_out(bulk, workers, options, sealed)

@@ -153,8 +153,7 @@ return function(core, host)
     elseif not facts.operations[1] then
       local failed = facts.items.failed
       host.log((facts.raised or facts.stop) and "nothing was changed"
-        or failed > 0 and ("nothing was changed: the actions of %s failed"):format(
-          counted(failed, "item"))
+        or failed > 0 and ("nothing was changed: %s failed"):format(counted(failed, "item"))
         or "there was nothing to change")
     end
     show_failures(facts)

@@ -26,7 +26,7 @@ local KINDS = {
     { "wrong usage, after a change was made", function() return true end },
   },
   [2] = {
-    { "the ledger cannot be written, nothing was changed", function(facts) return facts.lost end },
+    { "the ledger cannot be used, nothing was changed", function(facts) return facts.lost end },
   },
   [3] = {
     { "links were not received", function(facts)
@@ -40,8 +40,9 @@ local KINDS = {
       function(facts) return facts.listing_refused end },
   },
   [7] = {
-    { "the ledger cannot be written", function(facts) return facts.lost end },
-    { "a guard refused what follows, after changes were made",
+    { "the ledger cannot be used", function(facts) return facts.lost end },
+    { "a listing is incomplete", function(facts) return facts.listing_refused end },
+    { "a guard refused some changes, others were made",
       function(facts) return facts.refused and facts.written end },
   },
   [75] = {
